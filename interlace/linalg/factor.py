@@ -1,0 +1,83 @@
+"""One interface to M = Λ'Z'WZΛ + I, whatever factorises it, and the choice of what does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from .pattern import ZCross
+
+__all__ = ["Factor"]
+
+# I - (M^{-1})_ll summed over levels equals T' N T with N = `information`. Its error is some eps
+# per level, so N = T^{-T}(.)T^{-1} is right to eps / BRACKET_FLOOR in every direction x
+# (|x' dN x| <= (eps / BRACKET_FLOOR) x'Nx) as long as the smallest eigenvalue of T'NT per level is
+# above the floor. Below, the exact form that never divides by T takes over.
+BRACKET_FLOOR = 1e-4
+
+
+class Factor(ABC):
+    """A factorisation of M = Λ'AΛ + I, A = Z'WZ, Λ = blockdiag(I ⊗ T_b).
+
+    The constructor does the symbolic work, once per model; `refactor` is called at every new T.
+    What `inverse_blocks` and `information` need is computed when first asked for after it.
+    Singular T is not special: zeros in T, or T = 0, give right answers everywhere.
+
+    Parameters
+    ----------
+    cross : ZCross
+        Z'WZ, the factor with most levels first.
+    """
+
+    name: str = ""
+
+    def __init__(self, cross: ZCross) -> None:
+        self.cross = cross
+        self.T: tuple[np.ndarray, ...] = ()
+
+    @abstractmethod
+    def set_cross(self, cross: ZCross) -> None:
+        """Take new values of Z'WZ on the same pattern; `refactor` must follow."""
+
+    @abstractmethod
+    def refactor(self, T: Sequence[np.ndarray]) -> None:
+        """Factorise at the templates T[b] (k_b, k_b).
+
+        Raises
+        ------
+        NumericalError
+            If M is not positive definite in working precision (|T| too large for its entries).
+        """
+
+    @property
+    @abstractmethod
+    def logdet(self) -> float:
+        """log|M|."""
+
+    @abstractmethod
+    def solve(self, R: np.ndarray) -> np.ndarray:
+        """M^{-1} R for R (q,) or (q, r), in a new array of the same shape."""
+
+    @abstractmethod
+    def inverse_blocks(self, b: int) -> np.ndarray:
+        """(l_b, k_b, k_b): the diagonal blocks of M^{-1} for the levels of factor b."""
+
+    def information(self, b: int) -> np.ndarray:
+        """N_b = Σ_l [Z_b'V^{-1}Z_b]_ll, (k_b, k_b), V = W^{-1} + ZΛΛ'Z'.
+
+        The derivative of log|M| with respect to T_b is 2 N_b T_b. From Λ'Z'V^{-1}ZΛ = I - M^{-1},
+        N_b = T_b^{-T} (Σ_l {I - (M^{-1})_ll}) T_b^{-1} where that is accurate; otherwise the back
+        end's form without T_b^{-1}.
+        """
+        T = self.T[b]
+        bracket = (np.eye(len(T)) - self.inverse_blocks(b)).sum(axis=0)
+        if np.linalg.eigvalsh(bracket)[0] < BRACKET_FLOOR * self.cross.n_levels[b]:
+            return self._information_exact(b)
+        half = np.linalg.solve(T.T, bracket)
+        return np.linalg.solve(T.T, half.T)
+
+    @abstractmethod
+    def _information_exact(self, b: int) -> np.ndarray:
+        """`information` without dividing by T_b, for (nearly) singular T_b."""

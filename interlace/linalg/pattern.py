@@ -1,0 +1,102 @@
+"""Z'WZ kept as blocks: what every back end of `Factor` reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+
+__all__ = ["PairBlocks", "ZCross"]
+
+
+@dataclass(frozen=True, eq=False)
+class PairBlocks:
+    """Z_b'WZ_c for two grouping factors: one small dense block per pair of levels seen together.
+
+    Parameters
+    ----------
+    indptr : (l_b + 1,) int64 array
+        Row pointers: the blocks of level `i` of factor b are ``indptr[i]:indptr[i + 1]``.
+    indices : (nnz,) int32 array
+        Level of factor c of each block, increasing within a row.
+    values : (nnz, k_b, k_c) float64 array
+        The blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.linalg.pattern import PairBlocks
+    >>> pair = PairBlocks(np.array([0, 1, 2]), np.array([0, 0], dtype=np.int32), np.ones((2, 1, 1)))
+    >>> pair.rows
+    array([0, 1])
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(nnz,) int64: level of factor b of each block."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+
+@dataclass(frozen=True, eq=False)
+class ZCross:
+    """Z'WZ on its fixed pattern, factor by factor.
+
+    Columns are stacked factor by factor and level-major within a factor: level `l`, column `j` of
+    factor `b` is ``offsets[b] + l * widths[b] + j``.
+
+    Parameters
+    ----------
+    n_levels, widths : tuple of int
+        Number of levels and number of covariates of each grouping factor, the factor with most
+        levels first.
+    diagonal : tuple of (l_b, k_b, k_b) float64 arrays
+        Z_b'WZ_b, block diagonal since a row belongs to one level.
+    pairs : dict
+        ``(b, c)`` with b < c to the blocks of Z_b'WZ_c; every pair of factors is present.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.linalg.pattern import ZCross
+    >>> cross = ZCross((2,), (1,), (np.array([[[3.0]], [[4.0]]]),), {})
+    >>> cross.q, cross.matrix().toarray().tolist()
+    (2, [[3.0, 0.0], [0.0, 4.0]])
+    """
+
+    n_levels: tuple[int, ...]
+    widths: tuple[int, ...]
+    diagonal: tuple[np.ndarray, ...]
+    pairs: dict[tuple[int, int], PairBlocks] = field(default_factory=dict)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """(B + 1,) int64: where each factor begins among the q columns."""
+        sizes = [levels * width for levels, width in zip(self.n_levels, self.widths)]
+        return np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+
+    @property
+    def q(self) -> int:
+        """Number of random-effect columns."""
+        return sum(levels * width for levels, width in zip(self.n_levels, self.widths))
+
+    def matrix(self) -> sp.csr_array:
+        """The full symmetric Z'WZ, (q, q)."""
+        n_factors = len(self.n_levels)
+        grid: list[list] = [[None] * n_factors for _ in range(n_factors)]
+        for b in range(n_factors):
+            levels = np.arange(self.n_levels[b] + 1)
+            grid[b][b] = _block_sparse(self.diagonal[b], levels[:-1], levels, self.n_levels[b])
+        for (b, c), pair in self.pairs.items():
+            grid[b][c] = _block_sparse(pair.values, pair.indices, pair.indptr, self.n_levels[c])
+            grid[c][b] = grid[b][c].T
+        return sp.csr_array(sp.block_array(grid, format="csr"))
+
+
+def _block_sparse(values, indices, indptr, n_columns) -> sp.bsr_array:
+    shape = ((len(indptr) - 1) * values.shape[1], n_columns * values.shape[2])
+    return sp.bsr_array((values, indices, indptr), shape=shape)
