@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..errors import NumericalError
+from .kernels import _blocks
 from .pattern import ZCross
 
 __all__ = ["Factor"]
@@ -81,3 +83,30 @@ class Factor(ABC):
     @abstractmethod
     def _information_exact(self, b: int) -> np.ndarray:
         """`information` without dividing by T_b, for (nearly) singular T_b."""
+
+
+def as_templates(T: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """T as the kernels take it: C-contiguous float64."""
+    return tuple(np.ascontiguousarray(t, dtype=np.float64) for t in T)
+
+
+def level_information(A: np.ndarray, W: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """Σ_l {E A_l - E W_l E'}, E = (I + A_l TT')^{-1}, with A_l the leading (k, k) of each block.
+
+    `A` is Z'V^{-1}Z of the levels without the factor's own variance and without that of the
+    factors eliminated later; `W` (l, k, k), or with 0 levels for none, is what those take away.
+    """
+    k = len(T)
+    out = np.zeros((k, k))
+    _blocks.level_information(A, k, W, T @ T.T, out, np.empty(4 * k * k))
+    return out
+
+
+def not_positive_definite(T: Sequence[np.ndarray]) -> NumericalError:
+    """The error of a failed factorisation."""
+    largest = max(float(np.abs(t).max()) for t in T)
+    return NumericalError(
+        "the matrix of the random effects is not positive definite in double precision at these "
+        f"covariance parameters (largest relative standard deviation {largest:.3g}); start nearer "
+        "to 1, or rescale covariates of very large values"
+    )

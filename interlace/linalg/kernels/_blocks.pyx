@@ -1,0 +1,409 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Many small dense blocks at once: factorise, eliminate, invert.
+
+Arrays are C-contiguous float64; `l` counts levels, `k` is the width of a block. Every function is
+described by a few lines of numpy in ``tests/linalg/twins.py``.
+"""
+
+from libc.math cimport fabs, log, sqrt
+
+
+cdef int cholesky(double* D, int k) noexcept nogil:
+    """Lower Cholesky factor of the symmetric D (k, k) in place, upper triangle zeroed; 1 if D is
+    not positive definite."""
+    cdef int i, j, m
+    cdef double s
+    for j in range(k):
+        s = D[j * k + j]
+        for m in range(j):
+            s -= D[j * k + m] * D[j * k + m]
+        if not s > 0.0:
+            return 1
+        s = sqrt(s)
+        D[j * k + j] = s
+        for i in range(j + 1, k):
+            D[j * k + i] = 0.0
+            for m in range(j):
+                D[i * k + j] -= D[i * k + m] * D[j * k + m]
+            D[i * k + j] /= s
+    return 0
+
+
+cdef void forward(const double* L, int k, double* B, int ldb, int n) noexcept nogil:
+    """B (k, n), rows ldb apart, becomes L^{-1} B."""
+    cdef int i, m, c
+    cdef double f
+    for i in range(k):
+        for m in range(i):
+            f = L[i * k + m]
+            for c in range(n):
+                B[i * ldb + c] -= f * B[m * ldb + c]
+        f = 1.0 / L[i * k + i]
+        for c in range(n):
+            B[i * ldb + c] *= f
+
+
+cdef void backward(const double* L, int k, double* B, int ldb, int n) noexcept nogil:
+    """B (k, n), rows ldb apart, becomes L^{-T} B."""
+    cdef int i, m, c
+    cdef double f
+    for i in range(k - 1, -1, -1):
+        for m in range(i + 1, k):
+            f = L[m * k + i]
+            for c in range(n):
+                B[i * ldb + c] -= f * B[m * ldb + c]
+        f = 1.0 / L[i * k + i]
+        for c in range(n):
+            B[i * ldb + c] *= f
+
+
+cdef void transpose_times(const double* T, int k, const double* A, int lda, int n,
+                          double* out, int ldo) noexcept nogil:
+    """out (k, n) = T'A for lower-triangular T (k, k)."""
+    cdef int i, m, c
+    cdef double f
+    for i in range(k):
+        for c in range(n):
+            out[i * ldo + c] = 0.0
+        for m in range(i, k):
+            f = T[m * k + i]
+            for c in range(n):
+                out[i * ldo + c] += f * A[m * lda + c]
+
+
+cdef int scaled_cholesky(const double* A, int lda, const double* T, int k, double* L,
+                         double* work) noexcept nogil:
+    """L = chol(T'AT + I)."""
+    cdef int i, j, m
+    cdef double s
+    transpose_times(T, k, A, lda, k, work, k)
+    for i in range(k):
+        for j in range(i + 1):
+            s = 1.0 if i == j else 0.0
+            for m in range(j, k):
+                s += work[i * k + m] * T[m * k + j]
+            L[i * k + j] = s
+    return cholesky(L, k)
+
+
+cdef double diagonal_product(const double* L, int k) noexcept nogil:
+    cdef int i
+    cdef double s = 1.0
+    for i in range(k):
+        s *= L[i * k + i]
+    return s
+
+
+def factor_blocks(const double[:, :, ::1] A, const double[:, ::1] T, double[:, :, ::1] L,
+                  double[::1] work):
+    """L[l] = chol(T'A[l]T + I); returns Σ log|L[l]|² (NaN if a block is not positive definite).
+
+    work: (k * k,).
+    """
+    cdef Py_ssize_t l, n = A.shape[0]
+    cdef int k = A.shape[1], failed = 0
+    cdef double total = 0.0, product = 1.0, s, t00, t10, t11, d00, d10, d11, p00, p10, p11
+    with nogil:
+        if k == 1:
+            s = T[0, 0] * T[0, 0]
+            for l in range(n):
+                d00 = 1.0 + s * A[l, 0, 0]
+                L[l, 0, 0] = sqrt(d00)
+                product *= d00
+                if not 1e-150 < product < 1e150:
+                    total += log(product)
+                    product = 1.0
+        elif k == 2:
+            t00 = T[0, 0]
+            t10 = T[1, 0]
+            t11 = T[1, 1]
+            for l in range(n):
+                p00 = t00 * A[l, 0, 0] + t10 * A[l, 1, 0]
+                p10 = t00 * A[l, 1, 0] + t10 * A[l, 1, 1]
+                d00 = 1.0 + p00 * t00 + p10 * t10
+                d10 = t11 * p10
+                d11 = 1.0 + t11 * t11 * A[l, 1, 1]
+                d00 = sqrt(d00)
+                d10 /= d00
+                d11 = d11 - d10 * d10
+                product *= d00 * d00 * d11
+                d11 = sqrt(d11)
+                L[l, 0, 0] = d00
+                L[l, 0, 1] = 0.0
+                L[l, 1, 0] = d10
+                L[l, 1, 1] = d11
+                if not 1e-150 < product < 1e150:
+                    total += log(product)
+                    product = 1.0
+        else:
+            for l in range(n):
+                failed |= scaled_cholesky(&A[l, 0, 0], k, &T[0, 0], k, &L[l, 0, 0], &work[0])
+                s = diagonal_product(&L[l, 0, 0], k)
+                total += 2.0 * log(s)
+    if failed:
+        return float("nan")
+    return total + log(product)
+
+
+def solve_blocks(const double[:, :, ::1] L, double[:, :, ::1] B, bint transposed):
+    """B[l] (k, n) becomes L[l]^{-1} B[l], or L[l]^{-T} B[l] if transposed."""
+    cdef Py_ssize_t l
+    cdef int k = L.shape[1], n = B.shape[2]
+    with nogil:
+        for l in range(L.shape[0]):
+            if transposed:
+                backward(&L[l, 0, 0], k, &B[l, 0, 0], n, n)
+            else:
+                forward(&L[l, 0, 0], k, &B[l, 0, 0], n, n)
+
+
+def half_blocks(const double[:, :, ::1] L, const double[:, ::1] T, double[:, :, ::1] P):
+    """P[l] = L[l]^{-1} T' (k, k)."""
+    cdef Py_ssize_t l
+    cdef int i, j, k = L.shape[1]
+    with nogil:
+        for l in range(L.shape[0]):
+            for i in range(k):
+                for j in range(k):
+                    P[l, i, j] = T[j, i]
+            forward(&L[l, 0, 0], k, &P[l, 0, 0], k, k)
+
+
+cdef void inverse_block(const double* L, const double* P, const double* W, int k, double* out,
+                        double* work) noexcept nogil:
+    """out = D^{-1} + D^{-1}T'WTD^{-1}, D = LL', P = L^{-1}T'; W may be NULL (zero). work 2 k²."""
+    cdef int i, j, m
+    cdef double s
+    cdef double* K = work + k * k
+    if W == NULL:
+        for i in range(k * k):
+            K[i] = 0.0
+    else:
+        for i in range(k):
+            for j in range(k):
+                s = 0.0
+                for m in range(k):
+                    s += P[i * k + m] * W[m * k + j]
+                work[i * k + j] = s
+        for i in range(k):
+            for j in range(i + 1):
+                s = 0.0
+                for m in range(k):
+                    s += work[i * k + m] * P[j * k + m]
+                K[i * k + j] = s
+                K[j * k + i] = s
+    for i in range(k):
+        K[i * k + i] += 1.0
+    # out = L^{-T} K L^{-1}
+    backward(L, k, K, k, k)
+    for i in range(k):
+        for j in range(k):
+            work[j * k + i] = K[i * k + j]
+    backward(L, k, work, k, k)
+    for i in range(k):
+        for j in range(k):
+            out[i * k + j] = work[i * k + j]
+
+
+def invert_blocks(const double[:, :, ::1] L, const double[:, :, ::1] P, const double[:, :, ::1] W,
+                  double[:, :, ::1] out, double[::1] work):
+    """out[l] = D^{-1} + D^{-1}T'W[l]TD^{-1} with D = L[l]L[l]', P[l] = L[l]^{-1}T'.
+
+    An empty W (0 levels) stands for zeros. work: (2 * k * k,).
+    """
+    cdef Py_ssize_t l
+    cdef int k = L.shape[1]
+    cdef bint plain = W.shape[0] == 0
+    cdef double d, p
+    with nogil:
+        if k == 1:
+            for l in range(L.shape[0]):
+                d = 1.0 / L[l, 0, 0]
+                p = 0.0 if plain else P[l, 0, 0] * P[l, 0, 0] * W[l, 0, 0]
+                out[l, 0, 0] = d * d * (1.0 + p)
+        else:
+            for l in range(L.shape[0]):
+                inverse_block(&L[l, 0, 0], &P[l, 0, 0], NULL if plain else &W[l, 0, 0], k,
+                              &out[l, 0, 0], &work[0])
+
+
+def eliminate_fronts(double[:, :, ::1] F, const double[:, ::1] T, const int[::1] parent,
+                     double[:, :, ::1] F_up, double[:, :, ::1] L, double[:, :, ::1] H,
+                     double[::1] work):
+    """Eliminate the first k = T.shape[0] columns of each frontal matrix F[l] (K, K).
+
+    L[l] = chol(T'F_11 T + I), H[l] = L[l]^{-1}T'F_12 (k, K - k), and
+    F_up[parent[l]] += F_22 - H[l]'H[l]. Returns Σ log|L[l]|² (NaN on failure). work: (k * k,).
+    """
+    cdef Py_ssize_t l
+    cdef int K = F.shape[1], k = T.shape[0], n = K - k, i, a, b, failed = 0
+    cdef double total = 0.0, product = 1.0, f
+    cdef double* h
+    cdef double* up
+    with nogil:
+        for l in range(F.shape[0]):
+            failed |= scaled_cholesky(&F[l, 0, 0], K, &T[0, 0], k, &L[l, 0, 0], &work[0])
+            f = diagonal_product(&L[l, 0, 0], k)
+            product *= f
+            if not 1e-150 < product < 1e150:
+                total += log(product)
+                product = 1.0
+            h = &H[l, 0, 0]
+            transpose_times(&T[0, 0], k, &F[l, 0, k], K, n, h, n)
+            forward(&L[l, 0, 0], k, h, n, n)
+            up = &F_up[parent[l], 0, 0]
+            for a in range(n):
+                for b in range(n):
+                    up[a * n + b] += F[l, k + a, k + b]
+                for i in range(k):
+                    f = h[i * n + a]
+                    for b in range(n):
+                        up[a * n + b] -= f * h[i * n + b]
+    if failed:
+        return float("nan")
+    return 2.0 * (total + log(product))
+
+
+def invert_fronts(const double[:, :, ::1] F, const double[:, :, ::1] P, const int[::1] parent,
+                  const double[:, :, ::1] S_up, double[:, :, ::1] S, double[:, :, ::1] W,
+                  double[::1] work):
+    """One step from the root down: S̃ = ΛM^{-1}Λ' on each front, from that of its parent.
+
+    With C = F[l][:k, k:] and Q = P[l]'P[l] (= T D^{-1} T'): W[l] = C S_up C' and
+    S[l] = [[Q + QWQ, -Q C S_up], [., S_up]], S_up = S_up[parent[l]]. work: (k * (K + k),).
+    """
+    cdef Py_ssize_t l
+    cdef int K = F.shape[1], k = P.shape[1], n = K - k, i, j, m
+    cdef double s
+    cdef const double* up
+    cdef double* CS = &work[0]
+    cdef double* Q = &work[k * n]
+    cdef double* QW = Q + k * k
+    with nogil:
+        for l in range(F.shape[0]):
+            up = &S_up[parent[l], 0, 0]
+            for i in range(k):
+                for j in range(n):
+                    CS[i * n + j] = 0.0
+                for m in range(n):
+                    s = F[l, i, k + m]
+                    for j in range(n):
+                        CS[i * n + j] += s * up[m * n + j]
+            for i in range(k):
+                for j in range(i + 1):
+                    s = 0.0
+                    for m in range(n):
+                        s += CS[i * n + m] * F[l, j, k + m]
+                    W[l, i, j] = s
+                    W[l, j, i] = s
+                    s = 0.0
+                    for m in range(k):
+                        s += P[l, m, i] * P[l, m, j]
+                    Q[i * k + j] = s
+                    Q[j * k + i] = s
+            for i in range(k):
+                for j in range(k):
+                    s = 0.0
+                    for m in range(k):
+                        s += Q[i * k + m] * W[l, m, j]
+                    QW[i * k + j] = s
+            for i in range(k):
+                for j in range(k):
+                    s = Q[i * k + j]
+                    for m in range(k):
+                        s += QW[i * k + m] * Q[m * k + j]
+                    S[l, i, j] = s
+                for j in range(n):
+                    s = 0.0
+                    for m in range(k):
+                        s -= Q[i * k + m] * CS[m * n + j]
+                    S[l, i, k + j] = s
+                    S[l, k + j, i] = s
+            for i in range(n):
+                for j in range(n):
+                    S[l, k + i, k + j] = up[i * n + j]
+
+
+def add_to_parents(const double[:, ::1] rows, const int[::1] parent, double[:, ::1] out):
+    """out[parent[l]] += rows[l]."""
+    cdef Py_ssize_t l, j, p
+    with nogil:
+        for l in range(rows.shape[0]):
+            p = parent[l]
+            for j in range(rows.shape[1]):
+                out[p, j] += rows[l, j]
+
+
+cdef void solve_general(double* A, int k, double* B, int n) noexcept nogil:
+    """B (k, n) becomes A^{-1} B by elimination with row exchanges; A (k, k) is destroyed."""
+    cdef int i, j, c, best
+    cdef double f
+    for j in range(k):
+        best = j
+        for i in range(j + 1, k):
+            if fabs(A[i * k + j]) > fabs(A[best * k + j]):
+                best = i
+        if best != j:
+            for c in range(k):
+                f = A[j * k + c]
+                A[j * k + c] = A[best * k + c]
+                A[best * k + c] = f
+            for c in range(n):
+                f = B[j * n + c]
+                B[j * n + c] = B[best * n + c]
+                B[best * n + c] = f
+        for i in range(j + 1, k):
+            f = A[i * k + j] / A[j * k + j]
+            for c in range(j + 1, k):
+                A[i * k + c] -= f * A[j * k + c]
+            for c in range(n):
+                B[i * n + c] -= f * B[j * n + c]
+    for j in range(k - 1, -1, -1):
+        for c in range(n):
+            for i in range(j + 1, k):
+                B[j * n + c] -= A[j * k + i] * B[i * n + c]
+            B[j * n + c] /= A[j * k + j]
+
+
+def level_information(const double[:, :, ::1] A, int k, const double[:, :, ::1] W,
+                      const double[:, ::1] TT, double[:, ::1] out, double[::1] work):
+    """out (k, k) += Σ_l { E A[l] - E W[l] E' }, E = (I + A[l] TT)^{-1}, TT = TT'.
+
+    A[l] is the leading k x k of each block; an empty W stands for zeros. Never divides by T.
+    work: (4 * k * k,).
+    """
+    cdef Py_ssize_t l
+    cdef int K = A.shape[1], i, j, m
+    cdef bint plain = W.shape[0] == 0
+    cdef double s
+    cdef double* B = &work[0]
+    cdef double* X = B + k * k        # [E A, E], the solution of (I + A TT) X = [A, I], (k, 2k)
+    cdef double* EW = X + 2 * k * k
+    with nogil:
+        for l in range(A.shape[0]):
+            for i in range(k):
+                for j in range(k):
+                    s = 1.0 if i == j else 0.0
+                    X[i * 2 * k + k + j] = s
+                    X[i * 2 * k + j] = A[l, i, j]
+                    for m in range(k):
+                        s += A[l, i, m] * TT[m, j]
+                    B[i * k + j] = s
+            solve_general(B, k, X, 2 * k)
+            for i in range(k):
+                for j in range(k):
+                    out[i, j] += X[i * 2 * k + j]
+            if plain:
+                continue
+            for i in range(k):
+                for j in range(k):
+                    s = 0.0
+                    for m in range(k):
+                        s += X[i * 2 * k + k + m] * W[l, m, j]
+                    EW[i * k + j] = s
+            for i in range(k):
+                for j in range(k):
+                    s = 0.0
+                    for m in range(k):
+                        s += EW[i * k + m] * X[j * 2 * k + k + m]
+                    out[i, j] -= s
