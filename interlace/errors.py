@@ -1,0 +1,179 @@
+"""Exceptions and warnings.
+
+Every text names the argument or column, the value received, and the remedy.
+All exceptions derive from :class:`InterlaceError`, and also from the built-in exception that
+a caller who knows nothing of this package would catch.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "ConvergenceWarning",
+    "DataError",
+    "DataWarning",
+    "FormulaError",
+    "InterlaceError",
+    "InterlaceWarning",
+    "MissingDependencyError",
+    "NumericalError",
+]
+
+#: Names listed in one message before the rest is counted: a frame may have thousands of columns.
+MAX_LISTED = 12
+
+
+class InterlaceError(Exception):
+    """Base class of every exception this package raises on purpose.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> issubclass(il.errors.DataError, il.errors.InterlaceError)
+    True
+    """
+
+
+class FormulaError(InterlaceError, ValueError):
+    """The text of a formula is wrong.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what to write instead.
+    formula : str, optional
+        The text in which the fault lies.
+    position : int, optional
+        Index of the faulty character in `formula`; the message then ends with the formula and a
+        caret under that character.
+
+    Examples
+    --------
+    >>> from interlace.errors import FormulaError
+    >>> print(FormulaError("missing right side", "y ~", 2))
+    missing right side
+        y ~
+          ^
+    """
+
+    def __init__(self, message: str, formula: str | None = None, position: int | None = None):
+        self.reason = message
+        self.formula = formula
+        self.position = position
+        if formula is not None:
+            message = f"{message}\n    {formula}"
+            if position is not None:
+                message = f"{message}\n    {' ' * position}^"
+        super().__init__(message)
+
+    def __reduce__(self):  # type: ignore[no-untyped-def]
+        return type(self), (self.reason, self.formula, self.position)
+
+
+class DataError(InterlaceError, ValueError):
+    """The columns of a data frame, or the values in them, do not allow the model.
+
+    Examples
+    --------
+    >>> from interlace.errors import DataError
+    >>> issubclass(DataError, ValueError)
+    True
+    """
+
+
+class ArgumentError(InterlaceError, ValueError):
+    """An argument has a value that is not allowed.
+
+    Examples
+    --------
+    >>> from interlace.errors import ArgumentError
+    >>> issubclass(ArgumentError, ValueError)
+    True
+    """
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument is of the wrong type.
+
+    Examples
+    --------
+    >>> from interlace.errors import ArgumentTypeError
+    >>> issubclass(ArgumentTypeError, TypeError)
+    True
+    """
+
+
+class MissingDependencyError(InterlaceError, ImportError):
+    """An optional package is needed for what was asked and is not installed.
+
+    Examples
+    --------
+    >>> from interlace.errors import MissingDependencyError
+    >>> issubclass(MissingDependencyError, ImportError)
+    True
+    """
+
+
+class NumericalError(InterlaceError, ArithmeticError):
+    """A computation broke down: a matrix is not positive definite, a value is not finite.
+
+    Examples
+    --------
+    >>> from interlace.errors import NumericalError
+    >>> issubclass(NumericalError, ArithmeticError)
+    True
+    """
+
+
+class InterlaceWarning(UserWarning):
+    """Base class of the warnings of this package.
+
+    Examples
+    --------
+    >>> from interlace.errors import InterlaceWarning
+    >>> issubclass(InterlaceWarning, UserWarning)
+    True
+    """
+
+
+class ConvergenceWarning(InterlaceWarning):
+    """The optimiser stopped short of an optimum, or the optimum is not identified.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from interlace.errors import ConvergenceWarning
+    >>> warnings.simplefilter("error", ConvergenceWarning)  # treat as an error
+    >>> warnings.resetwarnings()
+    """
+
+
+class DataWarning(InterlaceWarning):
+    """Rows or columns of the data were left out of the fit.
+
+    Examples
+    --------
+    >>> from interlace.errors import DataWarning, InterlaceWarning
+    >>> issubclass(DataWarning, InterlaceWarning)
+    True
+    """
+
+
+def listing(names: Iterable[object], limit: int = MAX_LISTED) -> str:
+    """Names joined by commas, the tail counted when there are more than `limit`."""
+    items = [str(name) for name in names]
+    if len(items) <= limit:
+        return ", ".join(items)
+    return f"{', '.join(items[:limit])}, … ({len(items) - limit} more)"
+
+
+def suggestion(name: object, allowed: Iterable[object]) -> str:
+    """`" Did you mean 'Days'?"` for a near miss, else the empty string."""
+    candidates = [str(item) for item in allowed]
+    by_lower = {item.lower(): item for item in reversed(candidates)}
+    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
