@@ -1,9 +1,173 @@
 """What is installed is what the repository holds, and every public name is documented."""
 
-from importlib.metadata import version
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
 
 import interlace
 
+ROOT = Path(__file__).resolve().parents[1]
+PUBLIC = [name for name in interlace.__all__ if not name.startswith("__")]
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(interlace.__path__, "interlace.")
+    if not module.name.endswith("__main__")
+)
 
-def test_version_is_that_of_the_distribution():
-    assert interlace.__version__ == version("interlace")
+# `import interlace` must not pay for what a fit may never need.
+NOT_AT_IMPORT = ["polars", "pyarrow", "matplotlib", "sksparse", "nlopt", "scipy.stats", "sklearn"]
+
+
+def run_python(*arguments: str) -> str:
+    process = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=120
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+@pytest.fixture(scope="module")
+def installed_files() -> set[str]:
+    """Paths below interlace/ of what the installed distribution brought."""
+    try:
+        files = distribution("interlace").files
+    except PackageNotFoundError:
+        pytest.skip("interlace is on the path, but not installed")
+    assert files is not None
+    return {
+        path.as_posix().removeprefix("interlace/")
+        for path in files
+        if path.parts[0] == "interlace" and "__pycache__" not in path.parts
+    }
+
+
+def sources(folder: str, *endings: str) -> set[str]:
+    """What the build takes from a folder, by the build's own list."""
+    return set(
+        run_python(str(ROOT / "tools/list_sources.py"), str(ROOT / folder), *endings).split()
+    )
+
+
+def test_every_module_and_data_set_is_installed(installed_files: set[str]) -> None:
+    assert sources("interlace", ".py", ".typed") <= installed_files
+    data = sources("data", ".csv")
+    assert "sleepstudy.csv" in data
+    assert {f"_data/{name}" for name in data} <= installed_files
+
+
+def test_every_kernel_is_installed_compiled(installed_files: set[str]) -> None:
+    kernels = sources("interlace/linalg/kernels", ".pyx")
+    assert kernels
+    compiled = {
+        path.rpartition("/")[2].partition(".")[0]
+        for path in installed_files
+        if path.endswith((".so", ".pyd"))
+    }
+    assert {name.removesuffix(".pyx") for name in kernels} == compiled
+
+
+def test_nothing_else_is_installed(installed_files: set[str]) -> None:
+    assert {Path(name).suffix for name in installed_files} <= {
+        *(".py", ".typed", ".so", ".pyd", ".csv", ".md", ".json"),
+    }
+
+
+def test_version_is_that_of_the_distribution(installed_files: set[str]) -> None:
+    assert interlace.__version__ == distribution("interlace").version
+
+
+def test_import_is_cheap() -> None:
+    code = f"import sys, interlace; print(*[m for m in {NOT_AT_IMPORT} if m in sys.modules])"
+    assert run_python("-c", code).split() == []
+
+
+def test_demo_runs() -> None:
+    printed = run_python("-m", "interlace", "demo")
+    # lme4: fixef(lmer(Reaction ~ Days + (Days | Subject), sleepstudy)), to the digits both print.
+    assert "251.4" in printed
+    assert "10.47" in printed
+    assert run_python("-m", "interlace", "--version").strip() == interlace.__version__
+
+
+def test_names_are_listed_once_and_exist() -> None:
+    assert len(set(interlace.__all__)) == len(interlace.__all__)
+    assert set(interlace.__all__) <= set(dir(interlace))
+    assert callable(interlace.fit), "the function, not the module of the same name"
+
+
+def sections(text: str) -> set[str]:
+    """Titles of the numpydoc sections of a docstring."""
+    lines = text.splitlines()
+    return {
+        title.strip()
+        for title, rule in zip(lines, lines[1:], strict=False)
+        if rule.strip() and set(rule.strip()) == {"-"}
+    }
+
+
+def undocumented(obj: object) -> list[str]:
+    """Parameters that the docstring does not name, in its section on them."""
+    text = inspect.getdoc(obj) or ""
+    names = [
+        name
+        for name, parameter in inspect.signature(obj).parameters.items()  # type: ignore[arg-type]
+        if name not in {"self", "cls"}
+        and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+    ]
+    listed = [part.split(":")[0] for part in text.splitlines() if not part.startswith(" ")]
+    words = {name.strip(" `*") for part in listed for name in part.split(",")}
+    return [name for name in names if name not in words]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_documented(name: str) -> None:
+    obj = getattr(interlace, name)
+    text = inspect.getdoc(obj)
+    assert text
+    if inspect.isclass(obj) and issubclass(obj, Exception):
+        return
+    assert "Examples" in sections(text)
+    assert ">>>" in text
+    if inspect.isfunction(obj):
+        assert undocumented(obj) == []
+        assert "Returns" in sections(text) or inspect.signature(obj).return_annotation == "None"
+
+
+def public_methods() -> list[tuple[str, str]]:
+    classes = [name for name in PUBLIC if inspect.isclass(getattr(interlace, name))]
+    return [
+        (name, member)
+        for name in classes
+        if not issubclass(getattr(interlace, name), Exception)
+        for member, value in inspect.getmembers(getattr(interlace, name))
+        if not member.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, property))
+        and getattr(value, "__module__", "interlace").startswith("interlace")
+    ]
+
+
+@pytest.mark.parametrize(("owner", "member"), public_methods())
+def test_every_public_method_is_documented(owner: str, member: str) -> None:
+    value = getattr(getattr(interlace, owner), member)
+    assert inspect.getdoc(value)
+    if inspect.isfunction(value):
+        assert undocumented(value) == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__, f"{name} has no docstring"
+    results = doctest.testmod(
+        module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS, verbose=False
+    )
+    assert results.failed == 0

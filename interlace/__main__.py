@@ -1,0 +1,43 @@
+"""``python -m interlace demo``: a first fit, and a check that the installation works."""
+
+from __future__ import annotations
+
+import argparse
+
+DEMO = """\
+import interlace as il
+sleep = il.load_dataset("sleepstudy")
+print(sleep.head(3))
+m = il.fit("Reaction ~ Days + (1 + Days | Subject)", sleep)
+print(m.summary())
+print(m.predict(sleep.head(3)))
+"""
+
+
+def demo() -> None:
+    """Fit the sleepstudy data, showing each line of the session above what it prints."""
+    namespace: dict[str, object] = {}
+    for line in DEMO.splitlines():
+        print(f">>> {line}")
+        exec(line, namespace)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        The arguments after ``python -m interlace``; default: those of the process.
+    """
+    import interlace
+
+    parser = argparse.ArgumentParser(prog="python -m interlace", description=interlace.__doc__)
+    parser.add_argument("--version", action="version", version=interlace.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("demo", help="fit a first model").set_defaults(run=demo)
+    parser.parse_args(arguments).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The checks of the repository: ``python -m nox -s NAME``; ``python -m nox -l`` lists them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "tests", "docs"]
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+@cache
+def wheel_folder() -> Path:
+    """One folder for the wheel of this run: it is built once, however many sessions use it."""
+    return Path(tempfile.mkdtemp(prefix="interlace-wheel-"))
+
+
+def install(session: nox.Session, *groups: str, extras: str = "") -> None:
+    """Install the package as users get it, from a wheel, with dependency groups and extras."""
+    folder = wheel_folder()
+    if not any(folder.glob("*.whl")):
+        session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), ".")
+    (wheel,) = folder.glob("*.whl")
+    session.install(f"{wheel}[{extras}]" if extras else str(wheel), *dependencies(*groups))
+
+
+def dependencies(*groups: str) -> list[str]:
+    return nox.project.dependency_groups(PROJECT, *groups) if groups else []
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Install into a fresh environment and fit a first model."""
+    install(session)
+    session.run("python", "-m", "interlace", "demo")
+
+
+@nox.session
+@nox.parametrize("cholmod", [nox.param(False, id="without-cholmod"), nox.param(True, id="cholmod")])
+def tests(session: nox.Session, cholmod: bool) -> None:
+    """The test suite on the installed package, without CHOLMOD and with it."""
+    env = {"INTERLACE_TEST_INSTALLED": "1", "OPENBLAS_NUM_THREADS": "1"}
+    required = bool(os.environ.get("CI")) or os.environ.get("INTERLACE_REQUIRE_CHOLMOD") == "1"
+    install(session, "test")
+    if cholmod:
+        if not install_cholmod(session):
+            advice = "CHOLMOD could not be installed: see README.md, section CHOLMOD"
+            session.error(advice) if required else session.skip(advice)
+        env["INTERLACE_REQUIRE_CHOLMOD"] = "1"
+    session.run("pytest", *session.posargs, env=env)
+
+
+def install_cholmod(session: nox.Session) -> bool:
+    """Install scikit-sparse, which is built against the system's SuiteSparse; whether it worked."""
+    try:
+        session.install(*PROJECT["project"]["optional-dependencies"]["cholmod"])
+    except nox.command.CommandFailed:
+        return False
+    return True
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format and types."""
+    session.install(*dependencies("lint"), *PROJECT["project"]["dependencies"])
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation; a broken link or a docstring that cannot be read is an error."""
+    session.install(*dependencies("docs"))
+    session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Side-by-side timings; see benchmarks/README.md."""
+    install(session, extras="bench")
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def r_parity(session: nox.Session) -> None:
+    """Compare with R itself; needs Rscript and the packages that r_parity/README.md names."""
+    rscript = shutil.which("Rscript")
+    if rscript is None:
+        session.error("Rscript is not on PATH; the stored references are checked by `tests`")
+    install(session)
+    session.run("python", "r_parity/compare.py", "--rscript", rscript, *session.posargs)
