@@ -82,7 +82,7 @@ class NestedFactor(Factor):
         self._H = [np.empty((ell, k, n)) for ell, k, n in shapes]
         self._work = np.empty(4 * sum(widths) ** 2)
         self._logdet = np.nan
-        self._inverse: list[tuple[np.ndarray, np.ndarray]] | None = None
+        self._inverse: list[np.ndarray] | None = None
         self.set_cross(cross)
 
     def set_cross(self, cross: ZCross) -> None:
@@ -153,30 +153,39 @@ class NestedFactor(Factor):
         return np.concatenate([x.reshape(-1, r) for x in X]).reshape(R.shape)
 
     def inverse_blocks(self, b: int) -> np.ndarray:
-        return self._inverses()[b][0]
+        k = self.cross.widths[b]
+        return self._inverse_fronts()[b][:, :k, :k]
 
     def _information_exact(self, b: int) -> np.ndarray:
-        W = self._inverses()[b][1]
-        return level_information(self._fronts[b], W, self.T[b])
+        F, k = self._fronts[b], self.cross.widths[b]
+        W = np.empty((0, k, k))
+        if b < self._top:
+            K = self._times_ancestors(F[:, :k, k:], b)
+            S = self._inverse_fronts()[b + 1][self._parents[b]]
+            W = np.ascontiguousarray(K @ S @ K.transpose(0, 2, 1))
+        return level_information(F, W, self.T[b])
 
-    def _inverses(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Per factor, the diagonal blocks of M^{-1} and W = F_12 S̃ F_21 (S̃ = ΛM^{-1}Λ')."""
+    def _times_ancestors(self, C: np.ndarray, j: int) -> np.ndarray:
+        """C (l_j, k_j, .) times the templates of all ancestors of factor j."""
+        out, start = np.empty(C.shape), 0
+        for t in self.T[j + 1 :]:
+            columns = slice(start, start + len(t))
+            np.matmul(C[:, :, columns], t, out=out[:, :, columns])
+            start += len(t)
+        return out
+
+    def _inverse_fronts(self) -> list[np.ndarray]:
+        """M^{-1} of each factor's levels together with their ancestors, (l_j, K_j, K_j)."""
         if self._inverse is None:
-            out: list[tuple[np.ndarray, np.ndarray]] = []
-            S = np.empty((0, 0, 0))
-            for j in range(self._top, -1, -1):
-                L, T, F = self._L[j], self.T[j], self._fronts[j]
-                P, inverse = np.empty_like(L), np.empty_like(L)
-                W = np.empty_like(L) if j < self._top else np.empty((0, *L.shape[1:]))
-                _blocks.half_blocks(L, T, P)
-                if j < self._top:
-                    S_here = np.empty_like(F)
-                    work = self._work
-                    _blocks.invert_fronts(F, P, self._parents[j], S, S_here, W, work)
-                    S = S_here
-                elif j:
-                    S = np.ascontiguousarray(P.transpose(0, 2, 1) @ P)
-                _blocks.invert_blocks(L, P, W, inverse, self._work)
-                out.append((inverse, W))
-            self._inverse = out[::-1]
+            top = self._top
+            S = np.empty_like(self._L[top])
+            _blocks.invert_blocks(self._L[top], np.empty((0, *S.shape[1:])), S, self._work)
+            fronts = [S]
+            for j in range(top - 1, -1, -1):
+                S = np.empty_like(self._fronts[j])
+                J = self._times_ancestors(self._H[j], j)
+                args = (self._L[j], J, self._parents[j], fronts[-1], S, self._work)
+                _blocks.invert_fronts(*args)
+                fronts.append(S)
+            self._inverse = fronts[::-1]
         return self._inverse

@@ -157,74 +157,58 @@ def solve_blocks(const double[:, :, ::1] L, double[:, :, ::1] B, bint transposed
                 forward(&L[l, 0, 0], k, &B[l, 0, 0], n, n)
 
 
-def half_blocks(const double[:, :, ::1] L, const double[:, ::1] T, double[:, :, ::1] P):
-    """P[l] = L[l]^{-1} T' (k, k)."""
-    cdef Py_ssize_t l
-    cdef int i, j, k = L.shape[1]
-    with nogil:
-        for l in range(L.shape[0]):
-            for i in range(k):
-                for j in range(k):
-                    P[l, i, j] = T[j, i]
-            forward(&L[l, 0, 0], k, &P[l, 0, 0], k, k)
-
-
-cdef void inverse_block(const double* L, const double* P, const double* W, int k, double* out,
-                        double* work) noexcept nogil:
-    """out = D^{-1} + D^{-1}T'WTD^{-1}, D = LL', P = L^{-1}T'; W may be NULL (zero). work 2 k²."""
-    cdef int i, j, m
-    cdef double s
-    cdef double* K = work + k * k
-    if W == NULL:
-        for i in range(k * k):
-            K[i] = 0.0
-    else:
-        for i in range(k):
-            for j in range(k):
-                s = 0.0
-                for m in range(k):
-                    s += P[i * k + m] * W[m * k + j]
-                work[i * k + j] = s
-        for i in range(k):
-            for j in range(i + 1):
-                s = 0.0
-                for m in range(k):
-                    s += work[i * k + m] * P[j * k + m]
-                K[i * k + j] = s
-                K[j * k + i] = s
-    for i in range(k):
-        K[i * k + i] += 1.0
-    # out = L^{-T} K L^{-1}
+cdef void sandwich(const double* L, int k, double* K, double* work) noexcept nogil:
+    """The symmetric K (k, k) becomes L^{-T} K L^{-1}. work: k²."""
+    cdef int i, j
     backward(L, k, K, k, k)
     for i in range(k):
         for j in range(k):
             work[j * k + i] = K[i * k + j]
     backward(L, k, work, k, k)
     for i in range(k):
-        for j in range(k):
-            out[i * k + j] = work[i * k + j]
+        for j in range(i + 1):
+            K[i * k + j] = work[i * k + j]
+            K[j * k + i] = work[i * k + j]
 
 
-def invert_blocks(const double[:, :, ::1] L, const double[:, :, ::1] P, const double[:, :, ::1] W,
-                  double[:, :, ::1] out, double[::1] work):
-    """out[l] = D^{-1} + D^{-1}T'W[l]TD^{-1} with D = L[l]L[l]', P[l] = L[l]^{-1}T'.
+def invert_blocks(const double[:, :, ::1] L, const double[:, :, ::1] W, double[:, :, ::1] out,
+                  double[::1] work):
+    """out[l] = L[l]^{-T} (I + W[l]) L[l]^{-1}; an empty W (0 levels) stands for zeros.
 
-    An empty W (0 levels) stands for zeros. work: (2 * k * k,).
+    work: (k * k,).
     """
     cdef Py_ssize_t l
-    cdef int k = L.shape[1]
+    cdef int k = L.shape[1], i, j
     cdef bint plain = W.shape[0] == 0
-    cdef double d, p
+    cdef double f, d00, d10, d11, w00, w10, w11
     with nogil:
         if k == 1:
             for l in range(L.shape[0]):
-                d = 1.0 / L[l, 0, 0]
-                p = 0.0 if plain else P[l, 0, 0] * P[l, 0, 0] * W[l, 0, 0]
-                out[l, 0, 0] = d * d * (1.0 + p)
+                f = 1.0 / L[l, 0, 0]
+                out[l, 0, 0] = f * f * (1.0 if plain else 1.0 + W[l, 0, 0])
+        elif k == 2:
+            w00 = w11 = 1.0
+            w10 = 0.0
+            for l in range(L.shape[0]):
+                d00 = 1.0 / L[l, 0, 0]
+                d11 = 1.0 / L[l, 1, 1]
+                d10 = -L[l, 1, 0] * d00 * d11
+                if not plain:
+                    w00 = 1.0 + W[l, 0, 0]
+                    w10 = W[l, 1, 0]
+                    w11 = 1.0 + W[l, 1, 1]
+                f = d11 * (w10 * d00 + w11 * d10)
+                out[l, 1, 0] = f
+                out[l, 0, 1] = f
+                out[l, 0, 0] = d00 * (w00 * d00 + w10 * d10) + d10 * (w10 * d00 + w11 * d10)
+                out[l, 1, 1] = d11 * d11 * w11
         else:
             for l in range(L.shape[0]):
-                inverse_block(&L[l, 0, 0], &P[l, 0, 0], NULL if plain else &W[l, 0, 0], k,
-                              &out[l, 0, 0], &work[0])
+                for i in range(k):
+                    for j in range(k):
+                        out[l, i, j] = 0.0 if plain else W[l, i, j]
+                    out[l, i, i] += 1.0
+                sandwich(&L[l, 0, 0], k, &out[l, 0, 0], &work[0])
 
 
 def eliminate_fronts(double[:, :, ::1] F, const double[:, ::1] T, const int[::1] parent,
@@ -264,61 +248,45 @@ def eliminate_fronts(double[:, :, ::1] F, const double[:, ::1] T, const int[::1]
     return 2.0 * (total + log(product))
 
 
-def invert_fronts(const double[:, :, ::1] F, const double[:, :, ::1] P, const int[::1] parent,
-                  const double[:, :, ::1] S_up, double[:, :, ::1] S, double[:, :, ::1] W,
-                  double[::1] work):
-    """One step from the root down: S̃ = ΛM^{-1}Λ' on each front, from that of its parent.
+def invert_fronts(const double[:, :, ::1] L, const double[:, :, ::1] J, const int[::1] parent,
+                  const double[:, :, ::1] S_up, double[:, :, ::1] S, double[::1] work):
+    """One step from the root down: M^{-1} on each front (K, K) from that of its parent.
 
-    With C = F[l][:k, k:] and Q = P[l]'P[l] (= T D^{-1} T'): W[l] = C S_up C' and
-    S[l] = [[Q + QWQ, -Q C S_up], [., S_up]], S_up = S_up[parent[l]]. work: (k * (K + k),).
+    With J[l] (k, K - k) the scaled coupling and S_p = S_up[parent[l]]:
+    S[l] = [[L^{-T}(I + J S_p J')L^{-1}, -L^{-T} J S_p], [., S_p]]. work: (k * (K + k),).
     """
     cdef Py_ssize_t l
-    cdef int K = F.shape[1], k = P.shape[1], n = K - k, i, j, m
+    cdef int k = L.shape[1], n = J.shape[2], i, j, m
     cdef double s
     cdef const double* up
-    cdef double* CS = &work[0]
-    cdef double* Q = &work[k * n]
-    cdef double* QW = Q + k * k
+    cdef double* JS = &work[0]
+    cdef double* B = &work[k * n]
+    cdef double* spare = B + k * k
     with nogil:
-        for l in range(F.shape[0]):
+        for l in range(L.shape[0]):
             up = &S_up[parent[l], 0, 0]
             for i in range(k):
                 for j in range(n):
-                    CS[i * n + j] = 0.0
+                    JS[i * n + j] = 0.0
                 for m in range(n):
-                    s = F[l, i, k + m]
+                    s = J[l, i, m]
                     for j in range(n):
-                        CS[i * n + j] += s * up[m * n + j]
+                        JS[i * n + j] += s * up[m * n + j]
             for i in range(k):
                 for j in range(i + 1):
-                    s = 0.0
+                    s = 1.0 if i == j else 0.0
                     for m in range(n):
-                        s += CS[i * n + m] * F[l, j, k + m]
-                    W[l, i, j] = s
-                    W[l, j, i] = s
-                    s = 0.0
-                    for m in range(k):
-                        s += P[l, m, i] * P[l, m, j]
-                    Q[i * k + j] = s
-                    Q[j * k + i] = s
+                        s += JS[i * n + m] * J[l, j, m]
+                    B[i * k + j] = s
+                    B[j * k + i] = s
+            sandwich(&L[l, 0, 0], k, B, spare)
+            backward(&L[l, 0, 0], k, JS, n, n)
             for i in range(k):
                 for j in range(k):
-                    s = 0.0
-                    for m in range(k):
-                        s += Q[i * k + m] * W[l, m, j]
-                    QW[i * k + j] = s
-            for i in range(k):
-                for j in range(k):
-                    s = Q[i * k + j]
-                    for m in range(k):
-                        s += QW[i * k + m] * Q[m * k + j]
-                    S[l, i, j] = s
+                    S[l, i, j] = B[i * k + j]
                 for j in range(n):
-                    s = 0.0
-                    for m in range(k):
-                        s -= Q[i * k + m] * CS[m * n + j]
-                    S[l, i, k + j] = s
-                    S[l, k + j, i] = s
+                    S[l, i, k + j] = -JS[i * n + j]
+                    S[l, k + j, i] = -JS[i * n + j]
             for i in range(n):
                 for j in range(n):
                     S[l, k + i, k + j] = up[i * n + j]
