@@ -1,0 +1,15 @@
+"""Covariance structures of random-effect terms: theta <-> the template T of each grouping factor."""
+
+from __future__ import annotations
+
+from .model import CovarianceModel, CovarianceTerm
+from .structures import STRUCTURES, Diagonal, Structure, Unstructured
+
+__all__ = [
+    "STRUCTURES",
+    "CovarianceModel",
+    "CovarianceTerm",
+    "Diagonal",
+    "Structure",
+    "Unstructured",
+]

@@ -1,0 +1,180 @@
+"""All random-effect terms of a model: theta -> one template T per grouping factor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .structures import SINGULAR_TOLERANCE, Structure, make_structure
+
+
+@dataclass(frozen=True)
+class CovarianceTerm:
+    """One random-effect term: which columns of which grouping factor, and its structure.
+
+    Attributes
+    ----------
+    factor : int
+        Index of the grouping factor.
+    columns : slice
+        Columns of the term within the factor's covariates.
+    names : tuple of str
+        Names of those columns.
+    structure : Structure
+        theta <-> T.
+    """
+
+    factor: int
+    columns: slice
+    names: tuple[str, ...]
+    structure: Structure
+
+
+class CovarianceModel:
+    """theta of all terms <-> the templates of all grouping factors.
+
+    The pattern is fixed once: ``factor``, ``row`` and ``col`` say where each reached entry of
+    the templates lies, and ``templates`` refills the values.
+
+    Parameters
+    ----------
+    terms : sequence of CovarianceTerm
+        In lme4's order; theta follows it.
+    widths : sequence of int
+        Number of columns of each grouping factor.
+    group_names : sequence of str
+        Names of the grouping factors, for labels.
+    """
+
+    def __init__(
+        self, terms: Sequence[CovarianceTerm], widths: Sequence[int], group_names: Sequence[str]
+    ) -> None:
+        self.terms = tuple(terms)
+        self.widths = tuple(widths)
+        self.group_names = tuple(group_names)
+        structures = [t.structure for t in self.terms]
+        counts = [s.n_theta for s in structures]
+        stops = np.cumsum([0, *counts])
+        self.theta_slices = [slice(a, b) for a, b in zip(stops[:-1], stops[1:], strict=True)]
+        self.n_theta = int(stops[-1])
+        self.identity = all(s.identity for s in structures)
+        starts = [t.columns.start or 0 for t in self.terms]
+        pairs = list(zip(self.terms, structures, starts, strict=True))
+        self.factor = np.concatenate([np.full(s.rows.size, t.factor) for t, s, _ in pairs])
+        self.row = np.concatenate([s.rows + a for _, s, a in pairs])
+        self.col = np.concatenate([s.cols + a for _, s, a in pairs])
+        self.entries_of = [np.flatnonzero(self.factor == b) for b in range(len(self.widths))]
+        sizes = np.cumsum([0, *(k * k for k in self.widths)])
+        width = np.asarray(self.widths)[self.factor]
+        self._flat = sizes[self.factor] + self.row * width + self.col
+        self._size = int(sizes[-1])
+        self._views = [
+            (int(a), int(b), k) for a, b, k in zip(sizes[:-1], sizes[1:], self.widths, strict=True)
+        ]
+
+    @classmethod
+    def of(cls, design) -> CovarianceModel:
+        """The model of a :class:`~interlace.design.Design`."""
+        terms = []
+        for term in design.terms:
+            k = len(term.names)
+            structure = make_structure(term.structure, k)
+            terms.append(CovarianceTerm(term.factor, term.columns, term.names, structure))
+        widths = [f.Z.shape[1] for f in design.factors]
+        return cls(terms, widths, [f.name for f in design.factors])
+
+    def values(self, theta: np.ndarray) -> np.ndarray:
+        """Values of the reached template entries, shape (n_entries,)."""
+        if self.identity:
+            return theta
+        parts = zip(self.terms, self.theta_slices, strict=True)
+        return np.concatenate([t.structure.values(theta[s]) for t, s in parts])
+
+    def templates(self, theta: np.ndarray, scale: np.ndarray | None = None) -> list[np.ndarray]:
+        """One T per grouping factor, (k_b, k_b) each; ``scale`` multiplies the entries."""
+        flat = np.zeros(self._size)
+        values = self.values(theta)
+        flat[self._flat] = values if scale is None else values * scale
+        return [flat[a:b].reshape(k, k) for a, b, k in self._views]
+
+    def pull_back(
+        self, theta: np.ndarray, gradient: np.ndarray, curvature: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Chain rule from template entries to theta, for a gradient and a curvature."""
+        if self.identity:
+            return gradient, curvature
+        J = np.zeros((gradient.size, self.n_theta))
+        second = np.zeros((self.n_theta, self.n_theta))
+        start = 0
+        for term, s in zip(self.terms, self.theta_slices, strict=True):
+            entries = slice(start, start + term.structure.rows.size)
+            J[entries, s] = term.structure.jacobian(theta[s])
+            second[s, s] = term.structure.second(theta[s], gradient[entries])
+            start = entries.stop
+        return J.T @ gradient, None if curvature is None else J.T @ curvature @ J + second
+
+    def start(self) -> np.ndarray:
+        """theta of ``T = I`` for every term."""
+        return np.concatenate([t.structure.start() for t in self.terms])
+
+    def lower_bounds(self) -> np.ndarray:
+        """Lower bounds of theta."""
+        return np.concatenate([t.structure.lower_bounds() for t in self.terms])
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        """The equivalent theta with non-negative diagonals of T."""
+        parts = zip(self.terms, self.theta_slices, strict=True)
+        return np.concatenate([t.structure.canonical(theta[s]) for t, s in parts])
+
+    def diagonal_entries(self) -> np.ndarray:
+        """Indices of the template entries that lie on the diagonal."""
+        return np.flatnonzero(self.row == self.col)
+
+    def singular(self, theta: np.ndarray, tolerance: float = SINGULAR_TOLERANCE) -> list[bool]:
+        """Per term: is a diagonal entry of T below ``tolerance`` (lme4's isSingular)?"""
+        out = []
+        for term, s in zip(self.terms, self.theta_slices, strict=True):
+            T = term.structure.template(theta[s])
+            out.append(bool(np.any(np.abs(np.diag(T)) < tolerance)))
+        return out
+
+    def null_directions(self, theta: np.ndarray, tolerance: float = SINGULAR_TOLERANCE):
+        """What is zero, in words: one text per singular term."""
+        texts = []
+        singular = self.singular(theta, tolerance)
+        for term, s, bad in zip(self.terms, self.theta_slices, singular, strict=True):
+            if not bad:
+                continue
+            group = self.group_names[term.factor]
+            T = term.structure.template(theta[s])
+            sd = np.sqrt(np.sum(T * T, axis=1))
+            zero = [n for n, v in zip(term.names, sd, strict=True) if v < tolerance]
+            if zero:
+                texts.append(f"the variance of {', '.join(zero)} by {group} is estimated as zero")
+            else:
+                rank = int(np.sum(np.abs(np.diag(T)) >= tolerance))
+                names = ", ".join(term.names)
+                texts.append(
+                    f"the covariance matrix of ({names}) by {group} has rank {rank} of "
+                    f"{len(term.names)}: some effects are perfectly correlated"
+                )
+        return texts
+
+    @property
+    def theta_names(self) -> list[str]:
+        """lme4's names of theta, such as ``"Subject.Days.Intercept"``."""
+        return [
+            f"{self.group_names[t.factor]}.{name}"
+            for t in self.terms
+            for name in t.structure.theta_names(t.names)
+        ]
+
+    def relative_covariances(self, theta: np.ndarray) -> list[np.ndarray]:
+        """``T T'`` of each term (times sigma^2: its covariance matrix)."""
+        out = []
+        for term, s in zip(self.terms, self.theta_slices, strict=True):
+            T = term.structure.template(theta[s])
+            out.append(T @ T.T)
+        return out

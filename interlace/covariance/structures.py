@@ -1,0 +1,184 @@
+"""Covariance structures of one random-effect term.
+
+A structure maps the parameters theta of a term to the lower-triangular template T of its
+relative covariance ``Sigma / sigma^2 = T T'``.  The numerics need T, where theta enters it,
+and the derivatives of T; nothing else in the package knows a structure by name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from ..errors import ArgumentError
+
+# A diagonal entry of T this small (relative to the residual standard deviation, lme4's scale)
+# makes a fit singular: lme4's option lme4.singular.tolerance.
+SINGULAR_TOLERANCE = 1e-4
+
+
+class Structure(ABC):
+    """theta <-> T for one term of width ``k``.
+
+    Attributes
+    ----------
+    k : int
+        Number of columns (effects per level) of the term.
+    n_theta : int
+        Number of parameters.
+    rows, cols : ndarray of int, shape (n_entries,)
+        The entries of T that theta reaches, lower triangle, in the order of ``values``.
+    """
+
+    name: str
+    k: int
+    n_theta: int
+    rows: np.ndarray
+    cols: np.ndarray
+    #: True where ``values(theta)`` is theta itself (no Jacobian is then needed).
+    identity: bool = False
+
+    @abstractmethod
+    def values(self, theta: np.ndarray) -> np.ndarray:
+        """Values of T at ``(rows, cols)``, shape (n_entries,)."""
+
+    @abstractmethod
+    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+        """d values / d theta, shape (n_entries, n_theta)."""
+
+    @abstractmethod
+    def second(self, theta: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """sum_e weights_e d^2 values_e / d theta^2, shape (n_theta, n_theta)."""
+
+    @abstractmethod
+    def start(self) -> np.ndarray:
+        """theta of ``T = I``."""
+
+    @abstractmethod
+    def lower_bounds(self) -> np.ndarray:
+        """Lower bounds for optimisers that need them (0 for a standard deviation)."""
+
+    @abstractmethod
+    def theta_names(self, names: tuple[str, ...]) -> list[str]:
+        """One name per parameter, from the names of the term's columns."""
+
+    @abstractmethod
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        """The representative with a non-negative diagonal and the same ``T T'``."""
+
+    def template(self, theta: np.ndarray) -> np.ndarray:
+        """T, shape (k, k)."""
+        T = np.zeros((self.k, self.k))
+        T[self.rows, self.cols] = self.values(theta)
+        return T
+
+
+class _EntryStructure(Structure):
+    """A structure whose parameters are themselves entries of T."""
+
+    identity = True
+
+    def values(self, theta: np.ndarray) -> np.ndarray:
+        return theta
+
+    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+        return np.eye(self.n_theta)
+
+    def second(self, theta: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return np.zeros((self.n_theta, self.n_theta))
+
+    def start(self) -> np.ndarray:
+        return (self.rows == self.cols).astype(float)
+
+    def lower_bounds(self) -> np.ndarray:
+        return np.where(self.rows == self.cols, 0.0, -np.inf)
+
+    def theta_names(self, names: tuple[str, ...]) -> list[str]:
+        return [
+            names[i] if i == j else f"{names[i]}.{names[j]}"
+            for i, j in zip(self.rows, self.cols, strict=True)
+        ]
+
+
+class Unstructured(_EntryStructure):
+    """Any covariance: theta is the lower triangle of T column by column, as in lme4.
+
+    Parameters
+    ----------
+    k : int
+        Number of columns of the term.
+
+    Examples
+    --------
+    >>> from interlace.covariance import Unstructured
+    >>> Unstructured(2).template([1.0, 0.5, 2.0])
+    array([[1. , 0. ],
+           [0.5, 2. ]])
+    """
+
+    name = "us"
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+        self.n_theta = k * (k + 1) // 2
+        cols, rows = np.triu_indices(k)
+        self.rows, self.cols = rows, cols
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        T = self.template(np.asarray(theta, dtype=float))
+        for j in range(self.k):
+            # Rotating a column with a zero diagonal into those after it keeps T T' and
+            # leaves one representative of the flat direction.
+            if T[j, j] == 0.0 and np.any(T[j + 1 :, j]):
+                rest = T[j + 1 :, j:]
+                T[j + 1 :, j + 1 :] = np.linalg.qr(rest.T, mode="r").T[:, : self.k - j - 1]
+                T[j + 1 :, j] = 0.0
+            if T[j, j] < 0.0:
+                T[:, j] = -T[:, j]
+        return T[self.rows, self.cols] + 0.0
+
+
+class Diagonal(_EntryStructure):
+    """Independent effects with their own variances: theta is the diagonal of T.
+
+    Parameters
+    ----------
+    k : int
+        Number of columns of the term.
+
+    Examples
+    --------
+    >>> from interlace.covariance import Diagonal
+    >>> Diagonal(2).template([1.0, 2.0])
+    array([[1., 0.],
+           [0., 2.]])
+    """
+
+    name = "diag"
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+        self.n_theta = k
+        self.rows = self.cols = np.arange(k)
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        return np.abs(theta)
+
+
+STRUCTURES: dict[str, type[Structure]] = {"us": Unstructured, "diag": Diagonal}
+
+
+def make_structure(name: str, k: int) -> Structure:
+    """The structure called ``name`` for a term of width ``k``.
+
+    Raises
+    ------
+    ArgumentError
+        If no structure has that name.
+    """
+    if name not in STRUCTURES:
+        raise ArgumentError(
+            f"unknown covariance structure {name!r}; available: {', '.join(STRUCTURES)}"
+        )
+    return STRUCTURES[name](k)  # type: ignore[call-arg]

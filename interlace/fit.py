@@ -1,0 +1,258 @@
+"""`Fit`: the frozen record of a fitted model, which everything after fitting reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from time import perf_counter
+
+import numpy as np
+
+from .covariance import CovarianceModel
+from .design import Design
+from .linalg.crossprod import CrossProducts, cross_products
+from .objective import LMMObjective
+from .optimize import Optimum, minimise
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted linear mixed model.
+
+    Attributes
+    ----------
+    design : Design
+        Data and names.
+    covariance : CovarianceModel
+        theta <-> templates.
+    method : {"REML", "ML"}
+    theta : ndarray, shape (n_theta,)
+        Relative covariance parameters, lme4's order and scale.
+    T : tuple of ndarray, shape (k_b, k_b)
+        Template of each grouping factor.
+    beta : ndarray, shape (p,)
+    cov_beta : ndarray, shape (p, p)
+    sigma : float
+        Residual standard deviation.
+    u : tuple of ndarray, shape (l_b, k_b)
+        Spherical conditional modes.
+    criterion : float
+        -2 log-likelihood (ML) or REML criterion.
+    optimum : Optimum
+        What the optimiser did, with the certificate.
+    seconds : dict
+        Wall time by stage.
+    optimizer, backend : str
+    """
+
+    design: Design
+    covariance: CovarianceModel
+    method: str
+    theta: np.ndarray
+    T: tuple[np.ndarray, ...]
+    beta: np.ndarray
+    cov_beta: np.ndarray
+    sigma: float
+    u: tuple[np.ndarray, ...]
+    criterion: float
+    optimum: Optimum
+    seconds: dict[str, float]
+    optimizer: str
+    backend: str
+    _objective: LMMObjective | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict:
+        state = dict(self.__dict__)
+        for derived in ("objective", "fixed_part", "random_part", "b"):
+            state.pop(derived, None)
+        state["_objective"] = None
+        return state
+
+    @cached_property
+    def objective(self) -> LMMObjective:
+        """The objective, rebuilt from the design after unpickling."""
+        if self._objective is not None:
+            return self._objective
+        backend = None if self.backend == "blocked" else self.backend
+        return LMMObjective(cross_products(self.design), self.covariance, self.is_reml, backend)
+
+    @property
+    def is_reml(self) -> bool:
+        """Fitted by REML."""
+        return self.method == "REML"
+
+    @property
+    def n(self) -> int:
+        """Rows used."""
+        return self.design.X.shape[0]
+
+    @property
+    def p(self) -> int:
+        """Fixed-effects coefficients."""
+        return self.design.X.shape[1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Estimated parameters: coefficients, theta and sigma (lme4's df)."""
+        return self.p + self.theta.size + 1
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood, or the restricted one (-criterion / 2)."""
+        return -0.5 * self.criterion
+
+    @property
+    def x(self) -> np.ndarray:
+        """theta as the objective takes it."""
+        return self.optimum.x
+
+    @cached_property
+    def b(self) -> tuple[np.ndarray, ...]:
+        """Conditional modes, (l_b, k_b) per grouping factor."""
+        return tuple(u @ T.T for u, T in zip(self.u, self.T, strict=True))
+
+    @cached_property
+    def fixed_part(self) -> np.ndarray:
+        """X beta plus the offset, (n,)."""
+        eta = self.design.X @ self.beta
+        return eta if self.design.offset is None else eta + self.design.offset
+
+    @cached_property
+    def random_part(self) -> np.ndarray:
+        """Z b, (n,)."""
+        out = np.zeros(self.n)
+        for factor, b in zip(self.design.factors, self.b, strict=True):
+            if b.shape[1] == 1 and factor.Z.strides == (0, 0):
+                out += b[:, 0][factor.codes]
+            else:
+                out += np.einsum("ij,ij->i", factor.Z, b[factor.codes])
+        return out
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Fitted values, random effects included, (n,)."""
+        return self.fixed_part + self.random_part
+
+    def b_cov_blocks(self, factor: int) -> np.ndarray:
+        """Conditional covariance of the modes of each level, given theta, beta and sigma.
+
+        Parameters
+        ----------
+        factor : int
+            Index into ``design.factors``.
+
+        Returns
+        -------
+        ndarray, shape (l_b, k_b, k_b)
+            sigma^2 T (M^{-1})_ll T'.
+        """
+        objective = self.objective
+        objective.evaluate(self.x, order=0)
+        T = self.T[factor]
+        inverse = objective.marginal.inverse_blocks(factor)
+        return self.sigma**2 * (T @ inverse @ T.T)
+
+
+def fit_design(
+    design: Design,
+    *,
+    reml: bool,
+    optimizer: str = "newton",
+    theta0: np.ndarray | None = None,
+    backend: str | None = None,
+    cross: CrossProducts | None = None,
+    seconds: dict[str, float] | None = None,
+) -> Fit:
+    """Fit a linear mixed model to a design.
+
+    Parameters
+    ----------
+    design : Design
+    reml : bool
+    optimizer : {"newton", "lbfgsb", "bobyqa"}
+    theta0 : ndarray, optional
+        Start; default: every template the identity on standardised covariates.
+    backend : str, optional
+        Forces a factorisation back end.
+    cross : CrossProducts, optional
+        Of this design, if made already.
+    seconds : dict, optional
+        Stages timed so far.
+
+    Returns
+    -------
+    Fit
+    """
+    seconds = dict(seconds or {})
+    clock = perf_counter()
+    covariance = CovarianceModel.of(design)
+    cross = cross_products(design) if cross is None else cross
+    objective = LMMObjective(cross, covariance, reml, backend)
+    seconds["cross-products"] = perf_counter() - clock
+    return fit_objective(design, objective, optimizer, theta0, seconds)
+
+
+def fit_objective(
+    design: Design,
+    objective: LMMObjective,
+    optimizer: str,
+    theta0: np.ndarray | None,
+    seconds: dict[str, float],
+) -> Fit:
+    """Minimise an objective and make the record."""
+    clock = perf_counter()
+    start = None if theta0 is None else objective.x(theta0)
+    optimum = minimise(objective, optimizer, start)
+    solution = objective.solution(optimum.x)
+    seconds["optimise"] = perf_counter() - clock
+    return Fit(
+        design=design,
+        covariance=objective.covariance,
+        method="REML" if objective.reml else "ML",
+        theta=objective.theta(optimum.x),
+        T=solution.T,
+        beta=solution.beta,
+        cov_beta=solution.cov_beta,
+        sigma=solution.sigma,
+        u=solution.u,
+        criterion=solution.criterion,
+        optimum=optimum,
+        seconds=seconds,
+        optimizer=optimizer,
+        backend=objective.marginal.backend,
+        _objective=objective,
+    )
+
+
+def refit_response(fit: Fit, y: np.ndarray) -> Fit:
+    """The same model for another response, warm-started.
+
+    Parameters
+    ----------
+    fit : Fit
+    y : ndarray, shape (n,)
+        Checked response.
+
+    Returns
+    -------
+    Fit
+    """
+    old = fit.objective
+    design = replace(fit.design, y=y)
+    cross = old.cross.with_response(y if design.offset is None else y - design.offset)
+    cross.design = design
+    objective = LMMObjective(
+        cross, fit.covariance, old.reml, marginal=old.marginal.with_cross(cross)
+    )
+    start = fit.theta if not fit.optimum.boundary else None
+    return fit_objective(design, objective, fit.optimizer, start, {})
+
+
+def refit_ml(fit: Fit) -> Fit:
+    """The ML fit of a model fitted by REML (itself if it is one), warm-started."""
+    if not fit.is_reml:
+        return fit
+    old = fit.objective
+    objective = LMMObjective(old.cross, fit.covariance, False, marginal=old.marginal)
+    start = fit.theta if not fit.optimum.boundary else None
+    return fit_objective(fit.design, objective, fit.optimizer, start, {})

@@ -1,0 +1,152 @@
+"""Satterthwaite's degrees of freedom from exact derivatives (lmerTest's definitions).
+
+With phi = (theta, sigma) and f the REML or ML deviance with sigma explicit, A = 2 H_f^{-1} is
+the asymptotic covariance of phi, and for a contrast l the degrees of freedom are
+2 (l'V l)^2 / (g'A g), g_k = l' dV/dphi_k l, V = sigma^2 (X'V^{-1}X)^{-1}
+(Kuznetsova et al. 2017; Fai and Cornelius 1996 for several rows).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..fit import Fit
+
+# lmerTest drops eigenvalues of H_f below this: directions on a boundary carry no information.
+EIGENVALUE_FLOOR = 1e-8
+# Rank of L V L': lmerTest's tolerance.
+RANK_TOLERANCE = 1.5e-8
+# Equal eigen-degrees of freedom within this are averaged, not combined (lmerTest).
+EQUAL_DF = 1e-8
+
+
+@dataclass(frozen=True)
+class VarianceDerivatives:
+    """Covariance of (theta, sigma) and the derivatives of cov(beta).
+
+    Attributes
+    ----------
+    A : ndarray, shape (n_theta + 1, n_theta + 1)
+        Asymptotic covariance of (x, sigma), x being theta on the optimiser's scale.
+    jacobian : ndarray, shape (n_theta + 1, p, p)
+        d cov(beta) / d (x, sigma).
+    hessian : ndarray, shape (n_theta + 1, n_theta + 1)
+        Of the deviance with sigma explicit.
+    """
+
+    A: np.ndarray
+    jacobian: np.ndarray
+    hessian: np.ndarray
+
+
+def variance_derivatives(fit: Fit) -> VarianceDerivatives:
+    """Exact derivatives of cov(beta) and the covariance of the variance parameters.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    VarianceDerivatives
+    """
+    objective = fit.objective
+    H = objective.hessian(fit.x)
+    slope, Y = objective.variance_derivatives(fit.x)
+    sigma, df = fit.sigma, objective.df
+    q = slope.size
+    # f = log|M| [+ log|X'V^{-1}X|] + df log(2 pi sigma^2) + r^2(x) / sigma^2, and profiling
+    # sigma out subtracts f_xs f_ss^{-1} f_sx from its Hessian.
+    full = np.empty((q + 1, q + 1))
+    f_ss = 4.0 * df / sigma**2
+    f_xs = -2.0 * slope / sigma**3
+    full[:q, :q] = H + np.outer(f_xs, f_xs) / f_ss
+    full[:q, q] = full[q, :q] = f_xs
+    full[q, q] = f_ss
+    back = objective.cross.standardisation.back
+    C_back = fit.cov_beta / sigma**2
+    inverse_back = np.linalg.inv(back) if fit.p else back
+    half = C_back @ inverse_back.T
+    jacobian = np.empty((q + 1, fit.p, fit.p))
+    jacobian[:q] = sigma**2 * (half @ Y @ half.T)
+    jacobian[q] = 2.0 * sigma * C_back
+    return VarianceDerivatives(_pseudo_inverse(full), jacobian, full)
+
+
+def _pseudo_inverse(H: np.ndarray) -> np.ndarray:
+    """2 H^+ over the eigenvalues that are positive; unit diagonal first, against scale."""
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(H * scale[:, None] * scale)
+    keep = values > EIGENVALUE_FLOOR
+    half = vectors[:, keep] / np.sqrt(values[keep])
+    return 2.0 * (half @ half.T) * scale[:, None] * scale
+
+
+def satterthwaite(
+    fit: Fit, L: np.ndarray | None = None, derivatives: VarianceDerivatives | None = None
+) -> np.ndarray:
+    """Degrees of freedom of each contrast of the coefficients.
+
+    Parameters
+    ----------
+    fit : Fit
+    L : ndarray, shape (r, p), optional
+        Contrasts, default the coefficients themselves.
+    derivatives : VarianceDerivatives, optional
+        Made before, to save the work.
+
+    Returns
+    -------
+    ndarray, shape (r,)
+    """
+    d = variance_derivatives(fit) if derivatives is None else derivatives
+    L = np.eye(fit.p) if L is None else np.atleast_2d(np.asarray(L, dtype=float))
+    variance = np.einsum("ri,ij,rj->r", L, fit.cov_beta, L)
+    gradient = np.einsum("ri,kij,rj->rk", L, d.jacobian, L)
+    spread = np.einsum("rk,kl,rl->r", gradient, d.A, gradient)
+    with np.errstate(divide="ignore"):
+        return 2.0 * variance**2 / spread
+
+
+def satterthwaite_f(
+    fit: Fit, L: np.ndarray, derivatives: VarianceDerivatives | None = None
+) -> tuple[float, int, float]:
+    """F test of ``L beta = 0``.
+
+    Parameters
+    ----------
+    fit : Fit
+    L : ndarray, shape (r, p)
+    derivatives : VarianceDerivatives, optional
+
+    Returns
+    -------
+    F : float
+    num_df : int
+        Rank of L V L'.
+    den_df : float
+    """
+    d = variance_derivatives(fit) if derivatives is None else derivatives
+    L = np.atleast_2d(np.asarray(L, dtype=float))
+    values, vectors = np.linalg.eigh(L @ fit.cov_beta @ L.T)
+    keep = values > RANK_TOLERANCE * values[-1]
+    rows = vectors[:, keep].T @ L
+    t2 = (rows @ fit.beta) ** 2 / values[keep]
+    q = int(keep.sum())
+    nu = satterthwaite(fit, rows, d)
+    return float(t2.sum() / q), q, _combine(nu)
+
+
+def _combine(nu: np.ndarray) -> float:
+    """Denominator degrees of freedom of an F with independent t^2 components."""
+    q = nu.size
+    if q == 1:
+        return float(nu[0])
+    if np.all(np.abs(np.diff(nu)) < EQUAL_DF):
+        return float(nu.mean())
+    if np.any(nu <= 2.0):
+        return 2.0
+    E = float(np.sum(nu / (nu - 2.0)))
+    return 2.0 * E / (E - q)

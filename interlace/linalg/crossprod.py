@@ -1,0 +1,268 @@
+"""Cross-products of a design: the one pass over its rows.
+
+Linear models need nothing else of the data (Bates et al. 2015, section 3.4).  The fixed-effects
+columns are centred and orthonormalised and the response replaced by its residual on them before
+any product is formed, so that large means and scales cannot cancel digits; the columns of Z are
+scaled to unit root mean square, which makes theta comparable between covariates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import lapack
+
+from .kernels import _crossprod
+from .pattern import PairBlocks, ZCross
+
+# Rows standardised at a time: their (rows, p + 1) copy stays in the second-level cache.
+CHUNK_ROWS = 8192
+# Below this smallest pivot of the scaled Gram matrix a Cholesky factor has lost half its digits,
+# and the columns are orthonormalised by a QR decomposition of X itself.
+GRAM_PIVOT_FLOOR = 1e-6
+
+_EMPTY = np.empty(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Standardisation:
+    """The standardised columns ``W = sqrt(w) [ (X - mean) P,  y - (X - mean) P gamma ]``.
+
+    With ``beta_std`` the coefficients of W's X columns, ``beta = back @ (beta_std + gamma)``.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (p,)
+        What is subtracted from each column; zero without an intercept, and for it.
+    P : ndarray, shape (p, p)
+        Upper triangular; ``sqrt(w) (X - mean) P`` has orthonormal columns.
+    back : ndarray, shape (p, p)
+        From standardised to original coefficients.
+    logdet : float
+        log|det back|.
+    gamma : ndarray, shape (p,)
+        Least-squares coefficients of y on the standardised columns.
+    """
+
+    mean: np.ndarray
+    P: np.ndarray
+    back: np.ndarray
+    logdet: float
+    gamma: np.ndarray
+
+
+@dataclass(eq=False)
+class CrossProducts:
+    """Everything a linear mixed model needs of its data.
+
+    Attributes
+    ----------
+    z : ZCross
+        Z'WZ with every column of Z divided by its scale.
+    ZW : list of ndarray, shape (l_b, k_b, p + 1)
+        Z_b' W for each grouping factor, the response last.
+    WW : ndarray, shape (p + 1, p + 1)
+        W'W.
+    z_scale : list of ndarray, shape (k_b,)
+        Root mean square of each column of Z.
+    standardisation : Standardisation
+    n, p : int
+        Rows and fixed-effects columns.
+    log_weights : float
+        Sum of log prior weights.
+    """
+
+    z: ZCross
+    ZW: list[np.ndarray]
+    WW: np.ndarray
+    z_scale: list[np.ndarray]
+    standardisation: Standardisation
+    n: int
+    p: int
+    log_weights: float
+    design: object = field(repr=False)
+    _columns: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def columns(self) -> np.ndarray:
+        """The standardised columns of X, (n, p), times the root of the weights."""
+        if self._columns is None:
+            parts = _standard_columns(self.design, self.standardisation)
+            self._columns = np.concatenate([c for _, c in parts])
+        return self._columns
+
+    def with_response(self, y: np.ndarray) -> CrossProducts:
+        """The same model for another response: only what holds y is made anew.
+
+        Parameters
+        ----------
+        y : ndarray, shape (n,)
+            The response less the offset.
+        """
+        root = _root_weights(self.design)
+        columns = self.columns
+        response = y if root is _EMPTY else y * root
+        gamma = columns.T @ response
+        residual = response - columns @ gamma
+        p = self.p
+        WW = self.WW.copy()
+        WW[p, :p] = WW[:p, p] = residual @ columns
+        WW[p, p] = residual @ residual
+        ZW = []
+        for factor, scale, old in zip(self.design.factors, self.z_scale, self.ZW, strict=True):
+            column = np.zeros(old.shape[:2])
+            _crossprod.accumulate_response(factor.codes, factor.Z, root, residual, column)
+            new = old.copy()
+            np.divide(column, scale, out=new[:, :, p])
+            ZW.append(new)
+        old_std = self.standardisation
+        std = Standardisation(old_std.mean, old_std.P, old_std.back, old_std.logdet, gamma)
+        return CrossProducts(
+            self.z, ZW, WW, self.z_scale, std, self.n, p, self.log_weights, self.design, columns
+        )
+
+
+def cross_products(design) -> CrossProducts:
+    """All cross-products of a :class:`~interlace.design.Design`.
+
+    Parameters
+    ----------
+    design : Design
+        Checked rows and columns.
+
+    Returns
+    -------
+    CrossProducts
+    """
+    n, p = design.X.shape
+    y = response_less_offset(design)
+    root = _root_weights(design)
+    std = _standardise(design, y, root)
+    WW = np.zeros((p + 1, p + 1))
+    sizes = [(len(f.levels), f.Z.shape[1]) for f in design.factors]
+    A = [np.zeros((levels, k, k)) for levels, k in sizes]
+    ZW = [np.zeros((levels, k, p + 1)) for levels, k in sizes]
+    whole = None
+    for rows, columns in _standard_columns(design, std):
+        response = y[rows] if root is _EMPTY else y[rows] * root[rows]
+        W = np.empty((columns.shape[0], p + 1))
+        W[:, :p] = columns
+        np.subtract(response, columns @ std.gamma, out=W[:, p])
+        WW += W.T @ W
+        weights = root if root is _EMPTY else root[rows]
+        for factor, a, b in zip(design.factors, A, ZW, strict=True):
+            _crossprod.accumulate(factor.codes[rows], factor.Z[rows], weights, W, a, b)
+        if columns.shape[0] == n:
+            whole = columns
+    z_scale = []
+    for a, b in zip(A, ZW, strict=True):
+        k = a.shape[1]
+        if k > 1:
+            upper = np.triu_indices(k, 1)
+            a[:, upper[0], upper[1]] = a[:, upper[1], upper[0]]
+        mean_square = np.diagonal(a, axis1=1, axis2=2).sum(axis=0) / n
+        scale = np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0))
+        a /= scale[:, None] * scale
+        b /= scale[:, None]
+        z_scale.append(scale)
+    pairs = _pairs(design, root, z_scale)
+    z = ZCross(tuple(s[0] for s in sizes), tuple(s[1] for s in sizes), tuple(A), pairs)
+    log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
+    return CrossProducts(z, ZW, WW, z_scale, std, n, p, log_weights, design, whole)
+
+
+def response_less_offset(design) -> np.ndarray:
+    """y, less the offset if there is one, (n,)."""
+    return design.y if design.offset is None else design.y - design.offset
+
+
+def _root_weights(design) -> np.ndarray:
+    return _EMPTY if design.weights is None else np.sqrt(design.weights)
+
+
+def _centres(design, root: np.ndarray) -> np.ndarray:
+    X = design.X
+    mean = np.zeros(X.shape[1])
+    intercept = _intercept_column(design)
+    if intercept is None:
+        return mean
+    if root is _EMPTY:
+        mean = X.sum(axis=0) / X.shape[0]
+    else:
+        mean = (root * root) @ X / (root @ root)
+    mean[intercept] = 0.0
+    return mean
+
+
+def _intercept_column(design) -> int | None:
+    return design.x_names.index("Intercept") if "Intercept" in design.x_names else None
+
+
+def _centred_chunks(design, mean: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    root = _root_weights(design)
+    n = design.X.shape[0]
+    for start in range(0, n, CHUNK_ROWS):
+        rows = slice(start, min(start + CHUNK_ROWS, n))
+        columns = design.X[rows] - mean
+        if root is not _EMPTY:
+            columns *= root[rows, None]
+        yield rows, columns
+
+
+def _standard_columns(design, std: Standardisation) -> Iterator[tuple[slice, np.ndarray]]:
+    for rows, columns in _centred_chunks(design, std.mean):
+        yield rows, columns @ std.P
+
+
+def _standardise(design, y: np.ndarray, root: np.ndarray) -> Standardisation:
+    p = design.X.shape[1]
+    mean = _centres(design, root)
+    gram = np.zeros((p, p))
+    moment = np.zeros(p)
+    for rows, columns in _centred_chunks(design, mean):
+        gram += columns.T @ columns
+        moment += columns.T @ (y[rows] if root is _EMPTY else y[rows] * root[rows])
+    P = _orthonormaliser(design, mean, gram)
+    back = P.copy()
+    intercept = _intercept_column(design)
+    if intercept is not None:
+        back[intercept] -= mean @ P
+    logdet = float(np.log(np.abs(np.diagonal(P))).sum())
+    return Standardisation(mean, P, back, logdet, P.T @ moment)
+
+
+def _orthonormaliser(design, mean: np.ndarray, gram: np.ndarray) -> np.ndarray:
+    p = gram.shape[0]
+    if p == 0:
+        return gram
+    norms = np.sqrt(np.diagonal(gram))
+    R, info = lapack.dpotrf(gram / (norms[:, None] * norms), lower=0, clean=1)
+    if info or np.diagonal(R).min() ** 2 < GRAM_PIVOT_FLOOR:
+        whole = np.concatenate([c for _, c in _centred_chunks(design, mean)])
+        R = np.linalg.qr(whole / norms, mode="r")
+    inverse, _ = lapack.dtrtri(R)
+    return np.triu(inverse) / norms[:, None]
+
+
+def _pairs(design, root: np.ndarray, scale: list[np.ndarray]) -> dict[tuple[int, int], PairBlocks]:
+    pairs = {}
+    factors = design.factors
+    for b in range(len(factors)):
+        for c in range(b + 1, len(factors)):
+            fb, fc = factors[b], factors[c]
+            shape = (len(fb.levels), len(fc.levels))
+            ones = np.ones(fb.codes.size, dtype=np.int8)
+            pattern = sp.coo_array((ones, (fb.codes, fc.codes)), shape=shape).tocsr()
+            pattern.sort_indices()
+            indptr = pattern.indptr.astype(np.int64)
+            indices = pattern.indices.astype(np.int32)
+            values = np.zeros((indices.size, fb.Z.shape[1], fc.Z.shape[1]))
+            _crossprod.accumulate_pairs(
+                fb.codes, fc.codes, fb.Z, fc.Z, root, indptr, indices, values
+            )
+            values /= scale[b][:, None] * scale[c]
+            pairs[b, c] = PairBlocks(indptr, indices, values)
+    return pairs

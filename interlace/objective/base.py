@@ -1,0 +1,54 @@
+"""What every objective answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A criterion at one parameter vector.
+
+    Attributes
+    ----------
+    value : float
+    gradient : ndarray, shape (n,), or None
+    curvature : ndarray, shape (n, n), or None
+        A symmetric matrix that steers Newton steps: the Hessian, or one that agrees with it in
+        expectation.
+    """
+
+    value: float
+    gradient: np.ndarray | None = None
+    curvature: np.ndarray | None = None
+
+
+class Objective(ABC):
+    """A criterion to minimise over an unconstrained vector ``x``."""
+
+    @abstractmethod
+    def start(self) -> np.ndarray:
+        """Where to start, (n,)."""
+
+    @abstractmethod
+    def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
+        """Value (order 0), with gradient (1), with curvature (2)."""
+
+    @abstractmethod
+    def lower_bounds(self) -> np.ndarray:
+        """Lower bounds, for derivative-free optimisers, (n,)."""
+
+    @abstractmethod
+    def canonical(self, x: np.ndarray) -> np.ndarray:
+        """The representative of x among those of equal value."""
+
+    @abstractmethod
+    def snap(self, x: np.ndarray) -> np.ndarray:
+        """x with what is negligibly far from a boundary put on it."""
+
+    @abstractmethod
+    def null_directions(self, x: np.ndarray) -> list[str]:
+        """What lies on a boundary at x, in words; empty if nothing does."""

@@ -1,0 +1,344 @@
+"""Profiled ML and REML deviance of a linear mixed model, with gradient and curvature.
+
+The notation and the derivations are those of the mathematics page: V = I + Z Lambda Lambda' Z',
+K = W'V^{-1}W for W = [X y], c = [-beta; 1], df = n (ML) or n - p (REML).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from ..covariance import CovarianceModel
+from ..errors import NumericalError
+from ..linalg.crossprod import CrossProducts
+from ..linalg.marginal import Marginal, make_marginal
+from .base import Evaluation, Objective
+
+LOG_2PI = float(np.log(2.0 * np.pi))
+# A diagonal entry of the scaled template this near zero is put on it if that does not raise the
+# criterion: lme4's boundary.tol.
+SNAP_TOLERANCE = 1e-5
+# Central differences of the exact gradient where the traces of the Hessian cannot be formed:
+# truncation (h^2) and rounding (eps / h) balance near eps^(1/3).
+DIFFERENCE_STEP = 6e-6
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """What the (p + 1)-square corner gives at one T."""
+
+    value: float
+    r2: float
+    c: np.ndarray  # [-beta; 1] in standardised coordinates
+    C: np.ndarray  # (X'V^{-1}X)^{-1}
+
+
+@dataclass(frozen=True)
+class Solution:
+    """All estimates at one theta.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+    cov_beta : ndarray, shape (p, p)
+        sigma^2 (X'V^{-1}X)^{-1}.
+    sigma : float
+    T : tuple of ndarray, shape (k_b, k_b)
+        Relative templates on the scale of the data.
+    u : tuple of ndarray, shape (l_b, k_b)
+        Spherical conditional modes: b = u T'.
+    criterion : float
+    """
+
+    beta: np.ndarray
+    cov_beta: np.ndarray
+    sigma: float
+    T: tuple[np.ndarray, ...]
+    u: tuple[np.ndarray, ...]
+    criterion: float
+
+
+class LMMObjective(Objective):
+    """Profiled deviance over ``x``, theta on the scale of unit-root-mean-square covariates.
+
+    Parameters
+    ----------
+    cross : CrossProducts
+    covariance : CovarianceModel
+    reml : bool
+        REML criterion instead of -2 log-likelihood.
+    backend : str or None
+        Forces a back end of the factorisation.
+    marginal : Marginal, optional
+        A factorisation to share (same design).
+    """
+
+    def __init__(
+        self,
+        cross: CrossProducts,
+        covariance: CovarianceModel,
+        reml: bool,
+        backend: str | None = None,
+        marginal: Marginal | None = None,
+    ) -> None:
+        self.cross = cross
+        self.covariance = covariance
+        self.reml = reml
+        self.marginal = make_marginal(cross, backend) if marginal is None else marginal
+        self.df = cross.n - cross.p if reml else cross.n
+        self.evaluations = 0
+        entry_scale = np.concatenate(cross.z_scale)
+        starts = np.cumsum([0, *(len(s) for s in cross.z_scale)])
+        self.entry_scale = entry_scale[starts[covariance.factor] + covariance.row]
+        # For structures whose parameters are entries of T the optimiser sees them on the scale
+        # of standardised covariates; others keep their own parameters.
+        self.x_scale = self.entry_scale if covariance.identity else np.ones(covariance.n_theta)
+        # Optimisers read only differences of REML criteria: log|X| belongs to all of them.
+        std = cross.standardisation
+        self._constant = -cross.log_weights - (2.0 * std.logdet if reml else 0.0)
+
+    # -- parameters -------------------------------------------------------------------------
+
+    def theta(self, x: np.ndarray) -> np.ndarray:
+        """theta of x."""
+        return x / self.x_scale
+
+    def x(self, theta: np.ndarray) -> np.ndarray:
+        """x of theta."""
+        return np.asarray(theta, dtype=float) * self.x_scale
+
+    def start(self) -> np.ndarray:
+        if self.covariance.identity:
+            return self.covariance.start()
+        return self.x(self.covariance.start())
+
+    def lower_bounds(self) -> np.ndarray:
+        return self.covariance.lower_bounds() * self.x_scale
+
+    def canonical(self, x: np.ndarray) -> np.ndarray:
+        return self.x(self.covariance.canonical(self.theta(x)))
+
+    def snap(self, x: np.ndarray) -> np.ndarray:
+        near = (self.lower_bounds() == 0.0) & (np.abs(x) < SNAP_TOLERANCE)
+        return np.where(near, 0.0, x)
+
+    def null_directions(self, x: np.ndarray) -> list[str]:
+        return self.covariance.null_directions(self.theta(x))
+
+    def _templates(self, x: np.ndarray) -> list[np.ndarray]:
+        if self.covariance.identity:
+            return self.covariance.templates(x)
+        return self.covariance.templates(self.theta(x), self.entry_scale)
+
+    # -- the criterion ----------------------------------------------------------------------
+
+    def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
+        self.evaluations += 1
+        T = self._templates(x)
+        logdet, K = self.marginal.update(T)
+        profile = self._profile(logdet, K)
+        if order == 0:
+            return Evaluation(profile.value)
+        N, PP = self._level_matrices(profile)
+        cov = self.covariance
+        gradient = np.empty(cov.factor.size)
+        for b, entries in enumerate(cov.entries_of):
+            # d/dT_b = 2 N_b T_b
+            gradient[entries] = 2.0 * (N[b] @ T[b])[cov.row[entries], cov.col[entries]]
+        curvature = None if order < 2 else self._curvature(T, profile, N, PP)
+        scale = None if cov.identity else self.entry_scale
+        if scale is not None:
+            gradient = gradient * scale
+            curvature = None if curvature is None else curvature * scale[:, None] * scale
+        return Evaluation(profile.value, *cov.pull_back(self.theta(x), gradient, curvature))
+
+    def _profile(self, logdet: float, K: np.ndarray) -> _Profile:
+        """beta and sigma profiled out (section A)."""
+        p, df = self.cross.p, self.df
+        R, info = lapack.dpotrf(K)
+        r2 = R[p, p] ** 2
+        if info or not r2 > 0.0:
+            raise NumericalError(
+                "the cross-products are numerically singular at these covariance parameters; "
+                "check for a response that the model fits exactly, or start nearer to theta = 1"
+            )
+        value = logdet + df * (1.0 + LOG_2PI + np.log(r2 / df)) + self._constant
+        c = np.ones(p + 1)
+        C = np.zeros((0, 0))
+        if p:
+            diagonal = np.diagonal(R)[:p]
+            if self.reml:
+                value += 2.0 * np.log(diagonal).sum()
+            inverse, _ = lapack.dtrtri(R[:p, :p])
+            inverse = np.triu(inverse)
+            C = inverse @ inverse.T
+            c[:p] = -(inverse @ R[:p, p])
+        return _Profile(float(value), float(r2), c, C)
+
+    def _level_matrices(self, profile: _Profile) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """N_b = sum_l [Z'QZ - (df / r^2) g g']_ll of section C, and the sums P_l (x) P_l."""
+        p = self.cross.p
+        Q = (self.df / profile.r2) * np.outer(profile.c, profile.c)
+        if self.reml:
+            Q[:p, :p] += profile.C
+        N, PP = [], []
+        for b, k in enumerate(self.cross.z.widths):
+            G, pp = self.marginal.level_sums(b)
+            N.append(G - (pp @ Q.ravel()).reshape(k, k))
+            PP.append(pp)
+        return N, PP
+
+    def _curvature(
+        self, T: list[np.ndarray], profile: _Profile, N: list[np.ndarray], PP: list[np.ndarray]
+    ) -> np.ndarray:
+        """The exact Hessian over the entries of T if it is cheap and positive definite, else
+        average information plus 2 N (x) I."""
+        D = self._derivatives(T)
+        a, Y = self._moments(D, PP, profile)
+        AI = self._average_information(D, a, Y, profile)
+        known = self._known_part(N)
+        if len(T) == 1:
+            trace = self.marginal.traces(D, profile.C if self.reml else None)
+            exact = known + 2.0 * AI + (self.df / profile.r2**2) * np.outer(a, a) - trace
+            if not lapack.dpotrf(exact)[1]:
+                return exact
+        return AI + known
+
+    def _derivatives(self, T: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """D = dT T' + T dT' for each reached entry of each T."""
+        out = []
+        cov = self.covariance
+        for b, entries in enumerate(cov.entries_of):
+            i, j = cov.row[entries], cov.col[entries]
+            D = np.zeros((entries.size, *T[b].shape))
+            D[np.arange(entries.size), i] = T[b].T[j]
+            out.append(D + D.transpose(0, 2, 1))
+        return out
+
+    def _moments(self, D, PP, profile: _Profile) -> tuple[np.ndarray, np.ndarray]:
+        """a_i = y'PV_iPy and Y_i = W'V^{-1}V_iV^{-1}W, (n_entries, m, m)."""
+        m = self.cross.p + 1
+        Y = [
+            (d.reshape(len(d), -1) @ pp).reshape(-1, m, m) for d, pp in zip(D, PP, strict=True)
+        ]
+        stacked = Y[0] if len(Y) == 1 else np.concatenate(Y)
+        if len(Y) > 1:
+            order = np.concatenate(self.covariance.entries_of)
+            stacked = stacked[np.argsort(order)]
+        return stacked @ profile.c @ profile.c, stacked
+
+    def _reorder(self, matrix: np.ndarray) -> np.ndarray:
+        """From entries sorted by factor to the order of theta."""
+        if len(self.covariance.entries_of) == 1:
+            return matrix
+        order = np.argsort(np.concatenate(self.covariance.entries_of))
+        return matrix[np.ix_(order, order)]
+
+    def _average_information(self, D, a, Y, profile: _Profile) -> np.ndarray:
+        """AI_ij = df [ y'PV_iPV_jPy / r^2 - a_i a_j / r^4 ]."""
+        p = self.cross.p
+        quadratic = self._reorder(self.marginal.quadratic(D, profile.c))
+        s = Y[:, :p, :] @ profile.c
+        quadratic = quadratic - s @ profile.C @ s.T
+        return self.df * (quadratic / profile.r2 - np.outer(a, a) / profile.r2**2)
+
+    def _known_part(self, N: list[np.ndarray]) -> np.ndarray:
+        """2 N_b[i, i'] for entries (i, j), (i', j) of the same column j."""
+        cov = self.covariance
+        out = np.zeros((cov.factor.size, cov.factor.size))
+        for b, entries in enumerate(cov.entries_of):
+            i, j = cov.row[entries], cov.col[entries]
+            block = 2.0 * N[b][np.ix_(i, i)] * (j[:, None] == j)
+            out[np.ix_(entries, entries)] = block
+        return out
+
+    # -- at the optimum ---------------------------------------------------------------------
+
+    def hessian(self, x: np.ndarray) -> np.ndarray:
+        """The exact Hessian over x (section C), from traces or from differences of the gradient.
+
+        Returns
+        -------
+        ndarray, shape (n, n)
+        """
+        T = self._templates(x)
+        profile = self._profile(*self.marginal.update(T))
+        D = self._derivatives(T)
+        trace = self.marginal.traces(D, profile.C if self.reml else None)
+        if trace is None:
+            return self._differenced_hessian(x)
+        N, PP = self._level_matrices(profile)
+        a, Y = self._moments(D, PP, profile)
+        AI = self._average_information(D, a, Y, profile)
+        H = self._known_part(N) + 2.0 * AI + (self.df / profile.r2**2) * np.outer(a, a)
+        H -= self._reorder(trace)
+        cov = self.covariance
+        if cov.identity:
+            return H
+        gradient = np.concatenate(
+            [
+                2.0 * (N[b] @ T[b])[cov.row[e], cov.col[e]]
+                for b, e in enumerate(cov.entries_of)
+            ]
+        )[np.argsort(np.concatenate(cov.entries_of))]
+        scale = self.entry_scale
+        return cov.pull_back(self.theta(x), gradient * scale, H * scale[:, None] * scale)[1]
+
+    def _differenced_hessian(self, x: np.ndarray) -> np.ndarray:
+        H = np.empty((x.size, x.size))
+        for i in range(x.size):
+            step = np.zeros(x.size)
+            step[i] = DIFFERENCE_STEP * max(1.0, abs(x[i]))
+            up = self.evaluate(x + step, order=1).gradient
+            down = self.evaluate(x - step, order=1).gradient
+            H[i] = (up - down) / (2.0 * step[i])
+        return 0.5 * (H + H.T)
+
+    def variance_derivatives(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """d r^2 / d theta_i = -a_i, and X'V^{-1}V_iV^{-1}X, on the scale of the data.
+
+        Returns
+        -------
+        slope : ndarray, shape (n_theta,)
+        Y : ndarray, shape (n_theta, p, p)
+            ``d (X'V^{-1}X)^{-1} / d x_i = C Y_i C`` in standardised coordinates.
+        """
+        T = self._templates(x)
+        profile = self._profile(*self.marginal.update(T))
+        _, PP = self._level_matrices(profile)
+        a, Y = self._moments(self._derivatives(T), PP, profile)
+        p = self.cross.p
+        Y = Y[:, :p, :p]
+        cov = self.covariance
+        if not cov.identity:
+            a = cov.pull_back(self.theta(x), a * self.entry_scale, None)[0]
+            flat = (Y * self.entry_scale[:, None, None]).reshape(len(Y), -1)
+            columns = [cov.pull_back(self.theta(x), column, None)[0] for column in flat.T]
+            Y = np.stack(columns, axis=1).reshape(-1, p, p)
+        return -a, Y
+
+    def solution(self, x: np.ndarray) -> Solution:
+        """Estimates at x on the scale of the data."""
+        T = self._templates(x)
+        profile = self._profile(*self.marginal.update(T))
+        std = self.cross.standardisation
+        p = self.cross.p
+        sigma2 = profile.r2 / self.df
+        beta = std.back @ (std.gamma - profile.c[:p])
+        cov = sigma2 * (std.back @ profile.C @ std.back.T)
+        scales = self.cross.z_scale
+        u = tuple(
+            (self.marginal.projected(b) @ profile.c) @ t for b, t in enumerate(T)
+        )  # u = Lambda'Z'V^{-1}(y - X beta)
+        return Solution(
+            beta=beta,
+            cov_beta=0.5 * (cov + cov.T),
+            sigma=float(np.sqrt(sigma2)),
+            T=tuple(t / s[:, None] for t, s in zip(T, scales, strict=True)),
+            u=u,
+            criterion=profile.value,
+        )

@@ -1,0 +1,8 @@
+"""Optimisers and the certificate of convergence."""
+
+from __future__ import annotations
+
+from .minimise import OPTIMIZERS, minimise
+from .optimum import Optimum
+
+__all__ = ["OPTIMIZERS", "Optimum", "minimise"]

@@ -1,0 +1,136 @@
+"""One entry to all optimisers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import NumericalError
+from ..objective.base import Evaluation, Objective
+from .newton import newton
+from .optimum import Optimum, certify
+
+# L-BFGS-B stops on the gradient of the criterion, which is exact: values are too noisy to ask.
+LBFGSB_GRADIENT = 1e-7
+# lme4 asks xtol_abs = ftol_abs = 1e-8 but stops at a relative 1e-4; these are the former, meant.
+BOBYQA_XTOL = 1e-10
+BOBYQA_FTOL = 1e-12
+MAX_EVALUATIONS = 10_000
+
+_Run = tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]
+
+
+def minimise(
+    objective: Objective, optimizer: str = "newton", start: np.ndarray | None = None
+) -> Optimum:
+    """Minimise an objective and certify the result.
+
+    Parameters
+    ----------
+    objective : Objective
+    optimizer : {"newton", "lbfgsb", "bobyqa"}
+        The first two use exact gradients; BOBYQA none (Powell 2009, through NLopt).
+    start : ndarray, shape (n,), optional
+        Default: the objective's own.
+
+    Returns
+    -------
+    Optimum
+    """
+    counted = _Counted(objective)
+    x0 = objective.start() if start is None else np.asarray(start, dtype=float)
+    x, here, log = OPTIMIZERS[optimizer](counted, x0)
+    canonical = objective.canonical(x)
+    if not np.array_equal(canonical, x):
+        x, here = canonical, counted.evaluate(canonical)
+    return certify(
+        objective, x, here, evaluations=counted.count, optimizer=optimizer, log=log
+    )
+
+
+class _Counted(Objective):
+    """An objective that counts."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self.count = 0
+        self.start = objective.start  # type: ignore[method-assign]
+        self.lower_bounds = objective.lower_bounds  # type: ignore[method-assign]
+        self.canonical = objective.canonical  # type: ignore[method-assign]
+        self.snap = objective.snap  # type: ignore[method-assign]
+        self.null_directions = objective.null_directions  # type: ignore[method-assign]
+
+    def start(self) -> np.ndarray:
+        return self._objective.start()
+
+    def lower_bounds(self) -> np.ndarray:
+        return self._objective.lower_bounds()
+
+    def canonical(self, x: np.ndarray) -> np.ndarray:
+        return self._objective.canonical(x)
+
+    def snap(self, x: np.ndarray) -> np.ndarray:
+        return self._objective.snap(x)
+
+    def null_directions(self, x: np.ndarray) -> list[str]:
+        return self._objective.null_directions(x)
+
+    def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
+        self.count += 1
+        return self._objective.evaluate(x, order)
+
+
+def _lbfgsb(objective: Objective, x0: np.ndarray) -> _Run:
+    from scipy.optimize import minimize
+
+    log: list[tuple[np.ndarray, float]] = []
+
+    def value_and_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
+        try:
+            e = objective.evaluate(x, 1)
+        except NumericalError:
+            return 1e300, np.zeros_like(x)
+        log.append((x.copy(), e.value))
+        return e.value, e.gradient
+
+    options = {"maxfun": MAX_EVALUATIONS, "maxiter": MAX_EVALUATIONS, "gtol": LBFGSB_GRADIENT}
+    options["ftol"] = np.finfo(float).eps
+    found = minimize(value_and_gradient, x0, jac=True, method="L-BFGS-B", options=options)
+    x = objective.snap(found.x)
+    return x, objective.evaluate(x), log
+
+
+def _bobyqa(objective: Objective, x0: np.ndarray) -> _Run:
+    import nlopt
+
+    log: list[tuple[np.ndarray, float]] = []
+
+    def value(x: np.ndarray, _gradient: np.ndarray) -> float:
+        try:
+            v = objective.evaluate(np.array(x), 0).value
+        except NumericalError:
+            return 1e300
+        log.append((np.array(x), v))
+        return v
+
+    lower = objective.lower_bounds()
+    opt = nlopt.opt(nlopt.LN_BOBYQA, x0.size)
+    opt.set_min_objective(value)
+    opt.set_lower_bounds(lower)
+    opt.set_xtol_abs(BOBYQA_XTOL)
+    opt.set_ftol_abs(BOBYQA_FTOL)
+    opt.set_maxeval(MAX_EVALUATIONS)
+    try:
+        x = opt.optimize(np.maximum(x0, lower))
+    except nlopt.RoundoffLimited:
+        x = min(log, key=lambda point: point[1])[0]
+    x = objective.snap(np.asarray(x))
+    return x, objective.evaluate(x), log
+
+
+OPTIMIZERS: dict[str, Callable[[Objective, np.ndarray], _Run]] = {
+    "newton": newton,
+    "lbfgsb": _lbfgsb,
+    "bobyqa": _bobyqa,
+}

@@ -1,0 +1,143 @@
+"""Trust-region Newton on an unconstrained vector, sure of itself at saddles and flat boundaries."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import lapack
+
+from ..errors import NumericalError
+from ..objective.base import Evaluation, Objective
+
+# First radius, in units of standardised parameters: theta is mostly between 0 and 3.
+FIRST_RADIUS = 1.0
+LARGEST_RADIUS = 1e4
+# Stop when the step ahead promises less than this; it is then still taken (its own evaluation
+# is the one that makes the estimates), which leaves the square, or a tenth, of it.
+PROMISE_TOLERANCE = 1e-10
+# A curvature below this share of the largest counts as flat.
+FLAT_SHARE = 1e-10
+# A promise this small, relative to the criterion, cannot be seen in its values any more.
+VALUE_NOISE = 4e-15
+MAX_ITERATIONS = 200
+
+
+def newton(
+    objective: Objective, x: np.ndarray, max_evaluations: int | None = None
+) -> tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]:
+    """Minimise with exact gradients and curvature.
+
+    Negative eigenvalues of the curvature are reflected. Where the gradient has no component
+    along a direction of negative curvature (a variance at zero that ought not to be there:
+    the criterion is even in its standard deviation) the step leaves along it.
+
+    Parameters
+    ----------
+    objective : Objective
+    x : ndarray, shape (n,)
+        Start.
+    max_evaluations : int, optional
+        Default 200.
+
+    Returns
+    -------
+    x : ndarray, shape (n,)
+    evaluation : Evaluation
+        At x, with curvature.
+    log : list of (ndarray, float)
+        Accepted points.
+    """
+    here = objective.evaluate(x)
+    log = [(x, here.value)]
+    radius = FIRST_RADIUS
+    for _ in range(max_evaluations or MAX_ITERATIONS):
+        step, promise, length, polish = trust_step(here.gradient, here.curvature, radius)
+        if promise <= PROMISE_TOLERANCE:
+            final = objective.snap(x + polish)
+            there = _try(objective, final)
+            if there is not None and there.value <= here.value + _noise(here.value):
+                x, here = final, there
+                log.append((x, here.value))
+            return x, here, log
+        there = _try(objective, x + step)
+        gain = -np.inf if there is None else here.value - there.value
+        ratio = _ratio(gain, promise, here, there)
+        if ratio < 0.25:
+            radius = 0.25 * length
+        elif ratio > 0.75 and length > 0.9 * radius:
+            radius = min(3.0 * radius, LARGEST_RADIUS)
+        if ratio > 1e-4:
+            x, here = x + step, there
+            log.append((x, here.value))
+        elif length < 1e-12:
+            break
+    return x, here, log
+
+
+def _noise(value: float) -> float:
+    return VALUE_NOISE * 1e3 * max(1.0, abs(value))
+
+
+def _ratio(gain: float, promise: float, here: Evaluation, there: Evaluation | None) -> float:
+    """Gain over promise; by the gradients where the values can no longer tell."""
+    if there is None:
+        return -np.inf
+    if promise < _noise(here.value) and abs(gain) <= _noise(here.value):
+        smaller = np.linalg.norm(there.gradient) < np.linalg.norm(here.gradient)
+        return 1.0 if smaller else -1.0
+    return gain / promise
+
+
+def _try(objective: Objective, x: np.ndarray) -> Evaluation | None:
+    try:
+        there = objective.evaluate(x)
+    except NumericalError:
+        return None
+    return there if np.isfinite(there.value) else None
+
+
+def trust_step(
+    g: np.ndarray, H: np.ndarray, radius: float
+) -> tuple[np.ndarray, float, float, np.ndarray]:
+    """The step within ``radius`` that the reflected quadratic model likes best.
+
+    Returns
+    -------
+    step : ndarray, shape (n,)
+    promise : float
+        Decrease the model promises.
+    length : float
+        Norm of the step.
+    free : ndarray, shape (n,)
+        The Newton step without the radius.
+    """
+    values, vectors, _ = lapack.dsyevd(H)
+    along = g @ vectors
+    top = max(abs(values[0]), abs(values[-1]), 1e-300)
+    curved = np.maximum(np.abs(values), FLAT_SHARE * top)
+    coordinates = -along / curved
+    free = vectors @ coordinates
+    length = float(np.sqrt(coordinates @ coordinates))
+    if length > radius:
+        coordinates = -along / (curved + _shift(along, curved, radius, length))
+        length = float(np.sqrt(coordinates @ coordinates))
+    promise = -float(along @ coordinates + 0.5 * (curved @ coordinates**2))
+    # Leave a saddle: the gradient is blind along it, the curvature is not.
+    if values[0] < -1e-6 * top and abs(coordinates[0]) < 0.1 * radius:
+        push = 0.5 * radius
+        coordinates[0] = push if along[0] <= 0.0 else -push
+        promise += 0.5 * abs(values[0]) * push**2
+        length = float(np.sqrt(coordinates @ coordinates))
+    return vectors @ coordinates, promise, length, free
+
+
+def _shift(along: np.ndarray, curved: np.ndarray, radius: float, length: float) -> float:
+    """mu with |(curved + mu)^{-1} along| = radius, by Newton on the secular equation."""
+    mu = 0.0
+    for _ in range(30):
+        scaled = along / (curved + mu)
+        norm = float(np.sqrt(scaled @ scaled))
+        if abs(norm - radius) < 1e-3 * radius:
+            break
+        slope = float((scaled * scaled / (curved + mu)).sum()) / norm
+        mu = max(mu + (norm - radius) / radius * norm / slope, 0.0)
+    return mu
