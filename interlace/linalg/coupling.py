@@ -1,0 +1,150 @@
+"""How levels of the first factor couple to the dense tail, as sparse rows or as dense ones.
+
+Both classes serve some of the levels of the first factor (`levels`, increasing), hold
+A_lt = Z_0'WZ_t for them, and answer with J = G_l A_lt Λ_t, where G_l is (k0, k0) and Λ_t is made
+of the tail's templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.linalg import blas
+
+from .kernels import _schur
+from .pattern import ZCross
+
+__all__ = ["DenseCoupling", "SparseCoupling"]
+
+# Columns per square tile of the scatter and the gather: 256 x 256 doubles are 0.5 MB and stay in
+# the level-2 cache.
+TILE = 256
+
+
+class SparseCoupling:
+    """Few tail columns per level: rank-k0 updates scattered into the Schur complement."""
+
+    def __init__(self, cross: ZCross, levels: np.ndarray) -> None:
+        self.levels = levels
+        tails = range(1, len(cross.widths))
+        starts = cross.offsets[1:] - cross.offsets[1]
+        counts = np.array([np.diff(cross.pairs[0, c].indptr)[levels] for c in tails])
+        sizes = counts * np.array(cross.widths[1:])[:, None]
+        self._indptr = np.concatenate(([0], np.cumsum(sizes.sum(axis=0)))).astype(np.int64)
+        before = np.cumsum(sizes, axis=0) - sizes
+        self._cols = np.empty(self._indptr[-1], dtype=np.int32)
+        self._selected, self._positions = [], []
+        for c in tails:
+            pair, k = cross.pairs[0, c], cross.widths[c]
+            count = counts[c - 1]
+            first = np.repeat(np.cumsum(count) - count, count)
+            entry = np.arange(len(first)) - first
+            self._selected.append(np.repeat(pair.indptr[:-1][levels], count) + entry)
+            row_start = np.repeat(self._indptr[:-1] + before[c - 1], count)
+            position = (row_start + entry * k).astype(np.int64)
+            self._positions.append(position)
+            level = pair.indices[self._selected[-1]].astype(np.int64)
+            for j in range(k):
+                self._cols[position + j] = starts[c - 1] + level * k + j
+        n_tiles = -(-int(starts[-1]) // TILE)
+        self._pointers = np.empty((len(levels), n_tiles + 1), dtype=np.int64)
+        _schur.tile_pointers(self._indptr, self._cols, TILE, self._pointers)
+        self.set_cross(cross)
+
+    def set_cross(self, cross: ZCross) -> None:
+        """Take new values on the same pattern."""
+        whole = len(self.levels) == cross.n_levels[0]
+        self._values = [
+            cross.pairs[0, c].values if whole else cross.pairs[0, c].values[chosen]
+            for c, chosen in enumerate(self._selected, start=1)
+        ]
+
+    def scaled(self, G: np.ndarray | None, tails: Sequence[np.ndarray]) -> np.ndarray:
+        """J, flat (entries, k0); without G, A_lt Λ_t."""
+        V = np.empty((len(self._cols), self._values[0].shape[1]))
+        for values, T, position in zip(self._values, tails, self._positions):
+            _schur.scale_tail(values, T, position, V)
+        if G is None:
+            return V
+        J = np.empty_like(V)
+        _schur.scale_head(self._indptr, G[self.levels], V, J)
+        return J
+
+    def subtract(self, C: np.ndarray, J: np.ndarray, fresh: bool) -> None:
+        """C -= J'J on the lower triangle; C is taken to be zero if `fresh`, which it must be."""
+        assert fresh
+        _schur.scatter(C, TILE, self._pointers, self._cols, J, 0, 1)
+
+    def inner(self, J: np.ndarray, C: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+        """J_l C^{-1} J_l', (levels, k0, k0), from the lower triangle of C^{-1}."""
+        k0, n = J.shape[1], len(self.levels)
+        W = np.zeros((n, k0, k0))
+        _schur.gather(inverse, self._pointers, self._cols, J, 0, n, W, np.empty(k0))
+        return W
+
+    def dot(self, J: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """J X, (levels, k0, r), X (q_t, r)."""
+        out = np.empty((len(self.levels), J.shape[1], X.shape[1]))
+        _schur.couple(self._indptr, self._cols, J, X, out)
+        return out
+
+    def subtract_transposed(self, J: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+        """out (q_t, r) -= J'x, x (levels, k0, r)."""
+        _schur.couple_transposed(self._indptr, self._cols, J, x, out)
+
+
+class DenseCoupling:
+    """Most tail columns per level: the same by dense products."""
+
+    def __init__(self, cross: ZCross, levels: np.ndarray) -> None:
+        self.levels = levels
+        self._places: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        where = np.full(cross.n_levels[0], -1)
+        where[levels] = np.arange(len(levels))
+        for c in range(1, len(cross.widths)):
+            pair = cross.pairs[0, c]
+            row = where[pair.rows]
+            chosen = np.flatnonzero(row >= 0)
+            self._places.append((chosen, row[chosen], pair.indices[chosen]))
+        self.set_cross(cross)
+
+    def set_cross(self, cross: ZCross) -> None:
+        """Take new values on the same pattern."""
+        self._A = []
+        for c, (chosen, row, level) in enumerate(self._places, start=1):
+            shape = (len(self.levels), cross.widths[0], cross.n_levels[c], cross.widths[c])
+            A = np.zeros(shape)
+            A[row, :, level] = cross.pairs[0, c].values[chosen]
+            self._A.append(A)
+
+    def scaled(self, G: np.ndarray | None, tails: Sequence[np.ndarray]) -> np.ndarray:
+        """J as (levels, k0, q_t); without G, A_lt Λ_t."""
+        n, k0 = self._A[0].shape[:2]
+        parts = [
+            (A.reshape(-1, len(T)) @ T).reshape(n, k0, -1) if len(T) > 1 or T[0, 0] != 1.0
+            else A.reshape(n, k0, -1)
+            for A, T in zip(self._A, tails)
+        ]  # fmt: skip
+        V = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+        return V if G is None else G[self.levels] @ V
+
+    def subtract(self, C: np.ndarray, J: np.ndarray, fresh: bool) -> None:
+        """C -= J'J on the lower triangle, C overwritten if `fresh`."""
+        rows = J.reshape(-1, J.shape[2])
+        beta = 0.0 if fresh else 1.0
+        blas.dsyrk(-1.0, rows.T, beta=beta, c=C, trans=0, lower=1, overwrite_c=1)
+
+    def inner(self, J: np.ndarray, C: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+        """J_l C^{-1} J_l', (levels, k0, k0), from the Cholesky factor C."""
+        rows = np.array(J.reshape(-1, J.shape[2]))
+        Y = blas.dtrsm(1.0, C, rows.T, lower=1, overwrite_b=1).T.reshape(J.shape)
+        return Y @ Y.transpose(0, 2, 1)
+
+    def dot(self, J: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """J X, (levels, k0, r), X (q_t, r)."""
+        return J @ X
+
+    def subtract_transposed(self, J: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+        """out (q_t, r) -= J'x, x (levels, k0, r)."""
+        out -= J.reshape(-1, J.shape[2]).T @ x.reshape(-1, x.shape[2])

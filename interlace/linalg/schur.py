@@ -1,0 +1,270 @@
+"""Crossed factors: the largest one eliminated level by level, the others as one dense tail.
+
+    D_l = T_0'A_ll T_0 + I = L_l L_l',      J_l = L_l^{-1} T_0' A_lt Λ_t      (k0, q_t), sparse
+    C   = I + Λ_t'A_tt Λ_t - Σ_l J_l'J_l,   log|M| = Σ_l log|D_l| + log|C|
+    M^{-1}_tt = C^{-1},   M^{-1}_ll = L_l^{-T} (I + J_l C^{-1} J_l') L_l^{-1}.
+
+C and C^{-1} are Fortran-ordered buffers of which only the lower triangle is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.linalg import blas, lapack
+
+from .coupling import DenseCoupling, SparseCoupling
+from .factor import Factor, as_templates, level_information, not_positive_definite
+from .kernels import _blocks, _schur
+from .pattern import ZCross
+
+__all__ = ["SchurFactor"]
+
+# A level of the first factor that touches more than this share of the tail's columns is updated
+# by dense products.
+DENSE_SHARE = 0.2
+# Columns of the unscaled Schur complement handled at once where T of a tail factor is singular.
+CHUNK = 512
+
+
+class SchurFactor(Factor):
+    """M = Λ'AΛ + I for two or more grouping factors; see `Factor`.
+
+    Parameters
+    ----------
+    cross : ZCross
+        Z'WZ of at least two factors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.linalg.pattern import PairBlocks, ZCross
+    >>> from interlace.linalg.schur import SchurFactor
+    >>> pair = PairBlocks(np.array([0, 1, 2]), np.array([0, 0], dtype=np.int32), np.ones((2, 1, 1)))
+    >>> diagonal = (np.ones((2, 1, 1)), np.full((1, 1, 1), 2.0))
+    >>> factor = SchurFactor(ZCross((2, 1), (1, 1), diagonal, {(0, 1): pair}))
+    >>> factor.refactor([np.eye(1), np.eye(1)])
+    >>> round(float(np.exp(factor.logdet)), 6)
+    8.0
+    """
+
+    name = "schur"
+
+    def __init__(self, cross: ZCross) -> None:
+        super().__init__(cross)
+        ell, k = cross.n_levels[0], cross.widths[0]
+        self._q_tail = cross.q - ell * k
+        touched = sum(
+            np.diff(cross.pairs[0, c].indptr) * cross.widths[c]
+            for c in range(1, len(cross.widths))
+        )
+        dense = touched > DENSE_SHARE * self._q_tail
+        self._couplings: list[SparseCoupling | DenseCoupling] = []
+        if not dense.all():
+            self._couplings.append(SparseCoupling(cross, np.flatnonzero(~dense)))
+        if dense.any():
+            self._couplings.append(DenseCoupling(cross, np.flatnonzero(dense)))
+        self._L = np.empty((ell, k, k))
+        self._work = np.empty(4 * k * k)
+        self._buffer = np.zeros(self._q_tail**2)
+        self._C = self._buffer.reshape((self._q_tail, self._q_tail), order="F")
+        self._spare: np.ndarray | None = None
+        self._inverses: list[np.ndarray] | None = None
+        self._exact: dict[int, np.ndarray] = {}
+        self._logdet = np.nan
+        self._base = _TailPattern(cross)
+        self.set_cross(cross)
+
+    def set_cross(self, cross: ZCross) -> None:
+        self.cross = cross
+        self._A = np.ascontiguousarray(cross.diagonal[0], dtype=np.float64)
+        for coupling in self._couplings:
+            coupling.set_cross(cross)
+
+    def refactor(self, T: Sequence[np.ndarray]) -> None:
+        self.T = as_templates(T)
+        self._inverses = None
+        self._exact.clear()
+        logdet = _blocks.factor_blocks(self._A, self.T[0], self._L, self._work)
+        self._G = np.empty_like(self._L)
+        self._G[:] = self.T[0].T
+        _blocks.solve_blocks(self._L, self._G, False)
+        self._J = [part.scaled(self._G, self.T[1:]) for part in self._couplings]
+        self._complement(self._buffer, self._J, self.T[1:], 1.0)
+        info = lapack.dpotrf(self._C, lower=1, clean=0, overwrite_a=1)[1]
+        if info or not np.isfinite(logdet):
+            raise not_positive_definite(self.T)
+        self._logdet = logdet + 2.0 * float(np.log(self._C.diagonal()).sum())
+
+    def _complement(self, buffer: np.ndarray, J: list, tails: Sequence, ridge: float) -> None:
+        """ridge I + Λ_t'A_tt Λ_t - J'J into the buffer of a (q_t, q_t) Fortran-ordered array."""
+        C = buffer.reshape((self._q_tail, self._q_tail), order="F")
+        for i, part in enumerate(self._couplings):
+            part.subtract(C, J[i], fresh=i == 0)
+        self._base.add(buffer, self.cross, tails)
+        buffer[:: self._q_tail + 1] += ridge
+
+    @property
+    def logdet(self) -> float:
+        return self._logdet
+
+    def solve(self, R: np.ndarray) -> np.ndarray:
+        columns = R.reshape(len(R), -1)
+        split, r = self.cross.offsets[1], columns.shape[1]
+        x = np.array(columns[:split], dtype=np.float64, order="C")
+        x = x.reshape(*self._L.shape[:2], r)
+        tail = np.array(columns[split:], dtype=np.float64, order="C")
+        _blocks.solve_blocks(self._L, x, False)
+        for part, J in zip(self._couplings, self._J):
+            part.subtract_transposed(J, self._of(part, x), tail)
+        tail = np.ascontiguousarray(lapack.dpotrs(self._C, tail, lower=1)[0])
+        for part, J in zip(self._couplings, self._J):
+            if len(part.levels) == len(x):
+                x -= part.dot(J, tail)
+            else:
+                x[part.levels] -= part.dot(J, tail)
+        _blocks.solve_blocks(self._L, x, True)
+        return np.concatenate((x.reshape(-1, r), tail)).reshape(R.shape)
+
+    @staticmethod
+    def _of(part: SparseCoupling | DenseCoupling, x: np.ndarray) -> np.ndarray:
+        return x if len(part.levels) == len(x) else x[part.levels]
+
+    def inverse_blocks(self, b: int) -> np.ndarray:
+        return self._invert()[b]
+
+    def _invert(self) -> list[np.ndarray]:
+        """Diagonal blocks of M^{-1} for every factor."""
+        if self._inverses is None:
+            S, blocks = self._tail_inverse()
+            W = self._inner(self._J, S)
+            head = np.empty_like(self._L)
+            _blocks.invert_blocks(self._L, W, head, self._work)
+            self._inverses = [head, *blocks]
+        return self._inverses
+
+    def _inner(self, J: list, S: np.ndarray) -> np.ndarray:
+        """J_l C^{-1} J_l' for all levels of the first factor."""
+        parts = [part.inner(j, self._C, S) for part, j in zip(self._couplings, J)]
+        if len(parts) == 1:
+            return parts[0]
+        W = np.empty_like(self._L)
+        for part, w in zip(self._couplings, parts):
+            W[part.levels] = w
+        return W
+
+    def _second(self) -> np.ndarray:
+        """The second (q_t, q_t) buffer, allocated when first needed."""
+        if self._spare is None:
+            self._spare = np.zeros(self._q_tail**2)
+        return self._spare
+
+    def _tail_inverse(self) -> tuple[np.ndarray, list[np.ndarray]]:
+        """C^{-1} (lower triangle) and the diagonal blocks of it for each tail factor.
+
+        Dense couplings need the blocks only: L^{-1} (half the work) gives them.
+        """
+        S = self._second().reshape((self._q_tail, self._q_tail), order="F")
+        _schur.copy_lower(self._C, S)
+        whole = any(isinstance(part, SparseCoupling) for part in self._couplings)
+        if whole:
+            lapack.dpotri(S, lower=1, overwrite_c=1)
+        else:
+            lapack.dtrtri(S, lower=1, overwrite_c=1)
+        out, start = [], 0
+        for ell, k in zip(self.cross.n_levels[1:], self.cross.widths[1:]):
+            out.append(_diagonal_blocks(S, start, ell, k, whole))
+            start += ell * k
+        return S, out
+
+    def _information_exact(self, b: int) -> np.ndarray:
+        if b not in self._exact:
+            self._exact[b] = self._head_exact() if b == 0 else self._tail_exact(b)
+        return self._exact[b]
+
+    def _head_exact(self) -> np.ndarray:
+        S, _ = self._tail_inverse()
+        W = self._inner([part.scaled(None, self.T[1:]) for part in self._couplings], S)
+        return level_information(self._A, W, self.T[0])
+
+    def _tail_exact(self, b: int) -> np.ndarray:
+        """Diagonal blocks of C̃ - C̃Λ_t C^{-1} Λ_t'C̃, C̃ = the complement without Λ_t and I."""
+        eyes = [np.eye(k) for k in self.cross.widths[1:]]
+        J = [part.scaled(self._G, eyes) for part in self._couplings]
+        self._complement(self._second(), J, eyes, 0.0)
+        Ct = self._second().reshape((self._q_tail, self._q_tail), order="F")
+        k, start = self.cross.widths[b], int(self.cross.offsets[b] - self.cross.offsets[1])
+        end, step = start + self.cross.n_levels[b] * k, max(CHUNK // k, 1) * k
+        out = np.zeros((k, k))
+        for i in range(start, end, step):
+            j = min(i + step, end)
+            block = np.empty((self._q_tail, j - i), order="F")
+            block[:i] = Ct[i:j, :i].T
+            block[i:] = Ct[i:, i:j]
+            corner = np.tril(Ct[i:j, i:j])
+            block[i:j] = corner + np.tril(corner, -1).T
+            own = block[i:j].reshape(-1, k, (j - i) // k, k)
+            out += np.einsum("aiaj->ij", own)
+            Y = self._times_tail_transposed(block)
+            Y = blas.dtrsm(1.0, self._C, Y, lower=1, overwrite_b=1)
+            Y = Y.T.reshape(-1, k, self._q_tail)
+            out -= np.einsum("aiq,ajq->ij", Y, Y)
+        return out
+
+    def _times_tail_transposed(self, X: np.ndarray) -> np.ndarray:
+        """Λ_t'X, Fortran-ordered."""
+        out, start = np.empty_like(X, order="F"), 0
+        for ell, T in zip(self.cross.n_levels[1:], self.T[1:]):
+            rows = slice(start, start + ell * len(T))
+            # column-major: the rows of one level and column of X are contiguous
+            out.T[:, rows] = (X.T[:, rows].reshape(-1, len(T)) @ T).reshape(X.shape[1], -1)
+            start = rows.stop
+        return out
+
+
+def _diagonal_blocks(S: np.ndarray, start: int, ell: int, k: int, whole: bool) -> np.ndarray:
+    """Diagonal blocks (ell, k, k) from `start` on of S (its lower triangle) or, not whole, S'S."""
+    if not whole:
+        X = S.T[start : start + ell * k].reshape(ell, k, len(S))
+        return X @ X.transpose(0, 2, 1)
+    first = start + k * np.arange(ell)
+    out = np.empty((ell, k, k))
+    for i in range(k):
+        for j in range(i + 1):
+            out[:, i, j] = out[:, j, i] = S[first + i, first + j]
+    return out
+
+
+class _TailPattern:
+    """Where the entries of Λ_t'A_tt Λ_t lie in the lower triangle of the flat buffer."""
+
+    def __init__(self, cross: ZCross) -> None:
+        q = cross.q - cross.offsets[1]
+        starts = cross.offsets - cross.offsets[1]
+        n_factors = len(cross.widths)
+        self._diagonal = []
+        for c in range(1, n_factors):
+            first, k = starts[c] + cross.widths[c] * np.arange(cross.n_levels[c]), cross.widths[c]
+            for i in range(k):
+                for j in range(i + 1):
+                    self._diagonal.append((c, i, j, first + i + (first + j) * q))
+        self._pairs = []
+        for c in range(1, n_factors):
+            for d in range(c + 1, n_factors):
+                pair = cross.pairs[c, d]
+                column = starts[c] + pair.rows[:, None] * cross.widths[c]
+                column = column + np.arange(cross.widths[c])
+                row = starts[d] + pair.indices.astype(np.int64)[:, None] * cross.widths[d]
+                row = row + np.arange(cross.widths[d])
+                place = row[:, None, :] + column[:, :, None] * q
+                self._pairs.append((c, d, place.ravel()))
+
+    def add(self, buffer: np.ndarray, cross: ZCross, tails: Sequence[np.ndarray]) -> None:
+        """buffer += Λ_t'A_tt Λ_t, each entry of the lower triangle once."""
+        scaled = [T.T @ A @ T for A, T in zip(cross.diagonal[1:], tails)]
+        for c, i, j, place in self._diagonal:
+            buffer[place] += scaled[c - 1][:, i, j]
+        for c, d, place in self._pairs:
+            values = tails[c - 1].T @ cross.pairs[c, d].values @ tails[d - 1]
+            buffer[place] += values.ravel()
