@@ -58,8 +58,8 @@ def sources(folder: str, *endings: str) -> set[str]:
 
 
 def test_every_module_and_data_set_is_installed(installed_files: set[str]) -> None:
-    assert sources("interlace", ".py", ".typed") <= installed_files
-    data = sources("data", ".csv")
+    assert sources("interlace", ".py", ".pyi", ".typed") <= installed_files
+    data = sources("data", ".csv", ".csv.gz", ".json", ".md")
     assert "sleepstudy.csv" in data
     assert {f"_data/{name}" for name in data} <= installed_files
 
@@ -77,7 +77,7 @@ def test_every_kernel_is_installed_compiled(installed_files: set[str]) -> None:
 
 def test_nothing_else_is_installed(installed_files: set[str]) -> None:
     assert {Path(name).suffix for name in installed_files} <= {
-        *(".py", ".typed", ".so", ".pyd", ".csv", ".md", ".json"),
+        *(".py", ".pyi", ".typed", ".so", ".pyd", ".csv", ".gz", ".md", ".json"),
     }
 
 
