@@ -11,7 +11,7 @@ import numpy as np
 from .covariance import CovarianceModel
 from .design import Design
 from .linalg.crossprod import CrossProducts, cross_products
-from .objective import LMMObjective
+from .objective import LMMObjective, Solution
 from .optimize import Optimum, minimise
 
 
@@ -26,47 +26,34 @@ class Fit:
     covariance : CovarianceModel
         theta <-> templates.
     method : {"REML", "ML"}
-    theta : ndarray, shape (n_theta,)
-        Relative covariance parameters, lme4's order and scale.
-    T : tuple of ndarray, shape (k_b, k_b)
-        Template of each grouping factor.
-    beta : ndarray, shape (p,)
-    cov_beta : ndarray, shape (p, p)
-    sigma : float
-        Residual standard deviation.
-    u : tuple of ndarray, shape (l_b, k_b)
-        Spherical conditional modes.
-    criterion : float
-        -2 log-likelihood (ML) or REML criterion.
     optimum : Optimum
         What the optimiser did, with the certificate.
     seconds : dict
         Wall time by stage.
     optimizer, backend : str
+    theta_scale : ndarray, shape (n_theta,)
+        ``optimum.x = theta * theta_scale``.
     """
 
     design: Design
     covariance: CovarianceModel
     method: str
-    theta: np.ndarray
-    T: tuple[np.ndarray, ...]
-    beta: np.ndarray
-    cov_beta: np.ndarray
-    sigma: float
-    u: tuple[np.ndarray, ...]
-    criterion: float
     optimum: Optimum
     seconds: dict[str, float]
     optimizer: str
     backend: str
+    theta_scale: np.ndarray
     _objective: LMMObjective | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict:
-        state = dict(self.__dict__)
-        for derived in ("objective", "fixed_part", "random_part", "b"):
-            state.pop(derived, None)
-        state["_objective"] = None
-        return state
+        derived = ("objective", "fixed_part", "random_part", "b")
+        state = {k: v for k, v in self.__dict__.items() if k not in derived}
+        return {**state, "solution": self.solution, "_objective": None}
+
+    @cached_property
+    def solution(self) -> Solution:
+        """All estimates at the optimum, made when first asked for."""
+        return self.objective.solution(self.x)
 
     @cached_property
     def objective(self) -> LMMObjective:
@@ -75,6 +62,41 @@ class Fit:
             return self._objective
         backend = None if self.backend == "blocked" else self.backend
         return LMMObjective(cross_products(self.design), self.covariance, self.is_reml, backend)
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Relative covariance parameters, lme4's order and scale, (n_theta,)."""
+        return self.optimum.x / self.theta_scale
+
+    @property
+    def T(self) -> tuple[np.ndarray, ...]:
+        """Template of each grouping factor, (k_b, k_b)."""
+        return self.solution.T
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Fixed-effects coefficients, (p,)."""
+        return self.solution.beta
+
+    @property
+    def cov_beta(self) -> np.ndarray:
+        """Their covariance matrix, (p, p)."""
+        return self.solution.cov_beta
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self.solution.sigma
+
+    @property
+    def u(self) -> tuple[np.ndarray, ...]:
+        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
+        return self.solution.u
+
+    @property
+    def criterion(self) -> float:
+        """-2 log-likelihood (ML) or REML criterion."""
+        return self.optimum.value
 
     @property
     def is_reml(self) -> bool:
@@ -203,23 +225,16 @@ def fit_objective(
     clock = perf_counter()
     start = None if theta0 is None else objective.x(theta0)
     optimum = minimise(objective, optimizer, start)
-    solution = objective.solution(optimum.x)
     seconds["optimise"] = perf_counter() - clock
     return Fit(
         design=design,
         covariance=objective.covariance,
         method="REML" if objective.reml else "ML",
-        theta=objective.theta(optimum.x),
-        T=solution.T,
-        beta=solution.beta,
-        cov_beta=solution.cov_beta,
-        sigma=solution.sigma,
-        u=solution.u,
-        criterion=solution.criterion,
         optimum=optimum,
         seconds=seconds,
         optimizer=optimizer,
         backend=objective.marginal.backend,
+        theta_scale=objective.x_scale,
         _objective=objective,
     )
 

@@ -100,6 +100,33 @@ class OneFactorMarginal(Marginal):
     def with_cross(self, cross: CrossProducts) -> OneFactorMarginal:
         return OneFactorMarginal(cross)
 
+    def fused(self, rows: np.ndarray, cols: np.ndarray, df: int, reml: bool, constant: float):
+        """The compiled evaluation of the whole criterion, sharing this object's buffers.
+
+        Parameters
+        ----------
+        rows, cols : ndarray of int, shape (q,)
+            Entries of T that the parameters fill.
+        df, reml, constant
+            Of the criterion.
+        """
+        _, k, m = self._B.shape
+        q, kk = rows.size, k * k
+        n = max(m, q, 1)
+        K, Q, S, L = (np.empty((n, n)) for _ in range(4))
+        C = np.empty((m - 1, m - 1))
+        buffers = (
+            *(self._G, self._P, np.empty((k, k)), self._G_sum, self._W_sum, self._PP),
+            *(self._GGG, self._GG, self._work, K, C, Q, np.empty((k, k)), np.empty((q, kk))),
+            *(np.empty((q, m * m)), S, L, np.empty(m), np.empty(q), np.empty(q)),
+            np.empty((0, 0)),
+        )
+        entries = (np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(cols, np.int64))
+        WW = np.ascontiguousarray(self.cross.WW)
+        return _onefactor.OneFactor(
+            self._A, self._B, WW, *entries, float(df), reml, constant, buffers
+        )
+
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         self.T = T
         logdet = _onefactor.level_sums(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """A criterion at one parameter vector.
 
     Attributes
@@ -19,11 +18,14 @@ class Evaluation:
     curvature : ndarray, shape (n, n), or None
         A symmetric matrix that steers Newton steps: the Hessian, or one that agrees with it in
         expectation.
+    exact : bool
+        The curvature is the Hessian.
     """
 
     value: float
     gradient: np.ndarray | None = None
     curvature: np.ndarray | None = None
+    exact: bool = False
 
 
 class Objective(ABC):

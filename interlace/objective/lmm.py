@@ -15,7 +15,7 @@ from scipy.linalg import lapack
 from ..covariance import CovarianceModel
 from ..errors import NumericalError
 from ..linalg.crossprod import CrossProducts
-from ..linalg.marginal import Marginal, make_marginal
+from ..linalg.marginal import Marginal, OneFactorMarginal, make_marginal
 from .base import Evaluation, Objective
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -62,6 +62,13 @@ class Solution:
     criterion: float
 
 
+def _not_positive_definite() -> NumericalError:
+    return NumericalError(
+        "the cross-products are numerically singular at these covariance parameters; check for a "
+        "response that the model fits exactly, or start nearer to theta = 1"
+    )
+
+
 class LMMObjective(Objective):
     """Profiled deviance over ``x``, theta on the scale of unit-root-mean-square covariates.
 
@@ -90,16 +97,20 @@ class LMMObjective(Objective):
         self.reml = reml
         self.marginal = make_marginal(cross, backend) if marginal is None else marginal
         self.df = cross.n - cross.p if reml else cross.n
-        self.evaluations = 0
         entry_scale = np.concatenate(cross.z_scale)
         starts = np.cumsum([0, *(len(s) for s in cross.z_scale)])
         self.entry_scale = entry_scale[starts[covariance.factor] + covariance.row]
         # For structures whose parameters are entries of T the optimiser sees them on the scale
         # of standardised covariates; others keep their own parameters.
         self.x_scale = self.entry_scale if covariance.identity else np.ones(covariance.n_theta)
-        # Optimisers read only differences of REML criteria: log|X| belongs to all of them.
+        self._bounded = covariance.lower_bounds() == 0.0
         std = cross.standardisation
         self._constant = -cross.log_weights - (2.0 * std.logdet if reml else 0.0)
+        self._fused = None
+        if isinstance(self.marginal, OneFactorMarginal) and covariance.identity:
+            self._fused = self.marginal.fused(
+                covariance.row, covariance.col, self.df, reml, self._constant
+            )
 
     # -- parameters -------------------------------------------------------------------------
 
@@ -123,8 +134,8 @@ class LMMObjective(Objective):
         return self.x(self.covariance.canonical(self.theta(x)))
 
     def snap(self, x: np.ndarray) -> np.ndarray:
-        near = (self.lower_bounds() == 0.0) & (np.abs(x) < SNAP_TOLERANCE)
-        return np.where(near, 0.0, x)
+        near = self._bounded & (np.abs(x) < SNAP_TOLERANCE)
+        return np.where(near, 0.0, x) if near.any() else x
 
     def null_directions(self, x: np.ndarray) -> list[str]:
         return self.covariance.null_directions(self.theta(x))
@@ -137,7 +148,20 @@ class LMMObjective(Objective):
     # -- the criterion ----------------------------------------------------------------------
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
-        self.evaluations += 1
+        if self._fused is not None:
+            return self._evaluate_fused(x, order)
+        return self._evaluate(x, order)
+
+    def _evaluate_fused(self, x: np.ndarray, order: int) -> Evaluation:
+        gradient, curvature = np.empty(x.size), np.empty((x.size, x.size))
+        value = self._fused.evaluate(x, order, gradient, curvature)
+        if value != value:
+            raise _not_positive_definite()
+        if order == 2:
+            return Evaluation(value, gradient, curvature, self._fused.exact)
+        return Evaluation(value, gradient if order else None)
+
+    def _evaluate(self, x: np.ndarray, order: int) -> Evaluation:
         T = self._templates(x)
         logdet, K = self.marginal.update(T)
         profile = self._profile(logdet, K)
@@ -149,12 +173,15 @@ class LMMObjective(Objective):
         for b, entries in enumerate(cov.entries_of):
             # d/dT_b = 2 N_b T_b
             gradient[entries] = 2.0 * (N[b] @ T[b])[cov.row[entries], cov.col[entries]]
-        curvature = None if order < 2 else self._curvature(T, profile, N, PP)
-        scale = None if cov.identity else self.entry_scale
-        if scale is not None:
+        curvature, exact = (None, False)
+        if order == 2:
+            curvature, exact = self._curvature(T, profile, N, PP)
+        if not cov.identity:
+            scale = self.entry_scale
             gradient = gradient * scale
             curvature = None if curvature is None else curvature * scale[:, None] * scale
-        return Evaluation(profile.value, *cov.pull_back(self.theta(x), gradient, curvature))
+            gradient, curvature = cov.pull_back(self.theta(x), gradient, curvature)
+        return Evaluation(profile.value, gradient, curvature, exact)
 
     def _profile(self, logdet: float, K: np.ndarray) -> _Profile:
         """beta and sigma profiled out (section A)."""
@@ -162,10 +189,7 @@ class LMMObjective(Objective):
         R, info = lapack.dpotrf(K)
         r2 = R[p, p] ** 2
         if info or not r2 > 0.0:
-            raise NumericalError(
-                "the cross-products are numerically singular at these covariance parameters; "
-                "check for a response that the model fits exactly, or start nearer to theta = 1"
-            )
+            raise _not_positive_definite()
         value = logdet + df * (1.0 + LOG_2PI + np.log(r2 / df)) + self._constant
         c = np.ones(p + 1)
         C = np.zeros((0, 0))
@@ -194,9 +218,9 @@ class LMMObjective(Objective):
 
     def _curvature(
         self, T: list[np.ndarray], profile: _Profile, N: list[np.ndarray], PP: list[np.ndarray]
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, bool]:
         """The exact Hessian over the entries of T if it is cheap and positive definite, else
-        average information plus 2 N (x) I."""
+        average information plus 2 N (x) I; and whether it is exact."""
         D = self._derivatives(T)
         a, Y = self._moments(D, PP, profile)
         AI = self._average_information(D, a, Y, profile)
@@ -205,8 +229,8 @@ class LMMObjective(Objective):
             trace = self.marginal.traces(D, profile.C if self.reml else None)
             exact = known + 2.0 * AI + (self.df / profile.r2**2) * np.outer(a, a) - trace
             if not lapack.dpotrf(exact)[1]:
-                return exact
-        return AI + known
+                return exact, True
+        return AI + known, False
 
     def _derivatives(self, T: Sequence[np.ndarray]) -> list[np.ndarray]:
         """D = dT T' + T dT' for each reached entry of each T."""

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .minimise import OPTIMIZERS, minimise
-from .optimum import Optimum
+from .optimum import Certificate, Optimum
 
-__all__ = ["OPTIMIZERS", "Optimum", "minimise"]
+__all__ = ["OPTIMIZERS", "Certificate", "Optimum", "minimise"]

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
 from .newton import newton
-from .optimum import Optimum, certify
+from .optimum import Optimum
 
 # L-BFGS-B stops on the gradient of the criterion, which is exact: values are too noisy to ask.
 LBFGSB_GRADIENT = 1e-7
@@ -42,24 +42,26 @@ def minimise(
     x0 = objective.start() if start is None else np.asarray(start, dtype=float)
     x, here, log = OPTIMIZERS[optimizer](counted, x0)
     canonical = objective.canonical(x)
-    if not np.array_equal(canonical, x):
+    if (canonical != x).any():
         x, here = canonical, counted.evaluate(canonical)
-    return certify(
-        objective, x, here, evaluations=counted.count, optimizer=optimizer, log=log
+    return Optimum(
+        x=x,
+        value=here.value,
+        gradient=here.gradient,
+        curvature=here.curvature,
+        evaluations=counted.count,
+        optimizer=optimizer,
+        log=tuple(log),
+        _describe=objective.null_directions,
     )
 
 
 class _Counted(Objective):
-    """An objective that counts."""
+    """An objective that counts its evaluations."""
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
         self.count = 0
-        self.start = objective.start  # type: ignore[method-assign]
-        self.lower_bounds = objective.lower_bounds  # type: ignore[method-assign]
-        self.canonical = objective.canonical  # type: ignore[method-assign]
-        self.snap = objective.snap  # type: ignore[method-assign]
-        self.null_directions = objective.null_directions  # type: ignore[method-assign]
 
     def start(self) -> np.ndarray:
         return self._objective.start()

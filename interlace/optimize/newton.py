@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import lapack
 
 from ..errors import NumericalError
+from ..linalg.kernels import _trust
 from ..objective.base import Evaluation, Objective
 
 # First radius, in units of standardised parameters: theta is mostly between 0 and 3.
 FIRST_RADIUS = 1.0
 LARGEST_RADIUS = 1e4
-# Stop when the step ahead promises less than this; it is then still taken (its own evaluation
-# is the one that makes the estimates), which leaves the square, or a tenth, of it.
+# Stop when the step ahead promises less than this. It is still taken, which leaves about the
+# square of the promise where the curvature is the Hessian, and a tenth of it elsewhere.
+PROMISE_EXACT = 1e-7
 PROMISE_TOLERANCE = 1e-10
 # A curvature below this share of the largest counts as flat.
 FLAT_SHARE = 1e-10
@@ -51,7 +52,7 @@ def newton(
     radius = FIRST_RADIUS
     for _ in range(max_evaluations or MAX_ITERATIONS):
         step, promise, length, polish = trust_step(here.gradient, here.curvature, radius)
-        if promise <= PROMISE_TOLERANCE:
+        if promise <= (PROMISE_EXACT if here.exact else PROMISE_TOLERANCE):
             final = objective.snap(x + polish)
             there = _try(objective, final)
             if there is not None and there.value <= here.value + _noise(here.value):
@@ -110,34 +111,12 @@ def trust_step(
     free : ndarray, shape (n,)
         The Newton step without the radius.
     """
-    values, vectors, _ = lapack.dsyevd(H)
-    along = g @ vectors
-    top = max(abs(values[0]), abs(values[-1]), 1e-300)
-    curved = np.maximum(np.abs(values), FLAT_SHARE * top)
-    coordinates = -along / curved
-    free = vectors @ coordinates
-    length = float(np.sqrt(coordinates @ coordinates))
-    if length > radius:
-        coordinates = -along / (curved + _shift(along, curved, radius, length))
-        length = float(np.sqrt(coordinates @ coordinates))
-    promise = -float(along @ coordinates + 0.5 * (curved @ coordinates**2))
-    # Leave a saddle: the gradient is blind along it, the curvature is not.
-    if values[0] < -1e-6 * top and abs(coordinates[0]) < 0.1 * radius:
-        push = 0.5 * radius
-        coordinates[0] = push if along[0] <= 0.0 else -push
-        promise += 0.5 * abs(values[0]) * push**2
-        length = float(np.sqrt(coordinates @ coordinates))
-    return vectors @ coordinates, promise, length, free
-
-
-def _shift(along: np.ndarray, curved: np.ndarray, radius: float, length: float) -> float:
-    """mu with |(curved + mu)^{-1} along| = radius, by Newton on the secular equation."""
-    mu = 0.0
-    for _ in range(30):
-        scaled = along / (curved + mu)
-        norm = float(np.sqrt(scaled @ scaled))
-        if abs(norm - radius) < 1e-3 * radius:
-            break
-        slope = float((scaled * scaled / (curved + mu)).sum()) / norm
-        mu = max(mu + (norm - radius) / radius * norm / slope, 0.0)
-    return mu
+    n = g.size
+    step, free = np.empty(n), np.empty(n)
+    work = np.empty((4, 3 * n))
+    promise, length, _, _ = _trust.trust_step(
+        g, H.copy(), radius, FLAT_SHARE, step, free, work
+    )
+    if promise != promise:
+        raise NumericalError("the curvature of the criterion is not finite; try another theta0")
+    return step, promise, length, free

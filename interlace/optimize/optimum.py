@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-
-from ..objective.base import Evaluation, Objective
 
 # The criterion could still fall by this much (Newton decrement): far below what any estimate or
 # test statistic shows. lme4 accepts 2e-3 in the same units of a scaled gradient.
@@ -19,20 +19,11 @@ VALUE_NOISE = 1e-12
 
 
 @dataclass(frozen=True)
-class Optimum:
-    """Where an optimiser stopped and what is known about that point.
+class Certificate:
+    """What gradient and curvature say of a point.
 
     Attributes
     ----------
-    x : ndarray, shape (n,)
-        Parameters as the objective takes them.
-    value : float
-        The criterion.
-    gradient : ndarray, shape (n,)
-    curvature : ndarray, shape (n, n)
-    evaluations : int
-        Evaluations of the objective, with or without derivatives.
-    optimizer : str
     verdict : str
         ``"converged"``, ``"singular"`` (converged on a boundary), ``"not identified"`` or
         ``"not converged"``.
@@ -46,6 +37,31 @@ class Optimum:
         Of the curvature, ascending.
     boundary : tuple of str
         What lies on a boundary, in words.
+    """
+
+    verdict: str
+    message: str
+    decrement: float
+    gradient_norm: float
+    eigenvalues: np.ndarray
+    boundary: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Where an optimiser stopped; what is known about that point is judged when asked for.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        Parameters as the objective takes them.
+    value : float
+        The criterion.
+    gradient : ndarray, shape (n,)
+    curvature : ndarray, shape (n, n)
+    evaluations : int
+        Evaluations of the objective, with or without derivatives.
+    optimizer : str
     log : tuple of (ndarray, float)
         Every accepted point and its value.
     """
@@ -56,13 +72,32 @@ class Optimum:
     curvature: np.ndarray
     evaluations: int
     optimizer: str
-    verdict: str
-    message: str
-    decrement: float
-    gradient_norm: float
-    eigenvalues: np.ndarray
-    boundary: tuple[str, ...]
-    log: tuple[tuple[np.ndarray, float], ...] = field(default=(), repr=False)
+    log: tuple[tuple[np.ndarray, float], ...] = field(repr=False)
+    _describe: Callable[[np.ndarray], list[str]] | None = field(repr=False)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "certificate": self.certificate, "_describe": None}
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """The judgement."""
+        assert self._describe is not None
+        return certify(self, tuple(self._describe(self.x)))
+
+    @property
+    def verdict(self) -> str:
+        """See `Certificate`."""
+        return self.certificate.verdict
+
+    @property
+    def message(self) -> str:
+        """The verdict in words."""
+        return self.certificate.message
+
+    @property
+    def boundary(self) -> tuple[str, ...]:
+        """What lies on a boundary, in words."""
+        return self.certificate.boundary
 
     @property
     def converged(self) -> bool:
@@ -75,71 +110,63 @@ class Optimum:
         return bool(self.boundary)
 
 
-def certify(
-    objective: Objective,
-    x: np.ndarray,
-    evaluation: Evaluation,
-    *,
-    evaluations: int,
-    optimizer: str,
-    log: list[tuple[np.ndarray, float]],
-) -> Optimum:
-    """Judge a point from its gradient and curvature (evaluated at order 2).
+def certify(optimum: Optimum, boundary: tuple[str, ...]) -> Certificate:
+    """Judge a point from its gradient and curvature.
 
     The Newton decrement says how far the criterion is from its minimum in the only units that
     matter, its own; it does not change with the scale of any covariate.
+
+    Parameters
+    ----------
+    optimum : Optimum
+    boundary : tuple of str
+        What lies on a boundary there.
+
+    Returns
+    -------
+    Certificate
     """
-    g, H = evaluation.gradient, evaluation.curvature
-    boundary = tuple(objective.null_directions(x))
+    g, H = optimum.gradient, optimum.curvature
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny))
     eigenvalues, vectors = np.linalg.eigh(H * scale[:, None] * scale)
     along = vectors.T @ (g * scale)
     top = max(float(np.abs(eigenvalues).max(initial=0.0)), np.finfo(float).tiny)
-    noise = VALUE_NOISE * max(1.0, abs(evaluation.value))
-    flat = eigenvalues < IDENTIFIED_SHARE * top
-    steep = eigenvalues < -np.sqrt(IDENTIFIED_SHARE) * top
+    noise = VALUE_NOISE * max(1.0, abs(optimum.value))
+    flat = np.abs(eigenvalues) < IDENTIFIED_SHARE * top
+    saddle = bool(np.any(eigenvalues < -np.sqrt(IDENTIFIED_SHARE) * top))
     floor = np.maximum(np.abs(eigenvalues), IDENTIFIED_SHARE * top)
     decrement = float(0.5 * np.sum(along[~flat] ** 2 / floor[~flat]))
     norm = float(np.max(np.abs(along) / np.sqrt(floor), initial=0.0, where=~flat))
-    if decrement > max(DECREMENT_TOLERANCE, noise) or np.any(steep):
-        verdict = "not converged"
-        message = (
-            f"the optimiser {optimizer!r} stopped before the optimum: the criterion can still "
-            f"fall by about {decrement:.2g}. Try optimizer='newton', another theta0, or look "
-            "for terms that the data cannot support"
+    verdict = _verdict(decrement > max(DECREMENT_TOLERANCE, noise) or saddle, flat, boundary)
+    if verdict == "not converged":
+        reason = (
+            "stopped at a saddle point of the criterion"
+            if saddle
+            else "stopped before the optimum: the criterion can still fall by about "
+            f"{decrement:.2g}"
         )
-        if np.any(steep):
-            message = (
-                f"the optimiser {optimizer!r} stopped at a saddle point of the criterion. Try "
-                "another theta0 or optimizer='bobyqa'"
-            )
-    elif np.any(flat) and not boundary:
-        verdict = "not identified"
+        message = (
+            f"the optimiser {optimum.optimizer!r} {reason}. Try another optimizer= or theta0=, "
+            "or remove random-effect terms that the data cannot support"
+        )
+    elif verdict == "not identified":
         message = (
             "the criterion is flat in some direction of the variance parameters: the data do "
             "not determine them separately. Remove a random-effect term or a column of one"
         )
-    elif boundary:
-        verdict = "singular"
+    elif verdict == "singular":
         message = "converged on the boundary (singular fit): " + "; ".join(boundary)
     else:
-        verdict = "converged"
         message = (
             f"converged: the criterion is within {max(decrement, noise):.1g} of its minimum and "
             "every direction is curved"
         )
-    return Optimum(
-        x=x,
-        value=evaluation.value,
-        gradient=g,
-        curvature=H,
-        evaluations=evaluations,
-        optimizer=optimizer,
-        verdict=verdict,
-        message=message,
-        decrement=decrement,
-        gradient_norm=norm,
-        eigenvalues=np.linalg.eigvalsh(H),
-        boundary=boundary,
-        log=tuple(log),
-    )
+    return Certificate(verdict, message, decrement, norm, np.linalg.eigvalsh(H), boundary)
+
+
+def _verdict(unfinished: bool, flat: np.ndarray, boundary: tuple[str, ...]) -> str:
+    if unfinished:
+        return "not converged"
+    if np.any(flat) and not boundary:
+        return "not identified"
+    return "singular" if boundary else "converged"

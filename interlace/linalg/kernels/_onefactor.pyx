@@ -8,10 +8,13 @@ M_l = T'A_l T + I each level gives
 all right at singular T.
 """
 
-from libc.math cimport log, sqrt
+from libc.math cimport NAN, log, sqrt
+from libc.stdint cimport int64_t
+
+cdef double LOG_2PI = 1.8378770664093453
 
 
-def level_sums(const double[:, ::1] T, const double[:, :, ::1] A, const double[:, :, ::1] B,
+cpdef double level_sums(const double[:, ::1] T, const double[:, :, ::1] A, const double[:, :, ::1] B,
                double[:, :, ::1] G, double[:, :, ::1] P, double[:, ::1] G_sum,
                double[:, ::1] W_sum, double[:, ::1] PP, double[:, ::1] work):
     """Fill G and P (per level), their sums, and return log|M|.
@@ -106,7 +109,7 @@ def level_sums(const double[:, ::1] T, const double[:, :, ::1] A, const double[:
     return logdet
 
 
-def level_products(const double[:, :, ::1] G, const double[:, :, ::1] P, const double[::1] c,
+cpdef void level_products(const double[:, :, ::1] G, const double[:, :, ::1] P, const double[::1] c,
                    const double[:, ::1] C, double[:, ::1] GGG, double[:, ::1] GG,
                    double[:, ::1] work):
     """Sums of products over levels that the curvature needs.
@@ -154,3 +157,219 @@ def level_products(const double[:, :, ::1] G, const double[:, :, ::1] P, const d
                             GGG[b * k + d, e * k + a] += t * G[l, d, e]
                             GG[b * k + d, e * k + a] += (
                                 gab * G[l, d, e] - sab * G[l, d, e] - gab * S[d * k + e])
+
+
+cdef class OneFactor:
+    """Profiled deviance of a model with one grouping factor: all of an evaluation in one call.
+
+    The numbers are those of ``LMMObjective`` (whose numpy form is the readable one); small models
+    spend their time in calls, which this saves.
+
+    Parameters are the cross-products (A, B, WW), the entries (rows, cols) of T that x fills, the
+    degrees of freedom of the criterion, whether it is REML, and its constant.
+    """
+
+    cdef const double[:, :, ::1] A, B
+    cdef const double[:, ::1] WW
+    cdef const int64_t[::1] rows, cols
+    cdef double df, constant
+    cdef bint reml
+    cdef double[:, :, ::1] G, P
+    cdef double[:, ::1] T, G_sum, W_sum, PP, GGG, GG, work, K, C, Q, N, D, Y, S, L, nothing
+    cdef double[::1] c, a, diagonal
+    cdef Py_ssize_t k, m, p, q
+    cdef readonly bint exact
+
+    def __init__(self, A, B, WW, rows, cols, df, reml, constant, buffers):
+        self.A, self.B, self.WW = A, B, WW
+        self.rows, self.cols = rows, cols
+        self.df, self.reml, self.constant = df, reml, constant
+        self.k, self.m = A.shape[1], B.shape[2]
+        self.p, self.q = self.m - 1, rows.shape[0]
+        (self.G, self.P, self.T, self.G_sum, self.W_sum, self.PP, self.GGG, self.GG, self.work,
+         self.K, self.C, self.Q, self.N, self.D, self.Y, self.S, self.L, self.c, self.a,
+         self.diagonal, self.nothing) = buffers
+
+    def evaluate(self, const double[::1] x, int order, double[::1] gradient, double[:, ::1] H):
+        """The criterion; gradient (order 1) and curvature (order 2) are written to the arrays.
+
+        NaN if the corner is not positive definite. ``exact`` says whether the curvature is the
+        Hessian (positive definite) or average information plus 2 N (x) I.
+        """
+        cdef double logdet, r2, value
+        cdef Py_ssize_t e
+        self.T[:, :] = 0.0
+        for e in range(self.q):
+            self.T[self.rows[e], self.cols[e]] = x[e]
+        logdet = level_sums(self.T, self.A, self.B, self.G, self.P, self.G_sum, self.W_sum,
+                            self.PP, self.work)
+        r2 = self.profile()
+        if not r2 > 0.0:
+            return NAN
+        value = logdet + self.df * (1.0 + LOG_2PI + log(r2 / self.df)) + self.constant
+        if self.reml:
+            for e in range(self.p):
+                value += 2.0 * log(self.K[e, e])
+        if order > 0:
+            self.slope(r2, gradient)
+        if order > 1:
+            self.curve(r2, H)
+        return value
+
+    cdef double profile(self):
+        """K <- its Cholesky factor; c = [-beta; 1], C = (X'V^{-1}X)^{-1}; returns r^2."""
+        cdef Py_ssize_t i, j, l, m = self.m, p = self.p
+        cdef double s
+        cdef double[:, ::1] K = self.K, C = self.C, W = self.S
+        for i in range(m):
+            for j in range(i + 1):
+                s = self.WW[i, j] - self.W_sum[i, j]
+                for l in range(j):
+                    s -= K[i, l] * K[j, l]
+                if i == j:
+                    if not s > 0.0:
+                        return NAN
+                    K[i, i] = sqrt(s)
+                else:
+                    K[i, j] = s / K[j, j]
+        # W = inverse of the lower factor; C = W'W; beta = W' (row p of K)
+        for j in range(p):
+            W[j, j] = 1.0 / K[j, j]
+            for i in range(j + 1, p):
+                s = 0.0
+                for l in range(j, i):
+                    s -= K[i, l] * W[l, j]
+                W[i, j] = s / K[i, i]
+        for i in range(p):
+            for j in range(i + 1):
+                s = 0.0
+                for l in range(i, p):
+                    s += W[l, i] * W[l, j]
+                C[i, j] = s
+                C[j, i] = s
+            s = 0.0
+            for l in range(i, p):
+                s += W[l, i] * K[p, l]
+            self.c[i] = -s
+        self.c[p] = 1.0
+        return K[p, p] * K[p, p]
+
+    cdef void slope(self, double r2, double[::1] gradient):
+        """N = sum_l [Z'QZ - (df/r2) gg']_ll and d/dT = 2 N T."""
+        cdef Py_ssize_t a, b, i, j, e, k = self.k, m = self.m, p = self.p
+        cdef double s
+        for i in range(m):
+            for j in range(m):
+                s = self.df / r2 * self.c[i] * self.c[j]
+                if self.reml and i < p and j < p:
+                    s += self.C[i, j]
+                self.Q[i, j] = s
+        for a in range(k):
+            for b in range(k):
+                s = self.G_sum[a, b]
+                for i in range(m):
+                    for j in range(m):
+                        s -= self.PP[a * k + b, i * m + j] * self.Q[i, j]
+                self.N[a, b] = s
+        for e in range(self.q):
+            s = 0.0
+            for a in range(k):
+                s += self.N[self.rows[e], a] * self.T[a, self.cols[e]]
+            gradient[e] = 2.0 * s
+
+    cdef void curve(self, double r2, double[:, ::1] H):
+        """Section C of the mathematics page."""
+        cdef Py_ssize_t e, f, i, j, l, ab, k = self.k, m = self.m, p = self.p, q = self.q
+        cdef Py_ssize_t kk = k * k
+        cdef double s, t, quad, trace, known, ai, df = self.df
+        cdef double[:, ::1] D = self.D, Y = self.Y, S = self.S
+        D[:, :] = 0.0
+        for e in range(q):
+            i, j = self.rows[e], self.cols[e]
+            for l in range(k):
+                D[e, i * k + l] += self.T[l, j]
+                D[e, l * k + i] += self.T[l, j]
+            for i in range(m):
+                for j in range(m):
+                    s = 0.0
+                    for ab in range(kk):
+                        s += D[e, ab] * self.PP[ab, i * m + j]
+                    Y[e, i * m + j] = s
+            t = 0.0
+            for i in range(m):
+                s = 0.0
+                for j in range(m):
+                    s += Y[e, i * m + j] * self.c[j]
+                S[e, i] = s
+                t += s * self.c[i]
+            self.a[e] = t
+        level_products(self.G, self.P, self.c, self.C if self.reml else self.nothing,
+                       self.GGG, self.GG, self.work)
+        for e in range(q):
+            # Q is free now: C Y_e for the traces, (p, p)
+            for i in range(p):
+                for j in range(p):
+                    s = 0.0
+                    for l in range(p):
+                        s += self.C[i, l] * Y[e, l * m + j]
+                    self.Q[i, j] = s
+            for f in range(e + 1):
+                quad = trace = 0.0
+                for i in range(kk):
+                    s = t = 0.0
+                    for j in range(kk):
+                        s += self.GGG[i, j] * D[f, j]
+                        t += self.GG[i, j] * D[f, j]
+                    quad += D[e, i] * s
+                    trace += D[e, i] * t
+                for i in range(p):
+                    for j in range(p):
+                        quad -= S[e, i] * self.C[i, j] * S[f, j]
+                if self.reml:
+                    for i in range(p):
+                        for j in range(p):
+                            s = 0.0
+                            for l in range(p):
+                                s += self.C[j, l] * Y[f, l * m + i]
+                            trace += self.Q[i, j] * s
+                known = 0.0
+                if self.cols[e] == self.cols[f]:
+                    known = 2.0 * self.N[self.rows[e], self.rows[f]]
+                t = self.a[e] * self.a[f] / (r2 * r2)
+                ai = df * (quad / r2 - t)
+                H[e, f] = known + 2.0 * ai + df * t - trace
+                if e == f:
+                    self.diagonal[e] = H[e, e]
+                H[f, e] = known + ai
+        # H holds the Hessian below its diagonal, the safe curvature on and above it.
+        self.exact = self.choose(H)
+
+    cdef bint choose(self, double[:, ::1] H):
+        """Keep the Hessian if it is positive definite, else the other half."""
+        cdef Py_ssize_t i, j, l, q = self.q
+        cdef double s
+        cdef double[:, ::1] L = self.L
+        cdef bint ok = True
+        for i in range(q):
+            for j in range(i + 1):
+                s = H[i, j] if i != j else self.diagonal[i]
+                for l in range(j):
+                    s -= L[i, l] * L[j, l]
+                if i == j:
+                    if not s > 0.0:
+                        ok = False
+                        break
+                    L[i, i] = sqrt(s)
+                else:
+                    L[i, j] = s / L[j, j]
+            if not ok:
+                break
+        for i in range(q):
+            if ok:
+                H[i, i] = self.diagonal[i]
+            for j in range(i):
+                if ok:
+                    H[j, i] = H[i, j]
+                else:
+                    H[i, j] = H[j, i]
+        return ok
