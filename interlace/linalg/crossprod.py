@@ -24,6 +24,9 @@ CHUNK_ROWS = 8192
 # and the columns are orthonormalised by a QR decomposition of X itself.
 GRAM_PIVOT_FLOOR = 1e-6
 
+# A table of levels by levels up to this size is scanned faster than rows are sorted.
+DENSE_PAIRS = 100_000
+
 _EMPTY = np.empty(0)
 
 
@@ -247,18 +250,29 @@ def _orthonormaliser(design, mean: np.ndarray, gram: np.ndarray) -> np.ndarray:
     return np.triu(inverse) / norms[:, None]
 
 
+def _pattern(
+    codes_b: np.ndarray, codes_c: np.ndarray, levels_b: int, levels_c: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of levels that share a row, as sorted compressed rows."""
+    if levels_b * levels_c <= DENSE_PAIRS:
+        seen = np.zeros((levels_b, levels_c), dtype=bool)
+        seen[codes_b, codes_c] = True
+        indptr = np.zeros(levels_b + 1, dtype=np.int64)
+        np.cumsum(seen.sum(axis=1), out=indptr[1:])
+        return indptr, seen.nonzero()[1].astype(np.int32)
+    ones = np.ones(codes_b.size, dtype=np.int8)
+    pattern = sp.coo_array((ones, (codes_b, codes_c)), shape=(levels_b, levels_c)).tocsr()
+    pattern.sort_indices()
+    return pattern.indptr.astype(np.int64), pattern.indices.astype(np.int32)
+
+
 def _pairs(design, root: np.ndarray, scale: list[np.ndarray]) -> dict[tuple[int, int], PairBlocks]:
     pairs = {}
     factors = design.factors
     for b in range(len(factors)):
         for c in range(b + 1, len(factors)):
             fb, fc = factors[b], factors[c]
-            shape = (len(fb.levels), len(fc.levels))
-            ones = np.ones(fb.codes.size, dtype=np.int8)
-            pattern = sp.coo_array((ones, (fb.codes, fc.codes)), shape=shape).tocsr()
-            pattern.sort_indices()
-            indptr = pattern.indptr.astype(np.int64)
-            indices = pattern.indices.astype(np.int32)
+            indptr, indices = _pattern(fb.codes, fc.codes, len(fb.levels), len(fc.levels))
             values = np.zeros((indices.size, fb.Z.shape[1], fc.Z.shape[1]))
             _crossprod.accumulate_pairs(
                 fb.codes, fc.codes, fb.Z, fc.Z, root, indptr, indices, values

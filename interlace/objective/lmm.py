@@ -15,7 +15,10 @@ from scipy.linalg import lapack
 from ..covariance import CovarianceModel
 from ..errors import NumericalError
 from ..linalg.crossprod import CrossProducts
-from ..linalg.marginal import Marginal, OneFactorMarginal, make_marginal
+from ..linalg.factored import make_marginal
+from ..linalg.marginal import Marginal
+from ..linalg.moments import moment_start
+from ..linalg.onefactor import OneFactorMarginal
 from .base import Evaluation, Objective
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -123,9 +126,12 @@ class LMMObjective(Objective):
         return np.asarray(theta, dtype=float) * self.x_scale
 
     def start(self) -> np.ndarray:
-        if self.covariance.identity:
-            return self.covariance.start()
-        return self.x(self.covariance.start())
+        cov = self.covariance
+        if not cov.identity:
+            return self.x(cov.start())
+        moments = np.concatenate(moment_start(self.cross))
+        starts = np.cumsum([0, *cov.widths])
+        return np.where(cov.row == cov.col, moments[starts[cov.factor] + cov.row], 0.0)
 
     def lower_bounds(self) -> np.ndarray:
         return self.covariance.lower_bounds() * self.x_scale
@@ -225,8 +231,8 @@ class LMMObjective(Objective):
         a, Y = self._moments(D, PP, profile)
         AI = self._average_information(D, a, Y, profile)
         known = self._known_part(N)
-        if len(T) == 1:
-            trace = self.marginal.traces(D, profile.C if self.reml else None)
+        if self.marginal.exact_is_cheap:
+            trace = self._reorder(self.marginal.traces(D, profile.C if self.reml else None))
             exact = known + 2.0 * AI + (self.df / profile.r2**2) * np.outer(a, a) - trace
             if not lapack.dpotrf(exact)[1]:
                 return exact, True

@@ -53,12 +53,7 @@ def newton(
     for _ in range(max_evaluations or MAX_ITERATIONS):
         step, promise, length, polish = trust_step(here.gradient, here.curvature, radius)
         if promise <= (PROMISE_EXACT if here.exact else PROMISE_TOLERANCE):
-            final = objective.snap(x + polish)
-            there = _try(objective, final)
-            if there is not None and there.value <= here.value + _noise(here.value):
-                x, here = final, there
-                log.append((x, here.value))
-            return x, here, log
+            return _polish(objective, x, here, polish, log)
         there = _try(objective, x + step)
         gain = -np.inf if there is None else here.value - there.value
         ratio = _ratio(gain, promise, here, there)
@@ -72,6 +67,26 @@ def newton(
         elif length < 1e-12:
             break
     return x, here, log
+
+
+def _polish(
+    objective: Objective,
+    x: np.ndarray,
+    here: Evaluation,
+    step: np.ndarray,
+    log: list[tuple[np.ndarray, float]],
+) -> tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]:
+    """Take the last Newton step, too short to be worth new derivatives.
+
+    Gradient and curvature stay those of the point before it: the certificate then vouches for
+    no more than what was computed.
+    """
+    final = objective.snap(x + step)
+    there = _try(objective, final, order=0)
+    if there is None or there.value > here.value + _noise(here.value):
+        return x, here, log
+    log.append((final, there.value))
+    return final, here._replace(value=there.value), log
 
 
 def _noise(value: float) -> float:
@@ -88,9 +103,9 @@ def _ratio(gain: float, promise: float, here: Evaluation, there: Evaluation | No
     return gain / promise
 
 
-def _try(objective: Objective, x: np.ndarray) -> Evaluation | None:
+def _try(objective: Objective, x: np.ndarray, order: int = 2) -> Evaluation | None:
     try:
-        there = objective.evaluate(x)
+        there = objective.evaluate(x, order)
     except NumericalError:
         return None
     return there if np.isfinite(there.value) else None
