@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["PairBlocks", "ZCross"]
+__all__ = ["PairBlocks", "ZCross", "congruence"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,3 +100,10 @@ class ZCross:
 def _block_sparse(values, indices, indptr, n_columns) -> sp.bsr_array:
     shape = ((len(indptr) - 1) * values.shape[1], n_columns * values.shape[2])
     return sp.bsr_array((values, indices, indptr), shape=shape)
+
+
+def congruence(T: np.ndarray, blocks: np.ndarray, S: np.ndarray) -> np.ndarray:
+    """T'B S for every block B of (n, k, m)."""
+    if T.size == 1 and S.size == 1:
+        return blocks * (T[0, 0] * S[0, 0])
+    return T.T @ blocks @ S

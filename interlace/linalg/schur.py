@@ -17,7 +17,7 @@ from scipy.linalg import blas, lapack
 from .coupling import DenseCoupling, SparseCoupling
 from .factor import Factor, as_templates, level_information, not_positive_definite
 from .kernels import _blocks, _schur
-from .pattern import ZCross
+from .pattern import ZCross, congruence
 
 __all__ = ["SchurFactor"]
 
@@ -262,9 +262,9 @@ class _TailPattern:
 
     def add(self, buffer: np.ndarray, cross: ZCross, tails: Sequence[np.ndarray]) -> None:
         """buffer += Λ_t'A_tt Λ_t, each entry of the lower triangle once."""
-        scaled = [T.T @ A @ T for A, T in zip(cross.diagonal[1:], tails)]
+        scaled = [congruence(T, A, T) for A, T in zip(cross.diagonal[1:], tails)]
         for c, i, j, place in self._diagonal:
             buffer[place] += scaled[c - 1][:, i, j]
         for c, d, place in self._pairs:
-            values = tails[c - 1].T @ cross.pairs[c, d].values @ tails[d - 1]
+            values = congruence(tails[c - 1], cross.pairs[c, d].values, tails[d - 1])
             buffer[place] += values.ravel()
