@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
-from .newton import newton
+from .newton import newton, trust_step
 from .optimum import Optimum
 
 # L-BFGS-B stops on the gradient of the criterion, which is exact: values are too noisy to ask.
@@ -17,6 +17,11 @@ LBFGSB_GRADIENT = 1e-7
 BOBYQA_XTOL = 1e-10
 BOBYQA_FTOL = 1e-12
 MAX_EVALUATIONS = 10_000
+# lme4's restart_edge, with curvature: BOBYQA starts again where a step away from its answer
+# promises a fall that is no rounding.
+MAX_RESTARTS = 5
+RESTART_RADIUS = 0.5
+RESTART_PROMISE = 1e-7
 
 _Run = tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]
 
@@ -104,9 +109,28 @@ def _lbfgsb(objective: Objective, x0: np.ndarray) -> _Run:
 
 
 def _bobyqa(objective: Objective, x0: np.ndarray) -> _Run:
+    log: list[tuple[np.ndarray, float]] = []
+    lower = objective.lower_bounds()
+    x = np.maximum(x0, lower)
+    for _ in range(MAX_RESTARTS):
+        x = objective.snap(_bobyqa_once(objective, x, lower, log))
+        here = objective.evaluate(x)
+        step, promise, *_ = trust_step(here.gradient, here.curvature, RESTART_RADIUS)
+        if promise < RESTART_PROMISE:
+            break
+        moved = x + step
+        x = np.where(lower == 0.0, np.abs(moved), moved)
+    return x, here, log
+
+
+def _bobyqa_once(
+    objective: Objective,
+    x0: np.ndarray,
+    lower: np.ndarray,
+    log: list[tuple[np.ndarray, float]],
+) -> np.ndarray:
     import nlopt
 
-    log: list[tuple[np.ndarray, float]] = []
 
     def value(x: np.ndarray, _gradient: np.ndarray) -> float:
         try:
@@ -116,7 +140,6 @@ def _bobyqa(objective: Objective, x0: np.ndarray) -> _Run:
         log.append((np.array(x), v))
         return v
 
-    lower = objective.lower_bounds()
     opt = nlopt.opt(nlopt.LN_BOBYQA, x0.size)
     opt.set_min_objective(value)
     opt.set_lower_bounds(lower)
@@ -124,11 +147,9 @@ def _bobyqa(objective: Objective, x0: np.ndarray) -> _Run:
     opt.set_ftol_abs(BOBYQA_FTOL)
     opt.set_maxeval(MAX_EVALUATIONS)
     try:
-        x = opt.optimize(np.maximum(x0, lower))
+        return np.asarray(opt.optimize(x0))
     except nlopt.RoundoffLimited:
-        x = min(log, key=lambda point: point[1])[0]
-    x = objective.snap(np.asarray(x))
-    return x, objective.evaluate(x), log
+        return min(log, key=lambda point: point[1])[0]
 
 
 OPTIMIZERS: dict[str, Callable[[Objective, np.ndarray], _Run]] = {

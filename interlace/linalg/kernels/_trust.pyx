@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The trust-region subproblem of a small dense quadratic model."""
 
-from libc.math cimport fabs, fmax, sqrt
+from libc.math cimport fabs, fmax, fmin, sqrt
 from scipy.linalg.cython_lapack cimport dsyev
 
 
@@ -73,8 +73,8 @@ def trust_step(const double[::1] g, double[:, ::1] V, double radius, double flat
     for i in range(n):
         promise -= along[i] * z[i] + 0.5 * values[i] * z[i] * z[i]
     # Leave a saddle: the gradient is blind along it, the curvature is not.
-    if low < -1e-6 * top and fabs(z[0]) < 0.1 * radius:
-        push = 0.5 * radius
+    push = 0.5 * fmin(radius, 1.0)
+    if low < -1e-6 * top and fabs(z[0]) < 1e-2 * push:
         z[0] = push if along[0] <= 0.0 else -push
         promise += 0.5 * fabs(low) * push * push
         length = 0.0

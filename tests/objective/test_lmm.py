@@ -1,0 +1,226 @@
+"""The profiled deviance, its gradient and curvature against dense algebra and differences."""
+
+import brute
+import numpy as np
+import pytest
+
+from interlace.covariance import CovarianceModel
+from interlace.errors import NumericalError
+from interlace.linalg.crossprod import cross_products
+from interlace.objective import LMMObjective
+
+# Central differences of fourth order with step 1e-4 are good to about 1e-9 of the largest
+# gradient; the bar is 1e-7.
+DERIVATIVE = 1e-7
+EXACT = 1e-10
+
+SHAPES = {
+    "one scalar": ((1,), (12,), {}),
+    "one vector": ((3,), (14,), {}),
+    "one diagonal": ((2,), (14,), {"structure": "diag"}),
+    "crossed scalar": ((1, 1), (20, 7), {}),
+    "crossed vector": ((2, 3), (15, 9), {}),
+    "three crossed": ((2, 1, 1), (16, 9, 5), {}),
+    "nested": ((2, 1), (24, 6), {"nested": True}),
+    "weighted": ((2, 1), (15, 6), {"weights": True}),
+    "large crossed": ((2, 2), (60, 30), {"n": 500}),
+}
+BACKENDS = {name: [None] for name in SHAPES}
+for name in ("crossed vector", "three crossed", "weighted", "large crossed"):
+    BACKENDS[name] = [None, "schur", "cholmod", "superlu"]
+BACKENDS["one vector"] = [None, "nested", "superlu"]
+BACKENDS["nested"] = [None, "nested", "schur", "superlu"]
+
+
+def objective(shape, reml, backend=None, seed=3):
+    widths, levels, options = SHAPES[shape]
+    if backend == "cholmod":
+        pytest.importorskip("sksparse")
+    d = brute.random_design(seed, widths, levels, **options)
+    covariance = CovarianceModel.of(d)
+    return d, LMMObjective(cross_products(d), covariance, reml, backend)
+
+
+def interior(o, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.where(o.lower_bounds() == 0.0, rng.uniform(0.3, 1.2, o.x_scale.size), 0.0) + (
+        0.3 * rng.normal(size=o.x_scale.size)
+    )
+
+
+def singular(o, seed=0):
+    """The last diagonal entry of T is zero: a rank-deficient term, or a zero variance."""
+    x = interior(o, seed)
+    x[-1] = 0.0
+    return x
+
+
+cases = [
+    pytest.param(s, r, b, id=f"{s}-{'REML' if r else 'ML'}-{b or 'auto'}")
+    for s in SHAPES
+    for r in (True, False)
+    for b in BACKENDS[s]
+]
+
+
+@pytest.mark.parametrize("point", [interior, singular])
+@pytest.mark.parametrize(("shape", "reml", "backend"), cases)
+def test_value_and_estimates_are_those_of_dense_algebra(shape, reml, backend, point):
+    d, o = objective(shape, reml, backend)
+    x = point(o)
+    truth = brute.solve(d, o.theta(x), reml)
+    assert o.evaluate(x, 0).value == pytest.approx(truth.value, rel=EXACT)
+    s = o.solution(x)
+    assert s.criterion == pytest.approx(truth.value, rel=EXACT)
+    np.testing.assert_allclose(s.beta, truth.beta, rtol=1e-9, atol=1e-10)
+    assert s.sigma == pytest.approx(truth.sigma, rel=EXACT)
+    np.testing.assert_allclose(s.cov_beta, truth.sigma**2 * truth.C, rtol=1e-8, atol=1e-12)
+    # u = Lambda'Z'V^{-1}(y - X beta)
+    g = np.linalg.solve(truth.V, truth.e)
+    for factor, T, u in zip(d.factors, brute.templates(d, o.theta(x)), s.u, strict=True):
+        Zg = np.zeros((len(factor.levels), T.shape[0]))
+        np.add.at(Zg, factor.codes, factor.Z * g[:, None])
+        np.testing.assert_allclose(u, Zg @ T, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("point", [interior, singular])
+@pytest.mark.parametrize(("shape", "reml", "backend"), cases)
+def test_gradient_is_the_derivative_of_the_value(shape, reml, backend, point):
+    _, o = objective(shape, reml, backend)
+    x = point(o)
+    gradient = o.evaluate(x, 1).gradient
+    numeric = brute.differences(lambda x: o.evaluate(x, 0).value, x)
+    assert np.abs(gradient - numeric).max() <= DERIVATIVE * np.abs(numeric).max()
+
+
+@pytest.mark.parametrize("point", [interior, singular])
+@pytest.mark.parametrize(("shape", "reml", "backend"), cases)
+def test_hessian_is_the_derivative_of_the_gradient(shape, reml, backend, point):
+    _, o = objective(shape, reml, backend)
+    x = point(o)
+    numeric = brute.differences(lambda x: o.evaluate(x, 1).gradient, x)
+    assert np.abs(o.hessian(x) - numeric).max() <= DERIVATIVE * np.abs(numeric).max()
+    # ... and by differences of the gradient, which replace the traces in large models.
+    assert np.abs(o._differenced_hessian(x) - numeric).max() <= 1e-6 * np.abs(numeric).max()
+
+
+@pytest.mark.parametrize("point", [interior, singular])
+@pytest.mark.parametrize(("shape", "reml", "backend"), cases)
+def test_curvature_is_the_hessian_or_average_information_plus_n(
+    shape, reml, backend, point
+):
+    d, o = objective(shape, reml, backend)
+    x = point(o)
+    e = o.evaluate(x)
+    if e.exact:
+        expected = o.hessian(x)
+    else:
+        expected = dense_curvature(d, o, x, reml)
+    assert np.abs(e.curvature - expected).max() <= DERIVATIVE * np.abs(expected).max()
+
+
+def dense_curvature(d, o, x, reml):
+    """AI + 2 (N (x) I) from n x n matrices, on the optimiser's scale."""
+    theta = o.theta(x)
+    n, p = d.X.shape
+    truth = brute.solve(d, theta, reml)
+    Vi = np.linalg.inv(truth.V)
+    P = Vi - Vi @ d.X @ truth.C @ d.X.T @ Vi
+    Q = P if reml else Vi
+    df = n - p if reml else n
+    y = d.y
+    Py = P @ y
+    r2 = y @ Py
+    T = brute.templates(d, theta)
+    cov = o.covariance
+    dV = []
+    for b, i, j in zip(cov.factor, cov.row, cov.col, strict=True):
+        E = np.zeros_like(T[b])
+        E[i, j] = 1.0
+        S = E @ T[b].T + T[b] @ E.T
+        f = d.factors[b]
+        dV.append((f.Z @ S @ f.Z.T) * (f.codes[:, None] == f.codes))
+    a = np.array([Py @ V @ Py for V in dV])
+    quad = np.array([[Py @ V @ P @ W @ Py for W in dV] for V in dV])
+    H = df * (quad / r2 - np.outer(a, a) / r2**2)
+    inner = Q - (df / r2) * np.outer(Py, Py)
+    for e, (b, i, j) in enumerate(zip(cov.factor, cov.row, cov.col, strict=True)):
+        for f, (c, k, m) in enumerate(zip(cov.factor, cov.row, cov.col, strict=True)):
+            if b == c and j == m:
+                fac = d.factors[b]
+                same = fac.codes[:, None] == fac.codes
+                H[e, f] += 2.0 * fac.Z[:, i] @ (inner * same) @ fac.Z[:, k]
+    return H / o.x_scale[:, None] / o.x_scale
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("shape", ["one scalar", "one vector", "one diagonal"])
+@pytest.mark.parametrize("point", [interior, singular])
+def test_compiled_evaluation_is_the_readable_one(shape, reml, point):
+    _, o = objective(shape, reml)
+    x = point(o)
+    fused, plain = o._evaluate_fused(x, 2), o._evaluate(x, 2)
+    assert fused.value == pytest.approx(plain.value, rel=1e-13)
+    np.testing.assert_allclose(fused.gradient, plain.gradient, rtol=1e-9, atol=1e-9)
+    assert fused.exact == plain.exact
+    np.testing.assert_allclose(fused.curvature, plain.curvature, rtol=1e-9, atol=1e-7)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("shape", ["one vector", "crossed vector", "nested", "weighted"])
+def test_another_response_on_the_same_design(shape, reml):
+    d, o = objective(shape, reml)
+    x = interior(o)
+    y = d.y + np.random.default_rng(7).normal(size=d.y.size) * 3.0
+    cross = o.cross.with_response(y)
+    other = LMMObjective(cross, o.covariance, reml, marginal=o.marginal.with_cross(cross))
+    d.y = y
+    truth = brute.solve(d, o.theta(x), reml)
+    assert other.evaluate(x, 0).value == pytest.approx(truth.value, rel=EXACT)
+    np.testing.assert_allclose(other.solution(x).beta, truth.beta, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e6])
+def test_large_means_and_scales_cost_no_digits(shift):
+    d, o = objective("crossed vector", True)
+    x = interior(o)
+    value = o.evaluate(x, 0).value
+    d.y = d.y + shift
+    d.X = d.X.copy()
+    d.X[:, 2] = d.X[:, 2] * 1e6 + shift
+    moved = LMMObjective(cross_products(d), o.covariance, True)
+    # REML changes by log|X'X|: by the scale of the column, nothing else.
+    expected = value + 2.0 * np.log(1e6)
+    assert moved.evaluate(x, 0).value == pytest.approx(expected, rel=1e-9)
+
+
+def test_no_fixed_effects_at_all():
+    d, _ = objective("one vector", True)
+    d.X, d.x_names = d.X[:, :0], ()
+    for reml in (True, False):
+        o = LMMObjective(cross_products(d), CovarianceModel.of(d), reml)
+        x = interior(o)
+        truth = brute.solve(d, o.theta(x), False)
+        assert o.evaluate(x, 0).value == pytest.approx(truth.value, rel=EXACT)
+        numeric = brute.differences(lambda x, o=o: o.evaluate(x, 1).gradient, x)
+        assert np.abs(o.hessian(x) - numeric).max() <= DERIVATIVE * np.abs(numeric).max()
+
+
+def test_a_response_the_model_fits_exactly_is_an_error_not_a_nan():
+    d, _ = objective("one scalar", True)
+    d.y = np.zeros_like(d.y)
+    o = LMMObjective(cross_products(d), CovarianceModel.of(d), True)
+    with pytest.raises(NumericalError, match="fits exactly"):
+        o.evaluate(np.ones(1), 0)
+
+
+def test_start_solves_balanced_one_way_models():
+    """MINQUE(0) is the analysis-of-variance estimate there, and that is REML."""
+    rng = np.random.default_rng(5)
+    codes = np.repeat(np.arange(8), 6)
+    y = rng.normal(size=8)[codes] + rng.normal(size=48)
+    d = brute.design(
+        y, np.ones((48, 1)), ("Intercept",), [(codes, np.ones((48, 1)), ("Intercept",), "us")]
+    )
+    o = LMMObjective(cross_products(d), CovarianceModel.of(d), True)
+    assert abs(o.evaluate(o.start(), 1).gradient[0]) < 1e-9
