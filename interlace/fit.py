@@ -252,15 +252,14 @@ def refit_response(fit: Fit, y: np.ndarray) -> Fit:
     -------
     Fit
     """
-    old = fit.objective
     design = replace(fit.design, y=y)
-    cross = old.cross.with_response(y if design.offset is None else y - design.offset)
-    cross.design = design
-    objective = LMMObjective(
-        cross, fit.covariance, old.reml, marginal=old.marginal.with_cross(cross)
-    )
-    start = fit.theta if not fit.optimum.boundary else None
-    return fit_objective(design, objective, fit.optimizer, start, {})
+    objective = fit.objective.with_response(y if design.offset is None else y - design.offset)
+    return fit_objective(design, objective, fit.optimizer, _warm(fit), {})
+
+
+def _warm(fit: Fit) -> np.ndarray | None:
+    """theta to start a refit from; from a boundary the gradient does not lead away."""
+    return None if (fit.theta == 0.0).any() else fit.theta
 
 
 def refit_ml(fit: Fit) -> Fit:
@@ -269,5 +268,4 @@ def refit_ml(fit: Fit) -> Fit:
         return fit
     old = fit.objective
     objective = LMMObjective(old.cross, fit.covariance, False, marginal=old.marginal)
-    start = fit.theta if not fit.optimum.boundary else None
-    return fit_objective(fit.design, objective, fit.optimizer, start, {})
+    return fit_objective(fit.design, objective, fit.optimizer, _warm(fit), {})

@@ -86,7 +86,7 @@ class CrossProducts:
     n: int
     p: int
     log_weights: float
-    design: object = field(repr=False)
+    design: object = field(repr=False)  # whose rows these are (of another response, perhaps)
     _columns: np.ndarray | None = field(default=None, repr=False)
 
     @property

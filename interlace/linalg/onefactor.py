@@ -37,7 +37,7 @@ class OneFactorMarginal(Marginal):
         self._GG = np.empty((k * k, k * k))
 
     def with_cross(self, cross: CrossProducts) -> OneFactorMarginal:
-        return OneFactorMarginal(cross)
+        return OneFactorMarginal(cross)  # nothing symbolic to keep
 
     def fused(self, rows: np.ndarray, cols: np.ndarray, df: int, reml: bool, constant: float):
         """The compiled evaluation of the whole criterion, sharing this object's buffers.

@@ -6,6 +6,7 @@ K = W'V^{-1}W for W = [X y], c = [-beta; 1], df = n (ML) or n - p (REML).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,11 +110,22 @@ class LMMObjective(Objective):
         self._bounded = covariance.lower_bounds() == 0.0
         std = cross.standardisation
         self._constant = -cross.log_weights - (2.0 * std.logdet if reml else 0.0)
-        self._fused = None
-        if isinstance(self.marginal, OneFactorMarginal) and covariance.identity:
-            self._fused = self.marginal.fused(
-                covariance.row, covariance.col, self.df, reml, self._constant
-            )
+        self._fused = self._compiled()
+
+    def _compiled(self):
+        """The whole evaluation in one call, where there is such a thing."""
+        cov = self.covariance
+        if isinstance(self.marginal, OneFactorMarginal) and cov.identity:
+            return self.marginal.fused(cov.row, cov.col, self.df, self.reml, self._constant)
+        return None
+
+    def with_response(self, y: np.ndarray) -> LMMObjective:
+        """The same objective for another response less offset, (n,); no work twice."""
+        other = copy.copy(self)
+        other.cross = self.cross.with_response(y)
+        other.marginal = self.marginal.with_cross(other.cross)
+        other._fused = other._compiled()
+        return other
 
     # -- parameters -------------------------------------------------------------------------
 

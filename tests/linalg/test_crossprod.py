@@ -1,0 +1,142 @@
+"""Cross-products and their kernels against numpy, row by row."""
+
+import brute
+import numpy as np
+import pytest
+
+from interlace.linalg import crossprod
+from interlace.linalg.crossprod import cross_products
+from interlace.linalg.kernels import _crossprod, _onefactor
+from interlace.linalg.moments import moment_start
+
+
+def dense_z(d):
+    parts = []
+    for f in d.factors:
+        Z = np.zeros((d.y.size, len(f.levels), f.Z.shape[1]))
+        Z[np.arange(d.y.size), f.codes] = f.Z
+        parts.append(Z.reshape(d.y.size, -1))
+    return parts
+
+
+@pytest.mark.parametrize("chunk", [7, 10_000])
+@pytest.mark.parametrize("weights", [False, True])
+def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weights, chunk):
+    monkeypatch.setattr(crossprod, "CHUNK_ROWS", chunk)
+    monkeypatch.setattr(crossprod, "DENSE_PAIRS", 10 if chunk == 7 else 100_000)
+    d = brute.random_design(1, (2, 3, 1), (11, 6, 4), n=60, weights=weights)
+    c = cross_products(d)
+    root = np.ones(60) if d.weights is None else np.sqrt(d.weights)
+    s = c.standardisation
+    X = (d.X - s.mean) @ s.P * root[:, None]
+    np.testing.assert_allclose(X.T @ X, np.eye(3), atol=1e-12)
+    W = np.c_[X, d.y * root - X @ s.gamma]
+    np.testing.assert_allclose(c.WW, W.T @ W, atol=1e-10)
+    assert np.abs(c.WW[-1, :-1]).max() < 1e-10  # the response is residual on X
+    Z = np.concatenate(dense_z(d), axis=1) * root[:, None]
+    scale = np.concatenate(
+        [np.tile(s, len(f.levels)) for s, f in zip(c.z_scale, d.factors, strict=True)]
+    )
+    np.testing.assert_allclose(c.z.matrix().toarray(), (Z / scale).T @ (Z / scale), atol=1e-12)
+    ZW = np.concatenate([b.reshape(-1, 4) for b in c.ZW])
+    np.testing.assert_allclose(ZW, (Z / scale).T @ W, atol=1e-11)
+    np.testing.assert_allclose(s.back @ (s.gamma + [1.0, 2.0, 3.0]), np.linalg.lstsq(
+        d.X * root[:, None], X @ (s.gamma + [1.0, 2.0, 3.0]), rcond=None
+    )[0], rtol=1e-9)
+
+
+def test_nearly_collinear_columns_are_orthonormalised_by_qr():
+    d = brute.random_design(1, (1,), (11,), n=60)
+    d.X[:, 2] = d.X[:, 1] + 1e-7 * np.random.default_rng(0).normal(size=60)
+    s = cross_products(d).standardisation
+    X = (d.X - s.mean) @ s.P
+    # P is right to cond(X) eps; the Cholesky factor of X'X would have lost it squared.
+    np.testing.assert_allclose(X.T @ X, np.eye(3), atol=1e-6)
+
+
+def test_row_kernels_against_numpy():
+    rng = np.random.default_rng(2)
+    n, k, m = 40, 3, 4
+    codes, other = (rng.integers(0, q, n).astype(np.int32) for q in (5, 6))
+    Z, Zc, W, root = rng.normal(size=(n, k)), rng.normal(size=(n, 2)), rng.normal(size=(n, m)), None
+    for root in (np.empty(0), rng.uniform(0.5, 2.0, n)):
+        r = np.ones(n) if root.size == 0 else root
+        A, B, y = np.zeros((5, k, k)), np.zeros((5, k, m)), np.zeros((5, k))
+        _crossprod.accumulate(codes, Z, root, W, A, B)
+        _crossprod.accumulate_response(codes, Z, root, np.ascontiguousarray(W[:, 0]), y)
+        for level in range(5):
+            rows = codes == level
+            Zl = Z[rows] * r[rows, None]
+            np.testing.assert_allclose(np.tril(A[level]), np.tril(Zl.T @ Zl), atol=1e-12)
+            np.testing.assert_allclose(B[level], Zl.T @ W[rows], atol=1e-12)
+            np.testing.assert_allclose(y[level], Zl.T @ W[rows, 0], atol=1e-12)
+        indptr, indices = crossprod._pattern(codes, other, 5, 6)
+        values = np.zeros((indices.size, k, 2))
+        _crossprod.accumulate_pairs(codes, other, Z, Zc, root, indptr, indices, values)
+        for level in range(5):
+            for at in range(indptr[level], indptr[level + 1]):
+                rows = (codes == level) & (other == indices[at])
+                expected = (Z[rows] * r[rows, None] ** 2).T @ Zc[rows]
+                np.testing.assert_allclose(values[at], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("singular", [False, True])
+def test_level_kernels_against_numpy(singular):
+    rng = np.random.default_rng(3)
+    levels, k, m = 6, 2, 3
+    Z = rng.normal(size=(levels, 5, k))
+    A = np.einsum("lna,lnb->lab", Z, Z)
+    B = rng.normal(size=(levels, k, m))
+    T = np.tril(rng.normal(size=(k, k)))
+    if singular:
+        T[1, 1] = 0.0
+    G, P = np.empty((levels, k, k)), np.empty((levels, k, m))
+    G_sum, W_sum, PP = np.empty((k, k)), np.empty((m, m)), np.empty((k * k, m * m))
+    work = np.empty((3, k * m))
+    logdet = _onefactor.level_sums(T, A, B, G, P, G_sum, W_sum, PP, work)
+    M = T.T @ A @ T + np.eye(k)
+    inverse = np.linalg.inv(M)
+    np.testing.assert_allclose(logdet, np.linalg.slogdet(M)[1].sum(), rtol=1e-12)
+    expected = A - A @ T @ inverse @ T.T @ A
+    np.testing.assert_allclose(G, expected, atol=1e-12)
+    np.testing.assert_allclose(P, B - A @ T @ inverse @ T.T @ B, atol=1e-12)
+    np.testing.assert_allclose(G_sum, expected.sum(axis=0), atol=1e-12)
+    TB = T.T @ B
+    np.testing.assert_allclose(
+        W_sum, (TB.transpose(0, 2, 1) @ inverse @ TB).sum(axis=0), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        PP, np.einsum("lai,lcj->acij", P, P).reshape(k * k, m * m), atol=1e-12
+    )
+    c, C = rng.normal(size=m), np.cov(rng.normal(size=(2, 9)))
+    GGG, GG = np.empty((k * k, k * k)), np.empty((k * k, k * k))
+    _onefactor.level_products(G, P, c, C, GGG, GG, work)
+    g, S = P @ c, P[:, :, :2] @ C @ P[:, :, :2].transpose(0, 2, 1)
+    D = rng.normal(size=(2, k, k))
+    D = D + D.transpose(0, 2, 1)
+    for i in range(2):
+        for j in range(2):
+            quad = np.einsum("la,ab,lbc,cd,ld->", g, D[i], G, D[j], g)
+            assert D[i].ravel() @ GGG @ D[j].ravel() == pytest.approx(quad, rel=1e-10)
+            trace = np.trace(
+                (G @ D[i] @ G @ D[j] - S @ D[i] @ G @ D[j] - G @ D[i] @ S @ D[j]).sum(axis=0)
+            )
+            assert D[i].ravel() @ GG @ D[j].ravel() == pytest.approx(trace, rel=1e-10)
+
+
+def test_moments_solve_the_equations_they_state():
+    d = brute.random_design(4, (2, 1), (12, 7), n=80, weights=True)
+    c = cross_products(d)
+    root = np.sqrt(d.weights)
+    X = d.X * root[:, None]
+    Q = np.eye(80) - X @ np.linalg.solve(X.T @ X, X.T)
+    y = Q @ (d.y * root)
+    columns = []
+    for Z, f, s in zip(dense_z(d), d.factors, c.z_scale, strict=True):
+        k = f.Z.shape[1]
+        columns += [Z[:, j::k] * root[:, None] / s[j] for j in range(k)]
+    S = [Z @ Z.T for Z in columns] + [np.eye(80)]
+    lhs = np.array([[np.trace(Q @ a @ Q @ b) for b in S] for a in S])
+    solution = np.linalg.solve(lhs, [y @ s @ y for s in S])
+    expected = np.clip(np.sqrt(np.maximum(solution[:-1] / solution[-1], 0.0)), 0.1, 10.0)
+    np.testing.assert_allclose(np.concatenate(moment_start(c)), expected, rtol=1e-8)
