@@ -40,7 +40,7 @@ def dependencies(*groups: str) -> list[str]:
 def demo(session: nox.Session) -> None:
     """Install into a fresh environment and fit a first model."""
     install(session)
-    session.run("python", "-m", "interlace", "demo")
+    session.run("interlace", "demo")
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""``python -m interlace demo``: a first fit, and a check that the installation works."""
+"""``interlace demo``: a first fit, and a check that the installation works."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def main(arguments: list[str] | None = None) -> None:
     Parameters
     ----------
     arguments : list of str, optional
-        The arguments after ``python -m interlace``; default: those of the process.
+        The arguments after ``interlace``; default: those of the process.
     """
     import interlace
 
-    parser = argparse.ArgumentParser(prog="python -m interlace", description=interlace.__doc__)
+    parser = argparse.ArgumentParser(prog="interlace", description=interlace.__doc__)
     parser.add_argument("--version", action="version", version=interlace.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("demo", help="fit a first model").set_defaults(run=demo)

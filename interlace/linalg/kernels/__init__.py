@@ -2,3 +2,13 @@
 
 Each ``.pyx`` of this folder is one module; the tests hold a numpy twin of every function.
 """
+
+try:
+    from . import _blocks as _blocks
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"The compiled kernels are missing from {__path__[0]}. This is the source tree of "
+        "interlace, not an installed package: run Python in another folder (the command "
+        "`interlace demo` works in any), or build in place with "
+        "`python -m pip install --no-build-isolation -e .`"
+    ) from error
