@@ -79,7 +79,7 @@ class CholmodFactor(SparseFactor):
     def solve(self, R: np.ndarray) -> np.ndarray:
         return self._cholmod.solve(np.asarray(R, dtype=np.float64))
 
-    def _permutation(self) -> np.ndarray:
+    def permutation(self) -> np.ndarray:
         return self._cholmod.permutation
 
     def _lower(self) -> sp.csc_array:

@@ -144,10 +144,9 @@ class NestedFactor(Factor):
                 rows, out = up.reshape(levels[j], -1), carried[j].reshape(levels[j + 1], -1)
                 _blocks.add_to_parents(rows, self._parents[j], out)
         _blocks.solve_blocks(self._L[top], X[top], True)
+        above = np.empty((levels[top], 0, r))
         for j in range(top - 1, -1, -1):
-            b = self.T[j + 1] @ X[j + 1]
-            above = b if j == top - 1 else np.concatenate((b, above), axis=1)
-            above = above[self._parents[j]]
+            above = np.concatenate((self.T[j + 1] @ X[j + 1], above), axis=1)[self._parents[j]]
             X[j] -= self._H[j] @ above
             _blocks.solve_blocks(self._L[j], X[j], True)
         return np.concatenate([x.reshape(-1, r) for x in X]).reshape(R.shape)

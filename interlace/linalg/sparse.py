@@ -72,7 +72,7 @@ class SparseFactor(Factor):
         return np.concatenate(parts)
 
     def inverse_blocks(self, b: int) -> np.ndarray:
-        permutation = self._permutation()
+        permutation = self.permutation()
         if self._inverse is None or not np.array_equal(self._inverse.permutation, permutation):
             self._inverse = _SelectedInverse(self._M, permutation, self.cross)
             self._S = None
@@ -125,7 +125,7 @@ class SparseFactor(Factor):
         """Factorise M (full symmetric pattern, always the same)."""
 
     @abstractmethod
-    def _permutation(self) -> np.ndarray:
+    def permutation(self) -> np.ndarray:
         """(q,): M[P][:, P] = LL'."""
 
     @abstractmethod

@@ -56,7 +56,7 @@ class SuperLUFactor(SparseFactor):
     def solve(self, R: np.ndarray) -> np.ndarray:
         return self._lu.solve(np.asarray(R, dtype=np.float64))
 
-    def _permutation(self) -> np.ndarray:
+    def permutation(self) -> np.ndarray:
         return np.argsort(self._lu.perm_c)
 
     def _lower(self) -> sp.csc_array:

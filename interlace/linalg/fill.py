@@ -1,0 +1,87 @@
+"""How much work a factorisation of M would be, worked out before any is done."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from .kernels import _takahashi
+from .pattern import ZCross
+
+__all__ = ["elimination_flops", "orderings", "tail_density"]
+
+
+def tail_density(cross: ZCross) -> float:
+    """Share of the tail's Schur complement that eliminating the first factor would touch.
+
+    Pairs of tail columns seen with one level of the first factor, as if no two levels shared a
+    pair; 1 or more says that the complement is dense.
+
+    Parameters
+    ----------
+    cross : ZCross
+        Z'WZ of at least two factors.
+
+    Returns
+    -------
+    float
+    """
+    widths = cross.widths
+    touched = sum(
+        np.diff(cross.pairs[0, c].indptr).astype(float) * widths[c] for c in range(1, len(widths))
+    )
+    q_tail = cross.q - cross.n_levels[0] * widths[0]
+    return float((touched**2).sum()) / q_tail**2
+
+
+def elimination_flops(A: sp.csr_array, permutation: np.ndarray) -> float:
+    """Σ_j c_j², c_j the entries of column j of the Cholesky factor of A[P][:, P].
+
+    Parameters
+    ----------
+    A : (q, q) sparse array
+        Symmetric; only the pattern counts.
+    permutation : (q,) int array
+        P.
+
+    Returns
+    -------
+    float
+        Multiply-adds of the factorisation, three times that with the inverse on its pattern.
+    """
+    permuted = sp.csr_array(A[permutation][:, permutation])
+    q = len(permutation)
+    parent, mark = np.empty(q, dtype=np.int32), np.empty(q, dtype=np.int32)
+    counts = np.empty(q, dtype=np.int64)
+    indptr, indices = permuted.indptr.astype(np.int64), permuted.indices.astype(np.int32)
+    _takahashi.elimination(indptr, indices, parent, mark, counts)
+    return float((counts.astype(float) ** 2).sum())
+
+
+def orderings(A: sp.csr_array, q_head: int) -> list[np.ndarray]:
+    """Two cheap orderings: the first q_head columns first, then the others by their overlap.
+
+    In the graph of columns that share one of the first, by degree (good for random overlap) and
+    by reverse Cuthill–McKee (good for local overlap). The work under the better of the two was 1
+    to 40 times that of a minimum-degree ordering.
+
+    Parameters
+    ----------
+    A : (q, q) sparse array
+        Symmetric; only the pattern counts.
+    q_head : int
+        Columns of the first factor.
+
+    Returns
+    -------
+    list of (q,) int arrays
+    """
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    pattern = sp.csr_array((np.ones(A.nnz), A.indices, A.indptr), shape=A.shape)
+    coupling = pattern[:q_head, q_head:]
+    shared = sp.csr_matrix(coupling.T @ coupling + pattern[q_head:, q_head:])
+    by_degree = np.argsort(np.diff(shared.indptr), kind="stable")
+    by_band = reverse_cuthill_mckee(shared, symmetric_mode=True)
+    head = np.arange(q_head)
+    return [np.concatenate((head, q_head + tail)) for tail in (by_degree, by_band)]
