@@ -17,9 +17,7 @@ def design(y, X, x_names, groups, weights=None, offset=None):
         levels = np.array([str(v) for v in range(codes.max() + 1)], dtype=object)
         factors.append(SimpleNamespace(name=f"g{i}", levels=levels, codes=codes, Z=Z))
         columns = slice(0, Z.shape[1])
-        terms.append(
-            SimpleNamespace(factor=i, columns=columns, names=names, structure=structure)
-        )
+        terms.append(SimpleNamespace(factor=i, columns=columns, names=names, structure=structure))
     return SimpleNamespace(
         y=np.asarray(y, dtype=float),
         X=np.ascontiguousarray(X, dtype=float),

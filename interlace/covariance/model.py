@@ -9,6 +9,8 @@ import numpy as np
 
 from .structures import SINGULAR_TOLERANCE, Structure, make_structure
 
+NONE = np.empty(0)
+
 
 @dataclass(frozen=True)
 class CovarianceTerm:
@@ -100,9 +102,9 @@ class CovarianceModel:
         return [flat[a:b].reshape(k, k) for a, b, k in self._views]
 
     def pull_back(
-        self, theta: np.ndarray, gradient: np.ndarray, curvature: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Chain rule from template entries to theta, for a gradient and a curvature."""
+        self, theta: np.ndarray, gradient: np.ndarray, curvature: np.ndarray = NONE
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Chain rule from template entries to theta, for a gradient and a curvature if given."""
         if self.identity:
             return gradient, curvature
         J = np.zeros((gradient.size, self.n_theta))
@@ -113,7 +115,7 @@ class CovarianceModel:
             J[entries, s] = term.structure.jacobian(theta[s])
             second[s, s] = term.structure.second(theta[s], gradient[entries])
             start = entries.stop
-        return J.T @ gradient, None if curvature is None else J.T @ curvature @ J + second
+        return J.T @ gradient, J.T @ curvature @ J + second if curvature.size else NONE
 
     def start(self) -> np.ndarray:
         """theta of ``T = I`` for every term."""

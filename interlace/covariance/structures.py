@@ -132,7 +132,7 @@ class Unstructured(_EntryStructure):
             # leaves one representative of the flat direction.
             if T[j, j] == 0.0 and np.any(T[j + 1 :, j]):
                 rest = T[j + 1 :, j:]
-                T[j + 1 :, j + 1 :] = np.linalg.qr(rest.T, mode="r").T[:, : self.k - j - 1]
+                T[j + 1 :, j + 1 :] = np.linalg.qr(rest.T)[1].T[:, : self.k - j - 1]
                 T[j + 1 :, j] = 0.0
             if T[j, j] < 0.0:
                 T[:, j] = -T[:, j]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -86,7 +87,7 @@ class CrossProducts:
     n: int
     p: int
     log_weights: float
-    design: object = field(repr=False)  # whose rows these are (of another response, perhaps)
+    design: Any = field(repr=False)  # whose rows these are (of another response, perhaps)
     _columns: np.ndarray | None = field(default=None, repr=False)
 
     @property

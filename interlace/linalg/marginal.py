@@ -87,8 +87,8 @@ def dense_traces(
             if kb == kc == 1:
                 out[stops[b], stops[c]] = D[b][0, 0, 0] * D[c][0, 0, 0] * np.vdot(block, block)
                 continue
-            pair = block.reshape(-1, kb, block.shape[1] // kc, kc)
-            pair = pair.transpose(0, 2, 1, 3).reshape(-1, kb * kc)
+            levels = block.reshape(-1, kb, block.shape[1] // kc, kc)
+            pair = levels.transpose(0, 2, 1, 3).reshape(-1, kb * kc)
             gram = (pair.T @ pair).reshape(kb, kc, kb, kc)
             # sum D_i[a, b] G[b, c] D_j[c, d] G[a, d]
             X = gram.transpose(2, 0, 1, 3).reshape(kb * kb, kc * kc)

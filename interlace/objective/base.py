@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+NOT_ASKED = np.empty(0)
+
 
 class Evaluation(NamedTuple):
     """A criterion at one parameter vector.
@@ -14,8 +16,10 @@ class Evaluation(NamedTuple):
     Attributes
     ----------
     value : float
-    gradient : ndarray, shape (n,), or None
-    curvature : ndarray, shape (n, n), or None
+    gradient : ndarray, shape (n,)
+        Empty if not asked for.
+    curvature : ndarray, shape (n, n)
+        Empty if not asked for.
         A symmetric matrix that steers Newton steps: the Hessian, or one that agrees with it in
         expectation.
     exact : bool
@@ -23,8 +27,8 @@ class Evaluation(NamedTuple):
     """
 
     value: float
-    gradient: np.ndarray | None = None
-    curvature: np.ndarray | None = None
+    gradient: np.ndarray = NOT_ASKED
+    curvature: np.ndarray = NOT_ASKED
     exact: bool = False
 
 

@@ -20,7 +20,7 @@ from ..linalg.factored import make_marginal
 from ..linalg.marginal import Marginal
 from ..linalg.moments import moment_start
 from ..linalg.onefactor import OneFactorMarginal
-from .base import Evaluation, Objective
+from .base import NOT_ASKED, Evaluation, Objective
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 # A diagonal entry of the scaled template this near zero is put on it if that does not raise the
@@ -177,7 +177,7 @@ class LMMObjective(Objective):
             raise _not_positive_definite()
         if order == 2:
             return Evaluation(value, gradient, curvature, self._fused.exact)
-        return Evaluation(value, gradient if order else None)
+        return Evaluation(value, gradient if order else NOT_ASKED)
 
     def _evaluate(self, x: np.ndarray, order: int) -> Evaluation:
         T = self._templates(x)
@@ -191,13 +191,14 @@ class LMMObjective(Objective):
         for b, entries in enumerate(cov.entries_of):
             # d/dT_b = 2 N_b T_b
             gradient[entries] = 2.0 * (N[b] @ T[b])[cov.row[entries], cov.col[entries]]
-        curvature, exact = (None, False)
+        curvature, exact = NOT_ASKED, False
         if order == 2:
             curvature, exact = self._curvature(T, profile, N, PP)
         if not cov.identity:
             scale = self.entry_scale
             gradient = gradient * scale
-            curvature = None if curvature is None else curvature * scale[:, None] * scale
+            if order == 2:
+                curvature = curvature * scale[:, None] * scale
             gradient, curvature = cov.pull_back(self.theta(x), gradient, curvature)
         return Evaluation(profile.value, gradient, curvature, exact)
 
@@ -238,13 +239,16 @@ class LMMObjective(Objective):
         self, T: list[np.ndarray], profile: _Profile, N: list[np.ndarray], PP: list[np.ndarray]
     ) -> tuple[np.ndarray, bool]:
         """The exact Hessian over the entries of T if it is cheap and positive definite, else
-        average information plus 2 N (x) I; and whether it is exact."""
+        average information plus 2 N (x) I; and whether it is exact.
+        """
         D = self._derivatives(T)
         a, Y = self._moments(D, PP, profile)
         AI = self._average_information(D, a, Y, profile)
         known = self._known_part(N)
         if self.marginal.exact_is_cheap:
-            trace = self._reorder(self.marginal.traces(D, profile.C if self.reml else None))
+            trace = self.marginal.traces(D, profile.C if self.reml else None)
+            assert trace is not None
+            trace = self._reorder(trace)
             exact = known + 2.0 * AI + (self.df / profile.r2**2) * np.outer(a, a) - trace
             if not lapack.dpotrf(exact)[1]:
                 return exact, True
@@ -264,9 +268,7 @@ class LMMObjective(Objective):
     def _moments(self, D, PP, profile: _Profile) -> tuple[np.ndarray, np.ndarray]:
         """a_i = y'PV_iPy and Y_i = W'V^{-1}V_iV^{-1}W, (n_entries, m, m)."""
         m = self.cross.p + 1
-        Y = [
-            (d.reshape(len(d), -1) @ pp).reshape(-1, m, m) for d, pp in zip(D, PP, strict=True)
-        ]
+        Y = [(d.reshape(len(d), -1) @ pp).reshape(-1, m, m) for d, pp in zip(D, PP, strict=True)]
         stacked = Y[0] if len(Y) == 1 else np.concatenate(Y)
         if len(Y) > 1:
             order = np.concatenate(self.covariance.entries_of)
@@ -322,10 +324,7 @@ class LMMObjective(Objective):
         if cov.identity:
             return H
         gradient = np.concatenate(
-            [
-                2.0 * (N[b] @ T[b])[cov.row[e], cov.col[e]]
-                for b, e in enumerate(cov.entries_of)
-            ]
+            [2.0 * (N[b] @ T[b])[cov.row[e], cov.col[e]] for b, e in enumerate(cov.entries_of)]
         )[np.argsort(np.concatenate(cov.entries_of))]
         scale = self.entry_scale
         return cov.pull_back(self.theta(x), gradient * scale, H * scale[:, None] * scale)[1]
@@ -357,9 +356,9 @@ class LMMObjective(Objective):
         Y = Y[:, :p, :p]
         cov = self.covariance
         if not cov.identity:
-            a = cov.pull_back(self.theta(x), a * self.entry_scale, None)[0]
+            a = cov.pull_back(self.theta(x), a * self.entry_scale)[0]
             flat = (Y * self.entry_scale[:, None, None]).reshape(len(Y), -1)
-            columns = [cov.pull_back(self.theta(x), column, None)[0] for column in flat.T]
+            columns = [cov.pull_back(self.theta(x), column)[0] for column in flat.T]
             Y = np.stack(columns, axis=1).reshape(-1, p, p)
         return -a, Y
 

@@ -131,7 +131,6 @@ def _bobyqa_once(
 ) -> np.ndarray:
     import nlopt
 
-
     def value(x: np.ndarray, _gradient: np.ndarray) -> float:
         try:
             v = objective.evaluate(np.array(x), 0).value

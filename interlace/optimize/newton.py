@@ -61,7 +61,7 @@ def newton(
             radius = 0.25 * length
         elif ratio > 0.75 and length > 0.9 * radius:
             radius = min(3.0 * radius, LARGEST_RADIUS)
-        if ratio > 1e-4:
+        if there is not None and ratio > 1e-4:
             x, here = x + step, there
             log.append((x, here.value))
         elif length < 1e-12:
@@ -129,9 +129,7 @@ def trust_step(
     n = g.size
     step, free = np.empty(n), np.empty(n)
     work = np.empty((4, 3 * n))
-    promise, length, _, _ = _trust.trust_step(
-        g, H.copy(), radius, FLAT_SHARE, step, free, work
-    )
+    promise, length, _, _ = _trust.trust_step(g, H.copy(), radius, FLAT_SHARE, step, free, work)
     if promise != promise:
         raise NumericalError("the curvature of the criterion is not finite; try another theta0")
     return step, promise, length, free

@@ -30,9 +30,7 @@ def test_theta_fills_the_lower_triangles_column_by_column():
 
 def test_names_bounds_and_start():
     m = model()
-    assert m.theta_names == [
-        "g.Intercept", "g.x.Intercept", "g.x", "h.Intercept", "h.y", "h.z"
-    ]
+    assert m.theta_names == ["g.Intercept", "g.x.Intercept", "g.x", "h.Intercept", "h.y", "h.z"]
     np.testing.assert_array_equal(m.start(), [1, 0, 1, 1, 1, 1])
     np.testing.assert_array_equal(m.lower_bounds(), [0, -np.inf, 0, 0, 0, 0])
 

@@ -40,9 +40,11 @@ def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weigh
     np.testing.assert_allclose(c.z.matrix().toarray(), (Z / scale).T @ (Z / scale), atol=1e-12)
     ZW = np.concatenate([b.reshape(-1, 4) for b in c.ZW])
     np.testing.assert_allclose(ZW, (Z / scale).T @ W, atol=1e-11)
-    np.testing.assert_allclose(s.back @ (s.gamma + [1.0, 2.0, 3.0]), np.linalg.lstsq(
-        d.X * root[:, None], X @ (s.gamma + [1.0, 2.0, 3.0]), rcond=None
-    )[0], rtol=1e-9)
+    np.testing.assert_allclose(
+        s.back @ (s.gamma + [1.0, 2.0, 3.0]),
+        np.linalg.lstsq(d.X * root[:, None], X @ (s.gamma + [1.0, 2.0, 3.0]), rcond=None)[0],
+        rtol=1e-9,
+    )
 
 
 def test_nearly_collinear_columns_are_orthonormalised_by_qr():

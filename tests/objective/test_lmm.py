@@ -106,9 +106,7 @@ def test_hessian_is_the_derivative_of_the_gradient(shape, reml, backend, point):
 
 @pytest.mark.parametrize("point", [interior, singular])
 @pytest.mark.parametrize(("shape", "reml", "backend"), cases)
-def test_curvature_is_the_hessian_or_average_information_plus_n(
-    shape, reml, backend, point
-):
+def test_curvature_is_the_hessian_or_average_information_plus_n(shape, reml, backend, point):
     d, o = objective(shape, reml, backend)
     x = point(o)
     e = o.evaluate(x)

@@ -115,7 +115,9 @@ def test_stopping_short_is_called_so():
     from interlace.optimize.optimum import Optimum
 
     e = f.evaluate(f.start())
-    stopped = Optimum(f.start(), e.value, e.gradient, e.curvature, 1, "newton", (), f.null_directions)
+    stopped = Optimum(
+        f.start(), e.value, e.gradient, e.curvature, 1, "newton", (), f.null_directions
+    )
     assert stopped.verdict == "not converged"
     assert not stopped.converged
     assert "can still fall" in stopped.message or "saddle" in stopped.message
