@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .covariance import CovarianceModel
+from .covariance.structures import SINGULAR_TOLERANCE
 from .design import build
 from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning
 from .fit import Fit, fit_design
@@ -129,7 +130,160 @@ def fit(
         seconds=seconds,
     )
     warn_if_not_converged(fitted)
-    return LMMResult(fitted)
+    result = LMMResult(fitted)
+    result.call = {
+        "formula": formula,
+        "data": data,
+        "groups": groups,
+        "random": random,
+        "method": method,
+        "weights": weights,
+        "offset": offset,
+        "optimizer": optimizer,
+        "contrasts": contrasts,
+        "subset": subset,
+        "na_action": na_action,
+        "backend": backend,
+    }
+    return result
+
+
+def update(
+    result: LMMResult, formula: str | None = None, data: Any = None, **changes: Any
+) -> LMMResult:
+    """Fit again with some arguments changed.
+
+    Parameters
+    ----------
+    result : LMMResult
+        A fit of this session (data are not kept in a pickle: pass ``data`` then).
+    formula : str, optional
+        A new formula; a ``.`` stands for the old left or right side, as in R:
+        ``". ~ . - Days"``.
+    data : data frame, optional
+        New data.
+    **changes
+        Other arguments of :func:`fit`.
+
+    Returns
+    -------
+    LMMResult
+
+    Raises
+    ------
+    ArgumentError
+        If the result does not hold how it was made.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> il.update(m, ". ~ . - Days", method="ML").formula
+    'Reaction ~ Days + (Days | Subject) - Days'
+    """
+    call = getattr(result, "call", None)
+    if call is None and (formula is None or data is None):
+        raise ArgumentError(
+            "result does not hold its data (it was unpickled or refitted); pass formula= and data="
+        )
+    arguments = dict(call or {})
+    if formula is not None:
+        old = str(arguments.get("formula", "")).partition("~")
+        arguments["formula"] = _fill_dots(formula, old[0].strip(), old[2].strip())
+    if data is not None:
+        arguments["data"] = data
+    return fit(**{**arguments, **changes})
+
+
+def _fill_dots(formula: str, left: str, right: str) -> str:
+    new_left, tilde, new_right = formula.partition("~")
+    if not tilde:
+        return formula
+    parts = []
+    for new, old in ((new_left.strip(), left), (new_right.strip(), right)):
+        head, rest = new[:1], new[1:]
+        parts.append(f"{old}{rest}" if head == "." and not rest[:1].isalnum() else new)
+    return " ~ ".join(parts)
+
+
+def anova(*models: LMMResult, **arguments: Any):
+    """Compare models by likelihood ratio, or test the terms of one.
+
+    Parameters
+    ----------
+    *models : LMMResult
+        One: F tests of its terms. Several: likelihood-ratio tests, REML fits refitted by ML.
+    **arguments
+        Of :meth:`LMMResult.anova`: ``type``, ``refit``, ``names``.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    ArgumentTypeError
+        If something else than a fitted model is given.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> sleep = il.load_dataset("sleepstudy")
+    >>> full = il.fit("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> none = il.fit("Reaction ~ 1 + (Days | Subject)", sleep)
+    >>> il.anova(none, full)["Chisq"].iloc[1].round(3)
+    np.float64(23.537)
+    """
+    if not models or not isinstance(models[0], LMMResult):
+        shown = models[0] if models else None
+        raise ArgumentTypeError(f"anova takes fitted models, got {shown!r}")
+    return models[0].anova(*models[1:], **arguments)
+
+
+def isSingular(result: LMMResult, tol: float = SINGULAR_TOLERANCE) -> bool:  # noqa: N802
+    """Tell whether a fit lies on the boundary: a zero variance or a perfect correlation.
+
+    Parameters
+    ----------
+    result : LMMResult
+    tol : float, default 1e-4
+        A diagonal entry of a relative template below it counts as zero (lme4).
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> il.isSingular(il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff2")))
+    True
+    """
+    return any(result.fit.covariance.singular(result.fit.theta, tol))
+
+
+def VarCorr(result: LMMResult, r_names: bool = False):  # noqa: N802
+    """Variances and correlations: :meth:`LMMResult.VarCorr` under lme4's name.
+
+    Parameters
+    ----------
+    result : LMMResult
+    r_names : bool, default False
+        R's names of effects.
+
+    Returns
+    -------
+    DataFrame
+        ``group, term1, term2, variance, sd_or_corr``.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    >>> il.VarCorr(m)["sd_or_corr"].round(3).tolist()
+    [42.001, 49.51]
+    """
+    return result.VarCorr(r_names=r_names)
 
 
 def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) -> LMMResult:

@@ -1,4 +1,4 @@
-"""Covariance structures of random-effect terms: theta <-> the template T of each grouping factor."""
+"""Covariance structures of random-effect terms: theta <-> the templates T."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class CovarianceModel:
         return np.flatnonzero(self.row == self.col)
 
     def singular(self, theta: np.ndarray, tolerance: float = SINGULAR_TOLERANCE) -> list[bool]:
-        """Per term: is a diagonal entry of T below ``tolerance`` (lme4's isSingular)?"""
+        """Per term: whether a diagonal entry of T is below ``tolerance`` (lme4's isSingular)."""
         out = []
         for term, s in zip(self.terms, self.theta_slices, strict=True):
             T = term.structure.template(theta[s])

@@ -238,8 +238,9 @@ class LMMObjective(Objective):
     def _curvature(
         self, T: list[np.ndarray], profile: _Profile, N: list[np.ndarray], PP: list[np.ndarray]
     ) -> tuple[np.ndarray, bool]:
-        """The exact Hessian over the entries of T if it is cheap and positive definite, else
-        average information plus 2 N (x) I; and whether it is exact.
+        """A curvature over the entries of T, and whether it is the Hessian.
+
+        The Hessian if it is cheap and positive definite, else average information + 2 N (x) I.
         """
         D = self._derivatives(T)
         a, Y = self._moments(D, PP, profile)
