@@ -1,0 +1,235 @@
+"""Residuals, influence of single rows, and the verdict on convergence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .errors import ArgumentError
+from .fit import Fit
+from .predict import joint_variance, rows_of, selection
+
+# Gradients are shown as a power of ten that bounds them: below this one it says no more.
+SHOWN_GRADIENT = 1e-6
+
+RESIDUALS = ("response", "pearson", "deviance", "working")
+
+
+def residual_array(fit: Fit, type: str = "response", scaled: bool = False) -> np.ndarray:
+    """Residuals of the rows of the fit, (n,).
+
+    Parameters
+    ----------
+    fit : Fit
+    type : {"response", "pearson", "deviance", "working"}
+        ``y - fitted``, or that times the root of the prior weights (pearson, deviance).
+    scaled : bool, default False
+        Divide by sigma.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    ArgumentError
+        If the type is not known.
+    """
+    if type not in RESIDUALS:
+        raise ArgumentError(
+            f"type={type!r} is not known; use one of {', '.join(map(repr, RESIDUALS))}"
+        )
+    out = fit.design.y - fit.fitted
+    if type in ("pearson", "deviance") and fit.design.weights is not None:
+        out = out * np.sqrt(fit.design.weights)
+    return out / fit.sigma if scaled else out
+
+
+def hat_values(fit: Fit) -> np.ndarray:
+    """Diagonal of the matrix that maps y to the fitted values, given theta, (n,).
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Their sum is the effective number of parameters.
+    """
+    # Var(x'beta_hat + z'(b_hat - b)) / sigma^2 is the diagonal of [X Z] (normal equations)^{-1}
+    # [X Z]': with the weight of the row, its leverage.
+    everything = selection(fit, True)
+    variance = joint_variance(fit, rows_of(fit, None, everything, "error"), everything)
+    leverage = variance / fit.sigma**2
+    return leverage if fit.design.weights is None else leverage * fit.design.weights
+
+
+def cooks_distance(fit: Fit, hat: np.ndarray | None = None) -> np.ndarray:
+    """Cook's distance of each row as in lme4: theta held fixed, (n,).
+
+    Parameters
+    ----------
+    fit : Fit
+    hat : ndarray, shape (n,), optional
+        Hat values if made already.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        ``(pearson / (1 - hat))^2 hat / (sigma^2 p)``.
+    """
+    hat = hat_values(fit) if hat is None else hat
+    residual = residual_array(fit, "pearson", scaled=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (residual / (1.0 - hat)) ** 2 * hat / fit.p
+
+
+def augment(fit: Fit, data: pd.DataFrame | None = None, influence: bool = True) -> pd.DataFrame:
+    """The rows of the fit with fitted values and residuals, broom.mixed's columns.
+
+    Parameters
+    ----------
+    fit : Fit
+    data : DataFrame, optional
+        The data of the fit, whose columns come first; default: response, fixed-effects columns
+        and grouping factors.
+    influence : bool, default True
+        Also ``.hat`` and ``.cooksd``, which cost a solve per distinct row when there are several
+        grouping factors.
+
+    Returns
+    -------
+    DataFrame
+        ``.fitted, .resid, [.hat, .cooksd,] .fixed`` and, if the fit has them, ``.offset`` and
+        ``.weights``.
+
+    Raises
+    ------
+    ArgumentError
+        If rows of the fit are not in ``data``.
+    """
+    design = fit.design
+    frame = _columns_of(design) if data is None else _rows_of(data, design.index)
+    new = {".fitted": fit.fitted, ".resid": residual_array(fit)}
+    if influence:
+        new[".hat"] = hat_values(fit)
+        new[".cooksd"] = cooks_distance(fit, new[".hat"])
+    new[".fixed"] = fit.fixed_part
+    if design.offset is not None:
+        new[".offset"] = design.offset
+    if design.weights is not None:
+        new[".weights"] = design.weights
+    return frame.assign(**{name: np.asarray(values) for name, values in new.items()})
+
+
+def _columns_of(design) -> pd.DataFrame:
+    columns = {design.response_name: design.y}
+    for name, values in zip(design.x_names, design.X.T, strict=True):
+        if name != "Intercept":
+            columns[name] = values
+    for factor in design.factors:
+        columns[factor.name] = np.asarray(factor.levels)[factor.codes]
+    return pd.DataFrame(columns, index=design.index)
+
+
+def _rows_of(data: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
+    import narwhals.stable.v2 as nw
+
+    frame = nw.from_native(data).lazy().collect("pandas").to_native()
+    if not isinstance(data, pd.DataFrame):
+        frame.index = pd.RangeIndex(len(frame))
+    if not index.isin(frame.index).all() or not frame.index.is_unique:
+        raise ArgumentError(
+            f"data has {len(frame)} rows whose index does not name the {len(index)} rows of the "
+            "fit once each; pass the frame that was fitted"
+        )
+    return frame.loc[index]
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """The verdict on an optimisation and what it rests on.
+
+    Attributes
+    ----------
+    verdict : str
+        ``"converged"``, ``"singular"``, ``"not identified"`` or ``"not converged"``.
+    message : str
+        The verdict in words.
+    gradient_norm : float
+        Largest gradient along the axes of curvature, in units of the parameters' standard errors.
+    decrement : float
+        How much the criterion could still fall.
+    gradient : ndarray, shape (n_theta,)
+    hessian_eigenvalues : ndarray, shape (n_theta,)
+        Of the criterion's curvature in theta, ascending.
+    singular_terms : tuple of str
+        What lies on the boundary, in words.
+    evaluations : int
+        Evaluations of the criterion.
+    optimizer, backend : str
+    seconds : dict
+        Wall time by stage.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> m.convergence.verdict
+    'converged'
+    """
+
+    verdict: str
+    message: str
+    gradient_norm: float
+    decrement: float
+    gradient: np.ndarray
+    hessian_eigenvalues: np.ndarray
+    singular_terms: tuple[str, ...]
+    evaluations: int
+    optimizer: str
+    backend: str
+    seconds: dict[str, float]
+
+    def __repr__(self) -> str:
+        low, high = self.hessian_eigenvalues.min(), self.hessian_eigenvalues.max()
+        bound = 10.0 ** np.ceil(np.log10(max(self.gradient_norm, SHOWN_GRADIENT)))
+        lines = [
+            self.message,
+            f"  gradient     at most {bound:.0e} standard errors",
+            f"  curvature    eigenvalues {low:.3g} to {high:.3g}",
+            f"  search       {self.optimizer}, {self.evaluations} evaluations",
+            f"  back end     {self.backend}",
+        ]
+        return "\n".join(lines)
+
+
+def convergence(fit: Fit) -> Convergence:
+    """The verdict of a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    Convergence
+    """
+    optimum = fit.optimum
+    certificate = optimum.certificate
+    return Convergence(
+        verdict=certificate.verdict,
+        message=certificate.message,
+        gradient_norm=certificate.gradient_norm,
+        decrement=certificate.decrement,
+        gradient=optimum.gradient,
+        hessian_eigenvalues=certificate.eigenvalues,
+        singular_terms=certificate.boundary,
+        evaluations=optimum.evaluations,
+        optimizer=fit.optimizer,
+        backend=fit.backend,
+        seconds=dict(fit.seconds),
+    )

@@ -1,0 +1,185 @@
+"""F tests of the terms of one model, type I, II and III (lmerTest's definitions)."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError
+from ..fit import Fit
+from .coding import TermCoding, decode
+from .satterthwaite import satterthwaite_f, variance_derivatives
+from .wald import f_pvalue
+
+TYPES = {k: v for v in ("I", "II", "III") for k in (v, len(v), str(len(v)))}
+# A column depends on others when this share of it is left after projecting them out.
+DEPENDENT = 1e-8
+# Entries of contrasts, which are simple fractions, below this are rounding (R's zapsmall).
+ZAP = 1e-9
+
+
+def anova_table(fit: Fit, type: Any = "III") -> pd.DataFrame:
+    """F tests of the fixed-effects terms, with Satterthwaite's degrees of freedom.
+
+    Parameters
+    ----------
+    fit : Fit
+    type : {"III", "II", "I"} or {3, 2, 1}, default "III"
+        I: each term given those before it. II: each term given those that do not contain it.
+        III: each term averaged with equal weights over the levels of the factors it interacts
+        with, whatever contrasts the model was fitted with.
+
+    Returns
+    -------
+    DataFrame
+        One row per term: ``Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)``. Mean squares are F
+        times the residual variance.
+
+    Raises
+    ------
+    ArgumentError
+        If the type is not known, or a term's factor levels cannot be recovered.
+    """
+    if not isinstance(type, (str, int)) or type not in TYPES:
+        raise ArgumentError(f"type={type!r} is not known; use 'I', 'II' or 'III'")
+    contrasts = term_contrasts(fit.design, TYPES[type])
+    derivatives = variance_derivatives(fit) if contrasts else None
+    rows = []
+    for L in contrasts.values():
+        F, num_df, den_df = satterthwaite_f(fit, L, derivatives)
+        mean_square = F * fit.sigma**2
+        p = f_pvalue(F, num_df, den_df)
+        rows.append((mean_square * num_df, mean_square, num_df, den_df, F, p))
+    columns = ["Sum Sq", "Mean Sq", "NumDF", "DenDF", "F value", "Pr(>F)"]
+    index = pd.Index(list(contrasts), name="term", dtype=object)
+    return pd.DataFrame(rows, index=index, columns=columns)
+
+
+def term_contrasts(design, type: str) -> dict[str, np.ndarray]:
+    """The hypothesis matrix of each term but the intercept.
+
+    Parameters
+    ----------
+    design : Design
+    type : {"I", "II", "III"}
+
+    Returns
+    -------
+    dict
+        Term -> L, (r, p).
+    """
+    slices = dict(design.x_terms)
+    names = [n for n in slices if n != "Intercept" and slices[n].stop > slices[n].start]
+    if type == "I":
+        R = np.linalg.qr(design.X, mode="r")
+        return {name: R[slices[name]] for name in names}
+    codings = {c.name: c for c in decode(design)}
+    if type == "II":
+        return {name: _type_two(design.X, slices, codings, name) for name in names}
+    return _type_three(design, codings, names)
+
+
+def _type_two(
+    X: np.ndarray, slices: dict[str, slice], codings: dict[str, TermCoding], name: str
+) -> np.ndarray:
+    """Rows of the term in the triangular factor of [those not containing it, it, the others]."""
+    p = X.shape[1]
+    containing = [n for n in codings if codings[n].contains(codings[name])]
+    last = [j for n in containing for j in range(p)[slices[n]]]
+    own = list(range(p)[slices[name]])
+    first = [j for j in range(p) if j not in own and j not in last]
+    order = first + own + last
+    R = np.linalg.qr(X[:, order], mode="r")
+    L = np.zeros((len(own), p))
+    L[:, order] = R[len(first) : len(first) + len(own)]
+    return L
+
+
+def _type_three(design, codings: dict[str, TermCoding], names: list[str]) -> dict[str, np.ndarray]:
+    """SAS's construction, as lmerTest's ``get_contrasts_type3``.
+
+    With one indicator for each cell of each term, D = [columns of all terms] is rank deficient.
+    Its columns are combinations of a basis S of them (the treatment contrasts), D = S G. In G',
+    each term's columns are made orthogonal to those of the terms that contain it; the rows of the
+    basis then hold the hypotheses, which `back` turns from S to the columns of X.
+    """
+    blocks, starts, reference = [], {}, {}
+    position = 0
+    for coding in codings.values():
+        block, is_reference = _all_cells(coding)
+        starts[coding.name] = slice(position, position + block.shape[1])
+        reference[coding.name] = is_reference
+        position += block.shape[1]
+        blocks.append(block)
+    D = np.concatenate(blocks, axis=1)
+    # Only linear relations between columns matter: the triangular factor has them all.
+    R = np.linalg.qr(np.concatenate([D, design.X], axis=1), mode="r")
+    D, X = R[:, : D.shape[1]], R[:, D.shape[1] :]
+    basis = _basis(D, starts, reference)
+    S = D[:, basis]
+    G = _zap(np.linalg.lstsq(S, D, rcond=None)[0]).T
+    back = np.linalg.lstsq(S, X, rcond=None)[0]
+    if not np.allclose(S @ back, X, rtol=0.0, atol=DEPENDENT * np.abs(X).max()):
+        raise ArgumentError(
+            "type III tests need the factor levels behind every coefficient, which columns "
+            "dropped for dependence have made unrecoverable; use type='I' or 'II', or t_test()"
+        )
+    columns = {n: [i for i, j in enumerate(basis) if _within(j, s)] for n, s in starts.items()}
+    order = sorted(codings.values(), key=lambda c: -len(c.factors) - len(c.covariates))
+    for coding in order:
+        containing = [i for o in codings.values() if o.contains(coding) for i in columns[o.name]]
+        if containing and columns[coding.name]:
+            own, others = G[:, columns[coding.name]], G[:, containing]
+            fitted = others @ np.linalg.lstsq(others, own, rcond=None)[0]
+            G[:, columns[coding.name]] = _zap(own - fitted)
+    rows = G[basis]
+    out = {}
+    for name in names:
+        L = rows[:, columns[name]].T
+        L = L[np.abs(L).sum(axis=1) > DEPENDENT]
+        if L.size:
+            out[name] = L @ _zap(back)
+    return out
+
+
+def _all_cells(coding: TermCoding) -> tuple[np.ndarray, np.ndarray]:
+    """One column per observed cell of the term (times each covariate column), and whether the
+    cell is at the first level of some factor."""
+    n = len(coding.values)
+    columns, is_reference = [], []
+    for cell in product(*(range(k) for k in coding.n_levels)):
+        inside = np.ones(n, dtype=bool)
+        for codes, level in zip(coding.codes, cell, strict=True):
+            inside &= codes == level
+        if inside.any():
+            columns.append(coding.values * inside[:, None])
+            is_reference += [0 in cell] * coding.values.shape[1]
+    return np.concatenate(columns, axis=1), np.array(is_reference, dtype=bool)
+
+
+def _basis(D: np.ndarray, starts: dict[str, slice], reference: dict[str, np.ndarray]) -> list[int]:
+    """Independent columns, term by term, cells away from the first levels first."""
+    Q = np.zeros((D.shape[0], 0))
+    chosen: list[int] = []
+    for name, where in starts.items():
+        candidates = np.arange(where.start, where.stop)
+        for j in candidates[np.argsort(reference[name], kind="stable")]:
+            column = D[:, j] / np.linalg.norm(D[:, j])
+            rest = column - Q @ (Q.T @ column)
+            rest -= Q @ (Q.T @ rest)
+            size = np.linalg.norm(rest)
+            if size > DEPENDENT:
+                Q = np.column_stack([Q, rest / size])
+                chosen.append(int(j))
+    return sorted(chosen)
+
+
+def _within(j: int, where: slice) -> bool:
+    return where.start <= j < where.stop
+
+
+def _zap(A: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(A) < ZAP * max(1.0, np.abs(A).max(initial=0.0)), 0.0, A)

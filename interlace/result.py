@@ -1,0 +1,664 @@
+"""The result of a fit: the names users expect, each a line or two over functions of a `Fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import diagnostics, predict, show, simulate, tables
+from .errors import ArgumentError, ArgumentTypeError
+from .fit import Fit, refit_ml, refit_response
+from .inference import wald
+from .inference.anova import anova_table
+from .inference.lrt import likelihood_ratio
+
+
+class LMMResult(tables.Maketables):
+    """A fitted linear mixed model.
+
+    Everything is computed when asked for; ``fit`` is the record it is computed from.
+
+    Parameters
+    ----------
+    fit : Fit
+        The frozen record.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (1 + Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> m.fe_bse.round(4).to_dict()
+    {'Intercept': 6.8246, 'Days': 1.5458}
+    >>> m.VarCorr().round(3)["sd_or_corr"].tolist()
+    [24.741, 5.922, 0.066, 25.592]
+    """
+
+    def __init__(self, fit: Fit) -> None:
+        self.fit = fit
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"fit": self.fit}
+
+    # -- fixed effects ------------------------------------------------------------------------
+
+    def _series(self, values: Any, name: str) -> pd.Series:
+        return pd.Series(np.array(values), index=list(self.fit.design.x_names), name=name)
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        return wald.t_table(self.fit)
+
+    @property
+    def fe_params(self) -> pd.Series:
+        """Fixed-effects coefficients, (p,)."""
+        return self._series(self.fit.beta, "estimate")
+
+    @property
+    def fe_bse(self) -> pd.Series:
+        """Standard errors of the coefficients, (p,), given the variance parameters."""
+        return self._series(np.sqrt(np.diagonal(self.fit.cov_beta)), "std_error")
+
+    @property
+    def fe_df(self) -> pd.Series:
+        """Satterthwaite's degrees of freedom of the coefficients, (p,)."""
+        return self._table["df"].copy()
+
+    @property
+    def fe_tvalues(self) -> pd.Series:
+        """Coefficients over standard errors, (p,)."""
+        return self._table["statistic"].copy()
+
+    @property
+    def fe_pvalues(self) -> pd.Series:
+        """Two-sided p-values with Satterthwaite's degrees of freedom, (p,)."""
+        return self._table["p_value"].copy()
+
+    @property
+    def fe_conf_int(self) -> pd.DataFrame:
+        """95 % intervals of the coefficients: columns ``lower, upper``."""
+        return self.conf_int()
+
+    @property
+    def fe_cov(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, (p, p)."""
+        return self.vcov()
+
+    params = fe_params
+    bse = fe_bse
+    df = fe_df
+    tvalues = fe_tvalues
+    pvalues = fe_pvalues
+
+    def vcov(self, correlation: bool = False) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, sigma^2 (X'V^{-1}X)^{-1}.
+
+        Parameters
+        ----------
+        correlation : bool, default False
+            Correlations instead.
+
+        Returns
+        -------
+        DataFrame, shape (p, p)
+        """
+        names, cov = list(self.fit.design.x_names), self.fit.cov_beta
+        if correlation:
+            sd = np.sqrt(np.diagonal(cov))
+            cov = cov / np.outer(sd, sd)
+        return pd.DataFrame(np.array(cov), index=names, columns=names)
+
+    def cov_params(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, under statsmodels' name."""
+        return self.vcov()
+
+    def conf_int(
+        self, level: float = 0.95, *, alpha: float | None = None, df_method: str = "satterthwaite"
+    ) -> pd.DataFrame:
+        """Wald intervals of the coefficients.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+        alpha : float, optional
+            One minus the level, as statsmodels asks for it.
+        df_method : {"satterthwaite", "residual", "normal"}
+            Degrees of freedom of the t quantile; ``"normal"`` is R's ``method = "Wald"``.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.conf_int().loc["Days"].round(3).tolist()
+        [7.206, 13.729]
+        """
+        level = level if alpha is None else 1.0 - alpha
+        same = df_method == "satterthwaite"
+        table = self._table if same else wald.t_table(self.fit, df_method=df_method)
+        table = wald.add_intervals(table, level)
+        return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
+
+    def confint(self, method: str = "Wald", level: float = 0.95) -> pd.DataFrame:
+        """Intervals under R's name: normal quantiles, as ``confint(m, method = "Wald")``.
+
+        Parameters
+        ----------
+        method : {"Wald", "wald"}
+        level : float, default 0.95
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+
+        Raises
+        ------
+        ArgumentError
+            If the method is not known.
+        """
+        if not isinstance(method, str) or method.lower() != "wald":
+            raise ArgumentError(
+                f"method={method!r} is not known; use 'Wald', or conf_int() for intervals with "
+                "Satterthwaite's degrees of freedom"
+            )
+        return self.conf_int(level, df_method="normal")
+
+    # -- random effects and variances -----------------------------------------------------------
+
+    @property
+    def random_effects(self) -> dict[str, pd.DataFrame]:
+        """Conditional modes: grouping factor -> DataFrame (levels x terms)."""
+        return tables.random_effects(self.fit)
+
+    @property
+    def random_effects_se(self) -> dict[str, pd.DataFrame]:
+        """Conditional standard deviations of the modes, shaped as ``random_effects``."""
+        return tables.random_effects_se(self.fit)
+
+    def ranef(self, cond_sd: bool = False, r_names: bool = False) -> Any:
+        """Conditional modes of the random effects.
+
+        Parameters
+        ----------
+        cond_sd : bool, default False
+            A tidy frame with conditional standard deviations, as R's
+            ``as.data.frame(ranef(m))``, instead of ``random_effects``.
+        r_names : bool, default False
+            R's names of the terms, in the tidy frame.
+
+        Returns
+        -------
+        dict of DataFrame, or DataFrame
+            ``group, level, term, value, cond_sd``.
+        """
+        return tables.ranef(self.fit, True, r_names) if cond_sd else self.random_effects
+
+    def coef(self) -> dict[str, pd.DataFrame]:
+        """Coefficients of each level, fixed plus random: grouping factor -> DataFrame."""
+        return tables.coef(self.fit)
+
+    @property
+    def variance_components(self) -> dict[str, float | pd.DataFrame]:
+        """Grouping factor -> variance (one effect) or covariance DataFrame (several)."""
+        return tables.variance_components(self.fit)
+
+    def VarCorr(self, r_names: bool = False) -> pd.DataFrame:
+        """Variances, covariances and the residual variance.
+
+        Parameters
+        ----------
+        r_names : bool, default False
+
+        Returns
+        -------
+        DataFrame
+            ``group, term1, term2, variance, sd_or_corr`` in the order of lme4's
+            ``as.data.frame(VarCorr(m))``.
+        """
+        return tables.varcorr(self.fit, r_names)
+
+    def rePCA(self) -> pd.DataFrame:
+        """Principal components of the random effects' covariances: what the data support."""
+        return tables.principal_components(self.fit)
+
+    @property
+    def theta(self) -> pd.Series:
+        """Relative covariance parameters in lme4's order, (n_theta,)."""
+        return pd.Series(self.fit.theta.copy(), index=self.fit.covariance.theta_names, name="theta")
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self.fit.sigma
+
+    @property
+    def scale(self) -> float:
+        """Residual variance."""
+        return self.fit.sigma**2
+
+    # -- the fit --------------------------------------------------------------------------------
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood; the restricted one for a REML fit, as lme4's ``logLik``."""
+        return self.fit.llf
+
+    @property
+    def aic(self) -> float:
+        """AIC; of the REML criterion for a REML fit, as in lme4."""
+        return tables.aic(self.fit)
+
+    @property
+    def bic(self) -> float:
+        """BIC with log(nobs); of the REML criterion for a REML fit, as in lme4."""
+        return tables.bic(self.fit)
+
+    @property
+    def deviance(self) -> float:
+        """-2 log-likelihood; of a REML fit at its theta, as lme4's ``deviance(REML = FALSE)``."""
+        return tables.deviance(self.fit)
+
+    @property
+    def reml_criterion(self) -> float:
+        """REML criterion at the optimum; NaN for an ML fit."""
+        return self.fit.criterion if self.fit.is_reml else float("nan")
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self.fit.n
+
+    @property
+    def ngroups(self) -> dict[str, int]:
+        """Grouping factor -> number of levels."""
+        return {f.name: len(f.levels) for f in self.fit.design.factors}
+
+    @property
+    def nparams(self) -> int:
+        """Estimated parameters: coefficients, theta and sigma."""
+        return self.fit.n_parameters
+
+    @property
+    def df_model(self) -> int:
+        """Estimated parameters, lme4's df of the log-likelihood."""
+        return self.fit.n_parameters
+
+    @property
+    def df_resid(self) -> int:
+        """Rows less estimated parameters, as lme4's ``df.residual``."""
+        return self.fit.n - self.fit.n_parameters
+
+    @property
+    def converged(self) -> bool:
+        """An optimum was found, inside or on the boundary."""
+        return self.fit.optimum.converged
+
+    @property
+    def is_singular(self) -> bool:
+        """A covariance matrix of random effects has lost rank."""
+        return self.fit.optimum.singular
+
+    @property
+    def boundary_flags(self) -> dict[str, bool]:
+        """Random-effect term -> whether its covariance matrix has lost rank."""
+        covariance = self.fit.covariance
+        flags = covariance.singular(self.fit.theta)
+        return dict(zip(tables.term_labels(covariance), flags, strict=True))
+
+    @property
+    def convergence(self) -> diagnostics.Convergence:
+        """The verdict in words and what it rests on."""
+        return diagnostics.convergence(self.fit)
+
+    @property
+    def method(self) -> str:
+        """``"REML"`` or ``"ML"``."""
+        return self.fit.method
+
+    @property
+    def formula(self) -> str:
+        """The formula, random terms included."""
+        return self.fit.design.formula.text
+
+    @property
+    def family(self) -> str:
+        """``"gaussian"``."""
+        return "gaussian"
+
+    # -- values -----------------------------------------------------------------------------------
+
+    def _by_row(self, values: np.ndarray, name: str) -> pd.Series:
+        return pd.Series(values, index=self.fit.design.index, name=name)
+
+    @property
+    def fittedvalues(self) -> pd.Series:
+        """Fitted values with the random effects, (n,)."""
+        return self._by_row(self.fit.fitted, "fitted")
+
+    @property
+    def resid(self) -> pd.Series:
+        """Response less fitted values, (n,)."""
+        return self.residuals()
+
+    def residuals(self, type: str = "response", scaled: bool = False) -> pd.Series:
+        """Residuals.
+
+        Parameters
+        ----------
+        type : {"response", "pearson", "deviance", "working"}
+            Response and working residuals are y - fitted; the others that times the root of the
+            prior weights.
+        scaled : bool, default False
+            Divide by sigma.
+
+        Returns
+        -------
+        Series, shape (n,)
+        """
+        return self._by_row(diagnostics.residual_array(self.fit, type, scaled), "resid")
+
+    def hatvalues(self) -> pd.Series:
+        """Leverage of each row given theta; its sum is the effective number of parameters."""
+        return self._by_row(diagnostics.hat_values(self.fit), "hat")
+
+    def cooks_distance(self) -> pd.Series:
+        """Cook's distance of each row, theta held fixed, as lme4's ``cooks.distance``."""
+        return self._by_row(diagnostics.cooks_distance(self.fit), "cooksd")
+
+    def predict(
+        self,
+        newdata: Any = None,
+        type: str = "response",
+        include_re: Any = True,
+        new_levels: str = "error",
+        offset: Any = None,
+    ) -> pd.Series:
+        """Predicted values.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            Default: the rows of the fit.
+        type : {"response", "link"}
+            The same for a linear model.
+        include_re : bool, str or sequence of str, default True
+            All random effects, none, or those of the grouping factors or terms named, such as
+            ``"Subject"`` or ``"(1 | Subject)"`` (R's ``re.form``).
+        new_levels : {"error", "population"}, default "error"
+            What an unseen level of a grouping factor is: an error, or a level without random
+            effect.
+        offset : array, shape (r,), or float, optional
+            In place of the fit's ``offset=`` argument.
+
+        Returns
+        -------
+        Series, shape (r,)
+
+        Raises
+        ------
+        DataError
+            If columns are missing or levels unknown.
+        ArgumentError
+            If another argument is not one of those above.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> sleep = il.load_dataset("sleepstudy")
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.predict(sleep.head(2)).round(3).tolist()
+        [253.664, 273.33]
+        >>> m.predict(sleep.head(2), include_re=False).round(3).tolist()
+        [251.405, 261.872]
+        """
+        return predict.predict(self.fit, newdata, type, include_re, new_levels, offset)
+
+    def get_prediction(
+        self,
+        newdata: Any = None,
+        include_re: Any = True,
+        new_levels: str = "error",
+        offset: Any = None,
+        new_level_variance: bool = False,
+    ) -> predict.Prediction:
+        """Predictions with standard errors; ``summary_frame(alpha)`` tabulates the intervals.
+
+        Parameters
+        ----------
+        newdata, include_re, new_levels, offset
+            As for ``predict``.
+        new_level_variance : bool, default False
+            Add the variance of the random effects of unseen levels, which lme4 leaves out.
+
+        Returns
+        -------
+        Prediction
+        """
+        return predict.get_prediction(
+            self.fit, newdata, include_re, new_levels, offset, new_level_variance
+        )
+
+    def simulate(
+        self, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
+    ) -> pd.DataFrame:
+        """Draw responses from the fitted model.
+
+        Parameters
+        ----------
+        nsim : int, default 1
+        seed : int or numpy Generator, optional
+        use_u : bool, default False
+            Keep the random effects at their conditional modes instead of drawing them.
+
+        Returns
+        -------
+        DataFrame, shape (n, nsim)
+        """
+        return simulate.simulate(self.fit, nsim, seed, use_u)
+
+    def refit(self, new_y: Any) -> LMMResult:
+        """The same model for another response on the same rows, warm-started.
+
+        Parameters
+        ----------
+        new_y : array or Series, shape (n,)
+            Row by row as the rows of the fit.
+
+        Returns
+        -------
+        LMMResult
+
+        Raises
+        ------
+        ArgumentError
+            If the length is wrong or a value is not finite.
+        """
+        try:
+            y = np.array(new_y, dtype=float)
+        except (TypeError, ValueError):
+            raise ArgumentTypeError(
+                "new_y must hold numbers, one for each row of the fit"
+            ) from None
+        if y.shape != self.fit.design.y.shape:
+            raise ArgumentError(
+                f"new_y has shape {y.shape}; the fit has {self.fit.n} rows and needs one value each"
+            )
+        # A sum is finite unless a term is not, or it overflows, which no response may either.
+        if not np.isfinite(y.sum()):
+            raise ArgumentError("new_y has values that are missing or not finite")
+        return LMMResult(refit_response(self.fit, y))
+
+    def refit_ml(self) -> LMMResult:
+        """The maximum-likelihood fit of the same model (itself if it is one)."""
+        return LMMResult(refit_ml(self.fit)) if self.fit.is_reml else self
+
+    # -- tests --------------------------------------------------------------------------------------
+
+    def anova(
+        self,
+        *others: LMMResult,
+        type: str | int = "III",
+        refit: bool = True,
+        names: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """F tests of the fixed effects, or likelihood-ratio tests against other models.
+
+        Parameters
+        ----------
+        *others : LMMResult
+            Models of the same response; without any, the terms of this model are tested.
+        type : {"III", "II", "I"} or {3, 2, 1}, default "III"
+            Which hypothesis a term's F test is about, as in lmerTest.
+        refit : bool, default True
+            Refit REML fits by maximum likelihood before comparing, as lme4.
+        names : sequence of str, optional
+            Row labels of a comparison; default: the formulas.
+
+        Returns
+        -------
+        DataFrame
+            ``Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)`` by term; or ``Df, AIC, BIC, logLik,
+            deviance, Chisq, Chi Df, Pr(>Chisq)`` by model.
+        """
+        if not others:
+            return anova_table(self.fit, type)
+        for other in others:
+            if not isinstance(other, LMMResult):
+                raise ArgumentTypeError(f"anova compares fitted models, got {other!r}")
+        return likelihood_ratio([m.fit for m in (self, *others)], names, refit)
+
+    def t_test(
+        self, hypothesis: Any, level: float = 0.95, df_method: str = "satterthwaite"
+    ) -> pd.DataFrame:
+        """t test of each row of a linear hypothesis.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            ``"Days"``, ``"Days = 10"``, ``["a", "b - c = 1"]``, ``{"Days": 10}`` or a matrix of
+            contrasts (r, p).
+        level : float, default 0.95
+        df_method : {"satterthwaite", "residual", "normal"}
+
+        Returns
+        -------
+        DataFrame
+            ``estimate, std_error, df, statistic, p_value, conf_low, conf_high``.
+        """
+        return wald.t_test(self.fit, hypothesis, level, df_method)
+
+    def wald_test(self, hypothesis: Any, test: str = "F") -> wald.WaldTest:
+        """Joint test of a linear hypothesis.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            As for ``t_test``.
+        test : {"F", "Chisq"}, default "F"
+
+        Returns
+        -------
+        WaldTest
+        """
+        return wald.wald_test(self.fit, hypothesis, test)
+
+    def f_test(self, hypothesis: Any) -> wald.WaldTest:
+        """Joint F test of a linear hypothesis, under statsmodels' name."""
+        return self.wald_test(hypothesis)
+
+    # -- tables and text ------------------------------------------------------------------------------
+
+    def tidy(
+        self,
+        effects: str | Sequence[str] = ("fixed", "ran_pars"),
+        *,
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        r_names: bool = False,
+    ) -> pd.DataFrame:
+        """One row per parameter, with broom.mixed's columns.
+
+        Parameters
+        ----------
+        effects : {"fixed", "ran_pars", "ran_vals", "ran_coefs"} or sequence of them
+            Coefficients; standard deviations and correlations; conditional modes; coefficients
+            of each level.
+        conf_int : bool, default False
+        conf_level : float, default 0.95
+        r_names : bool, default False
+            R's names of coefficients.
+
+        Returns
+        -------
+        DataFrame
+            ``effect, group[, level], term, estimate, std_error, statistic, df, p_value[,
+            conf_low, conf_high]``.
+        """
+        table = self._table if "fixed" in effects else None
+        return tables.tidy(
+            self.fit,
+            effects,
+            conf_int=conf_int,
+            conf_level=conf_level,
+            r_names=r_names,
+            table=table,
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """One row: ``nobs, sigma, log_lik, aic, bic, reml_crit | deviance, df_residual``."""
+        return tables.glance(self.fit)
+
+    def augment(self, data: Any = None, influence: bool = True) -> pd.DataFrame:
+        """The rows with ``.fitted, .resid, .hat, .cooksd, .fixed``.
+
+        Parameters
+        ----------
+        data : data frame, optional
+            That of the fit, whose columns then come first.
+        influence : bool, default True
+            With ``.hat`` and ``.cooksd``, which take time with several grouping factors.
+
+        Returns
+        -------
+        DataFrame
+        """
+        return diagnostics.augment(self.fit, data, influence)
+
+    def summary(self, r_names: bool = False, correlation: bool = True) -> show.Summary:
+        """The summary in the order R users know; prints itself.
+
+        Parameters
+        ----------
+        r_names : bool, default False
+            R's names of coefficients.
+        correlation : bool, default True
+            Correlations of the fixed effects, for at most 20 coefficients.
+
+        Returns
+        -------
+        Summary
+        """
+        return show.summarise(self.fit, self._table, r_names, correlation)
+
+    def __repr__(self) -> str:
+        return show.short(self.fit)
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Estimates and what they rest on, as plain numbers and texts that JSON can hold.
+
+        Returns
+        -------
+        dict
+        """
+        return tables.as_dict(self.fit)

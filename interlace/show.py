@@ -1,0 +1,419 @@
+"""The printed summary: one list of parts, rendered as text or HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from .diagnostics import residual_array
+from .errors import listing
+from .fit import Fit
+from .inference.wald import t_table
+from .tables import aic, bic, names_as, varcorr
+
+# R's summaries show this many significant digits.
+DIGITS = 4
+# R prints the correlations of the fixed effects up to this many coefficients.
+MOST_CORRELATED = 20
+SMALLEST_P = 2.2e-16
+STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"), (0.1, "."))
+LEGEND = "Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text under an optional title.
+
+    Attributes
+    ----------
+    header : list of str
+    rows : list of list of str
+    left : int
+        Leading columns aligned to the left.
+    title, note : str
+        Lines above and below.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    left: int = 1
+    title: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A summary that prints itself, as text or in a notebook.
+
+    Attributes
+    ----------
+    parts : list of str or Table
+        In order of printing.
+    coefficients : DataFrame
+        The fixed effects: ``estimate, std_error, df, statistic, p_value``.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    >>> print(str(m.summary()).splitlines()[0])
+    Linear mixed model fit by REML; t-tests use Satterthwaite's degrees of freedom
+    """
+
+    parts: list[str | Table]
+    coefficients: pd.DataFrame = field(repr=False)
+
+    def __str__(self) -> str:
+        texts = [p if isinstance(p, str) else _text(p) for p in self.parts]
+        return "\n\n".join(texts)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        pieces = []
+        for part in self.parts:
+            if isinstance(part, Table):
+                pieces.append(_html(part))
+            else:
+                pieces.append(f"<p>{escape(part).replace(chr(10), '<br>')}</p>")
+        return f"<div>{''.join(pieces)}</div>"
+
+    def _repr_pretty_(self, printer, cycle: bool) -> None:
+        printer.text(str(self))
+
+
+def _text(table: Table) -> str:
+    cells = [table.header, *table.rows]
+    widths = [max(len(row[j]) for row in cells) for j in range(len(table.header))]
+    lines = [table.title] if table.title else []
+    for row in cells:
+        aligned = [
+            c.ljust(w) if j < table.left else c.rjust(w)
+            for j, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(" ".join(aligned).rstrip())
+    if table.note:
+        lines.append(table.note)
+    return "\n".join(lines)
+
+
+def _html(table: Table) -> str:
+    caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
+    head = "".join(f"<th>{escape(c)}</th>" for c in table.header)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td style="text-align: {"left" if j < table.left else "right"}">{escape(c)}</td>'
+            for j, c in enumerate(row)
+        )
+        + "</tr>"
+        for row in table.rows
+    )
+    note = f"<p>{escape(table.note)}</p>" if table.note else ""
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+
+
+# -- numbers as R prints them ------------------------------------------------------------------
+
+
+def _shape(value: float, digits: int) -> tuple[int, int]:
+    """Significant digits needed (trailing zeros dropped) and decimal exponent."""
+    mantissa, exponent = f"{abs(value):.{digits - 1}e}".split("e")
+    return len(mantissa.rstrip("0").replace(".", "")), int(exponent)
+
+
+def format_numbers(values: Sequence[float], digits: int = DIGITS) -> list[str]:
+    """Numbers in one common format, as R's ``format(x, digits)``.
+
+    Parameters
+    ----------
+    values : sequence of float
+    digits : int, default 4
+        Significant digits that every number shows at least, as far as it has them.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from interlace.show import format_numbers
+    >>> format_numbers([612.10016, 35.071714])
+    ['612.10', ' 35.07']
+    """
+    finite = [v for v in values if np.isfinite(v)]
+    if not finite:
+        return ["" if np.isnan(v) else f"{v:g}" for v in values]
+    shapes = [_shape(v, digits) for v in finite if v != 0.0] or [(1, 0)]
+    decimals = max(0, *(s - 1 - e for s, e in shapes))
+    most = max(s for s, _ in shapes)
+    fixed_width = max(max(e for _, e in shapes) + 1, 1) + (decimals + 1 if decimals else 0)
+    if fixed_width <= most + (most > 1) + 4:
+        texts = [f"{v:.{decimals}f}" for v in finite]
+    else:
+        texts = [f"{v:.{most - 1}e}" for v in finite]
+    width = max(len(t) for t in texts)
+    shown = iter(texts)
+    return [
+        (next(shown) if np.isfinite(v) else "" if np.isnan(v) else f"{v:g}").rjust(width)
+        for v in values
+    ]
+
+
+def format_pvalues(p: np.ndarray, digits: int = DIGITS - 1) -> list[str]:
+    """p-values as R's ``format.pval``: ``< 2e-16``, small ones in scientific form.
+
+    Parameters
+    ----------
+    p : ndarray
+    digits : int, default 3
+
+    Returns
+    -------
+    list of str
+    """
+    p = np.asarray(p, dtype=float)
+    plain = [v for v in p if v >= 1e-3]
+    small = [v for v in p if SMALLEST_P <= v < 1e-3]
+    fixed, scientific = (
+        iter(format_numbers(plain, digits)),
+        iter(f"{v:.{max((_shape(w, digits)[0] for w in small), default=1) - 1}e}" for v in small),
+    )
+    out = []
+    for v in p:
+        if np.isnan(v):
+            out.append("")
+        elif v < SMALLEST_P:
+            out.append("< 2e-16")
+        else:
+            out.append(next(fixed) if v >= 1e-3 else next(scientific))
+    return out
+
+
+def stars(p: float) -> str:
+    """R's significance codes."""
+    return next((mark for limit, mark in STARS if p <= limit), "")
+
+
+# -- the parts -----------------------------------------------------------------------------------
+
+
+def summarise(
+    fit: Fit, table: pd.DataFrame | None = None, r_names: bool = False, correlation: bool = True
+) -> Summary:
+    """The summary of a fit, in the order R users know.
+
+    Parameters
+    ----------
+    fit : Fit
+    table : DataFrame, optional
+        The fixed-effects table if made already.
+    r_names : bool, default False
+        ``(Intercept)``, ``period2`` as in R.
+    correlation : bool, default True
+        Correlations of the fixed effects, for at most 20 coefficients.
+
+    Returns
+    -------
+    Summary
+    """
+    table = t_table(fit) if table is None else table
+    parts: list[str | Table] = [
+        header(fit),
+        _criterion(fit),
+        _residuals(fit),
+        _random_effects(fit, r_names),
+    ]
+    if fit.p:
+        parts.append(_fixed_effects(table, r_names))
+    if correlation and 1 < fit.p <= MOST_CORRELATED:
+        parts.append(_correlations(fit, r_names))
+    if fit.optimum.verdict != "converged":
+        parts.append(f"Convergence: {fit.optimum.message}")
+    return Summary(parts, table)
+
+
+def header(fit: Fit) -> str:
+    """Method, formula, and what was left out of the data."""
+    method = "REML" if fit.is_reml else "maximum likelihood"
+    design = fit.design
+    lines = [
+        f"Linear mixed model fit by {method}; t-tests use Satterthwaite's degrees of freedom",
+        f"Formula: {design.formula.text}",
+        f"   Data: {dropped(fit)}",
+    ]
+    extra = [
+        name
+        for name, values in (("weights", design.weights), ("offset", design.offset))
+        if values is not None
+    ]
+    if extra:
+        lines[-1] += f"; with {' and '.join(extra)}"
+    return "\n".join(lines)
+
+
+def dropped(fit: Fit) -> str:
+    """Rows used, rows and columns left out, in words."""
+    design = fit.design
+    text = f"{fit.n} rows"
+    if design.n_missing:
+        by = ", ".join(f"{name} {count}" for name, count in design.missing_by.items())
+        text += f"; {design.n_missing} dropped for missing values"
+        text += f" ({by})" if by else ""
+    if design.dropped_columns:
+        text += (
+            f"; {len(design.dropped_columns)} coefficients dropped, columns of X that depend on "
+            f"others: {listing(design.dropped_columns)}"
+        )
+    return text
+
+
+def _criterion(fit: Fit) -> str | Table:
+    if fit.is_reml:
+        return f"REML criterion at convergence: {fit.criterion:.1f}"
+    values = [aic(fit), bic(fit), fit.llf, fit.criterion, float(fit.n - fit.n_parameters)]
+    cells = [f"{v:.1f}" for v in values[:4]] + [f"{values[4]:.0f}"]
+    return Table(["AIC", "BIC", "logLik", "-2*log(L)", "df.resid"], [cells], left=0)
+
+
+def _residuals(fit: Fit) -> Table:
+    quantiles = np.quantile(residual_array(fit, "pearson", scaled=True), [0, 0.25, 0.5, 0.75, 1])
+    cells = [f"{v:.{DIGITS}f}" for v in quantiles]
+    return Table(["Min", "1Q", "Median", "3Q", "Max"], [cells], 0, "Scaled residuals:")
+
+
+def _random_effects(fit: Fit, r_names: bool) -> Table:
+    table = varcorr(fit, r_names)
+    second = table["term2"].to_numpy()
+    is_variance = pd.isna(second)
+    variances = table[is_variance]
+    shown = format_numbers(variances["variance"].tolist())
+    shown_sd = format_numbers(variances["sd_or_corr"].tolist())
+    groups, first = table["group"].tolist(), table["term1"].tolist()
+    correlations = {
+        (groups[i], first[i], second[i]): table["sd_or_corr"].iat[i]
+        for i in np.flatnonzero(~is_variance)
+    }
+    rows, previous, above = [], None, []
+    for group, name, variance, sd in zip(
+        variances["group"], variances["term1"], shown, shown_sd, strict=True
+    ):
+        above = [] if group != previous else above
+        found = [correlations.get((group, other, name)) for other in above]
+        cells = [f"{c:.2f}" if c == c else "NaN" for c in found if c is not None]
+        label = "" if pd.isna(name) else str(name)
+        rows.append(["" if group == previous else group, label, variance, sd, *cells])
+        previous, above = group, [*above, name]
+    width = max(len(row) for row in rows)
+    head = ["Groups", "Name", "Variance", "Std.Dev."]
+    head += ["Corr" if j == 0 else "" for j in range(width - 4)]
+    rows = [row + [""] * (width - len(row)) for row in rows]
+    sizes = "; ".join(f"{f.name}, {len(f.levels)}" for f in fit.design.factors)
+    note = f"Number of obs: {fit.n}, groups:  {sizes}"
+    return Table(head, rows, 2, "Random effects:", note)
+
+
+def _fixed_effects(table: pd.DataFrame, r_names: bool) -> Table:
+    both = np.concatenate([table["estimate"].to_numpy(), table["std_error"].to_numpy()])
+    sizes = np.abs(both[np.isfinite(both) & (both != 0.0)])
+    # printCoefmat: the smallest of estimates and standard errors sets the decimals.
+    digits = max(1, DIGITS - 1 - int(np.floor(np.log10(sizes.min())))) if sizes.size else DIGITS
+    shown = format_numbers(np.round(both, digits).tolist())
+    n = len(table)
+    p = table["p_value"].to_numpy()
+    marks = [stars(v) for v in p]
+    columns = [
+        names_as(table.index, r_names),
+        shown[:n],
+        shown[n:],
+        format_numbers(np.round(table["df"].to_numpy(), DIGITS).tolist()),
+        [f"{v:.3f}" for v in table["statistic"]],
+        format_pvalues(p),
+        marks,
+    ]
+    rows = [[str(c) for c in row] for row in zip(*columns, strict=True)]
+    for row in rows:
+        row[-1] = row[-1].ljust(3)
+    head = ["", "Estimate", "Std. Error", "df", "t value", "Pr(>|t|)", ""]
+    note = f"---\n{LEGEND}" if any(marks) else ""
+    return Table(head, rows, 1, "Fixed effects:", note)
+
+
+def _correlations(fit: Fit, r_names: bool) -> Table:
+    sd = np.sqrt(np.diagonal(fit.cov_beta))
+    R = fit.cov_beta / np.outer(sd, sd)
+    names = names_as(fit.design.x_names, r_names)
+    rows = [
+        [names[i], *(f"{R[i, j]:.3f}" if j < i else "" for j in range(fit.p - 1))]
+        for i in range(1, fit.p)
+    ]
+    return Table(["", *abbreviate(names[:-1])], rows, 1, "Correlation of fixed effects:")
+
+
+def abbreviate(names: Sequence[str], length: int = 6) -> list[str]:
+    """Short, distinct names: vowels go first, then other small letters, from the end.
+
+    Parameters
+    ----------
+    names : sequence of str
+    length : int, default 6
+
+    Returns
+    -------
+    list of str
+    """
+    out: list[str] = []
+    for name in names:
+        size = length
+        short = _shorten(name, size)
+        while short in out and size < len(name):
+            size += 1
+            short = _shorten(name, size)
+        out.append(short)
+    return out
+
+
+def _shorten(name: str, length: int) -> str:
+    letters = list(name)
+    for droppable in ("aeiou", "abcdefghijklmnopqrstuvwxyz"):
+        for i in range(len(letters) - 1, 0, -1):
+            if len(letters) <= length:
+                return "".join(letters)
+            if letters[i] in droppable and letters[i - 1].isalnum():
+                del letters[i]
+    return "".join(letters[:length])
+
+
+def short(fit: Fit) -> str:
+    """A few lines that say which fit it is.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    str
+    """
+    groups = ", ".join(f"{f.name} ({len(f.levels)})" for f in fit.design.factors)
+    names = zip(fit.design.x_names, fit.beta, strict=True)
+    fixed = listing(f"{name} {value:.4g}" for name, value in names)
+    table = varcorr(fit)
+    sds = table[pd.isna(table["term2"])]
+    random = listing(
+        f"{row.group}{'' if pd.isna(row.term1) else f' {row.term1}'} {row.sd_or_corr:.4g}"
+        for row in sds.itertuples()
+    )
+    kind = "REML criterion" if fit.is_reml else "log-likelihood"
+    value = fit.criterion if fit.is_reml else fit.llf
+    lines = [
+        f"Linear mixed model: {fit.design.formula.text}",
+        f"  {fit.n} rows, groups {groups}; {kind} {value:.4f}, {fit.optimum.verdict}",
+        f"  fixed: {fixed}",
+        f"  sd: {random}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,530 @@
+"""Tidy frames of a fit: what summary, plots and exports all read."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from .covariance import CovarianceModel
+from .errors import ArgumentError
+from .fit import Fit
+from .inference.wald import add_intervals, check_level, t_table
+from .objective import LMMObjective
+
+VERSIONS_OF = ("interlace", "numpy", "scipy", "pandas", "formulaic")
+EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
+
+# "period[T.2]", "poly(x, 2)[1]", "f[.L]": formulaic's brackets around a level or a basis column.
+_LEVEL = re.compile(r"\[(?:[TS]\.)?([^\[\]]*)\]")
+
+
+def r_name(name: str) -> str:
+    """R's name of a coefficient.
+
+    Parameters
+    ----------
+    name : str
+        formulaic's name, such as ``"period[T.2]"``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from interlace.tables import r_name
+    >>> [r_name(n) for n in ("Intercept", "period[T.2]", "poly(x, 2)[1]", "a[T.x]:days")]
+    ['(Intercept)', 'period2', 'poly(x, 2)1', 'ax:days']
+    """
+    return "(Intercept)" if name == "Intercept" else _LEVEL.sub(r"\1", name)
+
+
+def names_as(names: Sequence[str], r_names: bool) -> list[str]:
+    """The names, or R's for them."""
+    return [r_name(n) for n in names] if r_names else list(names)
+
+
+def term_labels(covariance: CovarianceModel) -> list[str]:
+    """lme4's label of each random-effect term: later terms on one factor get ``.1``, ``.2``."""
+    seen: dict[str, int] = {}
+    labels = []
+    for term in covariance.terms:
+        group = covariance.group_names[term.factor]
+        count = seen.get(group, 0)
+        seen[group] = count + 1
+        labels.append(f"{group}.{count}" if count else group)
+    return labels
+
+
+def column_names(fit: Fit, factor: int) -> list[str]:
+    """Names of all random effects of one grouping factor, in the order of ``fit.b``."""
+    names = [""] * fit.T[factor].shape[0]
+    for term in fit.covariance.terms:
+        if term.factor == factor:
+            names[term.columns] = term.names
+    return names
+
+
+# -- variance parameters --------------------------------------------------------------------
+
+
+def varcorr(fit: Fit, r_names: bool = False) -> pd.DataFrame:
+    """Variances, covariances and the residual variance, in lme4's order.
+
+    Parameters
+    ----------
+    fit : Fit
+    r_names : bool, default False
+        ``(Intercept)`` and R's names of factor levels.
+
+    Returns
+    -------
+    DataFrame
+        ``group, term1, term2, variance, sd_or_corr``. Rows without ``term2`` are variances, with
+        the standard deviation; the others covariances, with the correlation (NaN when a standard
+        deviation is zero).
+    """
+    rows: list[tuple] = []
+    covariances = fit.covariance.relative_covariances(fit.theta)
+    labels = term_labels(fit.covariance)
+    for term, label, relative in zip(fit.covariance.terms, labels, covariances, strict=True):
+        S = fit.sigma**2 * relative
+        sd = np.sqrt(np.diagonal(S))
+        names = names_as(term.names, r_names)
+        rows += [(label, n, None, S[i, i], sd[i]) for i, n in enumerate(names)]
+        if term.structure.name == "diag":
+            continue
+        for i in range(len(names)):
+            for j in range(i + 1, len(names)):
+                product = sd[i] * sd[j]
+                correlation = S[i, j] / product if product > 0.0 else np.nan
+                rows.append((label, names[i], names[j], S[i, j], correlation))
+    rows.append(("Residual", None, None, fit.sigma**2, fit.sigma))
+    group, term1, term2, variance, sd_or_corr = zip(*rows, strict=True)
+    columns = {
+        "group": np.array(group, dtype=object),
+        "term1": np.array(term1, dtype=object),
+        "term2": np.array(term2, dtype=object),
+        "variance": np.array(variance, dtype=float),
+        "sd_or_corr": np.array(sd_or_corr, dtype=float),
+    }
+    return pd.DataFrame(columns)
+
+
+def variance_components(fit: Fit) -> dict[str, float | pd.DataFrame]:
+    """Covariance of the random effects of each grouping factor.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    dict
+        Grouping factor -> variance (one effect), or covariance DataFrame (several).
+    """
+    out: dict[str, float | pd.DataFrame] = {}
+    for b, (factor, T) in enumerate(zip(fit.design.factors, fit.T, strict=True)):
+        S = fit.sigma**2 * (T @ T.T)
+        names = column_names(fit, b)
+        one = len(names) == 1
+        out[factor.name] = float(S[0, 0]) if one else pd.DataFrame(S, index=names, columns=names)
+    return out
+
+
+def principal_components(fit: Fit) -> pd.DataFrame:
+    """Principal components of each term's covariance (lme4's ``rePCA``).
+
+    Components with a share of zero are directions that the data do not support.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    DataFrame
+        ``group, component, sd, proportion, cumulative``; ``sd`` relative to sigma, as in lme4.
+    """
+    parts = []
+    for b, factor in enumerate(fit.design.factors):
+        values = np.linalg.svd(fit.T[b], compute_uv=False)
+        squares = values**2
+        total = squares.sum()
+        share = squares / total if total > 0.0 else np.full(values.size, np.nan)
+        columns = {
+            "group": factor.name,
+            "component": np.arange(1, values.size + 1),
+            "sd": values,
+            "proportion": share,
+            "cumulative": np.cumsum(share),
+        }
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+# -- random effects ---------------------------------------------------------------------------
+
+
+def random_effects(fit: Fit) -> dict[str, pd.DataFrame]:
+    """Conditional modes: grouping factor -> DataFrame (levels x terms).
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        factor.name: pd.DataFrame(b, index=_levels(factor), columns=column_names(fit, i))
+        for i, (factor, b) in enumerate(zip(fit.design.factors, fit.b, strict=True))
+    }
+
+
+def random_effects_se(fit: Fit) -> dict[str, pd.DataFrame]:
+    """Conditional standard deviations of the modes, shaped as :func:`random_effects`.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    dict
+    """
+    out = {}
+    for i, factor in enumerate(fit.design.factors):
+        sd = conditional_sd(fit, i)
+        out[factor.name] = pd.DataFrame(sd, index=_levels(factor), columns=column_names(fit, i))
+    return out
+
+
+def conditional_sd(fit: Fit, factor: int) -> np.ndarray:
+    """Conditional standard deviations of the modes given theta, beta and sigma, (l_b, k_b)."""
+    fit.objective.solution(fit.x)
+    blocks = fit.b_cov_blocks(factor)
+    # Rounding can leave a zero variance a hair below zero.
+    return np.sqrt(np.maximum(np.diagonal(blocks, axis1=1, axis2=2), 0.0))
+
+
+def _levels(factor) -> pd.Index:
+    return pd.Index(factor.levels, name=factor.name)
+
+
+def ranef(fit: Fit, cond_sd: bool = True, r_names: bool = False) -> pd.DataFrame:
+    """All conditional modes in one tidy frame.
+
+    Parameters
+    ----------
+    fit : Fit
+    cond_sd : bool, default True
+        With their conditional standard deviations.
+    r_names : bool, default False
+
+    Returns
+    -------
+    DataFrame
+        ``group, level, term, value[, cond_sd]``, term by term as R's ``as.data.frame(ranef(m))``.
+    """
+    parts = []
+    for i, (factor, b) in enumerate(zip(fit.design.factors, fit.b, strict=True)):
+        names = names_as(column_names(fit, i), r_names)
+        columns = {
+            "group": factor.name,
+            "level": np.tile(np.asarray(factor.levels), len(names)),
+            "term": np.repeat(np.asarray(names, dtype=object), len(factor.levels)),
+            "value": b.T.ravel(),
+        }
+        if cond_sd:
+            columns["cond_sd"] = conditional_sd(fit, i).T.ravel()
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def coef(fit: Fit) -> dict[str, pd.DataFrame]:
+    """Coefficients of each level: fixed effects plus conditional modes.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    dict
+        Grouping factor -> DataFrame (levels x coefficients). A random effect without a fixed
+        counterpart is added to zero, as in lme4.
+    """
+    out = {}
+    fixed = dict(zip(fit.design.x_names, fit.beta, strict=True))
+    for group, modes in random_effects(fit).items():
+        names = [*(n for n in dict.fromkeys(modes.columns) if n not in fixed), *fixed]
+        values = np.zeros((len(modes), len(names)))
+        values += [fixed.get(n, 0.0) for n in names]
+        for j, name in enumerate(modes.columns):
+            values[:, names.index(name)] += modes.iloc[:, j].to_numpy()
+        out[group] = pd.DataFrame(values, index=modes.index, columns=names)
+    return out
+
+
+# -- broom.mixed -----------------------------------------------------------------------------
+
+
+def tidy(
+    fit: Fit,
+    effects: str | Sequence[str] = ("fixed", "ran_pars"),
+    *,
+    conf_int: bool = False,
+    conf_level: float = 0.95,
+    df_method: str = "satterthwaite",
+    r_names: bool = False,
+    table: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """One row per parameter, with broom.mixed's columns.
+
+    Parameters
+    ----------
+    fit : Fit
+    effects : {"fixed", "ran_pars", "ran_vals", "ran_coefs"} or sequence of them
+        Coefficients; standard deviations and correlations; conditional modes; coefficients of
+        each level. Default the first two.
+    conf_int : bool, default False
+        Columns ``conf_low, conf_high``: t intervals of coefficients, normal ones of conditional
+        modes; missing for the others.
+    conf_level : float, default 0.95
+    df_method : {"satterthwaite", "residual", "normal"}
+    r_names : bool, default False
+    table : DataFrame, optional
+        The fixed-effects table if made already.
+
+    Returns
+    -------
+    DataFrame
+        ``effect, group[, level], term, estimate, std_error, statistic, df, p_value[, conf_low,
+        conf_high]``.
+
+    Raises
+    ------
+    ArgumentError
+        If an effect or the level is not known.
+    """
+    wanted = [effects] if isinstance(effects, str) else list(effects)
+    for effect in wanted:
+        if effect not in EFFECTS:
+            raise ArgumentError(
+                f"effects={effect!r} is not known; use {', '.join(map(repr, EFFECTS))}"
+            )
+    level = check_level(conf_level)
+    parts = []
+    if "fixed" in wanted:
+        table = t_table(fit, df_method=df_method) if table is None else table
+        parts.append(_tidy_fixed(table, r_names))
+        if conf_int:
+            parts[-1] = add_intervals(parts[-1], level)
+    if "ran_pars" in wanted:
+        parts.append(_tidy_parameters(fit, r_names))
+    if "ran_vals" in wanted:
+        parts.append(_tidy_values(fit, level if conf_int else None, r_names))
+    if "ran_coefs" in wanted:
+        parts.append(_tidy_coefficients(fit, r_names))
+    rows = [record for part in parts for record in part.to_dict("records")]
+    columns = ["effect", "group"]
+    if "ran_vals" in wanted or "ran_coefs" in wanted:
+        columns.append("level")
+    columns += ["term", "estimate", "std_error", "statistic", "df", "p_value"]
+    if conf_int:
+        columns += ["conf_low", "conf_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _tidy_fixed(table: pd.DataFrame, r_names: bool) -> pd.DataFrame:
+    return table.assign(effect="fixed", group=None, term=names_as(table.index, r_names))
+
+
+def _tidy_parameters(fit: Fit, r_names: bool) -> pd.DataFrame:
+    table = varcorr(fit, r_names)
+    terms = []
+    for row in table.itertuples():
+        if row.group == "Residual" and pd.isna(row.term1):
+            terms.append("sd__Observation")
+        elif pd.isna(row.term2):
+            terms.append(f"sd__{row.term1}")
+        else:
+            terms.append(f"cor__{row.term1}.{row.term2}")
+    columns = {"group": table["group"], "term": terms, "estimate": table["sd_or_corr"]}
+    return pd.DataFrame(columns).assign(effect="ran_pars")
+
+
+def _tidy_values(fit: Fit, level: float | None, r_names: bool) -> pd.DataFrame:
+    table = ranef(fit, r_names=r_names).rename(
+        columns={"value": "estimate", "cond_sd": "std_error"}
+    )
+    table = table.assign(effect="ran_vals")
+    if level is None:
+        return table
+    half = ndtri(0.5 * (1.0 + level)) * table["std_error"]
+    return table.assign(conf_low=table["estimate"] - half, conf_high=table["estimate"] + half)
+
+
+def _tidy_coefficients(fit: Fit, r_names: bool) -> pd.DataFrame:
+    parts = []
+    for group, table in coef(fit).items():
+        long = {
+            "group": group,
+            "level": np.tile(np.asarray(table.index), table.shape[1]),
+            "term": np.repeat(
+                np.asarray(names_as(table.columns, r_names), dtype=object), len(table)
+            ),
+            "estimate": table.to_numpy().T.ravel(),
+        }
+        parts.append(pd.DataFrame(long))
+    return pd.concat(parts, ignore_index=True).assign(effect="ran_coefs")
+
+
+def glance(fit: Fit) -> pd.DataFrame:
+    """One row on the whole fit, with broom.mixed's columns.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    DataFrame
+        ``nobs, sigma, log_lik, aic, bic, reml_crit`` (REML) or ``deviance`` (ML), and
+        ``df_residual``.
+    """
+    row = {
+        "nobs": fit.n,
+        "sigma": fit.sigma,
+        "log_lik": fit.llf,
+        "aic": aic(fit),
+        "bic": bic(fit),
+        ("reml_crit" if fit.is_reml else "deviance"): fit.criterion,
+        "df_residual": fit.n - fit.n_parameters,
+    }
+    return pd.DataFrame([row])
+
+
+def aic(fit: Fit) -> float:
+    """Akaike's criterion, -2 llf + 2 parameters; of the REML criterion for a REML fit."""
+    return fit.criterion + 2.0 * fit.n_parameters
+
+
+def bic(fit: Fit) -> float:
+    """Schwarz's criterion, -2 llf + log(n) parameters; of the REML criterion for a REML fit."""
+    return fit.criterion + float(np.log(fit.n)) * fit.n_parameters
+
+
+def deviance(fit: Fit) -> float:
+    """-2 log-likelihood; of a REML fit at its theta, with beta and sigma profiled out.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    float
+    """
+    if not fit.is_reml:
+        return fit.criterion
+    old = fit.objective
+    objective = LMMObjective(old.cross, fit.covariance, False, marginal=old.marginal)
+    return objective.evaluate(fit.x, order=0).value
+
+
+def as_dict(fit: Fit) -> dict[str, Any]:
+    """Estimates and what they rest on, as plain numbers and texts that JSON can hold.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    dict
+    """
+    names = list(fit.design.x_names)
+    table = varcorr(fit).astype(object)
+    optimum = fit.optimum
+    return {
+        "formula": fit.design.formula.text,
+        "family": "gaussian",
+        "method": fit.method,
+        "nobs": fit.n,
+        "ngroups": {f.name: len(f.levels) for f in fit.design.factors},
+        "fe_params": dict(zip(names, fit.beta.tolist(), strict=True)),
+        "vcov": fit.cov_beta.tolist(),
+        "theta": dict(zip(fit.covariance.theta_names, fit.theta.tolist(), strict=True)),
+        "sigma": float(fit.sigma),
+        "VarCorr": table.where(table.notna(), None).to_dict("records"),
+        "criterion": float(fit.criterion),
+        "llf": float(fit.llf),
+        "aic": float(aic(fit)),
+        "bic": float(bic(fit)),
+        "df_resid": fit.n - fit.n_parameters,
+        "convergence": {
+            "verdict": optimum.verdict,
+            "message": optimum.message,
+            "evaluations": optimum.evaluations,
+            "optimizer": fit.optimizer,
+        },
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in VERSIONS_OF:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+class Maketables:
+    """What the regression tables of maketables ask of a model: its plug-in attributes.
+
+    A class with an attribute ``fit`` (:class:`~interlace.fit.Fit`) inherits them.
+    """
+
+    fit: Fit
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        table = add_intervals(t_table(self.fit))
+        names = {"estimate": "b", "std_error": "se", "statistic": "t", "p_value": "p"}
+        names |= {"conf_low": "ci95l", "conf_high": "ci95u"}
+        return table.rename(columns=names)[list(names.values())].rename_axis("Coefficient")
+
+    def __maketables_stat__(self, key: str) -> Any:
+        fit = self.fit
+        if key == "groups":
+            return ", ".join(f"{f.name}: {len(f.levels)}" for f in fit.design.factors)
+        stats = {"N": fit.n, "ll": fit.llf, "aic": aic(fit), "bic": bic(fit), "sigma": fit.sigma}
+        return stats.get(key)
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.fit.design.response_name
+
+    @property
+    def __maketables_vcov_info__(self) -> dict[str, Any]:
+        return {"vcov_type": "model-based", "clustervar": None}
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        return {"groups": "Groups", "sigma": "Residual SD", "ll": "Log-likelihood"}
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return ["N", "groups", "aic"]
