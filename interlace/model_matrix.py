@@ -1,0 +1,390 @@
+"""Text of a right side + columns -> model matrix, and the same again on new data.
+
+Two ways, one result.  Terms made of bare columns (numbers, factors, products of them) are filled
+in directly: formulaic decides once per formula, on two rows, which factors are coded in full and
+which in contrasts, and that answer is kept.  Everything else goes through formulaic itself.  Names
+of columns are formulaic's in both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula as FormulaicFormula
+from formulaic import ModelSpec
+from formulaic.errors import FormulaicError
+from formulaic.materializers import PandasMaterializer
+from interface_meta import override
+
+from .errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
+from .formula import formulaic_terms
+from .frame import Columns, Labels
+from .transforms import CONTEXT, check_levels, coded, reason
+
+#: Formulas whose structure is kept.
+CACHE_SIZE = 512
+
+Terms = tuple[tuple[str, slice], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Coding:
+    """Coding of one factor: rows of the matrices are its levels."""
+
+    full: np.ndarray
+    reduced: np.ndarray
+    full_names: tuple[str, ...]
+    reduced_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PlainMatrix:
+    """A matrix of bare columns and their products.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the columns.
+    terms : tuple of (str, slice)
+        Term -> its columns.
+    products : tuple
+        Per scoped term of formulaic: scale, and (variable, reduced) of its factors.
+    codings : dict of str -> Coding
+        By factor.
+    """
+
+    names: tuple[str, ...]
+    terms: Terms
+    products: tuple[tuple[float, tuple[tuple[str, bool], ...]], ...]
+    codings: dict[str, Coding]
+
+    def matrix(self, columns: Columns) -> np.ndarray:
+        """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing."""
+        X = np.empty((columns.n, len(self.names)))
+        at = 0
+        for scale, factors in self.products:
+            numeric = [columns.values[v] for v, _ in factors if v not in self.codings]
+            coded_by = [self._coded(columns, v, reduced) for v, reduced in factors
+                        if v in self.codings]
+            width = int(np.prod([c.shape[1] for _, c in coded_by])) if coded_by else 1
+            block = X[:, at : at + width]
+            at += width
+            if not coded_by:
+                block[:, 0] = scale
+                for values in numeric:
+                    block[:, 0] *= values
+                continue
+            # The first factor varies fastest, as in R.
+            coding = coded_by[-1][1]
+            codes = coded_by[-1][0]
+            for more_codes, more in reversed(coded_by[:-1]):
+                coding = (coding[:, None, :, None] * more[None, :, None, :]).reshape(
+                    len(coding) * len(more), -1
+                )
+                codes = np.where((codes < 0) | (more_codes < 0), -1, codes * len(more) + more_codes)
+            np.take(coding, codes, axis=0, out=block if block.flags.c_contiguous else None)
+            if not block.flags.c_contiguous:
+                block[:] = coding[codes]
+            if (codes < 0).any():
+                block[codes < 0] = np.nan
+            if scale != 1:
+                block *= scale
+            for values in numeric:
+                block *= np.asarray(values)[:, None]
+        return X
+
+    def _coded(
+        self, columns: Columns, variable: str, reduced: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        coding = self.codings[variable]
+        codes = columns.values[variable].codes  # type: ignore[union-attr]
+        return codes.astype(np.intp), coding.reduced if reduced else coding.full
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaicMatrix:
+    """A matrix that formulaic makes.
+
+    Attributes
+    ----------
+    names, terms
+        As in :class:`PlainMatrix`.
+    spec : formulaic.ModelSpec
+        State of the transforms and codings.
+    variables : tuple of str
+        Columns of the data that it needs.
+    contrasts : dict
+        Codings given as an argument.
+    context : dict
+        The user's own functions and values that the formula uses.
+    """
+
+    names: tuple[str, ...]
+    terms: Terms
+    spec: ModelSpec
+    variables: tuple[str, ...]
+    contrasts: dict[str, Any]
+    context: dict[str, Any]
+
+    def matrix(self, columns: Columns) -> np.ndarray:
+        """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing."""
+        mask = np.zeros(columns.n, dtype=bool)
+        for name in self.variables:
+            column = columns.values[name]
+            if isinstance(column, Labels):
+                mask |= column.codes < 0
+            elif column.dtype.kind == "f":
+                mask |= np.isnan(column)
+        if not mask.any():
+            return self._evaluate(columns)
+        X = np.full((columns.n, len(self.names)), np.nan)
+        if not mask.all():
+            X[~mask] = self._evaluate(columns.take(np.flatnonzero(~mask)))
+        return X
+
+    def _evaluate(self, columns: Columns) -> np.ndarray:
+        frame = columns.pandas(self.variables)
+        return _materialise(self.spec, frame, self.contrasts, self.context)[0]
+
+
+MatrixRecipe = PlainMatrix | FormulaicMatrix
+
+
+def model_matrix(
+    text: str,
+    columns: Columns,
+    variables: tuple[str, ...],
+    contrasts: Mapping[str, Any],
+    context: Mapping[str, Any],
+) -> tuple[np.ndarray, MatrixRecipe]:
+    """Model matrix of a right side.
+
+    Parameters
+    ----------
+    text : str
+        One-sided formula, intercept implicit.
+    columns : Columns
+        Rows without missing values, unused levels dropped.
+    variables : tuple of str
+        Columns that `text` uses.
+    contrasts : mapping of str -> coding
+        By factor, as formulaic's contrast objects or matrices.
+    context : mapping
+        The user's names.
+
+    Returns
+    -------
+    X : (n, p) float64 ndarray, C-contiguous
+    recipe : PlainMatrix or FormulaicMatrix
+        Makes the matrix on new data.
+
+    Raises
+    ------
+    FormulaError, DataError
+        If a term cannot be computed; the message has the term and the reason.
+    """
+    kinds = tuple(
+        (name, isinstance(columns.values[name], Labels)) for name in variables
+    )
+    products = _structure(text, kinds)
+    if products is None:
+        return _through_formulaic(text, columns, variables, contrasts, context)
+    codings = {}
+    for name, is_factor in kinds:
+        if is_factor:
+            column = columns.values[name]
+            assert isinstance(column, Labels)
+            codings[name] = coding_of(name, column, contrasts.get(name))
+    names: list[str] = []
+    terms = []
+    for term, scoped in products:
+        start = len(names)
+        for _, factors in scoped:
+            names += _product_names(factors, codings)
+        terms.append((term, slice(start, len(names))))
+    recipe = PlainMatrix(
+        names=tuple(names),
+        terms=tuple(terms),
+        products=tuple(product for _, scoped in products for product in scoped),
+        codings=codings,
+    )
+    return recipe.matrix(columns), recipe
+
+
+def _product_names(
+    factors: tuple[tuple[str, bool], ...], codings: Mapping[str, Coding]
+) -> list[str]:
+    if not factors:
+        return ["Intercept"]
+    fields = []
+    for name, reduced in factors:
+        coding = codings.get(name)
+        if coding is None:
+            fields.append((name,))
+        else:
+            fields.append(coding.reduced_names if reduced else coding.full_names)
+    return [":".join(reversed(product)) for product in itertools.product(*reversed(fields))]
+
+
+def coding_of(name: str, column: Labels, contrasts: Any = None) -> Coding:
+    """Coding matrices of a factor: treatment, polynomial when ordered, or as given."""
+    levels = column.levels
+    check_levels(len(levels), name, levels)
+    full = np.eye(len(levels))
+    full_names = tuple(f"{name}[{level}]" for level in levels)
+    if contrasts is None and not column.ordered:
+        return Coding(
+            full, full[:, 1:], full_names, tuple(f"{name}[T.{level}]" for level in levels[1:])
+        )
+    return _coding_by_formulaic(name, column, full, contrasts)
+
+
+def _coding_by_formulaic(name: str, column: Labels, full: np.ndarray, contrasts: Any) -> Coding:
+    one_each = Labels(np.arange(len(column.levels)), column.levels, column.ordered)
+    frame = Columns({name: one_each}, pd.RangeIndex(len(full))).pandas([name])
+    given = {} if contrasts is None else {name: contrasts}
+    quoted = f"`{name}`"
+    reduced, spec = _materialise(_fresh(quoted), frame, given, {})
+    everything, full_spec = _materialise(_fresh(f"0 + {quoted}"), frame, given, {})
+    return Coding(
+        everything, reduced[:, 1:], tuple(full_spec.column_names), tuple(spec.column_names[1:])
+    )
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _parsed(text: str) -> Any:
+    return FormulaicFormula(text)
+
+
+def _fresh(text: str) -> ModelSpec:
+    """A specification without state: formulaic writes levels and knots into the one it is given."""
+    return ModelSpec(formula=_parsed(text), output="numpy", na_action="ignore")
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _structure(text: str, kinds: tuple[tuple[str, bool], ...]) -> tuple | None:
+    """Formulaic's reading of a formula of bare columns; None when it has anything else.
+
+    Per term: its name, and its products as (scale, ((variable, coded in contrasts), ...)).
+    """
+    for term in formulaic_terms(text):
+        for factor in term.factors:
+            if factor.eval_method.value == "python":
+                return None
+    frame = pd.DataFrame(
+        {
+            name: pd.Categorical(["a", "b"]) if is_factor else np.array([0.0, 1.0])
+            for name, is_factor in kinds
+        },
+        index=range(2),
+    )
+    spec = _materialise(_fresh(text), frame, {}, {})[1]
+    return tuple(
+        (
+            "Intercept" if str(row.term) == "1" else str(row.term),
+            tuple(
+                (
+                    float(scoped.scale),
+                    tuple((str(f.factor.expr), bool(f.reduced)) for f in scoped.factors),
+                )
+                for scoped in row.scoped_terms
+            ),
+        )
+        for row in spec.structure
+    )
+
+
+# --- formulaic ------------------------------------------------------------------------------
+
+
+class _Materializer(PandasMaterializer):
+    """formulaic's, with a coding for every bare factor: ours for ordered ones, the user's."""
+
+    given: Mapping[str, Any] = {}
+
+    @override
+    def _lookup(self, name: str) -> tuple[Any, set]:
+        values, variables = super()._lookup(name)
+        if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+            return coded(values, self.given.get(name), name), variables
+        return values, variables
+
+
+def _materialise(
+    spec: ModelSpec, frame: pd.DataFrame, contrasts: Mapping[str, Any], context: Mapping[str, Any]
+) -> tuple[np.ndarray, ModelSpec]:
+    layers = {**CONTEXT, **context} if context else CONTEXT
+    materializer = _Materializer(frame, context=layers)
+    materializer.given = contrasts
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            found = materializer.get_model_matrix(spec)
+    except InterlaceError:
+        raise
+    except FormulaicError as error:
+        cause = error.__cause__
+        if isinstance(cause, InterlaceError):
+            raise cause from None
+        raise _failed(error) from None
+    except (ValueError, TypeError, ArithmeticError, KeyError, IndexError) as error:
+        raise _failed(error) from None
+    X = np.asarray(found)
+    if X.dtype.kind not in "biuf":
+        texts = [
+            name
+            for j, name in enumerate(found.model_spec.column_names)
+            if any(isinstance(value, str) for value in X[:, j])
+        ]
+        raise DataError(
+            f"term {listing(map(repr, texts or found.model_spec.column_names))} gives text, not "
+            "numbers; wrap it in C(...) to use it as a factor"
+        )
+    return np.ascontiguousarray(X, dtype=np.float64), found.model_spec
+
+
+def _failed(error: Exception) -> InterlaceError:
+    text = str(error)
+    start, end = text.find("`") + 1, text.find("`. [")
+    if isinstance(error.__cause__, ImportError):
+        return MissingDependencyError(f"the formula needs a package: {reason(error)}")
+    if end > start > 0:
+        term = text[start:end]
+        return DataError(f"the term {term!r} cannot be computed: {reason(error)}")
+    return FormulaError(f"the model matrix cannot be built: {reason(error)}")
+
+
+def _through_formulaic(
+    text: str,
+    columns: Columns,
+    variables: tuple[str, ...],
+    contrasts: Mapping[str, Any],
+    context: Mapping[str, Any],
+) -> tuple[np.ndarray, FormulaicMatrix]:
+    frame = columns.pandas(variables)
+    for name in variables:
+        column = columns.values[name]
+        if isinstance(column, Labels):
+            check_levels(len(column.levels), name, column.levels)
+    X, spec = _materialise(_fresh(text), frame, contrasts, context)
+    terms, start = [], 0
+    for row in spec.structure:
+        end = start + len(row.columns)
+        terms.append(("Intercept" if str(row.term) == "1" else str(row.term), slice(start, end)))
+        start = end
+    recipe = FormulaicMatrix(
+        names=tuple(spec.column_names),
+        terms=tuple(terms),
+        spec=spec,
+        variables=variables,
+        contrasts={name: contrasts[name] for name in variables if name in contrasts},
+        context=dict(context),
+    )
+    return X, recipe
