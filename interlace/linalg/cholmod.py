@@ -74,7 +74,7 @@ class CholmodFactor(SparseFactor):
 
     @property
     def logdet(self) -> float:
-        return float(self._cholmod.numeric.logdet())
+        return self._cholmod.logdet
 
     def solve(self, R: np.ndarray) -> np.ndarray:
         return self._cholmod.solve(np.asarray(R, dtype=np.float64))
@@ -92,6 +92,7 @@ class _Interface:
     """The calls needed of either version: `numeric` is its factor object."""
 
     numeric: Any
+    logdet: float
     permutation: np.ndarray
     not_positive_definite: type[Exception]
 
@@ -115,6 +116,10 @@ class _Version04(_Interface):
 
     def factorise(self, M: sp.csc_array) -> None:
         self.numeric.cholesky_inplace(_matrix(M))
+        pivots = self.numeric.D()
+        if not (pivots > 0.0).all():  # small matrices are factorised as LDL', which takes any sign
+            raise self.not_positive_definite("a pivot is not positive")
+        self.logdet = float(np.log(pivots).sum())
 
     def solve(self, R: np.ndarray) -> np.ndarray:
         return np.array(self.numeric.solve_A(R))
@@ -136,6 +141,7 @@ class _Version05(_Interface):
     def factorise(self, M: sp.csc_array) -> None:
         self.numeric = self._symbolic.copy()
         self.numeric.factorize(M)
+        self.logdet = float(self.numeric.logdet())
 
     def solve(self, R: np.ndarray) -> np.ndarray:
         return np.array(self.numeric.solve(R))

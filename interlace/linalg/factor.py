@@ -49,6 +49,8 @@ class Factor(ABC):
     """
 
     name: str = ""
+    # columns of the largest matrix factorised as dense, for `blas_threads`
+    dense_columns: int = 0
 
     def __init__(self, cross: ZCross) -> None:
         self.cross = cross

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .kernels import _takahashi
-from .pattern import ZCross
+from .pattern import ZCross, tail_columns
 
 __all__ = ["elimination_flops", "orderings", "tail_density"]
 
@@ -26,12 +26,8 @@ def tail_density(cross: ZCross) -> float:
     -------
     float
     """
-    widths = cross.widths
-    touched = sum(
-        np.diff(cross.pairs[0, c].indptr).astype(float) * widths[c] for c in range(1, len(widths))
-    )
-    q_tail = cross.q - cross.n_levels[0] * widths[0]
-    return float((touched**2).sum()) / q_tail**2
+    q_tail = cross.q - cross.n_levels[0] * cross.widths[0]
+    return float((tail_columns(cross).astype(float) ** 2).sum()) / q_tail**2
 
 
 def elimination_flops(A: sp.csr_array, permutation: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["PairBlocks", "ZCross", "congruence"]
+__all__ = ["PairBlocks", "ZCross", "congruence", "tail_columns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +100,14 @@ class ZCross:
 def _block_sparse(values, indices, indptr, n_columns) -> sp.bsr_array:
     shape = ((len(indptr) - 1) * values.shape[1], n_columns * values.shape[2])
     return sp.bsr_array((values, indices, indptr), shape=shape)
+
+
+def tail_columns(cross: ZCross) -> np.ndarray:
+    """(l_0,): how many columns of the later factors each level of the first one is seen with."""
+    counts = np.zeros(cross.n_levels[0], dtype=np.int64)
+    for c in range(1, len(cross.widths)):
+        counts += np.diff(cross.pairs[0, c].indptr) * cross.widths[c]
+    return counts
 
 
 def congruence(T: np.ndarray, blocks: np.ndarray, S: np.ndarray) -> np.ndarray:

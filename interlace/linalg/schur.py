@@ -17,7 +17,7 @@ from scipy.linalg import blas, lapack
 from .coupling import DenseCoupling, SparseCoupling
 from .factor import Factor, as_templates, level_information, not_positive_definite
 from .kernels import _blocks, _schur
-from .pattern import ZCross, congruence
+from .pattern import ZCross, congruence, tail_columns
 
 __all__ = ["SchurFactor"]
 
@@ -54,12 +54,8 @@ class SchurFactor(Factor):
     def __init__(self, cross: ZCross) -> None:
         super().__init__(cross)
         ell, k = cross.n_levels[0], cross.widths[0]
-        self._q_tail = cross.q - ell * k
-        touched = sum(
-            np.diff(cross.pairs[0, c].indptr) * cross.widths[c]
-            for c in range(1, len(cross.widths))
-        )
-        dense = touched > DENSE_SHARE * self._q_tail
+        self._q_tail = self.dense_columns = cross.q - ell * k
+        dense = tail_columns(cross) > DENSE_SHARE * self._q_tail
         self._couplings: list[SparseCoupling | DenseCoupling] = []
         if not dense.all():
             self._couplings.append(SparseCoupling(cross, np.flatnonzero(~dense)))

@@ -41,6 +41,9 @@ class SparseFactor(Factor):
         Z'WZ; any number of factors, nested or crossed.
     """
 
+    # supernodes of up to some hundred columns: too short for a second thread
+    dense_columns = 500
+
     def __init__(self, cross: ZCross) -> None:
         super().__init__(cross)
         pattern = _numbered(cross).matrix()

@@ -42,7 +42,8 @@ def crossed(rng, n, levels, widths):
 
 def nested(rng, n, levels, widths):
     """A chain: level i of factor j lies in a random level of factor j + 1."""
-    codes = [rng.permutation(np.r_[np.arange(levels[0]), rng.integers(0, levels[0], n - levels[0])])]
+    first = np.r_[np.arange(levels[0]), rng.integers(0, levels[0], n - levels[0])]
+    codes = [rng.permutation(first)]
     for ell, up in zip(levels, levels[1:]):
         parent = rng.permutation(np.r_[np.arange(up), rng.integers(0, up, ell - up)])
         codes.append(parent[codes[-1]])

@@ -1,0 +1,56 @@
+"""How many threads BLAS may use during a fit.
+
+A fit calls BLAS thousands of times on small matrices. A second thread then costs more than it
+brings, and on a busy machine each wait for it can take milliseconds.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+__all__ = ["blas_threads"]
+
+# OpenBLAS stays on one thread by itself up to about this many columns (dpotrf, dpotri, dsyrk took
+# the same time with 1 and 2 threads allowed): nothing to hold back.
+UNTHREADED = 64
+# From this many columns on two threads gain: 1128 columns, dpotrf 12.2 -> 8.4 ms, dpotri
+# 26 -> 13 ms, dtrtri 16 -> 7.5 ms; 800 columns 4.5 -> 4.6, 10.3 -> 7.3, 6.6 -> 4.3; 600 and
+# fewer lose, by up to a factor 10 when the machine is busy.
+THREADED = 1000
+
+_nothing = nullcontext()
+_controller: Any = None
+
+
+def blas_threads(dense_columns: int) -> AbstractContextManager:
+    """Hold BLAS to one thread inside the block, unless the dense part gains from more.
+
+    The limit is that of the whole process while the block runs. Without threadpoolctl nothing is
+    held back (set ``OPENBLAS_NUM_THREADS`` instead).
+
+    Parameters
+    ----------
+    dense_columns : int
+        Columns of the largest matrix factorised as dense, `Factor.dense_columns`.
+
+    Returns
+    -------
+    context manager
+
+    Examples
+    --------
+    >>> from interlace.linalg.threads import blas_threads
+    >>> with blas_threads(24):
+    ...     pass
+    """
+    if dense_columns <= UNTHREADED or dense_columns >= THREADED:
+        return _nothing
+    global _controller
+    if _controller is None:
+        try:
+            from threadpoolctl import ThreadpoolController
+        except ImportError:
+            return _nothing
+        _controller = ThreadpoolController()
+    return _controller.limit(limits=1, user_api="blas")

@@ -1,0 +1,387 @@
+"""The factorisations against dense numpy and against each other, singular templates included."""
+
+import builtins
+import importlib.util
+import sys
+import types
+
+import factor_designs as designs
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from interlace.errors import ArgumentError, MissingDependencyError, NumericalError
+from interlace.linalg import factor as factor_module
+from interlace.linalg import schur, sparse
+from interlace.linalg.cholmod import CholmodFactor
+from interlace.linalg.factor import choose
+from interlace.linalg.nested import NestedFactor, is_nested
+from interlace.linalg.pattern import PairBlocks, ZCross
+from interlace.linalg.schur import SchurFactor
+from interlace.linalg.superlu import SuperLUFactor
+from interlace.linalg.threads import THREADED, UNTHREADED, blas_threads
+
+EPS = np.finfo(float).eps
+KINDS = [
+    "random", "zero diagonal", "zero column", "zero first", "zero last", "all zero", "tiny",
+    "mixed", "large",
+]  # fmt: skip
+has_cholmod = importlib.util.find_spec("sksparse") is not None
+needs_cholmod = pytest.mark.skipif(not has_cholmod, reason="scikit-sparse is not installed")
+
+
+def design(name):
+    """ZCross of a named random design."""
+    rng = np.random.default_rng(7)
+    kind, n, levels, widths = DESIGNS[name]
+    if kind == "unbalanced":
+        # a few levels of the first factor meet most of the second, the others one or two
+        first = np.r_[np.repeat(np.arange(4), 60), np.arange(4, levels[0]).repeat(2)]
+        second = np.r_[np.tile(np.arange(60), 4), rng.integers(0, levels[1], 2 * (levels[0] - 4))]
+        second[: levels[1]] = np.arange(levels[1])
+        Z = [designs.covariates(rng, len(first), k) for k in widths]
+        return designs.cross_of([first, second], Z, list(levels))
+    if kind == "touching":
+        # two crossed halves that share a single level of the second factor
+        first = np.r_[rng.integers(0, 8, 60), 8 + rng.integers(0, 8, 60)]
+        second = np.r_[rng.integers(0, 5, 60), 4 + rng.integers(0, 5, 60)]
+        first[:8], first[60:68] = np.arange(8), 8 + np.arange(8)
+        second[:5], second[60:65] = np.arange(5), 4 + np.arange(5)
+        Z = [designs.covariates(rng, 120, k) for k in widths]
+        return designs.cross_of([first, second], Z, list(levels))
+    codes, Z, levels = getattr(designs, kind)(rng, n, levels, widths)
+    return designs.cross_of(codes, Z, levels)
+
+
+DESIGNS = {
+    "one, k=1": ("nested", 60, (12,), (1,)),
+    "one, k=2": ("nested", 60, (12,), (2,)),
+    "one, k=3": ("nested", 80, (12,), (3,)),
+    "one row per level": ("nested", 25, (25,), (2,)),
+    "nested 2": ("nested", 90, (20, 6), (1, 1)),
+    "nested 2, wide": ("nested", 90, (20, 6), (2, 3)),
+    "nested 3": ("nested", 120, (30, 10, 4), (2, 1, 2)),
+    "nested 3, one root": ("nested", 120, (30, 10, 1), (3, 2, 1)),
+    "crossed": ("crossed", 120, (20, 6), (1, 1)),
+    "crossed, wide": ("crossed", 200, (20, 6), (2, 3)),
+    "crossed, sparse": ("crossed", 120, (60, 50), (1, 1)),
+    "crossed, sparse, wide": ("crossed", 150, (60, 40), (3, 2)),
+    "crossed, one row per level": ("crossed", 70, (70, 30), (1, 1)),
+    "crossed 3": ("crossed", 200, (30, 10, 4), (2, 1, 2)),
+    "crossed 3, sparse": ("crossed", 150, (50, 40, 30), (1, 2, 1)),
+    "crossed with one level": ("crossed", 100, (30, 1), (1, 2)),
+    "unbalanced": ("unbalanced", 0, (60, 70), (2, 1)),
+    "touching": ("touching", 0, (16, 9), (1, 1)),
+}
+BACKENDS = {"cholmod": CholmodFactor, "superlu": SuperLUFactor}
+CASES = [(name, backend) for name in DESIGNS for backend in ("blocked", "cholmod", "superlu")]
+
+
+def make(name, backend):
+    if backend == "cholmod" and not has_cholmod:
+        pytest.skip("scikit-sparse is not installed")
+    return choose(design(name), backend)
+
+
+def check(factor, dense, tolerance, information=True):
+    """All answers of a factor; tolerance is relative to the largest entry of each answer.
+
+    `information` sums terms of either sign of the size of its entries in Z'WZ where T is singular.
+    """
+    rng = np.random.default_rng(3)
+    np.testing.assert_allclose(factor.logdet, dense.logdet(), rtol=tolerance, atol=tolerance)
+    R = rng.normal(size=(factor.cross.q, 3))
+    for right in (R, R[:, 0]):
+        close(factor.solve(right), dense.inverse @ right, tolerance)
+    for b in range(len(factor.cross.widths)):
+        close(factor.inverse_blocks(b), dense.inverse_blocks(b), tolerance)
+        if information:
+            close(factor.information(b), dense.information(b), tolerance)
+
+
+def close(got, expected, tolerance):
+    assert got.shape == expected.shape
+    assert np.abs(got - expected).max() <= tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("name", "backend"), CASES)
+def test_against_dense(name, backend, kind):
+    factor = make(name, backend)
+    T = designs.templates(np.random.default_rng(11), factor.cross.widths, kind)
+    dense = designs.Dense(factor.cross, T)
+    factor.refactor(T)
+    # roundings grow with the condition of M; 1e-10 is what BRACKET_FLOOR promises at its worst
+    # (eps / 1e-4 times a few dozen roundings)
+    check(factor, dense, 1e-10 + 50 * EPS * np.linalg.cond(dense.M))
+
+
+@pytest.mark.parametrize("kind", ["random", "zero diagonal", "zero last", "tiny", "mixed"])
+@pytest.mark.parametrize("name", ["crossed, wide", "nested 3", "crossed 3, sparse", "unbalanced"])
+def test_backends_agree(name, kind):
+    cross = design(name)
+    names = ["blocked", "superlu"] + ["cholmod"] * has_cholmod
+    factors = [choose(cross, backend) for backend in names]
+    T = designs.templates(np.random.default_rng(5), cross.widths, kind)
+    for factor in factors:
+        factor.refactor(T)
+    first, *others = factors
+    for other in others:
+        np.testing.assert_allclose(other.logdet, first.logdet, rtol=1e-9, atol=1e-9)
+        for b in range(len(cross.widths)):
+            close(other.inverse_blocks(b), first.inverse_blocks(b), 1e-9)
+            close(other.information(b), first.information(b), 1e-9)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.1])
+@pytest.mark.parametrize("name", ["crossed, wide", "crossed 3, sparse", "crossed, sparse, wide"])
+def test_sparse_and_dense_coupling_agree_with_dense_numpy(name, share, monkeypatch):
+    monkeypatch.setattr(schur, "DENSE_SHARE", share)
+    monkeypatch.setattr(schur, "CHUNK", 7)
+    factor = SchurFactor(design(name))
+    for kind in ("random", "zero diagonal", "zero first", "zero last"):
+        T = designs.templates(np.random.default_rng(2), factor.cross.widths, kind)
+        factor.refactor(T)
+        dense = designs.Dense(factor.cross, T)
+        check(factor, dense, 1e-10 + 50 * EPS * np.linalg.cond(dense.M))
+
+
+def test_unbalanced_design_has_sparse_and_dense_coupling():
+    kinds = [type(part).__name__ for part in SchurFactor(design("unbalanced"))._couplings]
+    assert kinds == ["SparseCoupling", "DenseCoupling"]
+
+
+@pytest.mark.parametrize("kind", ["zero diagonal", "zero column", "zero last", "all zero"])
+@pytest.mark.parametrize("name", ["crossed, wide", "nested 3", "crossed 3, sparse"])
+def test_information_by_extrapolation(name, kind, monkeypatch):
+    monkeypatch.setattr(sparse, "EXACT_COLUMNS", 0)
+    factor = SuperLUFactor(design(name))
+    T = designs.templates(np.random.default_rng(4), factor.cross.widths, kind)
+    factor.refactor(T)
+    before = factor.logdet
+    dense = designs.Dense(factor.cross, T)
+    for b in range(len(T)):
+        # 2.4e-11 of the cubic and 3e-12 of rounding times the imbalance of the levels (below 30)
+        close(factor.information(b), dense.information(b), 2e-10)
+    assert factor.logdet == before
+
+
+@pytest.mark.parametrize("name", ["nested 3", "crossed 3", "unbalanced"])
+@pytest.mark.parametrize("backend", ["blocked", "cholmod", "superlu"])
+def test_exact_and_divided_information_agree(name, backend):
+    factor = make(name, backend)
+    factor.refactor(designs.templates(np.random.default_rng(9), factor.cross.widths))
+    for b in range(len(factor.cross.widths)):
+        close(factor._information_exact(b), factor.information(b), 1e-9)
+
+
+@pytest.mark.parametrize(("name", "backend"), CASES)
+def test_new_values_on_the_same_pattern(name, backend):
+    factor = make(name, backend)
+    T = designs.templates(np.random.default_rng(1), factor.cross.widths)
+    factor.refactor(T)
+    factor.inverse_blocks(0)
+    old, rng = factor.cross, np.random.default_rng(6)
+    # D A D with a random diagonal D is another Z'WZ on the same pattern
+    scale = [rng.uniform(0.5, 2.0, size=(ell, k)) for ell, k in zip(old.n_levels, old.widths)]
+    diagonal = tuple(s[:, :, None] * A * s[:, None, :] for s, A in zip(scale, old.diagonal))
+    pairs = {
+        (b, c): PairBlocks(
+            pair.indptr,
+            pair.indices,
+            scale[b][pair.rows][:, :, None] * pair.values * scale[c][pair.indices][:, None, :],
+        )
+        for (b, c), pair in old.pairs.items()
+    }
+    factor.set_cross(ZCross(old.n_levels, old.widths, diagonal, pairs))
+    factor.refactor(T)
+    dense = designs.Dense(factor.cross, T)
+    check(factor, dense, 1e-10 + 50 * EPS * np.linalg.cond(dense.M))
+
+
+@pytest.mark.parametrize("backend", ["blocked", "cholmod", "superlu"])
+def test_answers_do_not_depend_on_what_was_asked_before(backend):
+    factor = make("crossed 3, sparse", backend)
+    rng = np.random.default_rng(8)
+    regular = designs.templates(rng, factor.cross.widths)
+    singular = designs.templates(rng, factor.cross.widths, "zero diagonal")
+    factor.refactor(singular)
+    for b in (2, 0, 1):
+        factor.information(b)
+    factor.refactor(regular)
+    got = [factor.information(b) for b in range(3)] + [factor.inverse_blocks(1)]
+    fresh = make("crossed 3, sparse", backend)
+    fresh.refactor(regular)
+    expected = [fresh.inverse_blocks(1)] + [fresh.information(b) for b in (2, 1, 0)]
+    for a, b in zip(got, expected[::-1]):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_nesting_is_seen_from_the_pattern():
+    assert is_nested(design("one, k=2")) and is_nested(design("nested 3"))
+    assert not is_nested(design("crossed"))
+
+
+def test_matrix_is_the_full_cross_product():
+    rng = np.random.default_rng(0)
+    codes, Z, levels = designs.crossed(rng, 50, (8, 5), (2, 1))
+    dense = np.zeros((50, 8 * 2 + 5))
+    for i in range(50):
+        dense[i, 2 * codes[0][i] : 2 * codes[0][i] + 2] = Z[0][i]
+        dense[i, 16 + codes[1][i]] = Z[1][i, 0]
+    cross = designs.cross_of(codes, Z, levels)
+    assert cross.q == 21 and cross.offsets.tolist() == [0, 16, 21]
+    np.testing.assert_allclose(cross.matrix().toarray(), dense.T @ dense, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["one, k=3", "crossed, wide"])
+@pytest.mark.parametrize("backend", ["blocked", "cholmod", "superlu"])
+def test_indefinite_matrix_is_refused(name, backend):
+    factor = make(name, backend)
+    old = factor.cross
+    factor.set_cross(ZCross(old.n_levels, old.widths, tuple(-A for A in old.diagonal), old.pairs))
+    with pytest.raises(NumericalError, match="not positive definite"):
+        factor.refactor([np.eye(k) for k in old.widths])
+
+
+class TestChoice:
+    def test_one_factor_and_chains(self):
+        assert isinstance(choose(design("one, k=2")), NestedFactor)
+        assert isinstance(choose(design("nested 3")), NestedFactor)
+        assert choose(design("nested 3"), "schur").name == "schur"
+
+    def test_small_or_dense_tails(self, monkeypatch):
+        assert choose(design("crossed")).name == "schur"
+        assert choose(design("unbalanced"), "blocked").name == "schur"
+        monkeypatch.setattr(factor_module, "SMALL_TAIL", 0)
+        assert choose(design("crossed, wide")).name == "schur"
+
+    def test_large_sparse_tails(self, monkeypatch):
+        rng = np.random.default_rng(0)
+        codes, Z, levels = designs.crossed(rng, 2000, (1800, 1500), (1, 1))
+        cross = designs.cross_of(codes, Z, levels)
+        monkeypatch.setattr("interlace.linalg.cholmod.cholmod_available", lambda: False)
+        assert choose(cross).name == "superlu"
+        assert choose(cross, "blocked").name == "schur"
+        if has_cholmod:
+            monkeypatch.undo()
+            assert choose(cross).name == "cholmod"
+
+    def test_a_tail_too_large_for_memory(self, monkeypatch):
+        monkeypatch.setattr(factor_module, "DENSE_BYTES", 1e3)
+        monkeypatch.setattr("interlace.linalg.cholmod.cholmod_available", lambda: False)
+        assert choose(design("crossed, sparse")).name == "superlu"
+
+    def test_refused(self):
+        with pytest.raises(ArgumentError, match="'umfpack'"):
+            choose(design("crossed"), "umfpack")
+        with pytest.raises(ArgumentError, match="crossed"):
+            choose(design("crossed"), "nested")
+        with pytest.raises(ArgumentError, match="two or more"):
+            choose(design("one, k=1"), "schur")
+
+    def test_cholmod_missing(self, monkeypatch):
+        real = builtins.__import__
+
+        def without(name, *args, **kwargs):
+            if name.startswith("sksparse"):
+                raise ImportError(name)
+            return real(name, *args, **kwargs)
+
+        monkeypatch.setattr(builtins, "__import__", without)
+        with pytest.raises(MissingDependencyError) as caught:
+            choose(design("crossed"), "cholmod")
+        for remedy in ("libsuitesparse-dev", "brew install", "conda install", "interlace[cholmod]"):
+            assert remedy in str(caught.value)
+
+
+class NotPositiveDefinite(Exception):
+    """CholmodNotPositiveDefiniteError of the stand-in."""
+
+
+class StandInFactor:
+    """`CholeskyFactor` of scikit-sparse 0.5 by dense numpy, with the documented behaviour.
+
+    Keyword-only options; analysis in the constructor; a deep `copy`; only the lower triangle is
+    read; `get_factor` drops exact zeros; nothing but `copy` and `perm` works before `factorize`.
+    """
+
+    def __init__(self, A, *, lower=True, order=None, sym_kind=None, supernodal_mode=None):
+        assert sp.issparse(A) and A.format == "csc"
+        assert order in (None, "default", "best", "natural", "metis", "nesdis", "amd", "colamd")
+        assert supernodal_mode in (None, "auto", "simplicial", "supernodal") and lower
+        self.perm = np.random.default_rng(A.shape[0]).permutation(A.shape[0]).astype(np.int32)
+        self.perm.setflags(write=False)
+        self._L = None
+
+    def copy(self):
+        other = StandInFactor.__new__(StandInFactor)
+        other.perm, other._L = self.perm, self._L
+        return other
+
+    def factorize(self, A, ldl=None, beta=0.0):
+        assert self._L is None, "an object factorised before is simplicial: slow"
+        lower = np.tril(A.toarray())
+        full = lower + np.tril(lower, -1).T + beta * np.eye(len(lower))
+        try:
+            self._L = np.linalg.cholesky(full[np.ix_(self.perm, self.perm)])
+        except np.linalg.LinAlgError as error:
+            raise NotPositiveDefinite from error
+        return self
+
+    def solve(self, b):
+        x = np.empty_like(b)
+        x[self.perm] = np.linalg.solve(self._L @ self._L.T, b[self.perm])
+        return x
+
+    def logdet(self):
+        return 2.0 * np.log(np.diag(self._L)).sum()
+
+    def get_factor(self, kind=None, lower=None):
+        assert kind == "LL" and lower
+        return sp.csc_array(self._L)
+
+
+@pytest.fixture
+def version_05(monkeypatch):
+    cholmod = types.ModuleType("sksparse.cholmod")
+    cholmod.CholeskyFactor = StandInFactor
+    cholmod.CholmodNotPositiveDefiniteError = NotPositiveDefinite
+    package = types.ModuleType("sksparse")
+    package.cholmod = cholmod
+    monkeypatch.setitem(sys.modules, "sksparse", package)
+    monkeypatch.setitem(sys.modules, "sksparse.cholmod", cholmod)
+
+
+@pytest.mark.parametrize("kind", ["random", "zero diagonal", "zero first", "all zero"])
+@pytest.mark.parametrize("name", ["one, k=2", "crossed 3", "crossed, sparse, wide"])
+def test_interface_of_scikit_sparse_05(name, kind, version_05):
+    factor = CholmodFactor(design(name))
+    T = designs.templates(np.random.default_rng(11), factor.cross.widths, kind)
+    for _ in range(2):
+        factor.refactor(T)
+        dense = designs.Dense(factor.cross, T)
+        check(factor, dense, 1e-10 + 50 * EPS * np.linalg.cond(dense.M))
+    factor.set_cross(
+        ZCross(factor.cross.n_levels, factor.cross.widths,
+               tuple(-A for A in factor.cross.diagonal), factor.cross.pairs)
+    )  # fmt: skip
+    with pytest.raises(NumericalError):
+        factor.refactor([np.eye(k) for k in factor.cross.widths])
+
+
+class TestThreads:
+    def test_small_and_large_models_are_left_alone(self):
+        assert blas_threads(UNTHREADED) is blas_threads(0) is blas_threads(THREADED)
+
+    def test_between_blas_is_held_to_one_thread(self):
+        threadpoolctl = pytest.importorskip("threadpoolctl")
+
+        def counts():
+            return [x["num_threads"] for x in threadpoolctl.threadpool_info()
+                    if x["user_api"] == "blas"]  # fmt: skip
+
+        before = counts()
+        with blas_threads((UNTHREADED + THREADED) // 2):
+            assert set(counts()) == {1}
+        assert counts() == before

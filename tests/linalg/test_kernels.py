@@ -1,0 +1,190 @@
+"""The compiled kernels of the factorisations against their twins in numpy."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import twins
+
+from interlace.linalg.kernels import _blocks, _schur, _takahashi
+
+# Both sides add the same few terms in different orders: some hundred roundings.
+CLOSE = {"rtol": 1e-12, "atol": 1e-12}
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20)
+
+
+def blocks(rng, n, k, width=None):
+    """Blocks Z'Z, the first of them zero; of `width` columns with k own ones."""
+    Z = rng.normal(size=(n, 5, width or k))
+    Z[0] = 0.0
+    return np.ascontiguousarray(Z.transpose(0, 2, 1) @ Z)
+
+
+def template(rng, k):
+    T = np.tril(rng.normal(size=(k, k)))
+    T[-1, -1] = 0.0 if k > 1 else T[-1, -1]
+    return T
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_blocks_factor_solve_invert(rng, k):
+    A, T = blocks(rng, 7, k), template(rng, k)
+    L, work = np.empty_like(A), np.empty(4 * k * k)
+    logdet = _blocks.factor_blocks(A, T, L, work)
+    expected, expected_logdet = twins.factor_blocks(A, T)
+    np.testing.assert_allclose(L, expected, **CLOSE)
+    np.testing.assert_allclose(logdet, expected_logdet, **CLOSE)
+    for transposed in (False, True):
+        B = rng.normal(size=(7, k, 4))
+        X = B.copy()
+        _blocks.solve_blocks(L, X, transposed)
+        np.testing.assert_allclose(X, twins.solve_blocks(L, B, transposed), **CLOSE)
+    W, out = blocks(rng, 7, k), np.empty_like(A)
+    _blocks.invert_blocks(L, W, out, work)
+    np.testing.assert_allclose(out, twins.invert_blocks(L, W), **CLOSE)
+    _blocks.invert_blocks(L, np.empty((0, k, k)), out, work)
+    np.testing.assert_allclose(out, twins.invert_blocks(L, 0.0 * W), **CLOSE)
+
+
+def test_blocks_log_determinant_neither_overflows_nor_underflows():
+    A = np.full((5000, 1, 1), 1e8)
+    logdet = _blocks.factor_blocks(A, np.eye(1), np.empty_like(A), np.empty(4))
+    np.testing.assert_allclose(logdet, 5000 * np.log1p(1e8), rtol=1e-13)
+
+
+def test_blocks_report_failure_as_nan():
+    A = -10.0 * np.ones((2, 3, 3))
+    assert np.isnan(_blocks.factor_blocks(A, np.eye(3), np.empty_like(A), np.empty(36)))
+
+
+@pytest.mark.parametrize(("k", "above"), [(1, 1), (2, 1), (1, 3), (3, 2)])
+def test_fronts(rng, k, above):
+    F, T = blocks(rng, 9, k, k + above), template(rng, k)
+    parent = np.array([0, 0, 1, 2, 2, 2, 3, 3, 1], dtype=np.int32)
+    F_up = blocks(rng, 4, above)
+    L, H, up = np.empty((9, k, k)), np.empty((9, k, above)), F_up.copy()
+    work = np.empty(4 * (k + above) ** 2)
+    logdet = _blocks.eliminate_fronts(F, T, parent, up, L, H, work)
+    for got, expected in zip((L, H, up, logdet), twins.eliminate_fronts(F, T, parent, F_up)):
+        np.testing.assert_allclose(got, expected, **CLOSE)
+    S_up, S = blocks(rng, 4, above), np.empty_like(F)
+    _blocks.invert_fronts(L, H, parent, S_up, S, work)
+    np.testing.assert_allclose(S, twins.invert_fronts(L, H, parent, S_up), **CLOSE)
+    rows, out = rng.normal(size=(9, 3)), rng.normal(size=(4, 3))
+    expected = twins.add_to_parents(rows, parent, out)
+    _blocks.add_to_parents(rows, parent, out)
+    np.testing.assert_allclose(out, expected, **CLOSE)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_level_information(rng, k):
+    A, W, T = blocks(rng, 6, k), 1e-3 * blocks(rng, 6, k), template(rng, k)
+    for inner in (W, np.empty((0, k, k))):
+        out = np.zeros((k, k))
+        _blocks.level_information(A, k, inner, T @ T.T, out, np.empty(4 * k * k))
+        expected = twins.level_information(A, inner if len(inner) else 0.0 * W, T)
+        np.testing.assert_allclose(out, expected, **CLOSE)
+
+
+def flat_coupling(rng, levels, q, k0):
+    """indptr, cols (increasing in a level), J; level 0 touches nothing, level 1 everything."""
+    rows = [np.sort(rng.choice(q, rng.integers(0, q), replace=False)) for _ in range(levels)]
+    rows[0], rows[1] = np.array([], dtype=int), np.arange(q)
+    indptr = np.concatenate(([0], np.cumsum([len(r) for r in rows]))).astype(np.int64)
+    cols = np.concatenate(rows).astype(np.int32)
+    return indptr, cols, rng.normal(size=(len(cols), k0))
+
+
+@pytest.mark.parametrize("k0", [1, 2, 3])
+@pytest.mark.parametrize("tile", [1, 4, 64])
+def test_scatter_and_gather(rng, k0, tile):
+    q, levels = 23, 12
+    indptr, cols, J = flat_coupling(rng, levels, q, k0)
+    pointers = np.empty((levels, -(-q // tile) + 1), dtype=np.int64)
+    _schur.tile_pointers(indptr, cols, tile, pointers)
+    assert (pointers[:, 0] == indptr[:-1]).all() and (pointers[:, -1] == indptr[1:]).all()
+    rows = twins.dense_rows(indptr, cols, J, q)
+    flat = rows.reshape(-1, q)
+    for parts in (1, 3):
+        C = np.asfortranarray(rng.normal(size=(q, q)))
+        for part in range(parts):
+            _schur.scatter(C, tile, pointers, cols, J, part, parts)
+        np.testing.assert_allclose(np.tril(C), np.tril(-flat.T @ flat), **CLOSE)
+    S = rng.normal(size=(q, q))
+    S = S + S.T
+    W = np.zeros((levels, k0, k0))
+    lower = np.asfortranarray(np.tril(S) + np.triu(np.full((q, q), np.nan), 1))
+    for begin, end in ((0, 5), (5, levels)):
+        _schur.gather(lower, pointers, cols, J, begin, end, W, np.empty(k0))
+    np.testing.assert_allclose(W, rows @ S @ rows.transpose(0, 2, 1), **CLOSE)
+
+
+@pytest.mark.parametrize("k0", [1, 3])
+def test_coupling_products(rng, k0):
+    q, levels, r = 11, 8, 2
+    indptr, cols, J = flat_coupling(rng, levels, q, k0)
+    rows = twins.dense_rows(indptr, cols, J, q)
+    X, out = rng.normal(size=(q, r)), np.empty((levels, k0, r))
+    _schur.couple(indptr, cols, J, X, out)
+    np.testing.assert_allclose(out, rows @ X, **CLOSE)
+    x, start = rng.normal(size=(levels, k0, r)), rng.normal(size=(q, r))
+    out = start.copy()
+    _schur.couple_transposed(indptr, cols, J, x, out)
+    np.testing.assert_allclose(out, start - np.einsum("lkq,lkr->qr", rows, x), **CLOSE)
+    G, scaled = rng.normal(size=(levels, k0, k0)), np.empty_like(J)
+    _schur.scale_head(indptr, G, J, scaled)
+    np.testing.assert_allclose(twins.dense_rows(indptr, cols, scaled, q), G @ rows, **CLOSE)
+
+
+@pytest.mark.parametrize(("k0", "k"), [(1, 1), (2, 1), (1, 3), (3, 2)])
+def test_scale_tail(rng, k0, k):
+    values, T = rng.normal(size=(5, k0, k)), np.tril(rng.normal(size=(k, k)))
+    position = k * rng.permutation(5).astype(np.int64)
+    out = np.zeros((5 * k, k0))
+    _schur.scale_tail(values, T, position, out)
+    np.testing.assert_allclose(out, twins.scale_tail(values, T, position, 5 * k), **CLOSE)
+
+
+def test_copy_lower(rng):
+    source, target = np.asfortranarray(rng.normal(size=(6, 6))), np.zeros((6, 6), order="F")
+    _schur.copy_lower(source, target)
+    assert (target == np.tril(source)).all()
+
+
+@pytest.mark.parametrize("density", [0.02, 0.15, 0.6])
+def test_elimination_and_selected_inverse(rng, density):
+    q = 40
+    B = sp.random_array((q, q), density=density, rng=rng).toarray()
+    M = B @ B.T + np.eye(q)
+    pattern = sp.csc_array(M)
+    pattern.sort_indices()
+    indptr, indices = pattern.indptr.astype(np.int64), pattern.indices.astype(np.int32)
+    parent, mark = np.empty(q, np.int32), np.empty(q, np.int32)
+    counts = np.empty(q, np.int64)
+    _takahashi.elimination(indptr, indices, parent, mark, counts)
+    expected_parent, expected = twins.elimination(M != 0.0)
+    assert (parent == expected_parent).all() and (counts == expected.sum(0)).all()
+    L_indptr = np.concatenate(([0], np.cumsum(counts)))
+    L_indices = np.empty(L_indptr[-1], np.int32)
+    _takahashi.factor_pattern(indptr, indices, parent, mark, L_indptr[:-1].copy(), L_indices)
+    found = sp.csc_array((np.ones(len(L_indices)), L_indices, L_indptr), shape=(q, q))
+    assert ((found.toarray() != 0.0) == expected).all()
+
+    own = sp.csc_array(np.linalg.cholesky(M))  # without its zeros
+    L = np.empty(len(L_indices))
+    _takahashi.embed(L_indptr, L_indices, own.indptr.astype(np.int64), own.indices, own.data, L)
+    found.data[:] = L
+    np.testing.assert_allclose(found.toarray(), np.linalg.cholesky(M), **CLOSE)
+
+    runs = (parent[:-1] == np.arange(1, q)) & (counts[:-1] == counts[1:] + 1)
+    for joined in (runs, np.zeros(q - 1, bool)):  # supernodes, then single columns
+        starts = np.concatenate(([0], np.flatnonzero(~joined) + 1, [q])).astype(np.int32)
+        member = np.repeat(np.arange(len(starts) - 1), np.diff(starts)).astype(np.int32)
+        S, work = np.empty(len(L)), [np.zeros(q * q) for _ in range(4)]
+        place = np.empty(q, np.int32)
+        _takahashi.takahashi(L_indptr, L_indices, L, starts, member, S, *work, place)
+        found.data[:] = S
+        np.testing.assert_allclose(found.toarray(), np.linalg.inv(M) * expected, **CLOSE)

@@ -1,0 +1,75 @@
+"""What each compiled kernel of the factorisations computes, in a few lines of numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def factor_blocks(A, T):
+    L = np.linalg.cholesky(T.T @ A @ T + np.eye(len(T)))
+    return L, 2 * np.log(np.einsum("lii->li", L)).sum()
+
+
+def solve_blocks(L, B, transposed):
+    return np.linalg.solve(L.transpose(0, 2, 1) if transposed else L, B)
+
+
+def invert_blocks(L, W):
+    inverse = np.linalg.inv(L)
+    return inverse.transpose(0, 2, 1) @ (np.eye(L.shape[1]) + W) @ inverse
+
+
+def eliminate_fronts(F, T, parent, F_up):
+    k, F_up = len(T), F_up.copy()
+    L, logdet = factor_blocks(F[:, :k, :k], T)
+    H = np.linalg.solve(L, T.T @ F[:, :k, k:])
+    np.add.at(F_up, parent, F[:, k:, k:] - H.transpose(0, 2, 1) @ H)
+    return L, H, F_up, logdet
+
+
+def invert_fronts(L, J, parent, S_up):
+    """The inverse of [[LL' + ..]] as the blocks of the partitioned inverse."""
+    S_p = S_up[parent]
+    own = invert_blocks(L, J @ S_p @ J.transpose(0, 2, 1))
+    across = -np.linalg.solve(L.transpose(0, 2, 1), J @ S_p)
+    return np.concatenate(
+        (np.concatenate((own, across), 2), np.concatenate((across.transpose(0, 2, 1), S_p), 2)), 1
+    )
+
+
+def add_to_parents(rows, parent, out):
+    out = out.copy()
+    np.add.at(out, parent, rows)
+    return out
+
+
+def level_information(A, W, T):
+    E = np.linalg.inv(np.eye(len(T)) + A @ T @ T.T)
+    return (E @ A - E @ W @ E.transpose(0, 2, 1)).sum(0)
+
+
+def scale_tail(values, T, position, n_entries):
+    out = np.zeros((n_entries, values.shape[1]))
+    for e, place in enumerate(position):
+        out[place : place + len(T)] = (values[e] @ T).T
+    return out
+
+
+def dense_rows(indptr, cols, J, q):
+    """The flat coupling as an array (levels, k0, q)."""
+    out = np.zeros((len(indptr) - 1, J.shape[1], q))
+    for level in range(len(out)):
+        own = slice(indptr[level], indptr[level + 1])
+        out[level][:, cols[own]] = J[own].T
+    return out
+
+
+def elimination(pattern):
+    """Parents, and the pattern of L, by eliminating columns of a boolean matrix."""
+    full = pattern.copy()
+    for j in range(len(full)):
+        below = np.flatnonzero(full[j + 1 :, j]) + j + 1
+        full[np.ix_(below, below)] = True
+    L = np.tril(full)
+    parents = [next(iter(np.flatnonzero(L[j + 1 :, j]) + j + 1), -1) for j in range(len(L))]
+    return np.array(parents), L
