@@ -11,6 +11,7 @@ import numpy as np
 from .covariance import CovarianceModel
 from .design import Design
 from .linalg.crossprod import CrossProducts, cross_products
+from .linalg.threads import blas_threads
 from .objective import LMMObjective, Solution
 from .optimize import Optimum, minimise
 
@@ -224,7 +225,8 @@ def fit_objective(
     """Minimise an objective and make the record."""
     clock = perf_counter()
     start = None if theta0 is None else objective.x(theta0)
-    optimum = minimise(objective, optimizer, start)
+    with blas_threads(objective.marginal.dense_columns):
+        optimum = minimise(objective, optimizer, start)
     seconds["optimise"] = perf_counter() - clock
     return Fit(
         design=design,

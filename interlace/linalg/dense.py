@@ -34,6 +34,7 @@ class DenseMarginal(Marginal):
         self.slices = [slice(a, b) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
         q, m = z.q, cross.WW.shape[0]
         self._q = q
+        self.dense_columns = q
         # [A, Z'W], side by side, so that one triangular solve serves both.
         self._AB = np.zeros((q, q + m), order="F")
         for b, s in enumerate(self.slices):

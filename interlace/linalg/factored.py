@@ -55,6 +55,7 @@ class FactorMarginal(Marginal):
         self.cross = cross
         self.factor = factor
         self.backend = factor.name
+        self.dense_columns = factor.dense_columns
         z = cross.z
         self.offsets = z.offsets
         self.slices = [slice(a, b) for a, b in zip(self.offsets[:-1], self.offsets[1:])]

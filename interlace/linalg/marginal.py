@@ -26,6 +26,8 @@ class Marginal(ABC):
     backend: str
     #: Whether `traces` costs no more than the rest of an evaluation.
     exact_is_cheap: bool = False
+    #: Columns of the largest matrix factorised as dense.
+    dense_columns: int = 0
 
     @abstractmethod
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
