@@ -9,6 +9,7 @@ times slower; hence the copies.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ class CholmodFactor(SparseFactor):
         return L
 
 
-class _Interface:
+class _Interface(ABC):
     """The calls needed of either version: `numeric` is its factor object."""
 
     numeric: Any
@@ -96,14 +97,17 @@ class _Interface:
     permutation: np.ndarray
     not_positive_definite: type[Exception]
 
+    @abstractmethod
     def factorise(self, M: sp.csc_array) -> None:
-        raise NotImplementedError
+        """Set `numeric` and `logdet`."""
 
+    @abstractmethod
     def solve(self, R: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """M^{-1} R."""
 
+    @abstractmethod
     def lower(self) -> sp.spmatrix:
-        raise NotImplementedError
+        """L of LL' = M[P][:, P]."""
 
 
 class _Version04(_Interface):

@@ -11,10 +11,10 @@ import pytest
 import scipy.sparse as sp
 
 from interlace.errors import ArgumentError, MissingDependencyError, NumericalError
-from interlace.linalg import factor as factor_module
+from interlace.linalg import choose as choice
 from interlace.linalg import schur, sparse
 from interlace.linalg.cholmod import CholmodFactor
-from interlace.linalg.factor import choose
+from interlace.linalg.choose import choose
 from interlace.linalg.nested import NestedFactor, is_nested
 from interlace.linalg.pattern import PairBlocks, ZCross
 from interlace.linalg.schur import SchurFactor
@@ -253,14 +253,14 @@ class TestChoice:
     def test_small_or_dense_tails(self, monkeypatch):
         assert choose(design("crossed")).name == "schur"
         assert choose(design("unbalanced"), "blocked").name == "schur"
-        monkeypatch.setattr(factor_module, "SMALL_TAIL", 0)
+        monkeypatch.setattr(choice, "SMALL_TAIL", 0)
         assert choose(design("crossed, wide")).name == "schur"
 
     def test_large_sparse_tails(self, monkeypatch):
         rng = np.random.default_rng(0)
         codes, Z, levels = designs.crossed(rng, 2000, (1800, 1500), (1, 1))
         cross = designs.cross_of(codes, Z, levels)
-        monkeypatch.setattr("interlace.linalg.cholmod.cholmod_available", lambda: False)
+        monkeypatch.setattr("interlace.linalg.choose.cholmod_available", lambda: False)
         assert choose(cross).name == "superlu"
         assert choose(cross, "blocked").name == "schur"
         if has_cholmod:
@@ -268,8 +268,8 @@ class TestChoice:
             assert choose(cross).name == "cholmod"
 
     def test_a_tail_too_large_for_memory(self, monkeypatch):
-        monkeypatch.setattr(factor_module, "DENSE_BYTES", 1e3)
-        monkeypatch.setattr("interlace.linalg.cholmod.cholmod_available", lambda: False)
+        monkeypatch.setattr(choice, "DENSE_BYTES", 1e3)
+        monkeypatch.setattr("interlace.linalg.choose.cholmod_available", lambda: False)
         assert choose(design("crossed, sparse")).name == "superlu"
 
     def test_refused(self):
