@@ -74,13 +74,13 @@ class SparseCoupling:
     def subtract(self, C: np.ndarray, J: np.ndarray, fresh: bool) -> None:
         """C -= J'J on the lower triangle; C is taken to be zero if `fresh`, which it must be."""
         assert fresh
-        _schur.scatter(C, TILE, self._pointers, self._cols, J, 0, 1)
+        _schur.scatter(C, TILE, self._pointers, self._cols, J)
 
     def inner(self, J: np.ndarray, C: np.ndarray, inverse: np.ndarray) -> np.ndarray:
         """J_l C^{-1} J_l', (levels, k0, k0), from the lower triangle of C^{-1}."""
         k0, n = J.shape[1], len(self.levels)
         W = np.zeros((n, k0, k0))
-        _schur.gather(inverse, self._pointers, self._cols, J, 0, n, W, np.empty(k0))
+        _schur.gather(inverse, self._pointers, self._cols, J, W, np.empty(k0))
         return W
 
     def dot(self, J: np.ndarray, X: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ class Factor(ABC):
 
     @abstractmethod
     def inverse_blocks(self, b: int) -> np.ndarray:
-        """(l_b, k_b, k_b): the diagonal blocks of M^{-1} for the levels of factor b."""
+        """(l_b, k_b, k_b): the diagonal blocks of M^{-1} for the levels of factor b; read only."""
 
     def information(self, b: int) -> np.ndarray:
         """N_b = Σ_l [Z_b'V^{-1}Z_b]_ll, (k_b, k_b), V = W^{-1} + ZΛΛ'Z'.

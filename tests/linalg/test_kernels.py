@@ -108,17 +108,14 @@ def test_scatter_and_gather(rng, k0, tile):
     assert (pointers[:, 0] == indptr[:-1]).all() and (pointers[:, -1] == indptr[1:]).all()
     rows = twins.dense_rows(indptr, cols, J, q)
     flat = rows.reshape(-1, q)
-    for parts in (1, 3):
-        C = np.asfortranarray(rng.normal(size=(q, q)))
-        for part in range(parts):
-            _schur.scatter(C, tile, pointers, cols, J, part, parts)
-        np.testing.assert_allclose(np.tril(C), np.tril(-flat.T @ flat), **CLOSE)
+    C = np.asfortranarray(rng.normal(size=(q, q)))
+    _schur.scatter(C, tile, pointers, cols, J)
+    np.testing.assert_allclose(np.tril(C), np.tril(-flat.T @ flat), **CLOSE)
     S = rng.normal(size=(q, q))
     S = S + S.T
     W = np.zeros((levels, k0, k0))
     lower = np.asfortranarray(np.tril(S) + np.triu(np.full((q, q), np.nan), 1))
-    for begin, end in ((0, 5), (5, levels)):
-        _schur.gather(lower, pointers, cols, J, begin, end, W, np.empty(k0))
+    _schur.gather(lower, pointers, cols, J, W, np.empty(k0))
     np.testing.assert_allclose(W, rows @ S @ rows.transpose(0, 2, 1), **CLOSE)
 
 

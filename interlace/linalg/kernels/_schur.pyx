@@ -98,16 +98,13 @@ cdef void scatter_tile(double* C, Py_ssize_t q, const long long[:, ::1] pointers
 
 
 def scatter(double[::1, :] C, int tile, const long long[:, ::1] pointers, const int[::1] cols,
-            const double[:, ::1] J, Py_ssize_t part, Py_ssize_t parts):
-    """C = -J'J on the lower triangle, tile by tile; only tiles number part, part + parts, …"""
-    cdef Py_ssize_t q = C.shape[0], n_tiles = pointers.shape[1] - 1, row, column, i, j, turn = 0
+            const double[:, ::1] J):
+    """C = -J'J on the lower triangle, tile by tile."""
+    cdef Py_ssize_t q = C.shape[0], n_tiles = pointers.shape[1] - 1, row, column, i, j
     cdef double* base = &C[0, 0]
     with nogil:
         for column in range(n_tiles):
             for row in range(column, n_tiles):
-                turn += 1
-                if (turn - 1) % parts != part:
-                    continue
                 for j in range(column * tile, min(q, (column + 1) * tile)):
                     for i in range(max(j, row * tile), min(q, (row + 1) * tile)):
                         base[i + j * q] = 0.0
@@ -116,13 +113,12 @@ def scatter(double[::1, :] C, int tile, const long long[:, ::1] pointers, const 
 
 cdef void gather_tile(const double* S, Py_ssize_t q, const long long[:, ::1] pointers,
                       const int[::1] cols, const double[:, ::1] J, Py_ssize_t row,
-                      Py_ssize_t column, Py_ssize_t begin, Py_ssize_t end, double[:, :, ::1] W,
-                      double* y) noexcept nogil:
+                      Py_ssize_t column, double[:, :, ::1] W, double* y) noexcept nogil:
     cdef Py_ssize_t l, a, b, first, last
     cdef int i, m, k0 = J.shape[1]
     cdef double s, w
     cdef const double* source
-    for l in range(begin, end):
+    for l in range(pointers.shape[0]):
         last = pointers[l, row + 1]
         if pointers[l, row] == last:
             continue
@@ -161,9 +157,8 @@ cdef void gather_tile(const double* S, Py_ssize_t q, const long long[:, ::1] poi
 
 
 def gather(const double[::1, :] S, const long long[:, ::1] pointers, const int[::1] cols,
-           const double[:, ::1] J, Py_ssize_t begin, Py_ssize_t end, double[:, :, ::1] W,
-           double[::1] work):
-    """W[l] += J_l S J_l' (k0, k0) for levels begin..end, S symmetric by its lower triangle.
+           const double[:, ::1] J, double[:, :, ::1] W, double[::1] work):
+    """W[l] += J_l S J_l' (k0, k0), S symmetric by its lower triangle.
 
     work: (k0,).
     """
@@ -171,7 +166,7 @@ def gather(const double[::1, :] S, const long long[:, ::1] pointers, const int[:
     with nogil:
         for column in range(n_tiles):
             for row in range(column, n_tiles):
-                gather_tile(&S[0, 0], q, pointers, cols, J, row, column, begin, end, W, &work[0])
+                gather_tile(&S[0, 0], q, pointers, cols, J, row, column, W, &work[0])
 
 
 def couple(const long long[::1] indptr, const int[::1] cols, const double[:, ::1] J,
