@@ -295,6 +295,12 @@ def lhs_terms(lhs: str, source: str | None = None) -> list[str]:
 
 
 @lru_cache(maxsize=CACHE_SIZE)
+def term_key(text: str) -> tuple[str, ...]:
+    """The same for right sides that mean the same matrix: ``"x"`` and ``"1 + x"``."""
+    return tuple(str(term) for term in formulaic_terms(text))
+
+
+@lru_cache(maxsize=CACHE_SIZE)
 def formulaic_terms(text: str, source: str | None = None) -> tuple:
     """formulaic's terms of a right side (``Term`` objects, sorted by degree).
 
@@ -468,7 +474,8 @@ def _parse(formula: str) -> Formula:
     parts = _Parts([], [], [])
     _right_side(right, text, parts)
     fixed = _fixed_text(parts.fixed)
-    formulaic_terms(fixed, text)
+    if not _has_dot(fixed):
+        formulaic_terms(fixed, text)
     return Formula(
         text=text,
         response=_response(sides[0][1], text),
@@ -476,6 +483,48 @@ def _parse(formula: str) -> Formula:
         random=_distinct(parts.random, text),
         offsets=tuple(parts.offsets),
     )
+
+
+def _has_dot(text: str) -> bool:
+    return any(token.text == "." for token in tokens_of(text))
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def with_dot(formula: Formula, columns: tuple[str, ...]) -> Formula:
+    """Replace ``.`` in the fixed part by all columns that the formula does not use elsewhere.
+
+    Columns of the response, of offsets and of grouping factors are left out; R leaves out the
+    response alone, but a grouping factor as fixed effect takes all that its random effect has.
+
+    Parameters
+    ----------
+    formula : Formula
+    columns : tuple of str
+        Names of the data's columns.
+
+    Examples
+    --------
+    >>> from interlace.formula import parse, with_dot
+    >>> with_dot(parse("y ~ . + (1 | g)"), ("y", "a", "b", "g")).fixed
+    '(a + b)'
+    """
+    if not _has_dot(formula.fixed):
+        return formula
+    used = {name for term in formula.random for name in term.group}
+    texts = [*formula.offsets, *(formula.response.parts if formula.response else ())]
+    for text in texts:
+        used |= {unquoted(token.text) for token in tokens_of(text) if token.kind == "name"}
+        used |= set(re.findall(r"[^\W\d][\w.]*", text))
+    rest = [quoted(name) for name in columns if name not in used]
+    if not rest:
+        raise FormulaError("'.' stands for no column: the formula uses all of them", formula.text)
+    inside = f"({' + '.join(rest)})"
+    fixed = "".join(
+        inside if token.text == "." else f" {token.text} " if token.text in "+-" else token.text
+        for token in tokens_of(formula.fixed)
+    ).strip()
+    formulaic_terms(fixed, formula.text)
+    return replace(formula, fixed=fixed)
 
 
 def _distinct(terms: Sequence[RandomTermSpec], text: str) -> tuple[RandomTermSpec, ...]:

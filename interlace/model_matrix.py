@@ -24,9 +24,10 @@ from formulaic.materializers import PandasMaterializer
 from interface_meta import override
 
 from .errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
+from .expressions import reason
 from .formula import formulaic_terms
 from .frame import Columns, Labels
-from .transforms import CONTEXT, check_levels, coded, reason
+from .transforms import CONTEXT, check_levels, coded
 
 #: Formulas whose structure is kept.
 CACHE_SIZE = 512
@@ -66,7 +67,12 @@ class PlainMatrix:
     codings: dict[str, Coding]
 
     def matrix(self, columns: Columns) -> np.ndarray:
-        """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing."""
+        """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing.
+
+        A sole intercept is a read-only broadcast of 1.0.
+        """
+        if self.names == ("Intercept",):
+            return np.broadcast_to(np.float64(1.0), (columns.n, 1))
         X = np.empty((columns.n, len(self.names)))
         at = 0
         for scale, factors in self.products:

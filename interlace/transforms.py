@@ -6,24 +6,17 @@ formulaic hands it, so that new data are transformed as the training data were.
 
 from __future__ import annotations
 
-import ast
-import builtins
-import re
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from formulaic.materializers.types import FactorValues
 from formulaic.transforms import TRANSFORMS, ContrastsRegistry, encode_contrasts
-from formulaic.utils.code import sanitize_variable_names
-from formulaic.utils.layered_mapping import LayeredMapping
-from formulaic.utils.stateful_transforms import stateful_eval, stateful_transform
+from formulaic.utils.stateful_transforms import stateful_transform
 
-from .errors import ArgumentError, DataError, FormulaError, listing, suggestion
+from .errors import ArgumentError, DataError, listing, suggestion
 from .frame import Labels, label_numbers
-from .tokens import python_text
 
 #: Names of the codings of a factor, as in ``contrasts={"f": "sum"}``.
 CONTRASTS = ("treatment", "sum", "helmert", "poly", "SAS", "diff")
@@ -170,6 +163,12 @@ def dummy(data: Any, levels: Any = None) -> FactorValues:
     return FactorValues(columns, kind="numerical", spans_intercept=False, format="{name}[{field}]")
 
 
+def labels_from(value: Any) -> Labels:
+    """The value of a grouping expression as labels."""
+    values = _categorical(value).array
+    return Labels(values.codes, np.asarray(values.categories), bool(values.ordered))
+
+
 # --- splines --------------------------------------------------------------------------------
 
 
@@ -255,98 +254,3 @@ CONTEXT: dict[str, Any] = {
         for name in ("sqrt", "log1p", "expm1", "sin", "cos", "tan", "tanh", "floor", "sign")
     },
 }
-
-
-# --- expressions ----------------------------------------------------------------------------
-
-
-class Name(NamedTuple):
-    """A name in an expression: `path` is ``total.fruits`` where `name` is ``total``."""
-
-    name: str
-    path: str
-    called: bool
-
-
-@lru_cache(maxsize=512)
-def names_in(expression: str) -> tuple[Name, ...]:
-    """Names that a Python expression uses, in order of appearance.
-
-    Raises
-    ------
-    FormulaError
-        If it is no expression.
-    """
-    aliases: dict[str, str] = {}
-    try:
-        tree = ast.parse(sanitize_variable_names(expression.strip("{}"), {}, aliases), mode="eval")
-    except SyntaxError:
-        raise FormulaError(f"{expression!r} is no valid expression", expression) from None
-    called: set[int] = set()
-    paths: dict[int, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            called.add(id(node.func))
-        if isinstance(node, ast.Attribute):
-            parts, inner = [node.attr], node.value
-            while isinstance(inner, ast.Attribute):
-                parts, inner = [inner.attr, *parts], inner.value
-            if isinstance(inner, ast.Name) and id(inner) not in paths:
-                paths[id(inner)] = ".".join([inner.id, *parts])
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            name = aliases.get(node.id, node.id)
-            found.append(Name(name, paths.get(id(node), name), id(node) in called))
-    return tuple(dict.fromkeys(found))
-
-
-def is_known(name: str, context: Mapping[str, Any]) -> bool:
-    """Whether a name that is no column means something in a formula."""
-    return name in CONTEXT or name in context or hasattr(builtins, name)
-
-
-def requote(text: str, names: Iterable[str]) -> str:
-    """`text` with the dotted column names `names` (R's ``total.fruits``) back-quoted."""
-    for name in sorted(names, key=len, reverse=True):
-        pattern = rf"(`[^`]*`|'[^']*'|\"[^\"]*\")|(?<![\w.]){re.escape(name)}(?![\w.]|\()"
-        text = re.sub(pattern, lambda found: found[1] or f"`{found[0]}`", text)
-    return text
-
-
-def evaluate(
-    expression: str, values: Mapping[str, Any], context: Mapping[str, Any], state: dict
-) -> Any:
-    """The value of an expression of columns.
-
-    Raises
-    ------
-    DataError
-        If it cannot be evaluated; the message has the expression and the reason.
-    """
-    try:
-        with np.errstate(all="ignore"):
-            value = stateful_eval(
-                python_text(expression),
-                LayeredMapping(dict(values), context, CONTEXT),
-                None,
-                state,
-                None,
-            )
-    except (DataError, ArgumentError):
-        raise
-    except Exception as error:
-        raise DataError(f"{expression!r} cannot be computed: {reason(error)}") from None
-    return value.__wrapped__ if isinstance(value, FactorValues) else value
-
-
-def reason(error: BaseException) -> str:
-    """Why an evaluation failed, in one line."""
-    found = re.search(r"\[\w+: (.*)\]", str(error), re.S)
-    return (found[1] if found else str(error)).strip().split("\n")[0] or type(error).__name__
-
-
-def labels_from(value: Any) -> Labels:
-    """The value of a grouping expression as labels."""
-    values = _categorical(value).array
-    return Labels(values.codes, np.asarray(values.categories), bool(values.ordered))

@@ -1,0 +1,59 @@
+"""Linearly dependent columns of X."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: A column counts as dependent on those before it when projecting them out leaves less than this
+#: share of its length: LINPACK's dqrdc2 as R calls it, hence what lme4 drops.
+RANK_TOLERANCE = 1e-7
+
+#: Squared share above which the Cholesky factor of the Gram matrix answers for certain: rounding
+#: there is of order 1e-15, so 1e-10 is safely above the square of the tolerance, 1e-14.
+CERTAIN = 1e-10
+
+
+def independent_columns(X: np.ndarray) -> np.ndarray:
+    """Positions of the columns that are kept, (rank,): later ones go, as in R.
+
+    Parameters
+    ----------
+    X : (n, p) ndarray
+    """
+    n, p = X.shape
+    if n >= p and _plainly_full(X):
+        return np.arange(p)
+    R = np.linalg.qr(X, mode="r")
+    return _limited_pivoting(R)
+
+
+def _plainly_full(X: np.ndarray) -> bool:
+    """Whether the Gram matrix of the scaled columns shows full rank, without a QR of X."""
+    gram = X.T @ X
+    norms = np.sqrt(np.diag(gram))
+    if not norms.all() or not np.isfinite(norms).all():
+        return False
+    gram /= norms[:, None]
+    gram /= norms
+    try:
+        pivots = np.diag(np.linalg.cholesky(gram))
+    except np.linalg.LinAlgError:
+        return False
+    return bool((pivots**2 > CERTAIN).all())
+
+
+def _limited_pivoting(R: np.ndarray) -> np.ndarray:
+    """dqrdc2's choice of columns, on the triangular factor, whose columns have X's geometry."""
+    work = R.copy()
+    p = work.shape[1]
+    lengths = np.linalg.norm(work, axis=0)
+    lengths[lengths == 0] = 1.0
+    kept = []
+    for j in range(p):
+        left = np.linalg.norm(work[:, j])
+        if left < RANK_TOLERANCE * lengths[j] or len(kept) == len(work):
+            continue
+        kept.append(j)
+        q = work[:, j] / left
+        work[:, j + 1 :] -= np.outer(q, q @ work[:, j + 1 :])
+    return np.array(kept, dtype=np.intp)

@@ -1,0 +1,243 @@
+"""The vectors of a model: response, weights, offset, and the rows that are used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .errors import ArgumentError, ArgumentTypeError, DataError, listing
+from .expressions import evaluate
+from .formula import Response
+from .frame import Columns, Labels, as_float, row_labels
+from .grouping import vectors
+from .tokens import unquoted
+
+
+def response(
+    spec: Response, columns: Columns, context: Mapping[str, Any], state: dict, linear: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values of the left side.
+
+    Parameters
+    ----------
+    spec : Response
+    columns : Columns
+        Rows without missing values.
+    context, state
+        As in :func:`interlace.expressions.evaluate`.
+    linear : bool
+        Whether the model is linear: then the response must be numeric and must vary.  Otherwise
+        ``cbind()`` and factors of two levels (the second counts as success) are understood too.
+
+    Returns
+    -------
+    y : (n,) float64 ndarray
+        Proportions for ``cbind`` and ``k / n``.
+    trials : (n,) float64 ndarray or None
+        Their denominators.
+
+    Raises
+    ------
+    DataError
+        If the values do not suit the model.
+    """
+    if spec.kind == "cbind" and linear:
+        raise DataError(
+            f"{spec.text} counts successes and failures, which a linear mixed model cannot use; "
+            'fit it with glmer(..., family="binomial")'
+        )
+    parts = [_numbers(part, columns, context, state, linear) for part in spec.parts]
+    trials = None
+    if spec.kind == "column":
+        y = parts[0]
+    else:
+        trials = parts[0] + parts[1] if spec.kind == "cbind" else parts[1]
+        if (trials <= 0).any():
+            raise DataError(
+                f"the number of trials in {spec.text} is not positive in row(s) "
+                f"{row_labels(columns.index, trials <= 0)}"
+            )
+        y = parts[0] / trials
+    if linear and len(y) and y.min() == y.max():
+        raise DataError(
+            f"the response {spec.text!r} is constant ({y[0]:g}) in the {len(y)} row(s) used; "
+            "there is nothing to model"
+        )
+    return y, trials
+
+
+def _numbers(
+    expression: str, columns: Columns, context: Mapping[str, Any], state: dict, linear: bool
+) -> np.ndarray:
+    column = columns.values.get(unquoted(expression))
+    if isinstance(column, Labels):
+        if not linear and len(column.levels) == 2:
+            return (column.codes == 1).astype(np.float64)
+        shown = listing(map(repr, column.levels), 5)
+        remedy = (
+            "convert it, e.g. with pandas.to_numeric"
+            if linear
+            else "a factor as response has two levels: the second counts as success"
+        )
+        raise DataError(
+            f"the response {expression!r} is not numeric but has the values {shown}; {remedy}"
+        )
+    if column is not None:
+        return as_float(column)
+    return numeric(expression, evaluate(expression, vectors(columns), context, state), columns)
+
+
+def numeric(expression: str, value: Any, columns: Columns) -> np.ndarray:
+    """The value of an expression as float64 numbers, one per row and finite.
+
+    Raises
+    ------
+    DataError
+        If it is anything else.
+    """
+    array = np.asarray(value)
+    if array.ndim == 0 and array.dtype.kind in "biuf":
+        array = np.full(columns.n, array)
+    if array.shape != (columns.n,) or array.dtype.kind not in "biuf":
+        what = f"shape {array.shape}" if array.dtype.kind in "biuf" else "values that are no numbers"
+        raise DataError(f"{expression!r} gives {what}; one number per row is needed")
+    array = as_float(array)
+    bad = ~np.isfinite(array)
+    if bad.any():
+        raise DataError(
+            f"{expression!r} is not finite in {bad.sum()} row(s): "
+            f"{row_labels(columns.index, bad)}; the logarithm or root of values that are not "
+            "positive? Change the expression or drop the rows"
+        )
+    return array
+
+
+def vector(value: Any, argument: str, index: pd.Index) -> np.ndarray:
+    """An argument that holds one number per row of the data, as float64; NaN is missing.
+
+    Parameters
+    ----------
+    value : array-like or Series
+    argument : str
+        Its name, for messages.
+    index : pandas.Index
+        Row labels of the data.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If the length or the type is wrong, or a Series has other row labels than the data.
+    """
+    _check_index(value, argument, index)
+    try:
+        array = np.asarray(
+            value.to_numpy(dtype=float, na_value=np.nan) if isinstance(value, pd.Series) else value
+        )
+        array = array.astype(np.float64, copy=False)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(
+            f"{argument} must be numbers or the name of a column, got {type(value).__name__} "
+            f"with {np.asarray(value).ravel()[:3].tolist()!r}"
+        ) from None
+    _check_length(array, argument, len(index))
+    return np.ascontiguousarray(array)
+
+
+def _check_index(value: Any, argument: str, index: pd.Index) -> None:
+    if not isinstance(value, pd.Series) or len(value) != len(index):
+        return
+    plain = isinstance(value.index, pd.RangeIndex) and value.index.start == 0
+    if not plain and not value.index.equals(index):
+        raise ArgumentError(
+            f"{argument} is a Series whose row labels differ from those of data; reindex it to "
+            f"the rows of data, or pass {argument}.to_numpy() to match by position"
+        )
+
+
+def _check_length(array: np.ndarray, argument: str, n: int) -> None:
+    if array.ndim != 1:
+        raise ArgumentError(
+            f"{argument} must have one value per row of data ({n}), got "
+            f"{'a single number' if array.ndim == 0 else f'an array of shape {array.shape}'}"
+        )
+    if len(array) != n:
+        raise ArgumentError(
+            f"{argument} has {len(array)} values but data has {n} rows; give one per row, "
+            "before rows are dropped"
+        )
+
+
+def check_weights(weights: np.ndarray, index: pd.Index) -> None:
+    """Refuse weights that are not positive and finite.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    bad = ~(np.isfinite(weights) & (weights > 0))
+    if bad.any():
+        raise ArgumentError(
+            f"weights must be positive and finite; row(s) {row_labels(index, bad)} have "
+            f"{listing(f'{w:g}' for w in weights[bad][:5])}. Leave out rows of weight zero with "
+            "subset="
+        )
+
+
+def subset_rows(subset: Any, columns: Columns) -> np.ndarray:
+    """Mask of the rows of a subset.
+
+    Parameters
+    ----------
+    subset : array of bool, Series of bool, or str
+        A column of booleans, or an expression as pandas' ``DataFrame.query`` takes it.
+    columns : Columns
+        All rows of the data.
+
+    Returns
+    -------
+    (n,) bool ndarray
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If it is no mask of the rows, or selects none.
+    """
+    if isinstance(subset, str):
+        mask = _query(subset, columns)
+    else:
+        _check_index(subset, "subset", columns.index)
+        mask = np.asarray(subset)
+        if mask.dtype.kind == "O" and all(isinstance(m, bool | np.bool_) for m in mask.ravel()):
+            mask = mask.astype(bool)
+        if mask.dtype.kind != "b":
+            raise ArgumentTypeError(
+                "subset must be booleans, one per row of data, or an expression such as "
+                f"'Days > 2'; got {type(subset).__name__} of {mask.dtype}"
+            )
+        _check_length(mask, "subset", columns.n)
+    if not mask.any():
+        raise ArgumentError(f"subset selects none of the {columns.n} rows of data")
+    return mask
+
+
+def _query(expression: str, columns: Columns) -> np.ndarray:
+    column = columns.values.get(expression)
+    if isinstance(column, np.ndarray):
+        value: Any = column
+    else:
+        try:
+            value = columns.pandas(columns.values).eval(expression, engine="python")
+        except Exception as error:
+            raise ArgumentError(
+                f"subset={expression!r} cannot be evaluated: {str(error).splitlines()[0]}"
+            ) from None
+    mask = np.asarray(value)
+    if mask.shape != (columns.n,) or mask.dtype.kind != "b":
+        raise ArgumentError(
+            f"subset={expression!r} does not give one truth value per row; write a comparison "
+            "such as 'Days > 2'"
+        )
+    return mask
