@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,13 +88,13 @@ def cooks_distance(fit: Fit, hat: np.ndarray | None = None) -> np.ndarray:
         return (residual / (1.0 - hat)) ** 2 * hat / fit.p
 
 
-def augment(fit: Fit, data: pd.DataFrame | None = None, influence: bool = True) -> pd.DataFrame:
+def augment(fit: Fit, data: Any = None, influence: bool = True) -> pd.DataFrame:
     """The rows of the fit with fitted values and residuals, broom.mixed's columns.
 
     Parameters
     ----------
     fit : Fit
-    data : DataFrame, optional
+    data : data frame, optional
         The data of the fit, whose columns come first; default: response, fixed-effects columns
         and grouping factors.
     influence : bool, default True
@@ -112,7 +113,7 @@ def augment(fit: Fit, data: pd.DataFrame | None = None, influence: bool = True) 
         If rows of the fit are not in ``data``.
     """
     design = fit.design
-    frame = _columns_of(design) if data is None else _rows_of(data, design.index)
+    frame = _columns_of(design) if data is None else _rows_of(data, design)
     new = {".fitted": fit.fitted, ".resid": residual_array(fit)}
     if influence:
         new[".hat"] = hat_values(fit)
@@ -135,18 +136,22 @@ def _columns_of(design) -> pd.DataFrame:
     return pd.DataFrame(columns, index=design.index)
 
 
-def _rows_of(data: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
+def _rows_of(data: Any, design) -> pd.DataFrame:
     import narwhals.stable.v2 as nw
 
-    frame = nw.from_native(data).lazy().collect("pandas").to_native()
-    if not isinstance(data, pd.DataFrame):
-        frame.index = pd.RangeIndex(len(frame))
-    if not index.isin(frame.index).all() or not frame.index.is_unique:
+    frame = (
+        data if isinstance(data, pd.DataFrame) else nw.from_native(data).lazy().collect("pandas")
+    )
+    if not isinstance(frame, pd.DataFrame):
+        frame = frame.to_native()
+    positions = np.arange(len(frame)) if design.rows is None else design.rows
+    fits = positions.size == design.y.size and positions.max(initial=-1) < len(frame)
+    if not fits or not frame.index[positions].equals(design.index):
         raise ArgumentError(
-            f"data has {len(frame)} rows whose index does not name the {len(index)} rows of the "
-            "fit once each; pass the frame that was fitted"
+            f"data has {len(frame)} rows, whose index does not match that of the {design.y.size} "
+            "rows of the fit; pass the frame that was fitted"
         )
-    return frame.loc[index]
+    return frame.iloc[positions]
 
 
 @dataclass(frozen=True)

@@ -261,7 +261,9 @@ def predict(
         raise ArgumentError(f"type={type!r} is not known; use 'response' or 'link'")
     masks = selection(fit, include_re)
     rows = rows_of(fit, newdata, masks, new_levels, offset)
-    return pd.Series(linear_predictor(fit, rows, masks), index=rows.index, name="prediction")
+    eta = linear_predictor(fit, rows, masks)
+    values = fit.design.pad(eta) if newdata is None else pd.Series(eta, index=rows.index)
+    return values.rename("prediction")
 
 
 # -- standard errors ------------------------------------------------------------------------------
@@ -387,9 +389,9 @@ def _quadratic(marginal, stars: list[tuple[np.ndarray, np.ndarray]], fit: Fit) -
         for (_, star), start in zip(stars, starts, strict=False):
             k = star.shape[1]
             codes = chunk[:, position].astype(np.int64)
-            known = np.flatnonzero(codes >= 0)
+            at = np.flatnonzero(codes >= 0)
             for j in range(k):
-                R[start + codes[known] * k + j, known] = chunk[known, position + 1 + j]
+                R[start + codes[at] * k + j, at] = chunk[at, position + 1 + j]
             position += 1 + k
         out[first : first + CHUNK] = np.einsum("qr,qr->r", R, marginal.solve(R))
     return out[inverse.ravel()]

@@ -15,6 +15,7 @@ from .fit import Fit, refit_ml, refit_response
 from .inference import wald
 from .inference.anova import anova_table
 from .inference.lrt import likelihood_ratio
+from .predict import Prediction
 
 
 class LMMResult(tables.Maketables):
@@ -37,13 +38,21 @@ class LMMResult(tables.Maketables):
     [24.741, 5.922, 0.066, 25.592]
     """
 
+    #: Arguments of the call that made the fit, data included; not kept in a pickle.
+    call: dict[str, Any] | None = None
+
     def __init__(self, fit: Fit) -> None:
         self.fit = fit
 
     def __getstate__(self) -> dict[str, Any]:
         return {"fit": self.fit}
 
-    # -- fixed effects ------------------------------------------------------------------------
+    def __copy__(self) -> LMMResult:
+        other = LMMResult(self.fit)
+        other.call = self.call
+        return other
+
+    # -- fixed effects ---------------------------------------------------------------------------
 
     def _series(self, values: Any, name: str) -> pd.Series:
         return pd.Series(np.array(values), index=list(self.fit.design.x_names), name=name)
@@ -171,7 +180,7 @@ class LMMResult(tables.Maketables):
             )
         return self.conf_int(level, df_method="normal")
 
-    # -- random effects and variances -----------------------------------------------------------
+    # -- random effects and variances ------------------------------------------------------------
 
     @property
     def random_effects(self) -> dict[str, pd.DataFrame]:
@@ -244,7 +253,7 @@ class LMMResult(tables.Maketables):
         """Residual variance."""
         return self.fit.sigma**2
 
-    # -- the fit --------------------------------------------------------------------------------
+    # -- the fit ---------------------------------------------------------------------------------
 
     @property
     def llf(self) -> float:
@@ -333,10 +342,10 @@ class LMMResult(tables.Maketables):
         """``"gaussian"``."""
         return "gaussian"
 
-    # -- values -----------------------------------------------------------------------------------
+    # -- values ----------------------------------------------------------------------------------
 
     def _by_row(self, values: np.ndarray, name: str) -> pd.Series:
-        return pd.Series(values, index=self.fit.design.index, name=name)
+        return self.fit.design.pad(values).rename(name)
 
     @property
     def fittedvalues(self) -> pd.Series:
@@ -428,7 +437,7 @@ class LMMResult(tables.Maketables):
         new_levels: str = "error",
         offset: Any = None,
         new_level_variance: bool = False,
-    ) -> predict.Prediction:
+    ) -> Prediction:
         """Predictions with standard errors; ``summary_frame(alpha)`` tabulates the intervals.
 
         Parameters
@@ -491,8 +500,7 @@ class LMMResult(tables.Maketables):
             raise ArgumentError(
                 f"new_y has shape {y.shape}; the fit has {self.fit.n} rows and needs one value each"
             )
-        # A sum is finite unless a term is not, or it overflows, which no response may either.
-        if not np.isfinite(y.sum()):
+        if not np.isfinite(y).all():
             raise ArgumentError("new_y has values that are missing or not finite")
         return LMMResult(refit_response(self.fit, y))
 
@@ -500,7 +508,7 @@ class LMMResult(tables.Maketables):
         """The maximum-likelihood fit of the same model (itself if it is one)."""
         return LMMResult(refit_ml(self.fit)) if self.fit.is_reml else self
 
-    # -- tests --------------------------------------------------------------------------------------
+    # -- tests -----------------------------------------------------------------------------------
 
     def anova(
         self,
@@ -574,7 +582,7 @@ class LMMResult(tables.Maketables):
         """Joint F test of a linear hypothesis, under statsmodels' name."""
         return self.wald_test(hypothesis)
 
-    # -- tables and text ------------------------------------------------------------------------------
+    # -- tables and text -------------------------------------------------------------------------
 
     def tidy(
         self,

@@ -298,7 +298,9 @@ def _random_effects(fit: Fit, r_names: bool) -> Table:
         (groups[i], first[i], second[i]): table["sd_or_corr"].iat[i]
         for i in np.flatnonzero(~is_variance)
     }
-    rows, previous, above = [], None, []
+    rows: list[list[str]] = []
+    previous: str | None = None
+    above: list[str] = []
     for group, name, variance, sd in zip(
         variances["group"], variances["term1"], shown, shown_sd, strict=True
     ):

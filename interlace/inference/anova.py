@@ -74,8 +74,8 @@ def term_contrasts(design, type: str) -> dict[str, np.ndarray]:
     slices = dict(design.x_terms)
     names = [n for n in slices if n != "Intercept" and slices[n].stop > slices[n].start]
     if type == "I":
-        R = np.linalg.qr(design.X, mode="r")
-        return {name: R[slices[name]] for name in names}
+        L = _doolittle(design.X)
+        return {name: L[slices[name]] for name in names}
     codings = {c.name: c for c in decode(design)}
     if type == "II":
         return {name: _type_two(design.X, slices, codings, name) for name in names}
@@ -85,17 +85,27 @@ def term_contrasts(design, type: str) -> dict[str, np.ndarray]:
 def _type_two(
     X: np.ndarray, slices: dict[str, slice], codings: dict[str, TermCoding], name: str
 ) -> np.ndarray:
-    """Rows of the term in the triangular factor of [those not containing it, it, the others]."""
+    """The term given those that do not contain it; its own coefficients if none does."""
     p = X.shape[1]
     containing = [n for n in codings if codings[n].contains(codings[name])]
+    if not containing:
+        return np.eye(p)[slices[name]]
     last = [j for n in containing for j in range(p)[slices[n]]]
     own = list(range(p)[slices[name]])
     first = [j for j in range(p) if j not in own and j not in last]
     order = first + own + last
-    R = np.linalg.qr(X[:, order], mode="r")
     L = np.zeros((len(own), p))
-    L[:, order] = R[len(first) : len(first) + len(own)]
+    L[:, order] = _doolittle(X[:, order])[len(first) : len(first) + len(own)]
     return L
+
+
+def _doolittle(X: np.ndarray) -> np.ndarray:
+    """The unit triangular factor of X'X = L D L', transposed: each column given those before it.
+
+    The degrees of freedom of an F test depend on the scale of its rows: this is lmerTest's.
+    """
+    R = np.asarray(np.linalg.qr(X, mode="r"))
+    return R / np.diagonal(R)[:, None]
 
 
 def _type_three(design, codings: dict[str, TermCoding], names: list[str]) -> dict[str, np.ndarray]:
@@ -116,7 +126,7 @@ def _type_three(design, codings: dict[str, TermCoding], names: list[str]) -> dic
         blocks.append(block)
     D = np.concatenate(blocks, axis=1)
     # Only linear relations between columns matter: the triangular factor has them all.
-    R = np.linalg.qr(np.concatenate([D, design.X], axis=1), mode="r")
+    R = np.asarray(np.linalg.qr(np.concatenate([D, design.X], axis=1), mode="r"))
     D, X = R[:, : D.shape[1]], R[:, D.shape[1] :]
     basis = _basis(D, starts, reference)
     S = D[:, basis]
@@ -146,8 +156,7 @@ def _type_three(design, codings: dict[str, TermCoding], names: list[str]) -> dic
 
 
 def _all_cells(coding: TermCoding) -> tuple[np.ndarray, np.ndarray]:
-    """One column per observed cell of the term (times each covariate column), and whether the
-    cell is at the first level of some factor."""
+    """One column per observed cell and covariate column; and the cells at some first level."""
     n = len(coding.values)
     columns, is_reference = [], []
     for cell in product(*(range(k) for k in coding.n_levels)):

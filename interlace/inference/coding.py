@@ -7,6 +7,7 @@ columns of X: a factor's rows take as many distinct values as it has levels.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,16 +151,16 @@ class _Decoder:
             if first.size:
                 rank = (rank - first[0]) % len(distinct)
             return rank[codes.ravel()], len(distinct)
-        labels = dict.fromkeys(
+        found = dict.fromkeys(
             label
             for name, variables in self.variables.items()
             if variable in variables
             for j in range(len(self.names))[self.slices[name]]
             if (label := self._label(j, variable)) is not None
         )
-        if not all(labels) or _is_basis(variable, list(labels)):
+        if not all(found) or _is_basis(variable, list(found)):
             return None
-        return self._from_indicators(variable, list(labels))
+        return self._from_indicators(variable, list(found))
 
     def _from_indicators(self, variable: str, labels: list[str]) -> tuple[np.ndarray, int]:
         codes = np.full(self.n, -1)
@@ -194,8 +195,8 @@ class _Decoder:
         return np.column_stack(list(sums.values()))
 
 
-def _is_basis(variable: str, labels: list[str | None]) -> bool:
-    """Numbered columns of a function other than those that make factors: poly, bs, …"""
+def _is_basis(variable: str, labels: Sequence[str | None]) -> bool:
+    """Numbered columns of a function other than those that make factors: poly, bs and the like."""
     call = re.match(r"([A-Za-z_][\w.]*)\s*\(", variable)
     makes_factor = call is None or call[1] in ("C", "factor", "as.factor")
     numbered = all(label and re.fullmatch(r"\[\d+\]", label) for label in labels)

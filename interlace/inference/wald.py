@@ -263,7 +263,7 @@ def _from_text(text: str, names: list[str]) -> tuple[np.ndarray, np.ndarray, lis
 
 
 def _row_label(row: np.ndarray, rhs: float, names: list[str]) -> str:
-    parts = []
+    parts: list[str] = []
     for value, name in zip(row, names, strict=True):
         if value == 0.0:
             continue

@@ -1,0 +1,174 @@
+"""Predictions and their standard errors against the dense mixed-model equations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace
+from interlace.errors import ArgumentError, DataError
+
+SLEEP = ("sleepstudy", "Reaction ~ Days + (Days | Subject)")
+
+
+def dense_columns(fit) -> list[np.ndarray]:
+    """Z of each grouping factor, (n, l_b k_b), level-major."""
+    out = []
+    for factor in fit.design.factors:
+        Z = np.asarray(factor.Z)
+        wide = np.zeros((fit.n, len(factor.levels), Z.shape[1]))
+        wide[np.arange(fit.n), factor.codes] = Z
+        out.append(wide.reshape(fit.n, -1))
+    return out
+
+
+def dense_se(fit) -> np.ndarray:
+    """From the inverse of Henderson's equations for (b, beta)."""
+    Z = np.hstack(dense_columns(fit))
+    G = []
+    for factor, T in zip(fit.design.factors, fit.T, strict=True):
+        G.append(np.kron(np.eye(len(factor.levels)), np.linalg.inv(T @ T.T)))
+    q = Z.shape[1]
+    W = np.eye(fit.n) if fit.design.weights is None else np.diag(fit.design.weights)
+    rows = np.hstack([Z, fit.design.X])
+    H = rows.T @ W @ rows
+    start = 0
+    for block in G:
+        H[start : start + len(block), start : start + len(block)] += block
+        start += len(block)
+    assert start == q
+    return fit.sigma * np.sqrt(np.einsum("ri,ij,rj->r", rows, np.linalg.inv(H), rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "weighted"),
+    [
+        (*SLEEP, False),
+        (*SLEEP, True),
+        ("Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)", False),
+        ("Machines", "score ~ Machine + (1 | Worker/Machine)", True),
+        ("Machines", "score ~ Machine + (Machine | Worker)", False),
+    ],
+)
+def test_standard_errors(dataset, name, formula, weighted) -> None:
+    data = dataset(name)
+    weights = np.linspace(0.5, 2.0, len(data)) if weighted else None
+    fit = interlace.fit(formula, data, weights=weights)
+    found = fit.get_prediction().se
+    np.testing.assert_allclose(found, dense_se(fit.fit), rtol=1e-7)
+    # New rows take the same way.
+    again = fit.get_prediction(data).se
+    np.testing.assert_allclose(again, found, rtol=1e-10)
+
+
+def test_standard_errors_of_a_singular_fit(fit_cache) -> None:
+    m = fit_cache("Dyestuff2", "Yield ~ 1 + (1 | Batch)")
+    np.testing.assert_allclose(m.get_prediction().se, m.fe_bse.iloc[0], rtol=1e-12)
+
+
+def test_against_lme4(fit_cache, dataset) -> None:
+    m = fit_cache(*SLEEP)
+    # predict(m, se.fit = TRUE); lme4's theta is good to 1e-5.
+    frame = m.get_prediction(dataset("sleepstudy").head(3)).summary_frame()
+    np.testing.assert_allclose(frame["mean_se"], [12.25481, 10.54339, 9.11383], rtol=1e-5)
+    np.testing.assert_allclose(frame["mean"], [253.6637, 273.3299, 292.9962], rtol=1e-6)
+    names = "mean mean_se mean_ci_lower mean_ci_upper obs_ci_lower obs_ci_upper"
+    assert list(frame.columns) == names.split()
+
+
+def test_population_means(fit_cache, dataset) -> None:
+    m = fit_cache(*SLEEP)
+    new = pd.DataFrame({"Days": [0.0, 5.0]})  # no grouping column is needed
+    prediction = m.get_prediction(new, include_re=False)
+    x = np.array([[1.0, 0.0], [1.0, 5.0]])
+    np.testing.assert_allclose(prediction.mean, x @ m.fe_params, rtol=1e-12)
+    np.testing.assert_allclose(prediction.se**2, np.diag(x @ m.vcov() @ x.T), rtol=1e-10)
+    frame = prediction.summary_frame()
+    interval = m.t_test(x)
+    np.testing.assert_allclose(frame["mean_ci_lower"], interval["conf_low"], rtol=1e-10)
+    spread = (frame["obs_ci_upper"] - frame["obs_ci_lower"]) ** 2
+    half = (frame["mean_ci_upper"] - frame["mean_ci_lower"]) ** 2
+    ratio = (prediction.se**2 + m.scale) / prediction.se**2
+    np.testing.assert_allclose(spread / half, ratio, rtol=1e-10)
+    wide = prediction.summary_frame(alpha=0.01)
+    assert (wide["mean_ci_upper"] > frame["mean_ci_upper"]).all()
+
+
+def test_rows_of_the_fit_and_new_rows_agree(fit_cache, dataset) -> None:
+    m = fit_cache("Machines", "score ~ Machine + (1 | Worker/Machine)")
+    data = dataset("Machines")
+    pd.testing.assert_series_equal(m.predict(), m.fittedvalues, check_names=False)
+    shuffled = data.sample(frac=1.0, random_state=1)
+    found = m.predict(shuffled)
+    assert list(found.index) == list(shuffled.index)
+    np.testing.assert_allclose(found.loc[data.index], m.fittedvalues, rtol=1e-12)
+
+
+def test_new_levels(fit_cache) -> None:
+    m = fit_cache(*SLEEP)
+    new = pd.DataFrame({"Days": [2.0, 2.0], "Subject": ["308", "999"]})
+    with pytest.raises(DataError, match="999"):
+        m.predict(new)
+    found = m.predict(new, new_levels="population")
+    assert found.iloc[1] == pytest.approx(m.predict(new, include_re=False).iloc[1], rel=1e-12)
+    assert found.iloc[0] == pytest.approx(m.predict(new.head(1)).iloc[0], rel=1e-12)
+    with pytest.raises(ArgumentError, match="'error' or 'population'"):
+        m.predict(new, new_levels="zero")
+    # The variance of a new subject is left out, as in lme4, unless asked for.
+    plain = m.get_prediction(new, new_levels="population")
+    x = np.array([1.0, 2.0])
+    assert plain.se[1] ** 2 == pytest.approx(x @ m.vcov().to_numpy() @ x, rel=1e-10)
+    full = m.get_prediction(new, new_levels="population", new_level_variance=True)
+    S = m.variance_components["Subject"].to_numpy()
+    assert full.se[1] ** 2 == pytest.approx(plain.se[1] ** 2 + x @ S @ x, rel=1e-10)
+    assert full.se[0] == plain.se[0]
+
+
+def test_some_of_the_random_effects(fit_cache) -> None:
+    m = fit_cache(*SLEEP)
+    modes = m.random_effects["Subject"]
+    subjects = np.asarray(m.fit.design.factors[0].levels)[m.fit.design.factors[0].codes]
+    fixed = m.predict(include_re=False)
+    intercepts = fixed + modes.loc[subjects, "Intercept"].to_numpy()
+    for text in ("(1 | Subject)", "~ (1|Subject)", ["(1 | Subject)"]):
+        np.testing.assert_allclose(m.predict(include_re=text), intercepts, rtol=1e-12)
+    for text in ("Subject", "(Days | Subject)", "(1 + Days || Subject)"):
+        np.testing.assert_allclose(m.predict(include_re=text), m.fittedvalues, rtol=1e-12)
+    np.testing.assert_allclose(m.predict(include_re=[]), fixed, rtol=1e-12)
+    with pytest.raises(ArgumentError, match="Subject"):
+        m.predict(include_re="Subjekt")
+    with pytest.raises(ArgumentError, match="no random effect 'x'"):
+        m.predict(include_re="(0 + x | Subject)")
+    with pytest.raises(ArgumentError, match="include_re"):
+        m.predict(include_re=3)
+
+
+def test_one_of_two_grouping_factors(fit_cache, dataset) -> None:
+    m = fit_cache("Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)")
+    data = dataset("Penicillin").drop(columns="plate")
+    found = m.predict(data, include_re="sample")  # plate is not needed
+    modes = m.random_effects["sample"]["Intercept"]
+    expected = m.fe_params.iloc[0] + modes.loc[data["sample"].astype(str)].to_numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    # Its standard error is that of the part alone.
+    assert (m.get_prediction(data, include_re="sample").se > 0.0).all()
+
+
+def test_arguments_that_are_wrong(fit_cache, dataset) -> None:
+    m = fit_cache(*SLEEP)
+    with pytest.raises(ArgumentError, match="'response' or 'link'"):
+        m.predict(type="terms")
+    with pytest.raises(ArgumentError, match="rows of the fit"):
+        m.predict(offset=1.0)
+    with pytest.raises(DataError, match="Days"):
+        m.predict(dataset("sleepstudy").drop(columns="Days"))
+
+
+def test_offset_of_the_formula_is_replayed(dataset) -> None:
+    sleep = dataset("sleepstudy")
+    sleep["known"] = 10.0 * sleep["Days"]
+    m = interlace.fit("Reaction ~ Days + offset(known) + (1 | Subject)", sleep)
+    np.testing.assert_allclose(m.predict(sleep.head(5)), m.fittedvalues.head(5), rtol=1e-12)
+    sleep["known"] += 100.0
+    np.testing.assert_allclose(m.predict(sleep), m.fittedvalues + 100.0, rtol=1e-12)
