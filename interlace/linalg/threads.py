@@ -14,10 +14,10 @@ __all__ = ["blas_threads"]
 # OpenBLAS stays on one thread by itself up to about this many columns (dpotrf, dpotri, dsyrk took
 # the same time with 1 and 2 threads allowed): nothing to hold back.
 UNTHREADED = 64
-# From this many columns on two threads gain: 1128 columns, dpotrf 12.2 -> 8.4 ms, dpotri
-# 26 -> 13 ms, dtrtri 16 -> 7.5 ms; 800 columns 4.5 -> 4.6, 10.3 -> 7.3, 6.6 -> 4.3; 600 and
-# fewer lose, by up to a factor 10 when the machine is busy.
-THREADED = 1000
+# From this many columns on two threads gain clearly. Measured at 1128 columns: dpotrf 12.2 -> 8.4
+# ms, dpotri 26 -> 13 ms on an idle machine, but whole fits up to 7 times slower on a busy one;
+# the threshold leaves what could be lost larger than what could be gained on one side only.
+THREADED = 2000
 
 _nothing = nullcontext()
 _controller: Any = None

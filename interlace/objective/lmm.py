@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
@@ -31,8 +32,7 @@ SNAP_TOLERANCE = 1e-5
 DIFFERENCE_STEP = 6e-6
 
 
-@dataclass(frozen=True)
-class _Profile:
+class _Profile(NamedTuple):
     """What the (p + 1)-square corner gives at one T."""
 
     value: float
@@ -366,7 +366,10 @@ class LMMObjective(Objective):
     def solution(self, x: np.ndarray) -> Solution:
         """Estimates at x on the scale of the data."""
         T = self._templates(x)
-        profile = self._profile(*self.marginal.update(T))
+        if self._fused is None:
+            profile = self._profile(*self.marginal.update(T))
+        else:
+            profile = _Profile(self._evaluate_fused(x, 0).value, *self._fused.corner())
         std = self.cross.standardisation
         p = self.cross.p
         sigma2 = profile.r2 / self.df

@@ -11,6 +11,8 @@ all right at singular T.
 from libc.math cimport NAN, log, sqrt
 from libc.stdint cimport int64_t
 
+import numpy as np
+
 cdef double LOG_2PI = 1.8378770664093453
 
 
@@ -215,6 +217,11 @@ cdef class OneFactor:
         if order > 1:
             self.curve(r2, H)
         return value
+
+    def corner(self):
+        """r^2, c = [-beta; 1] and (X'V^{-1}X)^{-1} of the last evaluation."""
+        cdef double root = self.K[self.p, self.p]
+        return root * root, np.array(self.c), np.array(self.C)
 
     cdef double profile(self):
         """K <- its Cholesky factor; c = [-beta; 1], C = (X'V^{-1}X)^{-1}; returns r^2."""
