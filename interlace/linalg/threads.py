@@ -15,8 +15,8 @@ __all__ = ["blas_threads"]
 # the same time with 1 and 2 threads allowed): nothing to hold back.
 UNTHREADED = 64
 # From this many columns on two threads gain clearly. Measured at 1128 columns: dpotrf 12.2 -> 8.4
-# ms, dpotri 26 -> 13 ms on an idle machine, but whole fits up to 7 times slower on a busy one;
-# the threshold leaves what could be lost larger than what could be gained on one side only.
+# ms, dpotri 26 -> 13 ms on an idle machine, but the whole fit up to 7 times slower on a busy one.
+# At twice the columns the work is 8 times as much and the waits are not.
 THREADED = 2000
 
 _nothing = nullcontext()
