@@ -70,7 +70,7 @@ class FormulaError(InterlaceError, ValueError):
                 message = f"{message}\n    {' ' * position}^"
         super().__init__(message)
 
-    def __reduce__(self):  # type: ignore[no-untyped-def]
+    def __reduce__(self) -> tuple:
         return type(self), (self.reason, self.formula, self.position)
 
 

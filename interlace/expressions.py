@@ -191,5 +191,5 @@ def _longest(path: str, columns: Collection[str]) -> str | None:
 
 
 def _is_value(name: str) -> bool:
-    """Whether a known name may stand alone, uncalled: ``TRUE``, a contrast, a function passed on."""
+    """Whether a known name may stand alone: ``TRUE``, a contrast, a function passed on."""
     return True if name in CONTEXT else not isinstance(getattr(builtins, name), type(len))

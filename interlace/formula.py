@@ -240,9 +240,7 @@ def _atom(tokens: list[Token], source: str) -> list[Group]:
     )
 
 
-def _random(
-    tokens: list[Token], source: str, structure: str | None
-) -> list[RandomTermSpec]:
+def _random(tokens: list[Token], source: str, structure: str | None) -> list[RandomTermSpec]:
     """One bracketed term -> its expansion."""
     pieces = split(tokens, ("|", "||"))
     if len(pieces) != 2:
@@ -371,9 +369,7 @@ def _right_side(tokens: list[Token], source: str, parts: _Parts) -> None:
                 continue
             if len(item) == len(raw):
                 bar = next(token for token in item if token.text in ("|", "||"))
-                raise FormulaError(
-                    "a random term needs brackets: (x | g)", source, bar.start
-                )
+                raise FormulaError("a random term needs brackets: (x | g)", source, bar.start)
             special = _random(item, source, None)
         if special is not None:
             if sign == "-":

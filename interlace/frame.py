@@ -6,7 +6,8 @@ integer codes with our own order of levels.  Columns that need no conversion are
 
 The order of levels is that of the categories where the column has an order of its own (pandas
 categoricals, Polars enums, Arrow dictionaries), and sorted otherwise: strings, and Polars
-categoricals, whose order is that of first appearance.  NaN, NaT, None and null are missing in every library.
+categoricals, whose order is that of first appearance.  NaN, NaT, None and null are missing in
+every library.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ class Labels:
 
     def used(self) -> Labels:
         """Without the levels that do not occur."""
-        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels))
-        if counts.all():
+        # A spare last place takes the code -1.
+        keep = np.zeros(len(self.levels) + 1, dtype=bool)
+        keep[self.codes] = True
+        keep = keep[:-1]
+        if keep.all():
             return self
-        keep = counts > 0
         new = np.cumsum(keep) - 1
         codes = np.where(self.codes < 0, -1, new[self.codes]).astype(np.int32)
         return Labels(codes, self.levels[keep], self.ordered)
@@ -239,9 +242,7 @@ def _from_mapping(data: Mapping, names: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(index=pd.RangeIndex(len(first)))
 
 
-def _pandas_series(
-    series: pd.Series, name: str, group: bool
-) -> tuple[Column, np.ndarray | None]:
+def _pandas_series(series: pd.Series, name: str, group: bool) -> tuple[Column, np.ndarray | None]:
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         if dtype.kind in "biuf":
@@ -266,8 +267,9 @@ def _pandas_series(
         if kind == "f":
             return series.to_numpy(dtype=np.float64, na_value=np.nan), None
         zero = False if kind == "b" else 0
-        values = series.to_numpy(dtype={"b": bool, "i": np.int64, "u": np.uint64}[kind],
-                                 na_value=zero)
+        values = series.to_numpy(
+            dtype={"b": bool, "i": np.int64, "u": np.uint64}[kind], na_value=zero
+        )
         return values, (mask if mask.any() else None)
     if kind in "Mm" or any(word in text for word in ("period", "date", "time")):
         return _dates(series, name, group, text), None
@@ -289,16 +291,9 @@ def _series(series: Any, name: str, group: bool) -> tuple[Column, np.ndarray | N
         mask = series.is_null().to_numpy()
         zero = False if isinstance(dtype, nw.Boolean) else 0
         return series.fill_null(zero).to_numpy(), mask
-    if isinstance(dtype, nw.Enum):
-        levels = np.array(list(dtype.categories), dtype=object)
-        found = _strings(series.cast(nw.String).to_numpy())
-        position = {level: i for i, level in enumerate(levels)}
-        new = np.array([position[level] for level in found.levels] + [-1], dtype=np.int32)
-        return Labels(new[found.codes], levels), None
-    if isinstance(dtype, nw.Categorical) and series.implementation.is_pyarrow():
-        return _categorical(series.to_pandas().array), None  # a dictionary has an order of its own
-    if isinstance(dtype, nw.String | nw.Categorical):
-        return _strings(series.cast(nw.String).to_numpy()), None
+    if isinstance(dtype, nw.Enum | nw.Categorical | nw.String):
+        levels = list(dtype.categories) if isinstance(dtype, nw.Enum) else None
+        return _text_labels(series, levels), None
     if dtype.is_temporal():
         return _dates(series.to_pandas(), name, group, str(dtype)), None
     if isinstance(dtype, nw.Object | nw.Unknown):
@@ -306,11 +301,42 @@ def _series(series: Any, name: str, group: bool) -> tuple[Column, np.ndarray | N
     raise _unusable(name, str(dtype))
 
 
+def _text_labels(series: Any, levels: list[str] | None) -> Labels:
+    """A narwhals series of text, its levels sorted unless given."""
+    native = series.to_native()
+    if series.implementation.is_polars():
+        import polars as pl
+
+        if levels is None:
+            native = native.cast(pl.String)
+            levels = native.unique().drop_nulls().sort().to_list()
+        codes = native.cast(pl.Enum(levels)).to_physical().cast(pl.Int32).fill_null(-1)
+        return Labels(codes.to_numpy(), np.array(levels, dtype=object))
+    if series.implementation.is_pyarrow():
+        if str(native.type).startswith("dictionary"):
+            chunk = native.unify_dictionaries().combine_chunks()
+            codes = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            levels = chunk.dictionary.to_pylist()
+            return Labels(codes, np.array(levels, dtype=object), bool(native.type.ordered))
+        chunk = native.dictionary_encode().combine_chunks()
+        codes = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return _sorted(codes, np.array(chunk.dictionary.to_pylist(), dtype=object))
+    if levels is None:
+        return _strings(np.array(series.to_list(), dtype=object))
+    found = _strings(np.array(series.to_list(), dtype=object))
+    position = {level: i for i, level in enumerate(levels)}
+    new = np.array([position[level] for level in found.levels] + [-1], dtype=np.int32)
+    return Labels(new[found.codes], np.array(levels, dtype=object))
+
+
 def _strings(values: Any) -> Labels:
     """Factorise with sorted levels."""
     values = values.astype(object) if isinstance(values, np.ndarray) else values
     codes, levels = pd.factorize(values)
-    levels = np.asarray(levels, dtype=object)
+    return _sorted(codes, np.asarray(levels, dtype=object))
+
+
+def _sorted(codes: np.ndarray, levels: np.ndarray) -> Labels:
     order = np.argsort(levels)
     rank = np.full(len(levels) + 1, -1, dtype=np.int32)
     rank[order] = np.arange(len(levels), dtype=np.int32)
@@ -451,8 +477,4 @@ def label_numbers(values: np.ndarray) -> Labels:
             levels = np.flatnonzero(present) + low
             return Labels(rank[shifted].astype(np.int32, copy=False), levels)
     codes, levels = pd.factorize(values)
-    levels = np.asarray(levels)
-    order = np.argsort(levels)
-    rank = np.full(len(levels) + 1, -1, dtype=np.int32)
-    rank[order] = np.arange(len(levels), dtype=np.int32)
-    return Labels(rank[codes], levels[order])
+    return _sorted(codes, np.asarray(levels))

@@ -68,7 +68,9 @@ class ModelFrame:
         context: Mapping[str, Any],
     ):
         if na_action not in NA_ACTIONS:
-            raise ArgumentError(f"na_action must be one of {listing(NA_ACTIONS)}, got {na_action!r}")
+            raise ArgumentError(
+                f"na_action must be one of {listing(NA_ACTIONS)}, got {na_action!r}"
+            )
         self.formula, self.na_action = formula, na_action
         self._resolve(column_names(data), context)
         self._read(data, weights, offset, subset)
@@ -87,8 +89,7 @@ class ModelFrame:
         )
         self.fixed = resolve(formula.fixed, names, context, "formula")
         self.offsets = tuple(
-            resolve(text, names, context, "offset()", expression=True)
-            for text in formula.offsets
+            resolve(text, names, context, "offset()", expression=True) for text in formula.offsets
         )
         self.sides = [resolve(s.lhs, names, context, s.text) for s in formula.random]
         self.groups = {
@@ -157,9 +158,8 @@ class ModelFrame:
         if self.missing_by:
             gone = np.logical_or.reduce(list(missing.values()))
             keep = ~gone if chosen is None else chosen & ~gone
-        self.n_missing = 0 if keep is None else int(
-            (columns.n if chosen is None else chosen.sum()) - keep.sum()
-        )
+        in_subset = columns.n if chosen is None else int(chosen.sum())
+        self.n_missing = 0 if keep is None else in_subset - int(keep.sum())
         self._report_missing(columns.index, missing, keep)
         self.kept, self.full_index = None, None
         if self.n_missing and self.na_action == "exclude":
@@ -216,7 +216,7 @@ class ModelFrame:
             return {}
         if not isinstance(given, Mapping):
             raise ArgumentTypeError(
-                'contrasts must be a dict such as {"f": "sum"}, got ' f"{type(given).__name__}"
+                f'contrasts must be a dict such as {{"f": "sum"}}, got {type(given).__name__}'
             )
         out = {}
         for name, value in given.items():

@@ -21,6 +21,8 @@ from formulaic import Formula as FormulaicFormula
 from formulaic import ModelSpec
 from formulaic.errors import FormulaicError
 from formulaic.materializers import PandasMaterializer
+from formulaic.transforms import ContrastsRegistry
+from formulaic.transforms.contrasts import Contrasts, CustomContrasts
 from interface_meta import override
 
 from .errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
@@ -76,9 +78,10 @@ class PlainMatrix:
         X = np.empty((columns.n, len(self.names)))
         at = 0
         for scale, factors in self.products:
-            numeric = [columns.values[v] for v, _ in factors if v not in self.codings]
-            coded_by = [self._coded(columns, v, reduced) for v, reduced in factors
-                        if v in self.codings]
+            numeric = [np.asarray(columns.values[v]) for v, _ in factors if v not in self.codings]
+            coded_by = [
+                self._coded(columns, v, reduced) for v, reduced in factors if v in self.codings
+            ]
             width = int(np.prod([c.shape[1] for _, c in coded_by])) if coded_by else 1
             block = X[:, at : at + width]
             at += width
@@ -95,15 +98,13 @@ class PlainMatrix:
                     len(coding) * len(more), -1
                 )
                 codes = np.where((codes < 0) | (more_codes < 0), -1, codes * len(more) + more_codes)
-            np.take(coding, codes, axis=0, out=block if block.flags.c_contiguous else None)
-            if not block.flags.c_contiguous:
-                block[:] = coding[codes]
+            block[:] = coding[codes]
             if (codes < 0).any():
                 block[codes < 0] = np.nan
             if scale != 1:
                 block *= scale
             for values in numeric:
-                block *= np.asarray(values)[:, None]
+                block *= values[:, None]
         return X
 
     def _coded(
@@ -196,9 +197,7 @@ def model_matrix(
     FormulaError, DataError
         If a term cannot be computed; the message has the term and the reason.
     """
-    kinds = tuple(
-        (name, isinstance(columns.values[name], Labels)) for name in variables
-    )
+    kinds = tuple((name, isinstance(columns.values[name], Labels)) for name in variables)
     products = _structure(text, kinds)
     if products is None:
         return _through_formulaic(text, columns, variables, contrasts, context)
@@ -229,7 +228,7 @@ def _product_names(
 ) -> list[str]:
     if not factors:
         return ["Intercept"]
-    fields = []
+    fields: list[tuple[str, ...]] = []
     for name, reduced in factors:
         coding = codings.get(name)
         if coding is None:
@@ -249,19 +248,26 @@ def coding_of(name: str, column: Labels, contrasts: Any = None) -> Coding:
         return Coding(
             full, full[:, 1:], full_names, tuple(f"{name}[T.{level}]" for level in levels[1:])
         )
-    return _coding_by_formulaic(name, column, full, contrasts)
-
-
-def _coding_by_formulaic(name: str, column: Labels, full: np.ndarray, contrasts: Any) -> Coding:
-    one_each = Labels(np.arange(len(column.levels)), column.levels, column.ordered)
-    frame = Columns({name: one_each}, pd.RangeIndex(len(full))).pandas([name])
-    given = {} if contrasts is None else {name: contrasts}
-    quoted = f"`{name}`"
-    reduced, spec = _materialise(_fresh(quoted), frame, given, {})
-    everything, full_spec = _materialise(_fresh(f"0 + {quoted}"), frame, given, {})
-    return Coding(
-        everything, reduced[:, 1:], tuple(full_spec.column_names), tuple(spec.column_names[1:])
+    key = tuple(levels.tolist())
+    matrix, fields, shape = (
+        _polynomials(key) if contrasts is None else _contrast_matrix(contrasts, key)
     )
+    reduced_names = tuple(shape.format(name=name, field=field) for field in fields)
+    return Coding(full, matrix, full_names, reduced_names)
+
+
+def _contrast_matrix(contrasts: Any, levels: tuple) -> tuple[np.ndarray, tuple[str, ...], str]:
+    """Matrix (levels x columns), names of its columns, and the format of a coefficient's name."""
+    if not isinstance(contrasts, Contrasts):
+        contrasts = CustomContrasts(contrasts)
+    matrix = np.asarray(contrasts.get_coding_matrix(levels, reduced_rank=True), dtype=np.float64)
+    fields = tuple(str(f) for f in contrasts.get_coding_column_names(levels, reduced_rank=True))
+    return matrix, fields, contrasts.get_factor_format(levels, reduced_rank=True)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _polynomials(levels: tuple) -> tuple[np.ndarray, tuple[str, ...], str]:
+    return _contrast_matrix(ContrastsRegistry.poly(), levels)
 
 
 @lru_cache(maxsize=CACHE_SIZE)

@@ -23,8 +23,7 @@ def independent_columns(X: np.ndarray) -> np.ndarray:
     n, p = X.shape
     if n >= p and _plainly_full(X):
         return np.arange(p)
-    R = np.linalg.qr(X, mode="r")
-    return _limited_pivoting(R)
+    return _limited_pivoting(np.asarray(np.linalg.qr(X, mode="r")))
 
 
 def _plainly_full(X: np.ndarray) -> bool:
@@ -48,7 +47,7 @@ def _limited_pivoting(R: np.ndarray) -> np.ndarray:
     p = work.shape[1]
     lengths = np.linalg.norm(work, axis=0)
     lengths[lengths == 0] = 1.0
-    kept = []
+    kept: list[int] = []
     for j in range(p):
         left = np.linalg.norm(work[:, j])
         if left < RANK_TOLERANCE * lengths[j] or len(kept) == len(work):

@@ -102,7 +102,7 @@ def numeric(expression: str, value: Any, columns: Columns) -> np.ndarray:
     if array.ndim == 0 and array.dtype.kind in "biuf":
         array = np.full(columns.n, array)
     if array.shape != (columns.n,) or array.dtype.kind not in "biuf":
-        what = f"shape {array.shape}" if array.dtype.kind in "biuf" else "values that are no numbers"
+        what = f"shape {array.shape}" if array.dtype.kind in "biuf" else "no numbers"
         raise DataError(f"{expression!r} gives {what}; one number per row is needed")
     array = as_float(array)
     bad = ~np.isfinite(array)

@@ -117,19 +117,25 @@ def unwrap(tokens: Sequence[Token]) -> list[Token]:
     """The tokens without brackets that enclose all of them."""
     tokens = list(tokens)
     while len(tokens) >= 2 and tokens[0].kind == "context" and tokens[0].text == "(":
-        depth = 0
-        for i, token in enumerate(tokens):
-            if token.kind == "context":
-                depth += 1 if token.text in "([" else -1
-            if depth == 0:
-                break
-        if i != len(tokens) - 1:
+        if _closing(tokens) != len(tokens) - 1:
             break
         tokens = tokens[1:-1]
     return tokens
 
 
+def _closing(tokens: Sequence[Token]) -> int:
+    """Where the bracket that opens the list is closed."""
+    depth = 0
+    for i, token in enumerate(tokens):
+        if token.kind == "context":
+            depth += 1 if token.text in "([" else -1
+        if depth == 0:
+            return i
+    return len(tokens)
+
+
 def has_bar(tokens: Sequence[Token]) -> bool:
+    """Whether a bar stands among them, at any depth."""
     return any(token.kind == "operator" and token.text in ("|", "||") for token in tokens)
 
 
@@ -185,6 +191,7 @@ def quoted(name: str) -> str:
 
 
 def unquoted(name: str) -> str:
+    """A name without its back-quotes."""
     return name[1:-1] if name[:1] == "`" == name[-1:] else name
 
 

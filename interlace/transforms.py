@@ -144,9 +144,7 @@ def relevel(data: Any, ref: Any) -> FactorValues:
     """R's ``relevel(f, ref="b")``: that level first."""
     values = _categorical(data)
     if ref not in values.cat.categories:
-        raise DataError(
-            f"relevel(): {ref!r} is no level; levels: {listing(values.cat.categories)}"
-        )
+        raise DataError(f"relevel(): {ref!r} is no level; levels: {listing(values.cat.categories)}")
     rest = [item for item in values.cat.categories if item != ref]
     return coded(values.cat.set_categories([ref, *rest], ordered=False))
 
