@@ -20,7 +20,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(["errors"], 0),
     **dict.fromkeys(["formula", "tokens", "frame"], 1),
     **dict.fromkeys(["transforms", "expressions", "grouping", "response", "rank"], 2),
-    **dict.fromkeys(["model_matrix", "design", "new_design"], 2),
+    **dict.fromkeys(["model_frame", "model_matrix", "design", "replay"], 2),
     **dict.fromkeys(["covariance", "families", "datasets"], 2),
     **dict.fromkeys(["linalg"], 3),
     **dict.fromkeys(["objective"], 4),
