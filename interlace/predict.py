@@ -11,6 +11,7 @@ import pandas as pd
 
 from .errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from .fit import Fit
+from .inference.modes import marginal_at_optimum
 from .inference.satterthwaite import satterthwaite
 from .inference.wald import check_level, t_quantile
 from .tables import column_names
@@ -343,12 +344,6 @@ def joint_variance(fit: Fit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
         distance -= np.where(known[:, None], part, 0.0)
     fixed = np.einsum("ri,ij,rj->r", distance, fit.cov_beta, distance)
     return np.maximum(fit.sigma**2 * _quadratic(marginal, stars, fit) + fixed, 0.0)
-
-
-def marginal_at_optimum(fit: Fit):
-    """The factorisation of M, brought to the optimum."""
-    fit.objective.solution(fit.x)
-    return fit.objective.marginal
 
 
 def _scaled_crossproduct(fit: Fit) -> np.ndarray:

@@ -35,7 +35,7 @@ class LMMResult(tables.Maketables):
     >>> m.fe_bse.round(4).to_dict()
     {'Intercept': 6.8246, 'Days': 1.5458}
     >>> m.VarCorr().round(3)["sd_or_corr"].tolist()
-    [24.741, 5.922, 0.066, 25.592]
+    [24.74, 5.922, 0.066, 25.592]
     """
 
     #: Arguments of the call that made the fit, data included; not kept in a pickle.
@@ -579,7 +579,17 @@ class LMMResult(tables.Maketables):
         return wald.wald_test(self.fit, hypothesis, test)
 
     def f_test(self, hypothesis: Any) -> wald.WaldTest:
-        """Joint F test of a linear hypothesis, under statsmodels' name."""
+        """Joint F test of a linear hypothesis, under statsmodels' name.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            As for ``t_test``.
+
+        Returns
+        -------
+        WaldTest
+        """
         return self.wald_test(hypothesis)
 
     # -- tables and text -------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from scipy.special import ndtri
 from .covariance import CovarianceModel
 from .errors import ArgumentError
 from .fit import Fit
+from .inference.modes import conditional_sd
 from .inference.wald import add_intervals, check_level, t_table
 from .objective import LMMObjective
 
@@ -205,14 +206,6 @@ def random_effects_se(fit: Fit) -> dict[str, pd.DataFrame]:
         sd = conditional_sd(fit, i)
         out[factor.name] = pd.DataFrame(sd, index=_levels(factor), columns=column_names(fit, i))
     return out
-
-
-def conditional_sd(fit: Fit, factor: int) -> np.ndarray:
-    """Conditional standard deviations of the modes given theta, beta and sigma, (l_b, k_b)."""
-    fit.objective.solution(fit.x)
-    blocks = fit.b_cov_blocks(factor)
-    # Rounding can leave a zero variance a hair below zero.
-    return np.sqrt(np.maximum(np.diagonal(blocks, axis1=1, axis2=2), 0.0))
 
 
 def _levels(factor) -> pd.Index:

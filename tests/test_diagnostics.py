@@ -94,3 +94,10 @@ def test_verdict(fit_cache) -> None:
     singular = fit_cache("Dyestuff2", "Yield ~ 1 + (1 | Batch)").convergence
     assert singular.verdict == "singular"
     assert "Batch" in singular.singular_terms[0]
+
+
+def test_augment_of_any_library(dataset, frame_library) -> None:
+    data = frame_library(dataset("sleepstudy"))
+    table = interlace.fit(SLEEP[1], data).augment(data)
+    assert isinstance(table, pd.DataFrame)
+    np.testing.assert_allclose(table[".fitted"] + table[".resid"], table["Reaction"], rtol=1e-12)

@@ -172,3 +172,29 @@ def test_offset_of_the_formula_is_replayed(dataset) -> None:
     np.testing.assert_allclose(m.predict(sleep.head(5)), m.fittedvalues.head(5), rtol=1e-12)
     sleep["known"] += 100.0
     np.testing.assert_allclose(m.predict(sleep), m.fittedvalues + 100.0, rtol=1e-12)
+
+
+def test_missing_values_in_new_rows_stay_missing(fit_cache) -> None:
+    m = fit_cache(*SLEEP)
+    new = pd.DataFrame({"Days": [1.0, np.nan], "Subject": ["308", "309"]}, index=["a", "b"])
+    found = m.predict(new)
+    assert found.notna().tolist() == [True, False] and list(found.index) == ["a", "b"]
+    frame = m.get_prediction(new, include_re=False).summary_frame()
+    assert frame.notna().all(axis=1).tolist() == [True, False]
+
+
+def test_excluded_rows_are_padded(dataset) -> None:
+    sleep = dataset("sleepstudy")
+    sleep.loc[3, "Days"] = np.nan
+    with pytest.warns(interlace.errors.DataWarning):
+        m = interlace.fit(SLEEP[1], sleep, na_action="exclude")
+    for values in (m.predict(), m.fittedvalues, m.resid, m.hatvalues()):
+        assert len(values) == 180
+        assert values.index[values.isna()].tolist() == [3]
+    assert m.nobs == 179
+
+
+def test_new_rows_of_any_library(fit_cache, dataset, frame_library) -> None:
+    m = fit_cache(*SLEEP)
+    new = dataset("sleepstudy").head(4)
+    np.testing.assert_allclose(m.predict(frame_library(new)), m.fittedvalues.head(4), rtol=1e-12)

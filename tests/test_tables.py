@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import interlace
 from interlace import tables
 from interlace.errors import ArgumentError
+from interlace.inference.modes import conditional_sd
 
 SLEEP = ("sleepstudy", "Reaction ~ Days + (Days | Subject)")
 # lme4 at its tight optimum, printed to 8 digits of theta and sigma.
@@ -77,7 +79,7 @@ def test_conditional_sd_is_the_inverse_of_the_normal_equations(fit_cache) -> Non
         prior += [1.0 / (fit.sigma * T[0, 0]) ** 2] * len(factor.levels)
     Z = np.hstack(blocks)
     V = np.linalg.inv(Z.T @ Z / fit.sigma**2 + np.diag(prior))
-    found = np.concatenate([tables.conditional_sd(fit, b)[:, 0] for b in range(2)])
+    found = np.concatenate([conditional_sd(fit, b)[:, 0] for b in range(2)])
     np.testing.assert_allclose(found, np.sqrt(np.diag(V)), rtol=1e-9)
 
 
@@ -177,3 +179,8 @@ def test_maketables_finds_what_it_asks_for(fit_cache) -> None:
     assert m.__maketables_stat__("r2") is None
     assert m.__maketables_depvar__ == "Reaction"
     assert all(m.__maketables_stat__(k) is not None for k in m.__maketables_default_stat_keys__)
+
+
+def test_conditional_sd_needs_nothing_computed_before(dataset) -> None:
+    fresh = interlace.fit(SLEEP[1], dataset("sleepstudy"))
+    assert fresh.random_effects_se["Subject"].iloc[0, 0] == pytest.approx(12.07086, rel=1e-5)
