@@ -169,10 +169,8 @@ class Fit:
         ndarray, shape (l_b, k_b, k_b)
             sigma^2 T (M^{-1})_ll T'.
         """
-        objective = self.objective
-        objective.evaluate(self.x, order=0)
         T = self.T[factor]
-        inverse = objective.marginal.inverse_blocks(factor)
+        inverse = self.objective.marginal_at(self.x).inverse_blocks(factor)
         return self.sigma**2 * (T @ inverse @ T.T)
 
 

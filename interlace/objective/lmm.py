@@ -363,6 +363,11 @@ class LMMObjective(Objective):
             Y = np.stack(columns, axis=1).reshape(-1, p, p)
         return -a, Y
 
+    def marginal_at(self, x: np.ndarray) -> Marginal:
+        """The products with V^{-1}, brought to x."""
+        self.marginal.update(self._templates(x))
+        return self.marginal
+
     def solution(self, x: np.ndarray) -> Solution:
         """Estimates at x on the scale of the data."""
         T = self._templates(x)
