@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import pickle
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
@@ -20,6 +21,50 @@ from .formula import formulaic_terms
 from .frame import unknown_column
 from .tokens import python_text, unquoted
 from .transforms import CONTEXT
+
+
+class UserNames(dict):
+    """The user's own names that a formula uses; it pickles even when they do not.
+
+    Each value is pickled apart.  One that cannot be stored, or not be found again where it is
+    loaded, becomes a placeholder that says so when it is called.
+    """
+
+    def __reduce__(self) -> tuple:
+        stored = {}
+        for name, value in self.items():
+            try:
+                stored[name] = pickle.dumps(value)
+            except (pickle.PicklingError, AttributeError, TypeError):
+                stored[name] = b""
+        return _load_names, (stored,)
+
+    def __deepcopy__(self, memo: dict) -> UserNames:
+        return self
+
+
+class Lost:
+    """Stands for a function that did not survive pickling."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise: there is nothing to call."""
+        raise DataError(
+            f"the formula uses {self.name}(), which could not be stored with the model; import it "
+            "from a module, or fit again where it is defined"
+        )
+
+
+def _load_names(stored: dict[str, bytes]) -> UserNames:
+    out = UserNames()
+    for name, value in stored.items():
+        try:
+            out[name] = pickle.loads(value)
+        except (pickle.UnpicklingError, AttributeError, ImportError, EOFError):
+            out[name] = Lost(name)
+    return out
 
 
 class Name(NamedTuple):
@@ -121,7 +166,7 @@ class Resolved(NamedTuple):
 
     text: str
     variables: tuple[str, ...]
-    context: dict[str, Any]
+    context: UserNames
 
 
 def resolve(
@@ -153,11 +198,11 @@ def resolve(
         For a function that does not exist.
     """
     if expression and unquoted(text) in columns:
-        return Resolved(text, (unquoted(text),), {})
+        return Resolved(text, (unquoted(text),), UserNames())
     names = names_in(text) if expression else names_of_terms(text)
     variables: dict[str, None] = {}
     dotted: list[str] = []
-    used: dict[str, Any] = {}
+    used = UserNames()
     for name in names:
         column = _longest(name.path, columns) if name.path != name.name else None
         if column is not None and column != name.name:

@@ -315,11 +315,11 @@ def _text_labels(series: Any, levels: list[str] | None) -> Labels:
     if series.implementation.is_pyarrow():
         if str(native.type).startswith("dictionary"):
             chunk = native.unify_dictionaries().combine_chunks()
-            codes = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            codes = chunk.indices.cast("int32").fill_null(-1).to_numpy(zero_copy_only=False)
             levels = chunk.dictionary.to_pylist()
             return Labels(codes, np.array(levels, dtype=object), bool(native.type.ordered))
         chunk = native.dictionary_encode().combine_chunks()
-        codes = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        codes = chunk.indices.cast("int32").fill_null(-1).to_numpy(zero_copy_only=False)
         return _sorted(codes, np.array(chunk.dictionary.to_pylist(), dtype=object))
     if levels is None:
         return _strings(np.array(series.to_list(), dtype=object))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import ArgumentError, ArgumentTypeError, DataError, DataWarning, listing
-from .expressions import Resolved, resolve
+from .expressions import Resolved, UserNames, resolve
 from .formula import Formula, RandomTermSpec
 from .frame import (
     Columns,
@@ -49,7 +49,7 @@ class ModelFrame:
     weights, offset : (n,) ndarray or None
         Arguments, rows used only.
     contrasts : dict of str -> coding
-    context : dict
+    context : UserNames
         The user's names that the formula uses.
     n_missing, missing_by, na_action, full_index, kept, rows
         As in :class:`interlace.design.Design`.
@@ -98,7 +98,9 @@ class ModelFrame:
         }
         sides = [*self.response, self.fixed, *self.offsets, *self.sides]
         groups = [piece for group in self.groups.values() for piece in group]
-        self.context = {k: v for piece in [*sides, *groups] for k, v in piece.context.items()}
+        self.context = UserNames()
+        for piece in [*sides, *groups]:
+            self.context.update(piece.context)
         covariates = dict.fromkeys(name for piece in sides for name in piece.variables)
         labels = dict.fromkeys(name for piece in groups for name in piece.variables)
         self.used = list(covariates | labels)
@@ -109,7 +111,7 @@ class ModelFrame:
         variable: str, names: Collection[str], context: Mapping[str, Any], spec: RandomTermSpec
     ) -> Resolved:
         if variable in names:
-            return Resolved(variable, (variable,), {})
+            return Resolved(variable, (variable,), UserNames())
         return resolve(variable, names, context, spec.text, expression=True)
 
     def _read(self, data: Any, weights: Any, offset: Any, subset: Any) -> None:

@@ -26,7 +26,7 @@ from formulaic.transforms.contrasts import Contrasts, CustomContrasts
 from interface_meta import override
 
 from .errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
-from .expressions import reason
+from .expressions import UserNames, reason
 from .formula import formulaic_terms
 from .frame import Columns, Labels
 from .transforms import CONTEXT, check_levels, coded
@@ -129,7 +129,7 @@ class FormulaicMatrix:
         Columns of the data that it needs.
     contrasts : dict
         Codings given as an argument.
-    context : dict
+    context : UserNames
         The user's own functions and values that the formula uses.
     """
 
@@ -138,7 +138,7 @@ class FormulaicMatrix:
     spec: ModelSpec
     variables: tuple[str, ...]
     contrasts: dict[str, Any]
-    context: dict[str, Any]
+    context: UserNames
 
     def matrix(self, columns: Columns) -> np.ndarray:
         """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing."""
@@ -397,6 +397,6 @@ def _through_formulaic(
         spec=spec,
         variables=variables,
         contrasts={name: contrasts[name] for name in variables if name in contrasts},
-        context=dict(context),
+        context=UserNames(context),
     )
     return X, recipe

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import ArgumentError, DataError, listing, suggestion
-from .expressions import Resolved, evaluate
+from .expressions import Resolved, UserNames, evaluate
 from .formula import Response
 from .frame import (
     Column,
@@ -97,7 +97,7 @@ class Replay:
         With the columns that it needs, `response_variables`.
     levels : dict of str -> Labels or None
         By column: a factor's levels (no rows), None for numbers.
-    context : dict
+    context : UserNames
         The user's names that the formula uses.
     states : dict
         Of the transforms in response and offsets.
@@ -116,7 +116,7 @@ class Replay:
     response: Response
     response_variables: tuple[str, ...]
     levels: dict[str, Labels | None]
-    context: dict[str, Any]
+    context: UserNames
     states: dict[str, dict]
     linear: bool
 

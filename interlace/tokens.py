@@ -171,6 +171,8 @@ def source_text(tokens: Sequence[Token], source: str) -> str:
     previous: Token | None = None
     for token in tokens:
         text = python_text(token.text) if token.kind == "python" else token.text
+        if token.text == "%in%":
+            text = ":"  # R's b %in% a is a:b; formulaic's is a/b, which adds a
         if previous is not None and token.kind == "operator" and token.text in "+-|":
             text = f" {text} "
         elif previous is not None and token.start > previous.end and not out.endswith(" "):

@@ -244,6 +244,7 @@ CONTEXT: dict[str, Any] = {
     "pmin": np.minimum,
     "pmax": np.maximum,
     "ceiling": np.ceil,
+    "c": lambda *values: np.array(values),
     "TRUE": True,
     "FALSE": False,
     "pi": np.pi,
