@@ -47,7 +47,12 @@ def demo(session: nox.Session) -> None:
 @nox.parametrize("cholmod", [nox.param(False, id="without-cholmod"), nox.param(True, id="cholmod")])
 def tests(session: nox.Session, cholmod: bool) -> None:
     """The test suite on the installed package, without CHOLMOD and with it."""
-    env = {"INTERLACE_TEST_INSTALLED": "1", "OPENBLAS_NUM_THREADS": "1"}
+    env = {
+        "INTERLACE_TEST_INSTALLED": "1",
+        # Python processes that tests start must not find the source tree in the working directory.
+        "PYTHONSAFEPATH": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     required = bool(os.environ.get("CI")) or os.environ.get("INTERLACE_REQUIRE_CHOLMOD") == "1"
     install(session, "test")
     if cholmod:

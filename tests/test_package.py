@@ -5,12 +5,15 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import os
 import pkgutil
+import shutil
 import subprocess
 import sys
 import sysconfig
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,11 +31,14 @@ MODULES = sorted(
 NOT_AT_IMPORT = ["polars", "pyarrow", "matplotlib", "sksparse", "nlopt", "scipy.stats", "sklearn"]
 
 
-def run_python(*arguments: str) -> str:
+def start_python(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     # -P: without it the source tree, the working directory, would come before what is installed.
-    process = subprocess.run(
-        [sys.executable, "-P", *arguments], capture_output=True, text=True, timeout=120
-    )
+    command = [sys.executable, "-P", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def run_python(*arguments: str) -> str:
+    process = start_python(*arguments)
     assert process.returncode == 0, process.stderr
     return process.stdout
 
@@ -108,6 +114,14 @@ def test_command_runs(installed_files: set[str]) -> None:
     command = Path(sysconfig.get_path("scripts")) / "interlace"
     process = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=120)
     assert process.stdout.strip() == interlace.__version__
+
+
+def test_a_source_tree_that_is_not_built_says_so(tmp_path: Path) -> None:
+    compiled = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    shutil.copytree(ROOT / "interlace", tmp_path / "interlace", ignore=compiled)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    process = start_python("-c", "import interlace", env=environment)
+    assert "The compiled kernels are missing" in process.stderr
 
 
 def test_names_are_listed_once_and_exist() -> None:

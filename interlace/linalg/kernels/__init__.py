@@ -3,8 +3,10 @@
 Each ``.pyx`` of this folder is one module; the tests hold a numpy twin of every function.
 """
 
+from importlib import import_module
+
 try:
-    from . import _blocks as _blocks
+    import_module("._blocks", __name__)
 except ModuleNotFoundError as error:
     raise ImportError(
         f"The compiled kernels are missing from {__path__[0]}. This is the source tree of "
