@@ -469,8 +469,8 @@ def label_numbers(values: np.ndarray) -> Labels:
     elif len(values):
         low, high = int(values.min()), int(values.max())
         if high - low < 4 * len(values):
-            # Compact integers: a table look-up, no hashing and no sort.
-            shifted = values - low
+            # Compact integers: a table look-up, no hashing, no sort. Small types would overflow.
+            shifted = (values.astype(np.int64) if values.dtype.itemsize < 8 else values) - low
             present = np.zeros(high - low + 1, dtype=bool)
             present[shifted] = True
             rank = np.cumsum(present, dtype=np.int32) - 1

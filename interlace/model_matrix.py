@@ -29,7 +29,7 @@ from .errors import DataError, FormulaError, InterlaceError, MissingDependencyEr
 from .expressions import UserNames, reason
 from .formula import formulaic_terms
 from .frame import Columns, Labels
-from .transforms import CONTEXT, check_levels, coded
+from .transforms import CONTEXT, check_levels, coded, is_text
 
 #: Formulas whose structure is kept.
 CACHE_SIZE = 512
@@ -317,7 +317,7 @@ def _structure(text: str, kinds: tuple[tuple[str, bool], ...]) -> tuple | None:
 
 
 class _Materializer(PandasMaterializer):
-    """formulaic's, with a coding for every bare factor: ours for ordered ones, the user's."""
+    """formulaic's, with our coding (or the user's) of bare factors, and of calls that give text."""
 
     given: Mapping[str, Any] = {}
 
@@ -326,6 +326,13 @@ class _Materializer(PandasMaterializer):
         values, variables = super()._lookup(name)
         if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
             return coded(values, self.given.get(name), name), variables
+        return values, variables
+
+    @override
+    def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set]:
+        values, variables = super()._evaluate(expr, metadata, spec)
+        if is_text(values):
+            return coded(values, None, expr), variables
         return values, variables
 
 
@@ -339,25 +346,18 @@ def _materialise(
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             found = materializer.get_model_matrix(spec)
-    except InterlaceError:
-        raise
+    except InterlaceError as error:
+        raise error from None
     except FormulaicError as error:
         cause = error.__cause__
-        if isinstance(cause, InterlaceError):
-            raise cause from None
-        raise _failed(error) from None
+        raise (cause if isinstance(cause, InterlaceError) else _failed(error)) from None
     except (ValueError, TypeError, ArithmeticError, KeyError, IndexError) as error:
         raise _failed(error) from None
     X = np.asarray(found)
     if X.dtype.kind not in "biuf":
-        texts = [
-            name
-            for j, name in enumerate(found.model_spec.column_names)
-            if any(isinstance(value, str) for value in X[:, j])
-        ]
         raise DataError(
-            f"term {listing(map(repr, texts or found.model_spec.column_names))} gives text, not "
-            "numbers; wrap it in C(...) to use it as a factor"
+            f"the columns {listing(found.model_spec.column_names)} are not all numbers (they are "
+            f"of type {X.dtype}); make the columns of data numbers or factors first"
         )
     return np.ascontiguousarray(X, dtype=np.float64), found.model_spec
 

@@ -48,6 +48,7 @@ def _categorical(data: Any, levels: Iterable | None = None) -> pd.Series:
     """Values as a pandas categorical, whole floats as integers, in our order of levels."""
     values = data.__wrapped__ if isinstance(data, FactorValues) else data
     index = values.index if isinstance(values, pd.Series) else None
+    name = values.name if isinstance(values, pd.Series) else None
     values = values.array if isinstance(values, pd.Series) else values
     if not isinstance(values, pd.Categorical):
         plain = np.asarray(values)
@@ -64,7 +65,7 @@ def _categorical(data: Any, levels: Iterable | None = None) -> pd.Series:
                 "found in the data"
             )
         values = values.set_categories(levels)
-    return pd.Series(values, index=index)
+    return pd.Series(values, index=index, name=name)
 
 
 def coded(data: Any, contrasts: Any = None, name: str | None = None) -> FactorValues:
@@ -73,6 +74,7 @@ def coded(data: Any, contrasts: Any = None, name: str | None = None) -> FactorVa
     Ordered factors are coded by orthogonal polynomials unless `contrasts` says otherwise, as in R.
     Values that were not among the levels of the training data are an error.
     """
+    name = name or getattr(data, "name", None)
     if contrasts is None and isinstance(getattr(data, "dtype", None), pd.CategoricalDtype):
         contrasts = ContrastsRegistry.poly() if data.dtype.ordered else None
 
@@ -101,6 +103,16 @@ def coded(data: Any, contrasts: Any = None, name: str | None = None) -> FactorVa
         )
 
     return FactorValues(data, kind="categorical", spans_intercept=True, encoder=encoder)
+
+
+def is_text(values: Any) -> bool:
+    """Whether a call gave strings, which are then the levels of a factor as in R."""
+    if not isinstance(values, np.ndarray | pd.Series) or np.ndim(values) != 1:
+        return False
+    if isinstance(values.dtype, pd.StringDtype):
+        return True
+    kind = getattr(values.dtype, "kind", "")
+    return kind == "U" or (kind == "O" and all(isinstance(value, str) for value in values))
 
 
 def check_levels(count: int, name: str, levels: Iterable) -> None:

@@ -21,8 +21,13 @@ def _arrow_strings(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _polars(frame: pd.DataFrame) -> pl.DataFrame:
-    """Ordered categoricals stay in pandas: Polars has levels in an order, but no ordered factor."""
-    return pl.from_pandas(frame.reset_index(drop=True))
+    """Categoricals with levels in an order of their own are enums in Polars."""
+    enums = {
+        name: pl.Enum([str(level) for level in frame[name].cat.categories])
+        for name in frame.columns
+        if isinstance(frame[name].dtype, pd.CategoricalDtype)
+    }
+    return pl.from_pandas(frame.reset_index(drop=True)).cast(enums)
 
 
 def _dict(frame: pd.DataFrame) -> dict:

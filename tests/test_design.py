@@ -91,7 +91,8 @@ def test_dependent_columns_dropped_are_those_of_r(case, data):
     np.testing.assert_array_equal(design.on(data).X, design.X)
 
 
-PLAIN = """1;0;x;x + z;f;0 + f;f * g;f:g;0 + f + g;0 + f:g;x:f;x * f - f;f / x;(x + f + g)^2;b;b * f;
+PLAIN = """1;0;x;x + z;f;0 + f;f * g;f:g;
+0 + f + g;0 + f:g;x:f;x * f - f;f / x;(x + f + g)^2;b;b * f;
 f * g - f;0 + x:f;2:x + f;x * z * f;x * f * g;x * f * g - x:f:g;g + f:g;0 + f * g;x %in% f;f:x:g;
 k + f:k;o * x;0 + o;f:o;s * f;b:f;f + f:x;x:z;x + x:f + g""".replace("\n", "").split(";")
 
