@@ -156,23 +156,6 @@ class Fit:
         """Fitted values, random effects included, (n,)."""
         return self.fixed_part + self.random_part
 
-    def b_cov_blocks(self, factor: int) -> np.ndarray:
-        """Conditional covariance of the modes of each level, given theta, beta and sigma.
-
-        Parameters
-        ----------
-        factor : int
-            Index into ``design.factors``.
-
-        Returns
-        -------
-        ndarray, shape (l_b, k_b, k_b)
-            sigma^2 T (M^{-1})_ll T'.
-        """
-        T = self.T[factor]
-        inverse = self.objective.marginal_at(self.x).inverse_blocks(factor)
-        return self.sigma**2 * (T @ inverse @ T.T)
-
 
 def fit_design(
     design: Design,
