@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError, DataError, DataWarning, FormulaError, listing
+from .errors import ArgumentError, DataError, DataWarning, FormulaError, listing, warn
 from .expressions import Resolved, evaluate
 from .formula import Formula, parse, term_key, with_dot, with_random
 from .frame import Labels, column_names
@@ -22,9 +21,6 @@ from .replay import NewDesign, Replay, Side
 from .response import numeric, response
 
 __all__ = ["Design", "GroupingFactor", "NewDesign", "RandomTerm", "build"]
-
-#: Frames between a warning about X and the caller of ``interlace.fit``.
-WARN_AT_CALLER = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -374,12 +370,11 @@ def _contiguous(X: np.ndarray, kept: np.ndarray) -> np.ndarray:
 def _report_dependent(fixed: MatrixRecipe, kept: np.ndarray) -> None:
     gone = np.delete(np.array(fixed.names, dtype=object), kept)
     if len(gone):
-        warnings.warn(
+        warn(
             f"the fixed-effects matrix is rank deficient: dropped {len(gone)} column(s) that "
             f"depend linearly on earlier ones: {listing(gone)}. Leave out the term(s), or read the "
             "other coefficients with these at zero",
             DataWarning,
-            stacklevel=WARN_AT_CALLER,
         )
 
 

@@ -8,6 +8,8 @@ a caller who knows nothing of this package would catch.
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 __all__ = [
@@ -161,6 +163,15 @@ class DataWarning(InterlaceWarning):
     >>> issubclass(DataWarning, InterlaceWarning)
     True
     """
+
+
+def warn(message: str, category: type[InterlaceWarning]) -> None:
+    """Warn at the line that called into this package, however deep inside we are."""
+    package = __name__.partition(".")[0]
+    frame, depth = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
+        frame, depth = frame.f_back, depth + 1
+    warnings.warn(message, category, stacklevel=depth)
 
 
 def listing(names: Iterable[object], limit: int = MAX_LISTED) -> str:

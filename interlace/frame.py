@@ -12,7 +12,7 @@ every library.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -434,7 +434,7 @@ def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ----------
     column : numeric ndarray or Labels
     levels : (l,) ndarray
-        Levels to count in.
+        Levels to count in.  Text and numbers are matched as they print, as in R: 308 is "308".
 
     Returns
     -------
@@ -445,13 +445,21 @@ def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     labels = column if isinstance(column, Labels) else label_numbers(column)
     labels = labels.used()
-    position = {level: i for i, level in enumerate(_plain(levels))}
-    found = np.array([position.get(level, -1) for level in _plain(labels.levels)] + [-1])
+    known, given = levels, labels.levels
+    if (known.dtype.kind == "O") != (given.dtype.kind == "O"):
+        known, given = level_texts(known), level_texts(given)
+    position = {level: i for i, level in enumerate(known.tolist())}
+    found = np.array([position.get(level, -1) for level in given.tolist()] + [-1])
     return found[labels.codes].astype(np.int32), labels.levels[found[:-1] < 0]
 
 
-def _plain(levels: np.ndarray) -> Sequence:
-    return levels.tolist()
+def level_texts(levels: np.ndarray) -> np.ndarray:
+    """Labels as text, whole numbers without a decimal point."""
+    if levels.dtype.kind in "iu":
+        return levels.astype(np.str_)
+    if levels.dtype.kind == "f":
+        return np.array([f"{level:.15g}" for level in levels], dtype=np.str_)
+    return np.array([str(level) for level in levels.tolist()], dtype=np.str_)
 
 
 def label_numbers(values: np.ndarray) -> Labels:

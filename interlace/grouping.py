@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .expressions import evaluate
-from .frame import Column, Columns, Labels, label_numbers, recode
+from .frame import Column, Columns, Labels, label_numbers, level_texts, recode
 from .transforms import labels_from
 
 #: A table of all combinations is used up to this many entries, or four times the rows.
@@ -175,12 +175,3 @@ def vectors(columns: Columns) -> dict[str, Any]:
         else np.asarray(column, dtype=np.float64)
         for name, column in columns.values.items()
     }
-
-
-def level_texts(levels: np.ndarray) -> np.ndarray:
-    """Labels as text, whole numbers without a decimal point."""
-    if levels.dtype.kind in "iu":
-        return levels.astype(np.str_)
-    if levels.dtype.kind == "f":
-        return np.array([f"{level:.15g}" for level in levels], dtype=np.str_)
-    return np.array([str(level) for level in levels.tolist()], dtype=np.str_)

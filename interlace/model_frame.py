@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError, ArgumentTypeError, DataError, DataWarning, listing
+from .errors import ArgumentError, ArgumentTypeError, DataError, DataWarning, listing, warn
 from .expressions import Resolved, UserNames, resolve
 from .formula import Formula, RandomTermSpec
 from .frame import (
@@ -27,9 +26,6 @@ from .response import check_weights, subset_rows, vector
 from .transforms import contrasts_of
 
 NA_ACTIONS = ("omit", "exclude", "raise")
-
-#: Frames between the warning and the caller of ``interlace.fit``.
-WARN_AT_CALLER = 8
 
 
 class ModelFrame:
@@ -206,11 +202,10 @@ class ModelFrame:
                 f"every row has a missing value; missing by column: {counts}. Leave out the "
                 "column(s) that are mostly missing"
             )
-        warnings.warn(
+        warn(
             f"dropped {self.n_missing} row(s) with missing values in {counts}; {keep.sum()} rows "
             "are used. na_action='raise' makes this an error",
             DataWarning,
-            stacklevel=WARN_AT_CALLER,
         )
 
     def _contrasts(self, given: Any) -> dict[str, Any]:

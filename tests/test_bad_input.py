@@ -326,6 +326,7 @@ def test_warnings_say_how_many_and_which():
         build("y ~ x + z + I(2 * z) + (1 | g)", data)
     texts = [str(w.message) for w in seen]
     assert len(texts) == 2
+    assert all(w.filename == __file__ for w in seen)
     assert "dropped 1 row(s) with missing values in x (1); 23 rows are used" in texts[0]
     assert "rank deficient: dropped 1 column(s)" in texts[1] and "I(2 * z)" in texts[1]
 

@@ -204,3 +204,7 @@ def test_recode():
     assert codes.tolist() == [1, -1, -1, 1]
     assert unseen.tolist() == ["new"]
     assert recode(np.array([2.0, 1.0]), np.array([1, 2]))[0].tolist() == [1, 0]
+    texts = np.array(["308", "309"], dtype=object)
+    assert recode(np.array([309, 308, 1]), texts)[0].tolist() == [1, 0, -1]
+    as_text = Labels(np.array([0, 1]), texts)
+    assert recode(as_text, np.array([308, 309]))[0].tolist() == [0, 1]
