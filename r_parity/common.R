@@ -14,12 +14,12 @@ argument <- function(name, default) {
 
 # Shortest decimal text that reads back as the same double (15 to 17 digits).
 exact_text <- function(x) {
-  text <- sprintf("%.15g", x)
-  for (digits in 16:17) {
-    off <- !is.na(x) & as.numeric(text) != x
+  text <- rep("", length(x))
+  off <- !is.na(x)
+  for (digits in 15:17) {
     text[off] <- sprintf(paste0("%.", digits, "g"), x[off])
+    off[off] <- as.numeric(text[off]) != x[off]
   }
-  text[is.na(x)] <- ""
   text
 }
 
