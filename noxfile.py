@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from functools import cache
@@ -15,6 +16,12 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml("pyproject.toml")
+TEST_ENVIRONMENT = {
+    "INTERLACE_TEST_INSTALLED": "1",
+    # Python processes that tests start must not find the source tree in the working directory.
+    "PYTHONSAFEPATH": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 @cache
@@ -47,12 +54,7 @@ def demo(session: nox.Session) -> None:
 @nox.parametrize("cholmod", [nox.param(False, id="without-cholmod"), nox.param(True, id="cholmod")])
 def tests(session: nox.Session, cholmod: bool) -> None:
     """The test suite on the installed package, without CHOLMOD and with it."""
-    env = {
-        "INTERLACE_TEST_INSTALLED": "1",
-        # Python processes that tests start must not find the source tree in the working directory.
-        "PYTHONSAFEPATH": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
+    env = dict(TEST_ENVIRONMENT)
     required = bool(os.environ.get("CI")) or os.environ.get("INTERLACE_REQUIRE_CHOLMOD") == "1"
     install(session, "test")
     if cholmod:
@@ -70,6 +72,19 @@ def install_cholmod(session: nox.Session) -> bool:
     except nox.command.CommandFailed:
         return False
     return True
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """The test suite with the oldest dependencies that pyproject.toml allows.
+
+    Documents are left out: they show how the newest pandas prints.
+    """
+    install(session, "test")
+    required = PROJECT["project"]["dependencies"]
+    session.install(*(re.sub(r">=([\d.]+).*", r"==\1", text) for text in required))
+    chosen = session.posargs or ["--ignore", "tests/test_documents.py"]
+    session.run("pytest", *chosen, env=TEST_ENVIRONMENT)
 
 
 @nox.session
