@@ -17,6 +17,8 @@ PROMISE_EXACT = 1e-7
 PROMISE_TOLERANCE = 1e-10
 # A curvature below this share of the largest counts as flat.
 FLAT_SHARE = 1e-10
+# A smallest eigenvalue below this share of the largest is looked at again at the very end.
+SUSPECT_SHARE = 1e-4
 # A promise this small, relative to the criterion, cannot be seen in its values any more.
 VALUE_NOISE = 4e-15
 MAX_ITERATIONS = 200
@@ -79,14 +81,17 @@ def _polish(
     """Take the last Newton step, too short to be worth new derivatives.
 
     Gradient and curvature stay those of the point before it: the certificate then vouches for
-    no more than what was computed.
+    no more than what was computed. A nearly flat curvature is worth a second look: off the
+    optimum a gradient hides how flat it is.
     """
     final = objective.snap(x + step)
-    there = _try(objective, final, order=0)
+    eigenvalues = np.linalg.eigvalsh(here.curvature)
+    flat = eigenvalues[0] < SUSPECT_SHARE * eigenvalues[-1]
+    there = _try(objective, final, order=2 if flat else 0)
     if there is None or there.value > here.value + _noise(here.value):
         return x, here, log
     log.append((final, there.value))
-    return final, here._replace(value=there.value), log
+    return final, there if flat else here._replace(value=there.value), log
 
 
 def _noise(value: float) -> float:

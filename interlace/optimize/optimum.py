@@ -13,7 +13,7 @@ import numpy as np
 DECREMENT_TOLERANCE = 1e-6
 # An eigenvalue of the curvature below this share of the largest (after scaling to unit diagonal)
 # means that the data do not determine that direction.
-IDENTIFIED_SHARE = 1e-9
+IDENTIFIED_SHARE = 1e-8
 # The criterion's rounding error, relative: log|M| and the residual sum are sums of n terms.
 VALUE_NOISE = 1e-12
 
