@@ -390,7 +390,7 @@ def _total_offset(frame: ModelFrame, states: dict[str, dict]) -> np.ndarray | No
     total = frame.offset
     for side in frame.offsets:
         state = states.setdefault(f"offset {side.text}", {})
-        value = evaluate(side.text, vectors(frame.columns), frame.context, state)
+        value = evaluate(side.text, vectors(frame.columns, side.text), frame.context, state)
         part = numeric(f"offset({side.text})", value, frame.columns)
         total = part if total is None else total + part
     return total

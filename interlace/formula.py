@@ -526,13 +526,14 @@ def with_dot(formula: Formula, columns: tuple[str, ...]) -> Formula:
 def _distinct(terms: Sequence[RandomTermSpec], text: str) -> tuple[RandomTermSpec, ...]:
     seen = set()
     for term in terms:
-        if (term.lhs, term.group) in seen:
+        key = term_key(term.lhs), term.group
+        if key in seen:
             raise FormulaError(
                 f"the random term {term.text} appears twice; its variance could not be split "
                 "between the two",
                 text,
             )
-        seen.add((term.lhs, term.group))
+        seen.add(key)
     return tuple(terms)
 
 

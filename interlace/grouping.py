@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .expressions import evaluate
-from .frame import Column, Columns, Labels, label_numbers, level_texts, recode
+from .expressions import evaluate, names_in
+from .frame import Column, Columns, Labels, as_float, label_numbers, level_texts, recode
 from .transforms import labels_from
 
 #: A table of all combinations is used up to this many entries, or four times the rows.
@@ -156,7 +156,7 @@ def _combine(
 def _labels(variable: str, columns: Columns, context: Mapping[str, Any], state: dict) -> Labels:
     column: Column | None = columns.values.get(variable)
     if column is None:
-        return labels_from(evaluate(variable, vectors(columns), context, state))
+        return labels_from(evaluate(variable, vectors(columns, variable), context, state))
     labels = column if isinstance(column, Labels) else label_numbers(column)
     missing = columns.missing.get(variable)
     if missing is not None:
@@ -165,13 +165,13 @@ def _labels(variable: str, columns: Columns, context: Mapping[str, Any], state: 
     return labels
 
 
-def vectors(columns: Columns) -> dict[str, Any]:
-    """The columns as an expression sees them: float64 or boolean arrays, categoricals."""
-    return {
-        name: column.categorical()
-        if isinstance(column, Labels)
-        else column
-        if column.dtype.kind == "b"
-        else np.asarray(column, dtype=np.float64)
-        for name, column in columns.values.items()
-    }
+def vectors(columns: Columns, expression: str) -> dict[str, Any]:
+    """The columns an expression uses, as it sees them: float64 or boolean arrays, categoricals."""
+    out: dict[str, Any] = {}
+    for name in {found.name for found in names_in(expression)} & columns.values.keys():
+        column = columns.values[name]
+        if isinstance(column, Labels):
+            out[name] = column.categorical()
+        else:
+            out[name] = column if column.dtype.kind == "b" else as_float(column)
+    return out

@@ -204,7 +204,7 @@ class Replay:
         total = None
         for side in self.offsets:
             state = self.states.get(f"offset {side.text}", {})
-            value = evaluate(side.text, vectors(columns), self.context, state)
+            value = evaluate(side.text, vectors(columns, side.text), self.context, state)
             total = np.asarray(value, dtype=np.float64) + (0.0 if total is None else total)
         column = argument if isinstance(argument, str) else None
         if argument is None:

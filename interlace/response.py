@@ -87,7 +87,8 @@ def _numbers(
         )
     if column is not None:
         return as_float(column)
-    return numeric(expression, evaluate(expression, vectors(columns), context, state), columns)
+    value = evaluate(expression, vectors(columns, expression), context, state)
+    return numeric(expression, value, columns)
 
 
 def numeric(expression: str, value: Any, columns: Columns) -> np.ndarray:

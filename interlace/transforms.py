@@ -21,6 +21,10 @@ from .frame import Labels, label_numbers
 #: Names of the codings of a factor, as in ``contrasts={"f": "sum"}``.
 CONTRASTS = ("treatment", "sum", "helmert", "poly", "SAS", "diff")
 
+#: Levels that a factor in a model matrix may have: the dense matrix of more would fill the memory
+#: before any check of its rank could speak.
+MOST_LEVELS = 5_000
+
 
 # --- factors --------------------------------------------------------------------------------
 
@@ -116,7 +120,12 @@ def is_text(values: Any) -> bool:
 
 
 def check_levels(count: int, name: str, levels: Iterable) -> None:
-    """Refuse a factor of the fixed part that has one level."""
+    """Refuse a factor of the fixed part that has one level, or far too many."""
+    if count > MOST_LEVELS:
+        raise DataError(
+            f"column {name!r} has {count} different values, and as a factor each would have its "
+            f"own coefficient; convert it to numbers, or let it group: (1 | {name})"
+        )
     if count < 2:
         raise DataError(
             f"factor {name!r} has only one level, {listing(map(repr, levels))}, in the rows used; "

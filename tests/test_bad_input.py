@@ -313,6 +313,15 @@ def test_prediction_names_the_place_and_the_remedy(case):
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("text", ["id", "C(id)", "id:x", "log(z) + id"])
+def test_text_that_would_fill_the_memory(text):
+    n = 300_000
+    data = {"y": np.arange(n), "x": np.ones(n), "z": np.ones(n), "g": np.arange(n) // 2}
+    data["id"] = np.char.add("id", (np.arange(n) // 2).astype(str))
+    with pytest.raises(DataError, match=r"'id' has 150000 different values.*numbers, or let it gr"):
+        build(f"y ~ {text} + (1 | g)", data)
+
+
 def test_offset_given_as_array_is_asked_for_again():
     design = build(F, table(), offset=np.ones(N))
     with pytest.raises(ArgumentError, match="fitted with an offset given as an array.*offset="):

@@ -203,6 +203,7 @@ def test_errors_point_at_the_place(text, message, position):
         ("y ~ 2 * x", "Numeric literals"),
         ("y ~ x ** z", "positive integer"),
         ("y ~ (1 | g) + (1 | g)", "appears twice"),
+        ("y ~ (x | g) + (1 + x | g)", "appears twice"),
     ],
 )
 def test_other_errors(text, message):
