@@ -148,6 +148,48 @@ def reason(error: BaseException) -> str:
     return (found[1] if found else str(error)).strip().split("\n")[0] or type(error).__name__
 
 
+#: Functions that work row by row on numbers and keep nothing for new data.
+ELEMENTWISE = frozenset(
+    "log log2 log10 log1p exp exp2 expm1 sqrt sin cos tan tanh floor ceiling sign I ifelse pmin "
+    "pmax numeric abs round".split()
+)
+
+
+@lru_cache(maxsize=512)
+def _compiled(expression: str) -> tuple[Any, dict[str, str]] | None:
+    """Code of an expression of columns and elementwise functions; None for any other."""
+    for name in names_in(expression):
+        if name.called and not (name.name in ELEMENTWISE or name.path.startswith("np.")):
+            return None
+    aliases: dict[str, str] = {}
+    text = sanitize_variable_names(expression.strip("{}"), {}, aliases)
+    return compile(text, expression, "eval"), aliases
+
+
+def elementwise(
+    expression: str, values: Mapping[str, np.ndarray], context: Mapping[str, Any]
+) -> np.ndarray | None:
+    """Value of a plain expression, without the search for transforms that keep a state.
+
+    None where there may be one, where the user's own names enter, or where the value is not one
+    number per row: then the general way applies, with its messages.
+    """
+    found = _compiled(expression)
+    if found is None or any(name.name in context for name in names_in(expression)):
+        return None
+    code, aliases = found
+    names = {**CONTEXT, **values, **{alias: values.get(name) for alias, name in aliases.items()}}
+    try:
+        with np.errstate(all="ignore"):
+            value = eval(code, {}, names)
+    except Exception:
+        return None
+    n = len(next(iter(values.values()), ()))
+    if not isinstance(value, np.ndarray) or value.shape != (n,) or value.dtype.kind not in "biuf":
+        return None
+    return value
+
+
 @lru_cache(maxsize=512)
 def names_of_terms(text: str) -> tuple[Name, ...]:
     """Names that a right side uses, in order of appearance."""

@@ -1,8 +1,9 @@
 """Text of a right side + columns -> model matrix, and the same again on new data.
 
-Two ways, one result.  Terms made of bare columns (numbers, factors, products of them) are filled
-in directly: formulaic decides once per formula, on two rows, which factors are coded in full and
-which in contrasts, and that answer is kept.  Everything else goes through formulaic itself.  Names
+Two ways, one result.  Terms made of columns and of elementwise expressions of numbers (numbers,
+factors, ``log(x)``, products of them) are filled in directly: formulaic decides once per formula,
+on two rows, which factors are coded in full and which in contrasts, and that answer is kept.
+Everything else goes through formulaic itself.  Names
 of columns are formulaic's in both.
 """
 
@@ -26,9 +27,9 @@ from formulaic.transforms.contrasts import Contrasts, CustomContrasts
 from interface_meta import override
 
 from .errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
-from .expressions import UserNames, reason
+from .expressions import UserNames, elementwise, names_in, reason
 from .formula import formulaic_terms
-from .frame import Columns, Labels
+from .frame import Columns, Labels, as_float
 from .transforms import CONTEXT, check_levels, coded, is_text
 
 #: Formulas whose structure is kept.
@@ -61,12 +62,15 @@ class PlainMatrix:
         Per scoped term of formulaic: scale, and (variable, reduced) of its factors.
     codings : dict of str -> Coding
         By factor.
+    calls : tuple of (str, tuple of str)
+        Elementwise expressions among the factors of `products`, and the columns they use.
     """
 
     names: tuple[str, ...]
     terms: Terms
     products: tuple[tuple[float, tuple[tuple[str, bool], ...]], ...]
     codings: dict[str, Coding]
+    calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def matrix(self, columns: Columns) -> np.ndarray:
         """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing.
@@ -75,10 +79,17 @@ class PlainMatrix:
         """
         if self.names == ("Intercept",):
             return np.broadcast_to(np.float64(1.0), (columns.n, 1))
+        computed = _computed(self.calls, columns)
+        if computed is None:
+            raise DataError(
+                f"the term(s) {listing(call for call, _ in self.calls)} cannot be computed on "
+                "newdata as they were on the data of the fit"
+            )
+        values = {**columns.values, **computed}
         X = np.empty((columns.n, len(self.names)))
         at = 0
         for scale, factors in self.products:
-            numeric = [np.asarray(columns.values[v]) for v, _ in factors if v not in self.codings]
+            numeric = [np.asarray(values[v]) for v, _ in factors if v not in self.codings]
             coded_by = [
                 self._coded(columns, v, reduced) for v, reduced in factors if v in self.codings
             ]
@@ -87,8 +98,8 @@ class PlainMatrix:
             at += width
             if not coded_by:
                 block[:, 0] = scale
-                for values in numeric:
-                    block[:, 0] *= values
+                for column in numeric:
+                    block[:, 0] *= column
                 continue
             # The first factor varies fastest, as in R.
             coding = coded_by[-1][1]
@@ -103,8 +114,8 @@ class PlainMatrix:
                 block[codes < 0] = np.nan
             if scale != 1:
                 block *= scale
-            for values in numeric:
-                block *= values[:, None]
+            for column in numeric:
+                block *= column[:, None]
         return X
 
     def _coded(
@@ -198,9 +209,10 @@ def model_matrix(
         If a term cannot be computed; the message has the term and the reason.
     """
     kinds = tuple((name, isinstance(columns.values[name], Labels)) for name in variables)
-    products = _structure(text, kinds)
-    if products is None:
+    calls = _calls(text, frozenset(variables))
+    if calls and (context or _computed(calls, columns) is None):
         return _through_formulaic(text, columns, variables, contrasts, context)
+    products = _structure(text, kinds)
     codings = {}
     for name, is_factor in kinds:
         if is_factor:
@@ -219,8 +231,46 @@ def model_matrix(
         terms=tuple(terms),
         products=tuple(product for _, scoped in products for product in scoped),
         codings=codings,
+        calls=calls,
     )
     return recipe.matrix(columns), recipe
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _calls(text: str, variables: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Expressions among the factors of a formula, each with the columns it uses."""
+    expressions = dict.fromkeys(
+        factor.expr
+        for term in formulaic_terms(text)
+        for factor in term.factors
+        if factor.eval_method.value == "python"
+    )
+    return tuple(
+        (text, tuple({found.name for found in names_in(text)} & variables)) for text in expressions
+    )
+
+
+def _computed(
+    calls: tuple[tuple[str, tuple[str, ...]], ...], columns: Columns
+) -> dict[str, np.ndarray] | None:
+    """Values of the expressions; None when one of them needs formulaic."""
+    out = {}
+    for expression, names in calls:
+        values = {}
+        for name in names:
+            column = columns.values[name]
+            if isinstance(column, Labels):
+                return None
+            values[name] = column if column.dtype.kind == "b" else as_float(column)
+        value = elementwise(expression, values, {})
+        if value is None:
+            return None
+        # A comparison with NaN is False; of a missing value nothing is known.
+        for column in values.values():
+            if column.dtype.kind == "f" and np.isnan(np.add.reduce(column)):
+                value = np.where(np.isnan(column), np.nan, value)
+        out[expression] = value
+    return out
 
 
 def _product_names(
@@ -281,15 +331,11 @@ def _fresh(text: str) -> ModelSpec:
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def _structure(text: str, kinds: tuple[tuple[str, bool], ...]) -> tuple | None:
-    """Formulaic's reading of a formula of bare columns; None when it has anything else.
+def _structure(text: str, kinds: tuple[tuple[str, bool], ...]) -> tuple:
+    """Formulaic's reading of a formula of columns and elementwise expressions.
 
     Per term: its name, and its products as (scale, ((variable, coded in contrasts), ...)).
     """
-    for term in formulaic_terms(text):
-        for factor in term.factors:
-            if factor.eval_method.value == "python":
-                return None
     frame = pd.DataFrame(
         {
             name: pd.Categorical(["a", "b"]) if is_factor else np.array([0.0, 1.0])

@@ -94,7 +94,9 @@ def test_dependent_columns_dropped_are_those_of_r(case, data):
 PLAIN = """1;0;x;x + z;f;0 + f;f * g;f:g;
 0 + f + g;0 + f:g;x:f;x * f - f;f / x;(x + f + g)^2;b;b * f;
 f * g - f;0 + x:f;2:x + f;x * z * f;x * f * g;x * f * g - x:f:g;g + f:g;0 + f * g;x %in% f;f:x:g;
-k + f:k;o * x;0 + o;f:o;s * f;b:f;f + f:x;x:z;x + x:f + g""".replace("\n", "").split(";")
+k + f:k;o * x;0 + o;f:o;s * f;b:f;f + f:x;x:z;x + x:f + g;log(z);I(x**2) + x;log(z) * f;sqrt(z):f;
+I(x > 2) * g;np.exp(x) + log(z + 1):x;{x / z};0 + I(z * x):f;ifelse(b, x, z);pmin(x, z) + o;
+I(b);log(z):log(x + 9);abs(x)""".replace("\n", "").split(";")
 
 
 @pytest.mark.parametrize("text", PLAIN)
@@ -416,11 +418,12 @@ def test_unseen_levels_of_groups(data):
 
 
 def test_missing_values_of_covariates_give_nan(data):
-    design = build("y ~ x + f + ns(z, 3) + (1 | s)", data)
     new = data.head(4).assign(f=["a", None, "b", "c"], z=[1.0, 2, np.nan, 3])
-    X = design.on(new).X
-    assert np.isnan(X).any(axis=1).tolist() == [False, True, True, False]
-    np.testing.assert_allclose(X[3, 4:], design.on(new.iloc[[3]]).X[0, 4:], rtol=1e-14)
+    for text in ("x + f + ns(z, 3)", "f * I(z > 1.5)", "ifelse(z > 2, x, 1) + f", "f:z"):
+        design = build(f"y ~ {text} + (1 | s)", data)
+        X = design.on(new).X
+        assert np.isnan(X).any(axis=1).tolist() == [False, True, True, False]
+        np.testing.assert_allclose(X[3], design.on(new.iloc[[3]]).X[0], rtol=1e-14)
 
 
 def test_new_data_of_other_types_mean_the_same(data):
