@@ -168,14 +168,18 @@ def written_files() -> list[Path]:
     )
 
 
-UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|NotImplementedError)\b|pragma: no cover")
+UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX)\b|pragma: no cover")
+# In the package: what it cannot do is an error of its own that says what to do instead.
+STUB = re.compile(r"\bNotImplementedError\b")
 PLACE_OF_A_MACHINE = re.compile(r"(?<![\w.<])/(?:work|root|home|Users)/\w")
 
 
 def test_nothing_unfinished_and_no_place_of_one_machine() -> None:
     for path in written_files():
+        patterns = [UNFINISHED, PLACE_OF_A_MACHINE]
+        patterns += [STUB] if path.is_relative_to(PACKAGE) else []
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            for pattern in (UNFINISHED, PLACE_OF_A_MACHINE):
+            for pattern in patterns:
                 assert not pattern.search(line), f"{path.relative_to(ROOT)}:{number}: {line}"
 
 
