@@ -11,9 +11,10 @@ import pandas as pd
 
 from .errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from .fit import Fit
+from .inference.distributions import t_quantile
 from .inference.modes import marginal_at_optimum
 from .inference.satterthwaite import satterthwaite
-from .inference.wald import check_level, t_quantile
+from .inference.wald import check_level
 from .tables import column_names
 
 TYPES = ("response", "link")

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from .covariance import CovarianceModel
 from .errors import ArgumentError
 from .fit import Fit
+from .inference.distributions import t_quantile
 from .inference.modes import conditional_sd
 from .inference.wald import add_intervals, check_level, t_table
 from .objective import LMMObjective
@@ -362,7 +362,7 @@ def _tidy_values(fit: Fit, level: float | None, r_names: bool) -> pd.DataFrame:
     table = table.assign(effect="ran_vals")
     if level is None:
         return table
-    half = ndtri(0.5 * (1.0 + level)) * table["std_error"]
+    half = t_quantile(level, np.inf) * table["std_error"]
     return table.assign(conf_low=table["estimate"] - half, conf_high=table["estimate"] + half)
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from ..errors import ArgumentError
 from ..fit import Fit
 from .coding import TermCoding, decode
+from .distributions import f_pvalue
 from .satterthwaite import satterthwaite_f, variance_derivatives
-from .wald import f_pvalue
 
 TYPES = {k: v for v in ("I", "II", "III") for k in (v, len(v), str(len(v)))}
 # A column depends on others when this share of it is left after projecting them out.

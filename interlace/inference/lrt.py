@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
 
 from ..errors import ArgumentError
 from ..fit import Fit, refit_ml
+from .distributions import chi2_pvalue
 
 # Entries of two fixed-effects matrices that agree to this share are the same column, evaluated by
 # another formula.
@@ -75,7 +75,7 @@ def likelihood_ratio(
         "Chisq": chisq,
         "Chi Df": df,
         # Without a difference in parameters there is no test.
-        "Pr(>Chisq)": np.where(df > 0.0, chdtrc(np.maximum(df, 1.0), chisq), np.nan),
+        "Pr(>Chisq)": np.where(df > 0.0, chi2_pvalue(chisq, np.maximum(df, 1.0)), np.nan),
     }
     return pd.DataFrame(columns, index=pd.Index(labels, name="model", dtype=object))
 

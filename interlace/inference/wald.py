@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc, fdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from ..errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from ..fit import Fit
+from .distributions import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
 from .satterthwaite import RANK_TOLERANCE, satterthwaite, satterthwaite_f
 
 DF_METHODS = ("satterthwaite", "residual", "normal")
@@ -60,29 +60,6 @@ class WaldTest:
         )
 
     __repr__ = __str__
-
-
-def t_pvalue(t: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Two-sided p-values; infinite df mean the normal distribution."""
-    tail = -np.abs(t)
-    df = np.broadcast_to(np.asarray(df, dtype=float), np.shape(t))
-    finite = np.isfinite(df)
-    return 2.0 * np.where(finite, stdtr(np.where(finite, df, 1.0), tail), ndtr(tail))
-
-
-def t_quantile(level: float, df: np.ndarray) -> np.ndarray:
-    """Half-width of a two-sided interval in standard errors."""
-    df = np.asarray(df, dtype=float)
-    finite = np.isfinite(df)
-    probability = 0.5 * (1.0 + level)
-    return np.where(finite, stdtrit(np.where(finite, df, 1.0), probability), ndtri(probability))
-
-
-def f_pvalue(F: float, num_df: float, den_df: float) -> float:
-    """Upper tail of F; infinite ``den_df`` means chi-squared / num_df."""
-    if np.isinf(den_df):
-        return float(chdtrc(num_df, num_df * F))
-    return float(fdtrc(num_df, den_df, F))
 
 
 def check_level(level: float) -> float:
@@ -329,6 +306,6 @@ def wald_test(fit: Fit, hypothesis: Any, test: str = "F") -> WaldTest:
     F = float(distance @ inverse @ distance) / rank
     if test == "Chisq":
         value = F * rank
-        p = float(chdtrc(rank, value))
+        p = float(chi2_pvalue(value, rank))
         return WaldTest(value, rank, np.inf, p, "chi2", tuple(labels))
     return WaldTest(F, rank, den_df, f_pvalue(F, rank, den_df), "F", tuple(labels))
