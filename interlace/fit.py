@@ -11,7 +11,6 @@ import numpy as np
 from .covariance import CovarianceModel
 from .design import Design
 from .linalg.crossprod import CrossProducts, cross_products
-from .linalg.threads import blas_threads
 from .objective import LMMObjective, Solution
 from .optimize import Optimum, minimise
 
@@ -206,8 +205,7 @@ def fit_objective(
     """Minimise an objective and make the record."""
     clock = perf_counter()
     start = None if theta0 is None else objective.x(theta0)
-    with blas_threads(objective.marginal.dense_columns):
-        optimum = minimise(objective, optimizer, start)
+    optimum = minimise(objective, optimizer, start)
     seconds["optimise"] = perf_counter() - clock
     return Fit(
         design=design,

@@ -10,6 +10,7 @@ from scipy.linalg import lapack
 from ..errors import NumericalError
 from .crossprod import CrossProducts
 from .marginal import Marginal, dense_traces, spread
+from .threads import held
 
 # Up to this many columns a handful of dense LAPACK calls is faster than any structure
 # (measured: 0.1 ms an evaluation at 60 columns, 0.3 ms at 150).
@@ -60,6 +61,7 @@ class DenseMarginal(Marginal):
         other._set_response(cross)
         return other
 
+    @held
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         q = self._q
         R = self._left(T, self._AB)
@@ -89,6 +91,7 @@ class DenseMarginal(Marginal):
                 out[s] = (t.T @ R[s].reshape(-1, k, R.shape[1])).reshape(-1, R.shape[1])
         return out
 
+    @held
     def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
         s, k = self.slices[b], self.cross.z.widths[b]
         block = self._G[s, s]
@@ -106,10 +109,12 @@ class DenseMarginal(Marginal):
     def projected(self, b: int) -> np.ndarray:
         return self._P[self.slices[b]].reshape(-1, self.cross.z.widths[b], self._P.shape[1])
 
+    @held
     def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
         h = spread(D, self._P @ c, self.slices)
         return h.T @ self._G @ h
 
+    @held
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray:
         G = self._G
         if C is not None:
@@ -117,6 +122,7 @@ class DenseMarginal(Marginal):
             G = G - PX @ C @ PX.T
         return dense_traces(G, D, self.slices, self.cross.z.widths)
 
+    @held
     def inverse_blocks(self, b: int) -> np.ndarray:
         inverse, _ = lapack.dpotri(self._L, lower=1)
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
@@ -124,5 +130,6 @@ class DenseMarginal(Marginal):
         block = inverse[self.slices[b], self.slices[b]].reshape(levels, k, levels, k)
         return np.ascontiguousarray(block[np.arange(levels), :, np.arange(levels), :])
 
+    @held
     def solve(self, R: np.ndarray) -> np.ndarray:
         return lapack.dpotrs(self._L, R, lower=1)[0].reshape(R.shape)

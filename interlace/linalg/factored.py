@@ -12,6 +12,7 @@ from .dense import DENSE_LIMIT, DenseMarginal
 from .factor import Factor
 from .marginal import Marginal, dense_traces, spread
 from .onefactor import OneFactorMarginal
+from .threads import held
 
 # A dense Z'V^{-1}Z of this many columns is 72 MB and takes a second: the exact traces of the
 # Hessian are then formed; beyond it the gradient is differenced.
@@ -89,6 +90,7 @@ class FactorMarginal(Marginal):
             out[self.slices[b]] = scaled.reshape(-1, R.shape[1])
         return out
 
+    @held
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         self.T = T
         self.factor.refactor(T)
@@ -97,6 +99,7 @@ class FactorMarginal(Marginal):
         self._P = self._ZW - self._A @ self._scaled(U, transpose=False)
         return self.factor.logdet, self.cross.WW - R.T @ U
 
+    @held
     def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
         P = self.projected(b)
         levels, k, m = P.shape
@@ -107,6 +110,7 @@ class FactorMarginal(Marginal):
     def projected(self, b: int) -> np.ndarray:
         return self._blocks(self._P, b)
 
+    @held
     def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
         h = spread(D, self._P @ c, self.slices)
         Ah = np.empty_like(h)
@@ -118,6 +122,7 @@ class FactorMarginal(Marginal):
         out = h.T @ Ah - W.T @ self.factor.solve(W)
         return 0.5 * (out + out.T)
 
+    @held
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray | None:
         q = self._P.shape[0]
         if q > DENSE_COLUMNS:
@@ -130,8 +135,10 @@ class FactorMarginal(Marginal):
             G -= PX @ C @ PX.T
         return dense_traces(G, D, self.slices, self.cross.z.widths)
 
+    @held
     def inverse_blocks(self, b: int) -> np.ndarray:
         return self.factor.inverse_blocks(b)
 
+    @held
     def solve(self, R: np.ndarray) -> np.ndarray:
         return self.factor.solve(R)

@@ -6,10 +6,12 @@ brings, and on a busy machine each wait for it can take milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
-__all__ = ["blas_threads"]
+__all__ = ["blas_threads", "held"]
 
 # OpenBLAS stays on one thread by itself up to about this many columns (dpotrf, dpotri, dsyrk took
 # the same time with 1 and 2 threads allowed): nothing to hold back.
@@ -18,6 +20,8 @@ UNTHREADED = 64
 # ms, dpotri 26 -> 13 ms on an idle machine, but the whole fit up to 7 times slower on a busy one.
 # At twice the columns the work is 8 times as much and the waits are not.
 THREADED = 2000
+
+_Method = TypeVar("_Method", bound=Callable)
 
 _nothing = nullcontext()
 _controller: Any = None
@@ -54,3 +58,14 @@ def blas_threads(dense_columns: int) -> AbstractContextManager:
             return _nothing
         _controller = ThreadpoolController()
     return _controller.limit(limits=1, user_api="blas")
+
+
+def held(method: _Method) -> _Method:
+    """Let a method of something with ``dense_columns`` run under `blas_threads`."""
+
+    @wraps(method)
+    def inside(self, *arguments):
+        with blas_threads(self.dense_columns):
+            return method(self, *arguments)
+
+    return inside  # type: ignore[return-value]
