@@ -28,7 +28,10 @@ MODULES = sorted(
 )
 
 # `import interlace` must not pay for what a fit may never need.
-NOT_AT_IMPORT = ["polars", "pyarrow", "matplotlib", "sksparse", "nlopt", "scipy.stats", "sklearn"]
+NOT_AT_IMPORT = (
+    *("polars", "pyarrow", "matplotlib", "sksparse", "nlopt", "threadpoolctl"),
+    *("scipy.stats", "scipy.special", "scipy.optimize", "scipy.interpolate"),
+)
 
 
 def start_python(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
