@@ -188,8 +188,9 @@ class Design:
         factors : collection of int, optional
             Indices of the grouping factors that are needed; default all.  Columns of the others
             need not be there.
-        offset : array, Series or column name, shape (r,), optional
-            In place of an offset that was given to the fit as an array.
+        offset : float, array, Series or column name, shape (r,), optional
+            In place of the offset that was given to the fit as an argument; one that was given as
+            an array has to be given again.  Offsets in the formula are computed from `newdata`.
         response : bool, default False
             Whether to make `y` too.
 

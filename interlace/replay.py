@@ -137,7 +137,14 @@ class Replay:
         wanted = range(len(self.groupings)) if factors is None else sorted(factors)
         covariates = self._covariates(wanted, response)
         labels = [name for b in wanted for name in self.grouping_variables[b]]
-        extra = [self.offset_column] if self.offset_column and offset is None else []
+        extra = []
+        if self.offset_column is not None and offset is None:
+            if self.offset_column not in column_names(newdata):
+                raise DataError(
+                    f"newdata lacks the column {self.offset_column!r}, the offset of the fit; add "
+                    "it, or give offset= for the rows of newdata (offset=0 leaves it out)"
+                )
+            extra.append(self.offset_column)
         extra += [offset] if isinstance(offset, str) else []
         given = _read_new(newdata, [*covariates, *labels, *extra], labels)
         columns = self._recoded(given, covariates)
@@ -219,6 +226,8 @@ class Replay:
             if isinstance(part, Labels):
                 raise DataError(f"the offset column {column!r} of newdata is not numeric")
             part = np.asarray(part, dtype=np.float64)
+        elif isinstance(argument, int | float | np.number):
+            part = np.full(columns.n, float(argument))
         elif argument is not None:
             part = vector(argument, "offset", columns.index)
         else:

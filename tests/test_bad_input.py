@@ -326,6 +326,10 @@ def test_offset_given_as_array_is_asked_for_again():
     design = build(F, table(), offset=np.ones(N))
     with pytest.raises(ArgumentError, match="fitted with an offset given as an array.*offset="):
         design.on(table())
+    named = build(F, table(), offset="z")
+    with pytest.raises(DataError, match="lacks the column 'z', the offset of the fit.*offset=0"):
+        named.on(table().drop(columns="z"))
+    assert (named.on(table().drop(columns="z"), offset=0).offset == 0).all()
 
 
 def test_warnings_say_how_many_and_which():
