@@ -11,6 +11,7 @@ import numpy as np
 from .covariance import CovarianceModel
 from .design import Design
 from .linalg.crossprod import CrossProducts, cross_products
+from .linalg.threads import blas_threads, one_thread
 from .objective import LMMObjective, Solution
 from .optimize import Optimum, minimise
 
@@ -189,7 +190,9 @@ def fit_design(
     seconds = dict(seconds or {})
     clock = perf_counter()
     covariance = CovarianceModel.of(design)
-    cross = cross_products(design) if cross is None else cross
+    if cross is None:
+        with one_thread(design.X.size):
+            cross = cross_products(design)
     objective = LMMObjective(cross, covariance, reml, backend)
     seconds["cross-products"] = perf_counter() - clock
     return fit_objective(design, objective, optimizer, theta0, seconds)
@@ -205,7 +208,8 @@ def fit_objective(
     """Minimise an objective and make the record."""
     clock = perf_counter()
     start = None if theta0 is None else objective.x(theta0)
-    optimum = minimise(objective, optimizer, start)
+    with blas_threads(objective.marginal.dense_columns):
+        optimum = minimise(objective, optimizer, start)
     seconds["optimise"] = perf_counter() - clock
     return Fit(
         design=design,

@@ -384,4 +384,7 @@ class TestThreads:
         before = counts()
         with blas_threads((UNTHREADED + THREADED) // 2):
             assert set(counts()) == {1}
+            with blas_threads((UNTHREADED + THREADED) // 2):
+                assert set(counts()) == {1}
+            assert set(counts()) == {1}
         assert counts() == before
