@@ -1,189 +1,244 @@
-"""Side by side: interlace, lme4 and the compiled Python peers, on one machine in one run.
+"""Time interlace side by side with lme4 and with Python packages, in one run on one machine.
 
-Each (system, task, number of BLAS threads) runs in a process of its own, systems in turn; the
-peers count at the better of 1 and 2 threads.  What is missing (R, a peer) is left out and said.
+``python benchmarks/run.py --help``; README.md says how it measures.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from tasks import TASKS, Task  # noqa: E402
+import first_use
+import prepare
+import report
+from peers import PACKAGES
+from tasks import SYSTEMS, TASKS, Task
 
-SYSTEMS = ["interlace", "lme4", "glmm", "mixedlm"]
+HERE = Path(__file__).resolve().parent
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+#: Time that a process gets for its start and for reading the data, beyond the cap on a fit.
+START_SECONDS = 90.0
+#: A fit that takes longer is timed once, without a warm-up.
+ONCE_ABOVE = 20.0
 
 
-def environment(threads: int) -> dict[str, str]:
-    """This process's environment with BLAS held to a number of threads."""
-    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+@dataclass
+class Measured:
+    """What one way to fit one task gave: a system, its arguments, its BLAS threads."""
+
+    task: str
+    system: str
+    variant: str
+    threads: int
+    samples: list[float] = field(default_factory=list)
+    first: float | None = None
+    criterion: float | None = None
+    peak: float | None = None
+    growth: float | None = None
+    over: float | None = None
+    error: str | None = None
+
+    def take(self, lines: Sequence[dict[str, Any]], once_above: float) -> None:
+        """Add what a process told."""
+        for line in lines:
+            if "first" in line:
+                self.first = min(filter(None, (self.first, line["first"])))
+                self.criterion = line["criterion"]
+                self.peak, self.growth = line["peak"], line["growth"]
+                if line["first"] > once_above:
+                    self.samples.append(line["first"])
+            self.samples += line.get("warm", [])
 
 
-def available(systems: list[str]) -> list[str]:
-    """Those of the systems that are installed here."""
-    out = []
-    for system in systems:
-        found = shutil.which("Rscript") if system == "lme4" else importlib.util.find_spec(system)
-        if found:
-            out.append(system)
-        else:
-            print(f"{system}: not installed, left out")
-    return out
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure."""
+
+    rounds: int
+    repetitions: int
+    budget: float
+    cap: float
+    threads: tuple[int, ...]
 
 
-def timed(system: str, task: Task, threads: int, limit: float) -> dict | None:
-    """Run one worker; None if it fails, ``{"timeout": limit}`` if it takes too long."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(HERE / "worker.py"), system, task.name]
-        if system == "lme4":
-            command = lme4_command(task, Path(folder))
-        try:
-            done = subprocess.run(
-                command, env=environment(threads), capture_output=True, text=True, timeout=limit
-            )
-        except subprocess.TimeoutExpired:
-            return {"timeout": limit}
-    if done.returncode:
-        print(f"  {system} on {task.name}: {done.stderr.strip().splitlines()[-1:]}")
-        return None
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def lme4_command(task: Task, folder: Path) -> list[str]:
-    """Write the frame for R and the command that times lmer on it."""
-    import pandas as pd
-    from worker import frame
-
-    data = frame(task)
-    if task.data.startswith("simulated:"):
-        data = data.assign(g=data["g"].astype(str))
-    kinds = [
-        "ordered" if getattr(data[c].dtype, "ordered", False)
-        else "factor" if isinstance(data[c].dtype, pd.CategoricalDtype) or c == "g"
-        else "number"
-        for c in data
-    ]
-    path = folder / "data.csv"
-    data.to_csv(path, index=False)
-    small = task.repeats >= 20
-    repeats = min(task.repeats, 7 if small else 3)
-    if task.name == "1e6 rows":
-        repeats = 1
-    return [
-        "Rscript", str(HERE / "worker.R"), str(path), task.formula, str(repeats),
-        task.kind, "20" if small else "1", ",".join(kinds),
-    ]
-
-
-def better(runs: list[dict | None]) -> dict | None:
-    """The run with the smallest median; a timeout only if nothing ended."""
-    ended = [r for r in runs if r and "median" in r]
-    if ended:
-        return min(ended, key=lambda r: r["median"])
-    return next((r for r in runs if r), None)
-
-
-def shown(run: dict | None) -> str:
-    """Milliseconds, or what happened."""
-    if run is None:
-        return "-"
-    if "timeout" in run:
-        return f"> {run['timeout']:.0f} s"
-    ms = run["median"] * 1e3
-    return f"{ms:.3g} ms" if ms < 1000 else f"{ms / 1e3:.3g} s"
-
-
-def ratio(run: dict | None, ours: dict) -> str:
-    """How many times longer than ours."""
-    if run is None or "median" not in ours:
-        return "-"
-    sign, seconds = ("> ", run["timeout"]) if "timeout" in run else ("", run["median"])
-    return f"{sign}{seconds / ours['median']:.3g}"
-
-
-def table(results: dict[str, dict[str, dict | None]], systems: list[str]) -> str:
-    """Markdown: medians, ratios to interlace, criteria, memory."""
-    peers = [s for s in systems if s != "interlace"]
-    head = ["task", "interlace", *peers, *(f"{p} / ours" for p in peers), "criterion - lme4's",
-            "growth, MB", "growth / columns"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for task, runs in results.items():
-        ours = runs.get("interlace") or {}
-        lme4 = runs.get("lme4") or {}
-        known = ours.get("criterion") is not None and lme4.get("criterion") is not None
-        difference = f"{ours['criterion'] - lme4['criterion']:.1e}" if known else "-"
-        memory = [f"{ours[k]:.3g}" if k in ours else "-" for k in ("growth_mb",
-                                                                  "growth_in_columns")]
-        cells = [task, *(shown(runs.get(s)) for s in ["interlace", *peers]),
-                 *(ratio(runs.get(p), ours) for p in peers), difference, *memory]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def first_use(repeats: int = 7) -> str:
-    """Import time against pandas and scipy.sparse.linalg, and the first fit, in new processes."""
-    import statistics
-
-    base = "import pandas, scipy.sparse.linalg"
-    programs = {
-        "base": f"t = time.perf_counter()\n{base}\nprint(time.perf_counter() - t)",
-        "import": "t = time.perf_counter()\nimport interlace\nprint(time.perf_counter() - t)",
-        "first fit": "import interlace as il\ns = il.load_dataset('sleepstudy')\n"
-        "t = time.perf_counter()\nil.fit('Reaction ~ Days + (Days | Subject)', s)\n"
-        "print(time.perf_counter() - t)",
+def specification(task: Task, stem: str, effort: Effort) -> dict[str, Any]:
+    """What a process has to know beside the system."""
+    return {
+        "stem": stem,
+        "kind": task.kind,
+        "formula": task.formula,
+        "repetitions": effort.repetitions,
+        "budget": effort.budget,
+        "once_above": ONCE_ABOVE,
     }
-    seconds: dict[str, list[float]] = {name: [] for name in programs}
-    for _ in range(repeats):
-        for name, program in programs.items():
-            out = subprocess.run([sys.executable, "-c", "import time\n" + program],
-                                 capture_output=True, text=True, check=True, env=environment(1))
-            seconds[name].append(float(out.stdout))
-    m = {name: statistics.median(values) for name, values in seconds.items()}
-    return (
-        f"`{base}`: {m['base']:.3f} s; `import interlace`: {m['import']:.3f} s "
-        f"({m['import'] / m['base']:.2f}); first sleepstudy fit: {m['first fit'] * 1e3:.1f} ms "
-        f"({m['first fit'] / m['base']:.3f})"
-    )
 
 
-def main() -> None:
-    """Command line."""
+def command(way: Measured, task: Task, stem: str, effort: Effort) -> list[str]:
+    told = specification(task, stem, effort)
+    if way.system == "lme4":
+        keys = ("stem", "kind", "formula", "repetitions", "budget", "once_above")
+        return ["Rscript", str(HERE / "r_side.R"), *(str(told[key]) for key in keys)]
+    package = PACKAGES[way.system]
+    variants = package.refits if task.kind == "refit" else package.variants
+    told |= {"system": way.system, "options": dict(variants[way.variant])}
+    return [sys.executable, str(HERE / "measure.py"), json.dumps(told)]
+
+
+def run_once(way: Measured, task: Task, stem: str, effort: Effort) -> None:
+    """One fresh process, stopped when its first fit lasts longer than the cap."""
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(way.threads))
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            command(way, task, stem, effort), stdout=out, stderr=err, env=environment
+        )
+        try:
+            process.wait(effort.cap + START_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            way.over = effort.cap
+        out.seek(0)
+        err.seek(0)
+        lines = [json.loads(line) for line in out if line.startswith("{")]
+        complaint = err.read().strip().splitlines()
+    if process.returncode and way.over is None:
+        way.error = complaint[-1] if complaint else f"exit status {process.returncode}"
+    if way.over is not None and any("first" in line for line in lines):
+        way.over = None
+    way.take(lines, ONCE_ABOVE)
+
+
+def ways(task: Task, systems: Sequence[str], threads: Sequence[int]) -> list[Measured]:
+    """Every system with every set of its arguments and number of threads."""
+    found = []
+    for system in systems:
+        if system not in task.systems:
+            continue
+        variants: Sequence[str] = ("",)
+        if system in PACKAGES:
+            package = PACKAGES[system]
+            variants = tuple(package.refits if task.kind == "refit" else package.variants)
+        found += [
+            Measured(task.name, system, variant, count) for variant in variants for count in threads
+        ]
+    return found
+
+
+def measure(task: Task, stem: str, systems: Sequence[str], effort: Effort) -> list[Measured]:
+    """Rounds over all ways to fit a task, back and forth; what is slow or fails runs once."""
+    found = ways(task, systems, effort.threads)
+    for turn in range(effort.rounds):
+        for way in found if turn % 2 == 0 else reversed(found):
+            slow = way.first is not None and way.first > ONCE_ABOVE
+            if way.error or way.over or (turn and slow):
+                continue
+            run_once(way, task, stem, effort)
+            told = way.error or (f"> {way.over:.0f} s" if way.over else report.duration(way.first))
+            print(f"  {way.system} {way.variant} {way.threads}: {told}", file=sys.stderr)
+    return found
+
+
+def available(systems: Sequence[str]) -> list[str]:
+    """The systems that this machine has; a line for each that it lacks."""
+    found = []
+    for system in systems:
+        if system == "lme4":
+            check = [shutil.which("Rscript") or "false", "-e", "library(lme4)"]
+            there = subprocess.run(check, capture_output=True).returncode == 0
+        else:
+            there = PACKAGES[system].available()
+        if there:
+            found.append(system)
+        else:
+            print(f"skipped: {system} is not installed", file=sys.stderr)
+    return found
+
+
+def surroundings(systems: Sequence[str]) -> dict[str, Any]:
+    """Versions and the machine, for the record."""
+    versions = {"python": platform.python_version()}
+    for name in ("numpy", "scipy", "pandas", *(name for name in systems if name != "lme4")):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "source checkout"
+    if "lme4" in systems:
+        ask = "cat(R.version$major, '.', R.version$minor, ' ', sep='');"
+        ask += "cat(as.character(packageVersion('lme4')), basename(extSoftVersion()['BLAS']))"
+        told = subprocess.run(["Rscript", "-e", ask], capture_output=True, text=True).stdout
+        versions |= dict(zip(("R", "lme4", "BLAS of R"), told.split()))
+    load = os.getloadavg() if hasattr(os, "getloadavg") else ()
+    return {
+        "versions": versions,
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processors": os.cpu_count(),
+        "load": load,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", nargs="*", help="names or parts of names; default: all")
-    parser.add_argument("--systems", nargs="*", default=SYSTEMS)
-    parser.add_argument("--limit", type=float, default=600.0, help="seconds for one worker")
-    parser.add_argument("--out", type=Path, help="JSON file for the results")
-    arguments = parser.parse_args()
-    systems = available(arguments.systems)
-    wanted = [t for t in TASKS if not arguments.tasks or any(p in t.name for p in arguments.tasks)]
-    results: dict[str, dict[str, dict | None]] = {}
-    for task in wanted:
-        results[task.name] = {}
-        for system in systems:
-            runs = []
-            for threads in (1, 2):
-                run = timed(system, task, threads, arguments.limit)
-                runs.append(run)
-                if run is None or "timeout" in run or run.get("median", 0) > arguments.limit / 4:
-                    break
-            results[task.name][system] = better(runs)
-        print(task.name, {s: shown(r) for s, r in results[task.name].items()}, flush=True)
-    text = table(results, systems) + "\n\n" + first_use()
-    print("\n" + text)
-    if arguments.out:
-        arguments.out.write_text(json.dumps(results, indent=1))
-        arguments.out.with_suffix(".md").write_text(text + "\n")
+    names = [task.name for task in TASKS] + ["first-use"]
+    groups = sorted({task.group for task in TASKS})
+    parser.add_argument("--tasks", nargs="+", metavar="TASK", choices=[*names, *groups],
+                        help=f"tasks ({', '.join(names)}) or groups ({', '.join(groups)})")  # fmt: skip
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
+    parser.add_argument("--quick", action="store_true", help="one round, fits of at most 60 s")
+    parser.add_argument("--rounds", type=int, default=3, help="fresh processes each (default 3)")
+    parser.add_argument("--cap", type=float, default=600.0, help="seconds a fit may take")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of BLAS")
+    parser.add_argument("--out", type=Path, help="JSON; a table is written beside it as .md")
+    return parser.parse_args(given)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    asked = arguments(given)
+    effort = Effort(asked.rounds, 25, 2.0, asked.cap, tuple(asked.threads))
+    if asked.quick:
+        effort = Effort(1, 7, 0.5, min(asked.cap, 60.0), effort.threads)
+    wanted = asked.tasks or [task.name for task in TASKS] + ["first-use"]
+    tasks = [task for task in TASKS if task.name in wanted or task.group in wanted]
+    systems = available(asked.systems)
+    results: dict[str, Any] = {"surroundings": surroundings(systems), "tasks": {}}
+    with tempfile.TemporaryDirectory(prefix="interlace-bench-") as folder:
+        for task in tasks:
+            print(task.name, file=sys.stderr)
+            data = prepare.write(task, Path(folder))
+            found = measure(task, str(data.pop("stem")), systems, effort)
+            results["tasks"][task.name] = data | {"ways": [asdict(way) for way in found]}
+            keep(results, asked.out)
+        if "first-use" in wanted:
+            print("first-use", file=sys.stderr)
+            task = next(task for task in TASKS if task.name == "sleepstudy")
+            stem = str(prepare.write(task, Path(folder))["stem"])
+            modules = {name: PACKAGES[name].module for name in systems if name in PACKAGES}
+            results["first use"] = first_use.measure(modules, task, stem, str(HERE))
+    results["load at the end"] = results["surroundings"]["load"] and os.getloadavg()
+    keep(results, asked.out)
+    print(report.markdown(results))
+    return 0
+
+
+def keep(results: dict[str, Any], path: Path | None) -> None:
+    """Write what there is so far, so that a run that is stopped leaves what it measured."""
+    if path is not None:
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        path.with_suffix(".md").write_text(report.markdown(results), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

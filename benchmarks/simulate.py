@@ -1,0 +1,53 @@
+"""Data that no file holds: a random slope over many groups, new responses for refits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+#: Fixed, so that every run and every system fits the same numbers.
+SEED = 20260101
+#: Estimates for sleepstudy: fixed effects, covariance of intercept and slope, residual variance.
+SLEEPSTUDY = ((251.405, 10.467), ((612.1, 9.604), (9.604, 35.07)), 654.94)
+
+
+def slopes(n_rows: int, n_groups: int) -> pd.DataFrame:
+    """A covariate with a random slope and a random intercept, groups of about equal sizes.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows.
+    n_groups : int
+        Groups; each occurs.
+    """
+    rng = np.random.default_rng(SEED)
+    g = rng.permutation(np.arange(n_rows) % n_groups)
+    x = rng.standard_normal(n_rows)
+    covariance = [[0.5, 0.1], [0.1, 0.25]]
+    b = rng.multivariate_normal([0.0, 0.0], covariance, size=n_groups)
+    y = 1.0 + 0.5 * x + b[g, 0] + b[g, 1] * x + rng.standard_normal(n_rows)
+    return pd.DataFrame({"y": y, "x": x, "g": g})
+
+
+def responses(days: np.ndarray, subjects: np.ndarray, count: int) -> np.ndarray:
+    """Responses from the model that REML finds in sleepstudy.
+
+    Parameters
+    ----------
+    days : array, shape (n,)
+        The covariate.
+    subjects : array of int, shape (n,)
+        Codes of the subjects.
+    count : int
+        How many responses.
+
+    Returns
+    -------
+    array, shape (count, n)
+    """
+    beta, covariance, variance = SLEEPSTUDY
+    rng = np.random.default_rng(SEED)
+    b = rng.multivariate_normal([0.0, 0.0], covariance, size=(count, subjects.max() + 1))
+    mean = beta[0] + beta[1] * days + b[:, subjects, 0] + b[:, subjects, 1] * days
+    return mean + np.sqrt(variance) * rng.standard_normal(mean.shape)
