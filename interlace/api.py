@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 from .covariance import CovarianceModel
 from .covariance.structures import SINGULAR_TOLERANCE
 from .design import build
-from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning
+from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning, warn
+from .expressions import caller_names
 from .fit import Fit, fit_design
 from .optimize import OPTIMIZERS
 from .result import LMMResult
@@ -119,6 +119,7 @@ def fit(
         contrasts=contrasts,
         subset=subset,
         na_action=na_action,
+        context=caller_names(),
     )
     seconds = {"design": perf_counter() - clock}
     fitted = fit_design(
@@ -331,7 +332,7 @@ def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) ->
 def warn_if_not_converged(fitted: Fit) -> None:
     """One warning, with the verdict's own words, when the optimum cannot be relied on."""
     if fitted.optimum.verdict in ("not converged", "not identified"):
-        warnings.warn(fitted.optimum.message, ConvergenceWarning, stacklevel=3)
+        warn(fitted.optimum.message, ConvergenceWarning)
 
 
 def _method(method: Any) -> str:

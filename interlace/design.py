@@ -342,7 +342,7 @@ def _full_formula(formula: Any, data: Any, groups: Any, random: Any, linear: boo
     if linear and not parsed.random:
         raise FormulaError(
             "a linear mixed model needs a random term: add (1 | g) to the formula or give "
-            "groups='g'; for a model without random effects use glm()",
+            "groups='g'",
             parsed.text,
         )
     return with_dot(parsed, tuple(str(name) for name in names)) if "." in parsed.fixed else parsed

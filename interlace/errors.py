@@ -11,6 +11,7 @@ import difflib
 import sys
 import warnings
 from collections.abc import Iterable
+from types import FrameType
 
 __all__ = [
     "ArgumentError",
@@ -167,11 +168,18 @@ class DataWarning(InterlaceWarning):
 
 def warn(message: str, category: type[InterlaceWarning]) -> None:
     """Warn at the line that called into this package, however deep inside we are."""
+    warnings.warn(message, category, stacklevel=outside()[1])
+
+
+def outside() -> tuple[FrameType, int]:
+    """The nearest frame outside this package, and its `stacklevel` for the function that asks."""
     package = __name__.partition(".")[0]
-    frame, depth = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
-        frame, depth = frame.f_back, depth + 1
-    warnings.warn(message, category, stacklevel=depth)
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] != package:
+            break
+        frame, level = frame.f_back, level + 1
+    return frame, level
 
 
 def listing(names: Iterable[object], limit: int = MAX_LISTED) -> str:

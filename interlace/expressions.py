@@ -6,6 +6,7 @@ import ast
 import builtins
 import pickle
 import re
+from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from formulaic.utils.code import sanitize_variable_names
 from formulaic.utils.layered_mapping import LayeredMapping
 from formulaic.utils.stateful_transforms import stateful_eval
 
-from .errors import DataError, FormulaError, InterlaceError, suggestion
+from .errors import DataError, FormulaError, InterlaceError, outside, suggestion
 from .formula import formulaic_terms
 from .frame import unknown_column
 from .tokens import python_text, unquoted
@@ -55,6 +56,12 @@ class Lost:
             f"the formula uses {self.name}(), which could not be stored with the model; import it "
             "from a module, or fit again where it is defined"
         )
+
+
+def caller_names() -> Mapping[str, Any]:
+    """The names that the line which called into this package sees: locals, then globals."""
+    frame, _ = outside()
+    return ChainMap(frame.f_locals, frame.f_globals)
 
 
 def _load_names(stored: dict[str, bytes]) -> UserNames:

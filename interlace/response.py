@@ -47,7 +47,7 @@ def response(
     if spec.kind == "cbind" and linear:
         raise DataError(
             f"{spec.text} counts successes and failures, which a linear mixed model cannot use; "
-            'fit it with glmer(..., family="binomial")'
+            "give a response of one number per row"
         )
     parts = [_numbers(part, columns, context, state, linear) for part in spec.parts]
     trials = None

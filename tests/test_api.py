@@ -192,3 +192,20 @@ def test_evaluations_are_few(fit_cache):
         ("ScotsSec", "attain ~ verbal + sex + (1 | primary) + (1 | second)"),
     ]:
         assert fit_cache(name, formula).convergence.evaluations <= 12
+
+
+def test_functions_of_the_caller_work_in_formulas_and_on_new_data(sleep):
+    def halved(x):
+        return x / 2.0
+
+    m = il.fit("Reaction ~ halved(Days) + (1 | Subject)", sleep)
+    plain = il.fit("Reaction ~ I(Days / 2) + (1 | Subject)", sleep)
+    assert m.llf == pytest.approx(plain.llf, rel=1e-12)
+    np.testing.assert_allclose(m.predict(sleep.head(3)), plain.predict(sleep.head(3)))
+
+
+def test_warnings_point_at_the_line_that_called(sleep):
+    sleep.loc[3, "Days"] = np.nan
+    with pytest.warns(il.DataWarning, match="dropped 1 row") as caught:
+        il.lmer(SLEEP, sleep)
+    assert caught[0].filename == __file__

@@ -123,7 +123,7 @@ CASES = {
     ),
     "cbind in a linear model": (
         "cbind(k, 5 - k) ~ x + (1 | g)", table, {}, DataError,
-        'linear mixed model cannot use; fit it with glmer',
+        'linear mixed model cannot use; give a response of one number per row',
     ),
     "trials of zero": (
         "flag / k ~ x + (1 | g)", table, {}, DataError, "number of trials in flag / k is not pos",
@@ -131,7 +131,7 @@ CASES = {
     "no response": ("~ x + (1 | g)", table, {}, FormulaError, "no response.*write 'y ~ x'"),
     # random terms
     "no random term": (
-        "y ~ x", table, {}, FormulaError, r"needs a random term: add \(1 \| g\).*groups='g'.*glm",
+        "y ~ x", table, {}, FormulaError, r"needs a random term: add \(1 \| g\).*groups='g'",
     ),
     "group of one level": (
         "y ~ x + (1 | one)", table, {}, DataError, "'one' has only one level, 'only'.*leave",
