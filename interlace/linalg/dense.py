@@ -13,8 +13,9 @@ from .marginal import Marginal, dense_traces, spread
 from .threads import held
 
 # Up to this many columns a handful of dense LAPACK calls is faster than any structure
-# (measured: 0.1 ms an evaluation at 60 columns, 0.3 ms at 150).
-DENSE_LIMIT = 150
+# (measured: 0.1 ms an evaluation at 60 columns, 0.8 ms at 170, where
+# the exact Hessian still halves the number of evaluations).
+DENSE_LIMIT = 200
 
 
 class DenseMarginal(Marginal):
