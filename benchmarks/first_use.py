@@ -75,5 +75,3 @@ def measure(
             if turn:
                 times[name].append(time)
     return {name: {"median": median(found), "all": found} for name, found in times.items()}
-
-

@@ -166,8 +166,13 @@ def available(systems: Sequence[str]) -> list[str]:
     return found
 
 
+def load() -> tuple[float, ...]:
+    """Load averages, where the system has them."""
+    return os.getloadavg() if hasattr(os, "getloadavg") else ()
+
+
 def surroundings(systems: Sequence[str]) -> dict[str, Any]:
-    """Versions and the machine, for the record."""
+    """Versions, the machine and how busy it is, for the record."""
     versions = {"python": platform.python_version()}
     for name in ("numpy", "scipy", "pandas", *(name for name in systems if name != "lme4")):
         try:
@@ -179,13 +184,12 @@ def surroundings(systems: Sequence[str]) -> dict[str, Any]:
         ask += "cat(as.character(packageVersion('lme4')), basename(extSoftVersion()['BLAS']))"
         told = subprocess.run(["Rscript", "-e", ask], capture_output=True, text=True).stdout
         versions |= dict(zip(("R", "lme4", "BLAS of R"), told.split()))
-    load = os.getloadavg() if hasattr(os, "getloadavg") else ()
     return {
         "versions": versions,
         "machine": platform.machine(),
         "system": platform.system(),
         "processors": os.cpu_count(),
-        "load": load,
+        "load": load(),
         "date": time.strftime("%Y-%m-%d"),
     }
 
@@ -194,8 +198,13 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     names = [task.name for task in TASKS] + ["first-use"]
     groups = sorted({task.group for task in TASKS})
-    parser.add_argument("--tasks", nargs="+", metavar="TASK", choices=[*names, *groups],
-                        help=f"tasks ({', '.join(names)}) or groups ({', '.join(groups)})")  # fmt: skip
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        metavar="TASK",
+        choices=[*names, *groups],
+        help=f"tasks ({', '.join(names)}) or groups ({', '.join(groups)})",
+    )
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
     parser.add_argument("--quick", action="store_true", help="one round, fits of at most 60 s")
     parser.add_argument("--rounds", type=int, default=3, help="fresh processes each (default 3)")
@@ -227,7 +236,7 @@ def main(given: Sequence[str] | None = None) -> int:
             stem = str(prepare.write(task, Path(folder))["stem"])
             modules = {name: PACKAGES[name].module for name in systems if name in PACKAGES}
             results["first use"] = first_use.measure(modules, task, stem, str(HERE))
-    results["load at the end"] = results["surroundings"]["load"] and os.getloadavg()
+    results["load at the end"] = load()
     keep(results, asked.out)
     print(report.markdown(results))
     return 0
