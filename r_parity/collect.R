@@ -204,6 +204,19 @@ satterthwaite_record <- function(fit, devfun) {
   c(record, list(messages = I(messages)))
 }
 
+# lmerTest differentiates with absolute steps and drops absolute eigenvalues and contrasts below
+# 1e-8 and 1e-6, which is wrong for a covariate in units of 1e6 or 1e-6. Degrees of freedom, t, F and
+# sums of squares do not depend on the unit: they are taken from the same model in usual units.
+satterthwaite_in_usual_units <- function(m, data, fit) {
+  m$formula <- m$lmertest_as
+  usual <- tight_fit(fitter(m, data))
+  record <- satterthwaite_record(usual$tight, usual$devfun)
+  record$coefficients$names <- I(names(fixef(fit)))
+  terms <- attr(terms(fit), "term.labels")
+  for (type in names(record$anova)) record$anova[[type]]$terms <- I(terms)
+  c(record, list(formula = m$lmertest_as))
+}
+
 versions <- function() {
   packages <- c("lme4", "lmerTest", "Matrix", "nloptr", "minqa", "numDeriv", "jsonlite")
   c(list(R = as.character(getRversion())),
@@ -248,7 +261,8 @@ reference <- function(m, data) {
     cooks = if (nobs(fit) <= FULL_ROWS) by_row(cooks.distance(fit)),
     prediction = prediction_record(fit, data, joint),
     wald = unname(confint(fit, method = "Wald", parm = "beta_")),
-    satterthwaite = satterthwaite_record(fit, found$devfun),
+    satterthwaite = if (is.null(m$lmertest_as)) satterthwaite_record(fit, found$devfun)
+                    else satterthwaite_in_usual_units(m, data, fit),
     versions = versions())
 }
 

@@ -4,6 +4,8 @@
 #   method      "REML" (default) or "ML"
 #   weights, offset   names of columns;   contrasts   column -> contr.*
 #   identified  FALSE when several covariance matrices have the same likelihood
+#   lmertest_as the same model in other units, for lmerTest
+#   restarts    optimisations from elsewhere (default 3)
 #   start       theta to start from, where lme4's own start goes astray
 
 models <- list()
@@ -99,11 +101,13 @@ model("fe_rank_deficient", "sim:rank", "y ~ x1 + x2 + total + f + (1 | g)")
 model("fe_empty_cell", "sim:rank", "y ~ x1 + f * k + (1 | g)")
 model("fe_quoted_names", "sim:mixed", "y ~ `my x` + odd.name + (1 + `my x` | g)",
       python = "y ~ `my x` + `odd.name` + (1 + `my x` | g)")
-model("fe_big", "sim:scales", "y ~ x + big + (x | g)")
-model("fe_small", "sim:scales", "y ~ x + small + (x | g)")
+model("fe_big", "sim:scales", "y ~ x + big + (x | g)", lmertest_as = "y ~ x + z + (x | g)")
+model("fe_small", "sim:scales", "y ~ x + small + (x | g)", lmertest_as = "y ~ x + z + (x | g)")
 model("fe_shifted", "sim:scales", "shifted ~ x + z + (x | g)")
-model("re_big", "sim:scales", "y ~ big + (big | g)", start = c(1, 0, 5e-7))
-model("re_small", "sim:scales", "y ~ small + (small | g)", start = c(1, 0, 5e5))
+model("re_big", "sim:scales", "y ~ big + (big | g)", start = c(1, 0, 5e-7),
+      lmertest_as = "y ~ z + (z | g)")
+model("re_small", "sim:scales", "y ~ small + (small | g)", start = c(1, 0, 5e5),
+      lmertest_as = "y ~ z + (z | g)")
 
 # weights, offset, missing values
 model("arg_weights", "sim:mixed", "y ~ x + z + (x | g)", weights = "w")
