@@ -99,6 +99,14 @@ def main(specification: dict[str, Any]) -> None:
             ]
 
         criterion: Callable[[Any], float] = sum
+    elif specification["kind"] == "p-values":
+
+        def call() -> Any:
+            model = package.fit(formula, frame, **options)
+            package.p_values(model)
+            return model
+
+        criterion = package.criterion
     else:
 
         def call() -> Any:

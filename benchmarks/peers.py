@@ -21,6 +21,12 @@ class Package(ABC):
     module: str
     variants: Mapping[str, Mapping[str, Any]] = {"": {}}
     refits: Mapping[str, Mapping[str, Any]] = {"": {}}
+    tested: Mapping[str, Mapping[str, Any]] = {"": {}}
+
+    @classmethod
+    def ways(cls, kind: str) -> Mapping[str, Mapping[str, Any]]:
+        """The sets of arguments for a kind of task."""
+        return {"fit": cls.variants, "refit": cls.refits, "p-values": cls.tested}[kind]
 
     @classmethod
     def available(cls) -> bool:
@@ -33,6 +39,10 @@ class Package(ABC):
     @abstractmethod
     def criterion(self, result: Any) -> float:
         """-2 times the restricted log-likelihood at the estimates."""
+
+    @abstractmethod
+    def p_values(self, result: Any) -> Any:
+        """Of t tests of the fixed effects, with Satterthwaite's degrees of freedom."""
 
     @abstractmethod
     def refit_all(
@@ -54,6 +64,9 @@ class Interlace(Package):
 
     def criterion(self, result):
         return result.reml_criterion
+
+    def p_values(self, result):
+        return result.fe_pvalues
 
     def refit_all(self, result, frame, responses, **options):
         return (result.refit(y, **options) for y in responses)
@@ -78,6 +91,9 @@ class Glmm(Package):
 
     def criterion(self, result):
         return -2.0 * result.loglik
+
+    def p_values(self, result):
+        return result.coef_p
 
     def refit_all(self, result, frame, responses, *, warm=False, **options):
         response = result.formula.partition("~")[0].strip()
@@ -112,6 +128,9 @@ class Mixedlm(Package):
 
     def criterion(self, result):
         return float(result.REMLcrit())
+
+    def p_values(self, result):
+        return self._mixedlm.pvalues_with_ddf(result, method="Satterthwaite")
 
     def refit_all(self, result, frame, responses, **options):
         return (result.refit(y, **options) for y in responses)

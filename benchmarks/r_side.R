@@ -47,6 +47,7 @@ read_data <- function(stem) {
   data
 }
 
+if (kind == "p-values") suppressPackageStartupMessages(library(lmerTest))
 data <- read_data(stem)
 per <- 1
 if (kind == "refit") {
@@ -55,6 +56,13 @@ if (kind == "refit") {
   model <- lmer(formula, data)
   call <- function() lapply(responses, function(y) refit(model, y))
   criterion <- function(value) sum(vapply(value, REMLcrit, numeric(1)))
+} else if (kind == "p-values") {
+  call <- function() {
+    model <- lmer(formula, data)
+    coef(summary(model))
+    model
+  }
+  criterion <- REMLcrit
 } else {
   call <- function() lmer(formula, data)
   criterion <- REMLcrit

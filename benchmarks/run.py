@@ -90,9 +90,8 @@ def command(way: Measured, task: Task, stem: str, effort: Effort) -> list[str]:
     if way.system == "lme4":
         keys = ("stem", "kind", "formula", "repetitions", "budget", "once_above")
         return ["Rscript", str(HERE / "r_side.R"), *(str(told[key]) for key in keys)]
-    package = PACKAGES[way.system]
-    variants = package.refits if task.kind == "refit" else package.variants
-    told |= {"system": way.system, "options": dict(variants[way.variant])}
+    options = PACKAGES[way.system].ways(task.kind)[way.variant]
+    told |= {"system": way.system, "options": dict(options)}
     return [sys.executable, str(HERE / "measure.py"), json.dumps(told)]
 
 
@@ -128,8 +127,7 @@ def ways(task: Task, systems: Sequence[str], threads: Sequence[int]) -> list[Mea
             continue
         variants: Sequence[str] = ("",)
         if system in PACKAGES:
-            package = PACKAGES[system]
-            variants = tuple(package.refits if task.kind == "refit" else package.variants)
+            variants = tuple(PACKAGES[system].ways(task.kind))
         found += [
             Measured(task.name, system, variant, count) for variant in variants for count in threads
         ]

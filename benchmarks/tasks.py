@@ -21,10 +21,11 @@ class Task:
         Read alike by every system.
     data : str
         A data set of the package, or ``"slopes:ROWS:GROUPS"``, simulated.
-    kind : {"fit", "refit"}
+    kind : {"fit", "p-values", "refit"}
+        ``"p-values"`` asks for those of t tests with Satterthwaite's degrees of freedom too;
         ``"refit"`` times the fits of a model to new responses, per response.
     group : str
-        ``"models"``, ``"small"``, ``"refit"`` or ``"scale"``.
+        ``"models"``, ``"small"``, ``"inference"``, ``"refit"`` or ``"scale"``.
     bars : mapping
         System to how many times as fast interlace has to be.
     systems : tuple of str
@@ -76,6 +77,10 @@ TASKS = (
          bars=NOT_SLOWER, rename=MappingProxyType({"Informed.liking": "liking"})),
     Task("carrots", "Preference ~ sens1 + sens2 + Homesize + (1 + sens1 + sens2|Consumer)"
          " + (1|Product)", "carrots", bars=NOT_SLOWER),
+    Task("sleepstudy-p", "Reaction ~ Days + (Days|Subject)", "sleepstudy",
+         kind="p-values", group="inference"),
+    Task("InstEval-p", "y ~ service + (1|s) + (1|d)", "InstEval",
+         kind="p-values", group="inference"),
     Task("refit", "Reaction ~ Days + (Days|Subject)", "sleepstudy",
          kind="refit", group="refit", bars=bars(glmm=3.0)),
     Task("slopes-1e5", "y ~ x + (1 + x|g)", "slopes:100000:10000", group="scale"),
