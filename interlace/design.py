@@ -160,7 +160,7 @@ class Design:
 
     def pad(self, values: np.ndarray) -> pd.Series:
         """Values of the rows used as a Series; with NaN elsewhere under ``"exclude"``."""
-        series = pd.Series(values, index=self.index)
+        series = pd.Series(np.array(values), index=self.index)
         if self.full_index is None:
             return series
         full = np.full(len(self.full_index), np.nan)

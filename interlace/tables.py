@@ -185,7 +185,7 @@ def random_effects(fit: Fit) -> dict[str, pd.DataFrame]:
     dict
     """
     return {
-        factor.name: pd.DataFrame(b, index=_levels(factor), columns=column_names(fit, i))
+        factor.name: pd.DataFrame(np.array(b), index=_levels(factor), columns=column_names(fit, i))
         for i, (factor, b) in enumerate(zip(fit.design.factors, fit.b, strict=True))
     }
 
@@ -204,7 +204,9 @@ def random_effects_se(fit: Fit) -> dict[str, pd.DataFrame]:
     out = {}
     for i, factor in enumerate(fit.design.factors):
         sd = conditional_sd(fit, i)
-        out[factor.name] = pd.DataFrame(sd, index=_levels(factor), columns=column_names(fit, i))
+        out[factor.name] = pd.DataFrame(
+            np.array(sd), index=_levels(factor), columns=column_names(fit, i)
+        )
     return out
 
 

@@ -73,7 +73,9 @@ def term_contrasts(design, type: str) -> dict[str, np.ndarray]:
     """
     slices = dict(design.x_terms)
     names = [n for n in slices if n != "Intercept" and slices[n].stop > slices[n].start]
-    if type == "I":
+    if type == "I" or len(names) == 1:
+        # With one term all types test the same hypothesis; the scale of the rows, on which the
+        # degrees of freedom depend, is lmerTest's, which takes type I's.
         L = _doolittle(design.X)
         return {name: L[slices[name]] for name in names}
     codings = {c.name: c for c in decode(design)}
