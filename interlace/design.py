@@ -509,6 +509,11 @@ def _replay(
         response_variables=tuple(
             dict.fromkeys(name for piece in frame.response for name in piece.variables)
         ),
+        logical=frozenset(
+            name
+            for name, column in frame.columns.values.items()
+            if isinstance(column, np.ndarray) and column.dtype == bool
+        ),
         levels={
             name: column[:0] if isinstance(column, Labels) else None
             for name, column in frame.columns.values.items()

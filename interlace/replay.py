@@ -97,6 +97,8 @@ class Replay:
         With the columns that it needs, `response_variables`.
     levels : dict of str -> Labels or None
         By column: a factor's levels (no rows), None for numbers.
+    logical : frozenset of str
+        Boolean columns: numbers in a model matrix, factors in tests of terms.
     context : UserNames
         The user's names that the formula uses.
     states : dict
@@ -116,6 +118,7 @@ class Replay:
     response: Response
     response_variables: tuple[str, ...]
     levels: dict[str, Labels | None]
+    logical: frozenset[str]
     context: UserNames
     states: dict[str, dict]
     linear: bool

@@ -148,25 +148,9 @@ def test_degrees_of_freedom(id):
     np.testing.assert_allclose(2 * stdtr(df, -abs(t)), array(expected["p"]), rtol=1e-9)
 
 
-# Degrees of freedom of a joint F test depend on the basis in which its hypothesis is written.
-LOGICAL = "lmerTest sees a factor in a logical column: f is contained in f:flag"
-FIRST_LEVEL = "lmerTest writes type III against the first level, whatever level the coding omits"
-OTHER_BASIS = {
-    (id, type): reason
-    for ids, types, reason in [
-        (("fe_three_way",), ("II", "III"), LOGICAL),
-        (("fe_sas", "fe_sum"), ("III",), FIRST_LEVEL),
-    ]
-    for id in ids
-    for type in types
-}
-
-
 @pytest.mark.parametrize("type", ["I", "II", "III"])
 @every_reference
-def test_anova(id, type, request):
-    if (id, type) in OTHER_BASIS:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=OTHER_BASIS[id, type]))
+def test_anova(id, type):
     r = reference(id)
     m = model(id)
     table = m.anova(type=type)

@@ -102,6 +102,7 @@ class _Decoder:
 
     def __init__(self, design) -> None:
         self.X = design.X
+        self.replay = getattr(design, "replay", None)
         self.names = design.x_names
         self.slices = {n: s for n, s in design.x_terms if s.stop > s.start}
         self.variables = {n: [] if n == "Intercept" else split_interaction(n) for n in self.slices}
@@ -138,6 +139,8 @@ class _Decoder:
         if variable in self.slices:
             where = self.slices[variable]
             columns = self.X[:, where]
+            if variable in getattr(self.replay, "logical", ()):
+                return columns[:, 0].astype(int), 2
             labels = [self._label(j, variable) for j in range(len(self.names))[where]]
             if not all(labels):
                 return None
@@ -146,11 +149,7 @@ class _Decoder:
             # intercept); a basis of a covariate has as many as there are values.
             if len(distinct) > columns.shape[1] + 1 or _is_basis(variable, labels):
                 return None
-            first = np.flatnonzero(~distinct.any(axis=1))
-            rank = np.arange(len(distinct))
-            if first.size:
-                rank = (rank - first[0]) % len(distinct)
-            return rank[codes.ravel()], len(distinct)
+            return self._rank(variable, distinct)[codes.ravel()], len(distinct)
         found = dict.fromkeys(
             label
             for name, variables in self.variables.items()
@@ -161,6 +160,25 @@ class _Decoder:
         if not all(found) or _is_basis(variable, list(found)):
             return None
         return self._from_indicators(variable, list(found))
+
+    def _rank(self, variable: str, distinct: np.ndarray) -> np.ndarray:
+        """Order of the factor's levels, from the distinct rows that code them."""
+        matrix = self._contrasts(variable, distinct.shape[1])
+        if matrix is not None:
+            place = [np.abs(matrix - row).max(axis=1).argmin() for row in distinct]
+            return np.argsort(np.argsort(place))
+        first = np.flatnonzero(~distinct.any(axis=1))
+        rank = np.arange(len(distinct))
+        return (rank - first[0]) % len(distinct) if first.size else rank
+
+    def _contrasts(self, variable: str, width: int) -> np.ndarray | None:
+        """The contrast matrix, a row per level in order, where the design still has it."""
+        codings = getattr(getattr(self.replay, "fixed", None), "codings", {})
+        if variable not in codings:
+            return None
+        coding = codings[variable]
+        found = [m for m in (coding.reduced, coding.full) if m is not None and m.shape[1] == width]
+        return found[0] if found else None
 
     def _from_indicators(self, variable: str, labels: list[str]) -> tuple[np.ndarray, int]:
         codes = np.full(self.n, -1)
