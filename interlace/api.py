@@ -157,7 +157,7 @@ def update(
     Parameters
     ----------
     result : LMMResult
-        A fit of this session (data are not kept in a pickle: pass ``data`` then).
+        A fit made in this process (a pickle does not keep the data: pass ``data`` then).
     formula : str, optional
         A new formula; a ``.`` stands for the old left or right side, as in R:
         ``". ~ . - Days"``.
