@@ -81,6 +81,27 @@ def times(tasks: dict[str, Any], present: Sequence[str]) -> list[str]:
     return ["## Time", "", lead, "", *table(["task", *present, *ratios], rows)]
 
 
+def threads(tasks: dict[str, Any], present: Sequence[str]) -> list[str]:
+    """What more threads do to each system: times with the most over times with the fewest."""
+    rows, compared = [], False
+    for name, task in tasks.items():
+        row = [name]
+        for system in present:
+            of = [way for way in task["ways"] if way["system"] == system and way["samples"]]
+            fewest, most = (
+                min(map(middle, (way for way in of if way["threads"] == count)), default=None)
+                for count in (
+                    pick((way["threads"] for way in of), default=0) for pick in (min, max)
+                )
+            )
+            differ = len({way["threads"] for way in of}) > 1
+            compared |= differ
+            row.append(f"{most / fewest:.2f}" if differ and most and fewest else "")
+        rows.append(row)
+    lead = "Time with the most BLAS threads over that with the fewest."
+    return ["## Threads", "", lead, "", *table(["task", *present], rows)] if compared else []
+
+
 def criteria(tasks: dict[str, Any], present: Sequence[str]) -> list[str]:
     """REML criteria: of the first system, and of each other one what it is above that."""
     rows = []
@@ -163,7 +184,8 @@ def markdown(results: dict[str, Any]) -> str:
         "",
     ]
     if tasks:
-        lines += times(tasks, present) + criteria(tasks, present) + memory(tasks, present)
+        for part in (times, threads, criteria, memory):
+            lines += part(tasks, present)
     lines += use(results.get("first use"))
     bars = [[name, f"{value:.3g}", bar, "yes" if clears else "**no**"]
             for name, value, clears, bar in judged(results)]  # fmt: skip
