@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from . import diagnostics, predict, show, simulate, tables
+from . import tables
 from .errors import ArgumentError, ArgumentTypeError
 from .fit import Fit, refit_ml, refit_response
 from .inference import wald
-from .inference.anova import anova_table
-from .inference.lrt import likelihood_ratio
-from .predict import Prediction
+
+# What no fit needs is imported by the method that does: a fresh process starts sooner.
+if TYPE_CHECKING:
+    from . import diagnostics, show
+    from .predict import Prediction
 
 
 class LMMResult(tables.Maketables):
@@ -325,6 +327,8 @@ class LMMResult(tables.Maketables):
     @property
     def convergence(self) -> diagnostics.Convergence:
         """The verdict in words and what it rests on."""
+        from . import diagnostics
+
         return diagnostics.convergence(self.fit)
 
     @property
@@ -372,14 +376,20 @@ class LMMResult(tables.Maketables):
         -------
         Series, shape (n,)
         """
+        from . import diagnostics
+
         return self._by_row(diagnostics.residual_array(self.fit, type, scaled), "resid")
 
     def hatvalues(self) -> pd.Series:
         """Leverage of each row given theta; its sum is the effective number of parameters."""
+        from . import diagnostics
+
         return self._by_row(diagnostics.hat_values(self.fit), "hat")
 
     def cooks_distance(self) -> pd.Series:
         """Cook's distance of each row, theta held fixed, as lme4's ``cooks.distance``."""
+        from . import diagnostics
+
         return self._by_row(diagnostics.cooks_distance(self.fit), "cooksd")
 
     def predict(
@@ -428,6 +438,8 @@ class LMMResult(tables.Maketables):
         >>> m.predict(sleep.head(2), include_re=False).round(3).tolist()
         [251.405, 261.872]
         """
+        from . import predict
+
         return predict.predict(self.fit, newdata, type, include_re, new_levels, offset)
 
     def get_prediction(
@@ -451,6 +463,8 @@ class LMMResult(tables.Maketables):
         -------
         Prediction
         """
+        from . import predict
+
         return predict.get_prediction(
             self.fit, newdata, include_re, new_levels, offset, new_level_variance
         )
@@ -471,6 +485,8 @@ class LMMResult(tables.Maketables):
         -------
         DataFrame, shape (n, nsim)
         """
+        from . import simulate
+
         return simulate.simulate(self.fit, nsim, seed, use_u)
 
     def refit(self, new_y: Any) -> LMMResult:
@@ -537,10 +553,14 @@ class LMMResult(tables.Maketables):
             deviance, Chisq, Chi Df, Pr(>Chisq)`` by model.
         """
         if not others:
+            from .inference.anova import anova_table
+
             return anova_table(self.fit, type)
         for other in others:
             if not isinstance(other, LMMResult):
                 raise ArgumentTypeError(f"anova compares fitted models, got {other!r}")
+        from .inference.lrt import likelihood_ratio
+
         return likelihood_ratio([m.fit for m in (self, *others)], names, refit)
 
     def t_test(
@@ -648,6 +668,8 @@ class LMMResult(tables.Maketables):
         -------
         DataFrame
         """
+        from . import diagnostics
+
         return diagnostics.augment(self.fit, data, influence)
 
     def summary(self, r_names: bool = False, correlation: bool = True) -> show.Summary:
@@ -664,9 +686,13 @@ class LMMResult(tables.Maketables):
         -------
         Summary
         """
+        from . import show
+
         return show.summarise(self.fit, self._table, r_names, correlation)
 
     def __repr__(self) -> str:
+        from . import show
+
         return show.short(self.fit)
 
     def _repr_html_(self) -> str:
