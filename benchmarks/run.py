@@ -153,8 +153,9 @@ def available(systems: Sequence[str]) -> list[str]:
     found = []
     for system in systems:
         if system == "lme4":
-            check = [shutil.which("Rscript") or "false", "-e", "library(lme4)"]
-            there = subprocess.run(check, capture_output=True).returncode == 0
+            rscript = shutil.which("Rscript")
+            check = [rscript or "", "-e", "library(lme4)"]
+            there = rscript and subprocess.run(check, capture_output=True).returncode == 0
         else:
             there = PACKAGES[system].available()
         if there:
