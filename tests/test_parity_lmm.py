@@ -169,6 +169,14 @@ def test_anova(id, type):
     np.testing.assert_allclose(table["Sum Sq"], sums, rtol=1e-5, atol=1e-5 * m.scale)
 
 
+def test_evaluations_to_the_optimum_are_few():
+    """Over all references with at most 20 covariance parameters: median 12, worst 25."""
+    counts = [m.convergence.evaluations for m in map(model, IDS) if len(m.theta) <= 20]
+    assert len(counts) >= 85
+    assert np.median(counts) <= 12
+    assert max(counts) <= 25
+
+
 # -- random effects --------------------------------------------------------------------------------
 
 
