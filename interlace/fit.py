@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
 
@@ -237,7 +238,8 @@ def refit_response(fit: Fit, y: np.ndarray) -> Fit:
     -------
     Fit
     """
-    design = replace(fit.design, y=y)
+    design = copy(fit.design)
+    object.__setattr__(design, "y", y)  # a new object, not the frozen one
     objective = fit.objective.with_response(y if design.offset is None else y - design.offset)
     return fit_objective(design, objective, fit.optimizer, _warm(fit), {})
 

@@ -149,6 +149,8 @@ class LMMObjective(Objective):
         return self.covariance.lower_bounds() * self.x_scale
 
     def canonical(self, x: np.ndarray) -> np.ndarray:
+        if self.covariance.identity and (x[self._bounded] > 0.0).all():
+            return x
         return self.x(self.covariance.canonical(self.theta(x)))
 
     def snap(self, x: np.ndarray) -> np.ndarray:

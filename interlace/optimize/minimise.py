@@ -47,7 +47,7 @@ def minimise(
     x0 = objective.start() if start is None else np.asarray(start, dtype=float)
     x, here, log = OPTIMIZERS[optimizer](counted, x0)
     canonical = objective.canonical(x)
-    if (canonical != x).any():
+    if canonical is not x and (canonical != x).any():
         x, here = canonical, counted.evaluate(canonical)
     return Optimum(
         x=x,

@@ -53,9 +53,9 @@ def newton(
     log = [(x, here.value)]
     radius = FIRST_RADIUS
     for _ in range(max_evaluations or MAX_ITERATIONS):
-        step, promise, length, polish = trust_step(here.gradient, here.curvature, radius)
+        step, promise, length, polish, share = trust_step(here.gradient, here.curvature, radius)
         if promise <= (PROMISE_EXACT if here.exact else PROMISE_TOLERANCE):
-            return _polish(objective, x, here, polish, log)
+            return _polish(objective, x, here, polish, share < SUSPECT_SHARE, log)
         there = _try(objective, x + step)
         gain = -np.inf if there is None else here.value - there.value
         ratio = _ratio(gain, promise, here, there)
@@ -76,6 +76,7 @@ def _polish(
     x: np.ndarray,
     here: Evaluation,
     step: np.ndarray,
+    flat: bool,
     log: list[tuple[np.ndarray, float]],
 ) -> tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]:
     """Take the last Newton step, too short to be worth new derivatives.
@@ -85,8 +86,6 @@ def _polish(
     optimum a gradient hides how flat it is.
     """
     final = objective.snap(x + step)
-    eigenvalues = np.linalg.eigvalsh(here.curvature)
-    flat = eigenvalues[0] < SUSPECT_SHARE * eigenvalues[-1]
     there = _try(objective, final, order=2 if flat else 0)
     if there is None or there.value > here.value + _noise(here.value):
         return x, here, log
@@ -118,7 +117,7 @@ def _try(objective: Objective, x: np.ndarray, order: int = 2) -> Evaluation | No
 
 def trust_step(
     g: np.ndarray, H: np.ndarray, radius: float
-) -> tuple[np.ndarray, float, float, np.ndarray]:
+) -> tuple[np.ndarray, float, float, np.ndarray, float]:
     """The step within ``radius`` that the reflected quadratic model likes best.
 
     Returns
@@ -130,11 +129,15 @@ def trust_step(
         Norm of the step.
     free : ndarray, shape (n,)
         The Newton step without the radius.
+    share : float
+        Lowest eigenvalue of H over the largest in absolute value.
     """
     n = g.size
     step, free = np.empty(n), np.empty(n)
     work = np.empty((4, 3 * n))
-    promise, length, _, _ = _trust.trust_step(g, H.copy(), radius, FLAT_SHARE, step, free, work)
+    promise, length, lowest, top = _trust.trust_step(
+        g, H.copy(), radius, FLAT_SHARE, step, free, work
+    )
     if promise != promise:
         raise NumericalError("the curvature of the criterion is not finite; try another theta0")
-    return step, promise, length, free
+    return step, promise, length, free, lowest / top

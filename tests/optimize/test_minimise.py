@@ -135,8 +135,9 @@ def test_trust_step_kernel_against_numpy():
         for radius in (0.1, 1.0, 1e3):
             A = rng.normal(size=(n, n))
             H, g = A + A.T, rng.normal(size=n)
-            step, promise, length, free = trust_step(g, H, radius)
+            step, promise, length, free, share = trust_step(g, H, radius)
             values, vectors = np.linalg.eigh(H)
+            assert share == pytest.approx(values[0] / np.abs(values).max())
             curved = np.maximum(np.abs(values), FLAT_SHARE * np.abs(values).max())
             B = vectors * curved @ vectors.T
             np.testing.assert_allclose(free, -np.linalg.solve(B, g), rtol=1e-8, atol=1e-10)
