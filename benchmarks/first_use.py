@@ -67,11 +67,14 @@ def measure(
         scripts[f"first fit {system}"] = FIRST_FIT.format(
             here=here, pickle=stem + ".pickle", system=system, formula=task.formula
         )
+    for name in list(scripts):
+        try:
+            run(scripts[name])
+        except subprocess.CalledProcessError as error:
+            print(f"  {name}: {error.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+            del scripts[name]
     times: dict[str, list[float]] = {name: [] for name in scripts}
-    for turn in range(processes + 1):
-        names = list(scripts) if turn % 2 else list(reversed(scripts))
-        for name in names:
-            time = run(scripts[name])
-            if turn:
-                times[name].append(time)
+    for turn in range(processes):
+        for name in scripts if turn % 2 else reversed(scripts):
+            times[name].append(run(scripts[name]))
     return {name: {"median": median(found), "all": found} for name, found in times.items()}
