@@ -253,6 +253,5 @@ def refit_ml(fit: Fit) -> Fit:
     """The ML fit of a model fitted by REML (itself if it is one), warm-started."""
     if not fit.is_reml:
         return fit
-    old = fit.objective
-    objective = LMMObjective(old.cross, fit.covariance, False, marginal=old.marginal)
+    objective = fit.objective.as_ml()
     return fit_objective(fit.design, objective, fit.optimizer, _warm(fit), {})

@@ -16,7 +16,6 @@ from .fit import Fit
 from .inference.distributions import t_quantile
 from .inference.modes import conditional_sd
 from .inference.wald import add_intervals, check_level, t_table
-from .objective import LMMObjective
 
 VERSIONS_OF = ("interlace", "numpy", "scipy", "pandas", "formulaic")
 EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
@@ -431,9 +430,7 @@ def deviance(fit: Fit) -> float:
     """
     if not fit.is_reml:
         return fit.criterion
-    old = fit.objective
-    objective = LMMObjective(old.cross, fit.covariance, False, marginal=old.marginal)
-    return objective.evaluate(fit.x, order=0).value
+    return fit.objective.as_ml().evaluate(fit.x, order=0).value
 
 
 def as_dict(fit: Fit) -> dict[str, Any]:

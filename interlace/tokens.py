@@ -197,10 +197,10 @@ def unquoted(name: str) -> str:
     return name[1:-1] if name[:1] == "`" == name[-1:] else name
 
 
-def arguments(inside: str) -> list[str]:
-    """The arguments of a call, split at the commas outside brackets and quotes."""
+def split_outside(text: str, separator: str) -> list[str]:
+    """The pieces between the separators that are outside brackets and quotes."""
     parts, depth, quote = [""], 0, ""
-    for char in inside:
+    for char in text:
         if quote:
             quote = "" if char == quote else quote
         elif char in "`'\"":
@@ -209,8 +209,13 @@ def arguments(inside: str) -> list[str]:
             depth += 1
         elif char in ")]}":
             depth -= 1
-        elif char == "," and depth == 0:
+        elif char == separator and depth == 0:
             parts.append("")
             continue
         parts[-1] += char
-    return [part.strip() for part in parts]
+    return parts
+
+
+def arguments(inside: str) -> list[str]:
+    """The arguments of a call, split at the commas outside brackets and quotes."""
+    return [part.strip() for part in split_outside(inside, ",")]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError
+from ..tokens import split_outside
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,20 +63,7 @@ def split_interaction(name: str) -> list[str]:
     >>> split_interaction("a[T.x:y]:poly(z, 2)[1]")
     ['a[T.x:y]', 'poly(z, 2)[1]']
     """
-    parts, depth, quote, start = [], 0, "", 0
-    for i, c in enumerate(name):
-        if quote:
-            quote = "" if c == quote else quote
-        elif c in "`'\"":
-            quote = c
-        elif c in "([{":
-            depth += 1
-        elif c in ")]}":
-            depth -= 1
-        elif c == ":" and depth == 0:
-            parts.append(name[start:i])
-            start = i + 1
-    return [*parts, name[start:]]
+    return split_outside(name, ":")
 
 
 def decode(design) -> list[TermCoding]:

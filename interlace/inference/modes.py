@@ -20,11 +20,7 @@ def marginal_at_optimum(fit: Fit) -> Marginal:
     Marginal
         Its ``solve`` and ``inverse_blocks`` refer to the fit's theta until it is updated again.
     """
-    objective = fit.objective
-    # Cross-products hold columns of Z at unit root mean square: T in those units.
-    T = [t * scale[:, None] for t, scale in zip(fit.T, objective.cross.z_scale, strict=True)]
-    objective.marginal.update(T)
-    return objective.marginal
+    return fit.objective.marginal_at(fit.x)
 
 
 def conditional_covariances(fit: Fit, factor: int) -> np.ndarray:

@@ -189,10 +189,7 @@ class LMMObjective(Objective):
             return Evaluation(profile.value)
         N, PP = self._level_matrices(profile)
         cov = self.covariance
-        gradient = np.empty(cov.factor.size)
-        for b, entries in enumerate(cov.entries_of):
-            # d/dT_b = 2 N_b T_b
-            gradient[entries] = 2.0 * (N[b] @ T[b])[cov.row[entries], cov.col[entries]]
+        gradient = self._slope(T, N)
         curvature, exact = NOT_ASKED, False
         if order == 2:
             curvature, exact = self._curvature(T, profile, N, PP)
@@ -251,11 +248,23 @@ class LMMObjective(Objective):
         if self.marginal.exact_is_cheap:
             trace = self.marginal.traces(D, profile.C if self.reml else None)
             assert trace is not None
-            trace = self._reorder(trace)
-            exact = known + 2.0 * AI + (self.df / profile.r2**2) * np.outer(a, a) - trace
+            exact = self._hessian_of(known, AI, a, trace, profile)
             if not lapack.dpotrf(exact)[1]:
                 return exact, True
         return AI + known, False
+
+    def _slope(self, T: Sequence[np.ndarray], N: Sequence[np.ndarray]) -> np.ndarray:
+        """d/dT_b = 2 N_b T_b at the reached entries, in theta's order."""
+        cov = self.covariance
+        gradient = np.empty(cov.factor.size)
+        for b, entries in enumerate(cov.entries_of):
+            gradient[entries] = 2.0 * (N[b] @ T[b])[cov.row[entries], cov.col[entries]]
+        return gradient
+
+    def _hessian_of(self, known, AI, a, trace, profile: _Profile) -> np.ndarray:
+        """H = 2 N (x) I + 2 AI + df aa'/r^4 - tr(QV_iQV_j), from its parts."""
+        outer = (self.df / profile.r2**2) * np.outer(a, a)
+        return known + 2.0 * AI + outer - self._reorder(trace)
 
     def _derivatives(self, T: Sequence[np.ndarray]) -> list[np.ndarray]:
         """D = dT T' + T dT' for each reached entry of each T."""
@@ -321,16 +330,14 @@ class LMMObjective(Objective):
         N, PP = self._level_matrices(profile)
         a, Y = self._moments(D, PP, profile)
         AI = self._average_information(D, a, Y, profile)
-        H = self._known_part(N) + 2.0 * AI + (self.df / profile.r2**2) * np.outer(a, a)
-        H -= self._reorder(trace)
+        H = self._hessian_of(self._known_part(N), AI, a, trace, profile)
         cov = self.covariance
         if cov.identity:
             return H
-        gradient = np.concatenate(
-            [2.0 * (N[b] @ T[b])[cov.row[e], cov.col[e]] for b, e in enumerate(cov.entries_of)]
-        )[np.argsort(np.concatenate(cov.entries_of))]
         scale = self.entry_scale
-        return cov.pull_back(self.theta(x), gradient * scale, H * scale[:, None] * scale)[1]
+        return cov.pull_back(self.theta(x), self._slope(T, N) * scale, H * scale[:, None] * scale)[
+            1
+        ]
 
     def _differenced_hessian(self, x: np.ndarray) -> np.ndarray:
         H = np.empty((x.size, x.size))
@@ -364,6 +371,10 @@ class LMMObjective(Objective):
             columns = [cov.pull_back(self.theta(x), column)[0] for column in flat.T]
             Y = np.stack(columns, axis=1).reshape(-1, p, p)
         return -a, Y
+
+    def as_ml(self) -> LMMObjective:
+        """The ML deviance of the same data, sharing the factorisation."""
+        return LMMObjective(self.cross, self.covariance, False, marginal=self.marginal)
 
     def marginal_at(self, x: np.ndarray) -> Marginal:
         """The products with V^{-1}, brought to x."""
