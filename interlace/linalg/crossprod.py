@@ -251,7 +251,7 @@ def _orthonormaliser(design, mean: np.ndarray, gram: np.ndarray) -> np.ndarray:
     return np.triu(inverse) / norms[:, None]
 
 
-def _pattern(
+def pair_pattern(
     codes_b: np.ndarray, codes_c: np.ndarray, levels_b: int, levels_c: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of levels that share a row, as sorted compressed rows."""
@@ -273,7 +273,7 @@ def _pairs(design, root: np.ndarray, scale: list[np.ndarray]) -> dict[tuple[int,
     for b in range(len(factors)):
         for c in range(b + 1, len(factors)):
             fb, fc = factors[b], factors[c]
-            indptr, indices = _pattern(fb.codes, fc.codes, len(fb.levels), len(fc.levels))
+            indptr, indices = pair_pattern(fb.codes, fc.codes, len(fb.levels), len(fc.levels))
             values = np.zeros((indices.size, fb.Z.shape[1], fc.Z.shape[1]))
             _crossprod.accumulate_pairs(
                 fb.codes, fc.codes, fb.Z, fc.Z, root, indptr, indices, values

@@ -72,7 +72,7 @@ def test_row_kernels_against_numpy():
             np.testing.assert_allclose(np.tril(A[level]), np.tril(Zl.T @ Zl), atol=1e-12)
             np.testing.assert_allclose(B[level], Zl.T @ W[rows], atol=1e-12)
             np.testing.assert_allclose(y[level], Zl.T @ W[rows, 0], atol=1e-12)
-        indptr, indices = crossprod._pattern(codes, other, 5, 6)
+        indptr, indices = crossprod.pair_pattern(codes, other, 5, 6)
         values = np.zeros((indices.size, k, 2))
         _crossprod.accumulate_pairs(codes, other, Z, Zc, root, indptr, indices, values)
         for level in range(5):

@@ -73,3 +73,16 @@ def elimination(pattern):
     L = np.tril(full)
     parents = [next(iter(np.flatnonzero(L[j + 1 :, j]) + j + 1), -1) for j in range(len(L))]
     return np.array(parents), L
+
+
+def dense_z(codes, Z, scale, levels):
+    """(n, l k): every row's scaled covariates in the columns of its level."""
+    out = np.zeros((len(codes), levels, Z.shape[1]))
+    out[np.arange(len(codes)), codes] = Z / scale
+    return out.reshape(len(codes), -1)
+
+
+def places(codes_b, codes_c, indptr, indices):
+    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    table = {pair: e for e, pair in enumerate(zip(rows.tolist(), indices.tolist()))}
+    return np.array([table[pair] for pair in zip(codes_b.tolist(), codes_c.tolist())])
