@@ -8,54 +8,20 @@ scaled to unit root mean square, which makes theta comparable between covariates
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import lapack
 
 from .kernels import _crossprod
 from .pattern import PairBlocks, ZCross
-
-# Rows standardised at a time: their (rows, p + 1) copy stays in the second-level cache.
-CHUNK_ROWS = 8192
-# Below this smallest pivot of the scaled Gram matrix a Cholesky factor has lost half its digits,
-# and the columns are orthonormalised by a QR decomposition of X itself.
-GRAM_PIVOT_FLOOR = 1e-6
+from .standard import Standardisation, intercept_column, standard_columns, standardise
 
 # A table of levels by levels up to this size is scanned faster than rows are sorted.
 DENSE_PAIRS = 100_000
 
 _EMPTY = np.empty(0)
-
-
-@dataclass(frozen=True, eq=False)
-class Standardisation:
-    """The standardised columns ``W = sqrt(w) [ (X - mean) P,  y - (X - mean) P gamma ]``.
-
-    With ``beta_std`` the coefficients of W's X columns, ``beta = back @ (beta_std + gamma)``.
-
-    Attributes
-    ----------
-    mean : ndarray, shape (p,)
-        What is subtracted from each column; zero without an intercept, and for it.
-    P : ndarray, shape (p, p)
-        Upper triangular; ``sqrt(w) (X - mean) P`` has orthonormal columns.
-    back : ndarray, shape (p, p)
-        From standardised to original coefficients.
-    logdet : float
-        log|det back|.
-    gamma : ndarray, shape (p,)
-        Least-squares coefficients of y on the standardised columns.
-    """
-
-    mean: np.ndarray
-    P: np.ndarray
-    back: np.ndarray
-    logdet: float
-    gamma: np.ndarray
 
 
 @dataclass(eq=False)
@@ -94,7 +60,9 @@ class CrossProducts:
     def columns(self) -> np.ndarray:
         """The standardised columns of X, (n, p), times the root of the weights."""
         if self._columns is None:
-            parts = _standard_columns(self.design, self.standardisation)
+            parts = standard_columns(
+                self.design.X, _root_weights(self.design), self.standardisation
+            )
             self._columns = np.concatenate([c for _, c in parts])
         return self._columns
 
@@ -144,13 +112,14 @@ def cross_products(design) -> CrossProducts:
     n, p = design.X.shape
     y = response_less_offset(design)
     root = _root_weights(design)
-    std = _standardise(design, y, root)
+    X, intercept = design.X, intercept_column(design.x_names)
+    std = standardise(X, intercept, root, y)
     WW = np.zeros((p + 1, p + 1))
     sizes = [(len(f.levels), f.Z.shape[1]) for f in design.factors]
     A = [np.zeros((levels, k, k)) for levels, k in sizes]
     ZW = [np.zeros((levels, k, p + 1)) for levels, k in sizes]
     whole = None
-    for rows, columns in _standard_columns(design, std):
+    for rows, columns in standard_columns(X, root, std):
         response = y[rows] if root is _EMPTY else y[rows] * root[rows]
         W = np.empty((columns.shape[0], p + 1))
         W[:, :p] = columns
@@ -185,70 +154,6 @@ def response_less_offset(design) -> np.ndarray:
 
 def _root_weights(design) -> np.ndarray:
     return _EMPTY if design.weights is None else np.sqrt(design.weights)
-
-
-def _centres(design, root: np.ndarray) -> np.ndarray:
-    X = design.X
-    mean = np.zeros(X.shape[1])
-    intercept = _intercept_column(design)
-    if intercept is None:
-        return mean
-    if root is _EMPTY:
-        mean = X.sum(axis=0) / X.shape[0]
-    else:
-        mean = (root * root) @ X / (root @ root)
-    mean[intercept] = 0.0
-    return mean
-
-
-def _intercept_column(design) -> int | None:
-    return design.x_names.index("Intercept") if "Intercept" in design.x_names else None
-
-
-def _centred_chunks(design, mean: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    root = _root_weights(design)
-    n = design.X.shape[0]
-    for start in range(0, n, CHUNK_ROWS):
-        rows = slice(start, min(start + CHUNK_ROWS, n))
-        columns = design.X[rows] - mean
-        if root is not _EMPTY:
-            columns *= root[rows, None]
-        yield rows, columns
-
-
-def _standard_columns(design, std: Standardisation) -> Iterator[tuple[slice, np.ndarray]]:
-    for rows, columns in _centred_chunks(design, std.mean):
-        yield rows, columns @ std.P
-
-
-def _standardise(design, y: np.ndarray, root: np.ndarray) -> Standardisation:
-    p = design.X.shape[1]
-    mean = _centres(design, root)
-    gram = np.zeros((p, p))
-    moment = np.zeros(p)
-    for rows, columns in _centred_chunks(design, mean):
-        gram += columns.T @ columns
-        moment += columns.T @ (y[rows] if root is _EMPTY else y[rows] * root[rows])
-    P = _orthonormaliser(design, mean, gram)
-    back = P.copy()
-    intercept = _intercept_column(design)
-    if intercept is not None:
-        back[intercept] -= mean @ P
-    logdet = float(np.log(np.abs(np.diagonal(P))).sum())
-    return Standardisation(mean, P, back, logdet, P.T @ moment)
-
-
-def _orthonormaliser(design, mean: np.ndarray, gram: np.ndarray) -> np.ndarray:
-    p = gram.shape[0]
-    if p == 0:
-        return gram
-    norms = np.sqrt(np.diagonal(gram))
-    R, info = lapack.dpotrf(gram / (norms[:, None] * norms), lower=0, clean=1)
-    if info or np.diagonal(R).min() ** 2 < GRAM_PIVOT_FLOOR:
-        whole = np.concatenate([c for _, c in _centred_chunks(design, mean)])
-        R = np.linalg.qr(whole / norms, mode="r")
-    inverse, _ = lapack.dtrtri(R)
-    return np.triu(inverse) / norms[:, None]
 
 
 def pair_pattern(

@@ -4,7 +4,7 @@ import brute
 import numpy as np
 import pytest
 
-from interlace.linalg import crossprod
+from interlace.linalg import standard
 from interlace.linalg.crossprod import cross_products
 from interlace.linalg.kernels import _crossprod, _onefactor
 from interlace.linalg.moments import moment_start
@@ -22,7 +22,7 @@ def dense_z(d):
 @pytest.mark.parametrize("chunk", [7, 10_000])
 @pytest.mark.parametrize("weights", [False, True])
 def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weights, chunk):
-    monkeypatch.setattr(crossprod, "CHUNK_ROWS", chunk)
+    monkeypatch.setattr(standard, "CHUNK_ROWS", chunk)
     monkeypatch.setattr(crossprod, "DENSE_PAIRS", 10 if chunk == 7 else 100_000)
     d = brute.random_design(1, (2, 3, 1), (11, 6, 4), n=60, weights=weights)
     c = cross_products(d)

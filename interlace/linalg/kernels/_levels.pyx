@@ -1,0 +1,339 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Laplace's approximation with one grouping factor: every level on its own, in cache.
+
+The levels are independent given the fixed effects: each one's modes are found by Newton's method
+to the end, then its share of log|M| and of the gradient is formed, while its rows are at hand.
+"""
+
+from libc.stdint cimport int64_t
+from libc.math cimport NAN
+from libc.stdlib cimport free, malloc
+
+include "density.pxi"
+
+# Newton's decrement at which the mode is exact in double precision
+cdef double DECREMENT = 1e-20
+cdef int MAX_STEPS = 100
+cdef int MAX_HALVINGS = 40
+
+
+cdef inline bint cholesky(double* A, Py_ssize_t k) noexcept nogil:
+    """A <- L (lower triangle, row-major); False if A is not positive definite."""
+    cdef Py_ssize_t a, b, c
+    cdef double s
+    for a in range(k):
+        for b in range(a + 1):
+            s = A[a * k + b]
+            for c in range(b):
+                s -= A[a * k + c] * A[b * k + c]
+            if a == b:
+                if not s > 0.0:
+                    return False
+                A[a * k + a] = sqrt(s)
+            else:
+                A[a * k + b] = s / A[b * k + b]
+    return True
+
+
+cdef inline void solve(double* L, double* x, Py_ssize_t k) noexcept nogil:
+    """x <- (LL')^{-1} x."""
+    cdef Py_ssize_t a, c
+    for a in range(k):
+        for c in range(a):
+            x[a] -= L[a * k + c] * x[c]
+        x[a] /= L[a * k + a]
+    for a in range(k - 1, -1, -1):
+        for c in range(a + 1, k):
+            x[a] -= L[c * k + a] * x[c]
+        x[a] /= L[a * k + a]
+
+
+cdef inline void invert(double* L, double* S, Py_ssize_t k) noexcept nogil:
+    """S <- (LL')^{-1}, (k, k)."""
+    cdef Py_ssize_t a, b
+    for b in range(k):
+        for a in range(k):
+            S[b * k + a] = 1.0 if a == b else 0.0
+        solve(L, S + b * k, k)
+
+
+def laplace(int family, int link, double power, double par, bint expected, int order,
+            const int64_t[::1] starts, const double[:, ::1] Z, const double[:, ::1] T,
+            const double[::1] eta0, const double[::1] y, const double[::1] weights,
+            const double[::1] log_y, double[:, ::1] U, double[::1] eta, double[::1] w,
+            double[::1] observed, double[::1] score, double[::1] t, double[:, ::1] dT,
+            double[::1] sums, double[:, :, ::1] S_levels, double[:, :, ::1] H_levels):
+    """Modes of all levels; the deviance's parts; with ``order`` 1 what its gradient needs.
+
+    Rows ``starts[l]:starts[l + 1]`` are those of level l. ``U`` (levels, k) holds the start and
+    then the modes. Filled: ``eta`` (n,), ``w``, ``observed``, ``score`` (n,);
+    ``sums`` = [sum log-density, |u|^2, log|M|, derivative in zeta, correction to the mode];
+    with order 1 ``t`` (n,), the derivative of the deviance in the rows' own predictor, and
+    ``dT`` (k, k), in the template. ``S_levels`` (levels, k, k) receives M_l^{-1}, ``H_levels``
+    the inverse of the observed information, where they have any levels.
+
+    Returns the number of passes over rows, or -1 - l if level l has no mode.
+    """
+    cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], l, longest = 0
+    cdef Py_ssize_t i, j, a, b, c, begin, end
+    cdef bint logs = log_y.shape[0] > 0, keep = S_levels.shape[0] > 0
+    cdef bint same, scalar = k == 1 and Z.shape[0] == 0, ok
+    cdef Kind kind
+    cdef Row* rows
+    cdef double* space
+    cdef double* R         # Z T, rows of the level
+    cdef double* u
+    cdef double* g
+    cdef double* step
+    cdef double* H
+    cdef double* M
+    cdef double* S
+    cdef double* v
+    cdef double* zc
+    cdef double* A
+    cdef double* zt
+    cdef double* zs
+    cdef double value, before, lam, s, h, av, length, passes = 0.0
+    cdef int iteration, halving
+    kind.family, kind.link, kind.power = family, link, power
+    kind.par, kind.log_par = par, log(par) if par > 0.0 else 0.0
+    for l in range(levels):
+        if starts[l + 1] - starts[l] > longest:
+            longest = starts[l + 1] - starts[l]
+    rows = <Row*> malloc((longest + 1) * sizeof(Row))
+    space = <double*> malloc((longest * k + 7 * k + 5 * k * k + 8) * sizeof(double))
+    if rows == NULL or space == NULL:
+        free(rows)
+        free(space)
+        raise MemoryError
+    R = space
+    u = R + longest * k
+    g = u + k
+    step = g + k
+    v = step + k
+    zc = v + k
+    zt = zc + k
+    zs = zt + k
+    H = zs + k
+    M = H + k * k
+    S = M + k * k
+    A = S + k * k
+    sums[:] = 0.0
+    dT[:, :] = 0.0
+    l = 0
+    ok = True
+    with nogil:
+        for l in range(levels):
+            begin, end = starts[l], starts[l + 1]
+            # -- the mode
+            for i in range(begin, end):
+                for b in range(k):
+                    s = 0.0
+                    if scalar:
+                        s = T[0, 0]
+                    else:
+                        for a in range(b, k):
+                            s += Z[i, a] * T[a, b]
+                    R[(i - begin) * k + b] = s
+            for a in range(k):
+                u[a] = U[l, a]
+                step[a] = 0.0
+            before = -INFINITY
+            halving = 0
+            iteration = 0
+            kind.expected = False
+            while True:
+                value = 0.0
+                for a in range(k):
+                    value -= 0.5 * u[a] * u[a]
+                    g[a] = -u[a]
+                    for b in range(a + 1):
+                        H[a * k + b] = 1.0 if a == b else 0.0
+                for i in range(begin, end):
+                    j = i - begin
+                    s = eta0[i]
+                    for a in range(k):
+                        s += R[j * k + a] * u[a]
+                    row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
+                    value += rows[j].value
+                    for a in range(k):
+                        g[a] += R[j * k + a] * rows[j].score
+                        s = R[j * k + a] * rows[j].observed
+                        for b in range(a + 1):
+                            H[a * k + b] += s * R[j * k + b]
+                passes += end - begin
+                iteration += 1
+                if not (value >= before - 1e-13 * fabs(before)) and halving < MAX_HALVINGS and iteration > 1:
+                    # back half of the way
+                    halving += 1
+                    for a in range(k):
+                        step[a] *= 0.5
+                        u[a] -= step[a]
+                    continue
+                if value == -INFINITY or value != value:
+                    # no start within the range of the means: from u = 0 once, else give up
+                    if iteration == 1:
+                        for a in range(k):
+                            u[a] = 0.0
+                        continue
+                    ok = False
+                    break
+                halving = 0
+                before = value
+                for a in range(k * k):
+                    M[a] = H[a]
+                if not cholesky(M, k):
+                    # away from the mode the observed information may not be positive definite
+                    for a in range(k):
+                        for b in range(a + 1):
+                            M[a * k + b] = 1.0 if a == b else 0.0
+                    kind.expected = True
+                    for i in range(begin, end):
+                        j = i - begin
+                        s = eta0[i]
+                        for a in range(k):
+                            s += R[j * k + a] * u[a]
+                        row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
+                        for a in range(k):
+                            s = R[j * k + a] * rows[j].weight
+                            for b in range(a + 1):
+                                M[a * k + b] += s * R[j * k + b]
+                    kind.expected = False
+                    cholesky(M, k)
+                    if iteration >= MAX_STEPS:
+                        ok = False
+                        break
+                    lam = 1.0
+                    for a in range(k):
+                        step[a] = g[a]
+                    solve(M, step, k)
+                else:
+                    for a in range(k):
+                        step[a] = g[a]
+                    solve(M, step, k)
+                    lam = 0.0
+                    for a in range(k):
+                        lam += step[a] * g[a]
+                    if lam < DECREMENT * (1.0 + fabs(value)) or iteration >= MAX_STEPS:
+                        ok = lam < 1e-8 * (1.0 + fabs(value))
+                        break
+                for a in range(k):
+                    u[a] += step[a]
+            if not ok:
+                break
+            # -- at the mode: H holds the observed information, M its Cholesky factor
+            for a in range(k):
+                U[l, a] = u[a]
+                sums[1] += u[a] * u[a]
+                for b in range(a + 1):
+                    H[a * k + b] = M[a * k + b]
+            same = not expected or family == POISSON and link == LOG or (
+                family == BINOMIAL and link == LOGIT) or link == NB_CANONICAL
+            if not same:
+                for a in range(k):
+                    for b in range(a + 1):
+                        M[a * k + b] = 1.0 if a == b else 0.0
+            kind.expected = expected
+            for i in range(begin, end):
+                j = i - begin
+                s = eta0[i]
+                for a in range(k):
+                    s += R[j * k + a] * u[a]
+                eta[i] = s
+                if not same:
+                    row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
+                    for a in range(k):
+                        s = R[j * k + a] * rows[j].weight
+                        for b in range(a + 1):
+                            M[a * k + b] += s * R[j * k + b]
+                sums[0] += rows[j].value
+                score[i] = rows[j].score
+                w[i] = rows[j].weight
+                observed[i] = rows[j].observed
+            if not same:
+                if not cholesky(M, k):
+                    ok = False
+                    break
+                passes += end - begin
+            for a in range(k):
+                sums[2] += 2.0 * log(M[a * k + a])
+            if order == 0 and not keep:
+                continue
+            invert(M, S, k)
+            if keep:
+                for a in range(k):
+                    for b in range(k):
+                        S_levels[l, a, b] = S[a * k + b]
+                if same:
+                    for a in range(k):
+                        for b in range(k):
+                            H_levels[l, a, b] = S[a * k + b]
+                else:
+                    invert(H, A, k)
+                    for a in range(k):
+                        for b in range(k):
+                            H_levels[l, a, b] = A[a * k + b]
+            if order == 0:
+                continue
+            # -- gradient: h_i = [Z Lambda M^{-1} Lambda'Z']_ii, c = w'h, v = H^{-1} Lambda'Z'c
+            for a in range(k):
+                zc[a] = zt[a] = zs[a] = 0.0
+                for b in range(k):
+                    A[a * k + b] = 0.0
+            for i in range(begin, end):
+                j = i - begin
+                h = 0.0
+                for a in range(k):
+                    s = 0.0
+                    for b in range(k):
+                        s += S[a * k + b] * R[j * k + b]
+                    h += s * R[j * k + a]
+                rows[j].value = h
+                s = rows[j].slope * h
+                for a in range(k):
+                    zc[a] += R[j * k + a] * s
+            for a in range(k):
+                v[a] = zc[a]
+            solve(H, v, k)
+            s = 0.0
+            for a in range(k):
+                s += v[a] * g[a]
+            sums[4] += s - lam
+            for i in range(begin, end):
+                j = i - begin
+                h = rows[j].value
+                av = 0.0
+                for a in range(k):
+                    av += R[j * k + a] * v[a]
+                s = -2.0 * rows[j].score + rows[j].slope * h - rows[j].observed * av
+                t[i] = s
+                sums[3] += (-2.0 * rows[j].value_z + h * rows[j].weight_z
+                            + av * rows[j].score_z)
+                if scalar:
+                    zt[0] += s
+                    zs[0] += rows[j].score
+                    A[0] += rows[j].weight
+                else:
+                    for a in range(k):
+                        zt[a] += Z[i, a] * s
+                        zs[a] += Z[i, a] * rows[j].score
+                        for b in range(k):
+                            A[a * k + b] += Z[i, a] * rows[j].weight * Z[i, b]
+            # 2 A T M^{-1} + Z't u' + Z's v'
+            for a in range(k):
+                for b in range(k):
+                    s = 0.0
+                    for c in range(b, k):
+                        s += A[a * k + c] * T[c, b]
+                    M[a * k + b] = s
+            for a in range(k):
+                for b in range(k):
+                    s = 0.0
+                    for c in range(k):
+                        s += M[a * k + c] * S[c * k + b]
+                    dT[a, b] += 2.0 * s + zt[a] * u[b] + zs[a] * v[b]
+    free(rows)
+    free(space)
+    if not ok:
+        return -1 - l
+    return passes

@@ -1,0 +1,376 @@
+# Log-densities of one observation and their derivatives in the linear predictor, for the built-in
+# families and links: included by the kernels that loop over rows.
+#
+# Everything goes through quantities that stay exact in the tails: log-probabilities for the
+# binomial, the log-mean for positive means. Terms that do not depend on eta are left out.
+
+from libc.math cimport (INFINITY, M_PI, atan, erfc, exp, expm1, fabs, log, log1p, sqrt)
+
+cdef enum:
+    BINOMIAL = 0
+    POISSON = 1
+    NEGATIVE_BINOMIAL = 2
+    GAMMA = 3
+    INVERSE_GAUSSIAN = 4
+    GAUSSIAN = 5
+
+cdef enum:
+    LOGIT = 0
+    PROBIT = 1
+    CLOGLOG = 2
+    LOGLOG = 3
+    CAUCHIT = 4
+    LOG = 5
+    POWER = 6
+    NB_CANONICAL = 7
+
+# Below this the ratio of normal density and distribution function is its asymptotic series.
+cdef double PROBIT_TAIL = -30.0
+# exp(-t) and t exp(-t) are zero beyond
+cdef double EXP_RANGE = 745.0
+
+ctypedef struct Kind:
+    int family
+    int link
+    double power      # of the power link, mu^power = eta
+    double par        # the family's parameter (theta, shape, precision)
+    double log_par
+    int expected      # whether `weight` is the expected information or the observed one
+
+ctypedef struct Row:
+    double value      # part of the log-density that depends on eta
+    double score      # its derivative in eta
+    double weight     # information for the determinant
+    double observed   # minus the second derivative
+    double slope      # derivative of `weight`
+    double value_z    # derivatives in zeta = log(parameter)
+    double score_z
+    double weight_z
+
+ctypedef struct Chain:
+    double d0         # a function of eta and its derivatives
+    double d1
+    double d2
+    double d3
+
+
+cdef inline void mirrored(Chain* a) noexcept nogil:
+    """f(x) and its derivatives -> those of x -> f(-x), taken at -x."""
+    a.d1 = -a.d1
+    a.d3 = -a.d3
+
+
+cdef inline void log_logistic(double eta, Chain* a) noexcept nogil:
+    """log 1 / (1 + exp(-eta))."""
+    cdef double e = exp(-fabs(eta)), q, p
+    if eta >= 0.0:
+        p = 1.0 / (1.0 + e)
+        q = e * p
+        a.d0 = -log1p(e)
+    else:
+        q = 1.0 / (1.0 + e)
+        p = e * q
+        a.d0 = eta - log1p(e)
+    a.d1 = q
+    a.d2 = -p * q
+    a.d3 = -p * q * (q - p)
+
+
+cdef inline void log_normal_cdf(double eta, Chain* a) noexcept nogil:
+    """log Phi(eta)."""
+    cdef double r, gap, s, t
+    if eta > PROBIT_TAIL:
+        t = 0.5 * erfc(-eta * 0.7071067811865476)
+        r = 0.3989422804014327 * exp(-0.5 * eta * eta) / t
+        a.d0 = log(t) if eta < 0.0 else log1p(-0.5 * erfc(eta * 0.7071067811865476))
+        gap = eta + r
+    else:
+        s = 1.0 / (eta * eta)
+        t = s * (1.0 - s * (3.0 - s * (15.0 - s * (105.0 - s * (945.0 - s * 10395.0)))))
+        r = -eta / (1.0 - t)
+        gap = -eta * t / (1.0 - t)
+        a.d0 = -0.5 * eta * eta - 0.9189385332046727 - log(-eta) + log1p(-t)
+    a.d1 = r
+    a.d2 = -r * gap
+    a.d3 = -(a.d2 * gap + r * (1.0 + a.d2))
+
+
+cdef inline void log_exponential_cdf(double eta, Chain* a) noexcept nogil:
+    """log(1 - exp(-exp(eta)))."""
+    cdef double t = exp(eta), f, g
+    if t > EXP_RANGE:
+        a.d0 = a.d1 = a.d2 = a.d3 = 0.0
+        return
+    if t < 0.05:
+        g = t * t
+        g = -t * 0.5 - g / 12.0 + g * g / 720.0 - g * g * g / 30240.0
+        f = 1.0 - t - g
+        a.d0 = log(-expm1(-t)) if t > 1e-9 else eta - 0.5 * t
+    else:
+        f = t / expm1(t)
+        g = 1.0 - t - f
+        a.d0 = log(-expm1(-t)) if t < 1.0 else log1p(-exp(-t))
+    a.d1 = f
+    a.d2 = f * g
+    a.d3 = f * (g * g - t - f * g)
+
+
+cdef inline void log_cauchy_cdf(double eta, Chain* a) noexcept nogil:
+    """log(1/2 + atan(eta) / pi)."""
+    cdef double p, e = 1.0 / (1.0 + eta * eta), r
+    p = atan(-1.0 / eta) / M_PI if eta < -1.0 else 0.5 + atan(eta) / M_PI
+    r = e / (M_PI * p)
+    a.d0 = log(p) if eta < 1.0 else log1p(-atan(1.0 / eta) / M_PI)
+    a.d1 = r
+    a.d2 = -2.0 * eta * e * r - r * r
+    a.d3 = (6.0 * eta * eta - 2.0) * e * e * r - 3.0 * r * a.d2 - r * r * r
+
+
+cdef inline bint log_probabilities(int link, double power, double eta, Chain* p, Chain* q) noexcept nogil:
+    """log mu and log(1 - mu); whether mu is a probability."""
+    cdef double r, m, c
+    if link == LOGIT:
+        log_logistic(eta, p)
+        q.d0 = p.d0 - eta
+        q.d1 = p.d1 - 1.0 if eta < 0.0 else -1.0 / (1.0 + exp(-eta))
+        q.d2 = p.d2
+        q.d3 = p.d3
+    elif link == PROBIT:
+        log_normal_cdf(eta, p)
+        log_normal_cdf(-eta, q)
+        mirrored(q)
+    elif link == CLOGLOG:
+        log_exponential_cdf(eta, p)
+        q.d0 = q.d1 = q.d2 = q.d3 = -exp(eta)
+    elif link == LOGLOG:
+        log_exponential_cdf(-eta, q)
+        mirrored(q)
+        r = exp(-eta)
+        p.d0 = p.d2 = -r
+        p.d1 = p.d3 = r
+    elif link == CAUCHIT:
+        log_cauchy_cdf(eta, p)
+        log_cauchy_cdf(-eta, q)
+        mirrored(q)
+    else:
+        if link == LOG:
+            p.d0, p.d1, p.d2, p.d3 = eta, 1.0, 0.0, 0.0
+        else:
+            if not eta > 0.0:
+                return False
+            c = 1.0 / power
+            p.d0, p.d1 = c * log(eta), c / eta
+            p.d2 = -p.d1 / eta
+            p.d3 = -2.0 * p.d2 / eta
+        if not p.d0 < 0.0:
+            return False
+        m = -expm1(p.d0)
+        r = exp(p.d0) / m             # mu / (1 - mu)
+        q.d0 = log(m)
+        q.d1 = -r * p.d1
+        q.d2 = -r * ((1.0 + r) * p.d1 * p.d1 + p.d2)
+        q.d3 = -r * ((1.0 + r) * (1.0 + 2.0 * r) * p.d1 * p.d1 * p.d1
+                     + 3.0 * (1.0 + r) * p.d1 * p.d2 + p.d3)
+    return True
+
+
+cdef inline void nothing(Row* out) noexcept nogil:
+    """mu is outside its range."""
+    out.value = -INFINITY
+    out.score = out.weight = out.observed = out.slope = 0.0
+    out.value_z = out.score_z = out.weight_z = 0.0
+
+
+cdef inline void logit_row(double eta, double y, double m, Row* out) noexcept nogil:
+    cdef double e = exp(-fabs(eta)), p, q, k = m * y
+    p = 1.0 / (1.0 + e)
+    q = e * p
+    out.value = -m * log1p(e)
+    if eta >= 0.0:
+        out.value += (k - m) * eta
+    else:
+        out.value += k * eta
+        p, q = q, p
+    out.score = k * q - (m - k) * p
+    out.weight = out.observed = m * p * q
+    out.slope = out.weight * (q - p)
+    out.value_z = out.score_z = out.weight_z = 0.0
+
+
+cdef inline void binomial_row(Kind* kind, double eta, double y, double m, Row* out) noexcept nogil:
+    cdef Chain p, q
+    cdef double k = m * y, f = m - m * y
+    if not log_probabilities(kind.link, kind.power, eta, &p, &q):
+        nothing(out)
+        return
+    out.value = out.score = out.observed = out.slope = 0.0
+    if k > 0.0:
+        out.value += k * p.d0
+        out.score += k * p.d1
+        out.observed -= k * p.d2
+        out.slope -= k * p.d3
+    if f > 0.0:
+        out.value += f * q.d0
+        out.score += f * q.d1
+        out.observed -= f * q.d2
+        out.slope -= f * q.d3
+    if kind.expected:
+        out.weight = -m * (p.d1 * q.d1)
+        out.slope = -m * (p.d2 * q.d1 + p.d1 * q.d2)
+    else:
+        out.weight = out.observed
+    out.value_z = out.score_z = out.weight_z = 0.0
+
+
+cdef inline void canonical_row(Kind* kind, double eta, double y, double m, Row* out) noexcept nogil:
+    """Negative binomial with eta = log(mu / (mu + theta))."""
+    cdef double p, q, r, theta = kind.par
+    if not eta < 0.0:
+        nothing(out)
+        return
+    p, q = exp(eta), -expm1(eta)
+    r = theta * (p / q)
+    out.value = m * (y * eta + theta * log(q))
+    out.score = m * (y - r)
+    out.weight = out.observed = m * (r / q)
+    out.slope = out.weight * ((1.0 + p) / q)
+    out.value_z = m * (theta * log(q))
+    out.score_z = -m * r
+    out.weight_z = out.weight
+
+
+cdef inline void positive_row(Kind* kind, double eta, double y, double m, double log_y,
+                              Row* out) noexcept nogil:
+    """Families whose mean is positive, through nu = log mu."""
+    cdef double n0, n1, n2, n3, c, mu, r, l0, l1, l2, l3, info, info1, p, q, e
+    cdef double par = kind.par
+    if kind.link == LOG:
+        n0, n1, n2, n3 = eta, 1.0, 0.0, 0.0
+    elif kind.link == NB_CANONICAL:
+        canonical_row(kind, eta, y, m, out)
+        return
+    else:
+        if not eta > 0.0:
+            nothing(out)
+            return
+        c = 1.0 / eta
+        n0, n1 = log(eta) / kind.power, c / kind.power
+        n2 = -n1 * c
+        n3 = -2.0 * n2 * c
+    out.value_z = out.score_z = out.weight_z = 0.0
+    if kind.family == POISSON:
+        mu = exp(n0)
+        l0 = y * n0 - mu
+        l1, l2, l3 = y - mu, -mu, -mu
+        info = info1 = mu
+    elif kind.family == NEGATIVE_BINOMIAL:
+        # p = mu / (mu + theta), q = 1 - p
+        c = n0 - kind.log_par
+        e = exp(-fabs(c))
+        p = 1.0 / (1.0 + e)
+        q = e * p
+        r = log1p(e)
+        if c >= 0.0:
+            l0, l3 = -y * r, -par * (c + r)
+        else:
+            p, q = q, p
+            l0, l3 = y * (c - r), -par * r
+        info = par * p
+        info1 = info * q
+        out.value_z = m * (l3 - y * q + info)
+        l0 = l0 + l3
+        l1 = y * q - info
+        c = (y + par) * p * q
+        l2 = -c
+        l3 = -c * (q - p)
+        out.score_z = m * (c - info) * n1
+        if kind.expected:
+            out.weight_z = m * info * p * n1 * n1
+        else:
+            out.weight_z = -m * ((c * (q - p) - info1) * n1 * n1 + (c - info) * n2)
+    elif kind.family == GAMMA:
+        c = log_y - n0
+        r = exp(c)
+        l0 = -par * (expm1(c) - c)
+        l1 = par * expm1(c)
+        l2, l3 = -par * r, par * r
+        info, info1 = par, 0.0
+    else:
+        c = log_y - n0
+        r = exp(c)
+        e = expm1(c)
+        c = exp(-log_y) * par
+        l0 = -0.5 * c * e * e
+        l1 = c * r * e
+        l2 = c * r * (1.0 - 2.0 * r)
+        l3 = c * r * (4.0 * r - 1.0)
+        info = c * r
+        info1 = -info
+    if l0 == -INFINITY:
+        nothing(out)
+        return
+    out.value = m * l0
+    out.score = m * l1 * n1
+    out.observed = -m * (l2 * n1 * n1 + l1 * n2)
+    if kind.expected:
+        out.weight = m * info * n1 * n1
+        out.slope = m * (info1 * n1 * n1 * n1 + 2.0 * info * n1 * n2)
+    else:
+        out.weight = out.observed
+        out.slope = -m * (l3 * n1 * n1 * n1 + 3.0 * l2 * n1 * n2 + l1 * n3)
+    if kind.family == GAMMA or kind.family == INVERSE_GAUSSIAN:
+        out.value_z = out.value
+        out.score_z = out.score
+        out.weight_z = out.weight
+
+
+cdef inline void gaussian_row(Kind* kind, double eta, double y, double m, Row* out) noexcept nogil:
+    cdef Chain p, q
+    cdef double m0, m1, m2, m3, c, e, tau = m * kind.par
+    if kind.link == POWER:
+        if kind.power == 1.0:
+            m0, m1, m2, m3 = eta, 1.0, 0.0, 0.0
+        else:
+            if not eta > 0.0:
+                nothing(out)
+                return
+            c = 1.0 / kind.power
+            m0 = exp(c * log(eta))
+            m1 = c * m0 / eta
+            m2 = (c - 1.0) * m1 / eta
+            m3 = (c - 2.0) * m2 / eta
+    elif kind.link == LOG:
+        m0 = m1 = m2 = m3 = exp(eta)
+    else:
+        log_probabilities(kind.link, kind.power, eta, &p, &q)
+        m0 = exp(p.d0)
+        m1 = m0 * p.d1
+        m2 = m0 * (p.d2 + p.d1 * p.d1)
+        m3 = m0 * (p.d3 + 3.0 * p.d1 * p.d2 + p.d1 * p.d1 * p.d1)
+    e = y - m0
+    out.value = -0.5 * tau * e * e
+    out.score = tau * e * m1
+    out.observed = tau * (m1 * m1 - e * m2)
+    if kind.expected:
+        out.weight = tau * m1 * m1
+        out.slope = 2.0 * tau * m1 * m2
+    else:
+        out.weight = out.observed
+        out.slope = tau * (3.0 * m1 * m2 - e * m3)
+    out.value_z = out.value
+    out.score_z = out.score
+    out.weight_z = out.weight
+
+
+cdef inline void row(Kind* kind, double eta, double y, double m, double log_y,
+                     Row* out) noexcept nogil:
+    """One observation; ``m`` is its weight (times its trials), ``log_y`` log(y) if y > 0."""
+    if kind.family == BINOMIAL:
+        if kind.link == LOGIT:
+            logit_row(eta, y, m, out)
+        else:
+            binomial_row(kind, eta, y, m, out)
+    elif kind.family == GAUSSIAN:
+        gaussian_row(kind, eta, y, m, out)
+    else:
+        positive_row(kind, eta, y, m, log_y, out)

@@ -1,0 +1,129 @@
+"""The fixed-effects columns, centred and orthonormalised: units and large means cannot hurt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+# Rows standardised at a time: their (rows, p + 1) copy stays in the second-level cache.
+CHUNK_ROWS = 8192
+# Below this smallest pivot of the scaled Gram matrix a Cholesky factor has lost half its digits,
+# and the columns are orthonormalised by a QR decomposition of X itself.
+GRAM_PIVOT_FLOOR = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Standardisation:
+    """The standardised columns ``W = sqrt(w) [ (X - mean) P,  y - (X - mean) P gamma ]``.
+
+    With ``beta_std`` the coefficients of W's X columns, ``beta = back @ (beta_std + gamma)``.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (p,)
+        What is subtracted from each column; zero without an intercept, and for it.
+    P : ndarray, shape (p, p)
+        Upper triangular; ``sqrt(w) (X - mean) P`` has orthonormal columns.
+    back : ndarray, shape (p, p)
+        From standardised to original coefficients.
+    logdet : float
+        log|det back|.
+    gamma : ndarray, shape (p,)
+        Least-squares coefficients of y on the standardised columns.
+    """
+
+    mean: np.ndarray
+    P: np.ndarray
+    back: np.ndarray
+    logdet: float
+    gamma: np.ndarray
+
+
+def standardise(
+    X: np.ndarray, intercept: int | None, root: np.ndarray, y: np.ndarray
+) -> Standardisation:
+    """Centres and an orthonormalising transformation of the columns of X.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, p)
+        Of full column rank.
+    intercept : int or None
+        Column of ones, which stays one; without it nothing is centred.
+    root : ndarray, shape (n,) or (0,)
+        Roots of weights; empty for none.
+    y : ndarray, shape (n,)
+        What to project on the columns.
+
+    Returns
+    -------
+    Standardisation
+    """
+    p = X.shape[1]
+    mean = _centres(X, intercept, root)
+    gram = np.zeros((p, p))
+    moment = np.zeros(p)
+    for rows, columns in _centred_chunks(X, root, mean):
+        gram += columns.T @ columns
+        moment += columns.T @ (y[rows] if root.size == 0 else y[rows] * root[rows])
+    P = _orthonormaliser(X, root, mean, gram)
+    back = P.copy()
+    if intercept is not None:
+        back[intercept] -= mean @ P
+    logdet = float(np.log(np.abs(np.diagonal(P))).sum())
+    return Standardisation(mean, P, back, logdet, P.T @ moment)
+
+
+def standard_columns(
+    X: np.ndarray, root: np.ndarray, std: Standardisation
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Chunks of rows and their standardised columns, times the roots of the weights."""
+    for rows, columns in _centred_chunks(X, root, std.mean):
+        yield rows, columns @ std.P
+
+
+def intercept_column(names: Sequence[str]) -> int | None:
+    """Where the intercept is among the columns of X."""
+    return list(names).index("Intercept") if "Intercept" in names else None
+
+
+def _centres(X: np.ndarray, intercept: int | None, root: np.ndarray) -> np.ndarray:
+    mean = np.zeros(X.shape[1])
+    if intercept is None:
+        return mean
+    if root.size == 0:
+        mean = X.sum(axis=0) / X.shape[0]
+    else:
+        mean = (root * root) @ X / (root @ root)
+    mean[intercept] = 0.0
+    return mean
+
+
+def _centred_chunks(
+    X: np.ndarray, root: np.ndarray, mean: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    n = X.shape[0]
+    for start in range(0, n, CHUNK_ROWS):
+        rows = slice(start, min(start + CHUNK_ROWS, n))
+        columns = X[rows] - mean
+        if root.size:
+            columns *= root[rows, None]
+        yield rows, columns
+
+
+def _orthonormaliser(
+    X: np.ndarray, root: np.ndarray, mean: np.ndarray, gram: np.ndarray
+) -> np.ndarray:
+    p = gram.shape[0]
+    if p == 0:
+        return gram
+    norms = np.sqrt(np.diagonal(gram))
+    R, info = lapack.dpotrf(gram / (norms[:, None] * norms), lower=0, clean=1)
+    if info or np.diagonal(R).min() ** 2 < GRAM_PIVOT_FLOOR:
+        whole = np.concatenate([c for _, c in _centred_chunks(X, root, mean)])
+        R = np.linalg.qr(whole / norms, mode="r")
+    inverse, _ = lapack.dtrtri(R)
+    return np.triu(inverse) / norms[:, None]
