@@ -4,7 +4,7 @@ import brute
 import numpy as np
 import pytest
 
-from interlace.linalg import standard
+from interlace.linalg import crossprod, standard
 from interlace.linalg.crossprod import cross_products
 from interlace.linalg.kernels import _crossprod, _onefactor
 from interlace.linalg.moments import moment_start
