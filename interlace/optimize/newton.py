@@ -56,9 +56,9 @@ def newton(
         step, promise, length, polish, share = trust_step(here.gradient, here.curvature, radius)
         if promise <= (PROMISE_EXACT if here.exact else PROMISE_TOLERANCE):
             return _polish(objective, x, here, polish, share < SUSPECT_SHARE, log)
-        there = _try(objective, x + step)
+        there = try_evaluate(objective, x + step)
         gain = -np.inf if there is None else here.value - there.value
-        ratio = _ratio(gain, promise, here, there)
+        ratio = gain_ratio(gain, promise, here, there)
         if ratio < 0.25:
             radius = 0.25 * length
         elif ratio > 0.75 and length > 0.9 * radius:
@@ -86,28 +86,30 @@ def _polish(
     optimum a gradient hides how flat it is.
     """
     final = objective.snap(x + step)
-    there = _try(objective, final, order=2 if flat else 0)
-    if there is None or there.value > here.value + _noise(here.value):
+    there = try_evaluate(objective, final, order=2 if flat else 0)
+    if there is None or there.value > here.value + value_noise(here.value):
         return x, here, log
     log.append((final, there.value))
     return final, there if flat else here._replace(value=there.value), log
 
 
-def _noise(value: float) -> float:
+def value_noise(value: float) -> float:
+    """Rounding of a criterion of this size, as far as comparisons go."""
     return VALUE_NOISE * 1e3 * max(1.0, abs(value))
 
 
-def _ratio(gain: float, promise: float, here: Evaluation, there: Evaluation | None) -> float:
+def gain_ratio(gain: float, promise: float, here: Evaluation, there: Evaluation | None) -> float:
     """Gain over promise; by the gradients where the values can no longer tell."""
     if there is None:
         return -np.inf
-    if promise < _noise(here.value) and abs(gain) <= _noise(here.value):
+    if promise < value_noise(here.value) and abs(gain) <= value_noise(here.value):
         smaller = np.linalg.norm(there.gradient) < np.linalg.norm(here.gradient)
         return 1.0 if smaller else -1.0
     return gain / promise
 
 
-def _try(objective: Objective, x: np.ndarray, order: int = 2) -> Evaluation | None:
+def try_evaluate(objective: Objective, x: np.ndarray, order: int = 2) -> Evaluation | None:
+    """The evaluation, or None where there is no finite value."""
     try:
         there = objective.evaluate(x, order)
     except NumericalError:

@@ -1,0 +1,236 @@
+"""The conditional density of the rows, as the objectives see it.
+
+All that Laplace's approximation and quadrature need of a response is asked through
+`ConditionalDensity`: values and derivatives in the linear predictor eta, and in any number of
+further predictors zeta (logarithms of a dispersion or a shape, thresholds, zero inflation), each
+a number for all rows or one number per row.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from ..families import Family
+from ..linalg.kernels import _rows
+
+__all__ = ["ConditionalDensity", "FamilyDensity", "RowSums"]
+
+_EMPTY = np.empty(0)
+_NO_EXTRA = np.empty((3, 0))
+
+FAMILIES = {
+    "binomial": 0,
+    "poisson": 1,
+    "negativebinomial": 2,
+    "gamma": 3,
+    "inverse_gaussian": 4,
+    "gaussian": 5,
+}
+LINKS = {
+    "logit": 0,
+    "probit": 1,
+    "cloglog": 2,
+    "loglog": 3,
+    "cauchit": 4,
+    "log": 5,
+    "nbcanonical": 7,
+}
+POWER = 6
+POWERS = {"identity": 1.0, "inverse": -1.0, "inverse_square": -2.0, "sqrt": 0.5}
+
+
+class RowSums(NamedTuple):
+    """Value and derivatives at one eta.
+
+    Attributes
+    ----------
+    total : float
+        Sum over rows of the part of the log-density that depends on eta.
+    score, weight, observed, slope : ndarray, shape (n,)
+        First derivative; information of the determinant; minus the second derivative;
+        derivative of ``weight``.
+    extra : ndarray, shape (m, 3, n)
+        For each further predictor the derivatives of value, score and ``weight``.
+    """
+
+    total: float
+    score: np.ndarray
+    weight: np.ndarray
+    observed: np.ndarray
+    slope: np.ndarray
+    extra: np.ndarray
+
+
+class Kernel(NamedTuple):
+    """How the compiled kernels know a family and its link."""
+
+    family: int
+    link: int
+    power: float
+    log_y: np.ndarray
+
+
+class ConditionalDensity(ABC):
+    """Log-density of every row given eta and zeta.
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    n_extra : int
+        Number m of further predictors.
+    n_zeta : int
+        Number of free parameters in them.
+    canonical : bool
+        Expected and observed information are the same.
+    kernel : Kernel or None
+        Set where the compiled kernels know the density and zeta holds at most one number.
+    """
+
+    n: int
+    n_extra: int
+    n_zeta: int
+    canonical: bool
+    kernel: Kernel | None
+
+    @abstractmethod
+    def rows(self, eta: np.ndarray, zeta: np.ndarray, expected: bool, order: int = 1) -> RowSums:
+        """Derivatives at eta; ``slope`` and ``extra`` only with order 1."""
+
+    @abstractmethod
+    def values(self, eta: np.ndarray, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The value of every row and its score, (n,) each."""
+
+    @abstractmethod
+    def constant(self, zeta: np.ndarray) -> tuple[float, np.ndarray]:
+        """The rest of the log-likelihood and its derivative in zeta, (n_zeta,)."""
+
+    @abstractmethod
+    def start(self, eta: np.ndarray) -> np.ndarray:
+        """zeta to begin with at given predictors, (n_zeta,)."""
+
+    def collapse(self, rows: np.ndarray) -> np.ndarray:
+        """Derivatives in the predictors of the rows, (m, n) -> in the parameters, (n_zeta,)."""
+        return rows.sum(axis=1)
+
+
+class FamilyDensity(ConditionalDensity):
+    """A family, its link and the observations.
+
+    Parameters
+    ----------
+    family : Family
+    y, weights, trials : ndarray, shape (n,)
+        As in `Observations`: means for the binomial; prior weights times trials; trials.
+    prior : ndarray, shape (n,), or None
+        Prior weights alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.families import Poisson
+    >>> from interlace.objective.density import FamilyDensity
+    >>> density = FamilyDensity(Poisson(), np.array([0.0, 2.0]), np.ones(2), np.ones(2))
+    >>> density.rows(np.zeros(2), np.empty(0), True).score.tolist()
+    [-1.0, 1.0]
+    """
+
+    def __init__(
+        self, family: Family, y: np.ndarray, weights: np.ndarray, trials: np.ndarray
+    ) -> None:
+        self.family = family
+        self.y = np.ascontiguousarray(y, dtype=np.float64)
+        self.weights = np.ascontiguousarray(weights, dtype=np.float64)
+        self.trials = np.ascontiguousarray(trials, dtype=np.float64)
+        self.n = self.y.size
+        self.n_extra = self.n_zeta = len(family.parameters)
+        self.kernel = self._compiled()
+        self._fixed = self._fixed_parameter()
+        self._constants: tuple[float, np.ndarray] | None = None
+        self._distinct: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        name, link = family.name, family.link.name
+        self.canonical = (name, link) in (
+            ("binomial", "logit"),
+            ("poisson", "log"),
+            ("negativebinomial", "nbcanonical"),
+            ("gaussian", "identity"),
+        )
+
+    def _compiled(self) -> Kernel | None:
+        family, link = FAMILIES.get(self.family.name), self.family.link
+        code, power = LINKS.get(link.name), 1.0
+        if code is None:
+            power = POWERS.get(link.name, getattr(link, "power", None))
+            code = None if power is None else POWER
+        if family is None or code is None:
+            return None
+        logs = family in (3, 4)
+        return Kernel(family, code, float(power), np.log(self.y) if logs else _EMPTY)
+
+    def _fixed_parameter(self) -> float:
+        if self.family.name == "negativebinomial" and not self.n_zeta:
+            return float(self.family.theta)
+        return 1.0
+
+    def parameter(self, zeta: np.ndarray) -> float:
+        """The family's parameter, for the compiled kernels."""
+        return float(np.exp(zeta[0])) if self.n_zeta else self._fixed
+
+    def take(self, rows: np.ndarray) -> FamilyDensity:
+        """The same density of the rows in another order."""
+        return FamilyDensity(self.family, self.y[rows], self.weights[rows], self.trials[rows])
+
+    def rows(self, eta: np.ndarray, zeta: np.ndarray, expected: bool, order: int = 1) -> RowSums:
+        kernel = self.kernel
+        if kernel is None:
+            r = self.family.rows(eta, self.y, self.weights, zeta, expected)
+            return RowSums(float(r.loglik.sum()), r.score, r.weight, r.observed, r.slope, r.extra)
+        n = self.n
+        buffer = np.empty((4 if order else 3, n))
+        slope = buffer[3] if order else _EMPTY
+        extra = np.empty((3, n)) if order and self.n_zeta else _NO_EXTRA
+        total = _rows.rows(
+            kernel.family, kernel.link, kernel.power, self.parameter(zeta), expected, eta, self.y,
+            self.weights, kernel.log_y, buffer[0], buffer[1], buffer[2], slope, extra,
+        )  # fmt: skip
+        return RowSums(total, buffer[0], buffer[1], buffer[2], slope, extra[None, :, :])
+
+    def values(self, eta: np.ndarray, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        kernel = self.kernel
+        if kernel is None:
+            r = self.family.rows(eta, self.y, self.weights, zeta, True)
+            return r.loglik, r.score
+        out = np.empty((2, self.n))
+        _rows.values(
+            kernel.family, kernel.link, kernel.power, self.parameter(zeta), eta, self.y,
+            self.weights, kernel.log_y, out[0], out[1],
+        )  # fmt: skip
+        return out[0], out[1]
+
+    def constant(self, zeta: np.ndarray) -> tuple[float, np.ndarray]:
+        if not self.n_zeta and self._constants is not None:
+            return self._constants
+        # the gamma functions once for each distinct observation
+        if self._distinct is None:
+            table = np.stack([self.y, self.trials])
+            if self.n_zeta or self.family.name != "binomial" or np.any(self.trials != 1.0):
+                distinct, place = np.unique(table, axis=1, return_inverse=True)
+                place = place.reshape(-1)
+            else:
+                distinct, place = np.array([[0.0], [1.0]]), np.zeros(self.n, dtype=int)
+            counts = np.bincount(place, weights=self.weights / self.trials)
+            self._distinct = (distinct[0], distinct[1], counts)
+        y, trials, counts = self._distinct
+        value, derivative = self.family.constant(y, trials, trials, zeta)
+        out = float(value @ counts), np.reshape(derivative, (self.n_zeta, y.size)) @ counts
+        self._constants = out
+        return out
+
+    def start(self, eta: np.ndarray) -> np.ndarray:
+        mu = self.family.link.inverse(eta)
+        return np.asarray(
+            self.family.start_zeta(self.y, mu, self.weights, self.trials), dtype=np.float64
+        ).reshape(self.n_zeta)

@@ -1,0 +1,136 @@
+"""Fixed effects alone: iteratively reweighted least squares (McCullagh and Nelder 1989, 2.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from ..errors import NumericalError
+from .density import ConditionalDensity
+
+MAX_ITERATIONS = 100
+MAX_HALVINGS = 30
+# Newton decrement, relative to the log-likelihood, at which the estimates have all their digits.
+DECREMENT = 1e-18
+# A ridge, relative to the mean information, when information vanishes (separated data).
+RIDGE = 1e-10
+
+
+@dataclass(frozen=True)
+class IRLS:
+    """The fit of a generalised linear model at given zeta.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+    eta : ndarray, shape (n,)
+        Offset included.
+    information : ndarray, shape (p, p)
+        X'WX at beta.
+    weight : ndarray, shape (n,)
+        W.
+    total : float
+        Sum of the parts of the log-densities that depend on eta.
+    iterations : int
+    converged : bool
+    """
+
+    beta: np.ndarray
+    eta: np.ndarray
+    information: np.ndarray
+    weight: np.ndarray
+    total: float
+    iterations: int
+    converged: bool
+
+
+def irls(
+    density: ConditionalDensity,
+    X: np.ndarray,
+    offset: np.ndarray | None,
+    zeta: np.ndarray,
+    eta: np.ndarray,
+    *,
+    decrement: float = DECREMENT,
+    max_iterations: int = MAX_ITERATIONS,
+) -> IRLS:
+    """Maximise the log-likelihood in beta by Fisher scoring with step halving.
+
+    Parameters
+    ----------
+    density : ConditionalDensity
+    X : ndarray, shape (n, p)
+        Of full column rank and well scaled.
+    offset : ndarray, shape (n,), or None
+    zeta : ndarray, shape (n_zeta,)
+        Held fixed.
+    eta : ndarray, shape (n,)
+        Predictors to begin with, within the range of the link.
+    decrement : float
+        Newton decrement, relative to the log-likelihood, to stop at.
+    max_iterations : int
+
+    Returns
+    -------
+    IRLS
+
+    Raises
+    ------
+    NumericalError
+        If no coefficients within the range of the link are found.
+    """
+    base = np.zeros(density.n) if offset is None else offset
+    here = density.rows(eta, zeta, True, order=0)
+    # the first step is a regression of the working response; from then on steps of beta
+    beta = np.zeros(X.shape[1])
+    step = _solve(X, here.weight, X.T @ (here.weight * (eta - base) + here.score))[0]
+    total, feasible = -np.inf, False
+    information = np.zeros((X.shape[1], X.shape[1]))
+    for iteration in range(1, max_iterations + 1):
+        for _ in range(MAX_HALVINGS):
+            there = beta + step
+            eta_there = base + X @ there
+            rows = density.rows(eta_there, zeta, True, order=0)
+            if rows.total >= total - 1e-13 * abs(total) and np.isfinite(rows.total):
+                feasible = True
+                break
+            step = 0.5 * step
+        else:
+            if not feasible:
+                raise NumericalError(_INFEASIBLE)
+            return IRLS(beta, eta, information, here.weight, total, iteration, False)
+        beta, eta, here, total = there, eta_there, rows, rows.total
+        gradient = X.T @ here.score
+        step, information = _solve(X, here.weight, gradient)
+        if gradient @ step <= decrement * max(1.0, abs(total)):
+            return IRLS(beta, eta, information, here.weight, total, iteration, True)
+    return IRLS(beta, eta, information, here.weight, total, max_iterations, False)
+
+
+_INFEASIBLE = (
+    "no coefficients were found for which every mean is within the range of the link; take a link "
+    "whose inverse cannot leave it (log, logit), or rescale the predictors"
+)
+
+
+def _solve(X: np.ndarray, w: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    information = weighted_gram(X, w)
+    scale = float(np.trace(information)) / max(len(r), 1)
+    A = information
+    for _ in range(3):
+        factor, info = lapack.dpotrf(A, lower=0)
+        if not info:
+            return lapack.dpotrs(factor, r)[0], information
+        A = A + max(RIDGE * scale, 1e-300) * np.eye(len(r))
+    return np.linalg.lstsq(information, r, rcond=None)[0], information
+
+
+def weighted_gram(X: np.ndarray, w: np.ndarray, chunk: int = 8192) -> np.ndarray:
+    """X' diag(w) X, a chunk of rows at a time, (p, p)."""
+    out = np.zeros((X.shape[1], X.shape[1]))
+    for start in range(0, X.shape[0], chunk):
+        rows = slice(start, start + chunk)
+        out += (X[rows] * w[rows, None]).T @ X[rows]
+    return out

@@ -1,0 +1,336 @@
+"""Conditional modes by penalised IRLS, and what Laplace's approximation takes from them.
+
+With A = Z Lambda, s, w_o the score and the observed information of the rows, w the information
+chosen for the determinant (section D of the mathematics page):
+
+    modes u:  A's = u,        H = A'W_o A + I,      M = A'W A + I   (factorised *at* the mode)
+    h_i = [A M^{-1} A']_ii,   c = w' h,   v = H^{-1} A'c,   t = -2 s + c - w_o (A v).
+
+t is the derivative of -2 sum(log density) + |u|^2 + log|M| in each row's own predictor, the modes
+following.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import NumericalError
+from ..linalg.choose import choose
+from ..linalg.factor import Factor
+from ..linalg.kernels import _levels
+from ..linalg.weighted import WeightedDesign
+from .density import ConditionalDensity, RowSums
+
+__all__ = ["LevelModes", "Modes", "PenalisedIRLS", "Point"]
+
+# Newton decrement, relative to the penalised log-likelihood, at which the modes have converged:
+# the error of the criterion is of that order, as a first-order correction is made (see `Point`).
+DECREMENT = 1e-18
+MAX_STEPS = 100
+MAX_HALVINGS = 40
+# Effects a grouping factor may have for the compiled loop over its levels.
+MAX_WIDTH = 16
+
+
+@dataclass(eq=False)
+class Point:
+    """Laplace's approximation at one parameter vector.
+
+    Attributes
+    ----------
+    total : float
+        Sum of the parts of the log-densities that depend on eta.
+    penalty : float
+        |u|^2.
+    logdet : float
+        log|M|.
+    correction : float
+        What is to be added for the modes being a small step short of converged.
+    u : ndarray, shape (q,)
+        Spherical modes, level-major within a factor.
+    eta, score, weight, observed : ndarray, shape (n,)
+    t : ndarray, shape (n,)
+        Derivative in the rows' predictors (order 1 only, as all that follows).
+    dT : list of ndarray, shape (k_b, k_b)
+        Derivative in the templates.
+    dzeta : ndarray, shape (n_zeta,)
+        Derivative in zeta, without that of the constant.
+    solve : callable
+        R (q, r) -> H^{-1} R.
+    """
+
+    total: float
+    penalty: float
+    logdet: float
+    correction: float
+    u: np.ndarray
+    eta: np.ndarray
+    score: np.ndarray
+    weight: np.ndarray
+    observed: np.ndarray
+    t: np.ndarray
+    dT: list[np.ndarray]
+    dzeta: np.ndarray
+    solve: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def value(self) -> float:
+        """-2 sum(log density) + |u|^2 + log|M|, without constants."""
+        return -2.0 * self.total + self.penalty + self.logdet + self.correction
+
+
+class Modes(ABC):
+    """Finds modes for given templates, fixed predictors and zeta."""
+
+    Z: WeightedDesign
+    density: ConditionalDensity
+    expected: bool
+    dense_columns: int
+    backend: str
+
+    @abstractmethod
+    def find(
+        self,
+        T: Sequence[np.ndarray],
+        eta0: np.ndarray,
+        zeta: np.ndarray,
+        u: np.ndarray,
+        order: int = 1,
+        frozen: bool = False,
+    ) -> Point:
+        """The approximation at templates T, offset plus X beta ``eta0`` (n,) and zeta.
+
+        ``u`` (q,) is where the search starts; ``frozen`` takes it as the mode.
+
+        Raises
+        ------
+        NumericalError
+            If there is no mode within reach.
+        """
+
+    @abstractmethod
+    def inverse_blocks(self, b: int) -> np.ndarray:
+        """Diagonal blocks of M^{-1} at the last point, (l_b, k_b, k_b)."""
+
+    @abstractmethod
+    def information(self, b: int) -> np.ndarray:
+        """Sum over levels of [Z'V^{-1}Z]_ll at the last point, (k_b, k_b)."""
+
+
+def times_templates(Z: WeightedDesign, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
+    """Lambda' R for R (q,) or (q, r), with Z's columns scaled."""
+    out = np.empty_like(R)
+    for b, (t, ell) in enumerate(zip(T, Z.n_levels, strict=True)):
+        rows = slice(Z.offsets[b], Z.offsets[b + 1])
+        k = len(t)
+        if k == 1:
+            np.multiply(R[rows], t[0, 0], out=out[rows])
+        else:
+            block = R[rows].reshape(ell, k, -1)
+            out[rows] = np.matmul(t.T, block).reshape(R[rows].shape)
+    return out
+
+
+def _no_mode() -> NumericalError:
+    return NumericalError(
+        "the conditional modes could not be found at these parameters: the penalised likelihood "
+        "has no maximum within reach. Start elsewhere with theta0=, rescale the predictors, or "
+        "take a link that keeps every mean in its range"
+    )
+
+
+class PenalisedIRLS(Modes):
+    """Newton's method with step halving, on any of the factorisations.
+
+    Parameters
+    ----------
+    Z : WeightedDesign
+    density : ConditionalDensity
+    expected : bool
+        Expected instead of observed information in the determinant.
+    backend : str or None
+        Forces a back end.
+    """
+
+    def __init__(
+        self, Z: WeightedDesign, density: ConditionalDensity, expected: bool, backend: str | None
+    ) -> None:
+        self.Z, self.density = Z, density
+        self.expected = expected and not density.canonical
+        self._newton = choose(Z.cross, backend)
+        self._final: Factor = choose(Z.cross, backend) if self.expected else self._newton
+        self.dense_columns = self._newton.dense_columns
+        self.backend = self._newton.name
+
+    def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
+        T = [np.ascontiguousarray(t) for t in T]
+        u, eta, rows, g, decrement = self._search(T, eta0, zeta, u, order, frozen)
+        if self.expected:
+            self._refactor(self._final, rows.weight, T)
+        return self._point(T, zeta, u, eta, rows, g, decrement, order)
+
+    def _search(self, T, eta0, zeta, u, order, frozen):
+        Z, density = self.Z, self.density
+        eta = Z.times(T, u)
+        eta += eta0
+        rows = density.rows(eta, zeta, self.expected, order)
+        if not np.isfinite(rows.total):
+            u = np.zeros_like(u)
+            eta = eta0.copy()
+            rows = density.rows(eta, zeta, self.expected, order)
+            if not np.isfinite(rows.total):
+                raise _no_mode()
+        value = rows.total - 0.5 * (u @ u)
+        for _ in range(MAX_STEPS):
+            g = times_templates(Z, T, Z.transposed(rows.score)) - u
+            definite = self._factorise(rows, T)
+            step = self._newton.solve(g)
+            decrement = float(g @ step)
+            if definite and (frozen or decrement < DECREMENT * (1.0 + abs(value))):
+                return u, eta, rows, g, decrement
+            for _ in range(MAX_HALVINGS):
+                u_there = u + step
+                eta = Z.times(T, u_there)
+                eta += eta0
+                rows = density.rows(eta, zeta, self.expected, order)
+                there = rows.total - 0.5 * (u_there @ u_there)
+                if there >= value - 1e-13 * abs(value):
+                    break
+                step *= 0.5
+            else:
+                raise _no_mode()
+            u, value = u_there, there
+        raise _no_mode()
+
+    def _factorise(self, rows: RowSums, T: Sequence[np.ndarray]) -> bool:
+        """H, or where that is not positive definite (far from the mode) a safe stand-in."""
+        try:
+            self._refactor(self._newton, rows.observed, T)
+        except NumericalError:
+            # expected information, or the observed one where it is positive
+            safe = rows.weight if self.expected else np.maximum(rows.observed, 0.0)
+            self._refactor(self._newton, np.maximum(safe, 0.0), T)
+            return False
+        return True
+
+    def _refactor(self, factor: Factor, w: np.ndarray, T: Sequence[np.ndarray]) -> None:
+        factor.set_cross(self.Z.refill(w))
+        factor.refactor(T)
+
+    def _point(self, T, zeta, u, eta, rows: RowSums, g, decrement, order) -> Point:
+        Z, final = self.Z, self._final
+        point = Point(
+            rows.total, float(u @ u), final.logdet, -decrement, u, eta, rows.score, rows.weight,
+            rows.observed, eta, [], np.empty(0), self._newton.solve,
+        )  # fmt: skip
+        if order == 0:
+            return point
+        blocks = [final.inverse_blocks(b) for b in range(len(T))]
+        h = Z.quadratic(T, blocks, final.inverse_pairs())
+        information = [final.information(b) for b in range(len(T))]
+        c = rows.slope * h
+        v = self._newton.solve(times_templates(Z, T, Z.transposed(c)))
+        Av = Z.times(T, v)
+        t = c
+        t -= 2.0 * rows.score
+        t -= rows.observed * Av
+        point.t = t
+        point.correction += float(v @ g)
+        point.dT = self._template_gradient(T, u, v, rows.score, t, information)
+        extra = rows.extra
+        if self.density.n_zeta:
+            parts = -2.0 * extra[:, 0] + h * extra[:, 2] + Av * extra[:, 1]
+            point.dzeta = self.density.collapse(parts)
+        return point
+
+    def _template_gradient(self, T, u, v, score, t, information) -> list[np.ndarray]:
+        """2 N_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' }."""
+        Z = self.Z
+        Zt, Zs = Z.transposed(t), Z.transposed(score)
+        out = []
+        for b, (template, ell) in enumerate(zip(T, Z.n_levels, strict=True)):
+            rows, shape = slice(Z.offsets[b], Z.offsets[b + 1]), (ell, len(template))
+            left, right = (Zt[rows].reshape(shape), Zs[rows].reshape(shape))
+            own = left.T @ u[rows].reshape(shape) + right.T @ v[rows].reshape(shape)
+            out.append(2.0 * (information[b] @ template) + own)
+        return out
+
+    def inverse_blocks(self, b: int) -> np.ndarray:
+        return self._final.inverse_blocks(b)
+
+    def information(self, b: int) -> np.ndarray:
+        return self._final.information(b)
+
+
+class LevelModes(Modes):
+    """One grouping factor, a density that the kernels know: each level to its end in cache.
+
+    Parameters
+    ----------
+    Z : WeightedDesign
+        Of one factor, rows sorted by level.
+    design : Design
+        The same rows.
+    density : FamilyDensity
+    expected : bool
+    """
+
+    dense_columns = 0
+    backend = "levels"
+
+    def __init__(self, Z: WeightedDesign, factor, density, expected: bool) -> None:
+        self.Z, self.density, self.expected = Z, density, expected
+        codes, ell = factor.codes, Z.n_levels[0]
+        self._starts = np.searchsorted(codes, np.arange(ell + 1)).astype(np.int64)
+        k = Z.widths[0]
+        sole = factor.Z.strides == (0, 0)
+        self._columns = np.empty((0, 1)) if sole else np.ascontiguousarray(factor.Z / Z.scale[0])
+        self._k, self._ell = k, ell
+        self._S = np.empty((ell, k, k))
+        self._H = np.empty((ell, k, k))
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+
+    def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
+        density, ell, k, n = self.density, self._ell, self._k, self.Z.n
+        kernel = density.kernel
+        template = np.ascontiguousarray(T[0])
+        U = np.array(u, dtype=np.float64).reshape(ell, k)
+        eta, w, observed, score, t = np.empty((5, n))
+        dT, sums = np.empty((k, k)), np.empty(5)
+        passes = _levels.laplace(
+            kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
+            order, frozen, self._starts, self._columns, template, eta0, density.y, density.weights,
+            kernel.log_y, U, eta, w, observed, score, t, dT, sums, self._S, self._H,
+        )  # fmt: skip
+        if passes < 0 or not np.isfinite(sums).all():
+            raise _no_mode()
+        self._last = template, w
+        return Point(
+            sums[0], sums[1], sums[2], sums[4], U.ravel(), eta, score, w, observed, t, [dT],
+            sums[3:4] if density.n_zeta else np.empty(0), self._solver(),
+        )  # fmt: skip
+
+    def _solver(self) -> Callable[[np.ndarray], np.ndarray]:
+        H, ell, k = self._H, self._ell, self._k
+
+        def solve(R: np.ndarray) -> np.ndarray:
+            if k == 1:
+                return R * (H.reshape(-1) if R.ndim == 1 else H.reshape(-1, 1))
+            return np.matmul(H, R.reshape(ell, k, -1)).reshape(R.shape)
+
+        return solve
+
+    def inverse_blocks(self, b: int) -> np.ndarray:
+        return self._S
+
+    def information(self, b: int) -> np.ndarray:
+        assert self._last is not None
+        T, w = self._last
+        A = self.Z.refill(w).diagonal[0]
+        # [Z'V^{-1}Z]_ll = A - A T M^{-1} T'A
+        AT = A @ T
+        return A.sum(axis=0) - np.einsum("lab,lbc,ldc->ad", AT, self._S, AT)

@@ -1,0 +1,116 @@
+"""Quasi-Newton in a trust region: a model curvature at the start, exact gradients from then on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..objective.base import Evaluation, Objective
+from .newton import (
+    FIRST_RADIUS,
+    LARGEST_RADIUS,
+    gain_ratio,
+    trust_step,
+    try_evaluate,
+    value_noise,
+)
+
+# The exact Hessian is formed where the step ahead promises less than this, a few 1e-5 standard
+# errors: the Hessian of there is that of the optimum to as many digits.
+PROMISE = 1e-9
+# What the Hessian itself may promise to be the end all the same: its step leaves the square of it.
+LAST_PROMISE = 1e-8
+MAX_ITERATIONS = 500
+MAX_HESSIANS = 6
+# A trust region this small means that the curvature is wrong: the Hessian is formed.
+SHORTEST = 1e-9
+# A symmetric rank-one update whose denominator is below this share of its factors is skipped.
+SKIP_SHARE = 1e-8
+
+_Run = tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]
+
+
+def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | None = None) -> _Run:
+    """Minimise with exact gradients, symmetric rank-one updates and a last exact Hessian.
+
+    Rank-one updates (Conn, Gould and Toint 1991) converge to the Hessian itself, negative
+    curvature included, which a trust region can use.
+
+    Parameters
+    ----------
+    objective : Objective
+    x : ndarray, shape (n,)
+        Start.
+    max_evaluations : int, optional
+        Default 500.
+
+    Returns
+    -------
+    x : ndarray, shape (n,)
+    evaluation : Evaluation
+        At x, with the Hessian.
+    log : list of (ndarray, float)
+        Accepted points.
+    """
+    here = objective.evaluate(x, 2)
+    B = here.curvature
+    log = [(x, here.value)]
+    radius, hessians = FIRST_RADIUS, 0
+    for _ in range(max_evaluations or MAX_ITERATIONS):
+        step, promise, length, _, _ = trust_step(here.gradient, B, radius)
+        if promise <= PROMISE or length < SHORTEST:
+            B, hessians = objective.hessian(x), hessians + 1
+            _, promise, _, last, _ = trust_step(here.gradient, B, LARGEST_RADIUS)
+            if promise <= LAST_PROMISE or hessians == MAX_HESSIANS:
+                return _finish(objective, x, here, last, B, log)
+            radius = FIRST_RADIUS
+            continue
+        there = try_evaluate(objective, x + step, 1)
+        gain = -np.inf if there is None else here.value - there.value
+        ratio = gain_ratio(gain, promise, here, there)
+        if there is not None:
+            B = updated(B, step, there.gradient - here.gradient)
+        if ratio < 0.25:
+            radius = 0.25 * length
+        elif ratio > 0.75 and length > 0.9 * radius:
+            radius = min(3.0 * radius, LARGEST_RADIUS)
+        if there is not None and ratio > 1e-4:
+            x, here = x + step, there
+            log.append((x, here.value))
+    return x, here._replace(curvature=objective.hessian(x), exact=True), log
+
+
+def _finish(
+    objective: Objective,
+    x: np.ndarray,
+    here: Evaluation,
+    step: np.ndarray,
+    H: np.ndarray,
+    log: list[tuple[np.ndarray, float]],
+) -> _Run:
+    """The last Newton step, if it does not raise the criterion."""
+    final = objective.snap(x + step)
+    there = try_evaluate(objective, final, 1)
+    if there is None or there.value > here.value + value_noise(here.value):
+        return x, here._replace(curvature=H, exact=True), log
+    log.append((final, there.value))
+    return final, there._replace(curvature=H, exact=True), log
+
+
+def updated(B: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """B with B step = change, by a symmetric rank-one update.
+
+    Parameters
+    ----------
+    B : ndarray, shape (n, n)
+    step, change : ndarray, shape (n,)
+        Of the parameters and of the gradient.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+    """
+    missing = change - B @ step
+    denominator = float(missing @ step)
+    if abs(denominator) <= SKIP_SHARE * np.linalg.norm(missing) * np.linalg.norm(step):
+        return B
+    return B + np.outer(missing, missing) / denominator
