@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.linalg import blas
 
-from .kernels import _schur
+from .kernels import _blocks, _schur
 from .pattern import ZCross
 
 __all__ = ["DenseCoupling", "SparseCoupling"]
@@ -68,8 +68,13 @@ class SparseCoupling:
         if G is None:
             return V
         J = np.empty_like(V)
-        _schur.scale_head(self._indptr, G[self.levels], V, J)
+        _schur.scale_head(self._indptr, self._own(G), V, J)
         return J
+
+    def _own(self, of_levels: np.ndarray) -> np.ndarray:
+        """The blocks of `levels`."""
+        whole = len(self.levels) == len(of_levels)
+        return of_levels if whole else of_levels[self.levels]
 
     def subtract(self, C: np.ndarray, J: np.ndarray, fresh: bool) -> None:
         """C -= J'J on the lower triangle; C is taken to be zero if `fresh`, which it must be."""
@@ -82,6 +87,24 @@ class SparseCoupling:
         W = np.zeros((n, k0, k0))
         _schur.gather(inverse, self._pointers, self._cols, J, W, np.empty(k0))
         return W
+
+    def through(self, J: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+        """J_l C^{-1} at the columns of each level, in the order of J; C^{-1} as for `inner`."""
+        Y = np.empty_like(J)
+        _schur.gather_rows(inverse, self._pointers, self._cols, J, Y)
+        return Y
+
+    def products(self, Y: np.ndarray, J: np.ndarray) -> np.ndarray:
+        """Y_l J_l' of Y from `through`, (levels, k0, k0)."""
+        W = np.empty((len(self.levels), J.shape[1], J.shape[1]))
+        _schur.flat_products(self._indptr, Y, J, W)
+        return W
+
+    def fill_pairs(self, Y: np.ndarray, L: np.ndarray, out: Sequence[np.ndarray]) -> None:
+        """-L_l^{-T} Y_l into the blocks of each tail factor, (nnz, k0, k_c); destroys Y."""
+        _schur.solve_flat(self._indptr, self._own(L), Y)
+        for position, chosen, blocks in zip(self._positions, self._selected, out):
+            _schur.flat_pairs(Y, position, chosen, blocks)
 
     def dot(self, J: np.ndarray, X: np.ndarray) -> np.ndarray:
         """J X, (levels, k0, r), X (q_t, r)."""
@@ -99,6 +122,7 @@ class DenseCoupling:
 
     def __init__(self, cross: ZCross, levels: np.ndarray) -> None:
         self.levels = levels
+        self._starts = (cross.offsets[1:] - cross.offsets[1]).tolist()
         self._places: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         where = np.full(cross.n_levels[0], -1)
         where[levels] = np.arange(len(levels))
@@ -111,23 +135,23 @@ class DenseCoupling:
 
     def set_cross(self, cross: ZCross) -> None:
         """Take new values on the same pattern."""
-        self._A = []
-        for c, (chosen, row, level) in enumerate(self._places, start=1):
-            shape = (len(self.levels), cross.widths[0], cross.n_levels[c], cross.widths[c])
-            A = np.zeros(shape)
-            A[row, :, level] = cross.pairs[0, c].values[chosen]
-            self._A.append(A)
+        self._values = [cross.pairs[0, c].values for c in range(1, len(cross.widths))]
 
     def scaled(self, G: np.ndarray | None, tails: Sequence[np.ndarray]) -> np.ndarray:
         """J as (levels, k0, q_t); without G, A_lt Λ_t."""
-        n, k0 = self._A[0].shape[:2]
-        parts = [
-            (A.reshape(-1, len(T)) @ T).reshape(n, k0, -1) if len(T) > 1 or T[0, 0] != 1.0
-            else A.reshape(n, k0, -1)
-            for A, T in zip(self._A, tails)
-        ]  # fmt: skip
-        V = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-        return V if G is None else G[self.levels] @ V
+        k0 = self._values[0].shape[1]
+        J = np.zeros((len(self.levels), k0, self._starts[-1]))
+        own = np.empty((0, k0, k0)) if G is None else self._own(G)
+        for values, (chosen, row, level), start, T in zip(
+            self._values, self._places, self._starts, tails
+        ):
+            _schur.dense_rows(values, chosen, row, level, start, own, T, J, np.empty(k0))
+        return J
+
+    def _own(self, of_levels: np.ndarray) -> np.ndarray:
+        """The blocks of `levels`."""
+        whole = len(self.levels) == len(of_levels)
+        return of_levels if whole else of_levels[self.levels]
 
     def subtract(self, C: np.ndarray, J: np.ndarray, fresh: bool) -> None:
         """C -= J'J on the lower triangle, C overwritten if `fresh`."""
@@ -141,9 +165,26 @@ class DenseCoupling:
         Y = blas.dtrsm(1.0, C, rows.T, lower=1, overwrite_b=1).T.reshape(J.shape)
         return Y @ Y.transpose(0, 2, 1)
 
+    def through(self, J: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+        """J_l C^{-1}, (levels, k0, q_t), from the lower triangle of C^{-1}."""
+        rows = J.reshape(-1, J.shape[2])
+        return blas.dsymm(1.0, inverse, rows.T, side=0, lower=1).T.reshape(J.shape)
+
+    def products(self, Y: np.ndarray, J: np.ndarray) -> np.ndarray:
+        """Y_l J_l' of Y from `through`, (levels, k0, k0)."""
+        W = np.empty((len(J), J.shape[1], J.shape[1]))
+        _schur.dense_products(Y, J, W)
+        return W
+
+    def fill_pairs(self, Y: np.ndarray, L: np.ndarray, out: Sequence[np.ndarray]) -> None:
+        """-L_l^{-T} Y_l into the blocks of each tail factor, (nnz, k0, k_c); destroys Y."""
+        _blocks.solve_blocks(self._own(L), Y, True)
+        for (chosen, row, level), start, blocks in zip(self._places, self._starts, out):
+            _schur.dense_pairs(Y, row, level, start, chosen, blocks)
+
     def dot(self, J: np.ndarray, X: np.ndarray) -> np.ndarray:
         """J X, (levels, k0, r), X (q_t, r)."""
-        return J @ X
+        return (J.reshape(-1, J.shape[2]) @ X).reshape(*J.shape[:2], -1)
 
     def subtract_transposed(self, J: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
         """out (q_t, r) -= J'x, x (levels, k0, r)."""

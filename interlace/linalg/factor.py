@@ -68,6 +68,17 @@ class Factor(ABC):
     def inverse_blocks(self, b: int) -> np.ndarray:
         """(l_b, k_b, k_b): the diagonal blocks of M^{-1} for the levels of factor b; read only."""
 
+    @abstractmethod
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        """Blocks of M^{-1} at the pairs of levels that share a row; read only.
+
+        Returns
+        -------
+        dict of (b, c) to (nnz, k_b, k_c) arrays
+            In the order of the blocks of ``cross.pairs[b, c]``. With `inverse_blocks` this is all
+            that the diagonal of ZΛM^{-1}Λ'Z' needs.
+        """
+
     def information(self, b: int) -> np.ndarray:
         """N_b = Σ_l [Z_b'V^{-1}Z_b]_ll, (k_b, k_b), V = W^{-1} + ZΛΛ'Z'.
 
@@ -76,9 +87,16 @@ class Factor(ABC):
         end's form without T_b^{-1}.
         """
         T = self.T[b]
-        bracket = (np.eye(len(T)) - self.inverse_blocks(b)).sum(axis=0)
-        if np.linalg.eigvalsh(bracket)[0] < BRACKET_FLOOR * self.cross.n_levels[b]:
+        k, levels = len(T), self.cross.n_levels[b]
+        bracket = np.empty((k, k))
+        _blocks.level_bracket(self.inverse_blocks(b), bracket)
+        eigenvalues = bracket[0] if k == 1 else np.linalg.eigvalsh(bracket)
+        # the inverses, whose roundings these are, add up to levels * I - bracket
+        largest = max(levels, levels - eigenvalues[0])
+        if np.abs(eigenvalues).min() < BRACKET_FLOOR * largest:
             return self._information_exact(b)
+        if k == 1:
+            return bracket / T[0, 0] ** 2
         half = np.linalg.solve(T.T, bracket)
         return np.linalg.solve(T.T, half.T)
 

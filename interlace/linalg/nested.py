@@ -13,6 +13,7 @@ Work and memory grow with the number of levels; no q x q array exists.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -77,6 +78,8 @@ class NestedFactor(Factor):
         shapes = list(zip(levels, widths, above))
         self._top = len(widths) - 1
         self._parents = [cross.pairs[j, j + 1].indices for j in range(self._top)]
+        self._parents.append(np.empty(0, dtype=np.int32))
+        self._starts = cross.offsets.tolist()
         self._fronts = [np.zeros((ell, k + n, k + n)) for ell, k, n in shapes]
         self._L = [np.empty((ell, k, k)) for ell, k, n in shapes]
         self._H = [np.empty((ell, k, n)) for ell, k, n in shapes]
@@ -87,11 +90,6 @@ class NestedFactor(Factor):
 
     def set_cross(self, cross: ZCross) -> None:
         self.cross = cross
-        depth = len(cross.widths)
-        self._couplings = [
-            np.concatenate([cross.pairs[j, c].values for c in range(j + 1, depth)], axis=2)
-            for j in range(self._top)
-        ]
         if not self._top:
             self._fronts[0] = np.ascontiguousarray(cross.diagonal[0], dtype=np.float64)
 
@@ -107,70 +105,75 @@ class NestedFactor(Factor):
                 self._work,
             )  # fmt: skip
         logdet += _blocks.factor_blocks(fronts[top], self.T[top], self._L[top], self._work)
-        if not np.isfinite(logdet):
+        if not isfinite(logdet):
             raise not_positive_definite(self.T)
         self._logdet = logdet
 
     def _assemble(self) -> None:
-        for j, (F, A, k) in enumerate(zip(self._fronts, self.cross.diagonal, self.cross.widths)):
-            F[:, :k, :k] = A
-            F[:, k:, k:] = 0.0
-            if j < self._top:
-                F[:, :k, k:] = self._couplings[j]
+        widths, pairs = self.cross.widths, self.cross.pairs
+        for j, (F, A) in enumerate(zip(self._fronts, self.cross.diagonal)):
+            _blocks.start_fronts(A, F)
+            column = widths[j]
+            for c in range(j + 1, len(widths)):
+                _blocks.couple_fronts(pairs[j, c].values, column, F)
+                column += widths[c]
 
     @property
     def logdet(self) -> float:
         return self._logdet
 
     def solve(self, R: np.ndarray) -> np.ndarray:
-        offsets, levels, widths = self.cross.offsets, self.cross.n_levels, self.cross.widths
-        columns = R.reshape(len(R), -1)
-        r, top = columns.shape[1], self._top
+        out = np.array(R, dtype=np.float64, order="C")
+        r = out.size // max(len(out), 1)
+        starts, widths = self._starts, self.cross.widths
         X = [
-            np.array(columns[offsets[j] : offsets[j + 1]], dtype=np.float64, order="C")
-            .reshape(levels[j], widths[j], r)
-            for j in range(top + 1)
-        ]  # fmt: skip
-        carried = [np.zeros((levels[j], self._fronts[j].shape[1], r)) for j in range(1, top + 1)]
-        for j in range(top + 1):
-            k = widths[j]
-            if j:
-                X[j] += self.T[j].T @ carried[j - 1][:, :k]
-            _blocks.solve_blocks(self._L[j], X[j], False)
-            if j < top:
-                up = -(self._H[j].transpose(0, 2, 1) @ X[j])
-                if j:
-                    up += carried[j - 1][:, k:]
-                rows, out = up.reshape(levels[j], -1), carried[j].reshape(levels[j + 1], -1)
-                _blocks.add_to_parents(rows, self._parents[j], out)
-        _blocks.solve_blocks(self._L[top], X[top], True)
-        above = np.empty((levels[top], 0, r))
-        for j in range(top - 1, -1, -1):
-            above = np.concatenate((self.T[j + 1] @ X[j + 1], above), axis=1)[self._parents[j]]
-            X[j] -= self._H[j] @ above
-            _blocks.solve_blocks(self._L[j], X[j], True)
-        return np.concatenate([x.reshape(-1, r) for x in X]).reshape(R.shape)
+            out[starts[j] : starts[j + 1]].reshape(levels, widths[j], r)
+            for j, levels in enumerate(self.cross.n_levels)
+        ]
+        empty = np.empty((0, 0, r))
+        # what the fronts below leave on the way up, then the solution of each front's columns
+        fronts = [empty, *(np.zeros((*F.shape[:2], r)) for F in self._fronts[1:]), empty]
+        steps = list(zip(self._L, self._H, self.T, self._parents, X))
+        for j, (L, H, T, parent, x) in enumerate(steps):
+            _blocks.solve_up(L, H, T, fronts[j], parent, x, fronts[j + 1])
+        for j in range(self._top, -1, -1):
+            L, H, T, parent, x = steps[j]
+            _blocks.solve_down(L, H, T, parent, fronts[j + 1], x, fronts[j])
+        return out
 
     def inverse_blocks(self, b: int) -> np.ndarray:
         k = self.cross.widths[b]
         return self._inverse_fronts()[b][:, :k, :k]
 
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        out, widths = {}, self.cross.widths
+        for b, S in enumerate(self._inverse_fronts()):
+            start = widths[b]
+            for c in range(b + 1, len(widths)):
+                # one ancestor for each level: the order of the pairs is that of the levels
+                out[b, c] = S[:, : widths[b], start : start + widths[c]]
+                start += widths[c]
+        return out
+
     def _information_exact(self, b: int) -> np.ndarray:
         F, k = self._fronts[b], self.cross.widths[b]
         W = np.empty((0, k, k))
         if b < self._top:
-            K = self._times_ancestors(F[:, :k, k:], b)
+            K = F[:, :k, k:] @ self._templates_above(b)
             S = self._inverse_fronts()[b + 1][self._parents[b]]
             W = np.ascontiguousarray(K @ S @ K.transpose(0, 2, 1))
         return level_information(F, W, self.T[b])
 
-    def _times_ancestors(self, C: np.ndarray, j: int) -> np.ndarray:
-        """C (l_j, k_j, .) times the templates of all ancestors of factor j."""
-        out, start = np.empty(C.shape), 0
+    def _templates_above(self, j: int) -> np.ndarray:
+        """The templates of all ancestors of factor j as one block-diagonal matrix."""
+        if j + 2 == len(self.T):
+            return self.T[j + 1]
+        n = self._H[j].shape[2]
+        out, start = np.zeros((n, n)), 0
         for t in self.T[j + 1 :]:
-            columns = slice(start, start + len(t))
-            np.matmul(C[:, :, columns], t, out=out[:, :, columns])
-            start += len(t)
+            end = start + len(t)
+            out[start:end, start:end] = t
+            start = end
         return out
 
     def _inverse_fronts(self) -> list[np.ndarray]:
@@ -182,9 +185,10 @@ class NestedFactor(Factor):
             fronts = [S]
             for j in range(top - 1, -1, -1):
                 S = np.empty_like(self._fronts[j])
-                J = self._times_ancestors(self._H[j], j)
-                args = (self._L[j], J, self._parents[j], fronts[-1], S, self._work)
-                _blocks.invert_fronts(*args)
+                _blocks.invert_fronts(
+                    self._L[j], self._H[j], self._templates_above(j), self._parents[j], fronts[-1],
+                    S, self._work,
+                )  # fmt: skip
                 fronts.append(S)
             self._inverse = fronts[::-1]
         return self._inverse

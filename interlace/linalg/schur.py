@@ -10,6 +10,7 @@ C and C^{-1} are Fortran-ordered buffers of which only the lower triangle is use
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 from scipy.linalg import blas, lapack
@@ -17,7 +18,7 @@ from scipy.linalg import blas, lapack
 from .coupling import DenseCoupling, SparseCoupling
 from .factor import Factor, as_templates, level_information, not_positive_definite
 from .kernels import _blocks, _schur
-from .pattern import ZCross, congruence, tail_columns
+from .pattern import ZCross, tail_columns
 
 __all__ = ["SchurFactor"]
 
@@ -56,8 +57,9 @@ class SchurFactor(Factor):
         ell, k = cross.n_levels[0], cross.widths[0]
         self._q_tail = self.dense_columns = cross.q - ell * k
         dense = tail_columns(cross) > DENSE_SHARE * self._q_tail
+        self._sparse = not dense.all()
         self._couplings: list[SparseCoupling | DenseCoupling] = []
-        if not dense.all():
+        if self._sparse:
             self._couplings.append(SparseCoupling(cross, np.flatnonzero(~dense)))
         if dense.any():
             self._couplings.append(DenseCoupling(cross, np.flatnonzero(dense)))
@@ -68,8 +70,9 @@ class SchurFactor(Factor):
         self._spare: np.ndarray | None = None
         self._inverses: list[np.ndarray] | None = None
         self._exact: dict[int, np.ndarray] = {}
+        self._pairs: dict[tuple[int, int], np.ndarray] | None = None
         self._logdet = np.nan
-        self._base = _TailPattern(cross)
+        self._starts = (cross.offsets - cross.offsets[1]).tolist()  # of the tail's factors in C
         self.set_cross(cross)
 
     def set_cross(self, cross: ZCross) -> None:
@@ -80,25 +83,38 @@ class SchurFactor(Factor):
 
     def refactor(self, T: Sequence[np.ndarray]) -> None:
         self.T = as_templates(T)
-        self._inverses = None
+        self._inverses = self._pairs = None
         self._exact.clear()
         logdet = _blocks.factor_blocks(self._A, self.T[0], self._L, self._work)
+        if not isfinite(logdet):
+            raise not_positive_definite(self.T)
         self._G = np.empty_like(self._L)
         self._G[:] = self.T[0].T
         _blocks.solve_blocks(self._L, self._G, False)
         self._J = [part.scaled(self._G, self.T[1:]) for part in self._couplings]
         self._complement(self._buffer, self._J, self.T[1:], 1.0)
         info = lapack.dpotrf(self._C, lower=1, clean=0, overwrite_a=1)[1]
-        if info or not np.isfinite(logdet):
+        if not info:
+            logdet += 2.0 * float(np.log(self._C.diagonal()).sum())
+        if info or not isfinite(logdet):
+            self._buffer[:] = 0.0  # BLAS may carry what is not finite into the next complement
             raise not_positive_definite(self.T)
-        self._logdet = logdet + 2.0 * float(np.log(self._C.diagonal()).sum())
+        self._logdet = logdet
 
     def _complement(self, buffer: np.ndarray, J: list, tails: Sequence, ridge: float) -> None:
         """ridge I + Λ_t'A_tt Λ_t - J'J into the buffer of a (q_t, q_t) Fortran-ordered array."""
         C = buffer.reshape((self._q_tail, self._q_tail), order="F")
         for i, part in enumerate(self._couplings):
             part.subtract(C, J[i], fresh=i == 0)
-        self._base.add(buffer, self.cross, tails)
+        cross, starts = self.cross, self._starts
+        for c, T in enumerate(tails, start=1):
+            _schur.add_diagonal(cross.diagonal[c], T, starts[c], C)
+            for d in range(c + 1, len(starts) - 1):
+                pair = cross.pairs[c, d]
+                _schur.add_pair(
+                    pair.indptr, pair.indices, pair.values, T, tails[d - 1], starts[c], starts[d],
+                    C,
+                )  # fmt: skip
         buffer[:: self._q_tail + 1] += ridge
 
     @property
@@ -128,21 +144,50 @@ class SchurFactor(Factor):
         return x if len(part.levels) == len(x) else x[part.levels]
 
     def inverse_blocks(self, b: int) -> np.ndarray:
-        return self._invert()[b]
-
-    def _invert(self) -> list[np.ndarray]:
-        """Diagonal blocks of M^{-1} for every factor."""
         if self._inverses is None:
-            S, blocks = self._tail_inverse()
-            W = self._inner(self._J, S)
-            head = np.empty_like(self._L)
-            _blocks.invert_blocks(self._L, W, head, self._work)
-            self._inverses = [head, *blocks]
-        return self._inverses
+            # dense couplings do not need C^{-1}: L^{-1} (half the work) gives the blocks of it
+            S = self._tail_inverse(self._sparse)
+            self._inverses = self._blocks_from(self._inner(self._J, S), S, self._sparse)
+        return self._inverses[b]
+
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        if self._pairs is None:
+            cross, starts = self.cross, self._starts
+            S = self._tail_inverse(True)
+            out = {key: np.empty(pair.values.shape) for key, pair in cross.pairs.items()}
+            Y = [part.through(J, S) for part, J in zip(self._couplings, self._J)]
+            if self._inverses is None:
+                W = self._joined([p.products(*YJ) for p, *YJ in zip(self._couplings, Y, self._J)])
+                self._inverses = self._blocks_from(W, S, True)
+            heads = [out[0, c] for c in range(1, len(cross.widths))]
+            for part, y in zip(self._couplings, Y):
+                part.fill_pairs(y, self._L, heads)
+            for (b, c), blocks in out.items():
+                if b > 0:
+                    pair = cross.pairs[b, c]
+                    _schur.take_pair(S, pair.indptr, pair.indices, starts[b], starts[c], blocks)
+            self._pairs = out
+        return self._pairs
+
+    def _blocks_from(self, W: np.ndarray, S: np.ndarray, whole: bool) -> list[np.ndarray]:
+        """Diagonal blocks of M^{-1} for every factor from J_l C^{-1} J_l' and `_tail_inverse`."""
+        out = [np.empty((ell, k, k)) for ell, k in zip(self.cross.n_levels, self.cross.widths)]
+        _blocks.invert_blocks(self._L, W, out[0], self._work)
+        for blocks, start in zip(out[1:], self._starts[1:]):
+            ell, k = blocks.shape[:2]
+            if whole:
+                _schur.take_diagonal(S, start, blocks)
+            else:
+                rows = S.T[start : start + ell * k].reshape(ell, k, len(S))
+                np.matmul(rows, rows.transpose(0, 2, 1), out=blocks)
+        return out
 
     def _inner(self, J: list, S: np.ndarray) -> np.ndarray:
         """J_l C^{-1} J_l' for all levels of the first factor."""
-        parts = [part.inner(j, self._C, S) for part, j in zip(self._couplings, J)]
+        return self._joined([p.inner(j, self._C, S) for p, j in zip(self._couplings, J)])
+
+    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
+        """(l_0, k0, k0) from what each coupling has for its levels."""
         if len(parts) == 1:
             return parts[0]
         W = np.empty_like(self._L)
@@ -156,23 +201,15 @@ class SchurFactor(Factor):
             self._spare = np.zeros(self._q_tail**2)
         return self._spare
 
-    def _tail_inverse(self) -> tuple[np.ndarray, list[np.ndarray]]:
-        """C^{-1} (lower triangle) and the diagonal blocks of it for each tail factor.
-
-        Dense couplings need the blocks only: L^{-1} (half the work) gives them.
-        """
+    def _tail_inverse(self, whole: bool) -> np.ndarray:
+        """C^{-1} or, not whole, the inverse of its Cholesky factor; the lower triangle."""
         S = self._second().reshape((self._q_tail, self._q_tail), order="F")
         _schur.copy_lower(self._C, S)
-        whole = any(isinstance(part, SparseCoupling) for part in self._couplings)
         if whole:
             lapack.dpotri(S, lower=1, overwrite_c=1)
         else:
             lapack.dtrtri(S, lower=1, overwrite_c=1)
-        out, start = [], 0
-        for ell, k in zip(self.cross.n_levels[1:], self.cross.widths[1:]):
-            out.append(_diagonal_blocks(S, start, ell, k, whole))
-            start += ell * k
-        return S, out
+        return S
 
     def _information_exact(self, b: int) -> np.ndarray:
         if b not in self._exact:
@@ -180,7 +217,7 @@ class SchurFactor(Factor):
         return self._exact[b]
 
     def _head_exact(self) -> np.ndarray:
-        S, _ = self._tail_inverse()
+        S = self._tail_inverse(True) if self._sparse else self._C
         W = self._inner([part.scaled(None, self.T[1:]) for part in self._couplings], S)
         return level_information(self._A, W, self.T[0])
 
@@ -217,50 +254,3 @@ class SchurFactor(Factor):
             out.T[:, rows] = (X.T[:, rows].reshape(-1, len(T)) @ T).reshape(X.shape[1], -1)
             start = rows.stop
         return out
-
-
-def _diagonal_blocks(S: np.ndarray, start: int, ell: int, k: int, whole: bool) -> np.ndarray:
-    """Diagonal blocks (ell, k, k) from `start` on of S (its lower triangle) or, not whole, S'S."""
-    if not whole:
-        X = S.T[start : start + ell * k].reshape(ell, k, len(S))
-        return X @ X.transpose(0, 2, 1)
-    first = start + k * np.arange(ell)
-    out = np.empty((ell, k, k))
-    for i in range(k):
-        for j in range(i + 1):
-            out[:, i, j] = out[:, j, i] = S[first + i, first + j]
-    return out
-
-
-class _TailPattern:
-    """Where the entries of Λ_t'A_tt Λ_t lie in the lower triangle of the flat buffer."""
-
-    def __init__(self, cross: ZCross) -> None:
-        q = cross.q - cross.offsets[1]
-        starts = cross.offsets - cross.offsets[1]
-        n_factors = len(cross.widths)
-        self._diagonal = []
-        for c in range(1, n_factors):
-            first, k = starts[c] + cross.widths[c] * np.arange(cross.n_levels[c]), cross.widths[c]
-            for i in range(k):
-                for j in range(i + 1):
-                    self._diagonal.append((c, i, j, first + i + (first + j) * q))
-        self._pairs = []
-        for c in range(1, n_factors):
-            for d in range(c + 1, n_factors):
-                pair = cross.pairs[c, d]
-                column = starts[c] + pair.rows[:, None] * cross.widths[c]
-                column = column + np.arange(cross.widths[c])
-                row = starts[d] + pair.indices.astype(np.int64)[:, None] * cross.widths[d]
-                row = row + np.arange(cross.widths[d])
-                place = row[:, None, :] + column[:, :, None] * q
-                self._pairs.append((c, d, place.ravel()))
-
-    def add(self, buffer: np.ndarray, cross: ZCross, tails: Sequence[np.ndarray]) -> None:
-        """buffer += Λ_t'A_tt Λ_t, each entry of the lower triangle once."""
-        scaled = [congruence(T, A, T) for A, T in zip(cross.diagonal[1:], tails)]
-        for c, i, j, place in self._diagonal:
-            buffer[place] += scaled[c - 1][:, i, j]
-        for c, d, place in self._pairs:
-            values = congruence(tails[c - 1], cross.pairs[c, d].values, tails[d - 1])
-            buffer[place] += values.ravel()

@@ -75,13 +75,21 @@ class SparseFactor(Factor):
         return np.concatenate(parts)
 
     def inverse_blocks(self, b: int) -> np.ndarray:
-        permutation = self.permutation()
-        if self._inverse is None or not np.array_equal(self._inverse.permutation, permutation):
-            self._inverse = _SelectedInverse(self._M, permutation, self.cross)
-            self._S = None
-        if self._S is None:
+        inverse, S = self._selected()
+        return S[inverse.block_places(b)]
+
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        inverse, S = self._selected()
+        return {pair: S[inverse.pair_places(*pair)] for pair in self.cross.pairs}
+
+    def _selected(self) -> tuple[_SelectedInverse, np.ndarray]:
+        """M^{-1} on the pattern of L."""
+        if self._S is None or self._inverse is None:
+            permutation = self.permutation()
+            if self._inverse is None or not np.array_equal(self._inverse.permutation, permutation):
+                self._inverse = _SelectedInverse(self._M, permutation, self.cross)
             self._S = self._inverse.values(self._lower())
-        return self._S[self._inverse.blocks[b]]
+        return self._inverse, self._S
 
     def _information_exact(self, b: int) -> np.ndarray:
         if b not in self._exact:
@@ -146,8 +154,8 @@ class _SelectedInverse:
 
     def __post_init__(self) -> None:
         q = len(self.permutation)
-        rank = np.empty(q, dtype=np.int64)
-        rank[self.permutation] = np.arange(q)
+        self.rank = np.empty(q, dtype=np.int64)
+        self.rank[self.permutation] = np.arange(q)
         permuted = sp.csc_array(self.M[self.permutation][:, self.permutation])
         permuted.sort_indices()
         M_indptr, M_indices = permuted.indptr.astype(np.int64), permuted.indices.astype(np.int32)
@@ -166,17 +174,32 @@ class _SelectedInverse:
         self.member = self.member.astype(np.int32)
         self.widths = np.diff(self.starts).astype(np.int64)
         self.below = counts[self.starts[1:] - 1] - 1
-        self.blocks = [self._places(b, rank) for b in range(len(self.cross.widths))]
+        self._found: dict[tuple[int, int], np.ndarray] = {}
 
-    def _places(self, b: int, rank: np.ndarray) -> np.ndarray:
+    def block_places(self, b: int) -> np.ndarray:
         """(l_b, k_b, k_b): where the entries of the diagonal blocks are stored."""
-        q, k = len(rank), self.cross.widths[b]
-        first = self.cross.offsets[b] + k * np.arange(self.cross.n_levels[b])
-        ranks = rank[first[:, None] + np.arange(k)]
-        row = np.maximum(ranks[:, :, None], ranks[:, None, :])
-        column = np.minimum(ranks[:, :, None], ranks[:, None, :])
-        columns = np.repeat(np.arange(q), np.diff(self.indptr))
-        return np.searchsorted(columns * q + self.indices, column * q + row)
+        levels = np.arange(self.cross.n_levels[b])
+        return self._places(b, b, levels, levels)
+
+    def pair_places(self, b: int, c: int) -> np.ndarray:
+        """(nnz, k_b, k_c): where those of the blocks at ``cross.pairs[b, c]`` are stored."""
+        pair = self.cross.pairs[b, c]
+        return self._places(b, c, pair.rows, pair.indices)
+
+    def _places(self, b: int, c: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        if (b, c) not in self._found:
+            q = len(self.rank)
+            left, right = self._ranks(b, left)[:, :, None], self._ranks(c, right)[:, None, :]
+            row, column = np.maximum(left, right), np.minimum(left, right)
+            columns = np.repeat(np.arange(q), np.diff(self.indptr))
+            self._found[b, c] = np.searchsorted(columns * q + self.indices, column * q + row)
+        return self._found[b, c]
+
+    def _ranks(self, b: int, levels: np.ndarray) -> np.ndarray:
+        """(levels, k_b): places in the ordering of the columns of these levels."""
+        k = self.cross.widths[b]
+        first = self.cross.offsets[b] + k * levels.astype(np.int64)
+        return self.rank[first[:, None] + np.arange(k)]
 
     def values(self, L: sp.csc_array) -> np.ndarray:
         """M^{-1} on the pattern, in the order of `indices`."""

@@ -60,23 +60,70 @@ def test_blocks_report_failure_as_nan():
     assert np.isnan(_blocks.factor_blocks(A, np.eye(3), np.empty_like(A), np.empty(36)))
 
 
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_blocks_fail_wherever_a_pivot_is_not_positive(rng, k):
+    """Two failures must not cancel in the product of the pivots."""
+    for bad in ([2], [2, 5], [1, 2, 5]):
+        for last in (False, True):
+            A = blocks(rng, 7, k)
+            A[bad, -1 if last else 0, -1 if last else 0] -= 1e4
+            assert np.isnan(_blocks.factor_blocks(A, np.eye(k), np.empty_like(A), np.empty(36)))
+            F = blocks(rng, 7, k, k + 1)
+            F[bad, k - 1 if last else 0, k - 1 if last else 0] -= 1e4
+            rest = np.zeros((1, 1, 1)), np.empty((7, k, k)), np.empty((7, k, 1))
+            parent = np.zeros(7, dtype=np.int32)
+            assert np.isnan(_blocks.eliminate_fronts(F, np.eye(k), parent, *rest, np.empty(36)))
+
+
 @pytest.mark.parametrize(("k", "above"), [(1, 1), (2, 1), (1, 3), (3, 2)])
 def test_fronts(rng, k, above):
-    F, T = blocks(rng, 9, k, k + above), template(rng, k)
+    K = k + above
+    F, T = blocks(rng, 9, k, K), template(rng, k)
     parent = np.array([0, 0, 1, 2, 2, 2, 3, 3, 1], dtype=np.int32)
     F_up = blocks(rng, 4, above)
     L, H, up = np.empty((9, k, k)), np.empty((9, k, above)), F_up.copy()
-    work = np.empty(4 * (k + above) ** 2)
+    work = np.empty(4 * K**2)
     logdet = _blocks.eliminate_fronts(F, T, parent, up, L, H, work)
     for got, expected in zip((L, H, up, logdet), twins.eliminate_fronts(F, T, parent, F_up)):
         np.testing.assert_allclose(got, expected, **CLOSE)
-    S_up, S = blocks(rng, 4, above), np.empty_like(F)
-    _blocks.invert_fronts(L, H, parent, S_up, S, work)
-    np.testing.assert_allclose(S, twins.invert_fronts(L, H, parent, S_up), **CLOSE)
-    rows, out = rng.normal(size=(9, 3)), rng.normal(size=(4, 3))
-    expected = twins.add_to_parents(rows, parent, out)
-    _blocks.add_to_parents(rows, parent, out)
-    np.testing.assert_allclose(out, expected, **CLOSE)
+    S_up, S, T_up = blocks(rng, 4, above), np.empty_like(F), template(rng, above)
+    _blocks.invert_fronts(L, H, T_up, parent, S_up, S, work)
+    np.testing.assert_allclose(S, twins.invert_fronts(L, H @ T_up, parent, S_up), **CLOSE)
+    own, coupling = np.ascontiguousarray(F[:, :k, :k]), rng.normal(size=(9, k, 1))
+    got = np.full_like(F, np.nan)
+    _blocks.start_fronts(own, got)
+    _blocks.couple_fronts(coupling, K - 1, got)
+    assert (got == twins.start_fronts(own, K, coupling, K - 1)).all()
+
+
+@pytest.mark.parametrize("r", [1, 3])
+@pytest.mark.parametrize(("k", "above"), [(1, 1), (2, 1), (1, 3), (3, 2), (2, 0)])
+def test_solves_on_fronts(rng, k, above, r):
+    T = template(rng, k)
+    L = np.ascontiguousarray(np.linalg.cholesky(blocks(rng, 9, k) + np.eye(k)))
+    H, X = rng.normal(size=(9, k, above)), rng.normal(size=(9, k, r))
+    parent = np.array([0, 0, 1, 2, 2, 2, 3, 3, 1], dtype=np.int32)
+    for carried in (rng.normal(size=(9, k + above, r)), np.zeros((9, k + above, r))):
+        x, up = X.copy(), rng.normal(size=(4, above, r))
+        expected = twins.solve_up(L, H, T, carried, parent, X, up)
+        _blocks.solve_up(L, H, T, carried if carried.any() else carried[:0], parent, x, up)
+        np.testing.assert_allclose(x, expected[0], **CLOSE)
+        np.testing.assert_allclose(up, expected[1], **CLOSE)
+    x, full, full_up = X.copy(), np.empty((9, k + above, r)), rng.normal(size=(4, above, r))
+    expected = twins.solve_down(L, H, T, parent, full_up, X)
+    _blocks.solve_down(L, H, T, parent, full_up, x, full)
+    np.testing.assert_allclose(x, expected[0], **CLOSE)
+    np.testing.assert_allclose(full, expected[1], **CLOSE)
+    x = X.copy()
+    _blocks.solve_down(L, H, T, parent, full_up, x, full[:0])
+    np.testing.assert_allclose(x, expected[0], **CLOSE)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_level_bracket(rng, k):
+    S, out = blocks(rng, 8, k + 1)[:, :k, :k], np.empty((k, k))
+    _blocks.level_bracket(S, out)
+    np.testing.assert_allclose(out, (np.eye(k) - S).sum(axis=0), **CLOSE)
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
@@ -106,7 +153,7 @@ def test_scatter_and_gather(rng, k0, tile):
     pointers = np.empty((levels, -(-q // tile) + 1), dtype=np.int64)
     _schur.tile_pointers(indptr, cols, tile, pointers)
     assert (pointers[:, 0] == indptr[:-1]).all() and (pointers[:, -1] == indptr[1:]).all()
-    rows = twins.dense_rows(indptr, cols, J, q)
+    rows = twins.rows_of_flat(indptr, cols, J, q)
     flat = rows.reshape(-1, q)
     C = np.asfortranarray(rng.normal(size=(q, q)))
     _schur.scatter(C, tile, pointers, cols, J)
@@ -123,7 +170,7 @@ def test_scatter_and_gather(rng, k0, tile):
 def test_coupling_products(rng, k0):
     q, levels, r = 11, 8, 2
     indptr, cols, J = flat_coupling(rng, levels, q, k0)
-    rows = twins.dense_rows(indptr, cols, J, q)
+    rows = twins.rows_of_flat(indptr, cols, J, q)
     X, out = rng.normal(size=(q, r)), np.empty((levels, k0, r))
     _schur.couple(indptr, cols, J, X, out)
     np.testing.assert_allclose(out, rows @ X, **CLOSE)
@@ -133,7 +180,7 @@ def test_coupling_products(rng, k0):
     np.testing.assert_allclose(out, start - np.einsum("lkq,lkr->qr", rows, x), **CLOSE)
     G, scaled = rng.normal(size=(levels, k0, k0)), np.empty_like(J)
     _schur.scale_head(indptr, G, J, scaled)
-    np.testing.assert_allclose(twins.dense_rows(indptr, cols, scaled, q), G @ rows, **CLOSE)
+    np.testing.assert_allclose(twins.rows_of_flat(indptr, cols, scaled, q), G @ rows, **CLOSE)
 
 
 @pytest.mark.parametrize(("k0", "k"), [(1, 1), (2, 1), (1, 3), (3, 2)])
@@ -143,6 +190,81 @@ def test_scale_tail(rng, k0, k):
     out = np.zeros((5 * k, k0))
     _schur.scale_tail(values, T, position, out)
     np.testing.assert_allclose(out, twins.scale_tail(values, T, position, 5 * k), **CLOSE)
+
+
+@pytest.mark.parametrize("k0", [1, 2, 3])
+@pytest.mark.parametrize("tile", [1, 4, 64])
+def test_rows_of_the_inverse(rng, k0, tile):
+    q, levels = 23, 12
+    indptr, cols, J = flat_coupling(rng, levels, q, k0)
+    pointers = np.empty((levels, -(-q // tile) + 1), dtype=np.int64)
+    _schur.tile_pointers(indptr, cols, tile, pointers)
+    S = rng.normal(size=(q, q))
+    S = S + S.T
+    lower = np.asfortranarray(np.tril(S) + np.triu(np.full((q, q), np.nan), 1))
+    Y, W = np.full_like(J, np.nan), np.empty((levels, k0, k0))
+    _schur.gather_rows(lower, pointers, cols, J, Y)
+    rows = twins.rows_of_flat(indptr, cols, J, q)
+    level = np.repeat(np.arange(levels), np.diff(indptr))
+    np.testing.assert_allclose(Y, (rows @ S)[level, :, cols], **CLOSE)
+    _schur.flat_products(indptr, Y, J, W)
+    np.testing.assert_allclose(W, rows @ S @ rows.transpose(0, 2, 1), **CLOSE)
+    L = np.linalg.cholesky(blocks(rng, levels, k0) + np.eye(k0))
+    expected = np.linalg.solve(L.transpose(0, 2, 1)[level], Y[:, :, None])[:, :, 0]
+    _schur.solve_flat(indptr, L, Y)
+    np.testing.assert_allclose(Y, expected, **CLOSE)
+    out, chosen = np.empty((4, k0, 2)), np.array([2, 0, 3], dtype=np.int64)
+    _schur.flat_pairs(Y, np.array([4, 9, 0], dtype=np.int64), chosen, out)
+    np.testing.assert_array_equal(out[chosen], -np.stack([Y[4:6].T, Y[9:11].T, Y[:2].T]))
+
+
+@pytest.mark.parametrize(("k0", "k"), [(1, 1), (2, 1), (1, 3), (3, 2)])
+@pytest.mark.parametrize("scaled", [True, False])
+def test_dense_coupling_rows(rng, k0, k, scaled):
+    T, start, shape = np.tril(rng.normal(size=(k, k))), 3, (4, k0, 3 + 5 * k)
+    values, G = rng.normal(size=(8, k0, k)), rng.normal(size=(4, k0, k0))
+    chosen = np.array([1, 2, 5, 6, 7], dtype=np.int64)
+    row, level = np.array([0, 0, 1, 3, 3]), np.array([0, 3, 4, 1, 2], dtype=np.int32)
+    J, plain = np.zeros(shape), np.repeat(np.eye(k0)[None], 4, axis=0)
+    args = (values, chosen, row, level, start, G if scaled else G[:0], T, J, np.empty(k0))
+    _schur.dense_rows(*args)
+    used = G if scaled else plain
+    expected = twins.dense_rows(values[chosen], row, level, start, used, T, shape)
+    np.testing.assert_allclose(J, expected, **CLOSE)
+    W, Y = np.empty((4, k0, k0)), J @ np.diag(rng.uniform(1.0, 2.0, shape[2]))
+    _schur.dense_products(Y, J, W)
+    np.testing.assert_allclose(W, Y @ J.transpose(0, 2, 1), **CLOSE)
+    out = np.zeros(values.shape)
+    _schur.dense_pairs(Y, row, level, start, chosen, out)
+    back = twins.dense_rows(-out[chosen], row, level, start, plain, np.eye(k), shape)
+    assert (back == Y).all() and not out[[0, 3, 4]].any()
+
+
+@pytest.mark.parametrize(("kb", "kc"), [(1, 1), (2, 1), (1, 3), (3, 2)])
+def test_tail_blocks(rng, kb, kc):
+    start_c = 4 * kb
+    q = start_c + 3 * kc
+    Tb, Tc = template(rng, kb), template(rng, kc)
+    A, start = blocks(rng, 4, kb), rng.normal(size=(q, q))
+    C = np.asfortranarray(start)
+    _schur.add_diagonal(A, Tb, 0, C)
+    full = np.zeros((q, q))
+    for i, block in enumerate(Tb.T @ A @ Tb):
+        full[i * kb : (i + 1) * kb, i * kb : (i + 1) * kb] = block
+    np.testing.assert_allclose(C, start + np.tril(full), **CLOSE)
+    out = np.empty_like(A)
+    _schur.take_diagonal(np.asfortranarray(np.tril(full)), 0, out)
+    assert (out == np.array([full[i : i + kb, i : i + kb] for i in kb * np.arange(4)])).all()
+    indptr = np.array([0, 2, 2, 3, 5], dtype=np.int64)
+    indices = np.array([0, 2, 1, 0, 1], dtype=np.int32)
+    values, C = rng.normal(size=(5, kb, kc)), np.asfortranarray(start)
+    _schur.add_pair(indptr, indices, values, Tb, Tc, 0, start_c, C)
+    scaled = Tb.T @ values @ Tc
+    added = twins.tail_pair(indptr, indices, scaled, 0, start_c, q)
+    np.testing.assert_allclose(C, start + added, **CLOSE)
+    out = np.empty_like(values)
+    _schur.take_pair(np.asfortranarray(added), indptr, indices, 0, start_c, out)
+    assert (out == scaled).all()
 
 
 def test_copy_lower(rng):

@@ -27,6 +27,15 @@ def eliminate_fronts(F, T, parent, F_up):
     return L, H, F_up, logdet
 
 
+def start_fronts(A, width, coupling, column):
+    """Zeros, A, and one coupling beside it."""
+    k, m = coupling.shape[1:]
+    F = np.zeros((len(A), width, width))
+    F[:, :k, :k] = A
+    F[:, :k, column : column + m] = coupling
+    return F
+
+
 def invert_fronts(L, J, parent, S_up):
     """The inverse of [[LL' + ..]] as the blocks of the partitioned inverse."""
     S_p = S_up[parent]
@@ -37,10 +46,17 @@ def invert_fronts(L, J, parent, S_up):
     )
 
 
-def add_to_parents(rows, parent, out):
-    out = out.copy()
-    np.add.at(out, parent, rows)
-    return out
+def solve_up(L, H, T, carried, parent, X, carried_up):
+    k, carried_up = L.shape[1], carried_up.copy()
+    X = np.linalg.solve(L, X + T.T @ carried[:, :k])
+    np.add.at(carried_up, parent, carried[:, k:] - H.transpose(0, 2, 1) @ X)
+    return X, carried_up
+
+
+def solve_down(L, H, T, parent, full_up, X):
+    y = full_up[parent]
+    X = np.linalg.solve(L.transpose(0, 2, 1), X - H @ y)
+    return X, np.concatenate((T @ X, y), axis=1)
 
 
 def level_information(A, W, T):
@@ -55,7 +71,24 @@ def scale_tail(values, T, position, n_entries):
     return out
 
 
-def dense_rows(indptr, cols, J, q):
+def dense_rows(values, row, level, start, G, T, shape):
+    J, k = np.zeros(shape), len(T)
+    for v, r, c in zip(values, row, level):
+        J[r, :, start + k * c : start + k * c + k] = G[r] @ v @ T
+    return J
+
+
+def tail_pair(indptr, indices, values, start_b, start_c, q):
+    """The blocks of a pair of tail factors in an array (q, q), rows of the second one."""
+    out, (kb, kc) = np.zeros((q, q)), values.shape[1:]
+    for l in range(len(indptr) - 1):
+        for e in range(indptr[l], indptr[l + 1]):
+            row, column = start_c + kc * indices[e], start_b + kb * l
+            out[row : row + kc, column : column + kb] = values[e].T
+    return out
+
+
+def rows_of_flat(indptr, cols, J, q):
     """The flat coupling as an array (levels, k0, q)."""
     out = np.zeros((len(indptr) - 1, J.shape[1], q))
     for level in range(len(out)):

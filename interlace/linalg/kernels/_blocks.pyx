@@ -108,6 +108,7 @@ def factor_blocks(const double[:, :, ::1] A, const double[:, ::1] T, double[:, :
             s = T[0, 0] * T[0, 0]
             for l in range(n):
                 d00 = 1.0 + s * A[l, 0, 0]
+                failed |= not d00 > 0.0
                 L[l, 0, 0] = sqrt(d00)
                 product *= d00
                 if not 1e-150 < product < 1e150:
@@ -123,9 +124,11 @@ def factor_blocks(const double[:, :, ::1] A, const double[:, ::1] T, double[:, :
                 d00 = 1.0 + p00 * t00 + p10 * t10
                 d10 = t11 * p10
                 d11 = 1.0 + t11 * t11 * A[l, 1, 1]
+                failed |= not d00 > 0.0
                 d00 = sqrt(d00)
                 d10 /= d00
                 d11 = d11 - d10 * d10
+                failed |= not d11 > 0.0
                 product *= d00 * d00 * d11
                 d11 = sqrt(d11)
                 L[l, 0, 0] = d00
@@ -143,6 +146,21 @@ def factor_blocks(const double[:, :, ::1] A, const double[:, ::1] T, double[:, :
     if failed:
         return float("nan")
     return total + log(product)
+
+
+def level_bracket(const double[:, :, :] S, double[:, ::1] out):
+    """out (k, k) = Σ_l {I - S[l]}."""
+    cdef Py_ssize_t l
+    cdef int k = S.shape[1], i, j
+    cdef double s, one
+    with nogil:
+        for i in range(k):
+            for j in range(k):
+                one = 1.0 if i == j else 0.0
+                s = 0.0
+                for l in range(S.shape[0]):
+                    s += one - S[l, i, j]
+                out[i, j] = s
 
 
 def solve_blocks(const double[:, :, ::1] L, double[:, :, ::1] B, bint transposed):
@@ -211,7 +229,33 @@ def invert_blocks(const double[:, :, ::1] L, const double[:, :, ::1] W, double[:
                 sandwich(&L[l, 0, 0], k, &out[l, 0, 0], &work[0])
 
 
-def eliminate_fronts(double[:, :, ::1] F, const double[:, ::1] T, const int[::1] parent,
+def start_fronts(const double[:, :, ::1] A, double[:, :, ::1] F):
+    """Frontal matrices (K, K) of zeros with A[l] (k, k) as their leading block."""
+    cdef Py_ssize_t l
+    cdef int k = A.shape[1], K = F.shape[1], i, j
+    cdef double* f
+    with nogil:
+        for l in range(A.shape[0]):
+            f = &F[l, 0, 0]
+            for i in range(K * K):
+                f[i] = 0.0
+            for i in range(k):
+                for j in range(k):
+                    f[i * K + j] = A[l, i, j]
+
+
+def couple_fronts(const double[:, :, ::1] values, int column, double[:, :, ::1] F):
+    """The first k rows of F[l] from `column` on become values[l] (k, m)."""
+    cdef Py_ssize_t l
+    cdef int i, j
+    with nogil:
+        for l in range(values.shape[0]):
+            for i in range(values.shape[1]):
+                for j in range(values.shape[2]):
+                    F[l, i, column + j] = values[l, i, j]
+
+
+def eliminate_fronts(const double[:, :, ::1] F, const double[:, ::1] T, const int[::1] parent,
                      double[:, :, ::1] F_up, double[:, :, ::1] L, double[:, :, ::1] H,
                      double[::1] work):
     """Eliminate the first k = T.shape[0] columns of each frontal matrix F[l] (K, K).
@@ -221,24 +265,35 @@ def eliminate_fronts(double[:, :, ::1] F, const double[:, ::1] T, const int[::1]
     """
     cdef Py_ssize_t l
     cdef int K = F.shape[1], k = T.shape[0], n = K - k, i, a, b, failed = 0
-    cdef double total = 0.0, product = 1.0, f
+    cdef double total = 0.0, product = 1.0, f, t = T[0, 0]
+    cdef const double* front
     cdef double* h
     cdef double* up
     with nogil:
         for l in range(F.shape[0]):
-            failed |= scaled_cholesky(&F[l, 0, 0], K, &T[0, 0], k, &L[l, 0, 0], &work[0])
-            f = diagonal_product(&L[l, 0, 0], k)
-            product *= f
+            front = &F[l, 0, 0]
+            h = &H[l, 0, 0]
+            if k == 1:
+                f = 1.0 + t * t * front[0]
+                failed |= not f > 0.0
+                f = sqrt(f)
+                L[l, 0, 0] = f
+                product *= f
+                f = t / f
+                for a in range(n):
+                    h[a] = f * front[1 + a]
+            else:
+                failed |= scaled_cholesky(front, K, &T[0, 0], k, &L[l, 0, 0], &work[0])
+                product *= diagonal_product(&L[l, 0, 0], k)
+                transpose_times(&T[0, 0], k, front + k, K, n, h, n)
+                forward(&L[l, 0, 0], k, h, n, n)
             if not 1e-150 < product < 1e150:
                 total += log(product)
                 product = 1.0
-            h = &H[l, 0, 0]
-            transpose_times(&T[0, 0], k, &F[l, 0, k], K, n, h, n)
-            forward(&L[l, 0, 0], k, h, n, n)
             up = &F_up[parent[l], 0, 0]
             for a in range(n):
                 for b in range(n):
-                    up[a * n + b] += F[l, k + a, k + b]
+                    up[a * n + b] += front[(k + a) * K + k + b]
                 for i in range(k):
                     f = h[i * n + a]
                     for b in range(n):
@@ -248,58 +303,141 @@ def eliminate_fronts(double[:, :, ::1] F, const double[:, ::1] T, const int[::1]
     return 2.0 * (total + log(product))
 
 
-def invert_fronts(const double[:, :, ::1] L, const double[:, :, ::1] J, const int[::1] parent,
+def invert_fronts(const double[:, :, ::1] L, const double[:, :, ::1] H,
+                  const double[:, ::1] T_above, const int[::1] parent,
                   const double[:, :, ::1] S_up, double[:, :, ::1] S, double[::1] work):
     """One step from the root down: M^{-1} on each front (K, K) from that of its parent.
 
-    With J[l] (k, K - k) the scaled coupling and S_p = S_up[parent[l]]:
-    S[l] = [[L^{-T}(I + J S_p J')L^{-1}, -L^{-T} J S_p], [., S_p]]. work: (k * (K + k),).
+    With J = H[l] T_above (k, K - k), T_above the templates of the ancestors as one block-diagonal
+    matrix, and S_p = S_up[parent[l]]:
+    S[l] = [[L^{-T}(I + J S_p J')L^{-1}, -L^{-T} J S_p], [., S_p]]. work: (2 * k * K,).
     """
     cdef Py_ssize_t l
-    cdef int k = L.shape[1], n = J.shape[2], i, j, m
+    cdef int k = L.shape[1], n = H.shape[2], K = k + n, i, j, m
     cdef double s
     cdef const double* up
-    cdef double* JS = &work[0]
-    cdef double* B = &work[k * n]
+    cdef double* out
+    cdef double* J = &work[0]
+    cdef double* JS = J + k * n
+    cdef double* B = JS + k * n
     cdef double* spare = B + k * k
     with nogil:
         for l in range(L.shape[0]):
             up = &S_up[parent[l], 0, 0]
+            out = &S[l, 0, 0]
+            for i in range(k):
+                for j in range(n):
+                    s = 0.0
+                    for m in range(n):
+                        s += H[l, i, m] * T_above[m, j]
+                    J[i * n + j] = s
             for i in range(k):
                 for j in range(n):
                     JS[i * n + j] = 0.0
                 for m in range(n):
-                    s = J[l, i, m]
+                    s = J[i * n + m]
                     for j in range(n):
                         JS[i * n + j] += s * up[m * n + j]
             for i in range(k):
                 for j in range(i + 1):
                     s = 1.0 if i == j else 0.0
                     for m in range(n):
-                        s += JS[i * n + m] * J[l, j, m]
+                        s += JS[i * n + m] * J[j * n + m]
                     B[i * k + j] = s
                     B[j * k + i] = s
-            sandwich(&L[l, 0, 0], k, B, spare)
-            backward(&L[l, 0, 0], k, JS, n, n)
+            if k == 1:
+                s = 1.0 / L[l, 0, 0]
+                B[0] *= s * s
+                for j in range(n):
+                    JS[j] *= s
+            else:
+                sandwich(&L[l, 0, 0], k, B, spare)
+                backward(&L[l, 0, 0], k, JS, n, n)
             for i in range(k):
                 for j in range(k):
-                    S[l, i, j] = B[i * k + j]
+                    out[i * K + j] = B[i * k + j]
                 for j in range(n):
-                    S[l, i, k + j] = -JS[i * n + j]
-                    S[l, k + j, i] = -JS[i * n + j]
+                    out[i * K + k + j] = -JS[i * n + j]
+                    out[(k + j) * K + i] = -JS[i * n + j]
             for i in range(n):
                 for j in range(n):
-                    S[l, k + i, k + j] = up[i * n + j]
+                    out[(k + i) * K + k + j] = up[i * n + j]
 
 
-def add_to_parents(const double[:, ::1] rows, const int[::1] parent, double[:, ::1] out):
-    """out[parent[l]] += rows[l]."""
-    cdef Py_ssize_t l, j, p
+def solve_up(const double[:, :, ::1] L, const double[:, :, ::1] H, const double[:, ::1] T,
+             const double[:, :, ::1] carried, const int[::1] parent, double[:, :, ::1] X,
+             double[:, :, ::1] carried_up):
+    """The forward half of a solve on the fronts of one factor, towards the root.
+
+    X[l] (k, r) becomes L^{-1}(X + T'c_1) and carried_up[parent[l]] (K - k, r) gains c_2 - H'X, with
+    c = carried[l] (K, r) what the levels below left; an empty `carried` stands for zeros. The root
+    has H without columns.
+    """
+    cdef Py_ssize_t l
+    cdef int k = L.shape[1], n = H.shape[2], r = X.shape[2], i, m, c
+    cdef bint first = carried.shape[0] == 0
+    cdef double f
+    cdef double* x
+    cdef double* up
     with nogil:
-        for l in range(rows.shape[0]):
-            p = parent[l]
-            for j in range(rows.shape[1]):
-                out[p, j] += rows[l, j]
+        for l in range(L.shape[0]):
+            x = &X[l, 0, 0]
+            if not first:
+                for i in range(k):
+                    for m in range(i, k):
+                        f = T[m, i]
+                        for c in range(r):
+                            x[i * r + c] += f * carried[l, m, c]
+            forward(&L[l, 0, 0], k, x, r, r)
+            if n == 0:
+                continue
+            up = &carried_up[parent[l], 0, 0]
+            for m in range(n):
+                if not first:
+                    for c in range(r):
+                        up[m * r + c] += carried[l, k + m, c]
+                for i in range(k):
+                    f = H[l, i, m]
+                    for c in range(r):
+                        up[m * r + c] -= f * x[i * r + c]
+
+
+def solve_down(const double[:, :, ::1] L, const double[:, :, ::1] H, const double[:, ::1] T,
+               const int[::1] parent, const double[:, :, ::1] full_up, double[:, :, ::1] X,
+               double[:, :, ::1] full):
+    """The backward half, away from the root.
+
+    X[l] becomes L^{-T}(X - H y), y = full_up[parent[l]] (K - k, r), and full[l] (K, r) = [T X, y]
+    unless `full` is empty. The root has H without columns.
+    """
+    cdef Py_ssize_t l
+    cdef int k = L.shape[1], n = H.shape[2], r = X.shape[2], i, m, c
+    cdef bint last = full.shape[0] == 0
+    cdef double f
+    cdef double* x
+    cdef const double* y = NULL
+    with nogil:
+        for l in range(L.shape[0]):
+            x = &X[l, 0, 0]
+            if n > 0:
+                y = &full_up[parent[l], 0, 0]
+            for i in range(k):
+                for m in range(n):
+                    f = H[l, i, m]
+                    for c in range(r):
+                        x[i * r + c] -= f * y[m * r + c]
+            backward(&L[l, 0, 0], k, x, r, r)
+            if last:
+                continue
+            for i in range(k):
+                for c in range(r):
+                    f = 0.0
+                    for m in range(i + 1):
+                        f += T[i, m] * x[m * r + c]
+                    full[l, i, c] = f
+            for m in range(n):
+                for c in range(r):
+                    full[l, k + m, c] = y[m * r + c]
 
 
 cdef void solve_general(double* A, int k, double* B, int n) noexcept nogil:

@@ -53,6 +53,43 @@ def scale_head(const long long[::1] indptr, const double[:, :, ::1] G, const dou
                         J[e, i] = s
 
 
+def dense_rows(const double[:, :, ::1] values, const long long[::1] chosen,
+               const long long[::1] row, const int[::1] level, Py_ssize_t start,
+               const double[:, :, ::1] G, const double[:, ::1] T, double[:, :, ::1] J,
+               double[::1] work):
+    """J[row[e], :, start + level[e] k + j] = (G[row[e]] values[chosen[e]] T)[:, j].
+
+    T (k, k) lower triangular; an empty G stands for identities. work: (k0,).
+    """
+    cdef Py_ssize_t e, l, o
+    cdef int i, j, m, k0 = values.shape[1], k = values.shape[2]
+    cdef bint plain = G.shape[0] == 0
+    cdef double s, t = T[0, 0]
+    cdef const double* block
+    cdef double* v = &work[0]
+    with nogil:
+        for e in range(chosen.shape[0]):
+            block = &values[chosen[e], 0, 0]
+            l = row[e]
+            o = start + k * <Py_ssize_t>level[e]
+            if k0 == 1 and k == 1:
+                J[l, 0, o] = block[0] * t if plain else block[0] * t * G[l, 0, 0]
+                continue
+            for j in range(k):
+                for i in range(k0):
+                    s = 0.0
+                    for m in range(j, k):
+                        s += block[i * k + m] * T[m, j]
+                    v[i] = s
+                for i in range(k0):
+                    s = v[i]
+                    if not plain:
+                        s = 0.0
+                        for m in range(k0):
+                            s += G[l, i, m] * v[m]
+                    J[l, i, o + j] = s
+
+
 def tile_pointers(const long long[::1] indptr, const int[::1] cols, int tile,
                   long long[:, ::1] pointers):
     """pointers[l, t] = the first entry of level l in columns >= t * tile."""
@@ -208,3 +245,200 @@ def copy_lower(const double[::1, :] source, double[::1, :] target):
         for j in range(q):
             for i in range(j, q):
                 target[i, j] = source[i, j]
+
+
+def add_diagonal(const double[:, :, ::1] A, const double[:, ::1] T, Py_ssize_t start,
+                 double[::1, :] C):
+    """Lower triangles of T'A[l]T added to the diagonal blocks of C from column `start` on."""
+    cdef Py_ssize_t l, o
+    cdef int k = A.shape[1], i, j, m, n
+    cdef double s, f
+    with nogil:
+        for l in range(A.shape[0]):
+            o = start + l * k
+            for i in range(k):
+                for j in range(i + 1):
+                    s = 0.0
+                    for m in range(i, k):
+                        f = 0.0
+                        for n in range(j, k):
+                            f += A[l, m, n] * T[n, j]
+                        s += T[m, i] * f
+                    C[o + i, o + j] += s
+
+
+def add_pair(const long long[::1] indptr, const int[::1] indices, const double[:, :, ::1] values,
+             const double[:, ::1] Tb, const double[:, ::1] Tc, Py_ssize_t start_b,
+             Py_ssize_t start_c, double[::1, :] C):
+    """Tb'values[e]Tc of two tail factors added to C: rows of c, columns of b (b before c)."""
+    cdef Py_ssize_t l, e, row, column
+    cdef int kb = values.shape[1], kc = values.shape[2], i, j, m, n
+    cdef double s, f
+    with nogil:
+        for l in range(indptr.shape[0] - 1):
+            column = start_b + l * kb
+            for e in range(indptr[l], indptr[l + 1]):
+                row = start_c + kc * <Py_ssize_t>indices[e]
+                for i in range(kb):
+                    for j in range(kc):
+                        s = 0.0
+                        for m in range(i, kb):
+                            f = 0.0
+                            for n in range(j, kc):
+                                f += values[e, m, n] * Tc[n, j]
+                            s += Tb[m, i] * f
+                        C[row + j, column + i] += s
+
+
+def take_diagonal(const double[::1, :] S, Py_ssize_t start, double[:, :, ::1] out):
+    """out[l] (k, k) = the diagonal blocks of S, symmetric by its lower triangle."""
+    cdef Py_ssize_t l, o
+    cdef int k = out.shape[1], i, j
+    with nogil:
+        for l in range(out.shape[0]):
+            o = start + l * k
+            for i in range(k):
+                for j in range(i + 1):
+                    out[l, i, j] = S[o + i, o + j]
+                    out[l, j, i] = S[o + i, o + j]
+
+
+def take_pair(const double[::1, :] S, const long long[::1] indptr, const int[::1] indices,
+              Py_ssize_t start_b, Py_ssize_t start_c, double[:, :, ::1] out):
+    """out[e] (k_b, k_c) = the block of S at pair e of two tail factors, b before c."""
+    cdef Py_ssize_t l, e, row, column
+    cdef int kb = out.shape[1], kc = out.shape[2], i, j
+    with nogil:
+        for l in range(indptr.shape[0] - 1):
+            column = start_b + l * kb
+            for e in range(indptr[l], indptr[l + 1]):
+                row = start_c + kc * <Py_ssize_t>indices[e]
+                for i in range(kb):
+                    for j in range(kc):
+                        out[e, i, j] = S[row + j, column + i]
+
+
+def gather_rows(const double[::1, :] S, const long long[:, ::1] pointers, const int[::1] cols,
+                const double[:, ::1] J, double[:, ::1] Y):
+    """Y[e] = Σ_f S[cols[e], cols[f]] J[f] over the entries f of the level of e, tile by tile.
+
+    S is symmetric by its lower triangle.
+    """
+    cdef Py_ssize_t q = S.shape[0], n_tiles = pointers.shape[1] - 1, row, column, l, a, b, last
+    cdef int m, k0 = J.shape[1]
+    cdef double s, t
+    cdef const double* source
+    with nogil:
+        for a in range(J.shape[0]):
+            for m in range(k0):
+                Y[a, m] = 0.0
+        for column in range(n_tiles):
+            for row in range(column, n_tiles):
+                for l in range(pointers.shape[0]):
+                    last = pointers[l, row + 1]
+                    if pointers[l, row] == last:
+                        continue
+                    for a in range(pointers[l, column], pointers[l, column + 1]):
+                        source = &S[0, 0] + q * cols[a]
+                        b = pointers[l, row]
+                        if row == column:
+                            b = a + 1
+                            for m in range(k0):
+                                Y[a, m] += source[cols[a]] * J[a, m]
+                        if k0 == 1:
+                            s = 0.0
+                            t = J[a, 0]
+                            while b < last:
+                                s += source[cols[b]] * J[b, 0]
+                                Y[b, 0] += source[cols[b]] * t
+                                b += 1
+                            Y[a, 0] += s
+                            continue
+                        while b < last:
+                            s = source[cols[b]]
+                            for m in range(k0):
+                                Y[a, m] += s * J[b, m]
+                                Y[b, m] += s * J[a, m]
+                            b += 1
+
+
+def flat_products(const long long[::1] indptr, const double[:, ::1] Y, const double[:, ::1] J,
+                  double[:, :, ::1] W):
+    """W[l] (k0, k0) = Σ Y[e] J[e]' over the entries e of level l."""
+    cdef Py_ssize_t l, e
+    cdef int i, m, k0 = J.shape[1]
+    with nogil:
+        for l in range(W.shape[0]):
+            for i in range(k0):
+                for m in range(k0):
+                    W[l, i, m] = 0.0
+            for e in range(indptr[l], indptr[l + 1]):
+                for i in range(k0):
+                    for m in range(k0):
+                        W[l, i, m] += Y[e, i] * J[e, m]
+
+
+def dense_products(const double[:, :, ::1] Y, const double[:, :, ::1] J, double[:, :, ::1] W):
+    """W[l] (k0, k0) = Y[l] J[l]', symmetric."""
+    cdef Py_ssize_t l, c, q = J.shape[2], even = q - q % 4
+    cdef int i, m, k0 = J.shape[1]
+    cdef double s0, s1, s2, s3
+    cdef const double* y
+    cdef const double* j
+    with nogil:
+        for l in range(W.shape[0]):
+            for i in range(k0):
+                y = &Y[l, i, 0]
+                for m in range(i + 1):
+                    j = &J[l, m, 0]
+                    s0 = s1 = s2 = s3 = 0.0
+                    for c in range(0, even, 4):
+                        s0 += y[c] * j[c]
+                        s1 += y[c + 1] * j[c + 1]
+                        s2 += y[c + 2] * j[c + 2]
+                        s3 += y[c + 3] * j[c + 3]
+                    for c in range(even, q):
+                        s0 += y[c] * j[c]
+                    s0 = (s0 + s1) + (s2 + s3)
+                    W[l, i, m] = s0
+                    W[l, m, i] = s0
+
+
+def solve_flat(const long long[::1] indptr, const double[:, :, ::1] L, double[:, ::1] Y):
+    """Y[e] becomes L[l]^{-T} Y[e] for the entries e of level l."""
+    cdef Py_ssize_t l, e
+    cdef int i, m, k0 = Y.shape[1]
+    cdef double s
+    with nogil:
+        for l in range(L.shape[0]):
+            for e in range(indptr[l], indptr[l + 1]):
+                for i in range(k0 - 1, -1, -1):
+                    s = Y[e, i]
+                    for m in range(i + 1, k0):
+                        s -= L[l, m, i] * Y[e, m]
+                    Y[e, i] = s / L[l, i, i]
+
+
+def flat_pairs(const double[:, ::1] Y, const long long[::1] position,
+               const long long[::1] chosen, double[:, :, ::1] out):
+    """out[chosen[e], i, j] = -Y[position[e] + j, i]."""
+    cdef Py_ssize_t e
+    cdef int i, j
+    with nogil:
+        for e in range(position.shape[0]):
+            for i in range(out.shape[1]):
+                for j in range(out.shape[2]):
+                    out[chosen[e], i, j] = -Y[position[e] + j, i]
+
+
+def dense_pairs(const double[:, :, ::1] Y, const long long[::1] row, const int[::1] level,
+                Py_ssize_t start, const long long[::1] chosen, double[:, :, ::1] out):
+    """out[chosen[e], i, j] = -Y[row[e], i, start + level[e] k + j]."""
+    cdef Py_ssize_t e, o
+    cdef int i, j, k = out.shape[2]
+    with nogil:
+        for e in range(row.shape[0]):
+            o = start + k * <Py_ssize_t>level[e]
+            for i in range(out.shape[1]):
+                for j in range(k):
+                    out[chosen[e], i, j] = -Y[row[e], i, o + j]
