@@ -1,0 +1,576 @@
+"""What a family is: the conditional distribution of the response given the linear predictor."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ArgumentError
+from .link import Link
+from .link_names import resolve_link
+
+
+class Rows(NamedTuple):
+    """What one evaluation of a family gives for each row, at given linear predictors.
+
+    Where the mean would be outside its range, or a number larger than a double, `loglik` is
+    minus infinity and everything else is 0.
+
+    Attributes
+    ----------
+    loglik : array (n,)
+        The part of the log-density that depends on eta, times the weights.
+    score : array (n,)
+        d loglik / d eta.
+    weight : array (n,)
+        The weight asked for: expected (Fisher) or observed.
+    observed : array (n,)
+        - d2 loglik / d eta2.
+    slope : array (n,)
+        d weight / d eta.
+    extra : array (m, 3, n)
+        For each estimated parameter, on its log scale: the derivatives of `loglik`, `score` and
+        `weight` at fixed eta.
+    """
+
+    loglik: np.ndarray
+    score: np.ndarray
+    weight: np.ndarray
+    observed: np.ndarray
+    slope: np.ndarray
+    extra: np.ndarray
+
+
+class Family(ABC):
+    """The conditional distribution of the response given the linear predictor eta.
+
+    Parameters that are estimated enter as ``zeta``, the logarithms of the parameters named in
+    `parameters`. `weights` multiply the log-density; for the binomial they are the prior weights
+    times the numbers of trials, and `y` is the proportion of successes.
+
+    Attributes
+    ----------
+    name : str
+        The name by which ``family="..."`` finds it.
+    link : Link
+        The link.
+    parameters : tuple of str
+        Names of the parameters that are estimated, in the order of ``zeta``; empty if none.
+    expected_by_default : bool
+        Whether the Laplace approximation takes Fisher weights unless told otherwise.
+    discrete : bool
+        Whether the response is a count (or a proportion of one).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.families import Poisson
+    >>> rows = Poisson().rows(np.zeros(2), np.array([0.0, 3.0]), np.ones(2))
+    >>> rows.score
+    array([-1.,  2.])
+    """
+
+    name: str
+    link: Link
+    parameters: tuple[str, ...] = ()
+    expected_by_default: bool = True
+    discrete: bool = False
+
+    #: Names of the links that make sense; "power" stands for power(p).
+    links: tuple[str, ...]
+    #: A linear predictor that every link of the family takes: it stands in for those out of range.
+    inside: float = 0.5
+
+    def __init__(self, link: str | Link):
+        self.link = resolve_link(link)
+        kind = self.link.name.partition("(")[0]
+        if kind not in self.links:
+            allowed = ", ".join("power(p)" if name == "power" else name for name in self.links)
+            raise ArgumentError(
+                f"family {self.name!r} does not go with link={self.link.name!r}; "
+                f"links that do: {allowed}"
+            )
+
+    @abstractmethod
+    def rows(
+        self,
+        eta: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        zeta: Sequence[float] | np.ndarray = (),
+        expected: bool = True,
+    ) -> Rows:
+        """Log-density, score, weights and their derivatives at linear predictors.
+
+        Parameters
+        ----------
+        eta : array (n,)
+            Linear predictor.
+        y : array (n,)
+            Response; proportions for the binomial.
+        weights : array (n,)
+            Prior weights; for the binomial times the numbers of trials.
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters, one value each or one for every row.
+        expected : bool
+            Whether `Rows.weight` is the expected (Fisher) or the observed weight.
+
+        Returns
+        -------
+        Rows
+            New arrays.
+        """
+
+    @abstractmethod
+    def constant(
+        self,
+        y: np.ndarray,
+        weights: np.ndarray,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The part of the log-density that does not depend on eta: the rest of `Rows.loglik`.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Response.
+        weights : array (n,)
+            As in `rows`.
+        trials : array (n,) or float
+            Numbers of trials (binomial only).
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters.
+
+        Returns
+        -------
+        value : array (n,)
+            Constants, times the weights.
+        derivative : array (m, n)
+            Their derivatives with respect to `zeta`.
+        """
+
+    @abstractmethod
+    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        """The variance function V(mu): the variance is ``dispersion * V(mu) / weights``.
+
+        Parameters
+        ----------
+        mu : array (n,)
+            Means.
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters.
+
+        Returns
+        -------
+        array (n,)
+            V(mu).
+        """
+
+    def mean(self, eta: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        """The mean that belongs to a linear predictor.
+
+        Parameters
+        ----------
+        eta : array (n,)
+            Linear predictor.
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters (used by the link "nbcanonical" alone).
+
+        Returns
+        -------
+        array (n,)
+            mu.
+        """
+        return self.link.inverse(eta)
+
+    def linear_predictor(
+        self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()
+    ) -> np.ndarray:
+        """The linear predictor that belongs to a mean.
+
+        Parameters
+        ----------
+        mu : array (n,)
+            Means.
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters (used by the link "nbcanonical" alone).
+
+        Returns
+        -------
+        array (n,)
+            eta.
+        """
+        return self.link(mu)
+
+    def mean_slope(self, eta: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        """The derivative of the mean with respect to the linear predictor.
+
+        Parameters
+        ----------
+        eta : array (n,)
+            Linear predictor.
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters (used by the link "nbcanonical" alone).
+
+        Returns
+        -------
+        array (n,)
+            d mu / d eta.
+        """
+        return self.link.inverse_derivatives(eta)[1]
+
+    @abstractmethod
+    def deviance(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        """The deviance of each row: twice what the log-density lacks to its largest value at `y`.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Response.
+        mu : array (n,)
+            Means.
+        weights : array (n,) or float
+            As in `rows`.
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters.
+
+        Returns
+        -------
+        array (n,)
+            Unit deviances times the weights, not divided by the dispersion; R's ``dev.resids``.
+        """
+
+    @abstractmethod
+    def log_density(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float | None = None,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        """The log-density of the response with all its constants.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Response.
+        mu : array (n,)
+            Means.
+        weights : array (n,) or float, optional
+            As in `rows`; by default `trials`, which is prior weights of 1.
+        trials : array (n,) or float
+            Numbers of trials (binomial only).
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters.
+
+        Returns
+        -------
+        array (n,)
+            Log-densities times the prior weights; minus infinity outside the support.
+        """
+
+    @abstractmethod
+    def cdf(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        """The probability of a response of at most `y`.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Responses.
+        mu : array (n,)
+            Means.
+        weights : array (n,) or float
+            Prior weights: they multiply the precision of continuous families, and do not matter
+            to the others.
+        trials : array (n,) or float
+            Numbers of trials (binomial only).
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters.
+
+        Returns
+        -------
+        array (n,)
+            Probabilities.
+        """
+
+    @abstractmethod
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        """Random responses.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The source of randomness.
+        mu : array (n,)
+            Means.
+        weights : array (n,) or float
+            As in `cdf`.
+        trials : array (n,) or float
+            Numbers of trials (binomial only).
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters.
+
+        Returns
+        -------
+        array (n,)
+            One response for each mean; proportions for the binomial.
+        """
+
+    @abstractmethod
+    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        """Means to start an iteration from, near the response and inside the range; R's mustart.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Response.
+        weights : array (n,) or float
+            As in `rows`.
+
+        Returns
+        -------
+        array (n,)
+            Means.
+        """
+
+    def start_eta(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        """Linear predictors to start an iteration from: the link of `start_mean`.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Response.
+        weights : array (n,) or float
+            As in `rows`.
+
+        Returns
+        -------
+        array (n,)
+            Linear predictors.
+        """
+        return self.link(self.start_mean(y, weights))
+
+    def start_zeta(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+    ) -> np.ndarray:
+        """Moment estimates of the estimated parameters at given means.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Response.
+        mu : array (n,)
+            Means.
+        weights : array (n,) or float
+            As in `rows`.
+        trials : array (n,) or float
+            Numbers of trials (binomial only).
+
+        Returns
+        -------
+        array (m,)
+            zeta, the logarithms of the parameters.
+        """
+        return np.empty(0)
+
+    def update_zeta(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        """Maximum-likelihood estimates of the estimated parameters at given means.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Response.
+        mu : array (n,)
+            Means.
+        weights : array (n,) or float
+            As in `rows`.
+        trials : array (n,) or float
+            Numbers of trials (binomial only).
+        zeta : array (m,)
+            Where to start; by default the moment estimates.
+
+        Returns
+        -------
+        array (m,)
+            zeta, the logarithms of the parameters.
+        """
+        return np.empty(0)
+
+    def dispersion(self, zeta: Sequence[float] | np.ndarray = ()) -> float:
+        """The dispersion phi: the variance is ``phi * V(mu) / weights``.
+
+        Parameters
+        ----------
+        zeta : array (m,)
+            Logarithms of the estimated parameters.
+
+        Returns
+        -------
+        float
+            1 for binomial, Poisson and negative binomial; 1 / shape, 1 / lambda, 1 / precision.
+        """
+        return 1.0
+
+    def sigma(self, zeta: Sequence[float] | np.ndarray = ()) -> float:
+        """What R's ``sigma()`` gives: the square root of the dispersion.
+
+        Parameters
+        ----------
+        zeta : array (m,)
+            Logarithms of the estimated parameters.
+
+        Returns
+        -------
+        float
+            sigma of the Gaussian, the coefficient of variation of the gamma.
+        """
+        return float(np.sqrt(self.dispersion(zeta)))
+
+    def working(
+        self,
+        eta: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a step of iteratively reweighted least squares needs.
+
+        Parameters
+        ----------
+        eta : array (n,)
+            Linear predictor.
+        y : array (n,)
+            Response.
+        weights : array (n,)
+            As in `rows`.
+        zeta : array (m,) or (m, n)
+            Logarithms of the estimated parameters.
+
+        Returns
+        -------
+        mu : array (n,)
+            Means.
+        derivative : array (n,)
+            d eta / d mu.
+        weight : array (n,)
+            ``weights / (V(mu) * derivative**2)``, R's working weights, exact also in the tails.
+        """
+        rows = self.rows(eta, y, weights, zeta, expected=True)
+        with np.errstate(divide="ignore", over="ignore"):
+            derivative = 1.0 / self.mean_slope(eta, zeta)
+        return self.mean(eta, zeta), derivative, rows.weight * self.dispersion(zeta)
+
+    def valid(self, eta: np.ndarray) -> np.ndarray:
+        """Where a linear predictor gives a mean in the range of the family.
+
+        Parameters
+        ----------
+        eta : array (n,)
+            Linear predictor.
+
+        Returns
+        -------
+        array (n,) of bool
+            False also where `eta` is not finite.
+        """
+        return self.link.valid(eta)
+
+    def _in_range(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Linear predictors that can be computed with, and which of them were so from the start."""
+        eta = np.asarray(eta, dtype=float)
+        ok = self.valid(eta)
+        return (eta if ok.all() else np.where(ok, eta, self.inside)), ok
+
+    def _arguments(self) -> dict[str, Any]:
+        """What the constructor takes to make an equal family."""
+        return {"link": self.link}
+
+    def with_link(self, link: str | Link) -> Family:
+        """The same family with another link.
+
+        Parameters
+        ----------
+        link : str or Link
+            The link.
+
+        Returns
+        -------
+        Family
+            A new family.
+        """
+        return type(self)(**{**self._arguments(), "link": link})
+
+    def __repr__(self) -> str:
+        def shown(value: Any) -> str:
+            simple = isinstance(value, Link) and not value.__dict__
+            return repr(value.name) if simple else repr(value)
+
+        given = [f"{k}={shown(v)}" for k, v in self._arguments().items() if v is not None]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            type(self) is type(other)
+            and isinstance(other, Family)
+            and self._arguments() == other._arguments()
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._arguments().items()))
+
+
+def gathered(
+    ok: np.ndarray,
+    loglik: np.ndarray,
+    score: np.ndarray,
+    weight: np.ndarray,
+    observed: np.ndarray,
+    slope: np.ndarray,
+    extra: np.ndarray,
+) -> Rows:
+    """`Rows` in which rows outside the range, or beyond the doubles, are marked as such."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        ok = ok & np.isfinite(loglik + score + weight + observed + slope)
+    if not ok.all():
+        loglik = np.where(ok, loglik, -np.inf)
+        score, weight, observed, slope = (
+            np.where(ok, part, 0.0) for part in (score, weight, observed, slope)
+        )
+        extra = np.where(ok, extra, 0.0)
+    return Rows(loglik, score, weight, observed, slope, extra)

@@ -1,0 +1,167 @@
+"""The binomial family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .base import Family, Rows, gathered
+from .link import Link
+from .numeric import SMALLEST_DISTANCE, y_log_ratio
+
+
+class Binomial(Family):
+    """Proportions of successes in a number of trials: V(mu) = mu (1 - mu).
+
+    The response is the proportion y = k / m, and `weights` are the numbers of trials m (times
+    prior weights, if there are any).
+
+    Parameters
+    ----------
+    link : str or Link, default "logit"
+        logit, probit, cloglog, loglog, cauchit, log or identity.
+
+    Raises
+    ------
+    ArgumentError
+        If the link does not go with probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.families import Binomial
+    >>> family = Binomial(link="probit")
+    >>> family
+    Binomial(link='probit')
+    >>> density = family.log_density(np.array([0.5]), np.array([0.5]), trials=2)
+    >>> np.exp(density).round(12)
+    array([0.5])
+    """
+
+    name = "binomial"
+    links = ("logit", "probit", "cloglog", "loglog", "cauchit", "log", "identity")
+    discrete = True
+
+    def __init__(self, link: str | Link = "logit"):
+        super().__init__(link)
+        # A probability has an eta below 0 with the log link, and within (0, 1) with the identity.
+        self.inside = -1.0 if self.link.name == "log" else 0.5
+
+    def valid(self, eta: np.ndarray) -> np.ndarray:
+        ok = self.link.valid(eta)
+        if self.link.name == "log":
+            ok &= np.asarray(eta) <= -SMALLEST_DISTANCE
+        elif self.link.name == "identity":
+            ok &= (np.asarray(eta) >= SMALLEST_DISTANCE) & (np.asarray(eta) < 1.0)
+        return ok
+
+    def rows(
+        self,
+        eta: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        zeta: Sequence[float] | np.ndarray = (),
+        expected: bool = True,
+    ) -> Rows:
+        eta, ok = self._in_range(eta)
+        k = weights * y
+        f = weights - k
+        lp, lp1, lp2, lp3, lq, lq1, lq2, lq3 = self.link.log_probabilities(eta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            observed = -(k * lp2 + f * lq2)
+            if expected:
+                weight = -weights * (lp1 * lq1)
+                slope = -weights * (lp2 * lq1 + lp1 * lq2)
+            else:
+                weight = observed
+                slope = -(k * lp3 + f * lq3)
+            return gathered(
+                ok,
+                k * lp + f * lq,
+                k * lp1 + f * lq1,
+                weight,
+                observed,
+                slope,
+                np.empty((0, 3, eta.size)),
+            )
+
+    def constant(
+        self,
+        y: np.ndarray,
+        weights: np.ndarray,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        from scipy.special import betaln
+
+        k = trials * np.asarray(y, dtype=float)
+        # C(m, k) = 1 / ((m + 1) B(k + 1, m - k + 1))
+        choose = -np.log1p(trials) - betaln(k + 1.0, trials - k + 1.0)
+        return weights / trials * choose, np.empty((0, np.size(y)))
+
+    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        mu = np.asarray(mu, dtype=float)
+        return mu * (1.0 - mu)
+
+    def deviance(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
+        unit = y_log_ratio(y, mu) + y_log_ratio(1.0 - y, 1.0 - mu)
+        return np.maximum(2.0 * weights * unit, 0.0)
+
+    def log_density(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float | None = None,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        from scipy.special import xlog1py, xlogy
+
+        y, mu, trials = np.broadcast_arrays(
+            np.asarray(y, dtype=float), np.asarray(mu, dtype=float), np.asarray(trials, dtype=float)
+        )
+        weights = trials if weights is None else np.asarray(weights, dtype=float)
+        possible = (y >= 0.0) & (y <= 1.0) & (mu >= 0.0) & (mu <= 1.0)
+        y, mu = np.where(possible, y, 0.5), np.where(possible, mu, 0.5)
+        k = weights * y
+        value = xlogy(k, mu) + xlog1py(weights - k, -mu)
+        return np.where(possible, value + self.constant(y, weights, trials)[0], -np.inf)
+
+    def cdf(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        from scipy.special import betaincc
+
+        m = np.asarray(trials, dtype=float)
+        # y is k / m rounded: one part in 1e9 leads back to k for up to 1e9 trials.
+        k = np.floor(m * np.asarray(y, dtype=float) * (1.0 + 1e-9))
+        inner = betaincc(np.maximum(k, 0.0) + 1.0, np.maximum(m - k, 1.0), mu)
+        return np.where(k < 0.0, 0.0, np.where(k >= m, 1.0, inner))
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        mu = np.asarray(mu, dtype=float)
+        m = np.broadcast_to(np.asarray(trials), mu.shape)
+        return rng.binomial(np.rint(m).astype(np.int64), mu) / m
+
+    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        return (weights * np.asarray(y, dtype=float) + 0.5) / (np.asarray(weights) + 1.0)

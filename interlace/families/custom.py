@@ -1,0 +1,286 @@
+"""Families of a user's own functions, those of R's families."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from .base import Family, Rows, gathered
+from .link import Link
+from .link_names import resolve_link
+
+#: What an object must have to serve as a family.
+PROTOCOL = ("link", "linkinv", "mu_eta", "variance", "dev_resids")
+
+#: Step of the central differences, in units of the scale on which the mean changes. Fourth-order
+#: differences on five points then have errors of about 1e-12 (first) and 1e-10 (second derivative).
+STEP = 2e-3
+
+#: Where the inverse link is looked at to learn the range of the mean.
+PROBES = np.array([-30.0, -3.0, -0.3, 0.3, 3.0, 30.0])
+
+
+class CustomFamily(Family):
+    """A family made of an object with the functions of R's families.
+
+    The object has five functions of arrays: ``link(mu)``, ``linkinv(eta)``, ``mu_eta(eta)`` (the
+    derivative of the mean), ``variance(mu)`` and ``dev_resids(y, mu, weights)``. It may also have
+    ``name``, ``valideta(eta)`` and ``validmu(mu)`` (True, False, or an array of them),
+    ``mustart(y, weights)``, ``cdf(y, mu)`` and ``sample(rng, mu)``.
+
+    The score is ``weights * (y - mu) * mu_eta / variance``, the expected weight
+    ``weights * mu_eta**2 / variance``. Observed weights and slopes are derivatives of these,
+    taken numerically row by row. The log-density is ``-dev_resids / 2``: log-likelihoods lack a
+    constant that depends on the response alone, and can be compared between models of one family
+    only. The dispersion is 1.
+
+    Parameters
+    ----------
+    functions : object
+        What has the five functions.
+    link : Link, optional
+        A link to use instead of the object's ``link``, ``linkinv`` and ``mu_eta``.
+
+    Raises
+    ------
+    ArgumentError
+        If one of the five functions is missing.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> from interlace.families import resolve
+    >>> functions = SimpleNamespace(
+    ...     name="poisson by hand",
+    ...     link=np.log,
+    ...     linkinv=np.exp,
+    ...     mu_eta=np.exp,
+    ...     variance=lambda mu: mu,
+    ...     dev_resids=lambda y, mu, wt: 2 * wt * (y * np.log(np.where(y > 0, y, 1) / mu) - y + mu),
+    ... )
+    >>> family = resolve(functions)
+    >>> family
+    CustomFamily('poisson by hand')
+    >>> rows = family.rows(np.zeros(2), np.array([1.0, 3.0]), np.ones(2))
+    >>> rows.score
+    array([0., 2.])
+    """
+
+    links = ()
+    expected_by_default = True
+
+    def __init__(self, functions: object, link: str | Link | None = None):
+        missing = [name for name in PROTOCOL if not callable(getattr(functions, name, None))]
+        if missing:
+            raise ArgumentError(
+                f"a family of your own needs the functions {', '.join(PROTOCOL)}; "
+                f"{type(functions).__name__!r} has no {', '.join(missing)}"
+            )
+        self.functions: Any = functions
+        self._own_link = link is None
+        self.link = _OwnLink(functions) if link is None else resolve_link(link)
+        name = getattr(functions, "name", None) or getattr(functions, "family", None)
+        self.name = name if isinstance(name, str) else type(functions).__name__
+        with np.errstate(all="ignore"):
+            means = np.asarray(self.link.inverse(PROBES), dtype=float)
+        means = means[np.isfinite(means)]
+        self._positive = bool(np.all(means >= 0.0))
+        self._bounded = self._positive and bool(np.all(means <= 1.0))
+
+    def _arguments(self) -> dict[str, Any]:
+        own = {} if self._own_link else {"link": self.link}
+        return {"functions": self.functions, **own}
+
+    def __repr__(self) -> str:
+        return f"CustomFamily({self.name!r})"
+
+    def valid(self, eta: np.ndarray) -> np.ndarray:
+        eta = np.asarray(eta, dtype=float)
+        ok = self.link.valid(eta) if not self._own_link else np.isfinite(eta)
+        mu = self._means(eta)
+        for name, value in (("valideta", eta), ("validmu", mu)):
+            check = getattr(self.functions, name, None)
+            if callable(check) and (name == "validmu" or self._own_link):
+                ok = ok & _each_row(check, value)
+        return ok & np.isfinite(mu)
+
+    def _means(self, eta: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.asarray(self.link.inverse(eta), dtype=float)
+
+    def _unit(self, eta: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Score and expected weight of observations of weight 1; 0 where they are not numbers."""
+        with np.errstate(all="ignore"):
+            mu, slope = self._means(eta), self.mean_slope(eta)
+            ratio = slope / np.asarray(self.functions.variance(mu), dtype=float)
+            score, weight = (y - mu) * ratio, slope * ratio
+        return (
+            np.where(np.isfinite(score), score, 0.0),
+            np.where(np.isfinite(weight), weight, 0.0),
+        )
+
+    def _step(self, eta: np.ndarray) -> np.ndarray:
+        """Steps for the differences: a small part of the way in eta on which the mean changes."""
+        whole = np.maximum(1.0, np.abs(eta))
+        if not self._positive:
+            return STEP * whole
+        with np.errstate(all="ignore"):
+            mu = self._means(eta)
+            near = np.minimum(mu, 1.0 - mu) if self._bounded else mu
+            scale = np.abs(near / self.mean_slope(eta))
+        return STEP * np.where(np.isfinite(scale) & (scale > 0.0), np.minimum(scale, whole), 1.0)
+
+    def rows(
+        self,
+        eta: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        zeta: Sequence[float] | np.ndarray = (),
+        expected: bool = True,
+    ) -> Rows:
+        eta = np.asarray(eta, dtype=float)
+        ok = self.valid(eta)
+        h = self._step(eta)
+        (s2, w2), (s1, w1) = self._unit(eta + 2 * h, y), self._unit(eta + h, y)
+        (t2, v2), (t1, v1) = self._unit(eta - 2 * h, y), self._unit(eta - h, y)
+        score, weight = self._unit(eta, y)
+        with np.errstate(all="ignore"):
+            observed = -(8.0 * (s1 - t1) - (s2 - t2)) / (12.0 * h)
+            if expected:
+                slope = (8.0 * (w1 - v1) - (w2 - v2)) / (12.0 * h)
+            else:
+                weight = observed
+                slope = -(16.0 * (s1 + t1) - (s2 + t2) - 30.0 * score) / (12.0 * h * h)
+            loglik = -0.5 * self.deviance(y, self._means(eta), weights)
+            return gathered(
+                ok,
+                loglik,
+                score * weights,
+                weight * weights,
+                observed * weights,
+                slope * weights,
+                np.empty((0, 3, eta.size)),
+            )
+
+    def constant(
+        self,
+        y: np.ndarray,
+        weights: np.ndarray,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(np.shape(y)), np.empty((0, np.size(y)))
+
+    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        mu = np.asarray(mu, dtype=float)
+        return np.broadcast_to(np.asarray(self.functions.variance(mu), dtype=float), mu.shape)
+
+    def deviance(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        y = np.asarray(y, dtype=float)
+        with np.errstate(all="ignore"):
+            weights = np.broadcast_to(np.asarray(weights, dtype=float), y.shape)
+            return np.asarray(self.functions.dev_resids(y, mu, weights), dtype=float)
+
+    def log_density(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float | None = None,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        return -0.5 * self.deviance(y, mu, trials if weights is None else weights)
+
+    def _optional(self, name: str, purpose: str) -> Callable[..., Any]:
+        function = getattr(self.functions, name, None)
+        if not callable(function):
+            raise ArgumentError(
+                f"family {self.name!r} is one of your own without {name}(...): {purpose} needs it"
+            )
+        return function
+
+    def cdf(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        return self._optional("cdf", "the distribution function, cdf(y, mu),")(y, mu)
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        return self._optional("sample", "simulation, by sample(rng, mu),")(rng, mu)
+
+    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        y = np.asarray(y, dtype=float)
+        if callable(getattr(self.functions, "mustart", None)):
+            weights = np.broadcast_to(np.asarray(weights, dtype=float), y.shape)
+            return np.asarray(self.functions.mustart(y, weights), dtype=float)
+        if self._bounded:
+            return (weights * y + 0.5) / (np.asarray(weights) + 1.0)
+        return np.where(y <= 0.0, 0.1, y) if self._positive else y.copy()
+
+
+class _OwnLink(Link):
+    """The link of a user's functions."""
+
+    def __init__(self, functions: Any):
+        self.functions = functions
+        self.name = "custom"
+
+    def __call__(self, mu: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.asarray(self.functions.link(np.asarray(mu, dtype=float)), dtype=float)
+
+    def derivative(self, mu: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return 1.0 / np.asarray(self.functions.mu_eta(self(mu)), dtype=float)
+
+    def inverse(self, eta: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.asarray(self.functions.linkinv(np.asarray(eta, dtype=float)), dtype=float)
+
+    def inverse_derivatives(
+        self, eta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Mean and first derivative are the user's, the others central differences of them."""
+        eta = np.asarray(eta, dtype=float)
+        h = STEP * np.maximum(1.0, np.abs(eta))
+
+        def slope(x: np.ndarray) -> np.ndarray:
+            value = np.asarray(self.functions.mu_eta(x), dtype=float)
+            return np.broadcast_to(value, x.shape).astype(float)
+
+        with np.errstate(all="ignore"):
+            a2, a1, middle = slope(eta + 2 * h), slope(eta + h), slope(eta)
+            b2, b1 = slope(eta - 2 * h), slope(eta - h)
+            second = (8.0 * (a1 - b1) - (a2 - b2)) / (12.0 * h)
+            third = (16.0 * (a1 + b1) - (a2 + b2) - 30.0 * middle) / (12.0 * h * h)
+        return self.inverse(eta), middle, second, third
+
+    def __repr__(self) -> str:
+        return "a link of your own"
+
+
+def _each_row(check: Callable[..., Any], value: np.ndarray) -> np.ndarray:
+    """The answer of a check of all rows, or of each."""
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(np.asarray(check(value), dtype=bool), value.shape)

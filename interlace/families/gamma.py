@@ -1,0 +1,157 @@
+"""The gamma family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .link import Link
+from .numeric import (
+    LARGEST_EXPONENT,
+    STIRLING_FROM,
+    digamma_rest,
+    log_ratio,
+    root,
+    stirling_rest,
+)
+from .parameter import ZETA_BOUNDS, Precision
+from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
+
+
+class Gamma(Precision, PositiveFamily):
+    """Positive responses with a constant coefficient of variation: V(mu) = mu^2.
+
+    The shape alpha is 1 / dispersion, the scale mu / alpha.
+
+    Parameters
+    ----------
+    link : str or Link, default "inverse"
+        log, identity, sqrt, inverse, inverse_square or power(p).
+    shape : float, optional
+        Fixes the shape; left out, it is estimated.
+
+    Raises
+    ------
+    ArgumentError
+        If the shape is not positive, or the link does not go with positive means.
+
+    Examples
+    --------
+    >>> from interlace.families import Gamma
+    >>> Gamma(link="log")
+    Gamma(link='log')
+    >>> Gamma(shape=4.0).dispersion()
+    0.25
+    """
+
+    name = "gamma"
+    links = POSITIVE_LINKS
+    expected_by_default = False
+    parameter_name = argument = "shape"
+
+    def __init__(self, link: str | Link = "inverse", shape: float | None = None):
+        super().__init__(link, shape)
+
+    def _in_log_mean(
+        self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
+    ) -> InLogMean:
+        d = np.minimum(np.log(y) - nu, LARGEST_EXPONENT)
+        excess = np.expm1(d)
+        ratio, one = np.exp(d), np.ones_like(d)
+        f = InLogMean(d - excess, excess, -ratio, ratio, one, 0.0 * one, self.value(zeta), ())
+        return f._replace(extra=((f.value, f.d1, f.d2, one),) if self.parameters else ())
+
+    def constant(
+        self,
+        y: np.ndarray,
+        weights: np.ndarray,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        shape = np.broadcast_to(np.asarray(self.value(zeta), dtype=float), np.shape(y))
+        value = weights * (_log_peak(shape) - np.log(y))
+        if not self.parameters:
+            return value, np.empty((0, np.size(y)))
+        return value, (weights * _log_peak_slope(shape))[None, :]
+
+    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        return np.square(np.asarray(mu, dtype=float))
+
+    def deviance(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
+        return np.maximum(2.0 * weights * ((y - mu) / mu - log_ratio(y, mu)), 0.0)
+
+    def cdf(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        from scipy.special import gammainc
+
+        y, shape = np.asarray(y, dtype=float), weights * self.value(zeta)
+        return gammainc(shape, shape * np.maximum(y, 0.0) / mu)
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        mu = np.asarray(mu, dtype=float)
+        shape = np.broadcast_to(weights * self.value(zeta), mu.shape)
+        return mu * (rng.standard_gamma(shape) / shape)
+
+    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        return np.array(y, dtype=float)
+
+    def _likeliest(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, start: float) -> float:
+        # The score is zero where log shape - digamma(shape) is half the mean deviance.
+        half = 0.5 * float(np.sum(self.deviance(y, mu, weights)) / np.sum(weights))
+
+        def score(zeta: float) -> tuple[float, float]:
+            shape = np.exp(np.array([zeta]))
+            peak = float(_log_peak_slope(shape)[0])
+            return peak - half * shape[0], _curvature(shape) - half * shape[0]
+
+        return root(score, start, *ZETA_BOUNDS)
+
+
+def _log_peak(shape: np.ndarray) -> np.ndarray:
+    """A log a - a - log-gamma(a), by Stirling's series where the three terms cancel."""
+    from scipy.special import gammaln
+
+    large = np.maximum(shape, STIRLING_FROM)
+    stirling = 0.5 * np.log(large / (2.0 * np.pi)) - stirling_rest(large)
+    small = np.minimum(shape, STIRLING_FROM)
+    direct = small * np.log(small) - small - gammaln(small)
+    return np.where(shape >= STIRLING_FROM, stirling, direct)
+
+
+def _log_peak_slope(shape: np.ndarray) -> np.ndarray:
+    """A (log a - digamma(a)), the derivative of `_log_peak` with respect to log a."""
+    from scipy.special import psi
+
+    large = np.maximum(shape, STIRLING_FROM)
+    small = np.minimum(shape, STIRLING_FROM)
+    direct = small * (np.log(small) - psi(small))
+    return np.where(shape >= STIRLING_FROM, 0.5 + large * digamma_rest(large), direct)
+
+
+def _curvature(shape: np.ndarray) -> float:
+    """The derivative of `_log_peak_slope` with respect to log a."""
+    from scipy.special import polygamma
+
+    trigamma = shape * polygamma(1, shape)
+    return float(((_log_peak_slope(shape) + shape) - shape * trigamma)[0])

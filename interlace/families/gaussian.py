@@ -1,0 +1,140 @@
+"""The Gaussian family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .base import Rows, gathered
+from .link import Link
+from .parameter import Precision
+from .positive import POSITIVE_LINKS
+
+
+class Gaussian(Precision):
+    """Normal responses: V(mu) = 1, the dispersion sigma^2 is 1 / precision.
+
+    Parameters
+    ----------
+    link : str or Link, default "identity"
+        identity, log, sqrt, inverse, inverse_square or power(p).
+    precision : float, optional
+        Fixes the precision 1 / sigma^2; left out, it is estimated.
+
+    Raises
+    ------
+    ArgumentError
+        If the precision is not positive, or the link does not go with the family.
+
+    Examples
+    --------
+    >>> from interlace.families import Gaussian
+    >>> Gaussian(link="log")
+    Gaussian(link='log')
+    >>> Gaussian(precision=0.25).sigma()
+    2.0
+    """
+
+    name = "gaussian"
+    links = POSITIVE_LINKS
+    expected_by_default = False
+    parameter_name = argument = "precision"
+
+    def __init__(self, link: str | Link = "identity", precision: float | None = None):
+        super().__init__(link, precision)
+
+    def rows(
+        self,
+        eta: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        zeta: Sequence[float] | np.ndarray = (),
+        expected: bool = True,
+    ) -> Rows:
+        eta, ok = self._in_range(eta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mu, mu1, mu2, mu3 = self.link.inverse_derivatives(eta)
+            scale = weights * self.value(zeta)
+            residual = y - mu
+            loglik = -0.5 * residual * residual * scale
+            score = residual * mu1 * scale
+            fisher = mu1 * mu1
+            observed = (fisher - residual * mu2) * scale
+            if expected:
+                weight, slope = fisher * scale, 2.0 * mu1 * mu2 * scale
+            else:
+                weight, slope = observed, (3.0 * mu1 * mu2 - residual * mu3) * scale
+            extra = np.empty((len(self.parameters), 3, eta.size))
+            for out in extra:
+                out[0], out[1], out[2] = loglik, score, weight
+            return gathered(ok, loglik, score, weight, observed, slope, extra)
+
+    def constant(
+        self,
+        y: np.ndarray,
+        weights: np.ndarray,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        log_peak = 0.5 * np.log(self.value(zeta) / (2.0 * np.pi))
+        shape = (len(self.parameters), np.size(y))
+        value = np.broadcast_to(weights * log_peak, np.shape(y))
+        return np.array(value), np.array(np.broadcast_to(0.5 * weights, shape))
+
+    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        return np.ones(np.shape(mu))
+
+    def deviance(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        return weights * (np.asarray(y, dtype=float) - mu) ** 2
+
+    def log_density(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float | None = None,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        y, mu = np.broadcast_arrays(np.asarray(y, dtype=float), np.asarray(mu, dtype=float))
+        weights = np.asarray(1.0 if weights is None else weights, dtype=float)
+        with np.errstate(over="ignore"):
+            value = -0.5 * weights * self.value(zeta) * (y - mu) ** 2
+        return value + self.constant(y, weights, 1.0, zeta)[0]
+
+    def cdf(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        from scipy.special import ndtr
+
+        return ndtr((np.asarray(y, dtype=float) - mu) * np.sqrt(weights * self.value(zeta)))
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        return rng.normal(mu, 1.0 / np.sqrt(weights * self.value(zeta)))
+
+    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        y = np.array(y, dtype=float)
+        if self.link.name == "identity":
+            return y
+        # Other links need means away from 0, and above it but for the inverse: a tenth of the mean.
+        least = 0.1 * float(np.mean(np.abs(y))) or 0.1
+        low = (np.abs(y) if self.link.name == "inverse" else y) < least
+        return np.where(low, least, y)

@@ -1,0 +1,118 @@
+"""The inverse Gaussian family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .link import Link
+from .numeric import LARGEST_EXPONENT, exp
+from .parameter import Precision
+from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
+
+
+class InverseGaussian(Precision, PositiveFamily):
+    """Positive responses with a long tail: V(mu) = mu^3, the dispersion is 1 / lambda.
+
+    Parameters
+    ----------
+    link : str or Link, default "inverse_square"
+        log, identity, sqrt, inverse, inverse_square or power(p).
+    lam : float, optional
+        Fixes lambda; left out, it is estimated.
+
+    Raises
+    ------
+    ArgumentError
+        If lambda is not positive, or the link does not go with positive means.
+
+    Examples
+    --------
+    >>> from interlace.families import InverseGaussian
+    >>> InverseGaussian()
+    InverseGaussian(link='inverse_square')
+    >>> InverseGaussian().parameters
+    ('lambda',)
+    """
+
+    name = "inverse_gaussian"
+    links = POSITIVE_LINKS
+    expected_by_default = False
+    parameter_name = "lambda"
+    argument = "lam"
+
+    def __init__(self, link: str | Link = "inverse_square", lam: float | None = None):
+        super().__init__(link, lam)
+
+    def _in_log_mean(
+        self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
+    ) -> InLogMean:
+        d = np.minimum(np.log(y) - nu, LARGEST_EXPONENT)
+        excess, ratio, information = np.expm1(d), np.exp(d), exp(-nu)
+        f = InLogMean(
+            -0.5 * excess * (excess / y),
+            ratio * (excess / y),
+            (1.0 - 2.0 * ratio) * (ratio / y),
+            (4.0 * ratio - 1.0) * (ratio / y),
+            information,
+            -information,
+            self.value(zeta),
+            (),
+        )
+        return f._replace(extra=((f.value, f.d1, f.d2, information),) if self.parameters else ())
+
+    def constant(
+        self,
+        y: np.ndarray,
+        weights: np.ndarray,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        value = 0.5 * weights * (np.log(self.value(zeta) / (2.0 * np.pi)) - 3.0 * np.log(y))
+        half = np.broadcast_to(0.5 * weights, (len(self.parameters), np.size(y)))
+        return value, np.array(half)
+
+    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        return np.asarray(mu, dtype=float) ** 3
+
+    def deviance(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
+        return weights * (y / mu - 1.0) ** 2 / y
+
+    def cdf(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        from scipy.special import log_ndtr, ndtr
+
+        y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
+        lam = weights * self.value(zeta)
+        x = np.where(y > 0.0, y, 1.0)
+        root = np.sqrt(lam / x)
+        value = ndtr(root * (x / mu - 1.0))
+        value = value + np.exp(2.0 * lam / mu + log_ndtr(-root * (x / mu + 1.0)))
+        return np.where(y > 0.0, np.minimum(value, 1.0), 0.0)
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        return rng.wald(mu, weights * self.value(zeta))
+
+    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        return np.array(y, dtype=float)

@@ -1,0 +1,235 @@
+"""The negative binomial family NB2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .base import Rows, gathered
+from .link import Link
+from .links import NegativeBinomialCanonical, unit_inverse
+from .numeric import (
+    log_gamma_difference,
+    logistic,
+    poisson_counts,
+    root,
+    scaled_digamma_difference,
+    y_log_ratio,
+)
+from .parameter import ZETA_BOUNDS, OneParameter, ratio
+from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
+
+
+class NegativeBinomial(OneParameter, PositiveFamily):
+    """Counts more variable than Poisson's, NB2: V(mu) = mu + mu^2 / theta.
+
+    Parameters
+    ----------
+    theta : float, optional
+        Fixes theta; left out, it is estimated.
+    link : str or Link, default "log"
+        log, identity, sqrt, inverse, inverse_square, power(p) or nbcanonical.
+
+    Raises
+    ------
+    ArgumentError
+        If theta is not positive, or the link does not go with counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.families import NegativeBinomial
+    >>> NegativeBinomial()
+    NegativeBinomial(link='log')
+    >>> family = NegativeBinomial(theta=2.0)
+    >>> family.parameters, family.variance(np.array([4.0]))
+    ((), array([12.]))
+    """
+
+    name = "negativebinomial"
+    links = (*POSITIVE_LINKS, "nbcanonical")
+    discrete = True
+    parameter_name = argument = "theta"
+
+    def __init__(self, theta: float | None = None, link: str | Link = "log"):
+        super().__init__(link, theta)
+        if isinstance(self.link, NegativeBinomialCanonical):
+            self.link = NegativeBinomialCanonical(self.parameter)
+            self.inside = -0.5
+
+    @property
+    def _canonical(self) -> bool:
+        return isinstance(self.link, NegativeBinomialCanonical)
+
+    def mean(self, eta: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        if self._canonical:
+            return self.value(zeta) * unit_inverse(np.asarray(eta, dtype=float))[0]
+        return super().mean(eta)
+
+    def mean_slope(self, eta: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        if self._canonical:
+            return self.value(zeta) * unit_inverse(np.asarray(eta, dtype=float))[1]
+        return super().mean_slope(eta)
+
+    def linear_predictor(
+        self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()
+    ) -> np.ndarray:
+        if self._canonical:
+            return -np.log1p(self.value(zeta) / np.asarray(mu, dtype=float))
+        return super().linear_predictor(mu)
+
+    def rows(
+        self,
+        eta: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        zeta: Sequence[float] | np.ndarray = (),
+        expected: bool = True,
+    ) -> Rows:
+        if self._canonical:
+            return self._canonical_rows(eta, y, weights, zeta)
+        return super().rows(eta, y, weights, zeta, expected)
+
+    def _in_log_mean(
+        self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
+    ) -> InLogMean:
+        theta = self.value(zeta)
+        p, q, log_p, log_q = logistic(nu - np.log(theta))
+        pq = p * q
+        d1 = y * q - theta * p
+        d2 = -(y + theta) * pq
+        d3 = d2 * (q - p)
+        information = theta * p
+        extra = (theta * (p + log_q) - y * q, y * pq - information * p, -theta * pq - d3)
+        return InLogMean(
+            y * log_p + theta * log_q,
+            d1,
+            d2,
+            d3,
+            information,
+            information * q,
+            1.0,
+            ((*extra, information * p),) if self.parameters else (),
+        )
+
+    def _canonical_rows(
+        self,
+        eta: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        zeta: Sequence[float] | np.ndarray,
+    ) -> Rows:
+        """With eta = log(mu / (mu + theta)) the score is y - mu and both weights are dmu/deta."""
+        eta, ok = self._in_range(eta)
+        theta = self.value(zeta)
+        odds, odds1, odds2, _ = unit_inverse(eta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            log_q = -np.log1p(odds)
+            weight = weights * theta * odds1
+            extra = np.empty((len(self.parameters), 3, eta.size))
+            for out in extra:
+                out[0], out[1], out[2] = weights * theta * log_q, -weights * theta * odds, weight
+            return gathered(
+                ok,
+                weights * (y * eta + theta * log_q),
+                weights * (y - theta * odds),
+                weight,
+                weight,
+                weights * theta * odds2,
+                extra,
+            )
+
+    def constant(
+        self,
+        y: np.ndarray,
+        weights: np.ndarray,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        from scipy.special import gammaln
+
+        theta = np.broadcast_to(np.asarray(self.value(zeta), dtype=float), np.shape(y))
+        # log-gamma(y + theta) less the larger of log-gamma(theta), log-gamma(y + 1) first
+        from_theta = theta > y + 1.0
+        base = np.where(from_theta, theta, y + 1.0)
+        step = np.where(from_theta, y, theta - 1.0)
+        rest = np.where(from_theta, y + 1.0, theta)
+        value = weights * (log_gamma_difference(base, step) - gammaln(rest))
+        if not self.parameters:
+            return value, np.empty((0, np.size(y)))
+        return value, (weights * scaled_digamma_difference(theta, y))[None, :]
+
+    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+        mu = np.asarray(mu, dtype=float)
+        return mu * (1.0 + mu / self.value(zeta))
+
+    def deviance(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
+        theta = self.value(zeta)
+        saturated = (y + theta) * np.log1p((y - mu) / (mu + theta))
+        return np.maximum(2.0 * weights * (y_log_ratio(y, mu) - saturated), 0.0)
+
+    def cdf(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        from scipy.special import betainc
+
+        y, theta = np.floor(y), self.value(zeta)
+        share = theta / (theta + np.asarray(mu, dtype=float))
+        return np.where(y < 0.0, 0.0, betainc(theta, np.maximum(y, 0.0) + 1.0, share))
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        mu = np.asarray(mu, dtype=float)
+        theta = np.broadcast_to(self.value(zeta), mu.shape)
+        return poisson_counts(rng, mu * (rng.standard_gamma(theta) / theta))
+
+    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        y = np.asarray(y, dtype=float)
+        return np.where(y == 0.0, 1.0 / 6.0, y)
+
+    def start_eta(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        mu = self.start_mean(y, weights)
+        if not self._canonical:
+            return self.link(mu)
+        # Any theta does that depends on the data alone: that of the counts about their own mean.
+        center = np.full(np.shape(y), max(float(np.mean(mu)), 0.1))
+        return self.linear_predictor(mu, self.start_zeta(y, center, weights))
+
+    def _moment(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> float:
+        excess = np.sum(weights * ((y - mu) ** 2 - mu))
+        # Counts less variable than Poisson's have no theta: start from a mild excess instead.
+        least = 1e-2 * np.sum(weights * mu)
+        return ratio(float(np.sum(weights * mu * mu)), float(max(excess, least)))
+
+    def _likeliest(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, start: float) -> float:
+        from scipy.special import polygamma
+
+        def score(zeta: float) -> tuple[float, float]:
+            """The derivative of the log-likelihood in zeta, and its derivative."""
+            theta = float(np.exp(zeta))
+            p, q, _, log_q = logistic(np.log(mu) - zeta)
+            first = scaled_digamma_difference(np.array(theta), y) + theta * (p + log_q) - y * q
+            curved = theta * theta * (polygamma(1, y + theta) - polygamma(1, theta))
+            second = first + curved + theta * p * p + y * q * q
+            return float(np.sum(weights * first)), float(np.sum(weights * second))
+
+        return root(score, start, *ZETA_BOUNDS)

@@ -1,0 +1,150 @@
+"""Families with one positive parameter beside the mean, estimated or fixed."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ArgumentTypeError
+from .base import Family
+from .link import Link
+
+#: Bounds of zeta where it is estimated alone, at fixed means: beyond them a parameter counts as
+#: 0 or infinite. A negative binomial with theta = exp(23) = 1e10 and mean 1 is Poisson to 1e-10.
+ZETA_BOUNDS = (-23.0, 23.0)
+
+
+class OneParameter(Family):
+    """A family with one positive parameter, which is estimated unless it is given.
+
+    Attributes
+    ----------
+    parameter : float or None
+        The value at which the parameter is fixed; None where it is estimated.
+    """
+
+    #: What the parameter is called in `parameters`, and as an argument of the constructor.
+    parameter_name: str
+    argument: str
+
+    def __init__(self, link: str | Link, parameter: float | None):
+        super().__init__(link)
+        if parameter is not None:
+            call = f"{type(self).__name__}({self.argument}=...)"
+            if isinstance(parameter, bool) or not isinstance(parameter, (int, float, np.number)):
+                raise ArgumentTypeError(
+                    f"{call} must be a number, or None to estimate it; got {parameter!r}"
+                )
+            if not 0.0 < parameter < np.inf:
+                raise ArgumentError(
+                    f"{call} must be positive and finite, or None to estimate it; got {parameter!r}"
+                )
+            parameter = float(parameter)
+        self.parameter = parameter
+        self.parameters = (self.parameter_name,) if parameter is None else ()
+
+    def value(self, zeta: Sequence[float] | np.ndarray = ()) -> Any:
+        """The parameter itself.
+
+        Parameters
+        ----------
+        zeta : array (1,) or (1, n)
+            Its logarithm, where it is estimated; empty where it is fixed.
+
+        Returns
+        -------
+        float or array (n,)
+            The parameter, for all rows or for each.
+
+        Raises
+        ------
+        ArgumentError
+            If the parameter is estimated and `zeta` is empty.
+        """
+        if self.parameter is not None:
+            return self.parameter
+        if len(zeta) != 1:
+            raise ArgumentError(
+                f"family {self.name!r} estimates its {self.parameter_name}: zeta must hold one "
+                f"value, the logarithm of {self.parameter_name}; got {len(zeta)} values. "
+                f"To fix it: {type(self).__name__}({self.argument}=...)"
+            )
+        return np.exp(zeta[0])
+
+    @abstractmethod
+    def _moment(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> float:
+        """The parameter at which a variance of the response meets its expectation."""
+
+    @abstractmethod
+    def _likeliest(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, start: float) -> float:
+        """The logarithm of the parameter that maximises the likelihood at given means."""
+
+    def start_zeta(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+    ) -> np.ndarray:
+        if not self.parameters:
+            return np.empty(0)
+        y, mu, weights = np.broadcast_arrays(y, mu, np.asarray(weights, dtype=float))
+        value = self._moment(y, mu, weights)
+        return np.clip(np.log([value]), *ZETA_BOUNDS)
+
+    def update_zeta(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float = 1.0,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        if not self.parameters:
+            return np.empty(0)
+        y, mu, weights = np.broadcast_arrays(y, mu, np.asarray(weights, dtype=float))
+        start = zeta[0] if len(zeta) else self.start_zeta(y, mu, weights)[0]
+        return np.clip([self._likeliest(y, mu, weights, float(start))], *ZETA_BOUNDS)
+
+    def with_parameter(self, value: float | None) -> Family:
+        """The same family with its parameter fixed, or to be estimated.
+
+        Parameters
+        ----------
+        value : float or None
+            The parameter itself (not its logarithm); None to estimate it.
+
+        Returns
+        -------
+        Family
+            A new family.
+        """
+        return type(self)(**{**self._arguments(), self.argument: value})
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"link": self.link, self.argument: self.parameter}
+
+
+class Precision(OneParameter):
+    """A family whose parameter, 1 / dispersion, multiplies the log-density but its constant."""
+
+    def dispersion(self, zeta: Sequence[float] | np.ndarray = ()) -> float:
+        return 1.0 / self.value(zeta)
+
+    def _moment(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> float:
+        pearson = np.sum(weights * (y - mu) ** 2 / self.variance(mu))
+        return float(ratio(np.sum(weights), pearson))
+
+    def _likeliest(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, start: float) -> float:
+        return float(np.log(ratio(np.sum(weights), np.sum(self.deviance(y, mu, weights)))))
+
+
+def ratio(numerator: float, denominator: float) -> float:
+    """A positive ratio, within `ZETA_BOUNDS` on the log scale also where it is 0/0 or 1/0."""
+    lower, upper = np.exp(ZETA_BOUNDS)
+    if not denominator > lower * numerator / upper:
+        return upper
+    return float(np.clip(numerator / denominator, lower, upper))

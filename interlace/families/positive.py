@@ -1,0 +1,104 @@
+"""Families of positive means: what they share is the chain rule from log mu to eta."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .base import Family, Rows, gathered
+
+POSITIVE_LINKS = ("log", "identity", "sqrt", "inverse", "inverse_square", "power")
+
+
+class InLogMean(NamedTuple):
+    """The log-density of one observation of weight 1 as a function of nu = log mu.
+
+    Everything is to be multiplied by `scale`, last of all: what overflows then is a true overflow,
+    never infinity times zero. Each of the triples in `extra` holds the derivatives of the value,
+    of `d1`, `d2` and of `information` with respect to one parameter on the log scale.
+    """
+
+    value: np.ndarray
+    d1: np.ndarray
+    d2: np.ndarray
+    d3: np.ndarray
+    information: np.ndarray
+    information1: np.ndarray
+    scale: np.ndarray | float
+    extra: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], ...]
+
+
+class PositiveFamily(Family):
+    """A family whose mean is positive, written as a function of log mu."""
+
+    def valid(self, eta: np.ndarray) -> np.ndarray:
+        # Of the links, "identity" and "inverse" alone have an eta that gives a negative mean.
+        positive = np.asarray(eta) > 0.0
+        return self.link.valid(eta) & (positive | (self.link.name not in ("identity", "inverse")))
+
+    @abstractmethod
+    def _in_log_mean(
+        self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
+    ) -> InLogMean:
+        """The log-density without its constant, and its derivatives in nu = log mu."""
+
+    def rows(
+        self,
+        eta: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        zeta: Sequence[float] | np.ndarray = (),
+        expected: bool = True,
+    ) -> Rows:
+        eta, ok = self._in_range(eta)
+        nu, nu1, nu2, nu3 = self.link.log_mean(eta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            f = self._in_log_mean(nu, y, zeta)
+            score = f.d1 * nu1
+            observed = -(f.d2 * nu1 * nu1 + f.d1 * nu2)
+            if expected:
+                weight = f.information * nu1 * nu1
+                slope = (f.information1 * nu1 * nu1 + 2.0 * f.information * nu2) * nu1
+            else:
+                weight = observed
+                slope = -((f.d3 * nu1 * nu1 + 3.0 * f.d2 * nu2) * nu1 + f.d1 * nu3)
+            extra = np.empty((len(self.parameters), 3, nu.size))
+            for out, (value, d1, d2, information) in zip(extra, f.extra, strict=True):
+                out[0] = value
+                out[1] = d1 * nu1
+                out[2] = information * nu1 * nu1 if expected else -(d2 * nu1 * nu1 + d1 * nu2)
+            scale = weights * f.scale
+            return gathered(
+                ok,
+                f.value * scale,
+                score * scale,
+                weight * scale,
+                observed * scale,
+                slope * scale,
+                extra * scale,
+            )
+
+    def log_density(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        weights: np.ndarray | float | None = None,
+        trials: np.ndarray | float = 1.0,
+        zeta: Sequence[float] | np.ndarray = (),
+    ) -> np.ndarray:
+        y, mu, weights = np.broadcast_arrays(
+            np.asarray(y, dtype=float),
+            np.asarray(mu, dtype=float),
+            np.asarray(1.0 if weights is None else weights, dtype=float),
+        )
+        possible = (y >= 0.0) if self.discrete else (y > 0.0)
+        possible = possible & ((mu > 0.0) | (y == 0.0)) & (mu >= 0.0) & (mu < np.inf)
+        y = np.where(possible, y, 1.0)
+        nu = np.log(np.where(possible & (mu > 0.0), mu, np.finfo(float).tiny))
+        with np.errstate(over="ignore"):
+            f = self._in_log_mean(nu, y, zeta)
+            value = weights * f.scale * f.value + self.constant(y, weights, 1.0, zeta)[0]
+        return np.where(possible, value, -np.inf)
