@@ -13,7 +13,7 @@ from .covariance.structures import SINGULAR_TOLERANCE
 from .design import build
 from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning, warn
 from .expressions import caller_names
-from .fit import Fit, fit_design
+from .fit import BaseFit, fit_design
 from .optimize import OPTIMIZERS
 from .result import LMMResult
 
@@ -106,8 +106,8 @@ def fit(
     1743.628
     """
     method = _method(method)
-    _one_of("optimizer", optimizer, tuple(OPTIMIZERS))
-    _one_of("backend", backend, BACKENDS)
+    one_of("optimizer", optimizer, tuple(OPTIMIZERS))
+    one_of("backend", backend, BACKENDS)
     clock = perf_counter()
     design = build(
         formula,
@@ -126,7 +126,7 @@ def fit(
         design,
         reml=method == "REML",
         optimizer=optimizer,
-        theta0=_start(theta0, design),
+        theta0=start_of(theta0, design),
         backend=None if backend == "auto" else backend,
         seconds=seconds,
     )
@@ -329,7 +329,7 @@ def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) ->
     return fit(formula, data, **arguments)
 
 
-def warn_if_not_converged(fitted: Fit) -> None:
+def warn_if_not_converged(fitted: BaseFit) -> None:
     """One warning, with the verdict's own words, when the optimum cannot be relied on."""
     if fitted.optimum.verdict in ("not converged", "not identified"):
         warn(fitted.optimum.message, ConvergenceWarning)
@@ -341,7 +341,8 @@ def _method(method: Any) -> str:
     raise _bad_choice("method", method, METHODS)
 
 
-def _one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
+    """Refuse a choice that is not among the allowed ones."""
     if not isinstance(value, str) or value not in allowed:
         raise _bad_choice(name, value, allowed)
 
@@ -351,7 +352,8 @@ def _bad_choice(name: str, value: Any, allowed: Sequence[str]) -> ArgumentError:
     return ArgumentError(text) if isinstance(value, str) else ArgumentTypeError(text)
 
 
-def _start(theta0: Any, design) -> np.ndarray | None:
+def start_of(theta0: Any, design) -> np.ndarray | None:
+    """theta0 as an array, checked against the design."""
     if theta0 is None:
         return None
     names = CovarianceModel.of(design).theta_names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,8 +18,127 @@ from .objective import LMMObjective, Solution
 from .optimize import Optimum, minimise
 
 
+class BaseFit(ABC):
+    """What every fitted mixed model can be asked, whatever its likelihood.
+
+    Attributes
+    ----------
+    design : Design
+        Data and names.
+    covariance : CovarianceModel
+        theta <-> templates.
+    optimum : Optimum
+        What the optimiser did, with the certificate.
+    """
+
+    design: Design
+    covariance: CovarianceModel
+    method: str
+    optimum: Optimum
+    seconds: dict[str, float]
+    optimizer: str
+    backend: str
+
+    @property
+    @abstractmethod
+    def theta(self) -> np.ndarray:
+        """Relative covariance parameters, lme4's order and scale, (n_theta,)."""
+
+    @property
+    @abstractmethod
+    def T(self) -> tuple[np.ndarray, ...]:
+        """Template of each grouping factor, (k_b, k_b)."""
+
+    @property
+    @abstractmethod
+    def beta(self) -> np.ndarray:
+        """Fixed-effects coefficients, (p,)."""
+
+    @property
+    @abstractmethod
+    def cov_beta(self) -> np.ndarray:
+        """Their covariance matrix, (p, p)."""
+
+    @property
+    @abstractmethod
+    def sigma(self) -> float:
+        """Residual standard deviation, or what takes its place."""
+
+    @property
+    def re_scale(self) -> float:
+        """Standard deviations of random effects are this times those of T T'."""
+        return self.sigma
+
+    @property
+    @abstractmethod
+    def u(self) -> tuple[np.ndarray, ...]:
+        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
+
+    @property
+    def criterion(self) -> float:
+        """-2 log-likelihood (ML) or REML criterion."""
+        return self.optimum.value
+
+    @property
+    def is_reml(self) -> bool:
+        """Fitted by REML."""
+        return self.method == "REML"
+
+    @property
+    def n(self) -> int:
+        """Rows used."""
+        return self.design.X.shape[0]
+
+    @property
+    def p(self) -> int:
+        """Fixed-effects coefficients."""
+        return self.design.X.shape[1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Estimated parameters: coefficients, theta and sigma (lme4's df)."""
+        return self.p + self.theta.size + 1
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood, or the restricted one (-criterion / 2)."""
+        return -0.5 * self.criterion
+
+    @property
+    def x(self) -> np.ndarray:
+        """The parameters as the objective takes them."""
+        return self.optimum.x
+
+    @cached_property
+    def b(self) -> tuple[np.ndarray, ...]:
+        """Conditional modes, (l_b, k_b) per grouping factor."""
+        return tuple(u @ T.T for u, T in zip(self.u, self.T, strict=True))
+
+    @cached_property
+    def fixed_part(self) -> np.ndarray:
+        """X beta plus the offset, (n,)."""
+        eta = self.design.X @ self.beta
+        return eta if self.design.offset is None else eta + self.design.offset
+
+    @cached_property
+    def random_part(self) -> np.ndarray:
+        """Z b, (n,)."""
+        out = np.zeros(self.n)
+        for factor, b in zip(self.design.factors, self.b, strict=True):
+            if b.shape[1] == 1 and factor.Z.strides == (0, 0):
+                out += b[:, 0][factor.codes]
+            else:
+                out += np.einsum("ij,ij->i", factor.Z, b[factor.codes])
+        return out
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Fitted means, random effects included, (n,)."""
+        return self.fixed_part + self.random_part
+
+
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(BaseFit):
     """A fitted linear mixed model.
 
     Attributes
@@ -95,68 +215,6 @@ class Fit:
         """Spherical conditional modes, (l_b, k_b) per grouping factor."""
         return self.solution.u
 
-    @property
-    def criterion(self) -> float:
-        """-2 log-likelihood (ML) or REML criterion."""
-        return self.optimum.value
-
-    @property
-    def is_reml(self) -> bool:
-        """Fitted by REML."""
-        return self.method == "REML"
-
-    @property
-    def n(self) -> int:
-        """Rows used."""
-        return self.design.X.shape[0]
-
-    @property
-    def p(self) -> int:
-        """Fixed-effects coefficients."""
-        return self.design.X.shape[1]
-
-    @property
-    def n_parameters(self) -> int:
-        """Estimated parameters: coefficients, theta and sigma (lme4's df)."""
-        return self.p + self.theta.size + 1
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood, or the restricted one (-criterion / 2)."""
-        return -0.5 * self.criterion
-
-    @property
-    def x(self) -> np.ndarray:
-        """theta as the objective takes it."""
-        return self.optimum.x
-
-    @cached_property
-    def b(self) -> tuple[np.ndarray, ...]:
-        """Conditional modes, (l_b, k_b) per grouping factor."""
-        return tuple(u @ T.T for u, T in zip(self.u, self.T, strict=True))
-
-    @cached_property
-    def fixed_part(self) -> np.ndarray:
-        """X beta plus the offset, (n,)."""
-        eta = self.design.X @ self.beta
-        return eta if self.design.offset is None else eta + self.design.offset
-
-    @cached_property
-    def random_part(self) -> np.ndarray:
-        """Z b, (n,)."""
-        out = np.zeros(self.n)
-        for factor, b in zip(self.design.factors, self.b, strict=True):
-            if b.shape[1] == 1 and factor.Z.strides == (0, 0):
-                out += b[:, 0][factor.codes]
-            else:
-                out += np.einsum("ij,ij->i", factor.Z, b[factor.codes])
-        return out
-
-    @property
-    def fitted(self) -> np.ndarray:
-        """Fitted values, random effects included, (n,)."""
-        return self.fixed_part + self.random_part
-
 
 def fit_design(
     design: Design,
@@ -220,7 +278,7 @@ def fit_objective(
         seconds=seconds,
         optimizer=optimizer,
         backend=objective.marginal.backend,
-        theta_scale=objective.x_scale,
+        theta_scale=objective.scale.x_scale,
         _objective=objective,
     )
 

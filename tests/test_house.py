@@ -25,12 +25,12 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(["linalg"], 3),
     **dict.fromkeys(["objective"], 4),
     **dict.fromkeys(["optimize"], 5),
-    **dict.fromkeys(["fit"], 6),
+    **dict.fromkeys(["fit", "fit_glm", "fit_glmm"], 6),
     **dict.fromkeys(
         ["inference", "predict", "simulate", "diagnostics", "tables", "show", "plots"], 7
     ),
-    **dict.fromkeys(["result"], 8),
-    **dict.fromkeys(["api", "interop"], 9),
+    **dict.fromkeys(["mixed_result", "result", "glm_result", "glmm_result"], 8),
+    **dict.fromkeys(["api", "api_glm", "api_glmm", "interop"], 9),
     **dict.fromkeys(["__init__", "__main__"], 10),
 }
 

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 NOT_ASKED = np.empty(0)
+# Central differences of an exact gradient: truncation (h^2) and rounding (eps / h) balance near
+# eps^(1/3).
+DIFFERENCE_STEP = 6e-6
 
 
 class Evaluation(NamedTuple):
@@ -35,6 +38,10 @@ class Evaluation(NamedTuple):
 class Objective(ABC):
     """A criterion to minimise over an unconstrained vector ``x``."""
 
+    #: Whether ``evaluate(x, 2)`` costs little more than a gradient at every x; otherwise an
+    #: optimiser asks for it once and builds its own from gradients.
+    curvature_is_cheap: bool = True
+
     @abstractmethod
     def start(self) -> np.ndarray:
         """Where to start, (n,)."""
@@ -58,3 +65,14 @@ class Objective(ABC):
     @abstractmethod
     def null_directions(self, x: np.ndarray) -> list[str]:
         """What lies on a boundary at x, in words; empty if nothing does."""
+
+    def hessian(self, x: np.ndarray) -> np.ndarray:
+        """The Hessian at x, by central differences of the exact gradient, (n, n)."""
+        H = np.empty((x.size, x.size))
+        for i in range(x.size):
+            step = np.zeros(x.size)
+            step[i] = DIFFERENCE_STEP * max(1.0, abs(x[i]))
+            up = self.evaluate(x + step, order=1).gradient
+            down = self.evaluate(x - step, order=1).gradient
+            H[i] = (up - down) / (2.0 * step[i])
+        return 0.5 * (H + H.T)

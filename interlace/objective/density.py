@@ -230,7 +230,7 @@ class FamilyDensity(ConditionalDensity):
         return out
 
     def start(self, eta: np.ndarray) -> np.ndarray:
-        mu = self.family.link.inverse(eta)
+        mu = self.family.mean(eta, np.zeros(self.n_zeta))
         return np.asarray(
             self.family.start_zeta(self.y, mu, self.weights, self.trials), dtype=np.float64
         ).reshape(self.n_zeta)

@@ -16,7 +16,7 @@ from ..covariance import CovarianceModel
 from ..linalg.standard import intercept_column, standard_columns, standardise
 from ..linalg.weighted import WeightedDesign
 from .base import NOT_ASKED, Evaluation, Objective
-from .density import ConditionalDensity, FamilyDensity
+from .density import FamilyDensity
 from .irls import IRLS, irls, weighted_gram
 from .modes import MAX_WIDTH, LevelModes, Modes, PenalisedIRLS, Point, times_templates
 from .parameters import ThetaScale
@@ -160,6 +160,8 @@ class LaplaceObjective(Objective):
     backend : str or None
         Forces a back end of the factorisation.
     """
+
+    curvature_is_cheap = False
 
     def __init__(
         self,

@@ -22,14 +22,9 @@ from ..linalg.marginal import Marginal
 from ..linalg.moments import moment_start
 from ..linalg.onefactor import OneFactorMarginal
 from .base import NOT_ASKED, Evaluation, Objective
+from .parameters import ThetaScale
 
 LOG_2PI = float(np.log(2.0 * np.pi))
-# A diagonal entry of the scaled template this near zero is put on it if that does not raise the
-# criterion: lme4's boundary.tol.
-SNAP_TOLERANCE = 1e-5
-# Central differences of the exact gradient where the traces of the Hessian cannot be formed:
-# truncation (h^2) and rounding (eps / h) balance near eps^(1/3).
-DIFFERENCE_STEP = 6e-6
 
 
 class _Profile(NamedTuple):
@@ -101,13 +96,7 @@ class LMMObjective(Objective):
         self.reml = reml
         self.marginal = make_marginal(cross, backend) if marginal is None else marginal
         self.df = cross.n - cross.p if reml else cross.n
-        entry_scale = np.concatenate(cross.z_scale)
-        starts = np.cumsum([0, *(len(s) for s in cross.z_scale)])
-        self.entry_scale = entry_scale[starts[covariance.factor] + covariance.row]
-        # For structures whose parameters are entries of T the optimiser sees them on the scale
-        # of standardised covariates; others keep their own parameters.
-        self.x_scale = self.entry_scale if covariance.identity else np.ones(covariance.n_theta)
-        self._bounded = covariance.lower_bounds() == 0.0
+        self.scale = ThetaScale(covariance, cross.z_scale)
         std = cross.standardisation
         self._constant = -cross.log_weights - (2.0 * std.logdet if reml else 0.0)
         self._fused = self._compiled()
@@ -131,39 +120,31 @@ class LMMObjective(Objective):
 
     def theta(self, x: np.ndarray) -> np.ndarray:
         """theta of x."""
-        return x / self.x_scale
+        return self.scale.theta(x)
 
     def x(self, theta: np.ndarray) -> np.ndarray:
         """x of theta."""
-        return np.asarray(theta, dtype=float) * self.x_scale
+        return self.scale.x(theta)
 
     def start(self) -> np.ndarray:
-        cov = self.covariance
-        if not cov.identity:
-            return self.x(cov.start())
-        moments = np.concatenate(moment_start(self.cross))
-        starts = np.cumsum([0, *cov.widths])
-        return np.where(cov.row == cov.col, moments[starts[cov.factor] + cov.row], 0.0)
+        if not self.covariance.identity:
+            return self.scale.start(NOT_ASKED)
+        return self.scale.start(np.concatenate(moment_start(self.cross)) ** 2)
 
     def lower_bounds(self) -> np.ndarray:
-        return self.covariance.lower_bounds() * self.x_scale
+        return self.scale.lower_bounds()
 
     def canonical(self, x: np.ndarray) -> np.ndarray:
-        if self.covariance.identity and (x[self._bounded] > 0.0).all():
-            return x
-        return self.x(self.covariance.canonical(self.theta(x)))
+        return self.scale.canonical(x)
 
     def snap(self, x: np.ndarray) -> np.ndarray:
-        near = self._bounded & (np.abs(x) < SNAP_TOLERANCE)
-        return np.where(near, 0.0, x) if near.any() else x
+        return self.scale.snap(x)
 
     def null_directions(self, x: np.ndarray) -> list[str]:
         return self.covariance.null_directions(self.theta(x))
 
     def _templates(self, x: np.ndarray) -> list[np.ndarray]:
-        if self.covariance.identity:
-            return self.covariance.templates(x)
-        return self.covariance.templates(self.theta(x), self.entry_scale)
+        return self.scale.templates(x)
 
     # -- the criterion ----------------------------------------------------------------------
 
@@ -188,17 +169,11 @@ class LMMObjective(Objective):
         if order == 0:
             return Evaluation(profile.value)
         N, PP = self._level_matrices(profile)
-        cov = self.covariance
         gradient = self._slope(T, N)
         curvature, exact = NOT_ASKED, False
         if order == 2:
             curvature, exact = self._curvature(T, profile, N, PP)
-        if not cov.identity:
-            scale = self.entry_scale
-            gradient = gradient * scale
-            if order == 2:
-                curvature = curvature * scale[:, None] * scale
-            gradient, curvature = cov.pull_back(self.theta(x), gradient, curvature)
+        gradient, curvature = self.scale.pull_back(x, gradient, curvature)
         return Evaluation(profile.value, gradient, curvature, exact)
 
     def _profile(self, logdet: float, K: np.ndarray) -> _Profile:
@@ -326,28 +301,12 @@ class LMMObjective(Objective):
         D = self._derivatives(T)
         trace = self.marginal.traces(D, profile.C if self.reml else None)
         if trace is None:
-            return self._differenced_hessian(x)
+            return super().hessian(x)
         N, PP = self._level_matrices(profile)
         a, Y = self._moments(D, PP, profile)
         AI = self._average_information(D, a, Y, profile)
         H = self._hessian_of(self._known_part(N), AI, a, trace, profile)
-        cov = self.covariance
-        if cov.identity:
-            return H
-        scale = self.entry_scale
-        return cov.pull_back(self.theta(x), self._slope(T, N) * scale, H * scale[:, None] * scale)[
-            1
-        ]
-
-    def _differenced_hessian(self, x: np.ndarray) -> np.ndarray:
-        H = np.empty((x.size, x.size))
-        for i in range(x.size):
-            step = np.zeros(x.size)
-            step[i] = DIFFERENCE_STEP * max(1.0, abs(x[i]))
-            up = self.evaluate(x + step, order=1).gradient
-            down = self.evaluate(x - step, order=1).gradient
-            H[i] = (up - down) / (2.0 * step[i])
-        return 0.5 * (H + H.T)
+        return self.scale.pull_back(x, self._slope(T, N), H)[1]
 
     def variance_derivatives(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """d r^2 / d theta_i = -a_i, and X'V^{-1}V_iV^{-1}X, on the scale of the data.
@@ -364,11 +323,10 @@ class LMMObjective(Objective):
         a, Y = self._moments(self._derivatives(T), PP, profile)
         p = self.cross.p
         Y = Y[:, :p, :p]
-        cov = self.covariance
-        if not cov.identity:
-            a = cov.pull_back(self.theta(x), a * self.entry_scale)[0]
-            flat = (Y * self.entry_scale[:, None, None]).reshape(len(Y), -1)
-            columns = [cov.pull_back(self.theta(x), column)[0] for column in flat.T]
+        if not self.covariance.identity:
+            a = self.scale.pull_back(x, a, NOT_ASKED)[0]
+            flat = Y.reshape(len(Y), -1)
+            columns = [self.scale.pull_back(x, column, NOT_ASKED)[0] for column in flat.T]
             Y = np.stack(columns, axis=1).reshape(-1, p, p)
         return -a, Y
 

@@ -10,6 +10,7 @@ from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
 from .newton import newton, trust_step
 from .optimum import Optimum
+from .quasi import quasi_newton
 
 # L-BFGS-B stops on the gradient of the criterion, which is exact: values are too noisy to ask.
 LBFGSB_GRADIENT = 1e-7
@@ -48,7 +49,9 @@ def minimise(
     x, here, log = OPTIMIZERS[optimizer](counted, x0)
     canonical = objective.canonical(x)
     if canonical is not x and (canonical != x).any():
-        x, here = canonical, counted.evaluate(canonical)
+        x, here = canonical, _mirrored(counted, here, x, canonical)
+    if not (here.exact or objective.curvature_is_cheap):
+        here = here._replace(curvature=objective.hessian(x), exact=True)
     return Optimum(
         x=x,
         value=here.value,
@@ -61,12 +64,26 @@ def minimise(
     )
 
 
+def _mirrored(objective: Objective, here: Evaluation, x: np.ndarray, there: np.ndarray):
+    """What was known of x, at its equivalent: where only signs differ the derivatives follow."""
+    if not np.array_equal(np.abs(x), np.abs(there)):
+        return objective.evaluate(there)
+    sign = np.where(np.signbit(x) == np.signbit(there), 1.0, -1.0)
+    return here._replace(
+        gradient=here.gradient * sign, curvature=here.curvature * sign[:, None] * sign
+    )
+
+
 class _Counted(Objective):
     """An objective that counts its evaluations."""
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
+        self.curvature_is_cheap = objective.curvature_is_cheap
         self.count = 0
+
+    def hessian(self, x: np.ndarray) -> np.ndarray:
+        return self._objective.hessian(x)
 
     def start(self) -> np.ndarray:
         return self._objective.start()
@@ -151,8 +168,12 @@ def _bobyqa_once(
         return min(log, key=lambda point: point[1])[0]
 
 
+def _newton(objective: Objective, x0: np.ndarray) -> _Run:
+    return (newton if objective.curvature_is_cheap else quasi_newton)(objective, x0)
+
+
 OPTIMIZERS: dict[str, Callable[[Objective, np.ndarray], _Run]] = {
-    "newton": newton,
+    "newton": _newton,
     "lbfgsb": _lbfgsb,
     "bobyqa": _bobyqa,
 }

@@ -6,13 +6,16 @@ to the end, then its share of log|M| and of the gradient is formed, while its ro
 """
 
 from libc.stdint cimport int64_t
-from libc.math cimport NAN
 from libc.stdlib cimport free, malloc
 
 include "density.pxi"
 
 # Newton's decrement at which the mode is exact in double precision
-cdef double DECREMENT = 1e-20
+cdef double DECREMENT = 1e-24
+# ... at which a further step that does not lower it is rounding
+cdef double ROUNDING = 1e-16
+# ... and at which it still serves when the steps are used up
+cdef double LOOSE = 1e-8
 cdef int MAX_STEPS = 100
 cdef int MAX_HALVINGS = 40
 
@@ -58,6 +61,7 @@ cdef inline void invert(double* L, double* S, Py_ssize_t k) noexcept nogil:
 
 
 def laplace(int family, int link, double power, double par, bint expected, int order,
+            bint frozen,
             const int64_t[::1] starts, const double[:, ::1] Z, const double[:, ::1] T,
             const double[::1] eta0, const double[::1] y, const double[::1] weights,
             const double[::1] log_y, double[:, ::1] U, double[::1] eta, double[::1] w,
@@ -72,7 +76,9 @@ def laplace(int family, int link, double power, double par, bint expected, int o
     ``dT`` (k, k), in the template. ``S_levels`` (levels, k, k) receives M_l^{-1}, ``H_levels``
     the inverse of the observed information, where they have any levels.
 
-    Returns the number of passes over rows, or -1 - l if level l has no mode.
+    With ``frozen`` the modes are taken as given: no step is made.
+
+    Returns the number of visits to a row, or -1 - l if level l has no mode.
     """
     cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], l, longest = 0
     cdef Py_ssize_t i, j, a, b, c, begin, end
@@ -139,6 +145,7 @@ def laplace(int family, int link, double power, double par, bint expected, int o
                 u[a] = U[l, a]
                 step[a] = 0.0
             before = -INFINITY
+            lam = INFINITY
             halving = 0
             iteration = 0
             kind.expected = False
@@ -211,11 +218,16 @@ def laplace(int family, int link, double power, double par, bint expected, int o
                     for a in range(k):
                         step[a] = g[a]
                     solve(M, step, k)
+                    s = lam
                     lam = 0.0
                     for a in range(k):
                         lam += step[a] * g[a]
-                    if lam < DECREMENT * (1.0 + fabs(value)) or iteration >= MAX_STEPS:
-                        ok = lam < 1e-8 * (1.0 + fabs(value))
+                    if frozen or lam < DECREMENT * (1.0 + fabs(value)):
+                        break
+                    if lam < ROUNDING * (1.0 + fabs(value)) and lam > 0.25 * s:
+                        break
+                    if iteration >= MAX_STEPS:
+                        ok = lam < LOOSE * (1.0 + fabs(value))
                         break
                 for a in range(k):
                     u[a] += step[a]

@@ -1,0 +1,227 @@
+"""The front door of generalised linear mixed models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from .api import BACKENDS, one_of, start_of, warn_if_not_converged
+from .design import build
+from .errors import ArgumentError, ArgumentTypeError, FormulaError
+from .expressions import caller_names
+from .optimize import OPTIMIZERS
+
+# A linear model does not pay for what only generalised ones need: imported when first fitted.
+if TYPE_CHECKING:
+    from .glmm_result import GLMMResult
+
+#: lme4's limit on quadrature nodes.
+MAX_NODES = 100
+LAPLACE = ("expected", "observed")
+
+
+def glmer(
+    formula: str,
+    data: Any,
+    family: Any,
+    groups: str | Sequence[str] | None = None,
+    random: str | Sequence[str] | None = None,
+    weights: Any = None,
+    optimizer: str = "newton",
+    theta0: Any = None,
+    nAGQ: int = 1,
+    offset: Any = None,
+    *,
+    link: Any = None,
+    laplace: str | None = None,
+    contrasts: Mapping[str, Any] | None = None,
+    subset: Any = None,
+    na_action: str = "omit",
+    backend: str = "auto",
+) -> GLMMResult:
+    """Fit a generalised linear mixed model by maximum likelihood.
+
+    Parameters
+    ----------
+    formula : str
+        lme4's grammar: ``"y ~ x + (1 | g)"``, ``"cbind(k, n - k) ~ x + (1 | g)"``,
+        ``"k / n ~ x"``; the random part may be given apart.
+    data : data frame
+        pandas, Polars (lazy too), PyArrow, anything narwhals reads, or a dict of columns.
+    family : str, Family or object
+        ``"binomial"``, ``"poisson"``, ``"negativebinomial"``, ``"gamma"``,
+        ``"inverse_gaussian"``, ``"gaussian"``, R's spellings of them (``"binomial(probit)"``), a
+        family such as ``il.Binomial(link="cloglog")``, or an object with the `GLMMFamily`
+        protocol (``link``, ``linkinv``, ``mu_eta``, ``variance``, ``dev_resids``).
+    groups : str or sequence of str, optional
+        Grouping columns, each with a random intercept.
+    random : str or sequence of str, optional
+        Random-effect terms such as ``"(1 + x | g)"``; wins over ``groups``.
+    weights : array, Series or column name, shape (n,), optional
+        Numbers of trials where the response is a proportion; otherwise they multiply the
+        log-density. All positive.
+    optimizer : {"newton", "lbfgsb", "bobyqa"}, default "newton"
+        The first two use exact gradients; ``"bobyqa"`` none, in lme4's two stages.
+    theta0 : array, shape (n_theta,), optional
+        Start for theta, on lme4's scale and in its order.
+    nAGQ : int, default 1
+        1: Laplace's approximation. More: nodes per dimension of adaptive Gauss-Hermite
+        quadrature, for one grouping factor with at most 3 effects. 0: the coefficients are
+        found inside penalised IRLS, fast and not quite the maximum.
+    offset : array, Series or column name, shape (n,), optional
+        Known part of the linear predictor, added to any ``offset()`` in the formula.
+    link : str or Link, optional
+        Link in place of the family's own.
+    laplace : {"expected", "observed"}, optional
+        Information in the determinant: expected (Fisher) as lme4 for binomial, Poisson and
+        negative binomial, observed as glmmTMB for the families with a free dispersion; the same
+        where the link is canonical.
+    contrasts : dict of column to contrast, optional
+        As for :func:`fit`.
+    subset : array of bool or str, optional
+        Rows to use.
+    na_action : {"omit", "exclude", "raise"}, default "omit"
+        What happens to rows with missing values, as for :func:`fit`.
+    backend : {"auto", "blocked", "nested", "schur", "cholmod", "superlu"}, default "auto"
+        How Lambda'Z'WZ Lambda + I is factorised.
+
+    Returns
+    -------
+    GLMMResult
+        Always with a verdict on its convergence, ``result.convergence``.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read or has no random term.
+    DataError
+        If columns or values do not suit the model or the family.
+    ArgumentError
+        If another argument does not.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If no optimum was found, or the data do not determine the parameters.
+    DataWarning
+        If rows or columns were dropped, or counts are not whole numbers.
+
+    References
+    ----------
+    Bates, Mächler, Bolker and Walker (2015), Fitting Linear Mixed-Effects Models Using lme4,
+    Journal of Statistical Software 67(1). Pinheiro and Chao (2006), Efficient Laplacian and
+    adaptive Gaussian quadrature algorithms for multilevel generalized linear mixed models,
+    Journal of Computational and Graphical Statistics 15(1).
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> cbpp = il.load_dataset("cbpp")
+    >>> m = il.glmer("incidence / size ~ period", cbpp, "binomial", groups="herd")
+    >>> m.fe_params.round(3).tolist()
+    [-1.399, -0.992, -1.129, -1.58]
+    >>> round(m.llf, 4)
+    -92.0263
+    """
+    one_of("optimizer", optimizer, tuple(OPTIMIZERS))
+    one_of("backend", backend, BACKENDS)
+    expected = _information(laplace)
+    nodes = _nodes(nAGQ)
+
+    from .families import resolve
+    from .families.observations import observe
+    from .fit_glmm import fit_glmm
+    from .glmm_result import GLMMResult
+
+    clock = perf_counter()
+    made = resolve(family, link)
+    design = build(
+        formula,
+        data,
+        groups=groups,
+        random=random,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        subset=subset,
+        na_action=na_action,
+        linear=False,
+        context=caller_names(),
+    )
+    if not design.terms:
+        raise FormulaError(
+            "a generalised linear mixed model needs a random term: add (1 | g) to the formula or "
+            "give groups='g'; without random effects use glm()",
+            design.formula.text,
+        )
+    if nodes > 1:
+        _check_quadrature(design, nodes)
+    observations = observe(design, made, varying=True)
+    seconds = {"design": perf_counter() - clock}
+    fitted = fit_glmm(
+        design,
+        made,
+        observations,
+        nAGQ=nodes,
+        expected=expected,
+        optimizer=optimizer,
+        theta0=start_of(theta0, design),
+        backend=None if backend == "auto" else backend,
+        seconds=seconds,
+    )
+    warn_if_not_converged(fitted)
+    result = GLMMResult(fitted)
+    result.call = {
+        "formula": formula,
+        "data": data,
+        "family": family,
+        "groups": groups,
+        "random": random,
+        "weights": weights,
+        "optimizer": optimizer,
+        "nAGQ": nAGQ,
+        "offset": offset,
+        "link": link,
+        "laplace": laplace,
+        "contrasts": contrasts,
+        "subset": subset,
+        "na_action": na_action,
+        "backend": backend,
+    }
+    return result
+
+
+def _information(laplace: Any) -> bool | None:
+    if laplace is None:
+        return None
+    one_of("laplace", laplace, LAPLACE)
+    return laplace == "expected"
+
+
+def _nodes(nAGQ: Any) -> int:
+    if isinstance(nAGQ, bool) or not hasattr(nAGQ, "__index__"):
+        raise ArgumentTypeError(f"nAGQ must be a whole number from 0 to {MAX_NODES}, got {nAGQ!r}")
+    nodes = nAGQ.__index__()
+    if not 0 <= nodes <= MAX_NODES:
+        raise ArgumentError(
+            f"nAGQ={nodes} is out of range: 0 (fast, approximate), 1 (Laplace) or up to "
+            f"{MAX_NODES} nodes of adaptive quadrature"
+        )
+    return nodes
+
+
+def _check_quadrature(design, nodes: int) -> None:
+    factors = design.factors
+    widest = factors[0].Z.shape[1]
+    if len(factors) > 1 or widest > 3:
+        names = ", ".join(repr(factor.name) for factor in factors)
+        reason = (
+            f"this model has {len(factors)} ({names})"
+            if len(factors) > 1
+            else f"{names} has {widest}"
+        )
+        raise ArgumentError(
+            f"nAGQ={nodes}: adaptive quadrature takes one grouping factor with at most 3 effects; "
+            f"{reason}. Use nAGQ=1"
+        )

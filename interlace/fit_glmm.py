@@ -1,0 +1,433 @@
+"""`GLMMFit`: the frozen record of a fitted generalised linear mixed model."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+
+import numpy as np
+
+from .covariance import CovarianceModel
+from .design import Design
+from .errors import NumericalError
+from .families import Family
+from .families.observations import Observations, observe
+from .fit import BaseFit
+from .linalg.threads import blas_threads, one_thread
+from .objective.density import FamilyDensity
+from .objective.laplace import LaplaceObjective, Problem
+from .objective.profiled import ProfiledObjective
+from .optimize import Optimum, minimise
+
+# Eigenvalues of a Hessian below this share of the largest (after scaling to unit diagonal) carry
+# no information: the covariance matrix is that of the other directions.
+INFORMATION_SHARE = 1e-10
+
+
+@dataclass(frozen=True)
+class GLMMSolution:
+    """All estimates at the optimum, on the scale of the data.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+    zeta : ndarray, shape (m,)
+        Logarithms of the family's parameters.
+    T : tuple of ndarray, shape (k_b, k_b)
+        Templates; the covariance matrix of the effects is T T'.
+    u : tuple of ndarray, shape (l_b, k_b)
+        Spherical conditional modes: b = u T'.
+    eta, weight : ndarray, shape (n,)
+        Linear predictor, and information of the rows, at the modes.
+    cov_all : ndarray, shape (n_parameters, n_parameters)
+        Covariance matrix of (theta, beta, zeta).
+    cov_modes : tuple of ndarray, shape (l_b, k_b, k_b)
+        Conditional covariances of the modes b.
+    """
+
+    beta: np.ndarray
+    zeta: np.ndarray
+    T: tuple[np.ndarray, ...]
+    u: tuple[np.ndarray, ...]
+    eta: np.ndarray
+    weight: np.ndarray
+    cov_all: np.ndarray
+    cov_modes: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class GLMMFit(BaseFit):
+    """A fitted generalised linear mixed model.
+
+    Attributes
+    ----------
+    design : Design
+    covariance : CovarianceModel
+    family : Family
+    observations : Observations
+        The response as the density takes it.
+    nAGQ : int
+        0, 1 (Laplace) or nodes of adaptive quadrature.
+    expected : bool
+        The determinant takes expected instead of observed information.
+    method : "ML"
+    optimum : Optimum
+    seconds : dict
+        Wall time by stage.
+    optimizer, backend : str
+    theta_scale : ndarray, shape (n_theta,)
+        The optimiser sees ``theta * theta_scale``.
+    """
+
+    design: Design
+    covariance: CovarianceModel
+    family: Family
+    observations: Observations
+    nAGQ: int
+    expected: bool
+    optimum: Optimum
+    seconds: dict[str, float]
+    optimizer: str
+    backend: str
+    theta_scale: np.ndarray
+    method: str = "ML"
+    _objective: LaplaceObjective | ProfiledObjective | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict:
+        derived = ("objective", "fixed_part", "random_part", "b", "mu", "eta")
+        state = {k: v for k, v in self.__dict__.items() if k not in derived}
+        return {**state, "solution": self.solution, "_objective": None}
+
+    @cached_property
+    def objective(self) -> LaplaceObjective | ProfiledObjective:
+        """The objective, rebuilt from the design after unpickling."""
+        if self._objective is not None:
+            return self._objective
+        return make_objective(
+            self.design, self.covariance, self.family, self.observations, self.nAGQ,
+            self.expected, None if self.backend == "levels" else self.backend,
+        )  # fmt: skip
+
+    @cached_property
+    def solution(self) -> GLMMSolution:
+        """All estimates at the optimum, made when first asked for."""
+        return _solution(self)
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Covariance parameters: entries of T, lme4's order, (n_theta,)."""
+        return self.x[: self.covariance.n_theta] / self.theta_scale
+
+    @property
+    def T(self) -> tuple[np.ndarray, ...]:
+        """Template of each grouping factor, (k_b, k_b)."""
+        return self.solution.T
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Fixed-effects coefficients, (p,)."""
+        return self.solution.beta
+
+    @property
+    def zeta(self) -> np.ndarray:
+        """Logarithms of the family's estimated parameters, (m,)."""
+        return self.solution.zeta
+
+    @property
+    def cov_all(self) -> np.ndarray:
+        """Covariance matrix of (theta, beta, zeta): twice the inverse Hessian of the deviance."""
+        return self.solution.cov_all
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Names of the rows of ``cov_all``."""
+        logs = [f"log({name})" for name in self.family.parameters]
+        return [*self.covariance.theta_names, *self.design.x_names, *logs]
+
+    @property
+    def cov_beta(self) -> np.ndarray:
+        """Covariance matrix of the coefficients, (p, p)."""
+        rows = slice(self.covariance.n_theta, self.covariance.n_theta + self.p)
+        return self.solution.cov_all[rows, rows]
+
+    @property
+    def sigma(self) -> float:
+        """What R's ``sigma`` gives: 1 unless the family has a dispersion."""
+        return float(self.family.sigma(self.zeta))
+
+    @property
+    def dispersion(self) -> float:
+        """Dispersion of the family; 1 for binomial, Poisson and negative binomial."""
+        return float(self.family.dispersion(self.zeta))
+
+    @property
+    def re_scale(self) -> float:
+        """1: random effects are on the scale of the linear predictor."""
+        return 1.0
+
+    @property
+    def u(self) -> tuple[np.ndarray, ...]:
+        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
+        return self.solution.u
+
+    @property
+    def n_parameters(self) -> int:
+        """Estimated parameters: coefficients, theta and those of the family."""
+        return self.p + self.covariance.n_theta + len(self.family.parameters)
+
+    @property
+    def eta(self) -> np.ndarray:
+        """Linear predictor at the modes, offset included, (n,)."""
+        return self.solution.eta
+
+    @cached_property
+    def mu(self) -> np.ndarray:
+        """Means at the modes, (n,)."""
+        return self.family.mean(self.eta, self.zeta)
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Means at the modes, (n,)."""
+        return self.mu
+
+    @property
+    def working_weights(self) -> np.ndarray:
+        """Information of the rows in the determinant, at the modes, (n,)."""
+        return self.solution.weight
+
+    def cond_cov(self, b: int) -> np.ndarray:
+        """Covariances of the modes given theta, beta and zeta, (l_b, k_b, k_b)."""
+        return self.solution.cov_modes[b]
+
+    @cached_property
+    def working_design(self) -> Design:
+        """The linear mixed model that penalised IRLS solves at the mode, as a design.
+
+        Its residual variance is 1: weights are those of the determinant, the response is the
+        working one.
+        """
+        design = copy(self.design)
+        rows = self.family.rows(
+            self.eta, self.observations.y, self.observations.weights, self.zeta, True
+        )
+        w = np.maximum(rows.weight, np.finfo(float).tiny ** 0.5)
+        object.__setattr__(design, "weights", w)
+        object.__setattr__(design, "y", self.eta + rows.score / w)
+        return design
+
+
+def make_objective(
+    design: Design,
+    covariance: CovarianceModel,
+    family: Family,
+    observations: Observations,
+    nAGQ: int,
+    expected: bool,
+    backend: str | None,
+) -> LaplaceObjective | ProfiledObjective:
+    """The criterion that ``nAGQ`` asks for."""
+    density = FamilyDensity(family, observations.y, observations.weights, observations.trials)
+    eta = family.start_eta(observations.y, observations.weights)
+    problem = Problem(design, density, eta)
+    if nAGQ == 0:
+        return ProfiledObjective(problem, covariance, expected, backend)
+    if nAGQ == 1:
+        return LaplaceObjective(problem, covariance, expected, backend)
+    from .objective.quadrature import QuadratureObjective
+
+    return QuadratureObjective(problem, covariance, expected, nAGQ)
+
+
+def fit_glmm(
+    design: Design,
+    family: Family,
+    observations: Observations,
+    *,
+    nAGQ: int = 1,
+    expected: bool | None = None,
+    optimizer: str = "newton",
+    theta0: np.ndarray | None = None,
+    backend: str | None = None,
+    seconds: dict[str, float] | None = None,
+) -> GLMMFit:
+    """Fit a generalised linear mixed model to a design.
+
+    Parameters
+    ----------
+    design : Design
+    family : Family
+    observations : Observations
+    nAGQ : int, default 1
+        0: coefficients inside penalised IRLS; 1: Laplace; more: nodes of adaptive quadrature.
+    expected : bool, optional
+        Expected instead of observed information in the determinant; default: the family's.
+    optimizer : {"newton", "lbfgsb", "bobyqa"}
+    theta0 : ndarray, optional
+        Start of theta.
+    backend : str, optional
+        Forces a factorisation back end.
+    seconds : dict, optional
+        Stages timed so far.
+
+    Returns
+    -------
+    GLMMFit
+    """
+    seconds = dict(seconds or {})
+    clock = perf_counter()
+    if expected is None:
+        expected = family.expected_by_default
+    covariance = CovarianceModel.of(design)
+    with one_thread(design.X.size):
+        objective = make_objective(
+            design, covariance, family, observations, nAGQ, expected, backend
+        )
+    seconds["first estimates"] = perf_counter() - clock
+    return _minimised(
+        design, family, observations, objective, nAGQ, optimizer, (theta0, None, None), seconds
+    )
+
+
+def _minimised(
+    design: Design,
+    family: Family,
+    observations: Observations,
+    objective: LaplaceObjective | ProfiledObjective,
+    nAGQ: int,
+    optimizer: str,
+    start: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None],
+    seconds: dict[str, float],
+) -> GLMMFit:
+    clock = perf_counter()
+    x = _start(objective, *start)
+    with blas_threads(objective.modes.dense_columns), one_thread(design.X.size):
+        if optimizer == "bobyqa" and nAGQ > 0:
+            x = _first_stage(objective, x)
+        optimum = minimise(objective, optimizer, x)
+    seconds["optimise"] = perf_counter() - clock
+    return GLMMFit(
+        design=design,
+        covariance=objective.covariance,
+        family=family,
+        observations=observations,
+        nAGQ=nAGQ,
+        expected=objective.expected,
+        optimum=optimum,
+        seconds=seconds,
+        optimizer=optimizer,
+        backend=objective.modes.backend,
+        theta_scale=objective.scale.x_scale,
+        _objective=objective,
+    )
+
+
+def _start(objective, theta, beta, zeta) -> np.ndarray:
+    """The objective's own start, but for what is given."""
+    x = objective.start()
+    k = objective.n_theta
+    if theta is not None:
+        x[:k] = objective.scale.x(theta)
+    if beta is not None and isinstance(objective, LaplaceObjective):
+        x[k : k + beta.size] = objective.problem.gamma(beta)
+    if zeta is not None and zeta.size:
+        x[-zeta.size :] = zeta
+    return x
+
+
+def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
+    """lme4's first stage: theta with the coefficients inside penalised IRLS."""
+    profiled = ProfiledObjective(
+        objective.problem, objective.covariance, objective.expected, objective.modes.backend
+    )
+    k, p = objective.n_theta, objective.p
+    try:
+        found = minimise(profiled, "bobyqa", np.concatenate([x[:k], x[k + p :]]))
+    except NumericalError:
+        return x
+    gamma = profiled.point(found.x, 0).gamma
+    return np.concatenate([found.x[:k], gamma, found.x[k:]])
+
+
+def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
+    """The same model for another response, started at the old estimates.
+
+    Parameters
+    ----------
+    fit : GLMMFit
+    y : ndarray, shape (n,)
+        The response as the design has it: numbers, or proportions where there are trials.
+
+    Returns
+    -------
+    GLMMFit
+    """
+    design = copy(fit.design)
+    object.__setattr__(design, "y", np.ascontiguousarray(y, dtype=np.float64))
+    observations = observe(design, fit.family, varying=True)
+    objective = make_objective(
+        design, fit.covariance, fit.family, observations, fit.nAGQ, fit.expected,
+        None if fit.backend == "levels" else fit.backend,
+    )  # fmt: skip
+    # from a boundary the gradient does not lead away
+    theta = None if (fit.theta == 0.0).any() else fit.theta
+    start = theta, fit.beta, fit.zeta
+    return _minimised(
+        design, fit.family, observations, objective, fit.nAGQ, fit.optimizer, start, {}
+    )
+
+
+def _solution(fit: GLMMFit) -> GLMMSolution:
+    objective, x = fit.objective, fit.x
+    problem, scale, k = objective.problem, objective.scale, objective.n_theta
+    H = fit.optimum.curvature
+    back = problem.standard.back
+    p = back.shape[0]
+    if isinstance(objective, LaplaceObjective):
+        point = objective.point(x)
+        theta, gamma, zeta = objective.split(x)
+        cov = 2.0 * pseudo_inverse(H)
+    else:
+        joint = objective.point(x)
+        point, gamma = joint, joint.gamma
+        theta, zeta = x[:k], x[k:]
+        own = 2.0 * pseudo_inverse(H)
+        cov = np.zeros((k + p + zeta.size,) * 2)
+        cov[:k, :k], cov[k : k + p, k : k + p] = own[:k, :k], joint.covariance
+        cov[:k, k + p :], cov[k + p :, k + p :] = own[:k, k:], own[k:, k:]
+        cov[k + p :, :k] = own[k:, :k]
+    A = np.eye(len(cov))
+    A[:k, :k] = np.diag(1.0 / scale.x_scale)
+    A[k : k + p, k : k + p] = back
+    scaled = scale.templates(theta)
+    T = tuple(t / s[:, None] for t, s in zip(scaled, problem.Z.scale, strict=True))
+    offsets = problem.Z.offsets
+    u = tuple(
+        point.u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)).copy() for b, t in enumerate(T)
+    )
+    modes = objective.modes
+    cov_modes = tuple(t @ modes.inverse_blocks(b) @ t.T for b, t in enumerate(T))
+    return GLMMSolution(
+        beta=problem.beta(gamma),
+        zeta=zeta.copy(),
+        T=T,
+        u=u,
+        eta=problem.unsorted(point.eta),
+        weight=problem.unsorted(point.weight),
+        cov_all=A @ cov @ A.T,
+        cov_modes=cov_modes,
+    )
+
+
+def pseudo_inverse(H: np.ndarray) -> np.ndarray:
+    """The inverse of a Hessian on the directions that it determines.
+
+    Directions of no or negative curvature (a parameter on a boundary, or at infinity) get none:
+    their variances are those of the other directions alone.
+    """
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(H * scale[:, None] * scale)
+    keep = values > INFORMATION_SHARE * max(float(values.max(initial=0.0)), 0.0)
+    half = vectors[:, keep] / np.sqrt(values[keep])
+    return (half @ half.T) * scale[:, None] * scale
