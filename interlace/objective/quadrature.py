@@ -4,13 +4,13 @@ For one grouping factor with k effects. At a level with modes u, information M =
 determinant and f(u) = sum(log density) - |u|^2 / 2, nodes z_j and weights w_j of the standard
 normal density on a tensor grid,
 
-    u_j = u + L^{-T} z_j,    e_j = log w_j + |z_j|^2 / 2 + f(u_j),    p_j = exp(e_j) / sum_j exp(e_j)
+    u_j = u + L^{-T} z_j,   e_j = log w_j + |z_j|^2 / 2 + f(u_j),   p_j = exp(e_j) / sum exp(e)
     d   = sum_l { log|M| - 2 log sum_j exp(e_j) }.
 
 (Liu and Pierce 1994; Pinheiro and Bates 1995. One node is Laplace's approximation.) The nodes move
 with u and with L. With g_j = A's(u_j) - u_j the gradient of f there and
 
-    C = sum_j p_j L^{-1} g_j z_j',    S = L^{-T} (I + C) L^{-1},    of C the upper triangle, mirrored,
+    C = sum_j p_j L^{-1} g_j z_j',   S = L^{-T} (I + C) L^{-1}   (of C the upper triangle, mirrored)
 
 S takes the place of M^{-1} in the gradient of Laplace's approximation, and means over the nodes
 that of what is taken at the mode:
@@ -30,6 +30,7 @@ import numpy as np
 from ..covariance import CovarianceModel
 from ..errors import ArgumentError, NumericalError
 from ..linalg.kernels import _quadrature
+from .density import FamilyDensity
 from .laplace import LaplaceObjective, Problem
 from .modes import LevelModes, Modes, Point, times_templates
 
@@ -57,7 +58,7 @@ class Grid(NamedTuple):
     log_weights: np.ndarray
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def normal_grid(nodes: int, k: int = 1) -> Grid:
     """Tensor grid of Gauss-Hermite nodes for the standard normal density in k dimensions.
 
@@ -175,8 +176,9 @@ class QuadratureModes(Modes):
         return self.laplace.information(b)
 
     def _compiled(self, modes: LevelModes, T, zeta, point: Point, order: int) -> None:
-        density, kernel = modes.density, modes.density.kernel
-        k = len(T)
+        density, k = modes.density, len(T)
+        kernel = density.kernel
+        assert isinstance(density, FamilyDensity) and kernel is not None
         t, dT, sums = np.empty(self.Z.n if order else 0), np.empty((k, k)), np.empty(3)
         _quadrature.quadrature(
             kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
@@ -219,7 +221,9 @@ class QuadratureModes(Modes):
         point.correction += float(v @ (times_templates(Z, [T], Zs) - point.u))
         A = Z.refill(rows.weight).diagonal[0]
         dT = 2.0 * np.einsum("lab,bc,lcd->ad", A, T, S) - 2.0 * P.sum(axis=0)
-        dT += Z.transposed(at_mode).reshape(ell, k).T @ sums.u + Zs.reshape(ell, k).T @ v.reshape(ell, k)
+        dT += Z.transposed(at_mode).reshape(ell, k).T @ sums.u + Zs.reshape(ell, k).T @ v.reshape(
+            ell, k
+        )
         point.t, point.dT = at_mode - 2.0 * score, [dT]
         if density.n_zeta:
             parts = -2.0 * extra + h * rows.extra[:, 2] + Av * rows.extra[:, 1]
