@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,22 +12,29 @@ from .errors import ArgumentError
 from .fit import Fit
 from .predict import joint_variance, rows_of, selection
 
+if TYPE_CHECKING:
+    from .inference.kinds import AnyFit, GeneralisedFit, MixedFit
+
 # Gradients are shown as a power of ten that bounds them: below this one it says no more.
 SHOWN_GRADIENT = 1e-6
 
 RESIDUALS = ("response", "pearson", "deviance", "working")
+WEIGHTS = ("prior", "working")
 
 
-def residual_array(fit: Fit, type: str = "response", scaled: bool = False) -> np.ndarray:
+def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) -> np.ndarray:
     """Residuals of the rows of the fit, (n,).
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
     type : {"response", "pearson", "deviance", "working"}
-        ``y - fitted``, or that times the root of the prior weights (pearson, deviance).
+        With weights w (times the trials of a binomial response): ``y - mu``;
+        ``(y - mu) sqrt(w / V(mu))``; the root of the row's part of the deviance, signed as
+        ``y - mu``; ``(y - mu) / (d mu / d eta)``. For a linear model that is ``y - fitted``, times
+        ``sqrt(w)`` for pearson and deviance.
     scaled : bool, default False
-        Divide by sigma.
+        Divide by the root of the dispersion, sigma in a linear model.
 
     Returns
     -------
@@ -42,45 +49,97 @@ def residual_array(fit: Fit, type: str = "response", scaled: bool = False) -> np
         raise ArgumentError(
             f"type={type!r} is not known; use one of {', '.join(map(repr, RESIDUALS))}"
         )
+    if not isinstance(fit, Fit):
+        out = _generalised_residuals(fit, type)
+        return out / np.sqrt(fit.dispersion) if scaled else out
     out = fit.design.y - fit.fitted
     if type in ("pearson", "deviance") and fit.design.weights is not None:
         out = out * np.sqrt(fit.design.weights)
     return out / fit.sigma if scaled else out
 
 
-def hat_values(fit: Fit) -> np.ndarray:
-    """Diagonal of the matrix that maps y to the fitted values, given theta, (n,).
+def _generalised_residuals(fit: GeneralisedFit, type: str) -> np.ndarray:
+    y, w = fit.observations.y, fit.observations.weights
+    raw = y - fit.mu
+    if type == "pearson":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out = raw * np.sqrt(w / fit.family.variance(fit.mu, fit.zeta))
+        # A mean on the border of its range: 0 / 0 for the response that it foretells.
+        return np.where(raw == 0.0, 0.0, out)
+    if type == "deviance":
+        parts = fit.family.deviance(y, fit.mu, w, fit.zeta)
+        # Rounding can leave a part of zero a hair below zero.
+        return np.sign(raw) * np.sqrt(np.maximum(parts, 0.0))
+    if type == "working":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return raw / fit.family.mean_slope(fit.eta, fit.zeta)
+    return raw
+
+
+def weight_array(fit: AnyFit, type: str = "prior") -> np.ndarray:
+    """Weights of the rows of the fit, (n,).
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
+    type : {"prior", "working"}, default "prior"
+        Weights of the call, times the trials of a binomial response; or those of the weighted
+        least squares that the fit solves, which are the same for a linear model.
 
     Returns
     -------
     ndarray, shape (n,)
-        Their sum is the effective number of parameters.
+
+    Raises
+    ------
+    ArgumentError
+        If the type is not known.
     """
-    # Var(x'beta_hat + z'(b_hat - b)) / sigma^2 is the diagonal of [X Z] (normal equations)^{-1}
+    if type not in WEIGHTS:
+        raise ArgumentError(f"type={type!r} is not known; use 'prior' or 'working'")
+    if isinstance(fit, Fit):
+        given = fit.design.weights
+        return np.ones(fit.n) if given is None else given.copy()
+    return (fit.observations.weights if type == "prior" else fit.working_weights).copy()
+
+
+def hat_values(fit: MixedFit) -> np.ndarray:
+    """Diagonal of the matrix that maps y to the fitted values, given theta, (n,).
+
+    Parameters
+    ----------
+    fit : Fit or GLMMFit
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Their sum is the effective number of parameters. Of a generalised model those of the
+        weighted least squares problem at the modes; lme4, which warns, multiplies by prior
+        weights there instead of the working ones.
+    """
+    # Var(x'beta_hat + z'(b_hat - b)) / s^2 is the diagonal of [X Z] (normal equations)^{-1}
     # [X Z]': with the weight of the row, its leverage.
     everything = selection(fit, True)
     variance = joint_variance(fit, rows_of(fit, None, everything, "error"), everything)
+    if not isinstance(fit, Fit):
+        return variance * fit.working_weights
     leverage = variance / fit.sigma**2
     return leverage if fit.design.weights is None else leverage * fit.design.weights
 
 
-def cooks_distance(fit: Fit, hat: np.ndarray | None = None) -> np.ndarray:
+def cooks_distance(fit: MixedFit, hat: np.ndarray | None = None) -> np.ndarray:
     """Cook's distance of each row as in lme4: theta held fixed, (n,).
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     hat : ndarray, shape (n,), optional
         Hat values if made already.
 
     Returns
     -------
     ndarray, shape (n,)
-        ``(pearson / (1 - hat))^2 hat / (sigma^2 p)``.
+        ``(pearson / (1 - hat))^2 hat / (dispersion p)``.
     """
     hat = hat_values(fit) if hat is None else hat
     residual = residual_array(fit, "pearson", scaled=True)
@@ -88,12 +147,12 @@ def cooks_distance(fit: Fit, hat: np.ndarray | None = None) -> np.ndarray:
         return (residual / (1.0 - hat)) ** 2 * hat / fit.p
 
 
-def augment(fit: Fit, data: Any = None, influence: bool = True) -> pd.DataFrame:
+def augment(fit: MixedFit, data: Any = None, influence: bool = True) -> pd.DataFrame:
     """The rows of the fit with fitted values and residuals, broom.mixed's columns.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     data : data frame, optional
         The data of the fit, whose columns come first; default: response, fixed-effects columns
         and grouping factors.
@@ -105,7 +164,10 @@ def augment(fit: Fit, data: Any = None, influence: bool = True) -> pd.DataFrame:
     -------
     DataFrame
         ``.fitted, .resid, [.hat, .cooksd,] .fixed`` and, if the fit has them, ``.offset`` and
-        ``.weights``.
+        ``.weights``. Of a generalised model ``.fitted`` and ``.fixed`` are linear predictors,
+        ``.resid`` deviance residuals, and ``.mu``, ``.sqrtXwt``, ``.sqrtrwt`` and ``.wtres`` the
+        fitted means, the roots of the expected weights and of weights over variances, dispersion
+        aside, and the Pearson residuals.
 
     Raises
     ------
@@ -113,17 +175,48 @@ def augment(fit: Fit, data: Any = None, influence: bool = True) -> pd.DataFrame:
         If rows of the fit are not in ``data``.
     """
     design = fit.design
-    frame = _columns_of(design) if data is None else _rows_of(data, design)
-    new = {".fitted": fit.fitted, ".resid": residual_array(fit)}
+    frame = rows_of_data(design, data)
+    linear = isinstance(fit, Fit)
+    eta = fit.fixed_part + fit.random_part
+    new = {".fitted": eta, ".resid": residual_array(fit, "response" if linear else "deviance")}
     if influence:
         new[".hat"] = hat_values(fit)
         new[".cooksd"] = cooks_distance(fit, new[".hat"])
     new[".fixed"] = fit.fixed_part
     if design.offset is not None:
         new[".offset"] = design.offset
-    if design.weights is not None:
+    if not isinstance(fit, Fit):
+        variance = fit.family.variance(fit.mu, fit.zeta)
+        with np.errstate(divide="ignore"):
+            root = np.sqrt(fit.observations.weights / variance)
+        new[".mu"] = fit.mu
+        new[".sqrtXwt"] = root * np.abs(fit.family.mean_slope(fit.eta, fit.zeta))
+        new[".sqrtrwt"] = root
+        new[".weights"], new[".wtres"] = fit.observations.weights, residual_array(fit, "pearson")
+    elif design.weights is not None:
         new[".weights"] = design.weights
     return frame.assign(**{name: np.asarray(values) for name, values in new.items()})
+
+
+def rows_of_data(design, data: Any = None) -> pd.DataFrame:
+    """The rows of the fit in a data frame.
+
+    Parameters
+    ----------
+    design : Design
+    data : data frame, optional
+        The data of the fit; default: response, fixed-effects columns and grouping factors.
+
+    Returns
+    -------
+    DataFrame, n rows
+
+    Raises
+    ------
+    ArgumentError
+        If rows of the fit are not in ``data``.
+    """
+    return _columns_of(design) if data is None else _rows_of(data, design)
 
 
 def _columns_of(design) -> pd.DataFrame:
@@ -168,9 +261,10 @@ class Convergence:
         Largest gradient along the axes of curvature, in units of the parameters' standard errors.
     decrement : float
         How much the criterion could still fall.
-    gradient : ndarray, shape (n_theta,)
-    hessian_eigenvalues : ndarray, shape (n_theta,)
-        Of the criterion's curvature in theta, ascending.
+    gradient : ndarray, shape (m,)
+        In the parameters of the search: theta, and of a generalised model all parameters.
+    hessian_eigenvalues : ndarray, shape (m,)
+        Of the criterion's curvature in these, ascending.
     singular_terms : tuple of str
         What lies on the boundary, in words.
     evaluations : int
@@ -212,12 +306,12 @@ class Convergence:
         return "\n".join(lines)
 
 
-def convergence(fit: Fit) -> Convergence:
+def convergence(fit: MixedFit) -> Convergence:
     """The verdict of a fit.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------

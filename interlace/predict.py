@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,13 @@ import pandas as pd
 from .errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from .fit import Fit
 from .inference.distributions import t_quantile
-from .inference.modes import marginal_at_optimum
+from .inference.modes import factor_at_optimum
 from .inference.satterthwaite import satterthwaite
 from .inference.wald import check_level
 from .tables import column_names
+
+if TYPE_CHECKING:
+    from .inference.kinds import AnyFit, GeneralisedFit, MixedFit
 
 TYPES = ("response", "link")
 NEW_LEVELS = ("error", "population")
@@ -48,14 +52,19 @@ class Prediction:
 
     Attributes
     ----------
-    mean : ndarray, shape (r,)
-    se : ndarray, shape (r,)
-        Standard error of the mean, given the variance parameters.
+    linear : ndarray, shape (r,)
+        Linear predictor.
+    linear_se : ndarray, shape (r,)
+        Its standard error.
     df : ndarray, shape (r,)
         Degrees of freedom of its interval; infinite means normal.
-    obs_se : ndarray, shape (r,)
-        Standard error of a new observation.
     index : Index
+    inverse : callable or None
+        The mean of a linear predictor; None for a linear model, where they are the same.
+    slope : ndarray, shape (r,), or float
+        |d mean / d linear predictor|.
+    obs_se : ndarray, shape (r,), or None
+        Standard error of a new observation, of linear models.
 
     Examples
     --------
@@ -65,11 +74,23 @@ class Prediction:
     [12.2548, 10.5434, 9.1138]
     """
 
-    mean: np.ndarray
-    se: np.ndarray
+    linear: np.ndarray
+    linear_se: np.ndarray
     df: np.ndarray
-    obs_se: np.ndarray
     index: pd.Index
+    inverse: Callable[[np.ndarray], np.ndarray] | None = None
+    slope: np.ndarray | float = 1.0
+    obs_se: np.ndarray | None = None
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Predicted means, (r,)."""
+        return self.linear if self.inverse is None else self.inverse(self.linear)
+
+    @property
+    def se(self) -> np.ndarray:
+        """Standard errors of the means, (r,), by the delta method."""
+        return self.linear_se * self.slope
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Means and intervals.
@@ -82,17 +103,25 @@ class Prediction:
         Returns
         -------
         DataFrame
-            ``mean, mean_se, mean_ci_lower, mean_ci_upper, obs_ci_lower, obs_ci_upper``.
+            ``mean, mean_se, mean_ci_lower, mean_ci_upper`` and, of linear models,
+            ``obs_ci_lower, obs_ci_upper``. Intervals of a generalised model are made on the scale
+            of the link and transformed; a limit is missing where it leaves the range of the link.
         """
         half = t_quantile(check_level(1.0 - alpha), self.df)
+        lower, upper = self.linear - half * self.linear_se, self.linear + half * self.linear_se
+        if self.inverse is not None:
+            ends = self.inverse(lower), self.inverse(upper)
+            # A link may be decreasing.
+            lower, upper = np.minimum(*ends), np.maximum(*ends)
         columns = {
             "mean": self.mean,
             "mean_se": self.se,
-            "mean_ci_lower": self.mean - half * self.se,
-            "mean_ci_upper": self.mean + half * self.se,
-            "obs_ci_lower": self.mean - half * self.obs_se,
-            "obs_ci_upper": self.mean + half * self.obs_se,
+            "mean_ci_lower": lower,
+            "mean_ci_upper": upper,
         }
+        if self.obs_se is not None:
+            columns["obs_ci_lower"] = self.linear - half * self.obs_se
+            columns["obs_ci_upper"] = self.linear + half * self.obs_se
         return pd.DataFrame(columns, index=self.index)
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
@@ -104,12 +133,12 @@ class Prediction:
 # -- which random effects ---------------------------------------------------------------------
 
 
-def selection(fit: Fit, include_re: Any) -> list[np.ndarray]:
+def selection(fit: MixedFit, include_re: Any) -> list[np.ndarray]:
     """Which random effects enter, one boolean mask (k_b,) per grouping factor.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     include_re : bool, None, str or sequence of str
         All, none, or those named: a grouping factor (``"Subject"``), or terms in lme4's way
         (``"(1 | Subject)"``; ``"~ (1 | a) + (1 | b)"`` as R's ``re.form``).
@@ -139,7 +168,7 @@ def selection(fit: Fit, include_re: Any) -> list[np.ndarray]:
     return masks
 
 
-def _selected(fit: Fit, text: str) -> list[tuple[int, list[int]]]:
+def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
     groups = [factor.name for factor in fit.design.factors]
     if text in groups:
         factor = groups.index(text)
@@ -181,13 +210,13 @@ def _selected(fit: Fit, text: str) -> list[tuple[int, list[int]]]:
 
 
 def rows_of(
-    fit: Fit, newdata: Any, masks: list[np.ndarray], new_levels: str, offset: Any = None
+    fit: AnyFit, newdata: Any, masks: list[np.ndarray], new_levels: str, offset: Any = None
 ) -> Rows:
     """The rows to predict.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
     newdata : data frame or None
         None: the rows of the fit.
     masks : list of ndarray of bool
@@ -218,7 +247,7 @@ def rows_of(
     return Rows(new.X, new.offset, new.index, list(new.factors))
 
 
-def linear_predictor(fit: Fit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
+def linear_predictor(fit: AnyFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
     """X beta + offset + the chosen part of Z b, (r,)."""
     eta = rows.X @ fit.beta
     if rows.offset is not None:
@@ -231,48 +260,93 @@ def linear_predictor(fit: Fit, rows: Rows, masks: list[np.ndarray]) -> np.ndarra
     return eta
 
 
+def inverse_link(fit: AnyFit, eta: np.ndarray) -> np.ndarray:
+    """Means of linear predictors; missing where these leave the range of the link.
+
+    Parameters
+    ----------
+    fit : Fit, GLMMFit or GLMFit
+    eta : ndarray, shape (r,)
+
+    Returns
+    -------
+    ndarray, shape (r,)
+    """
+    return eta if isinstance(fit, Fit) else _where_valid(fit, fit.family.mean, eta)
+
+
+def mean_slope(fit: AnyFit, eta: np.ndarray) -> np.ndarray:
+    """|d mean / d linear predictor|, (r,); missing where :func:`inverse_link` is."""
+    if isinstance(fit, Fit):
+        return np.ones_like(eta)
+    return np.abs(_where_valid(fit, fit.family.mean_slope, eta))
+
+
+def _where_valid(
+    fit: GeneralisedFit, function: Callable[..., np.ndarray], eta: np.ndarray
+) -> np.ndarray:
+    valid = fit.family.valid(eta)
+    if valid.all():
+        return function(eta, fit.zeta)
+    out = np.full(eta.shape, np.nan)
+    out[valid] = function(eta[valid], fit.zeta)
+    return out
+
+
 def predict(
-    fit: Fit,
+    fit: MixedFit,
     newdata: Any = None,
     type: str = "response",
     include_re: Any = True,
     new_levels: str = "error",
     offset: Any = None,
-) -> pd.Series:
+    se: bool = False,
+) -> pd.Series | pd.DataFrame:
     """Predicted values.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     newdata : data frame, optional
         Default: the rows of the fit.
     type : {"response", "link"}
-        The same for a linear model.
+        Means or linear predictors, the same for a linear model.
     include_re : bool, str or sequence of str, default True
         See :func:`selection`.
     new_levels : {"error", "population"}, default "error"
         What an unseen level of a grouping factor is: an error, or a level with no random effect.
     offset : array, shape (r,), or float, optional
+    se : bool, default False
+        With the standard errors of :func:`get_prediction`.
 
     Returns
     -------
     Series, shape (r,)
-        Indexed as the rows; missing where newdata has missing values.
+        Indexed as the rows; missing where newdata has missing values. With ``se=True`` a
+        DataFrame ``prediction, se``.
     """
     if type not in TYPES:
         raise ArgumentError(f"type={type!r} is not known; use 'response' or 'link'")
     masks = selection(fit, include_re)
     rows = rows_of(fit, newdata, masks, new_levels, offset)
     eta = linear_predictor(fit, rows, masks)
-    values = fit.design.pad(eta) if newdata is None else pd.Series(eta, index=rows.index)
-    return values.rename("prediction")
+    values = inverse_link(fit, eta) if type == "response" else eta
+    columns = {"prediction": values}
+    if se:
+        error = np.sqrt(_variance(fit, rows, masks)[0])
+        columns["se"] = error * mean_slope(fit, eta) if type == "response" else error
+    series = {
+        name: fit.design.pad(v) if newdata is None else pd.Series(v, index=rows.index)
+        for name, v in columns.items()
+    }
+    return pd.DataFrame(series) if se else series["prediction"].rename("prediction")
 
 
 # -- standard errors ------------------------------------------------------------------------------
 
 
 def get_prediction(
-    fit: Fit,
+    fit: MixedFit,
     newdata: Any = None,
     include_re: Any = True,
     new_levels: str = "error",
@@ -283,7 +357,7 @@ def get_prediction(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     newdata, include_re, new_levels, offset
         As for :func:`predict`.
     new_level_variance : bool, default False
@@ -293,36 +367,53 @@ def get_prediction(
     -------
     Prediction
         Intervals use Satterthwaite's degrees of freedom for population means
-        (``include_re=False``) and the normal distribution otherwise.
+        (``include_re=False``) of linear models and the normal distribution otherwise.
+
+    Notes
+    -----
+    Standard errors of population means come from the covariance of the coefficients,
+    ``vcov()``; those of predictions with random effects, as lme4's, from the joint covariance of
+    coefficients and random effects given theta (:func:`joint_variance`). Both refer to the linear
+    predictor; those of a mean are multiplied by its slope.
     """
     masks = selection(fit, include_re)
     rows = rows_of(fit, newdata, masks, new_levels, offset)
-    if any(mask.any() for mask in masks):
-        variance = joint_variance(fit, rows, masks)
-        df = np.full(len(rows.index), np.inf)
-    else:
-        variance = np.einsum("ri,ij,rj->r", rows.X, fit.cov_beta, rows.X)
-        df = satterthwaite(fit, rows.X)
-        df = np.where(np.isnan(df), np.inf, df)
+    variance, df = _variance(fit, rows, masks)
     if new_level_variance:
         variance = variance + _unseen_variance(fit, rows, masks)
+    eta, se = linear_predictor(fit, rows, masks), np.sqrt(variance)
+    if not isinstance(fit, Fit):
+        inverse = partial(inverse_link, fit)
+        return Prediction(eta, se, df, rows.index, inverse, mean_slope(fit, eta))
     noise = np.full(len(rows.index), fit.sigma**2)
     if newdata is None and fit.design.weights is not None:
         noise = noise / fit.design.weights
-    mean = linear_predictor(fit, rows, masks)
-    return Prediction(mean, np.sqrt(variance), df, np.sqrt(variance + noise), rows.index)
+    return Prediction(eta, se, df, rows.index, obs_se=np.sqrt(variance + noise))
 
 
-def joint_variance(fit: Fit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
+def _variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of the linear predictor's estimate and degrees of freedom, (r,) each."""
+    df = np.full(len(rows.index), np.inf)
+    if any(mask.any() for mask in masks):
+        return joint_variance(fit, rows, masks), df
+    if isinstance(fit, Fit):
+        df = satterthwaite(fit, rows.X)
+        df = np.where(np.isnan(df), np.inf, df)
+    return np.einsum("ri,ij,rj->r", rows.X, fit.cov_beta, rows.X), df
+
+
+def joint_variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
     """Variance of x'beta_hat + z'(b_hat - b) given the variance parameters.
 
-    With z* = Lambda'z and U = M^{-1}Lambda'Z'WX it is
+    With z* = Lambda'z, U = M^{-1}Lambda'Z'WX and the scale s of the random effects it is
 
-        sigma^2 z*'M^{-1}z* + (x - U'z*)' Cov(beta_hat) (x - U'z*).
+        s^2 { z*'M^{-1}z* + (x - U'z*)' (X'WX - X'WZ Lambda U)^{-1} (x - U'z*) },
+
+    W the prior weights of a linear model (s is sigma) or the working weights of another (s = 1).
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
     rows : Rows
     masks : list of ndarray of bool
 
@@ -330,12 +421,14 @@ def joint_variance(fit: Fit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
     -------
     ndarray, shape (r,)
     """
-    marginal = marginal_at_optimum(fit)
+    factor = factor_at_optimum(fit)
     stars = [
         (codes, (Z * mask) @ T)
         for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True)
     ]
-    U = marginal.solve(_scaled_crossproduct(fit))
+    WX = _weighted_columns(fit)
+    crossproduct = _scaled_crossproduct(fit, WX)
+    U = factor.solve(crossproduct)
     starts = np.cumsum([0, *(u.size for u in fit.u)])
     distance = np.array(rows.X)
     for (codes, star), u, start in zip(stars, fit.u, starts, strict=False):
@@ -343,16 +436,32 @@ def joint_variance(fit: Fit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
         known = codes >= 0
         part = np.einsum("rk,rkp->rp", star, blocks[np.where(known, codes, 0)])
         distance -= np.where(known[:, None], part, 0.0)
-    fixed = np.einsum("ri,ij,rj->r", distance, fit.cov_beta, distance)
-    return np.maximum(fit.sigma**2 * _quadratic(marginal, stars, fit) + fixed, 0.0)
+    C = _cov_beta_given_theta(fit, WX, crossproduct, U)
+    fixed = np.einsum("ri,ij,rj->r", distance, C, distance)
+    return np.maximum(fit.re_scale**2 * _quadratic(factor, stars, fit) + fixed, 0.0)
 
 
-def _scaled_crossproduct(fit: Fit) -> np.ndarray:
+def _cov_beta_given_theta(
+    fit: MixedFit, WX: np.ndarray, crossproduct: np.ndarray, U: np.ndarray
+) -> np.ndarray:
+    """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
+    if isinstance(fit, Fit):
+        return fit.cov_beta
+    information = fit.design.X.T @ WX - crossproduct.T @ U
+    scale = 1.0 / np.sqrt(np.diagonal(information))
+    return np.linalg.inv(information * scale[:, None] * scale) * scale[:, None] * scale
+
+
+def _weighted_columns(fit: MixedFit) -> np.ndarray:
+    """WX, (n, p)."""
+    weights = fit.design.weights if isinstance(fit, Fit) else fit.working_weights
+    return fit.design.X if weights is None else fit.design.X * weights[:, None]
+
+
+def _scaled_crossproduct(fit: MixedFit, WX: np.ndarray) -> np.ndarray:
     """Lambda'Z'WX, (q, p)."""
-    design = fit.design
-    WX = design.X if design.weights is None else design.X * design.weights[:, None]
     parts = []
-    for factor, T in zip(design.factors, fit.T, strict=True):
+    for factor, T in zip(fit.design.factors, fit.T, strict=True):
         shape = (len(factor.levels), T.shape[0], WX.shape[1])
         ZX = np.zeros(shape)
         for j in range(T.shape[0]):
@@ -363,12 +472,14 @@ def _scaled_crossproduct(fit: Fit) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _quadratic(marginal, stars: list[tuple[np.ndarray, np.ndarray]], fit: Fit) -> np.ndarray:
+def _quadratic(
+    factor: Any, stars: list[tuple[np.ndarray, np.ndarray]], fit: MixedFit
+) -> np.ndarray:
     """z*'M^{-1}z* of each row."""
     if len(stars) == 1:
         codes, star = stars[0]
         known = codes >= 0
-        blocks = marginal.inverse_blocks(0)[np.where(known, codes, 0)]
+        blocks = factor.inverse_blocks(0)[np.where(known, codes, 0)]
         return np.where(known, np.einsum("ri,rij,rj->r", star, blocks, star), 0.0)
     # Rows that agree in levels and covariates share one solve.
     table = np.concatenate(
@@ -389,14 +500,14 @@ def _quadratic(marginal, stars: list[tuple[np.ndarray, np.ndarray]], fit: Fit) -
             for j in range(k):
                 R[start + codes[at] * k + j, at] = chunk[at, position + 1 + j]
             position += 1 + k
-        out[first : first + CHUNK] = np.einsum("qr,qr->r", R, marginal.solve(R))
+        out[first : first + CHUNK] = np.einsum("qr,qr->r", R, factor.solve(R))
     return out[inverse.ravel()]
 
 
-def _unseen_variance(fit: Fit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
-    """sigma^2 z'TT'z of the rows whose level is new."""
+def _unseen_variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
+    """s^2 z'TT'z of the rows whose level is new."""
     out = np.zeros(len(rows.index))
     for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True):
         star = (Z * mask) @ T
         out += np.where(codes < 0, np.einsum("rk,rk->r", star, star), 0.0)
-    return fit.sigma**2 * out
+    return fit.re_scale**2 * out

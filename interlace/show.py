@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,11 @@ from .diagnostics import residual_array
 from .errors import listing
 from .fit import Fit
 from .inference.wald import t_table
-from .tables import aic, bic, names_as, varcorr
+from .tables import aic, bic, distribution, names_as, varcorr
+
+if TYPE_CHECKING:
+    from .fit_glmm import GLMMFit
+    from .inference.kinds import GeneralisedFit, MixedFit
 
 # R's summaries show this many significant digits.
 DIGITS = 4
@@ -203,13 +208,16 @@ def stars(p: float) -> str:
 
 
 def summarise(
-    fit: Fit, table: pd.DataFrame | None = None, r_names: bool = False, correlation: bool = True
+    fit: MixedFit,
+    table: pd.DataFrame | None = None,
+    r_names: bool = False,
+    correlation: bool = True,
 ) -> Summary:
     """The summary of a fit, in the order R users know.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     table : DataFrame, optional
         The fixed-effects table if made already.
     r_names : bool, default False
@@ -228,8 +236,10 @@ def summarise(
         _residuals(fit),
         _random_effects(fit, r_names),
     ]
+    if not isinstance(fit, Fit) and fit.family.parameters:
+        parts.append(_parameters(fit))
     if fit.p:
-        parts.append(_fixed_effects(table, r_names))
+        parts.append(_fixed_effects(table, r_names, isinstance(fit, Fit)))
     if correlation and 1 < fit.p <= MOST_CORRELATED:
         parts.append(_correlations(fit, r_names))
     if fit.optimum.verdict != "converged":
@@ -237,15 +247,17 @@ def summarise(
     return Summary(parts, table)
 
 
-def header(fit: Fit) -> str:
+def header(fit: MixedFit) -> str:
     """Method, formula, and what was left out of the data."""
-    method = "REML" if fit.is_reml else "maximum likelihood"
     design = fit.design
-    lines = [
-        f"Linear mixed model fit by {method}; t-tests use Satterthwaite's degrees of freedom",
-        f"Formula: {design.formula.text}",
-        f"   Data: {dropped(fit)}",
-    ]
+    lines = [f"Formula: {design.formula.text}", f"   Data: {dropped(fit)}"]
+    if isinstance(fit, Fit):
+        method = "REML" if fit.is_reml else "maximum likelihood"
+        kind = f"Linear mixed model fit by {method}; "
+        lines.insert(0, f"{kind}t-tests use Satterthwaite's degrees of freedom")
+    else:
+        kind = "Generalised linear mixed model fit by maximum likelihood"
+        lines = [f"{kind} ({approximation(fit.nAGQ)})", f" Family: {family_text(fit)}", *lines]
     extra = [
         name
         for name, values in (("weights", design.weights), ("offset", design.offset))
@@ -256,7 +268,21 @@ def header(fit: Fit) -> str:
     return "\n".join(lines)
 
 
-def dropped(fit: Fit) -> str:
+def approximation(nAGQ: int) -> str:
+    """How the likelihood was integrated over the random effects, in words."""
+    if nAGQ == 1:
+        return "Laplace approximation"
+    if nAGQ == 0:
+        return "Laplace approximation, nAGQ = 0: coefficients from penalised least squares"
+    return f"adaptive Gauss-Hermite quadrature, nAGQ = {nAGQ}"
+
+
+def family_text(fit: GeneralisedFit) -> str:
+    """``"binomial (logit)"``."""
+    return f"{fit.family.name} ({fit.family.link.name})"
+
+
+def dropped(fit: MixedFit) -> str:
     """Rows used, rows and columns left out, in words."""
     design = fit.design
     text = f"{fit.n} rows"
@@ -272,7 +298,7 @@ def dropped(fit: Fit) -> str:
     return text
 
 
-def _criterion(fit: Fit) -> str | Table:
+def _criterion(fit: MixedFit) -> str | Table:
     if fit.is_reml:
         return f"REML criterion at convergence: {fit.criterion:.1f}"
     values = [aic(fit), bic(fit), fit.llf, fit.criterion, float(fit.n - fit.n_parameters)]
@@ -280,13 +306,13 @@ def _criterion(fit: Fit) -> str | Table:
     return Table(["AIC", "BIC", "logLik", "-2*log(L)", "df.resid"], [cells], left=0)
 
 
-def _residuals(fit: Fit) -> Table:
+def _residuals(fit: MixedFit) -> Table:
     quantiles = np.quantile(residual_array(fit, "pearson", scaled=True), [0, 0.25, 0.5, 0.75, 1])
     cells = [f"{v:.{DIGITS}f}" for v in quantiles]
     return Table(["Min", "1Q", "Median", "3Q", "Max"], [cells], 0, "Scaled residuals:")
 
 
-def _random_effects(fit: Fit, r_names: bool) -> Table:
+def _random_effects(fit: MixedFit, r_names: bool) -> Table:
     table = varcorr(fit, r_names)
     second = table["term2"].to_numpy()
     is_variance = pd.isna(second)
@@ -319,7 +345,15 @@ def _random_effects(fit: Fit, r_names: bool) -> Table:
     return Table(head, rows, 2, "Random effects:", note)
 
 
-def _fixed_effects(table: pd.DataFrame, r_names: bool) -> Table:
+def _parameters(fit: GLMMFit) -> str:
+    """The family's own parameters, and the dispersion that they make."""
+    values = distribution(fit)["disp_params"].items()
+    text = ", ".join(f"{name} {value:.{DIGITS}g}" for name, value in values)
+    text = f"Parameters of the {fit.family.name} family: {text}"
+    return text if fit.dispersion == 1.0 else f"{text}; dispersion {fit.dispersion:.{DIGITS}g}"
+
+
+def _fixed_effects(table: pd.DataFrame, r_names: bool, linear: bool) -> Table:
     both = np.concatenate([table["estimate"].to_numpy(), table["std_error"].to_numpy()])
     sizes = np.abs(both[np.isfinite(both) & (both != 0.0)])
     # printCoefmat: the smallest of estimates and standard errors sets the decimals.
@@ -327,25 +361,24 @@ def _fixed_effects(table: pd.DataFrame, r_names: bool) -> Table:
     shown = format_numbers(np.round(both, digits).tolist())
     n = len(table)
     p = table["p_value"].to_numpy()
+    columns = [names_as(table.index, r_names), shown[:n], shown[n:]]
+    tests = [[f"{v:.3f}" for v in table["statistic"]], format_pvalues(p)]
+    head = ["", "Estimate", "Std. Error"]
+    if not linear:
+        rows = [[str(c) for c in row] for row in zip(*columns, *tests, strict=True)]
+        return Table([*head, "z value", "Pr(>|z|)"], rows, 1, "Fixed effects:")
     marks = [stars(v) for v in p]
-    columns = [
-        names_as(table.index, r_names),
-        shown[:n],
-        shown[n:],
-        format_numbers(np.round(table["df"].to_numpy(), DIGITS).tolist()),
-        [f"{v:.3f}" for v in table["statistic"]],
-        format_pvalues(p),
-        marks,
-    ]
+    df = format_numbers(np.round(table["df"].to_numpy(), DIGITS).tolist())
+    columns += [df, *tests, marks]
     rows = [[str(c) for c in row] for row in zip(*columns, strict=True)]
     for row in rows:
         row[-1] = row[-1].ljust(3)
-    head = ["", "Estimate", "Std. Error", "df", "t value", "Pr(>|t|)", ""]
+    head += ["df", "t value", "Pr(>|t|)", ""]
     note = f"---\n{LEGEND}" if any(marks) else ""
     return Table(head, rows, 1, "Fixed effects:", note)
 
 
-def _correlations(fit: Fit, r_names: bool) -> Table:
+def _correlations(fit: MixedFit, r_names: bool) -> Table:
     sd = np.sqrt(np.diagonal(fit.cov_beta))
     R = fit.cov_beta / np.outer(sd, sd)
     names = names_as(fit.design.x_names, r_names)
@@ -390,12 +423,12 @@ def _shorten(name: str, length: int) -> str:
     return "".join(letters[:length])
 
 
-def short(fit: Fit) -> str:
+def short(fit: MixedFit) -> str:
     """A few lines that say which fit it is.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------
@@ -412,8 +445,11 @@ def short(fit: Fit) -> str:
     )
     kind = "REML criterion" if fit.is_reml else "log-likelihood"
     value = fit.criterion if fit.is_reml else fit.llf
+    model = "Linear mixed model"
+    if not isinstance(fit, Fit):
+        model = f"Generalised linear mixed model, {family_text(fit)}"
     lines = [
-        f"Linear mixed model: {fit.design.formula.text}",
+        f"{model}: {fit.design.formula.text}",
         f"  {fit.n} rows, groups {groups}; {kind} {value:.4f}, {fit.optimum.verdict}",
         f"  fixed: {fixed}",
         f"  sd: {random}",

@@ -1,6 +1,8 @@
-"""New responses from a fitted model."""
+"""New responses: drawn from a fitted model, or given for a refit."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -8,15 +10,18 @@ import pandas as pd
 from .errors import ArgumentError, ArgumentTypeError
 from .fit import Fit
 
+if TYPE_CHECKING:
+    from .inference.kinds import MixedFit
+
 
 def simulate(
-    fit: Fit, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
+    fit: MixedFit, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
 ) -> pd.DataFrame:
     """Draw responses from the fitted model.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     nsim : int, default 1
         Number of draws.
     seed : int or numpy Generator, optional
@@ -26,7 +31,8 @@ def simulate(
     Returns
     -------
     DataFrame, shape (n, nsim)
-        Columns ``sim_1, sim_2, …``; rows as in the fit.
+        Columns ``sim_1, sim_2, …``; rows as in the fit. Proportions for a binomial response with
+        trials: what a refit takes.
 
     Raises
     ------
@@ -43,13 +49,13 @@ def simulate(
 
 
 def simulate_array(
-    fit: Fit, nsim: int, rng: np.random.Generator, use_u: bool = False
+    fit: MixedFit, nsim: int, rng: np.random.Generator, use_u: bool = False
 ) -> np.ndarray:
     """The draws alone.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     nsim : int
     rng : numpy Generator
     use_u : bool, default False
@@ -59,17 +65,60 @@ def simulate_array(
     ndarray, shape (n, nsim)
         Columns are contiguous, ready to be refitted.
     """
-    design = fit.design
-    noise = rng.standard_normal((nsim, fit.n))
-    if design.weights is not None:
-        noise /= np.sqrt(design.weights)
-    out = fit.fixed_part + fit.sigma * noise
+    if isinstance(fit, Fit):
+        noise = rng.standard_normal((nsim, fit.n))
+        if fit.design.weights is not None:
+            noise /= np.sqrt(fit.design.weights)
+        return (_add_effects(fit, rng, fit.fixed_part + fit.sigma * noise, use_u)).T
+    eta = _add_effects(fit, rng, np.tile(fit.fixed_part, (nsim, 1)), use_u)
+    family, seen = fit.family, fit.observations
+    draws = [
+        family.sample(rng, family.mean(row, fit.zeta), seen.prior, seen.trials, fit.zeta)
+        for row in eta
+    ]
+    return np.array(draws).T
+
+
+def _add_effects(
+    fit: MixedFit, rng: np.random.Generator, out: np.ndarray, use_u: bool
+) -> np.ndarray:
+    """Each row of out, (nsim, n), plus Z b for the modes or for b drawn anew."""
     if use_u:
-        return (out + fit.random_part).T
-    for factor, T in zip(design.factors, fit.T, strict=True):
+        return out + fit.random_part
+    for factor, T in zip(fit.design.factors, fit.T, strict=True):
         levels, k = len(factor.levels), T.shape[0]
-        b = fit.sigma * (rng.standard_normal((nsim, levels, k)) @ T.T)
+        b = fit.re_scale * (rng.standard_normal((len(out), levels, k)) @ T.T)
         for j in range(k):
             column = b[:, factor.codes, j]
             out += column if factor.Z.strides == (0, 0) else column * factor.Z[:, j]
-    return out.T
+    return out
+
+
+def checked_response(fit: MixedFit, new_y: Any) -> np.ndarray:
+    """Another response for the rows of the fit, as new numbers.
+
+    Parameters
+    ----------
+    fit : Fit or GLMMFit
+    new_y : array or Series, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    ArgumentError
+        If the length is wrong or a value is not finite.
+    """
+    try:
+        y = np.array(new_y, dtype=float)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError("new_y must hold numbers, one for each row of the fit") from None
+    if y.shape != fit.design.y.shape:
+        raise ArgumentError(
+            f"new_y has shape {y.shape}; the fit has {fit.n} rows and needs one value each"
+        )
+    if not np.isfinite(y).all():
+        raise ArgumentError("new_y has values that are missing or not finite")
+    return y

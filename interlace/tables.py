@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from .fit import Fit
 from .inference.distributions import t_quantile
 from .inference.modes import conditional_sd
 from .inference.wald import add_intervals, check_level, t_table
+
+if TYPE_CHECKING:
+    from .inference.kinds import AnyFit, MixedFit
 
 VERSIONS_OF = ("interlace", "numpy", "scipy", "pandas", "formulaic")
 EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
@@ -62,7 +65,7 @@ def term_labels(covariance: CovarianceModel) -> list[str]:
     return labels
 
 
-def column_names(fit: Fit, factor: int) -> list[str]:
+def column_names(fit: MixedFit, factor: int) -> list[str]:
     """Names of all random effects of one grouping factor, in the order of ``fit.b``."""
     names = [""] * fit.T[factor].shape[0]
     for term in fit.covariance.terms:
@@ -74,12 +77,12 @@ def column_names(fit: Fit, factor: int) -> list[str]:
 # -- variance parameters --------------------------------------------------------------------
 
 
-def varcorr(fit: Fit, r_names: bool = False) -> pd.DataFrame:
-    """Variances, covariances and the residual variance, in lme4's order.
+def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
+    """Variances and covariances, and the residual variance of a Gaussian model, in lme4's order.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     r_names : bool, default False
         ``(Intercept)`` and R's names of factor levels.
 
@@ -94,7 +97,7 @@ def varcorr(fit: Fit, r_names: bool = False) -> pd.DataFrame:
     covariances = fit.covariance.relative_covariances(fit.theta)
     labels = term_labels(fit.covariance)
     for term, label, relative in zip(fit.covariance.terms, labels, covariances, strict=True):
-        S = fit.sigma**2 * relative
+        S = fit.re_scale**2 * relative
         sd = np.sqrt(np.diagonal(S))
         names = names_as(term.names, r_names)
         rows += [(label, n, None, S[i, i], sd[i]) for i, n in enumerate(names)]
@@ -105,7 +108,8 @@ def varcorr(fit: Fit, r_names: bool = False) -> pd.DataFrame:
                 product = sd[i] * sd[j]
                 correlation = S[i, j] / product if product > 0.0 else np.nan
                 rows.append((label, names[i], names[j], S[i, j], correlation))
-    rows.append(("Residual", None, None, fit.sigma**2, fit.sigma))
+    if isinstance(fit, Fit) or fit.family.name == "gaussian":
+        rows.append(("Residual", None, None, fit.sigma**2, fit.sigma))
     group, term1, term2, variance, sd_or_corr = zip(*rows, strict=True)
     columns = {
         "group": np.array(group, dtype=object),
@@ -117,12 +121,12 @@ def varcorr(fit: Fit, r_names: bool = False) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def variance_components(fit: Fit) -> dict[str, float | pd.DataFrame]:
+def variance_components(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
     """Covariance of the random effects of each grouping factor.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------
@@ -131,21 +135,21 @@ def variance_components(fit: Fit) -> dict[str, float | pd.DataFrame]:
     """
     out: dict[str, float | pd.DataFrame] = {}
     for b, (factor, T) in enumerate(zip(fit.design.factors, fit.T, strict=True)):
-        S = fit.sigma**2 * (T @ T.T)
+        S = fit.re_scale**2 * (T @ T.T)
         names = column_names(fit, b)
         one = len(names) == 1
         out[factor.name] = float(S[0, 0]) if one else pd.DataFrame(S, index=names, columns=names)
     return out
 
 
-def principal_components(fit: Fit) -> pd.DataFrame:
+def principal_components(fit: MixedFit) -> pd.DataFrame:
     """Principal components of each term's covariance (lme4's ``rePCA``).
 
     Components with a share of zero are directions that the data do not support.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------
@@ -172,12 +176,12 @@ def principal_components(fit: Fit) -> pd.DataFrame:
 # -- random effects ---------------------------------------------------------------------------
 
 
-def random_effects(fit: Fit) -> dict[str, pd.DataFrame]:
+def random_effects(fit: MixedFit) -> dict[str, pd.DataFrame]:
     """Conditional modes: grouping factor -> DataFrame (levels x terms).
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------
@@ -189,12 +193,12 @@ def random_effects(fit: Fit) -> dict[str, pd.DataFrame]:
     }
 
 
-def random_effects_se(fit: Fit) -> dict[str, pd.DataFrame]:
+def random_effects_se(fit: MixedFit) -> dict[str, pd.DataFrame]:
     """Conditional standard deviations of the modes, shaped as :func:`random_effects`.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------
@@ -213,12 +217,12 @@ def _levels(factor) -> pd.Index:
     return pd.Index(factor.levels, name=factor.name)
 
 
-def ranef(fit: Fit, cond_sd: bool = True, r_names: bool = False) -> pd.DataFrame:
+def ranef(fit: MixedFit, cond_sd: bool = True, r_names: bool = False) -> pd.DataFrame:
     """All conditional modes in one tidy frame.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     cond_sd : bool, default True
         With their conditional standard deviations.
     r_names : bool, default False
@@ -243,12 +247,12 @@ def ranef(fit: Fit, cond_sd: bool = True, r_names: bool = False) -> pd.DataFrame
     return pd.concat(parts, ignore_index=True)
 
 
-def coef(fit: Fit) -> dict[str, pd.DataFrame]:
+def coef(fit: MixedFit) -> dict[str, pd.DataFrame]:
     """Coefficients of each level: fixed effects plus conditional modes.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------
@@ -272,12 +276,13 @@ def coef(fit: Fit) -> dict[str, pd.DataFrame]:
 
 
 def tidy(
-    fit: Fit,
+    fit: MixedFit,
     effects: str | Sequence[str] = ("fixed", "ran_pars"),
     *,
     conf_int: bool = False,
     conf_level: float = 0.95,
-    df_method: str = "satterthwaite",
+    df_method: str | None = None,
+    exponentiate: bool = False,
     r_names: bool = False,
     table: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
@@ -285,7 +290,7 @@ def tidy(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     effects : {"fixed", "ran_pars", "ran_vals", "ran_coefs"} or sequence of them
         Coefficients; standard deviations and correlations; conditional modes; coefficients of
         each level. Default the first two.
@@ -293,7 +298,10 @@ def tidy(
         Columns ``conf_low, conf_high``: t intervals of coefficients, normal ones of conditional
         modes; missing for the others.
     conf_level : float, default 0.95
-    df_method : {"satterthwaite", "residual", "normal"}
+    df_method : {"satterthwaite", "residual", "normal"}, optional
+        Default: Satterthwaite's for linear models, normal for others.
+    exponentiate : bool, default False
+        exp() of coefficients and their intervals, with standard errors by the delta method.
     r_names : bool, default False
     table : DataFrame, optional
         The fixed-effects table if made already.
@@ -301,8 +309,8 @@ def tidy(
     Returns
     -------
     DataFrame
-        ``effect, group[, level], term, estimate, std_error, statistic, df, p_value[, conf_low,
-        conf_high]``.
+        ``effect, group[, level], term, estimate, std_error, statistic[, df], p_value[, conf_low,
+        conf_high]``; ``df`` for linear models.
 
     Raises
     ------
@@ -322,6 +330,8 @@ def tidy(
         parts.append(_tidy_fixed(table, r_names))
         if conf_int:
             parts[-1] = add_intervals(parts[-1], level)
+        if exponentiate:
+            parts[-1] = _exponentiated(parts[-1])
     if "ran_pars" in wanted:
         parts.append(_tidy_parameters(fit, r_names))
     if "ran_vals" in wanted:
@@ -332,7 +342,8 @@ def tidy(
     columns = ["effect", "group"]
     if "ran_vals" in wanted or "ran_coefs" in wanted:
         columns.append("level")
-    columns += ["term", "estimate", "std_error", "statistic", "df", "p_value"]
+    columns += ["term", "estimate", "std_error", "statistic"]
+    columns += ["df", "p_value"] if isinstance(fit, Fit) else ["p_value"]
     if conf_int:
         columns += ["conf_low", "conf_high"]
     return pd.DataFrame(rows, columns=columns)
@@ -342,7 +353,15 @@ def _tidy_fixed(table: pd.DataFrame, r_names: bool) -> pd.DataFrame:
     return table.assign(effect="fixed", group=None, term=names_as(table.index, r_names))
 
 
-def _tidy_parameters(fit: Fit, r_names: bool) -> pd.DataFrame:
+def _exponentiated(table: pd.DataFrame) -> pd.DataFrame:
+    """exp() of estimates and intervals; statistic and p-value are those of the coefficients."""
+    logs = [name for name in ("estimate", "conf_low", "conf_high") if name in table]
+    with np.errstate(over="ignore"):
+        table = table.assign(**{name: np.exp(table[name]) for name in logs})
+        return table.assign(std_error=table["std_error"] * table["estimate"])
+
+
+def _tidy_parameters(fit: MixedFit, r_names: bool) -> pd.DataFrame:
     table = varcorr(fit, r_names)
     terms = []
     for row in table.itertuples():
@@ -356,7 +375,7 @@ def _tidy_parameters(fit: Fit, r_names: bool) -> pd.DataFrame:
     return pd.DataFrame(columns).assign(effect="ran_pars")
 
 
-def _tidy_values(fit: Fit, level: float | None, r_names: bool) -> pd.DataFrame:
+def _tidy_values(fit: MixedFit, level: float | None, r_names: bool) -> pd.DataFrame:
     table = ranef(fit, r_names=r_names).rename(
         columns={"value": "estimate", "cond_sd": "std_error"}
     )
@@ -367,7 +386,7 @@ def _tidy_values(fit: Fit, level: float | None, r_names: bool) -> pd.DataFrame:
     return table.assign(conf_low=table["estimate"] - half, conf_high=table["estimate"] + half)
 
 
-def _tidy_coefficients(fit: Fit, r_names: bool) -> pd.DataFrame:
+def _tidy_coefficients(fit: MixedFit, r_names: bool) -> pd.DataFrame:
     parts = []
     for group, table in coef(fit).items():
         long = {
@@ -382,17 +401,17 @@ def _tidy_coefficients(fit: Fit, r_names: bool) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(effect="ran_coefs")
 
 
-def glance(fit: Fit) -> pd.DataFrame:
+def glance(fit: MixedFit) -> pd.DataFrame:
     """One row on the whole fit, with broom.mixed's columns.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------
     DataFrame
-        ``nobs, sigma, log_lik, aic, bic, reml_crit`` (REML) or ``deviance`` (ML), and
+        ``nobs, sigma, log_lik, aic, bic, reml_crit`` (REML) or ``deviance`` (others), and
         ``df_residual``.
     """
     row = {
@@ -401,44 +420,52 @@ def glance(fit: Fit) -> pd.DataFrame:
         "log_lik": fit.llf,
         "aic": aic(fit),
         "bic": bic(fit),
-        ("reml_crit" if fit.is_reml else "deviance"): fit.criterion,
+        ("reml_crit" if fit.is_reml else "deviance"): (
+            fit.criterion if fit.is_reml else deviance(fit)
+        ),
         "df_residual": fit.n - fit.n_parameters,
     }
     return pd.DataFrame([row])
 
 
-def aic(fit: Fit) -> float:
+def aic(fit: AnyFit) -> float:
     """Akaike's criterion, -2 llf + 2 parameters; of the REML criterion for a REML fit."""
     return fit.criterion + 2.0 * fit.n_parameters
 
 
-def bic(fit: Fit) -> float:
+def bic(fit: AnyFit) -> float:
     """Schwarz's criterion, -2 llf + log(n) parameters; of the REML criterion for a REML fit."""
     return fit.criterion + float(np.log(fit.n)) * fit.n_parameters
 
 
-def deviance(fit: Fit) -> float:
-    """-2 log-likelihood; of a REML fit at its theta, with beta and sigma profiled out.
+def deviance(fit: MixedFit) -> float:
+    """Deviance as lme4's.
+
+    Of a linear model -2 log-likelihood, for a REML fit at its theta with beta and sigma profiled
+    out; of a generalised one the sum of squared deviance residuals at the modes.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------
     float
     """
+    if not isinstance(fit, Fit):
+        seen = fit.observations
+        return float(fit.family.deviance(seen.y, fit.mu, seen.weights, fit.zeta).sum())
     if not fit.is_reml:
         return fit.criterion
     return fit.objective.as_ml().evaluate(fit.x, order=0).value
 
 
-def as_dict(fit: Fit) -> dict[str, Any]:
+def as_dict(fit: MixedFit) -> dict[str, Any]:
     """Estimates and what they rest on, as plain numbers and texts that JSON can hold.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
 
     Returns
     -------
@@ -449,7 +476,7 @@ def as_dict(fit: Fit) -> dict[str, Any]:
     optimum = fit.optimum
     return {
         "formula": fit.design.formula.text,
-        "family": "gaussian",
+        **distribution(fit),
         "method": fit.method,
         "nobs": fit.n,
         "ngroups": {f.name: len(f.levels) for f in fit.design.factors},
@@ -473,6 +500,41 @@ def as_dict(fit: Fit) -> dict[str, Any]:
     }
 
 
+def distribution(fit: MixedFit) -> dict[str, Any]:
+    """Family, and for a generalised model its link, its parameters and the approximation."""
+    if isinstance(fit, Fit):
+        return {"family": "gaussian"}
+    values = np.exp(fit.zeta).tolist()
+    return {
+        "family": fit.family.name,
+        "link": fit.family.link.name,
+        "nAGQ": fit.nAGQ,
+        "dispersion": float(fit.dispersion),
+        "disp_params": dict(zip(fit.family.parameters, values, strict=True)),
+    }
+
+
+def named_matrix(
+    values: np.ndarray, names: Sequence[str], correlation: bool = False
+) -> pd.DataFrame:
+    """A covariance matrix with its names, or the correlations.
+
+    Parameters
+    ----------
+    values : ndarray, shape (m, m)
+    names : sequence of str
+    correlation : bool, default False
+
+    Returns
+    -------
+    DataFrame, shape (m, m)
+    """
+    if correlation:
+        sd = np.sqrt(np.diagonal(values))
+        values = values / np.outer(sd, sd)
+    return pd.DataFrame(np.array(values), index=list(names), columns=list(names))
+
+
 def _versions() -> dict[str, str]:
     found = {}
     for name in VERSIONS_OF:
@@ -486,10 +548,10 @@ def _versions() -> dict[str, str]:
 class Maketables:
     """What the regression tables of maketables ask of a model: its plug-in attributes.
 
-    A class with an attribute ``fit`` (:class:`~interlace.fit.Fit`) inherits them.
+    A class with an attribute ``fit`` inherits them.
     """
 
-    fit: Fit
+    fit: Any
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:

@@ -1,18 +1,26 @@
-"""F tests of the terms of one model, type I, II and III (lmerTest's definitions)."""
+"""Tests of the terms of one model, type I, II and III.
+
+F tests as lmerTest's for linear models, Wald chi-squared tests as those of car's ``Anova`` for
+others.
+"""
 
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, NumericalError
 from ..fit import Fit
 from .coding import TermCoding, decode
-from .distributions import f_pvalue
+from .distributions import chi2_pvalue, f_pvalue
 from .satterthwaite import satterthwaite_f, variance_derivatives
+from .wald import wald_chisq
+
+if TYPE_CHECKING:
+    from .kinds import AnyFit
 
 TYPES = {k: v for v in ("I", "II", "III") for k in (v, len(v), str(len(v)))}
 # A column depends on others when this share of it is left after projecting them out.
@@ -21,12 +29,12 @@ DEPENDENT = 1e-8
 ZAP = 1e-9
 
 
-def anova_table(fit: Fit, type: Any = "III") -> pd.DataFrame:
-    """F tests of the fixed-effects terms, with Satterthwaite's degrees of freedom.
+def anova_table(fit: AnyFit, type: Any = "III") -> pd.DataFrame:
+    """Tests of the fixed-effects terms: F with Satterthwaite's degrees of freedom, or Wald's.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
     type : {"III", "II", "I"} or {3, 2, 1}, default "III"
         I: each term given those before it. II: each term given those that do not contain it.
         III: each term averaged with equal weights over the levels of the factors it interacts
@@ -35,16 +43,37 @@ def anova_table(fit: Fit, type: Any = "III") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per term: ``Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)``. Mean squares are F
-        times the residual variance.
+        One row per term. Of a linear model ``Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)``;
+        mean squares are F times the residual variance. Of others ``Chisq, Df, Pr(>Chisq)``.
 
     Raises
     ------
     ArgumentError
         If the type is not known, or a term's factor levels cannot be recovered.
+    NumericalError
+        If the covariance matrix of the coefficients of a generalised model is not positive
+        definite.
+
+    Notes
+    -----
+    "Given" other terms refers to X'X in a linear model, as in lmerTest, and to the information
+    on the coefficients, the inverse of their covariance matrix, in others: type II is then that
+    of car's ``Anova``, and type I the sequential table of lme4's ``anova``, which takes the
+    covariance given theta. Type III hypotheses do not depend on contrasts; car's are the same
+    under sum contrasts.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> from interlace.inference.anova import anova_table
+    >>> m = il.fit("score ~ Machine + (1 | Worker)", il.load_dataset("Machines"))
+    >>> anova_table(m.fit)[["NumDF", "F value"]].round(2).to_dict("index")
+    {'Machine': {'NumDF': 2, 'F value': 87.8}}
     """
     if not isinstance(type, (str, int)) or type not in TYPES:
         raise ArgumentError(f"type={type!r} is not known; use 'I', 'II' or 'III'")
+    if not isinstance(fit, Fit):
+        return _wald_table(fit, TYPES[type])
     contrasts = term_contrasts(fit.design, TYPES[type])
     derivatives = variance_derivatives(fit) if contrasts else None
     rows = []
@@ -58,13 +87,46 @@ def anova_table(fit: Fit, type: Any = "III") -> pd.DataFrame:
     return pd.DataFrame(rows, index=index, columns=columns)
 
 
-def term_contrasts(design, type: str) -> dict[str, np.ndarray]:
+def _wald_table(fit: AnyFit, type: str) -> pd.DataFrame:
+    """Wald chi-squared tests of the terms."""
+    contrasts = term_contrasts(fit.design, type, _information_root(fit.cov_beta))
+    rows = [wald_chisq(fit, L) for L in contrasts.values()]
+    values = np.array([value for value, _ in rows])
+    df = np.array([df for _, df in rows], dtype=np.int64)
+    columns = {"Chisq": values, "Df": df, "Pr(>Chisq)": chi2_pvalue(values, df)}
+    return pd.DataFrame(columns, index=pd.Index(list(contrasts), name="term", dtype=object))
+
+
+def _information_root(V: np.ndarray) -> np.ndarray:
+    """Some R with R'R = V^{-1}.
+
+    Raises
+    ------
+    NumericalError
+        If V is not positive definite.
+    """
+    with np.errstate(invalid="ignore"):
+        se = np.sqrt(np.diagonal(V))
+    if np.all(se > 0.0) and np.isfinite(V).all():
+        # Of correlations: what the units of the covariates are does not matter then.
+        values, vectors = np.linalg.eigh(V / se[:, None] / se)
+        if np.all(values > 0.0):
+            return vectors.T / np.sqrt(values)[:, None] / se
+    raise NumericalError(
+        "the covariance matrix of the coefficients is not positive definite, so terms cannot be "
+        "tested; result.convergence says what the data do not determine"
+    )
+
+
+def term_contrasts(design, type: str, root: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """The hypothesis matrix of each term but the intercept.
 
     Parameters
     ----------
     design : Design
     type : {"I", "II", "III"}
+    root : ndarray, shape (m, p), optional
+        Some R with R'R the information on the coefficients; default X.
 
     Returns
     -------
@@ -73,22 +135,23 @@ def term_contrasts(design, type: str) -> dict[str, np.ndarray]:
     """
     slices = dict(design.x_terms)
     names = [n for n in slices if n != "Intercept" and slices[n].stop > slices[n].start]
+    root = design.X if root is None else root
     if type == "I" or len(names) == 1:
         # With one term all types test the same hypothesis; the scale of the rows, on which the
         # degrees of freedom depend, is lmerTest's, which takes type I's.
-        L = _doolittle(design.X)
+        L = _doolittle(root)
         return {name: L[slices[name]] for name in names}
     codings = {c.name: c for c in decode(design)}
     if type == "II":
-        return {name: _type_two(design.X, slices, codings, name) for name in names}
+        return {name: _type_two(root, slices, codings, name) for name in names}
     return _type_three(design, codings, names)
 
 
 def _type_two(
-    X: np.ndarray, slices: dict[str, slice], codings: dict[str, TermCoding], name: str
+    root: np.ndarray, slices: dict[str, slice], codings: dict[str, TermCoding], name: str
 ) -> np.ndarray:
     """The term given those that do not contain it; its own coefficients if none does."""
-    p = X.shape[1]
+    p = root.shape[1]
     containing = [n for n in codings if codings[n].contains(codings[name])]
     if not containing:
         return np.eye(p)[slices[name]]
@@ -97,7 +160,7 @@ def _type_two(
     first = [j for j in range(p) if j not in own and j not in last]
     order = first + own + last
     L = np.zeros((len(own), p))
-    L[:, order] = _doolittle(X[:, order])[len(first) : len(first) + len(own)]
+    L[:, order] = _doolittle(root[:, order])[len(first) : len(first) + len(own)]
     return L
 
 

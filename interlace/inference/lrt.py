@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,19 +12,22 @@ from ..errors import ArgumentError
 from ..fit import Fit, refit_ml
 from .distributions import chi2_pvalue
 
+if TYPE_CHECKING:
+    from .kinds import AnyFit
+
 # Entries of two fixed-effects matrices that agree to this share are the same column, evaluated by
 # another formula.
 SAME_COLUMN = 1e-8
 
 
 def likelihood_ratio(
-    fits: Sequence[Fit], names: Sequence[str] | None = None, refit: bool = True
+    fits: Sequence[AnyFit], names: Sequence[str] | None = None, refit: bool = True
 ) -> pd.DataFrame:
     """Compare models by their log-likelihoods, each with the next smaller one.
 
     Parameters
     ----------
-    fits : sequence of Fit
+    fits : sequence of Fit, GLMMFit or GLMFit
         At least two, of the same response on the same rows; any order.
     names : sequence of str, optional
         Row labels; default: the formulas.
@@ -53,8 +57,9 @@ def likelihood_ratio(
     if len(labels) != len(fits):
         raise ArgumentError(f"names has {len(labels)} entries for {len(fits)} models")
     check_same_data(fits, labels)
+    check_same_scale(fits, labels)
     if refit:
-        fits = [refit_ml(fit) for fit in fits]
+        fits = [refit_ml(fit) if isinstance(fit, Fit) else fit for fit in fits]
     elif any(fit.is_reml for fit in fits):
         check_same_fixed_part(fits, labels)
     order = sorted(range(len(fits)), key=lambda i: fits[i].n_parameters)
@@ -80,7 +85,7 @@ def likelihood_ratio(
     return pd.DataFrame(columns, index=pd.Index(labels, name="model", dtype=object))
 
 
-def check_same_data(fits: Sequence[Fit], labels: Sequence[str]) -> None:
+def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
     """Refuse models of different rows or responses.
 
     Raises
@@ -104,7 +109,43 @@ def check_same_data(fits: Sequence[Fit], labels: Sequence[str]) -> None:
             )
 
 
-def check_same_fixed_part(fits: Sequence[Fit], labels: Sequence[str]) -> None:
+def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
+    """Refuse log-likelihoods of counts beside densities, of other weights, or other approximations.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    first = fits[0]
+    for fit, label in zip(fits[1:], labels[1:], strict=True):
+        if _discrete(fit) != _discrete(first):
+            raise ArgumentError(
+                f"{labels[0]!r} and {label!r} cannot be compared: the family of one gives "
+                "probabilities of counts, that of the other densities"
+            )
+        if isinstance(fit, Fit) or isinstance(first, Fit):
+            continue
+        if not np.array_equal(first.observations.weights, fit.observations.weights):
+            raise ArgumentError(
+                f"{labels[0]!r} and {label!r} have different weights or numbers of trials: their "
+                "log-likelihoods cannot be compared"
+            )
+    # Without random effects the likelihood is exact: it goes with any approximation.
+    pairs = zip(fits, labels, strict=True)
+    found = {fit.nAGQ: label for fit, label in pairs if hasattr(fit, "nAGQ")}
+    if len(found) > 1:
+        said = " and ".join(f"{label!r} with nAGQ={nodes}" for nodes, label in found.items())
+        raise ArgumentError(
+            f"{said} were fitted by different approximations of the likelihood, which cannot be "
+            "compared; fit all with the same nAGQ"
+        )
+
+
+def _discrete(fit: AnyFit) -> bool:
+    return not isinstance(fit, Fit) and fit.family.discrete
+
+
+def check_same_fixed_part(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
     """Refuse a comparison of REML criteria with different fixed parts, or of REML with ML.
 
     Raises

@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..fit import Fit
+from ..linalg.choose import choose
+from ..linalg.factor import Factor
 from ..linalg.marginal import Marginal
+from ..linalg.weighted import WeightedDesign
+
+if TYPE_CHECKING:
+    from .kinds import MixedFit
 
 
-def marginal_at_optimum(fit: Fit) -> Marginal:
-    """The factorisation of M, brought to the optimum.
+def factor_at_optimum(fit: MixedFit) -> Marginal | Factor:
+    """The factorisation of M = Lambda'Z'WZ Lambda + I, brought to the optimum.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
+        W are its prior weights if it is linear, else its working weights.
 
     Returns
     -------
-    Marginal
+    Marginal or Factor
         Its ``solve`` and ``inverse_blocks`` refer to the fit's theta until it is updated again.
     """
-    return fit.objective.marginal_at(fit.x)
+    if isinstance(fit, Fit):
+        return fit.objective.marginal_at(fit.x)
+    rows = WeightedDesign(fit.design)
+    factor = choose(rows.refill(fit.working_weights))
+    factor.refactor([T * s[:, None] for T, s in zip(fit.T, rows.scale, strict=True)])
+    return factor
 
 
-def conditional_covariances(fit: Fit, factor: int) -> np.ndarray:
-    """Covariance of the modes of each level, given theta, beta and sigma.
+def conditional_covariances(fit: MixedFit, factor: int) -> np.ndarray:
+    """Covariance of the modes of each level, given all parameters.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     factor : int
         Index into ``design.factors``.
 
     Returns
     -------
     ndarray, shape (l_b, k_b, k_b)
-        sigma^2 T (M^{-1})_ll T'.
+        s^2 T (M^{-1})_ll T', s the scale of the random effects: sigma, or 1 for a generalised
+        model.
     """
+    if not isinstance(fit, Fit):
+        return fit.cond_cov(factor)
     T = fit.T[factor]
-    return fit.sigma**2 * (T @ marginal_at_optimum(fit).inverse_blocks(factor) @ T.T)
+    return fit.sigma**2 * (T @ factor_at_optimum(fit).inverse_blocks(factor) @ T.T)
 
 
-def conditional_sd(fit: Fit, factor: int) -> np.ndarray:
-    """Conditional standard deviations of the modes.
+def conditional_sd(fit: MixedFit, factor: int) -> np.ndarray:
+    """Conditional standard deviations of the modes, given all parameters.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or GLMMFit
     factor : int
 
     Returns

@@ -1,10 +1,14 @@
-"""Wald inference on the fixed effects: t and F tests with Satterthwaite's degrees of freedom."""
+"""Wald inference on the fixed effects.
+
+t and F tests with Satterthwaite's degrees of freedom for linear models; z and chi-squared tests,
+which is what infinite degrees of freedom mean throughout, for generalised ones.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +17,9 @@ from ..errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from ..fit import Fit
 from .distributions import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
 from .satterthwaite import RANK_TOLERANCE, satterthwaite, satterthwaite_f
+
+if TYPE_CHECKING:
+    from .kinds import AnyFit
 
 DF_METHODS = ("satterthwaite", "residual", "normal")
 TESTS = ("F", "Chisq")
@@ -77,18 +84,30 @@ def check_level(level: float) -> float:
     return float(level)
 
 
+def default_df_method(fit: AnyFit) -> str:
+    """Where t tests take their degrees of freedom unless told otherwise: R's choice.
+
+    Satterthwaite's for linear mixed models, as lmerTest; ``n - p`` for a generalised linear model
+    whose dispersion is estimated apart, as ``summary.glm``; none, the normal distribution, else.
+    """
+    if isinstance(fit, Fit):
+        return "satterthwaite"
+    return "residual" if getattr(fit, "free_dispersion", False) else "normal"
+
+
 def degrees_of_freedom(
-    fit: Fit, L: np.ndarray | None = None, method: str = "satterthwaite"
+    fit: AnyFit, L: np.ndarray | None = None, method: str | None = None
 ) -> np.ndarray:
     """Denominator degrees of freedom of each row of L.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
     L : ndarray, shape (r, p), optional
         Default: each coefficient.
-    method : {"satterthwaite", "residual", "normal"}
-        Satterthwaite's, ``n - p``, or infinite (the normal distribution).
+    method : {"satterthwaite", "residual", "normal"}, optional
+        Satterthwaite's, ``n - p``, or infinite (the normal distribution). Default: see
+        :func:`default_df_method`.
 
     Returns
     -------
@@ -97,8 +116,9 @@ def degrees_of_freedom(
     Raises
     ------
     ArgumentError
-        If the method is not known.
+        If the method is not known, or not one for this model.
     """
+    method = default_df_method(fit) if method is None else method
     if method not in DF_METHODS:
         raise ArgumentError(
             f"df_method={method!r} is not known; use one of {', '.join(map(repr, DF_METHODS))}"
@@ -108,27 +128,32 @@ def degrees_of_freedom(
         return np.full(rows, float(fit.n - fit.p))
     if method == "normal" or rows == 0:
         return np.full(rows, np.inf)
+    if not isinstance(fit, Fit):
+        raise ArgumentError(
+            "df_method='satterthwaite' is for linear models; use 'normal' or 'residual'"
+        )
     return satterthwaite(fit, L)
 
 
 def t_table(
-    fit: Fit,
+    fit: AnyFit,
     L: np.ndarray | None = None,
     rhs: np.ndarray | float = 0.0,
     index: Sequence[str] | None = None,
-    df_method: str = "satterthwaite",
+    df_method: str | None = None,
 ) -> pd.DataFrame:
     """t tests of each row of ``L beta = rhs``.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
     L : ndarray, shape (r, p), optional
         Default: each coefficient.
     rhs : ndarray, shape (r,), or float
     index : sequence of str, optional
         Names of the rows.
-    df_method : str
+    df_method : str, optional
+        See :func:`degrees_of_freedom`.
 
     Returns
     -------
@@ -141,9 +166,9 @@ def t_table(
     else:
         estimate = L @ fit.beta
         variance = np.einsum("ri,ij,rj->r", L, fit.cov_beta, L)
-    std_error = np.sqrt(variance)
     df = degrees_of_freedom(fit, L, df_method)
     with np.errstate(divide="ignore", invalid="ignore"):
+        std_error = np.sqrt(variance)
         statistic = (estimate - rhs) / std_error
     columns = {
         "estimate": estimate,
@@ -162,12 +187,12 @@ def add_intervals(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     return table.assign(conf_low=estimate - half, conf_high=estimate + half)
 
 
-def parse_hypothesis(fit: Fit, hypothesis: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def parse_hypothesis(fit: AnyFit, hypothesis: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """A hypothesis on the coefficients as ``L beta = rhs``.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
     hypothesis : str, sequence of str, mapping, or array
         A coefficient's name; equations such as ``"a - b = 0, c = 1"`` (names that hold ``:``
         in back-quotes); several of these; ``{"name": value}``; a matrix (r, p) or row (p,); or
@@ -251,17 +276,18 @@ def _row_label(row: np.ndarray, rhs: float, names: list[str]) -> str:
 
 
 def t_test(
-    fit: Fit, hypothesis: Any, level: float = 0.95, df_method: str = "satterthwaite"
+    fit: AnyFit, hypothesis: Any, level: float = 0.95, df_method: str | None = None
 ) -> pd.DataFrame:
     """t tests of each row of a hypothesis, with intervals.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
     hypothesis : str, sequence, mapping or array
         See :func:`parse_hypothesis`.
     level : float, default 0.95
-    df_method : {"satterthwaite", "residual", "normal"}
+    df_method : {"satterthwaite", "residual", "normal"}, optional
+        See :func:`degrees_of_freedom`.
 
     Returns
     -------
@@ -273,16 +299,17 @@ def t_test(
     return add_intervals(t_table(fit, L, rhs, labels, df_method), level)
 
 
-def wald_test(fit: Fit, hypothesis: Any, test: str = "F") -> WaldTest:
+def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest:
     """A joint test of all rows of a hypothesis.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, GLMMFit or GLMFit
     hypothesis : str, sequence, mapping or array
         See :func:`parse_hypothesis`.
-    test : {"F", "Chisq"}, default "F"
-        F with Satterthwaite's degrees of freedom, or the chi-squared test.
+    test : {"F", "Chisq"}, optional
+        F, with Satterthwaite's degrees of freedom for linear models and infinite ones for others;
+        or the chi-squared test. Default: F for linear models, chi-squared for others.
 
     Returns
     -------
@@ -293,6 +320,8 @@ def wald_test(fit: Fit, hypothesis: Any, test: str = "F") -> WaldTest:
     ArgumentError
         If the test is not known or the rows contradict each other.
     """
+    linear = isinstance(fit, Fit)
+    test = ("F" if linear else "Chisq") if test is None else test
     if test not in TESTS:
         raise ArgumentError(f"test={test!r} is not known; use 'F' or 'Chisq'")
     L, rhs, labels = parse_hypothesis(fit, hypothesis)
@@ -300,12 +329,33 @@ def wald_test(fit: Fit, hypothesis: Any, test: str = "F") -> WaldTest:
         raise ArgumentError("the hypothesis names no coefficient: every row of it is zero")
     if np.linalg.matrix_rank(np.c_[L, rhs]) > np.linalg.matrix_rank(L):
         raise ArgumentError(f"the rows of the hypothesis contradict each other: {listing(labels)}")
-    _, rank, den_df = satterthwaite_f(fit, L)
-    distance = L @ fit.beta - rhs
-    inverse = np.linalg.pinv(L @ fit.cov_beta @ L.T, rcond=RANK_TOLERANCE, hermitian=True)
-    F = float(distance @ inverse @ distance) / rank
+    value, rank = wald_chisq(fit, L, rhs)
     if test == "Chisq":
-        value = F * rank
         p = float(chi2_pvalue(value, rank))
         return WaldTest(value, rank, np.inf, p, "chi2", tuple(labels))
+    F = value / rank
+    den_df = satterthwaite_f(fit, L)[2] if isinstance(fit, Fit) else np.inf
     return WaldTest(F, rank, den_df, f_pvalue(F, rank, den_df), "F", tuple(labels))
+
+
+def wald_chisq(fit: AnyFit, L: np.ndarray, rhs: np.ndarray | float = 0.0) -> tuple[float, int]:
+    """(L beta - rhs)'(L V L')^+ (L beta - rhs) and its degrees of freedom, the rank of L V L'.
+
+    Parameters
+    ----------
+    fit : Fit, GLMMFit or GLMFit
+    L : ndarray, shape (r, p)
+    rhs : ndarray, shape (r,), or float
+
+    Returns
+    -------
+    statistic : float
+    df : int
+    """
+    distance = L @ fit.beta - rhs
+    covariance = L @ fit.cov_beta @ L.T
+    if not np.isfinite(covariance).all():
+        return np.nan, int(np.linalg.matrix_rank(L))
+    values, vectors = np.linalg.eigh(covariance)
+    keep = values > RANK_TOLERANCE * values[-1]
+    return float(np.sum((vectors[:, keep].T @ distance) ** 2 / values[keep])), int(keep.sum())

@@ -1,0 +1,691 @@
+"""What the results of all mixed models share: names users expect, over functions of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from . import tables
+from .errors import ArgumentError, ArgumentTypeError
+from .inference import wald
+
+# What no fit needs is imported by the method that does: a fresh process starts sooner.
+if TYPE_CHECKING:
+    from . import diagnostics, show
+    from .inference.kinds import MixedFit
+    from .predict import Prediction
+
+
+class MixedResult(tables.Maketables):
+    """A fitted mixed model, linear or generalised.
+
+    Everything is computed when asked for; ``fit`` is the record it is computed from.
+
+    Parameters
+    ----------
+    fit : Fit or GLMMFit
+        The frozen record.
+    """
+
+    #: Arguments of the call that made the fit, data included; not kept in a pickle.
+    call: dict[str, Any] | None = None
+    #: What ``anova()`` and ``residuals()`` give without being told: R's defaults.
+    _anova_type = "III"
+    _residual_type = "response"
+    #: Fits the same model to another response.
+    _refit: Callable[[Any, np.ndarray], Any]
+
+    def __init__(self, fit: MixedFit) -> None:
+        self.fit = fit
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"fit": self.fit}
+
+    def __copy__(self) -> Self:
+        other = type(self)(self.fit)
+        other.call = self.call
+        return other
+
+    # -- fixed effects ---------------------------------------------------------------------------
+
+    def _series(self, values: Any, name: str) -> pd.Series:
+        return pd.Series(np.array(values), index=list(self.fit.design.x_names), name=name)
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        return wald.t_table(self.fit)
+
+    @property
+    def fe_params(self) -> pd.Series:
+        """Fixed-effects coefficients, (p,)."""
+        return self._series(self.fit.beta, "estimate")
+
+    @property
+    def fe_bse(self) -> pd.Series:
+        """Standard errors of the coefficients, (p,): roots of the diagonal of ``vcov()``."""
+        return self._series(np.sqrt(np.diagonal(self.fit.cov_beta)), "std_error")
+
+    @property
+    def fe_tvalues(self) -> pd.Series:
+        """Coefficients over standard errors, (p,)."""
+        return self._table["statistic"].copy()
+
+    @property
+    def fe_pvalues(self) -> pd.Series:
+        """Two-sided p-values, (p,), from the distribution that ``summary()`` names."""
+        return self._table["p_value"].copy()
+
+    @property
+    def fe_conf_int(self) -> pd.DataFrame:
+        """95 % intervals of the coefficients: columns ``lower, upper``."""
+        return self.conf_int()
+
+    @property
+    def fe_cov(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, (p, p)."""
+        return self.vcov()
+
+    params = fe_params
+    bse = fe_bse
+    tvalues = fe_tvalues
+    pvalues = fe_pvalues
+
+    def vcov(self, correlation: bool = False) -> pd.DataFrame:
+        """Covariance matrix of the coefficients.
+
+        Parameters
+        ----------
+        correlation : bool, default False
+            Correlations instead.
+
+        Returns
+        -------
+        DataFrame, shape (p, p)
+        """
+        return tables.named_matrix(self.fit.cov_beta, self.fit.design.x_names, correlation)
+
+    def cov_params(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, under statsmodels' name."""
+        return self.vcov()
+
+    def conf_int(
+        self, level: float = 0.95, *, alpha: float | None = None, df_method: str | None = None
+    ) -> pd.DataFrame:
+        """Wald intervals of the coefficients.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+        alpha : float, optional
+            One minus the level, as statsmodels asks for it.
+        df_method : {"satterthwaite", "residual", "normal"}, optional
+            Degrees of freedom of the t quantile; ``"normal"`` is R's ``method = "Wald"``.
+            Default: Satterthwaite's for linear models, normal for others.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.conf_int().loc["Days"].round(3).tolist()
+        [7.206, 13.729]
+        """
+        level = level if alpha is None else 1.0 - alpha
+        same = df_method is None
+        table = self._table if same else wald.t_table(self.fit, df_method=df_method)
+        table = wald.add_intervals(table, level)
+        return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
+
+    def confint(self, method: str = "Wald", level: float = 0.95) -> pd.DataFrame:
+        """Intervals under R's name: normal quantiles, as ``confint(m, method = "Wald")``.
+
+        Parameters
+        ----------
+        method : {"Wald", "wald"}
+        level : float, default 0.95
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+        """
+        if not isinstance(method, str) or method.lower() != "wald":
+            raise ArgumentError(
+                f"method={method!r} is not known; use 'Wald', or conf_int() for intervals with "
+                "Satterthwaite's degrees of freedom"
+            )
+        return self.conf_int(level, df_method="normal")
+
+    # -- random effects and variances ------------------------------------------------------------
+
+    @property
+    def random_effects(self) -> dict[str, pd.DataFrame]:
+        """Conditional modes: grouping factor -> DataFrame (levels x terms)."""
+        return tables.random_effects(self.fit)
+
+    @property
+    def random_effects_se(self) -> dict[str, pd.DataFrame]:
+        """Conditional standard deviations of the modes, shaped as ``random_effects``."""
+        return tables.random_effects_se(self.fit)
+
+    def ranef(self, cond_sd: bool = False, r_names: bool = False) -> Any:
+        """Conditional modes of the random effects.
+
+        Parameters
+        ----------
+        cond_sd : bool, default False
+            A tidy frame with conditional standard deviations, as R's
+            ``as.data.frame(ranef(m))``, instead of ``random_effects``.
+        r_names : bool, default False
+            R's names of the terms, in the tidy frame.
+
+        Returns
+        -------
+        dict of DataFrame, or DataFrame
+            ``group, level, term, value, cond_sd``.
+        """
+        return tables.ranef(self.fit, True, r_names) if cond_sd else self.random_effects
+
+    def coef(self) -> dict[str, pd.DataFrame]:
+        """Coefficients of each level, fixed plus random: grouping factor -> DataFrame."""
+        return tables.coef(self.fit)
+
+    @property
+    def variance_components(self) -> dict[str, float | pd.DataFrame]:
+        """Grouping factor -> variance (one effect) or covariance DataFrame (several)."""
+        return tables.variance_components(self.fit)
+
+    def VarCorr(self, r_names: bool = False) -> pd.DataFrame:
+        """Variances and covariances; with the residual variance where the family is Gaussian.
+
+        Parameters
+        ----------
+        r_names : bool, default False
+
+        Returns
+        -------
+        DataFrame
+            ``group, term1, term2, variance, sd_or_corr`` in the order of lme4's
+            ``as.data.frame(VarCorr(m))``.
+        """
+        return tables.varcorr(self.fit, r_names)
+
+    def rePCA(self) -> pd.DataFrame:
+        """Principal components of the random effects' covariances: what the data support."""
+        return tables.principal_components(self.fit)
+
+    @property
+    def theta(self) -> pd.Series:
+        """Relative covariance parameters in lme4's order, (n_theta,)."""
+        return pd.Series(self.fit.theta.copy(), index=self.fit.covariance.theta_names, name="theta")
+
+    # -- the fit ---------------------------------------------------------------------------------
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood; the restricted one for a REML fit, as lme4's ``logLik``."""
+        return self.fit.llf
+
+    @property
+    def aic(self) -> float:
+        """AIC; of the REML criterion for a REML fit, as in lme4."""
+        return tables.aic(self.fit)
+
+    @property
+    def bic(self) -> float:
+        """BIC with log(nobs); of the REML criterion for a REML fit, as in lme4."""
+        return tables.bic(self.fit)
+
+    @property
+    def deviance(self) -> float:
+        """lme4's ``deviance()``.
+
+        Of a linear model -2 log-likelihood, for a REML fit at its theta (``REML = FALSE``); of a
+        generalised one the sum of squared deviance residuals, given the random effects.
+        """
+        return tables.deviance(self.fit)
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self.fit.n
+
+    @property
+    def ngroups(self) -> dict[str, int]:
+        """Grouping factor -> number of levels."""
+        return {f.name: len(f.levels) for f in self.fit.design.factors}
+
+    @property
+    def nparams(self) -> int:
+        """Estimated parameters: coefficients, theta and those of the distribution."""
+        return self.fit.n_parameters
+
+    df_model = nparams
+
+    @property
+    def df_resid(self) -> int:
+        """Rows less estimated parameters, as lme4's ``df.residual``."""
+        return self.fit.n - self.fit.n_parameters
+
+    @property
+    def converged(self) -> bool:
+        """An optimum was found, inside or on the boundary."""
+        return self.fit.optimum.converged
+
+    @property
+    def is_singular(self) -> bool:
+        """A covariance matrix of random effects has lost rank."""
+        return self.fit.optimum.singular
+
+    @property
+    def boundary_flags(self) -> dict[str, bool]:
+        """Random-effect term -> whether its covariance matrix has lost rank."""
+        covariance = self.fit.covariance
+        flags = covariance.singular(self.fit.theta)
+        return dict(zip(tables.term_labels(covariance), flags, strict=True))
+
+    @property
+    def convergence(self) -> diagnostics.Convergence:
+        """The verdict in words and what it rests on."""
+        from . import diagnostics
+
+        return diagnostics.convergence(self.fit)
+
+    @property
+    def method(self) -> str:
+        """``"REML"`` or ``"ML"``."""
+        return self.fit.method
+
+    @property
+    def formula(self) -> str:
+        """The formula, random terms included."""
+        return self.fit.design.formula.text
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def _by_row(self, values: np.ndarray, name: str) -> pd.Series:
+        return self.fit.design.pad(values).rename(name)
+
+    @property
+    def fittedvalues(self) -> pd.Series:
+        """Fitted values with the random effects, on the scale of the response, (n,)."""
+        return self._by_row(self.fit.fitted, "fitted")
+
+    @property
+    def linear_predictor(self) -> pd.Series:
+        """X beta + offset + Z b, (n,)."""
+        return self._by_row(self.fit.fixed_part + self.fit.random_part, "linear_predictor")
+
+    @property
+    def resid(self) -> pd.Series:
+        """Residuals of R's default type, (n,): response for linear models, deviance for others."""
+        return self.residuals()
+
+    def residuals(self, type: str | None = None, scaled: bool = False) -> pd.Series:
+        """Residuals.
+
+        Parameters
+        ----------
+        type : {"response", "pearson", "deviance", "working"}, optional
+            See :func:`interlace.diagnostics.residual_array`. Default, as in lme4: response for
+            linear models, deviance for others.
+        scaled : bool, default False
+            Divide by the root of the dispersion, sigma in a linear model.
+
+        Returns
+        -------
+        Series, shape (n,)
+        """
+        from . import diagnostics
+
+        kind = self._residual_type if type is None else type
+        return self._by_row(diagnostics.residual_array(self.fit, kind, scaled), "resid")
+
+    def weights(self, type: str = "prior") -> pd.Series:
+        """Weights of the rows, as R's ``weights(m, type)``.
+
+        Parameters
+        ----------
+        type : {"prior", "working"}, default "prior"
+            The ``weights=`` of the fit, times the trials of a binomial response; or the weights
+            of the least-squares problem that the modes solve, which are the same for a linear
+            model.
+
+        Returns
+        -------
+        Series, shape (n,)
+        """
+        from . import diagnostics
+
+        return self._by_row(diagnostics.weight_array(self.fit, type), "weights")
+
+    def hatvalues(self) -> pd.Series:
+        """Leverage of each row given theta; its sum is the effective number of parameters."""
+        from . import diagnostics
+
+        return self._by_row(diagnostics.hat_values(self.fit), "hat")
+
+    def cooks_distance(self) -> pd.Series:
+        """Cook's distance of each row, theta held fixed, as lme4's ``cooks.distance``."""
+        from . import diagnostics
+
+        return self._by_row(diagnostics.cooks_distance(self.fit), "cooksd")
+
+    def predict(
+        self,
+        newdata: Any = None,
+        type: str = "response",
+        include_re: Any = True,
+        new_levels: str = "error",
+        offset: Any = None,
+        se: bool = False,
+    ) -> Any:
+        """Predicted values.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            Default: the rows of the fit.
+        type : {"response", "link"}
+            Means, or the linear predictor; the same for a linear model.
+        include_re : bool, str or sequence of str, default True
+            All random effects, none, or those of the grouping factors or terms named, such as
+            ``"Subject"`` or ``"(1 | Subject)"`` (R's ``re.form``).
+        new_levels : {"error", "population"}, default "error"
+            What an unseen level of a grouping factor is: an error, or a level without random
+            effect.
+        offset : array, shape (r,), or float, optional
+            In place of the fit's ``offset=`` argument.
+        se : bool, default False
+            With standard errors; see ``get_prediction`` for what they are.
+
+        Returns
+        -------
+        Series, shape (r,)
+            With ``se=True`` a DataFrame ``prediction, se``.
+
+        Raises
+        ------
+        DataError
+            If columns are missing or levels unknown.
+        ArgumentError
+            If another argument is not one of those above.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> sleep = il.load_dataset("sleepstudy")
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.predict(sleep.head(2)).round(3).tolist()
+        [253.664, 273.33]
+        >>> m.predict(sleep.head(2), include_re=False).round(3).tolist()
+        [251.405, 261.872]
+        """
+        from . import predict
+
+        return predict.predict(self.fit, newdata, type, include_re, new_levels, offset, se)
+
+    def get_prediction(
+        self,
+        newdata: Any = None,
+        include_re: Any = True,
+        new_levels: str = "error",
+        offset: Any = None,
+        new_level_variance: bool = False,
+    ) -> Prediction:
+        """Predictions with standard errors; ``summary_frame(alpha)`` tabulates the intervals.
+
+        Parameters
+        ----------
+        newdata, include_re, new_levels, offset
+            As for ``predict``.
+        new_level_variance : bool, default False
+            Add the variance of the random effects of unseen levels, which lme4 leaves out.
+
+        Returns
+        -------
+        Prediction
+            See :func:`interlace.predict.get_prediction` for what the standard errors are.
+        """
+        from . import predict
+
+        return predict.get_prediction(
+            self.fit, newdata, include_re, new_levels, offset, new_level_variance
+        )
+
+    def simulate(
+        self, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
+    ) -> pd.DataFrame:
+        """Draw responses from the fitted model, in the form that ``refit`` takes.
+
+        Parameters
+        ----------
+        nsim : int, default 1
+        seed : int or numpy Generator, optional
+        use_u : bool, default False
+            Keep the random effects at their conditional modes instead of drawing them.
+
+        Returns
+        -------
+        DataFrame, shape (n, nsim)
+        """
+        from . import simulate
+
+        return simulate.simulate(self.fit, nsim, seed, use_u)
+
+    def refit(self, new_y: Any) -> Self:
+        """The same model for another response on the same rows, warm-started.
+
+        Parameters
+        ----------
+        new_y : array or Series, shape (n,)
+            Row by row as the rows of the fit; proportions for a binomial response with trials.
+
+        Returns
+        -------
+        LMMResult or GLMMResult
+
+        Raises
+        ------
+        ArgumentError
+            If the length or a value is wrong.
+        """
+        from .simulate import checked_response
+
+        return type(self)(self._refit(self.fit, checked_response(self.fit, new_y)))
+
+    # -- tests -----------------------------------------------------------------------------------
+
+    def anova(
+        self,
+        *others: MixedResult,
+        type: str | int | None = None,
+        refit: bool = True,
+        names: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Tests of the fixed-effects terms, or likelihood-ratio tests against other models.
+
+        Parameters
+        ----------
+        *others : LMMResult or GLMMResult
+            Models of the same response; without any, the terms of this model are tested.
+        type : {"III", "II", "I"} or {3, 2, 1}, optional
+            Default: III for linear models, as lmerTest; II for others, as car's ``Anova``.
+        refit : bool, default True
+            Refit REML fits by maximum likelihood before comparing, as lme4.
+        names : sequence of str, optional
+            Row labels of a comparison; default: the formulas.
+
+        Returns
+        -------
+        DataFrame
+            By term: ``Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)`` for linear models,
+            ``Chisq, Df, Pr(>Chisq)`` (Wald) for others. By model: ``Df, AIC, BIC, logLik,
+            deviance, Chisq, Chi Df, Pr(>Chisq)``.
+        """
+        if not others:
+            from .inference.anova import anova_table
+
+            return anova_table(self.fit, self._anova_type if type is None else type)
+        for other in others:
+            if not isinstance(other, MixedResult):
+                raise ArgumentTypeError(f"anova compares fitted models, got {other!r}")
+        from .inference.lrt import likelihood_ratio
+
+        return likelihood_ratio([m.fit for m in (self, *others)], names, refit)
+
+    def t_test(
+        self, hypothesis: Any, level: float = 0.95, df_method: str | None = None
+    ) -> pd.DataFrame:
+        """t test of each row of a linear hypothesis; z test with infinite degrees of freedom.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            ``"Days"``, ``"Days = 10"``, ``["a", "b - c = 1"]``, ``{"Days": 10}`` or a matrix of
+            contrasts (r, p).
+        level : float, default 0.95
+        df_method : {"satterthwaite", "residual", "normal"}, optional
+            Default: Satterthwaite's for linear models, normal for others.
+
+        Returns
+        -------
+        DataFrame
+            ``estimate, std_error, df, statistic, p_value, conf_low, conf_high``.
+        """
+        return wald.t_test(self.fit, hypothesis, level, df_method)
+
+    def wald_test(self, hypothesis: Any, test: str | None = None) -> wald.WaldTest:
+        """Joint test of a linear hypothesis.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            As for ``t_test``.
+        test : {"F", "Chisq"}, optional
+            Default: F for linear models, chi-squared for others.
+
+        Returns
+        -------
+        WaldTest
+        """
+        return wald.wald_test(self.fit, hypothesis, test)
+
+    def f_test(self, hypothesis: Any) -> wald.WaldTest:
+        """Joint F test of a linear hypothesis, under statsmodels' name.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            As for ``t_test``.
+
+        Returns
+        -------
+        WaldTest
+        """
+        return self.wald_test(hypothesis, "F")
+
+    # -- tables and text -------------------------------------------------------------------------
+
+    def tidy(
+        self,
+        effects: str | Sequence[str] = ("fixed", "ran_pars"),
+        *,
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        exponentiate: bool = False,
+        r_names: bool = False,
+    ) -> pd.DataFrame:
+        """One row per parameter, with broom.mixed's columns.
+
+        Parameters
+        ----------
+        effects : {"fixed", "ran_pars", "ran_vals", "ran_coefs"} or sequence of them
+            Coefficients; standard deviations and correlations; conditional modes; coefficients
+            of each level.
+        conf_int : bool, default False
+        conf_level : float, default 0.95
+        exponentiate : bool, default False
+            exp() of coefficients and their intervals, standard errors by the delta method: odds
+            ratios, rate ratios.
+        r_names : bool, default False
+            R's names of coefficients.
+
+        Returns
+        -------
+        DataFrame
+            ``effect, group[, level], term, estimate, std_error, statistic[, df], p_value[,
+            conf_low, conf_high]``; ``df`` for linear models.
+        """
+        table = self._table if "fixed" in effects else None
+        return tables.tidy(
+            self.fit,
+            effects,
+            conf_int=conf_int,
+            conf_level=conf_level,
+            exponentiate=exponentiate,
+            r_names=r_names,
+            table=table,
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """One row: ``nobs, sigma, log_lik, aic, bic, reml_crit | deviance, df_residual``."""
+        return tables.glance(self.fit)
+
+    def augment(self, data: Any = None, influence: bool = True) -> pd.DataFrame:
+        """The rows with broom.mixed's columns ``.fitted, .resid, .hat, .cooksd, .fixed``.
+
+        Parameters
+        ----------
+        data : data frame, optional
+            That of the fit, whose columns then come first.
+        influence : bool, default True
+            With ``.hat`` and ``.cooksd``, which take time with several grouping factors.
+
+        Returns
+        -------
+        DataFrame
+            For a generalised model ``.fitted`` and ``.fixed`` are linear predictors, ``.resid``
+            deviance residuals, and ``.mu`` the fitted means.
+        """
+        from . import diagnostics
+
+        return diagnostics.augment(self.fit, data, influence)
+
+    def summary(self, r_names: bool = False, correlation: bool = True) -> show.Summary:
+        """The summary in the order R users know; prints itself.
+
+        Parameters
+        ----------
+        r_names : bool, default False
+            R's names of coefficients.
+        correlation : bool, default True
+            Correlations of the fixed effects, for at most 20 coefficients.
+
+        Returns
+        -------
+        Summary
+        """
+        from . import show
+
+        return show.summarise(self.fit, self._table, r_names, correlation)
+
+    def __repr__(self) -> str:
+        from . import show
+
+        return show.short(self.fit)
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
+        return tables.as_dict(self.fit)
