@@ -5,7 +5,7 @@ from __future__ import annotations
 from .base import Family, Rows
 from .binomial import Binomial
 from .custom import CustomFamily
-from .gamma import Gamma
+from .gamma import Gamma, GammaFamily
 from .gaussian import Gaussian
 from .inverse_gaussian import InverseGaussian
 from .link import Link
@@ -16,6 +16,8 @@ from .poisson import Poisson
 from .probability_links import Cauchit, Cloglog, Logit, Loglog, Probit
 from .resolve import resolve
 
+NegativeBinomial2Family = NegativeBinomial
+
 __all__ = [
     "Binomial",
     "Cauchit",
@@ -23,6 +25,7 @@ __all__ = [
     "CustomFamily",
     "Family",
     "Gamma",
+    "GammaFamily",
     "Gaussian",
     "Identity",
     "Inverse",
@@ -33,6 +36,7 @@ __all__ = [
     "Logit",
     "Loglog",
     "NegativeBinomial",
+    "NegativeBinomial2Family",
     "NegativeBinomialCanonical",
     "Poisson",
     "Power",

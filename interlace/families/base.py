@@ -546,13 +546,13 @@ class Family(ABC):
 
     def __eq__(self, other: object) -> bool:
         return (
-            type(self) is type(other)
-            and isinstance(other, Family)
+            isinstance(other, Family)
+            and self.name == other.name
             and self._arguments() == other._arguments()
         )
 
     def __hash__(self) -> int:
-        return hash((type(self), *self._arguments().items()))
+        return hash((self.name, *self._arguments().items()))
 
 
 def gathered(

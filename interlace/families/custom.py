@@ -84,7 +84,9 @@ class CustomFamily(Family):
         self._own_link = link is None
         self.link = _OwnLink(functions) if link is None else resolve_link(link)
         name = getattr(functions, "name", None) or getattr(functions, "family", None)
-        self.name = name if isinstance(name, str) else type(functions).__name__
+        self.label = name if isinstance(name, str) else type(functions).__name__
+        # Nothing that knows the families of this package by name may take this one for its own.
+        self.name = f"custom({self.label})"
         with np.errstate(all="ignore"):
             means = np.asarray(self.link.inverse(PROBES), dtype=float)
         means = means[np.isfinite(means)]
@@ -96,7 +98,14 @@ class CustomFamily(Family):
         return {"functions": self.functions, **own}
 
     def __repr__(self) -> str:
-        return f"CustomFamily({self.name!r})"
+        return f"CustomFamily({self.label!r})"
+
+    def __hash__(self) -> int:
+        # Equal families have the same functions, but what holds them need not be hashable.
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other)
 
     def valid(self, eta: np.ndarray) -> np.ndarray:
         eta = np.asarray(eta, dtype=float)
@@ -205,7 +214,7 @@ class CustomFamily(Family):
         function = getattr(self.functions, name, None)
         if not callable(function):
             raise ArgumentError(
-                f"family {self.name!r} is one of your own without {name}(...): {purpose} needs it"
+                f"family {self.label!r} is one of your own without {name}(...): {purpose} needs it"
             )
         return function
 

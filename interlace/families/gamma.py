@@ -53,6 +53,11 @@ class Gamma(Precision, PositiveFamily):
     def __init__(self, link: str | Link = "inverse", shape: float | None = None):
         super().__init__(link, shape)
 
+    @property
+    def shape(self) -> float | None:
+        """The fixed shape; None where it is estimated."""
+        return self.parameter
+
     def _in_log_mean(
         self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
     ) -> InLogMean:
@@ -126,6 +131,27 @@ class Gamma(Precision, PositiveFamily):
             return peak - half * shape[0], _curvature(shape) - half * shape[0]
 
         return root(score, start, *ZETA_BOUNDS)
+
+
+class GammaFamily(Gamma):
+    """`Gamma` with the log link for default.
+
+    Parameters
+    ----------
+    link : str or Link, default "log"
+        As for `Gamma`.
+    shape : float, optional
+        Fixes the shape; left out, it is estimated.
+
+    Examples
+    --------
+    >>> from interlace.families import Gamma, GammaFamily
+    >>> GammaFamily() == Gamma(link="log")
+    True
+    """
+
+    def __init__(self, link: str | Link = "log", shape: float | None = None):
+        super().__init__(link, shape)
 
 
 def _log_peak(shape: np.ndarray) -> np.ndarray:

@@ -44,6 +44,11 @@ class Gaussian(Precision):
     def __init__(self, link: str | Link = "identity", precision: float | None = None):
         super().__init__(link, precision)
 
+    @property
+    def precision(self) -> float | None:
+        """The fixed precision; None where it is estimated."""
+        return self.parameter
+
     def rows(
         self,
         eta: np.ndarray,

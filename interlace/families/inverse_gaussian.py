@@ -45,6 +45,11 @@ class InverseGaussian(Precision, PositiveFamily):
     def __init__(self, link: str | Link = "inverse_square", lam: float | None = None):
         super().__init__(link, lam)
 
+    @property
+    def lam(self) -> float | None:
+        """The fixed lambda; None where it is estimated."""
+        return self.parameter
+
     def _in_log_mean(
         self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
     ) -> InLogMean:

@@ -70,7 +70,7 @@ def resolve_link(link: str | Link | type[Link]) -> Link:
     >>> resolve_link("1/mu^2")
     InverseSquare()
     >>> resolve_link("power(1/3)").name
-    'power(0.333333)'
+    'power(0.3333333333333333)'
     """
     if isinstance(link, Link):
         return link

@@ -15,7 +15,7 @@ class Power(Link):
     Parameters
     ----------
     p : float
-        The exponent, finite and not zero (the limit p -> 0 is the log link).
+        The exponent, finite and not zero (the limit p -> 0 is the log link); kept as ``power``.
 
     Raises
     ------
@@ -31,23 +31,23 @@ class Power(Link):
     """
 
     positive = True
-    p: float
+    power: float
 
     def __init__(self, p: float):
         if isinstance(p, bool) or not isinstance(p, (int, float, np.number)):
             raise ArgumentTypeError(f"Power(p): p must be a number, got {p!r}")
         if p == 0 or not np.isfinite(p):
             raise ArgumentError(f"Power(p): p must be finite and not 0, got {p!r}; use link='log'")
-        self.p = float(p)
-        self.name = f"power({self.p:g})"
+        self.power = float(p)
+        self.name = f"power({_shortest(self.power)})"
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", over="ignore"):
-            return np.asarray(mu, dtype=float) ** self.p
+            return np.asarray(mu, dtype=float) ** self.power
 
     def derivative(self, mu: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", over="ignore"):
-            return self.p * np.asarray(mu, dtype=float) ** (self.p - 1.0)
+            return self.power * np.asarray(mu, dtype=float) ** (self.power - 1.0)
 
     def valid(self, eta: np.ndarray) -> np.ndarray:
         return np.isfinite(eta) & (np.asarray(eta) >= SMALLEST_DISTANCE)
@@ -56,7 +56,7 @@ class Power(Link):
         self, eta: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         eta = np.asarray(eta, dtype=float)
-        a = 1.0 / self.p
+        a = 1.0 / self.power
         with np.errstate(over="ignore"):
             mu = eta**a
             mu1 = a * mu / eta
@@ -65,12 +65,12 @@ class Power(Link):
 
     def log_mean(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         eta = np.asarray(eta, dtype=float)
-        nu1 = 1.0 / (self.p * eta)
+        nu1 = 1.0 / (self.power * eta)
         nu2 = -nu1 / eta
-        return np.log(eta) / self.p, nu1, nu2, -2.0 * nu2 / eta
+        return np.log(eta) / self.power, nu1, nu2, -2.0 * nu2 / eta
 
     def __repr__(self) -> str:
-        return f"Power({self.p:g})"
+        return f"Power({_shortest(self.power)})"
 
 
 class _NamedPower(Power):
@@ -95,7 +95,7 @@ class Identity(_NamedPower):
 
     name = "identity"
     probability = True
-    p = 1.0
+    power = 1.0
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
         return np.array(mu, dtype=float)
@@ -131,7 +131,7 @@ class Sqrt(_NamedPower):
     """
 
     name = "sqrt"
-    p = 0.5
+    power = 0.5
 
 
 class Inverse(_NamedPower):
@@ -145,7 +145,7 @@ class Inverse(_NamedPower):
     """
 
     name = "inverse"
-    p = -1.0
+    power = -1.0
 
     def valid(self, eta: np.ndarray) -> np.ndarray:
         return np.isfinite(eta) & (np.abs(eta) >= SMALLEST_DISTANCE)
@@ -162,7 +162,7 @@ class InverseSquare(_NamedPower):
     """
 
     name = "inverse_square"
-    p = -2.0
+    power = -2.0
 
 
 class Log(Link):
@@ -262,6 +262,11 @@ class NegativeBinomialCanonical(Link):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.theta is None else f'theta={self.theta:g}'})"
+
+
+def _shortest(x: float) -> str:
+    """The shortest text that reads as `x`."""
+    return repr(x).removesuffix(".0")
 
 
 def unit_inverse(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -59,6 +59,11 @@ class NegativeBinomial(OneParameter, PositiveFamily):
             self.inside = -0.5
 
     @property
+    def theta(self) -> float | None:
+        """The fixed theta; None where it is estimated."""
+        return self.parameter
+
+    @property
     def _canonical(self) -> bool:
         return isinstance(self.link, NegativeBinomialCanonical)
 
