@@ -235,9 +235,10 @@ def build(
     subset: Any = None,
     na_action: str = "omit",
     linear: bool = True,
+    mixed: bool | None = None,
     context: Mapping[str, Any] | None = None,
 ) -> Design:
-    """Make the design of a mixed model.
+    """Make the design of a mixed model, or of one without random effects.
 
     Parameters
     ----------
@@ -259,6 +260,9 @@ def build(
     linear : bool, default True
         Whether the model is a linear mixed model: it needs random terms, a numeric response that
         varies, and more rows than random effects per term.  Generalised models need none of it.
+    mixed : bool, optional
+        Whether random terms are needed (True), refused (False) or either (None); of a linear
+        model they are needed.
     context : mapping, optional
         Names besides the columns that the formula may use, such as the caller's own functions.
 
@@ -269,7 +273,7 @@ def build(
     Raises
     ------
     FormulaError
-        If the formula cannot be read, or lacks a response or a random term.
+        If the formula cannot be read, lacks a response or a random term, or has one too many.
     DataError
         If columns or their values do not allow the model.
     ArgumentError
@@ -290,7 +294,7 @@ def build(
     (['a', 'b'], '(1 | g)')
     """
     frame = ModelFrame(
-        _full_formula(formula, data, groups, random, linear),
+        _full_formula(formula, data, groups, random, linear, mixed),
         data,
         weights=weights,
         offset=offset,
@@ -334,7 +338,9 @@ def build(
     )
 
 
-def _full_formula(formula: Any, data: Any, groups: Any, random: Any, linear: bool) -> Formula:
+def _full_formula(
+    formula: Any, data: Any, groups: Any, random: Any, linear: bool, mixed: bool | None
+) -> Formula:
     names = column_names(data)
     parsed = with_random(parse(formula), groups, random, names)
     if parsed.response is None:
@@ -342,7 +348,19 @@ def _full_formula(formula: Any, data: Any, groups: Any, random: Any, linear: boo
     if linear and not parsed.random:
         raise FormulaError(
             "a linear mixed model needs a random term: add (1 | g) to the formula or give "
-            "groups='g'",
+            "groups='g'; glm() fits models without random effects",
+            parsed.text,
+        )
+    if mixed and not parsed.random:
+        raise FormulaError(
+            "a mixed model needs a random term: add (1 | g) to the formula or give groups='g', or "
+            "use glm(), which fits models without random effects",
+            parsed.text,
+        )
+    if mixed is False and parsed.random:
+        raise FormulaError(
+            f"glm() has no random effects, but there is {listing(t.text for t in parsed.random)}; "
+            "use glmer(), or fit() for a linear mixed model",
             parsed.text,
         )
     return with_dot(parsed, tuple(str(name) for name in names)) if "." in parsed.fixed else parsed

@@ -47,7 +47,7 @@ def response(
     if spec.kind == "cbind" and linear:
         raise DataError(
             f"{spec.text} counts successes and failures, which a linear mixed model cannot use; "
-            "give a response of one number per row"
+            "give a response of one number per row, or fit glmer(..., family='binomial')"
         )
     parts = [_numbers(part, columns, context, state, linear) for part in spec.parts]
     trials = None
@@ -55,10 +55,12 @@ def response(
         y = parts[0]
     else:
         trials = parts[0] + parts[1] if spec.kind == "cbind" else parts[1]
-        if (trials <= 0).any():
+        # Of a ratio it is the family that says whether its denominator counts trials.
+        bad = trials <= 0 if spec.kind == "cbind" else trials == 0
+        if bad.any():
             raise DataError(
                 f"the number of trials in {spec.text} is not positive in row(s) "
-                f"{row_labels(columns.index, trials <= 0)}"
+                f"{row_labels(columns.index, bad)}; drop these rows with subset="
             )
         y = parts[0] / trials
     if linear and len(y) and y.min() == y.max():
@@ -78,10 +80,13 @@ def _numbers(
             return (column.codes == 1).astype(np.float64)
         shown = listing(map(repr, column.levels), 5)
         remedy = (
-            "convert it, e.g. with pandas.to_numeric"
-            if linear
-            else "a factor as response has two levels: the second counts as success"
+            f"a factor as response has two levels (the second counts as success): compare it, "
+            f"{expression} == {column.levels[-1]!r}, or leave the others out with subset="
         )
+        if linear:
+            two = len(column.levels) == 2
+            remedy = "convert it, e.g. with pandas.to_numeric"
+            remedy += ", or fit glmer(..., family='binomial') to its two levels" if two else ""
         raise DataError(
             f"the response {expression!r} is not numeric but has the values {shown}; {remedy}"
         )

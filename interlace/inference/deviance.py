@@ -1,0 +1,99 @@
+"""Analysis of deviance of generalised linear models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError
+from ..fit_glm import GLMFit
+from .distributions import chi2_pvalue, f_pvalue
+
+TESTS = ("LRT", "Chisq", "F")
+
+
+def analysis_of_deviance(
+    fits: Sequence[GLMFit], names: Sequence[str] | None = None, test: str | None = None
+) -> pd.DataFrame:
+    """Compare nested models as R's ``anova`` of several glms.
+
+    Parameters
+    ----------
+    fits : sequence of GLMFit
+        Models of the same rows and family.
+    names : sequence of str, optional
+        Row labels; default: the formulas.
+    test : {"LRT", "Chisq", "F"}, optional
+        ``"LRT"`` and ``"Chisq"`` are the same. Default: F where a dispersion is estimated.
+
+    Returns
+    -------
+    DataFrame
+        ``Resid. Df, Resid. Dev, Df, Deviance`` and ``Pr(>Chi)``, or ``F, Pr(>F)``. Differences
+        are divided by the dispersion of the model with fewest residual degrees of freedom. With
+        an estimated theta of a negative binomial, -2 log-likelihoods stand for the deviances, as
+        in MASS.
+
+    Raises
+    ------
+    ArgumentError
+        If the models cannot be compared, or the test is not known.
+    """
+    test = _checked(fits, test)
+    estimated = any(len(f.zeta) and not f.free_dispersion for f in fits)
+    df = np.array([f.df_resid for f in fits], dtype=float)
+    values = np.array([f.criterion if estimated else f.deviance for f in fits])
+    full = fits[int(np.argmin(df))]
+    steps = np.r_[np.nan, -np.diff(df)]
+    change = np.r_[np.nan, -np.diff(values)]
+    table = pd.DataFrame(
+        {"Resid. Df": df, "Resid. Dev": values, "Df": steps, "Deviance": change},
+        index=list(names) if names is not None else [f.design.formula.text for f in fits],
+    )
+    if estimated:
+        table = table.rename(columns={"Resid. Dev": "-2 log-lik", "Deviance": "LR stat"})
+    scale = full.dispersion
+    if test == "F":
+        F = change / steps / scale
+        table["F"] = F
+        table["Pr(>F)"] = [_f_tail(v, abs(k), full.df_resid) for v, k in zip(F, steps)]
+        return table
+    table["Pr(>Chi)"] = [
+        np.nan if np.isnan(v) or k == 0 else float(chi2_pvalue(max(v / np.sign(k), 0.0), abs(k)))
+        for v, k in zip(change / scale, steps)
+    ]
+    return table
+
+
+def _f_tail(F: float, num_df: float, den_df: float) -> float:
+    if np.isnan(F) or num_df == 0 or den_df == 0:
+        return float("nan")
+    return f_pvalue(max(F, 0.0), num_df, den_df)
+
+
+def _checked(fits: Sequence[GLMFit], test: str | None) -> str:
+    first = fits[0]
+    if test is None:
+        test = "F" if first.free_dispersion else "LRT"
+    if test not in TESTS:
+        raise ArgumentError(f"test={test!r} is not known; use one of {', '.join(map(repr, TESTS))}")
+    if test == "F" and not first.free_dispersion:
+        raise ArgumentError(
+            f"test='F' needs an estimated dispersion, which the family {first.family.name!r} does "
+            "not have; use test='LRT'"
+        )
+    for other in fits[1:]:
+        same = other.n == first.n and np.array_equal(other.observations.y, first.observations.y)
+        if not same:
+            raise ArgumentError(
+                f"models are compared on the same rows and response, but these have {first.n} and "
+                f"{other.n} rows, or other values; fit both to the rows without missing values"
+            )
+        if other.family.name != first.family.name:
+            raise ArgumentError(
+                f"models of family {first.family.name!r} and {other.family.name!r} cannot be "
+                "compared by deviance; compare their aic"
+            )
+    return test
