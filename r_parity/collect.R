@@ -62,20 +62,22 @@ term_records <- function(fit, sd_of_modes) {
   b <- as.vector(getME(fit, "b"))
   components <- VarCorr(fit)
   lapply(seq_along(cnms), function(t) {
-    k <- length(cnms[[t]])
     rows <- seq(Gp[t] + 1, Gp[t + 1])
-    levels <- levels(fit@flist[[groups[t]]])
-    modes <- matrix(b[rows], ncol = k, byrow = TRUE)
-    sds <- matrix(sd_of_modes[rows], ncol = k, byrow = TRUE)
-    kept <- if (length(levels) > FULL_MODES) seq_len(KEPT_MODES) else seq_along(levels)
-    list(group = groups[t], names = I(cnms[[t]]), n_levels = length(levels),
-         sd = I(unname(attr(components[[t]], "stddev"))),
-         correlation = unname(attr(components[[t]], "correlation")),
-         levels = I(levels[kept]),
-         modes = modes[kept, , drop = FALSE], sd_modes = sds[kept, , drop = FALSE],
-         sum_modes = I(colSums(modes)), sum_of_squares_modes = I(colSums(modes^2)),
-         sum_of_squares_sd_modes = I(colSums(sds^2)))
+    term_record(groups[t], cnms[[t]], levels(fit@flist[[groups[t]]]), b[rows], sd_of_modes[rows],
+                attr(components[[t]], "stddev"), attr(components[[t]], "correlation"))
   })
+}
+
+term_record <- function(group, names, levels, b, sd_of_modes, sd, correlation, full = FULL_MODES,
+                        first = KEPT_MODES) {
+  modes <- matrix(b, ncol = length(names), byrow = TRUE)
+  sds <- matrix(sd_of_modes, ncol = length(names), byrow = TRUE)
+  kept <- if (length(levels) > full) seq_len(first) else seq_along(levels)
+  list(group = group, names = I(names), n_levels = length(levels), sd = I(unname(sd)),
+       correlation = unname(correlation), levels = I(levels[kept]),
+       modes = modes[kept, , drop = FALSE], sd_modes = sds[kept, , drop = FALSE],
+       sum_modes = I(colSums(modes)), sum_of_squares_modes = I(colSums(modes^2)),
+       sum_of_squares_sd_modes = I(colSums(sds^2)))
 }
 
 # lme4's own conditional SDs, where it gives them, must be those computed here.

@@ -6,7 +6,7 @@ suppressPackageStartupMessages({
   library(Matrix); library(lme4); library(lmerTest, exclude = "lmer"); library(splines)
 })
 here <- folder_of_script()
-for (file in c("simulate.R", "lmm_models.R", "tight.R", "collect.R")) source(file.path(here, file))
+for (file in c("simulate.R", "simulate_glmm.R", "lmm_models.R", "tight.R", "collect.R")) source(file.path(here, file))
 out <- argument("out", here)
 only <- argument("only", "")
 folder <- file.path(out, "references", "lmm")
