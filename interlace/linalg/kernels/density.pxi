@@ -165,6 +165,14 @@ cdef inline bint log_probabilities(int link, double power, double eta, Chain* p,
         if not p.d0 < 0.0:
             return False
         m = -expm1(p.d0)
+        if link == POWER and power == 1.0:
+            # what the general terms below leave of 1/mu^2 and 1/mu^3 is rounding
+            m = 1.0 - eta
+            q.d0 = log1p(-eta)
+            q.d1 = -1.0 / m
+            q.d2 = q.d1 / m
+            q.d3 = 2.0 * q.d2 / m
+            return True
         r = exp(p.d0) / m             # mu / (1 - mu)
         q.d0 = log(m)
         q.d1 = -r * p.d1
@@ -330,6 +338,14 @@ cdef inline void gaussian_row(Kind* kind, double eta, double y, double m, Row* o
     if kind.link == POWER:
         if kind.power == 1.0:
             m0, m1, m2, m3 = eta, 1.0, 0.0, 0.0
+        elif kind.power == -1.0:
+            if eta == 0.0:
+                nothing(out)
+                return
+            m0 = 1.0 / eta
+            m1 = -m0 * m0
+            m2 = -2.0 * m1 * m0
+            m3 = -3.0 * m2 * m0
         else:
             if not eta > 0.0:
                 nothing(out)
@@ -365,12 +381,14 @@ cdef inline void gaussian_row(Kind* kind, double eta, double y, double m, Row* o
 cdef inline void row(Kind* kind, double eta, double y, double m, double log_y,
                      Row* out) noexcept nogil:
     """One observation; ``m`` is its weight (times its trials), ``log_y`` log(y) if y > 0."""
+    if kind.family == BINOMIAL and kind.link == LOGIT:
+        logit_row(eta, y, m, out)
+        return
     if kind.family == BINOMIAL:
-        if kind.link == LOGIT:
-            logit_row(eta, y, m, out)
-        else:
-            binomial_row(kind, eta, y, m, out)
+        binomial_row(kind, eta, y, m, out)
     elif kind.family == GAUSSIAN:
         gaussian_row(kind, eta, y, m, out)
     else:
         positive_row(kind, eta, y, m, log_y, out)
+    if not fabs(out.value + out.score + out.weight + out.observed + out.slope) < INFINITY:
+        nothing(out)
