@@ -1,7 +1,13 @@
 """Mixed-effects models: lme4's formulas, exact gradients, pandas results."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from . import errors
 from .api import VarCorr, anova, fit, isSingular, lmer, update
+from .api_glm import glm
+from .api_glmm import glmer
 from .datasets import list_datasets, load_dataset
 from .errors import (
     ArgumentError,
@@ -17,28 +23,90 @@ from .errors import (
 )
 from .result import LMMResult
 
+if TYPE_CHECKING:
+    from .families import (
+        Binomial,
+        Gamma,
+        GammaFamily,
+        Gaussian,
+        GLMMFamily,
+        InverseGaussian,
+        NegativeBinomial,
+        NegativeBinomial2Family,
+        Poisson,
+    )
+    from .glm_result import GLMResult
+    from .glmm_result import GLMMResult
+
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "Binomial",
     "ConvergenceWarning",
     "DataError",
     "DataWarning",
     "FormulaError",
+    "GLMMFamily",
+    "GLMMResult",
+    "GLMResult",
+    "Gamma",
+    "GammaFamily",
+    "Gaussian",
     "InterlaceError",
     "InterlaceWarning",
+    "InverseGaussian",
     "LMMResult",
     "MissingDependencyError",
+    "NegativeBinomial",
+    "NegativeBinomial2Family",
     "NumericalError",
+    "Poisson",
     "VarCorr",
     "__version__",
     "anova",
     "errors",
     "fit",
+    "glm",
+    "glmer",
     "isSingular",
     "list_datasets",
     "lmer",
     "load_dataset",
     "update",
 ]
+
+# A linear model does not pay for these: imported when first asked for (PEP 562).
+_LATE = {
+    **dict.fromkeys(
+        (
+            "Binomial",
+            "GLMMFamily",
+            "Gamma",
+            "GammaFamily",
+            "Gaussian",
+            "InverseGaussian",
+            "NegativeBinomial",
+            "NegativeBinomial2Family",
+            "Poisson",
+        ),
+        "families",
+    ),
+    "GLMMResult": "glmm_result",
+    "GLMResult": "glm_result",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_LATE[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

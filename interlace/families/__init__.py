@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .base import Family, Rows
 from .binomial import Binomial
-from .custom import CustomFamily
+from .custom import CustomFamily, GLMMFamily
 from .gamma import Gamma, GammaFamily
 from .gaussian import Gaussian
 from .inverse_gaussian import InverseGaussian
@@ -18,12 +18,16 @@ from .resolve import resolve
 
 NegativeBinomial2Family = NegativeBinomial
 
+#: The same family under the name that tells it from NB1.
+NegativeBinomial2Family = NegativeBinomial
+
 __all__ = [
     "Binomial",
     "Cauchit",
     "Cloglog",
     "CustomFamily",
     "Family",
+    "GLMMFamily",
     "Gamma",
     "GammaFamily",
     "Gaussian",
@@ -36,6 +40,7 @@ __all__ = [
     "Logit",
     "Loglog",
     "NegativeBinomial",
+    "NegativeBinomial2Family",
     "NegativeBinomial2Family",
     "NegativeBinomialCanonical",
     "Poisson",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +21,44 @@ STEP = 2e-3
 
 #: Where the inverse link is looked at to learn the range of the mean.
 PROBES = np.array([-30.0, -3.0, -0.3, 0.3, 3.0, 30.0])
+
+
+class GLMMFamily(Protocol):
+    """What an object needs to serve as ``family=``; it need not inherit from this.
+
+    Functions of arrays, as in an R family object: `CustomFamily` says what is made of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import interlace as il
+    >>> class PoissonLog:
+    ...     def link(self, mu): return np.log(mu)
+    ...     def linkinv(self, eta): return np.exp(eta)
+    ...     def mu_eta(self, eta): return np.exp(eta)
+    ...     def variance(self, mu): return mu
+    ...     def dev_resids(self, y, mu, weights):
+    ...         ratio = np.where(y > 0, y, mu) / mu
+    ...         return 2.0 * weights * (y * np.log(ratio) - (y - mu))
+    >>> m = il.glmer("TICKS ~ YEAR + (1 | BROOD)", il.load_dataset("grouseticks"), PoissonLog())
+    >>> m.fe_params.round(3).iloc[0]
+    np.float64(0.351)
+    """
+
+    def link(self, mu: np.ndarray) -> np.ndarray:
+        """Linear predictor of means."""
+
+    def linkinv(self, eta: np.ndarray) -> np.ndarray:
+        """Means of linear predictors."""
+
+    def mu_eta(self, eta: np.ndarray) -> np.ndarray:
+        """Derivative of the mean in the linear predictor."""
+
+    def variance(self, mu: np.ndarray) -> np.ndarray:
+        """Variance function."""
+
+    def dev_resids(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Unit deviances times the weights."""
 
 
 class CustomFamily(Family):

@@ -72,7 +72,8 @@ class Problem:
             eta = eta[self.order]
             density = density.take(self.order)
         self.factors, self.density = factors, density
-        self.zeta = density.start(eta)
+        # at the mean of the predictors: where they follow the response nothing is dispersed
+        self.zeta = density.start(np.full(density.n, eta.mean()))
         root = np.sqrt(np.maximum(density.rows(eta, self.zeta, True, order=0).weight, 1e-300))
         self.standard = standardise(X, intercept_column(design.x_names), root, eta)
         chunks = [columns for _, columns in standard_columns(X, _EMPTY, self.standard)]
@@ -184,7 +185,7 @@ class LaplaceObjective(Objective):
         self.n_theta, self.p = covariance.n_theta, problem.X.shape[1]
         self.n_parameters = self.n_theta + self.p + density.n_zeta
         self._u = np.zeros(Z.q)
-        self._last: tuple[np.ndarray, Point] | None = None
+        self._last: tuple[np.ndarray, Point, int] | None = None
 
     # -- parameters -------------------------------------------------------------------------
 
@@ -227,10 +228,12 @@ class LaplaceObjective(Objective):
 
     def point(self, x: np.ndarray, order: int = 1) -> Point:
         """Modes and determinant at x; they are where the next search starts."""
+        if self._last is not None and order <= self._last[2] and (x == self._last[0]).all():
+            return self._last[1]
         theta, gamma, zeta = self.split(x)
         T = self.scale.templates(theta)
         point = self.modes.find(T, self._fixed(gamma), zeta, self._predicted(x, T), order)
-        self._last = (x.copy(), point)
+        self._last = (x.copy(), point, order)
         self._u = point.u
         return point
 
@@ -239,9 +242,9 @@ class LaplaceObjective(Objective):
 
     def _predicted(self, x: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
         """Modes to begin with: the last ones moved along their tangent."""
-        if self._last is None or self._last[1].t is self._last[1].eta:
+        if self._last is None or not self._last[2]:
             return self._u
-        before, point = self._last
+        before, point, _ = self._last
         move = x - before
         if not move.any():
             return point.u
@@ -327,7 +330,6 @@ class LaplaceObjective(Objective):
             moved = x.copy()
             moved[i] += step
             B[i] = B[:, i] = (self.evaluate(moved, 1).gradient - here) / step
-            self.point(x)
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """The exact Hessian over x, by central differences of the exact gradient.
@@ -339,9 +341,8 @@ class LaplaceObjective(Objective):
         -------
         ndarray, shape (n_parameters, n_parameters)
         """
-        self.point(x)
         point = self.point(x)
-        theta, _, zeta = self.split(x)
+        theta = self.split(x)[0]
         T = self.scale.templates(theta)
         steps = self._steps(self._working_curvature(x, point))
         H = np.empty((x.size, x.size))

@@ -168,10 +168,10 @@ class PenalisedIRLS(Modes):
 
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         T = [np.ascontiguousarray(t) for t in T]
-        u, eta, rows, g, decrement = self._search(T, eta0, zeta, u, order, frozen)
+        u, eta, rows, scores, g, decrement = self._search(T, eta0, zeta, u, order, frozen)
         if self.expected:
             self._refactor(self._final, rows.weight, T)
-        return self._point(T, zeta, u, eta, rows, g, decrement, order)
+        return self._point(T, u, eta, rows, scores, g, decrement, order)
 
     def _search(self, T, eta0, zeta, u, order, frozen):
         Z, density = self.Z, self.density
@@ -186,12 +186,15 @@ class PenalisedIRLS(Modes):
                 raise _no_mode()
         value = rows.total - 0.5 * (u @ u)
         for _ in range(MAX_STEPS):
-            g = times_templates(Z, T, Z.transposed(rows.score)) - u
+            scores = Z.transposed(rows.score)
+            g = times_templates(Z, T, scores) - u
             definite = self._factorise(rows, T)
+            if frozen and definite:
+                return u, eta, rows, scores, g, 0.0
             step = self._newton.solve(g)
             decrement = float(g @ step)
-            if definite and (frozen or decrement < DECREMENT * (1.0 + abs(value))):
-                return u, eta, rows, g, decrement
+            if definite and decrement < DECREMENT * (1.0 + abs(value)):
+                return u, eta, rows, scores, g, decrement
             for _ in range(MAX_HALVINGS):
                 u_there = u + step
                 eta = Z.times(T, u_there)
@@ -221,7 +224,7 @@ class PenalisedIRLS(Modes):
         factor.set_cross(self.Z.refill(w))
         factor.refactor(T)
 
-    def _point(self, T, zeta, u, eta, rows: RowSums, g, decrement, order) -> Point:
+    def _point(self, T, u, eta, rows: RowSums, scores, g, decrement, order) -> Point:
         Z, final = self.Z, self._final
         point = Point(
             rows.total, float(u @ u), final.logdet, -decrement, u, eta, rows.score, rows.weight,
@@ -240,17 +243,17 @@ class PenalisedIRLS(Modes):
         t -= rows.observed * Av
         point.t = t
         point.correction += float(v @ g)
-        point.dT = self._template_gradient(T, u, v, rows.score, t, information)
+        point.dT = self._template_gradient(T, u, v, scores, t, information)
         extra = rows.extra
         if self.density.n_zeta:
             parts = -2.0 * extra[:, 0] + h * extra[:, 2] + Av * extra[:, 1]
             point.dzeta = self.density.collapse(parts)
         return point
 
-    def _template_gradient(self, T, u, v, score, t, information) -> list[np.ndarray]:
+    def _template_gradient(self, T, u, v, Zs, t, information) -> list[np.ndarray]:
         """2 N_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' }."""
         Z = self.Z
-        Zt, Zs = Z.transposed(t), Z.transposed(score)
+        Zt = Z.transposed(t)
         out = []
         for b, (template, ell) in enumerate(zip(T, Z.n_levels, strict=True)):
             rows, shape = slice(Z.offsets[b], Z.offsets[b + 1]), (ell, len(template))

@@ -132,7 +132,7 @@ class ProfiledObjective(Objective):
         v, v_gamma = solve(times_templates(Z, T, Z.transposed(c)), X.T @ c)
         Av = Z.times(T, v) + X @ v_gamma
         t = c - 2.0 * rows.score - rows.observed * Av
-        dT = modes._template_gradient(T, u, v, rows.score, t, information)
+        dT = modes._template_gradient(T, u, v, Z.transposed(rows.score), t, information)
         entries = self.scale.gradient(dT)
         theta, _ = self.scale.pull_back(x[: self.n_theta], entries, np.empty(0))
         dzeta = np.empty(0)

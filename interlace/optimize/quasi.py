@@ -19,6 +19,10 @@ from .newton import (
 PROMISE = 1e-9
 # What the Hessian itself may promise to be the end all the same: its step leaves the square of it.
 LAST_PROMISE = 1e-8
+# After a step that promised more than this the model curvature of the new point knows more than
+# updates of the old one; where it does not (it is a model), updates take over.
+REFRESH = 1.0
+MAX_REFRESHED = 4
 MAX_ITERATIONS = 500
 MAX_HESSIANS = 6
 # A trust region this small means that the curvature is wrong: the Hessian is formed.
@@ -54,7 +58,7 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     here = objective.evaluate(x, 2)
     B = here.curvature
     log = [(x, here.value)]
-    radius, hessians = FIRST_RADIUS, 0
+    radius, hessians, refreshed = FIRST_RADIUS, 0, 0
     for _ in range(max_evaluations or MAX_ITERATIONS):
         step, promise, length, _, _ = trust_step(here.gradient, B, radius)
         if promise <= PROMISE or length < SHORTEST:
@@ -75,6 +79,8 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
             radius = min(3.0 * radius, LARGEST_RADIUS)
         if there is not None and ratio > 1e-4:
             x, here = x + step, there
+            if promise > REFRESH and refreshed < MAX_REFRESHED:
+                B, refreshed = objective.evaluate(x, 2).curvature, refreshed + 1
             log.append((x, here.value))
     return x, here._replace(curvature=objective.hessian(x), exact=True), log
 
