@@ -171,9 +171,8 @@ class FamilyDensity(ConditionalDensity):
         return Kernel(family, code, float(power), np.log(self.y) if logs else _EMPTY)
 
     def _fixed_parameter(self) -> float:
-        if self.family.name == "negativebinomial" and not self.n_zeta:
-            return float(self.family.theta)
-        return 1.0
+        value = getattr(self.family, "parameter", None)
+        return 1.0 if value is None else float(value)
 
     def parameter(self, zeta: np.ndarray) -> float:
         """The family's parameter, for the compiled kernels."""
