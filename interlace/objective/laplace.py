@@ -9,6 +9,7 @@ the standardised columns of X, and zeta.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -75,7 +76,10 @@ class Problem:
         # at the mean of the predictors: where they follow the response nothing is dispersed
         self.zeta = density.start(np.full(density.n, eta.mean()))
         root = np.sqrt(np.maximum(density.rows(eta, self.zeta, True, order=0).weight, 1e-300))
-        self.standard = standardise(X, intercept_column(design.x_names), root, eta)
+        std = standardise(X, intercept_column(design.x_names), root, eta)
+        # a unit of each coefficient changes the predictors by 1 in (weighted) root mean square
+        unit = float(np.sqrt(root @ root))
+        self.standard = replace(std, P=std.P * unit, back=std.back * unit)
         chunks = [columns for _, columns in standard_columns(X, _EMPTY, self.standard)]
         self.X = np.concatenate(chunks) if chunks else X
         self.offset = np.zeros(density.n) if offset is None else offset
