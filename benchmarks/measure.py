@@ -77,6 +77,43 @@ def warm_samples(
     return samples
 
 
+def workload(
+    package: Any, frame: Any, specification: dict[str, Any]
+) -> tuple[Callable[[], Any], Callable[[Any], float], int]:
+    """What is timed, the criterion of what it gives, and how many fits it is."""
+    import pandas as pd
+
+    formula, kind, options = (specification[key] for key in ("formula", "kind", "options"))
+    generalised = specification["distribution"]
+    if generalised:
+        options = package.arguments(generalised, frame) | options
+    if kind == "refit":
+        new = pd.read_pickle(specification["stem"] + ".responses.pickle")
+        responses = [column.to_numpy() for _, column in new.items()]
+        first = package.arguments(generalised, frame) if generalised else {}
+        model = package.fit(formula, frame, **first)
+
+        def refits() -> Any:
+            found = []
+            for refitted in package.refit_all(model, frame, responses, **options):
+                if generalised:
+                    package.standard_errors(refitted)
+                found.append(package.criterion(refitted))
+            return found
+
+        return refits, sum, len(responses)
+
+    def fit() -> Any:
+        model = package.fit(formula, frame, **options)
+        if generalised:
+            package.standard_errors(model)
+        if kind == "p-values":
+            package.p_values(model)
+        return model
+
+    return fit, package.criterion, 1
+
+
 def main(specification: dict[str, Any]) -> None:
     import pandas as pd
     from peers import PACKAGES
@@ -84,35 +121,7 @@ def main(specification: dict[str, Any]) -> None:
     warnings.simplefilter("ignore")
     package = PACKAGES[specification["system"]]()
     frame = pd.read_pickle(specification["stem"] + ".pickle")
-    formula, options = specification["formula"], specification["options"]
-    per = 1
-    if specification["kind"] == "refit":
-        new = pd.read_pickle(specification["stem"] + ".responses.pickle")
-        responses = [column.to_numpy() for _, column in new.items()]
-        per = len(responses)
-        model = package.fit(formula, frame)
-
-        def call() -> Any:
-            return [
-                package.criterion(refitted)
-                for refitted in package.refit_all(model, frame, responses, **options)
-            ]
-
-        criterion: Callable[[Any], float] = sum
-    elif specification["kind"] == "p-values":
-
-        def call() -> Any:
-            model = package.fit(formula, frame, **options)
-            package.p_values(model)
-            return model
-
-        criterion = package.criterion
-    else:
-
-        def call() -> Any:
-            return package.fit(formula, frame, **options)
-
-        criterion = package.criterion
+    call, criterion, per = workload(package, frame, specification)
     before = resident_memory()
     tell(ready=True)
     first, result = seconds(call)

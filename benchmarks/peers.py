@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from tasks import Task
 
 
 class Package(ABC):
-    """A Python package that fits linear mixed models by REML.
+    """A Python package that fits linear mixed models by REML, and generalised ones.
 
     Each is imported when one is made, so that a process holds only the package it times.
     ``variants`` are sets of arguments: of the ways to call a package, the fastest counts.
@@ -22,11 +23,15 @@ class Package(ABC):
     variants: Mapping[str, Mapping[str, Any]] = {"": {}}
     refits: Mapping[str, Mapping[str, Any]] = {"": {}}
     tested: Mapping[str, Mapping[str, Any]] = {"": {}}
+    generalised: Mapping[str, Mapping[str, Any]] = {"": {}}
+    generalised_refits: Mapping[str, Mapping[str, Any]] = {"": {}}
 
     @classmethod
-    def ways(cls, kind: str) -> Mapping[str, Mapping[str, Any]]:
-        """The sets of arguments for a kind of task."""
-        return {"fit": cls.variants, "refit": cls.refits, "p-values": cls.tested}[kind]
+    def ways(cls, task: Task) -> Mapping[str, Mapping[str, Any]]:
+        """The sets of arguments for a task."""
+        if task.distribution is not None:
+            return cls.generalised_refits if task.kind == "refit" else cls.generalised
+        return {"fit": cls.variants, "refit": cls.refits, "p-values": cls.tested}[task.kind]
 
     @classmethod
     def available(cls) -> bool:
@@ -37,8 +42,16 @@ class Package(ABC):
         """The whole call, from the text of a formula and a data frame."""
 
     @abstractmethod
+    def arguments(self, distribution: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+        """What makes ``fit`` fit a generalised model: family, weights, nAGQ of a `Distribution`."""
+
+    @abstractmethod
     def criterion(self, result: Any) -> float:
-        """-2 times the restricted log-likelihood at the estimates."""
+        """-2 times the log-likelihood at the estimates; the restricted one of a linear model."""
+
+    @abstractmethod
+    def standard_errors(self, result: Any) -> np.ndarray:
+        """Of the fixed effects."""
 
     @abstractmethod
     def p_values(self, result: Any) -> Any:
@@ -60,16 +73,31 @@ class Interlace(Package):
         self._interlace = interlace
 
     def fit(self, formula, frame, **options):
+        if "family" in options:
+            return self._interlace.glmer(formula, frame, **options)
         return self._interlace.fit(formula, frame, **options)
 
+    def arguments(self, distribution, frame):
+        family, link = {
+            "binomial": ("binomial", None),
+            "poisson": ("poisson", None),
+            "nbinom2": ("negativebinomial", None),
+            "gamma": ("gamma", "log"),
+        }[distribution["family"]]
+        weights = distribution["weights"] or None
+        return {"family": family, "link": link, "weights": weights, "nAGQ": distribution["nAGQ"]}
+
     def criterion(self, result):
-        return result.reml_criterion
+        return -2.0 * result.llf
+
+    def standard_errors(self, result):
+        return result.fe_bse.to_numpy()
 
     def p_values(self, result):
         return result.fe_pvalues
 
     def refit_all(self, result, frame, responses, **options):
-        return (result.refit(y, **options) for y in responses)
+        return (result.refit(y) for y in responses)
 
 
 class Glmm(Package):
@@ -80,6 +108,12 @@ class Glmm(Package):
         "without df": {"satterthwaite": False},
         "warm, without df": {"satterthwaite": False, "warm": True},
     }
+    #: A fit of counts comes with likelihood-ratio tests, which are more fits, unless told not to.
+    generalised = {"": {"anova_test": "Wald"}}
+    generalised_refits = {
+        "": {"anova_test": "Wald"},
+        "warm": {"anova_test": "Wald", "warm": True},
+    }
 
     def __init__(self) -> None:
         import glmm
@@ -89,8 +123,22 @@ class Glmm(Package):
     def fit(self, formula, frame, **options):
         return self._glmm.fit(frame, formula, **options)
 
+    def arguments(self, distribution, frame):
+        family, link = {
+            "binomial": ("binomial", None),
+            "poisson": ("poisson", None),
+            "nbinom2": ("negativebinomial", None),
+            "gamma": ("gamma", "log"),
+        }[distribution["family"]]
+        weights = distribution["weights"]
+        trials = frame[weights].to_numpy(float) if weights else None
+        return {"family": family, "link": link, "weights": trials, "nagq": distribution["nAGQ"]}
+
     def criterion(self, result):
         return -2.0 * result.loglik
+
+    def standard_errors(self, result):
+        return np.asarray(result.se)
 
     def p_values(self, result):
         return result.coef_p
@@ -124,16 +172,30 @@ class Mixedlm(Package):
         self._mixedlm = mixedlm
 
     def fit(self, formula, frame, **options):
+        if "family" in options:
+            return self._mixedlm.glmer(formula, frame, **options)
         return self._mixedlm.lmer(formula, frame, **options)
 
+    def arguments(self, distribution, frame):
+        families = self._mixedlm.families
+        family = {"binomial": families.Binomial, "poisson": families.Poisson}
+        weights = distribution["weights"] or None
+        made = family[distribution["family"]]()
+        return {"family": made, "weights": weights, "nAGQ": distribution["nAGQ"]}
+
     def criterion(self, result):
+        if result.isGLMM():
+            return -2.0 * float(result.logLik().value)
         return float(result.REMLcrit())
+
+    def standard_errors(self, result):
+        return np.sqrt(np.diagonal(result.vcov()))
 
     def p_values(self, result):
         return self._mixedlm.pvalues_with_ddf(result, method="Satterthwaite")
 
     def refit_all(self, result, frame, responses, **options):
-        return (result.refit(y, **options) for y in responses)
+        return (result.refit(y) for y in responses)
 
 
 PACKAGES: dict[str, type[Package]] = {

@@ -1,7 +1,6 @@
-# Time lme4 on one task in this process; the same lines of JSON as measure.py.
-# Rscript r_side.R STEM KIND FORMULA REPETITIONS BUDGET ONCE_ABOVE
+# Time lme4 or glmmTMB on one task in this process; the same lines of JSON as measure.py.
+# Rscript r_side.R STEM KIND FORMULA REPETITIONS BUDGET ONCE_ABOVE SYSTEM [FAMILY WEIGHTS NAGQ]
 
-suppressPackageStartupMessages(library(lme4))
 options(warn = -1)
 arguments <- commandArgs(trailingOnly = TRUE)
 stem <- arguments[1]
@@ -10,6 +9,9 @@ formula <- as.formula(arguments[3])
 repetitions <- as.integer(arguments[4])
 budget <- as.numeric(arguments[5])
 once_above <- as.numeric(arguments[6])
+system <- arguments[7]
+suppressPackageStartupMessages(library(system, character.only = TRUE))
+generalised <- length(arguments) > 7L
 sample_seconds <- 0.02
 
 # proc.time() is exact to a millisecond, Sys.time() to a microsecond.
@@ -49,23 +51,49 @@ read_data <- function(stem) {
 
 if (kind == "p-values") suppressPackageStartupMessages(library(lmerTest))
 data <- read_data(stem)
+
+# The call that a user writes, standard errors asked for where the model is a generalised one.
+model_call <- function() {
+  if (!generalised) return(bquote(lmer(.(formula), data)))
+  family <- switch(arguments[8], binomial = quote(binomial), poisson = quote(poisson),
+                   gamma = quote(Gamma(link = "log")), nbinom2 = quote(nbinom2))
+  negative <- arguments[8] == "nbinom2" && system == "lme4"
+  call <- if (negative) bquote(glmer.nb(.(formula), data))
+    else bquote(.(as.name(if (system == "lme4") "glmer" else system))(.(formula), data, .(family)))
+  if (system == "glmmTMB") names(call)[4] <- "family"
+  if (arguments[9] != "-") call$weights <- as.name(arguments[9])
+  if (arguments[10] != "1") call$nAGQ <- as.integer(arguments[10])
+  call
+}
+standard_errors <- function(model) {
+  if (system == "glmmTMB") sqrt(diag(vcov(model)$cond)) else sqrt(diag(as.matrix(vcov(model))))
+}
+fit <- eval(bquote(function() .(model_call())))
+criterion <- if (generalised) function(model) -2 * as.numeric(logLik(model)) else REMLcrit
 per <- 1
 if (kind == "refit") {
-  responses <- read.csv(paste0(stem, ".responses.csv"))
+  responses <- as.list(read.csv(paste0(stem, ".responses.csv")))
   per <- length(responses)
-  model <- lmer(formula, data)
-  call <- function() lapply(responses, function(y) refit(model, y))
-  criterion <- function(value) sum(vapply(value, REMLcrit, numeric(1)))
-} else if (kind == "p-values") {
+  model <- fit()
+  # glmmTMB takes successes and failures
+  if (system == "glmmTMB" && arguments[9] != "-") {
+    trials <- data[[arguments[9]]]
+    responses <- lapply(responses, function(y) round(cbind(y * trials, (1 - y) * trials)))
+  }
+  call <- function() lapply(responses, function(y) {
+    refitted <- refit(model, y)
+    if (generalised) standard_errors(refitted)
+    refitted
+  })
+  each <- criterion
+  criterion <- function(value) sum(vapply(value, each, numeric(1)))
+} else {
   call <- function() {
-    model <- lmer(formula, data)
-    coef(summary(model))
+    model <- fit()
+    if (generalised) standard_errors(model)
+    if (kind == "p-values") coef(summary(model))
     model
   }
-  criterion <- REMLcrit
-} else {
-  call <- function() lmer(formula, data)
-  criterion <- REMLcrit
 }
 
 invisible(gc())

@@ -1,4 +1,4 @@
-"""Time interlace side by side with lme4 and with Python packages, in one run on one machine.
+"""Time interlace side by side with R and with Python packages, in one run on one machine.
 
 ``python benchmarks/run.py --help``; README.md says how it measures.
 """
@@ -24,7 +24,7 @@ import first_use
 import prepare
 import report
 from peers import PACKAGES
-from tasks import SYSTEMS, TASKS, Task
+from tasks import OF_R, SYSTEMS, TASKS, Task
 
 HERE = Path(__file__).resolve().parent
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -79,6 +79,7 @@ def specification(task: Task, stem: str, effort: Effort) -> dict[str, Any]:
         "stem": stem,
         "kind": task.kind,
         "formula": task.formula,
+        "distribution": asdict(task.distribution) if task.distribution else None,
         "repetitions": effort.repetitions,
         "budget": effort.budget,
         "once_above": ONCE_ABOVE,
@@ -87,10 +88,13 @@ def specification(task: Task, stem: str, effort: Effort) -> dict[str, Any]:
 
 def command(way: Measured, task: Task, stem: str, effort: Effort) -> list[str]:
     told = specification(task, stem, effort)
-    if way.system == "lme4":
+    if way.system in OF_R:
         keys = ("stem", "kind", "formula", "repetitions", "budget", "once_above")
-        return ["Rscript", str(HERE / "r_side.R"), *(str(told[key]) for key in keys)]
-    options = PACKAGES[way.system].ways(task.kind)[way.variant]
+        words = [str(told[key]) for key in keys] + [way.system]
+        if task.distribution is not None:
+            words += [str(value) or "-" for value in asdict(task.distribution).values()]
+        return ["Rscript", str(HERE / "r_side.R"), *words]
+    options = PACKAGES[way.system].ways(task)[way.variant]
     told |= {"system": way.system, "options": dict(options)}
     return [sys.executable, str(HERE / "measure.py"), json.dumps(told)]
 
@@ -127,7 +131,7 @@ def ways(task: Task, systems: Sequence[str], threads: Sequence[int]) -> list[Mea
             continue
         variants: Sequence[str] = ("",)
         if system in PACKAGES:
-            variants = tuple(PACKAGES[system].ways(task.kind))
+            variants = tuple(PACKAGES[system].ways(task))
         found += [
             Measured(task.name, system, variant, count) for variant in variants for count in threads
         ]
@@ -152,9 +156,9 @@ def available(systems: Sequence[str]) -> list[str]:
     """The systems that this machine has; a line for each that it lacks."""
     found = []
     for system in systems:
-        if system == "lme4":
+        if system in OF_R:
             rscript = shutil.which("Rscript")
-            check = [rscript or "", "-e", "library(lme4)"]
+            check = [rscript or "", "-e", f"library({system})"]
             there = rscript and subprocess.run(check, capture_output=True).returncode == 0
         else:
             there = PACKAGES[system].available()
@@ -173,16 +177,18 @@ def load() -> tuple[float, ...]:
 def surroundings(systems: Sequence[str]) -> dict[str, Any]:
     """Versions, the machine and how busy it is, for the record."""
     versions = {"python": platform.python_version()}
-    for name in ("numpy", "scipy", "pandas", *(name for name in systems if name != "lme4")):
+    for name in ("numpy", "scipy", "pandas", *(name for name in systems if name not in OF_R)):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "source checkout"
-    if "lme4" in systems:
+    of_r = [name for name in systems if name in OF_R]
+    if of_r:
         ask = "cat(R.version$major, '.', R.version$minor, ' ', sep='');"
-        ask += "cat(as.character(packageVersion('lme4')), basename(extSoftVersion()['BLAS']))"
+        ask += "cat(basename(extSoftVersion()['BLAS']), '');"
+        ask += "".join(f"cat(as.character(packageVersion('{name}')), '');" for name in of_r)
         told = subprocess.run(["Rscript", "-e", ask], capture_output=True, text=True).stdout
-        versions |= dict(zip(("R", "lme4", "BLAS of R"), told.split()))
+        versions |= dict(zip(("R", "BLAS of R", *of_r), told.split()))
     return {
         "versions": versions,
         "machine": platform.machine(),

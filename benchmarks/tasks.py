@@ -6,7 +6,31 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 #: The order of columns of the tables.
-SYSTEMS = ("interlace", "lme4", "glmm", "mixedlm")
+SYSTEMS = ("interlace", "lme4", "glmmTMB", "glmm", "mixedlm")
+#: Those of them that are packages of R.
+OF_R = ("lme4", "glmmTMB")
+#: Who takes part in linear models, and in generalised ones.
+LINEAR = ("interlace", "lme4", "glmm", "mixedlm")
+GENERALISED = ("interlace", "lme4", "glmmTMB", "glmm")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """What makes a model a generalised one.
+
+    Parameters
+    ----------
+    family : {"binomial", "poisson", "nbinom2", "gamma"}
+        With the canonical link of the first two and log of the others.
+    weights : str
+        Column of the numbers of trials, where the response is a proportion.
+    nAGQ : int
+        Nodes of adaptive quadrature; 1 is Laplace's approximation.
+    """
+
+    family: str
+    weights: str = ""
+    nAGQ: int = 1
 
 
 @dataclass(frozen=True)
@@ -20,18 +44,22 @@ class Task:
     formula : str
         Read alike by every system.
     data : str
-        A data set of the package, or ``"slopes:ROWS:GROUPS"``, simulated.
+        A data set of the package, or ``"slopes:ROWS:GROUPS"``, ``"bernoulli:ROWS:GROUPS"``,
+        simulated.
     kind : {"fit", "p-values", "refit"}
         ``"p-values"`` asks for those of t tests with Satterthwaite's degrees of freedom too;
         ``"refit"`` times the fits of a model to new responses, per response.
     group : str
-        ``"models"``, ``"small"``, ``"inference"``, ``"refit"`` or ``"scale"``.
+        ``"models"``, ``"small"``, ``"inference"``, ``"generalised"``, ``"refit"`` or
+        ``"scale"``.
     bars : mapping
         System to how many times as fast interlace has to be.
     systems : tuple of str
         Who takes part.
     rename : mapping
         Columns whose names not every system can read.
+    distribution : Distribution, optional
+        Of a generalised model; None is a linear one by REML.
     """
 
     name: str
@@ -40,16 +68,41 @@ class Task:
     kind: str = "fit"
     group: str = "small"
     bars: MappingProxyType[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    systems: tuple[str, ...] = SYSTEMS
+    systems: tuple[str, ...] = LINEAR
     rename: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    distribution: Distribution | None = None
 
 
 def bars(**ratios: float) -> MappingProxyType[str, float]:
     return MappingProxyType(ratios)
 
 
+def generalised(
+    name: str,
+    data: str,
+    formula: str,
+    family: str,
+    ratios: MappingProxyType[str, float],
+    *,
+    weights: str = "",
+    nAGQ: int = 1,
+    kind: str = "fit",
+    group: str = "generalised",
+    systems: tuple[str, ...] = GENERALISED,
+) -> Task:
+    """A task of a generalised linear mixed model."""
+    return Task(name, formula, data, kind, group, ratios, systems,
+                distribution=Distribution(family, weights, nAGQ))  # fmt: skip
+
+
 SLOPES = " + ".join(["1", *(f"x{i}" for i in range(1, 8))])
 NOT_SLOWER = bars(lme4=1.0, mixedlm=1.0)
+NOT_SLOWER_THAN_R = bars(lme4=1.0, glmmTMB=1.0)
+VERBAGG = "y ~ Anger + Gender + btype + situ + mode"
+CONTRACEPTION = "y ~ age + age2 + urban + livch"
+GUIMMUN = "y ~ kid2p + mom25p + ord + ethn + momEd + husEd + momWork + rural + pcInd81"
+EPIL2 = "y ~ Base * trt + Age + Visit"
+BERNOULLI = "y ~ x1 + x2 + x3 + x4 + x5 + (1|g)"
 
 TASKS = (
     Task("InstEval", "y ~ service + (1|s) + (1|d)", "InstEval",
@@ -86,10 +139,47 @@ TASKS = (
     Task("slopes-1e5", "y ~ x + (1 + x|g)", "slopes:100000:10000", group="scale"),
     Task("slopes-1e6", "y ~ x + (1 + x|g)", "slopes:1000000:100000",
          group="scale", bars=bars(lme4=15.0)),
+    generalised("VerbAgg", "VerbAgg", f"{VERBAGG} + (1|id) + (1|item)", "binomial",
+                bars(lme4=40.0, glmmTMB=15.0, glmm=1.2)),
+    generalised("Contraception", "Contraception", f"{CONTRACEPTION} + (1|district)",
+                "binomial", NOT_SLOWER_THAN_R, systems=SYSTEMS),
+    generalised("Contraception-slope", "Contraception", f"{CONTRACEPTION} + (urban|district)",
+                "binomial", bars(lme4=60.0, glmmTMB=25.0, glmm=1.0)),
+    generalised("grouseticks", "grouseticks",
+                "TICKS ~ YEAR + cHEIGHT + (1|BROOD) + (1|INDEX) + (1|LOCATION)",
+                "poisson", bars(lme4=20.0, glmmTMB=12.0, glmm=1.0)),
+    generalised("guImmun", "guImmun", f"{GUIMMUN} + (1|mom) + (1|comm)",
+                "binomial", bars(lme4=200.0, glmmTMB=12.0, glmm=1.0)),
+    generalised("cbpp", "cbpp", "prop ~ period + (1|herd)",
+                "binomial", bars(lme4=10.0, glmmTMB=40.0), weights="size", systems=SYSTEMS),
+    generalised("cbpp-AGQ9", "cbpp", "prop ~ period + (1|herd)", "binomial", bars(lme4=1.0),
+                weights="size", nAGQ=9, systems=("interlace", "lme4", "glmm")),
+    generalised("bacteria", "bacteria", "y ~ trt + late + (1|ID)",
+                "binomial", NOT_SLOWER_THAN_R, systems=SYSTEMS),
+    generalised("epil2-slope", "epil2", f"{EPIL2} + (Visit|subject)",
+                "poisson", NOT_SLOWER_THAN_R),
+    generalised("Mmmec", "Mmmec", "deaths ~ uvb + offset(log_expected) + (1|nation) + (1|region)",
+                "poisson", NOT_SLOWER_THAN_R),
+    generalised("Arabidopsis", "Arabidopsis",
+                "fruits ~ nutrient * amd + rack + status + (1|popu) + (1|gen)",
+                "poisson", NOT_SLOWER_THAN_R),
+    generalised("epil2-NB", "epil2", f"{EPIL2} + (1|subject)", "nbinom2", NOT_SLOWER_THAN_R),
+    generalised("Salamanders-NB", "Salamanders", "count ~ spp * mined + (1|site)",
+                "nbinom2", NOT_SLOWER_THAN_R),
+    generalised("sleepstudy-Gamma", "sleepstudy", "Reaction ~ Days + (1|Subject)",
+                "gamma", NOT_SLOWER_THAN_R),
+    generalised("cbpp-refit", "cbpp", "prop ~ period + (1|herd)", "binomial", NOT_SLOWER_THAN_R,
+                weights="size", kind="refit", group="refit"),
+    generalised("bernoulli-1e5", "bernoulli:100000:5000", BERNOULLI, "binomial",
+                bars(glmmTMB=5.0), group="scale", systems=("interlace", "glmmTMB", "glmm")),
+    generalised("bernoulli-1e6", "bernoulli:1000000:50000", BERNOULLI, "binomial",
+                bars(), group="scale", systems=("interlace",)),
 )  # fmt: skip
 
-#: Time of slopes-1e6 over slopes-1e5 may be at most this: ten times the rows, and caches missed.
+#: The time of 1e6 rows over that of 1e5 may be at most this: ten times the rows, caches missed.
 LARGEST_GROWTH = 12.0
+#: Peak memory of the process at 1e6 Bernoulli rows, MB.
+LARGEST_PEAK = 3000.0
 #: Peak memory above the data frame, in sizes of the columns that the model uses.
 LARGEST_MEMORY = 6.0
 #: Time of ``import interlace`` over that of the libraries it stands on.
