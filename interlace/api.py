@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,8 +14,11 @@ from .design import build
 from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning, warn
 from .expressions import caller_names
 from .fit import BaseFit, fit_design
+from .mixed_result import MixedResult
 from .optimize import OPTIMIZERS
 from .result import LMMResult
+
+_Result = TypeVar("_Result")
 
 METHODS = ("REML", "ML")
 BACKENDS = ("auto", "blocked", "nested", "schur", "cholmod", "superlu")
@@ -150,13 +153,13 @@ def fit(
 
 
 def update(
-    result: LMMResult, formula: str | None = None, data: Any = None, **changes: Any
-) -> LMMResult:
+    result: _Result, formula: str | None = None, data: Any = None, **changes: Any
+) -> _Result:
     """Fit again with some arguments changed.
 
     Parameters
     ----------
-    result : LMMResult
+    result : LMMResult, GLMMResult or GLMResult
         A fit made in this process (a pickle does not keep the data: pass ``data`` then).
     formula : str, optional
         A new formula; a ``.`` stands for the old left or right side, as in R:
@@ -164,11 +167,11 @@ def update(
     data : data frame, optional
         New data.
     **changes
-        Other arguments of :func:`fit`.
+        Other arguments of the function that made it: :func:`fit`, :func:`glmer` or :func:`glm`.
 
     Returns
     -------
-    LMMResult
+    LMMResult, GLMMResult or GLMResult
 
     Raises
     ------
@@ -193,7 +196,17 @@ def update(
         arguments["formula"] = _fill_dots(formula, old[0].strip(), old[2].strip())
     if data is not None:
         arguments["data"] = data
-    return fit(**{**arguments, **changes})
+    return _maker(result)(**{**arguments, **changes})
+
+
+def _maker(result: Any) -> Callable[..., Any]:
+    """The function that makes results of this kind."""
+    if isinstance(result, LMMResult):
+        return fit
+    from .api_glm import glm
+    from .api_glmm import glmer
+
+    return glmer if isinstance(result, MixedResult) else glm
 
 
 def _fill_dots(formula: str, left: str, right: str) -> str:
@@ -207,15 +220,16 @@ def _fill_dots(formula: str, left: str, right: str) -> str:
     return " ~ ".join(parts)
 
 
-def anova(*models: LMMResult, **arguments: Any):
+def anova(*models: Any, **arguments: Any):
     """Compare models by likelihood ratio, or test the terms of one.
 
     Parameters
     ----------
-    *models : LMMResult
-        One: F tests of its terms. Several: likelihood-ratio tests, REML fits refitted by ML.
+    *models : LMMResult, GLMMResult or GLMResult
+        One: tests of its terms (F, or Wald's chi-square without a residual variance). Several:
+        likelihood-ratio tests, REML fits refitted by ML.
     **arguments
-        Of :meth:`LMMResult.anova`: ``type``, ``refit``, ``names``.
+        Of the first model's own ``anova``: ``type``, ``refit``, ``names``.
 
     Returns
     -------
@@ -235,18 +249,18 @@ def anova(*models: LMMResult, **arguments: Any):
     >>> il.anova(none, full)["Chisq"].iloc[1].round(3)
     np.float64(23.537)
     """
-    if not models or not isinstance(models[0], LMMResult):
+    if not models or not hasattr(models[0], "anova"):
         shown = models[0] if models else None
         raise ArgumentTypeError(f"anova takes fitted models, got {shown!r}")
     return models[0].anova(*models[1:], **arguments)
 
 
-def isSingular(result: LMMResult, tol: float = SINGULAR_TOLERANCE) -> bool:  # noqa: N802
+def isSingular(result: MixedResult, tol: float = SINGULAR_TOLERANCE) -> bool:  # noqa: N802
     """Tell whether a fit lies on the boundary: a zero variance or a perfect correlation.
 
     Parameters
     ----------
-    result : LMMResult
+    result : LMMResult or GLMMResult
     tol : float, default 1e-4
         A diagonal entry of a relative template below it counts as zero (lme4).
 
@@ -263,12 +277,12 @@ def isSingular(result: LMMResult, tol: float = SINGULAR_TOLERANCE) -> bool:  # n
     return any(result.fit.covariance.singular(result.fit.theta, tol))
 
 
-def VarCorr(result: LMMResult, r_names: bool = False):  # noqa: N802
+def VarCorr(result: MixedResult, r_names: bool = False):  # noqa: N802
     """Variances and correlations: :meth:`LMMResult.VarCorr` under lme4's name.
 
     Parameters
     ----------
-    result : LMMResult
+    result : LMMResult or GLMMResult
     r_names : bool, default False
         R's names of effects.
 
