@@ -142,11 +142,17 @@ class DenseCoupling:
         k0 = self._values[0].shape[1]
         J = np.zeros((len(self.levels), k0, self._starts[-1]))
         own = np.empty((0, k0, k0)) if G is None else self._own(G)
+        heads = own if k0 == 1 else np.empty((0, 1, 1))
         for values, (chosen, row, level), start, T in zip(
             self._values, self._places, self._starts, tails
         ):
-            _schur.dense_rows(values, chosen, row, level, start, own, T, J, np.empty(k0))
-        return J
+            factor = T[0, 0] if len(T) == 1 else 1.0
+            if len(T) > 1:
+                if len(chosen) < len(values):
+                    values, chosen = values[chosen], np.arange(len(chosen))
+                values = (values.reshape(-1, len(T)) @ T).reshape(values.shape)
+            _schur.dense_rows(values, chosen, row, level, start, factor, heads, J)
+        return J if len(heads) == len(own) else own @ J
 
     def _own(self, of_levels: np.ndarray) -> np.ndarray:
         """The blocks of `levels`."""

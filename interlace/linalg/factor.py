@@ -16,7 +16,9 @@ __all__ = ["Factor"]
 # I - (M^{-1})_ll summed over levels equals T' N T with N = `information`. Its error is some eps
 # per level, so N = T^{-T}(.)T^{-1} is right to eps / BRACKET_FLOOR in every direction x
 # (|x' dN x| <= (eps / BRACKET_FLOOR) x'Nx) as long as the smallest eigenvalue of T'NT per level is
-# above the floor. Below, the exact form that never divides by T takes over.
+# above the floor. Below, the exact form that never divides by T takes over. Where negative weights
+# leave N indefinite the same holds of the sizes of the eigenvalues, with |T'NT| in place of T'NT;
+# blocks of M^{-1} may then exceed I, and the error is some eps of their sum.
 BRACKET_FLOOR = 1e-4
 
 
@@ -25,7 +27,8 @@ class Factor(ABC):
 
     The constructor does the symbolic work, once per model; `refactor` is called at every new T.
     What `inverse_blocks` and `information` need is computed when first asked for after it.
-    Singular T is not special: zeros in T, or T = 0, give right answers everywhere.
+    Singular T is not special: zeros in T, or T = 0, give right answers everywhere. Weights may be
+    negative in places: all that is asked of A is that M be positive definite.
 
     Parameters
     ----------
@@ -52,7 +55,8 @@ class Factor(ABC):
         Raises
         ------
         NumericalError
-            If M is not positive definite in working precision (|T| too large for its entries).
+            If M is not positive definite in working precision (|T| too large for its entries, or
+            negative weights), or not finite. The next `refactor` starts afresh.
         """
 
     @property
@@ -80,11 +84,12 @@ class Factor(ABC):
         """
 
     def information(self, b: int) -> np.ndarray:
-        """N_b = Σ_l [Z_b'V^{-1}Z_b]_ll, (k_b, k_b), V = W^{-1} + ZΛΛ'Z'.
+        """N_b = Σ_l [A - AΛM^{-1}Λ'A]_ll, (k_b, k_b): Σ_l [Z_b'V^{-1}Z_b]_ll, V = W^{-1} + ZΛΛ'Z'.
 
-        The derivative of log|M| with respect to T_b is 2 N_b T_b. From Λ'Z'V^{-1}ZΛ = I - M^{-1},
+        The derivative of log|M| with respect to T_b is 2 N_b T_b, for d log|M| = 2 tr(M^{-1}Λ'A dΛ)
+        and NΛ = AΛM^{-1} hold for any symmetric A with M invertible. From Λ'NΛ = I - M^{-1},
         N_b = T_b^{-T} (Σ_l {I - (M^{-1})_ll}) T_b^{-1} where that is accurate; otherwise the back
-        end's form without T_b^{-1}.
+        end's form without T_b^{-1}. N_b is positive semidefinite if A is.
         """
         T = self.T[b]
         k, levels = len(T), self.cross.n_levels[b]

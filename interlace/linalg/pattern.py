@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -73,13 +74,13 @@ class ZCross:
     diagonal: tuple[np.ndarray, ...]
     pairs: dict[tuple[int, int], PairBlocks] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def offsets(self) -> np.ndarray:
         """(B + 1,) int64: where each factor begins among the q columns."""
         sizes = [levels * width for levels, width in zip(self.n_levels, self.widths)]
         return np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
 
-    @property
+    @cached_property
     def q(self) -> int:
         """Number of random-effect columns."""
         return sum(levels * width for levels, width in zip(self.n_levels, self.widths))

@@ -2,7 +2,8 @@
 
     D_l = T_0'A_ll T_0 + I = L_l L_l',      J_l = L_l^{-1} T_0' A_lt Λ_t      (k0, q_t), sparse
     C   = I + Λ_t'A_tt Λ_t - Σ_l J_l'J_l,   log|M| = Σ_l log|D_l| + log|C|
-    M^{-1}_tt = C^{-1},   M^{-1}_ll = L_l^{-T} (I + J_l C^{-1} J_l') L_l^{-1}.
+    M^{-1}_tt = C^{-1},   M^{-1}_ll = L_l^{-T} (I + J_l C^{-1} J_l') L_l^{-1},
+    M^{-1}_lt = -L_l^{-T} J_l C^{-1}, at the columns of the tail that level l is seen with.
 
 C and C^{-1} are Fortran-ordered buffers of which only the lower triangle is used.
 """

@@ -10,11 +10,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 
 import numpy as np
 import scipy.sparse as sp
 
-from .factor import Factor, as_templates
+from ..errors import NumericalError
+from .factor import Factor, as_templates, not_positive_definite
 from .kernels import _takahashi
 from .pattern import PairBlocks, ZCross, congruence
 
@@ -30,6 +32,11 @@ CHUNK = 64
 # rounding adds 15 eps / SHIFT = 3e-12 times (largest / mean information of a level).
 SHIFT = 1e-3
 EXTRAPOLATION = np.array([4.0, -6.0, 4.0, -1.0])
+# That holds for D^{1/2} N D^{1/2} of a level in [0, 1], hence for A positive semidefinite. Negative
+# weights can make N as negative as they like; the third difference of N(s), at most 6 SHIFT^3 per
+# level in the good case, then shows it. Past ten times that, the columns are solved for instead.
+THIRD_DIFFERENCE = np.array([-1.0, 3.0, -3.0, 1.0])
+THIRD_DIFFERENCE_LIMIT = 10 * 6 * SHIFT**3
 
 
 class SparseFactor(Factor):
@@ -62,8 +69,11 @@ class SparseFactor(Factor):
         self.T = as_templates(T)
         self._S = None
         self._exact.clear()
-        self._M.data[:] = self._values()[self._source]
+        with np.errstate(invalid="ignore", over="ignore"):  # it is the factorisation that fails
+            self._M.data[:] = self._values()[self._source]
         self._factorise(self._M)
+        if not isfinite(self.logdet):
+            raise not_positive_definite(self.T)
 
     def _values(self) -> np.ndarray:
         """The blocks of M one after the other: diagonal ones, then pairs."""
@@ -94,7 +104,8 @@ class SparseFactor(Factor):
     def _information_exact(self, b: int) -> np.ndarray:
         if b not in self._exact:
             few = self.cross.n_levels[b] * self.cross.widths[b] <= EXACT_COLUMNS
-            self._exact[b] = self._by_solving(b) if few else self._by_extrapolation(b)
+            found = None if few else self._by_extrapolation(b)
+            self._exact[b] = self._by_solving(b) if found is None else found
         return self._exact[b]
 
     def _by_solving(self, b: int) -> np.ndarray:
@@ -113,23 +124,30 @@ class SparseFactor(Factor):
             out -= np.einsum("qai,qaj->ij", B, X)
         return out
 
-    def _by_extrapolation(self, b: int) -> np.ndarray:
-        """N_b from nearby nonsingular T_b, to about 1e-9 relative; see `SHIFT`."""
-        here, T = self.T, self.T[b]
-        k = len(T)
-        largest = np.einsum("ljj->lj", self.cross.diagonal[b]).max(axis=0)
-        D = np.diag(1.0 / (k * np.where(largest > 0.0, largest, 1.0)))
-        out = np.zeros((k, k))
-        for i, weight in enumerate(EXTRAPOLATION, start=1):
-            near = np.linalg.cholesky(T @ T.T + i * SHIFT * D)
-            self.refactor([*here[:b], near, *here[b + 1 :]])
-            bracket = (np.eye(k) - self.inverse_blocks(b)).sum(axis=0)
-            half = np.linalg.solve(near.T, bracket)
-            out += weight * np.linalg.solve(near.T, half.T)
-        exact = dict(self._exact)
-        self.refactor(here)
-        self._exact.update(exact)
-        return out
+    def _by_extrapolation(self, b: int) -> np.ndarray | None:
+        """N_b from nearby nonsingular T_b, to about 1e-9 relative; see `SHIFT`.
+
+        None where that does not hold: near T_b, M is not positive definite or N_b varies too fast.
+        """
+        here, exact, T = self.T, dict(self._exact), self.T[b]
+        D = _shift_directions(self.cross.diagonal[b])
+        nearby = []
+        try:
+            for i in range(1, len(EXTRAPOLATION) + 1):
+                near = np.linalg.cholesky(T @ T.T + i * SHIFT * np.diag(D))
+                self.refactor([*here[:b], near, *here[b + 1 :]])
+                bracket = (np.eye(len(T)) - self.inverse_blocks(b)).sum(axis=0)
+                half = np.linalg.solve(near.T, bracket)
+                nearby.append(np.linalg.solve(near.T, half.T))
+        except NumericalError:
+            return None
+        finally:
+            self.refactor(here)
+            self._exact.update(exact)
+        change = np.tensordot(THIRD_DIFFERENCE, nearby, 1) * np.sqrt(D[:, None] * D)
+        if np.abs(change).max() > THIRD_DIFFERENCE_LIMIT * self.cross.n_levels[b]:
+            return None
+        return np.tensordot(EXTRAPOLATION, nearby, 1)
 
     @abstractmethod
     def _factorise(self, M: sp.csc_array) -> None:
@@ -217,6 +235,16 @@ class _SelectedInverse:
             np.empty(max(below, 1), dtype=np.int32),
         )  # fmt: skip
         return S
+
+
+def _shift_directions(A: np.ndarray) -> np.ndarray:
+    """(k,): D of `SHIFT`, no entry of D^{1/2} A_l D^{1/2} above 1 / k; A (levels, k, k)."""
+    k = A.shape[1]
+    largest = np.abs(np.einsum("ljj->lj", A)).max(axis=0)
+    largest[largest == 0.0] = 1.0
+    # only blocks that are not positive semidefinite have larger entries off the diagonal
+    excess = (np.abs(A).max(axis=0) / np.sqrt(largest[:, None] * largest)).max()
+    return 1.0 / (k * max(excess, 1.0) * largest)
 
 
 def _numbered(cross: ZCross) -> ZCross:

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from .factor import not_positive_definite
+from .pattern import ZCross
 from .sparse import SparseFactor
 
 __all__ = ["SuperLUFactor"]
@@ -33,13 +34,26 @@ class SuperLUFactor(SparseFactor):
 
     name = "superlu"
 
+    def __init__(self, cross: ZCross) -> None:
+        super().__init__(cross)
+        # rows and columns of M in the order of the first factorisation, and whence their entries
+        self._order: np.ndarray | None = None
+        self._ordered: sp.csc_array | None = None
+        self._from = np.empty(0, dtype=np.int64)
+
     def _factorise(self, M: sp.csc_array) -> None:
+        if self._ordered is None:
+            self._take(M, "MMD_AT_PLUS_A")
+            self._keep_order(M, np.argsort(self._lu.perm_c))
+        else:
+            # ordering takes longer than factorising: 1.6 against 0.4 ms for VerbAgg
+            self._ordered.data[:] = M.data[self._from]
+            self._take(self._ordered, "NATURAL")
+
+    def _take(self, M: sp.csc_array, ordering: str) -> None:
         try:
             self._lu = splu(
-                M,
-                permc_spec="MMD_AT_PLUS_A",
-                diag_pivot_thresh=0.0,
-                options={"SymmetricMode": True},
+                M, permc_spec=ordering, diag_pivot_thresh=0.0, options={"SymmetricMode": True}
             )
         except RuntimeError as error:
             raise not_positive_definite(self.T) from error
@@ -49,15 +63,27 @@ class SuperLUFactor(SparseFactor):
             raise not_positive_definite(self.T)
         self._logdet = float(np.log(self._pivots).sum())
 
+    def _keep_order(self, M: sp.csc_array, order: np.ndarray) -> None:
+        places = sp.csc_array((np.arange(1, M.nnz + 1), M.indices, M.indptr), shape=M.shape)
+        ordered = sp.csc_array(places[order][:, order])
+        ordered.sort_indices()
+        self._order, self._from = order, ordered.data - 1
+        self._ordered = sp.csc_array((M.data[self._from], ordered.indices, ordered.indptr),
+                                     shape=M.shape)  # fmt: skip
+        self._take(self._ordered, "NATURAL")
+
     @property
     def logdet(self) -> float:
         return self._logdet
 
     def solve(self, R: np.ndarray) -> np.ndarray:
-        return self._lu.solve(np.asarray(R, dtype=np.float64))
+        out = np.empty(R.shape)
+        out[self._order] = self._lu.solve(np.asarray(R, dtype=np.float64)[self._order])
+        return out
 
     def permutation(self) -> np.ndarray:
-        return np.argsort(self._lu.perm_c)
+        assert self._order is not None
+        return self._order[np.argsort(self._lu.perm_c)]
 
     def _lower(self) -> sp.csc_array:
         L = sp.csc_array(self._lu.L)

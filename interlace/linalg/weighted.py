@@ -2,7 +2,8 @@
 
 A generalised model asks for all of these at every inner step. The pattern, and the place of every
 row in it, are found once; no weighted copy of X or Z is ever made. Throughout, Z stands for the
-covariates divided by their scales, so that T is comparable between them.
+covariates divided by their scales, so that T is comparable between them. An object has work space
+of its own: not for several threads at once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .factor import as_templates
 from .kernels import _weighted
 from .pattern import PairBlocks, ZCross
 
-__all__ = ["WeightedDesign"]
+__all__ = ["WeightedDesign", "root_mean_squares"]
 
 _EMPTY = np.empty(0)
 
@@ -67,7 +68,7 @@ class WeightedDesign:
         self.n_levels = tuple(len(f.levels) for f in factors)
         self.widths = tuple(Z.shape[1] for Z in self._Z)
         if scale is None:
-            scale = [_root_mean_squares(Z) for Z in self._Z]
+            scale = [root_mean_squares(Z) for Z in self._Z]
         self.scale = [np.ascontiguousarray(s, dtype=np.float64) for s in scale]
         self._inverse = [1.0 / s for s in self.scale]
         sizes = list(zip(self.n_levels, self.widths))
@@ -215,7 +216,8 @@ class WeightedDesign:
         return [x[i:j].reshape(levels, k) for levels, k, i, j in parts]
 
 
-def _root_mean_squares(Z: np.ndarray) -> np.ndarray:
+def root_mean_squares(Z: np.ndarray) -> np.ndarray:
+    """Of every column, (k,); 1 for a column of zeros."""
     if Z.strides[0] == 0:
         mean_square = Z[0] ** 2
     else:

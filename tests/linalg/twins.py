@@ -71,10 +71,10 @@ def scale_tail(values, T, position, n_entries):
     return out
 
 
-def dense_rows(values, row, level, start, G, T, shape):
-    J, k = np.zeros(shape), len(T)
-    for v, r, c in zip(values, row, level):
-        J[r, :, start + k * c : start + k * c + k] = G[r] @ v @ T
+def dense_rows(blocks, row, level, start, shape):
+    J, k = np.zeros(shape), blocks.shape[2]
+    for block, r, c in zip(blocks, row, level):
+        J[r, :, start + k * c : start + k * c + k] = block
     return J
 
 

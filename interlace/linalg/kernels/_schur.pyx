@@ -54,40 +54,30 @@ def scale_head(const long long[::1] indptr, const double[:, :, ::1] G, const dou
 
 
 def dense_rows(const double[:, :, ::1] values, const long long[::1] chosen,
-               const long long[::1] row, const int[::1] level, Py_ssize_t start,
-               const double[:, :, ::1] G, const double[:, ::1] T, double[:, :, ::1] J,
-               double[::1] work):
-    """J[row[e], :, start + level[e] k + j] = (G[row[e]] values[chosen[e]] T)[:, j].
+               const long long[::1] row, const int[::1] level, Py_ssize_t start, double factor,
+               const double[:, :, ::1] heads, double[:, :, ::1] J):
+    """J[row[e], :, start + level[e] k:][:, :k] = factor heads[row[e]] values[chosen[e]] (k0, k).
 
-    T (k, k) lower triangular; an empty G stands for identities. work: (k0,).
+    heads (levels, 1, 1) for k0 = 1, or with 0 levels for ones.
     """
     cdef Py_ssize_t e, l, o
-    cdef int i, j, m, k0 = values.shape[1], k = values.shape[2]
-    cdef bint plain = G.shape[0] == 0
-    cdef double s, t = T[0, 0]
+    cdef int i, j, k0 = values.shape[1], k = values.shape[2]
+    cdef bint plain = heads.shape[0] == 0
+    cdef double f = factor
     cdef const double* block
-    cdef double* v = &work[0]
     with nogil:
         for e in range(chosen.shape[0]):
             block = &values[chosen[e], 0, 0]
             l = row[e]
             o = start + k * <Py_ssize_t>level[e]
+            if not plain:
+                f = factor * heads[l, 0, 0]
             if k0 == 1 and k == 1:
-                J[l, 0, o] = block[0] * t if plain else block[0] * t * G[l, 0, 0]
+                J[l, 0, o] = f * block[0]
                 continue
-            for j in range(k):
-                for i in range(k0):
-                    s = 0.0
-                    for m in range(j, k):
-                        s += block[i * k + m] * T[m, j]
-                    v[i] = s
-                for i in range(k0):
-                    s = v[i]
-                    if not plain:
-                        s = 0.0
-                        for m in range(k0):
-                            s += G[l, i, m] * v[m]
-                    J[l, i, o + j] = s
+            for i in range(k0):
+                for j in range(k):
+                    J[l, i, o + j] = f * block[i * k + j]
 
 
 def tile_pointers(const long long[::1] indptr, const int[::1] cols, int tile,
@@ -435,10 +425,13 @@ def dense_pairs(const double[:, :, ::1] Y, const long long[::1] row, const int[:
                 Py_ssize_t start, const long long[::1] chosen, double[:, :, ::1] out):
     """out[chosen[e], i, j] = -Y[row[e], i, start + level[e] k + j]."""
     cdef Py_ssize_t e, o
-    cdef int i, j, k = out.shape[2]
+    cdef int i, j, k0 = out.shape[1], k = out.shape[2]
     with nogil:
         for e in range(row.shape[0]):
             o = start + k * <Py_ssize_t>level[e]
-            for i in range(out.shape[1]):
+            if k0 == 1 and k == 1:
+                out[chosen[e], 0, 0] = -Y[row[e], 0, o]
+                continue
+            for i in range(k0):
                 for j in range(k):
                     out[chosen[e], i, j] = -Y[row[e], i, o + j]
