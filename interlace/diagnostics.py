@@ -64,7 +64,7 @@ def _generalised_residuals(fit: GeneralisedFit, type: str) -> np.ndarray:
     if type == "pearson":
         with np.errstate(divide="ignore", invalid="ignore"):
             out = raw * np.sqrt(w / fit.family.variance(fit.mu, fit.zeta))
-        # A mean on the border of its range: 0 / 0 for the response that it foretells.
+        # 0 / 0: a mean on the border of its range and the response that it foretells.
         return np.where(raw == 0.0, 0.0, out)
     if type == "deviance":
         parts = fit.family.deviance(y, fit.mu, w, fit.zeta)
@@ -72,7 +72,8 @@ def _generalised_residuals(fit: GeneralisedFit, type: str) -> np.ndarray:
         return np.sign(raw) * np.sqrt(np.maximum(parts, 0.0))
     if type == "working":
         with np.errstate(divide="ignore", invalid="ignore"):
-            return raw / fit.family.mean_slope(fit.eta, fit.zeta)
+            out = raw / fit.family.mean_slope(fit.eta, fit.zeta)
+        return np.where(raw == 0.0, 0.0, out)
     return raw
 
 
@@ -187,10 +188,10 @@ def augment(fit: MixedFit, data: Any = None, influence: bool = True) -> pd.DataF
         new[".offset"] = design.offset
     if not isinstance(fit, Fit):
         variance = fit.family.variance(fit.mu, fit.zeta)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             root = np.sqrt(fit.observations.weights / variance)
+            new[".sqrtXwt"] = root * np.abs(fit.family.mean_slope(fit.eta, fit.zeta))
         new[".mu"] = fit.mu
-        new[".sqrtXwt"] = root * np.abs(fit.family.mean_slope(fit.eta, fit.zeta))
         new[".sqrtrwt"] = root
         new[".weights"], new[".wtres"] = fit.observations.weights, residual_array(fit, "pearson")
     elif design.weights is not None:

@@ -103,7 +103,7 @@ class GLMMResult(MixedResult):
 
     @property
     def sigma(self) -> float:
-        """What R's ``sigma()`` gives: the root of the dispersion, theta of a negative binomial."""
+        """The root of the dispersion: sigma of a Gaussian, coefficient of variation of a Gamma."""
         return self.fit.sigma
 
     @property

@@ -506,7 +506,7 @@ class MixedResult(tables.Maketables):
 
     def anova(
         self,
-        *others: MixedResult,
+        *others: Any,
         type: str | int | None = None,
         refit: bool = True,
         names: Sequence[str] | None = None,
@@ -515,7 +515,7 @@ class MixedResult(tables.Maketables):
 
         Parameters
         ----------
-        *others : LMMResult or GLMMResult
+        *others : LMMResult, GLMMResult or GLMResult
             Models of the same response; without any, the terms of this model are tested.
         type : {"III", "II", "I"} or {3, 2, 1}, optional
             Default: III for linear models, as lmerTest; II for others, as car's ``Anova``.
@@ -536,7 +536,7 @@ class MixedResult(tables.Maketables):
 
             return anova_table(self.fit, self._anova_type if type is None else type)
         for other in others:
-            if not isinstance(other, MixedResult):
+            if not hasattr(getattr(other, "fit", None), "llf"):
                 raise ArgumentTypeError(f"anova compares fitted models, got {other!r}")
         from .inference.lrt import likelihood_ratio
 

@@ -447,9 +447,9 @@ def _cov_beta_given_theta(
     """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
     if isinstance(fit, Fit):
         return fit.cov_beta
-    information = fit.design.X.T @ WX - crossproduct.T @ U
-    scale = 1.0 / np.sqrt(np.diagonal(information))
-    return np.linalg.inv(information * scale[:, None] * scale) * scale[:, None] * scale
+    from .fit_glmm import pseudo_inverse
+
+    return pseudo_inverse(fit.design.X.T @ WX - crossproduct.T @ U)
 
 
 def _weighted_columns(fit: MixedFit) -> np.ndarray:

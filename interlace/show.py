@@ -236,7 +236,7 @@ def summarise(
         _residuals(fit),
         _random_effects(fit, r_names),
     ]
-    if not isinstance(fit, Fit) and fit.family.parameters:
+    if not isinstance(fit, Fit) and fit.family.parameters and fit.family.name != "gaussian":
         parts.append(_parameters(fit))
     if fit.p:
         parts.append(_fixed_effects(table, r_names, isinstance(fit, Fit)))
@@ -307,7 +307,9 @@ def _criterion(fit: MixedFit) -> str | Table:
 
 
 def _residuals(fit: MixedFit) -> Table:
-    quantiles = np.quantile(residual_array(fit, "pearson", scaled=True), [0, 0.25, 0.5, 0.75, 1])
+    with np.errstate(invalid="ignore"):  # residuals of means on the border are infinite
+        values = residual_array(fit, "pearson", scaled=True)
+        quantiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
     cells = [f"{v:.{DIGITS}f}" for v in quantiles]
     return Table(["Min", "1Q", "Median", "3Q", "Max"], [cells], 0, "Scaled residuals:")
 

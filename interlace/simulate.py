@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError, ArgumentTypeError
+from .errors import ArgumentError, ArgumentTypeError, InterlaceWarning, listing, warn
 from .fit import Fit
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def simulate(
     -------
     DataFrame, shape (n, nsim)
         Columns ``sim_1, sim_2, …``; rows as in the fit. Proportions for a binomial response with
-        trials: what a refit takes.
+        trials: what a refit takes. Missing, with a warning, where a drawn linear predictor leaves
+        the range of the link.
 
     Raises
     ------
@@ -72,11 +73,20 @@ def simulate_array(
         return (_add_effects(fit, rng, fit.fixed_part + fit.sigma * noise, use_u)).T
     eta = _add_effects(fit, rng, np.tile(fit.fixed_part, (nsim, 1)), use_u)
     family, seen = fit.family, fit.observations
+    valid = family.valid(eta)
+    if not valid.all():
+        warn(
+            f"{np.count_nonzero(~valid)} of {eta.size} linear predictors drawn are outside the "
+            f"range of the link {family.link.name!r}: these responses are missing. A link such as "
+            "'log' has no such limits; use_u=True keeps the modes",
+            InterlaceWarning,
+        )
+        eta = np.where(valid, eta, fit.eta)
     draws = [
         family.sample(rng, family.mean(row, fit.zeta), seen.prior, seen.trials, fit.zeta)
         for row in eta
     ]
-    return np.array(draws).T
+    return np.where(valid, np.array(draws), np.nan).T
 
 
 def _add_effects(
@@ -121,4 +131,11 @@ def checked_response(fit: MixedFit, new_y: Any) -> np.ndarray:
         )
     if not np.isfinite(y).all():
         raise ArgumentError("new_y has values that are missing or not finite")
+    if not isinstance(fit, Fit) and fit.family.name == "binomial":
+        outside = y[(y < 0.0) | (y > 1.0)]
+        if outside.size:
+            raise ArgumentError(
+                "new_y must hold proportions of successes, between 0 and 1 (counts divided by the "
+                f"trials), as simulate() gives them; got {listing(f'{v:g}' for v in outside[:3])}"
+            )
     return y

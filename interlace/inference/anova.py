@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..errors import ArgumentError, NumericalError
 from ..fit import Fit
-from .coding import TermCoding, decode
+from .coding import TermCoding, decode, split_interaction
 from .distributions import chi2_pvalue, f_pvalue
 from .satterthwaite import satterthwaite_f, variance_derivatives
 from .wald import wald_chisq
@@ -57,10 +57,10 @@ def anova_table(fit: AnyFit, type: Any = "III") -> pd.DataFrame:
     Notes
     -----
     "Given" other terms refers to X'X in a linear model, as in lmerTest, and to the information
-    on the coefficients, the inverse of their covariance matrix, in others: type II is then that
-    of car's ``Anova``, and type I the sequential table of lme4's ``anova``, which takes the
-    covariance given theta. Type III hypotheses do not depend on contrasts; car's are the same
-    under sum contrasts.
+    on the coefficients, the inverse of their covariance matrix, in others. Their type II is then
+    that of car's ``Anova``, for which x:f contains f although x is numeric, and type I the
+    sequential table of lme4's ``anova``, which takes the covariance given theta. Type III
+    hypotheses do not depend on contrasts; car's are the same under sum contrasts.
 
     Examples
     --------
@@ -141,18 +141,24 @@ def term_contrasts(design, type: str, root: np.ndarray | None = None) -> dict[st
         # degrees of freedom depend, is lmerTest's, which takes type I's.
         L = _doolittle(root)
         return {name: L[slices[name]] for name in names}
+    if type == "II" and root is not design.X:
+        marginal = {n: set(split_interaction(n)) for n in names}
+        return {
+            name: _type_two(root, slices, [n for n in names if marginal[n] > own], name)
+            for name, own in marginal.items()
+        }
     codings = {c.name: c for c in decode(design)}
     if type == "II":
-        return {name: _type_two(root, slices, codings, name) for name in names}
+        containing = {n: [o for o in codings if codings[o].contains(codings[n])] for n in names}
+        return {name: _type_two(root, slices, containing[name], name) for name in names}
     return _type_three(design, codings, names)
 
 
 def _type_two(
-    root: np.ndarray, slices: dict[str, slice], codings: dict[str, TermCoding], name: str
+    root: np.ndarray, slices: dict[str, slice], containing: list[str], name: str
 ) -> np.ndarray:
     """The term given those that do not contain it; its own coefficients if none does."""
     p = root.shape[1]
-    containing = [n for n in codings if codings[n].contains(codings[name])]
     if not containing:
         return np.eye(p)[slices[name]]
     last = [j for n in containing for j in range(p)[slices[n]]]

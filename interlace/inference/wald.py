@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from ..fit import Fit
+from ..tokens import split_outside
 from .distributions import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
 from .satterthwaite import RANK_TOLERANCE, satterthwaite, satterthwaite_f
 
@@ -245,11 +246,23 @@ def parse_hypothesis(fit: AnyFit, hypothesis: Any) -> tuple[np.ndarray, np.ndarr
 
 
 def _from_text(text: str, names: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    parts = split_outside(text, ",")
+    if len(parts) > 1:
+        read = [_from_text(part, names) for part in parts]
+        L, rhs = (np.concatenate([r[i] for r in read]) for i in (0, 1))
+        return L, rhs, [label for r in read for label in r[2]]
     # A coefficient's own name comes first: the parser would take the ":" of "a:b" for syntax.
     if text.strip() in names:
         row = np.zeros((1, len(names)))
         row[0, names.index(text.strip())] = 1.0
         return row, np.zeros(1), [f"{text.strip()} = 0"]
+    left, equals, right = text.rpartition("=")
+    value = _number(right) if equals else None
+    if value:
+        # The parser knows neither -1 nor 1e-3 on the right.
+        L, rhs, _ = _from_text(left, names)
+        rhs = rhs + value
+        return L, rhs, [_row_label(row, r, names) for row, r in zip(L, rhs, strict=True)]
     from formulaic.utils.constraints import LinearConstraints
 
     try:
@@ -262,6 +275,13 @@ def _from_text(text: str, names: list[str]) -> tuple[np.ndarray, np.ndarray, lis
     L = np.asarray(parsed.constraint_matrix, dtype=float)
     rhs = np.asarray(parsed.constraint_values, dtype=float)
     return L, rhs, [_row_label(row, r, names) for row, r in zip(L, rhs, strict=True)]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _row_label(row: np.ndarray, rhs: float, names: list[str]) -> str:

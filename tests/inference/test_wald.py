@@ -49,6 +49,8 @@ def test_table_of_coefficients(fit_cache) -> None:
     [
         ("Days", [[0, 1]], [0]),
         ("Days = 10", [[0, 1]], [10]),
+        ("Days = -1", [[0, 1]], [-1]),
+        ("2 * Days = 1e-3, Intercept=-2.5", [[0, 2], [1, 0]], [1e-3, -2.5]),
         ("Intercept - 2 * Days = 1, Days = 3", [[1, -2], [0, 1]], [1, 3]),
         (["Intercept = 250", "Days"], [[1, 0], [0, 1]], [250, 0]),
         ({"Days": 10, "Intercept": 250}, [[0, 1], [1, 0]], [10, 250]),
