@@ -61,10 +61,10 @@ class PositiveFamily(Family):
             observed = -(f.d2 * nu1 * nu1 + f.d1 * nu2)
             if expected:
                 weight = f.information * nu1 * nu1
-                slope = (f.information1 * nu1 * nu1 + 2.0 * f.information * nu2) * nu1
+                slope = (f.information1 * nu1 * nu1 + 2.0 * nu2 * f.information) * nu1
             else:
                 weight = observed
-                slope = -((f.d3 * nu1 * nu1 + 3.0 * f.d2 * nu2) * nu1 + f.d1 * nu3)
+                slope = -((f.d3 * nu1 * nu1 + 3.0 * nu2 * f.d2) * nu1 + f.d1 * nu3)
             extra = np.empty((len(self.parameters), 3, nu.size))
             for out, (value, d1, d2, information) in zip(extra, f.extra, strict=True):
                 out[0] = value
