@@ -160,9 +160,11 @@ class GLMFit:
     @cached_property
     def working_weights(self) -> np.ndarray:
         """mu'^2 / V(mu) times the weights, at dispersion one, (n,)."""
-        seen, zeta = self.observations, self.zeta
-        slope = self.family.mean_slope(self.eta, zeta)
-        return seen.weights * slope**2 / self.family.variance(self.mu, zeta)
+        seen = self.observations
+        zeta = np.zeros_like(self.zeta) if self.free_dispersion else self.zeta
+        # Rows stay exact where a mean is rounded to the border of its range.
+        rows = self.family.rows(self.eta, seen.y, seen.weights, zeta)
+        return rows.weight * self.family.dispersion(zeta)
 
     @cached_property
     def hat(self) -> np.ndarray:
@@ -245,7 +247,7 @@ def fit_glm(
     deviance = _deviance(family, observations, mu, zeta)
     df_resid = len(X) - X.shape[1]
     dispersion = _dispersion(family, observations, mu, zeta, df_resid)
-    verdict, message = _verdict(found)
+    verdict, message = _verdict(found, family)
     return GLMFit(
         design=design,
         family=family,
@@ -328,11 +330,18 @@ def _null_deviance(
     return _deviance(family, seen, family.mean(alone.eta, zeta), zeta)
 
 
-def _verdict(found: Maximum) -> tuple[str, str]:
+def _verdict(found: Maximum, family: Family) -> tuple[str, str]:
+    limited = not np.all(family.valid(np.array([-1.0, 2.0])))
     if found.endless:
         return "not identified", (
             "the responses vary no more than a Poisson distribution lets them: theta goes to "
             "infinity and its value means nothing. Use family='poisson'"
+        )
+    if limited and (found.lost or not found.stopped):
+        return "not converged", (
+            "fitted means went to the border of their range, which the link "
+            f"{family.link.name!r} does not keep them from: the likelihood still rises there and "
+            "standard errors mean nothing. Try another link="
         )
     if found.lost:
         return "not identified", (
@@ -343,7 +352,7 @@ def _verdict(found: Maximum) -> tuple[str, str]:
     if not found.stopped:
         return "not converged", (
             "iteratively reweighted least squares stopped before the maximum: the log-likelihood "
-            f"can still rise by about {found.decrement:.2g}. Fitted means may have reached the "
-            "border of their range: try another link="
+            f"can still rise by about {found.decrement:.2g}. Look for outliers, rescale the "
+            "covariates, or try another link="
         )
     return "converged", f"converged in {found.iterations} iterations"

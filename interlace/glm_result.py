@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
-from . import tables
+from . import diagnostics, tables
 from .errors import ArgumentError, ArgumentTypeError
 from .fit_glm import GLMFit
 from .inference import glm, wald
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
-    from . import diagnostics, show
+    from . import show
+    from .predict import Prediction
 
 
-class GLMResult:
+class GLMResult(tables.Maketables):
     """A fitted generalised linear model.
 
     Everything is computed when asked for; ``fit`` is the record it is computed from.
@@ -41,6 +42,8 @@ class GLMResult:
     (114.102, 52)
     """
 
+    fit: GLMFit
+
     #: Arguments of the call that made the fit, data included; not kept in a pickle.
     call: dict[str, Any] | None = None
 
@@ -60,13 +63,9 @@ class GLMResult:
     def _series(self, values: Any, name: str) -> pd.Series:
         return pd.Series(np.array(values), index=list(self.fit.design.x_names), name=name)
 
-    @property
-    def _df_method(self) -> str:
-        return "residual" if self.fit.free_dispersion else "normal"
-
     @cached_property
     def _table(self) -> pd.DataFrame:
-        return wald.t_table(self.fit, df_method=self._df_method)
+        return wald.t_table(self.fit)
 
     @property
     def params(self) -> pd.Series:
@@ -104,11 +103,7 @@ class GLMResult:
         -------
         DataFrame, shape (p, p)
         """
-        names, cov = list(self.fit.design.x_names), self.fit.cov_beta
-        if correlation:
-            sd = np.sqrt(np.diagonal(cov))
-            cov = cov / np.outer(sd, sd)
-        return pd.DataFrame(np.array(cov), index=names, columns=names)
+        return tables.named_matrix(self.fit.cov_beta, self.fit.design.x_names, correlation)
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance matrix of the coefficients, under statsmodels' name."""
@@ -134,8 +129,7 @@ class GLMResult:
             Columns ``lower, upper``.
         """
         level = level if alpha is None else 1.0 - alpha
-        table = wald.t_table(self.fit, df_method=df_method or self._df_method)
-        table = wald.add_intervals(table, level)
+        table = wald.add_intervals(wald.t_table(self.fit, df_method=df_method), level)
         return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
 
     # -- the fit ---------------------------------------------------------------------------------
@@ -168,7 +162,7 @@ class GLMResult:
     @property
     def pearson_chi2(self) -> float:
         """Pearson's X^2."""
-        return float(np.sum(glm.residual_array(self.fit, "pearson") ** 2))
+        return float(np.sum(diagnostics.residual_array(self.fit, "pearson") ** 2))
 
     @property
     def df_null(self) -> int:
@@ -201,15 +195,15 @@ class GLMResult:
         return self.fit.dispersion
 
     @property
-    def family_params(self) -> pd.DataFrame:
-        """Estimated parameters of the family with standard errors: ``estimate, std_error``.
+    def disp_params(self) -> pd.Series:
+        """Estimated parameters of the family, (m,): theta, or one over the dispersion."""
+        return pd.Series(np.exp(self.fit.zeta), list(self.fit.family.parameters), name="estimate")
 
-        Theta of the negative binomial with its standard error as in MASS; one over the dispersion
-        for families that have one, without.
-        """
-        value = np.exp(self.fit.zeta)
-        columns = {"estimate": value, "std_error": value * self.fit.se_zeta}
-        return pd.DataFrame(columns, index=list(self.fit.family.parameters))
+    @property
+    def disp_bse(self) -> pd.Series:
+        """Standard errors of their logarithms, (m,): of theta as MASS, else NaN."""
+        names = list(self.fit.family.parameters)
+        return pd.Series(np.array(self.fit.se_zeta), names, name="std_error")
 
     @property
     def nobs(self) -> int:
@@ -242,9 +236,14 @@ class GLMResult:
         return self.fit.design.formula.text
 
     @property
-    def family(self) -> Any:
-        """The family, with its link."""
-        return self.fit.family
+    def family(self) -> str:
+        """Name of the family; the object itself is ``fit.family``."""
+        return self.fit.family.name
+
+    @property
+    def link(self) -> str:
+        """Name of the link; the object itself is ``fit.family.link``."""
+        return self.fit.family.link.name
 
     # -- values ----------------------------------------------------------------------------------
 
@@ -283,7 +282,7 @@ class GLMResult:
         ArgumentError
             If the type is not known.
         """
-        return self._by_row(glm.residual_array(self.fit, type), "resid")
+        return self._by_row(diagnostics.residual_array(self.fit, type), "resid")
 
     def hatvalues(self) -> pd.Series:
         """Leverage of each row, (n,); their sum is the number of coefficients."""
@@ -292,6 +291,21 @@ class GLMResult:
     def cooks_distance(self) -> pd.Series:
         """Cook's distance of each row, (n,), as R's ``cooks.distance.glm``."""
         return self._by_row(glm.cooks_distance(self.fit), "cooksd")
+
+    def weights(self, type: str = "prior") -> pd.Series:
+        """Weights of the rows.
+
+        Parameters
+        ----------
+        type : {"prior", "working"}, default "prior"
+            Those of the call, times the trials of a binomial response; or those of the last
+            weighted least squares problem.
+
+        Returns
+        -------
+        Series, shape (n,)
+        """
+        return self._by_row(diagnostics.weight_array(self.fit, type), "weights")
 
     def predict(
         self, newdata: Any = None, type: str = "response", offset: Any = None, se: bool = False
@@ -307,7 +321,7 @@ class GLMResult:
         offset : array, shape (r,), or float, optional
             In place of the fit's ``offset=`` argument.
         se : bool, default False
-            With standard errors, as R's ``se.fit``: a DataFrame ``fit, se``.
+            With standard errors, as R's ``se.fit``: a DataFrame ``prediction, se``.
 
         Returns
         -------
@@ -329,9 +343,11 @@ class GLMResult:
         >>> m.predict({"period": [1, 2]}).round(4).tolist()
         [0.2194, 0.0802]
         """
-        return glm.predict(self.fit, newdata, type, offset, se)
+        from . import predict
 
-    def get_prediction(self, newdata: Any = None, offset: Any = None) -> glm.MeanPrediction:
+        return predict.predict(cast(Any, self.fit), newdata, type, False, "error", offset, se)
+
+    def get_prediction(self, newdata: Any = None, offset: Any = None) -> Prediction:
         """Predictions with standard errors; ``summary_frame(alpha)`` tabulates the intervals.
 
         Parameters
@@ -341,7 +357,7 @@ class GLMResult:
 
         Returns
         -------
-        MeanPrediction
+        Prediction
         """
         return glm.get_prediction(self.fit, newdata, offset)
 
@@ -360,7 +376,9 @@ class GLMResult:
         DataFrame, shape (n, nsim)
             Proportions for ``cbind()`` and ``successes / trials``, else responses.
         """
-        return glm.simulate(self.fit, nsim, seed)
+        from . import simulate
+
+        return simulate.simulate(cast(Any, self.fit), nsim, seed)
 
     # -- tests -----------------------------------------------------------------------------------
 
@@ -420,12 +438,33 @@ class GLMResult:
         DataFrame
             ``estimate, std_error, df, statistic, p_value, conf_low, conf_high``.
         """
-        return wald.t_test(self.fit, hypothesis, level, self._df_method)
+        return wald.t_test(self.fit, hypothesis, level)
+
+    def wald_test(self, hypothesis: Any, test: str | None = None) -> wald.WaldTest:
+        """Joint test of a linear hypothesis.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            As for ``t_test``.
+        test : {"Chisq", "F"}, optional
+            Default: chi-squared.
+
+        Returns
+        -------
+        WaldTest
+        """
+        return wald.wald_test(self.fit, hypothesis, test)
 
     # -- tables and text -------------------------------------------------------------------------
 
     def tidy(
-        self, *, conf_int: bool = False, conf_level: float = 0.95, r_names: bool = False
+        self,
+        *,
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        exponentiate: bool = False,
+        r_names: bool = False,
     ) -> pd.DataFrame:
         """One row per coefficient, with broom's columns.
 
@@ -433,6 +472,8 @@ class GLMResult:
         ----------
         conf_int : bool, default False
         conf_level : float, default 0.95
+        exponentiate : bool, default False
+            Exponentials of estimates and intervals, standard errors by the delta method.
         r_names : bool, default False
             R's names of coefficients.
 
@@ -442,6 +483,7 @@ class GLMResult:
             ``term, estimate, std_error, statistic, p_value[, conf_low, conf_high]``.
         """
         table = wald.add_intervals(self._table, conf_level) if conf_int else self._table
+        table = tables._exponentiated(table) if exponentiate else table
         table = table.drop(columns="df")
         table.insert(0, "term", tables.names_as(table.index, r_names))
         return table.reset_index(drop=True)
@@ -512,3 +554,7 @@ class GLMResult:
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return ["N", "ll", "aic"]

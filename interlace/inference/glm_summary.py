@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pandas as pd
 
+from ..diagnostics import residual_array
 from ..errors import listing
 from ..fit_glm import GLMFit
 from ..show import (
@@ -13,12 +16,12 @@ from ..show import (
     Summary,
     Table,
     dropped,
+    family_text,
     format_numbers,
     format_pvalues,
     stars,
 )
 from ..tables import aic, bic, names_as
-from .glm import residual_array
 
 
 def summarise(fit: GLMFit, table: pd.DataFrame, r_names: bool = False) -> Summary:
@@ -47,7 +50,7 @@ def summarise(fit: GLMFit, table: pd.DataFrame, r_names: bool = False) -> Summar
 
 def _header(fit: GLMFit) -> str:
     design = fit.design
-    data = f"   Data: {dropped(fit)}"
+    data = f"   Data: {dropped(cast(Any, fit))}"
     extra = [
         name
         for name, values in (("weights", design.weights), ("offset", design.offset))
@@ -56,7 +59,7 @@ def _header(fit: GLMFit) -> str:
     data += f"; with {' and '.join(extra)}" if extra else ""
     return "\n".join(
         [
-            f"Generalized linear model, family {fit.family.name}, link {fit.family.link.name}",
+            f"Generalised linear model; family {family_text(fit)}",
             f"Formula: {design.formula.text}",
             data,
         ]
@@ -124,11 +127,10 @@ def short(fit: GLMFit) -> str:
     str
     """
     names = zip(fit.design.x_names, fit.beta, strict=True)
-    family = f"{fit.family.name}({fit.family.link.name})"
     lines = [
-        f"Generalized linear model: {fit.design.formula.text}",
-        f"  {fit.n} rows, {family}; log-likelihood {fit.llf:.4f}, deviance {fit.deviance:.4f} on "
-        f"{fit.df_resid} df, {fit.verdict}",
+        f"Generalised linear model: {fit.design.formula.text}",
+        f"  {fit.n} rows, {family_text(fit)}; log-likelihood {fit.llf:.4f}, "
+        f"deviance {fit.deviance:.4f} on {fit.df_resid} df, {fit.verdict}",
         f"  coefficients: {listing(f'{name} {value:.4g}' for name, value in names)}",
     ]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -111,11 +112,10 @@ def maximum(
             raise _outside(density.family, design)
         return _at(density, Q, zeta, np.zeros(0), base, 0, True)
     if c is None:
-        try:
+        with suppress(NumericalError):  # no step from eta leads inside the family's range
             found = irls(density, Q, design.offset, zeta, eta)
             return _polished(density, Q, zeta, found, found.beta)
-        except NumericalError:
-            c = _inside(density.family, Q, base, design)
+        c = _inside(density.family, Q, base, design)
     # From coefficients: they become part of the offset, so that steps are halved towards them.
     here = base + Q @ c
     found = irls(density, Q, here, zeta, here)
