@@ -234,9 +234,8 @@ def test_dense_coupling_rows(rng, k0, k):
     np.testing.assert_allclose(W, Y @ J.transpose(0, 2, 1), **CLOSE)
     out = np.zeros(values.shape)
     _schur.dense_pairs(Y, row, level, start, chosen, out)
-    assert (twins.dense_rows(-out[chosen], row, level, start, shape) == Y).all() and not out[
-        [0, 3, 4]
-    ].any()
+    assert (twins.dense_rows(-out[chosen], row, level, start, shape) == Y).all()
+    assert not out[[0, 3, 4]].any()
 
 
 @pytest.mark.parametrize(("kb", "kc"), [(1, 1), (2, 1), (1, 3), (3, 2)])
