@@ -232,7 +232,7 @@ class MixedResult(tables.Maketables):
     @property
     def llf(self) -> float:
         """Log-likelihood; the restricted one for a REML fit, as lme4's ``logLik``."""
-        return self.fit.llf
+        return float(self.fit.llf)
 
     @property
     def aic(self) -> float:

@@ -430,12 +430,12 @@ def glance(fit: MixedFit) -> pd.DataFrame:
 
 def aic(fit: AnyFit) -> float:
     """Akaike's criterion, -2 llf + 2 parameters; of the REML criterion for a REML fit."""
-    return fit.criterion + 2.0 * fit.n_parameters
+    return float(fit.criterion + 2.0 * fit.n_parameters)
 
 
 def bic(fit: AnyFit) -> float:
     """Schwarz's criterion, -2 llf + log(n) parameters; of the REML criterion for a REML fit."""
-    return fit.criterion + float(np.log(fit.n)) * fit.n_parameters
+    return float(fit.criterion + np.log(fit.n) * fit.n_parameters)
 
 
 def deviance(fit: MixedFit) -> float:

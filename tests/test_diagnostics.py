@@ -27,6 +27,15 @@ def test_residuals_of_each_type(dataset) -> None:
         m.residuals("partial")
 
 
+def test_weights_and_linear_predictor(dataset, fit_cache) -> None:
+    weights = np.linspace(1.0, 4.0, 180)
+    m = interlace.fit(SLEEP[1], dataset("sleepstudy"), weights=weights)
+    for type in ("prior", "working"):
+        np.testing.assert_array_equal(m.weights(type), weights)
+    pd.testing.assert_series_equal(m.linear_predictor, m.fittedvalues, check_names=False)
+    assert (fit_cache(*SLEEP).weights() == 1.0).all()
+
+
 def test_against_lme4(fit_cache) -> None:
     m = fit_cache(*SLEEP)
     # hatvalues, cooks.distance and scaled residuals of rows 1 to 3; lme4's theta is good to 1e-5.

@@ -216,6 +216,19 @@ def test_draws_of_new_random_effects() -> None:
     assert np.abs((found - mean) / draws.std(axis=1)).max() < MARGIN
 
 
+def test_draws_outside_the_range_of_the_link_are_missing() -> None:
+    rng = np.random.default_rng(8)
+    mean = np.repeat(rng.gamma(1.0, 3.0, 30) + 0.2, 8)
+    data = pd.DataFrame({"y": rng.poisson(mean), "g": np.repeat(np.arange(30), 8)})
+    m = interlace.glmer("y ~ 1 + (1 | g)", data, "poisson", link="identity")
+    assert np.sqrt(m.variance_components["g"]) > 0.5 * m.fe_params["Intercept"]
+    with pytest.warns(interlace.errors.InterlaceWarning, match="range of the link 'identity'"):
+        draws = m.simulate(20, seed=1)
+    share = draws.isna().to_numpy().mean()
+    assert 0.0 < share < 0.2 and (draws.min() >= 0.0).all()
+    assert m.simulate(20, seed=1, use_u=True).notna().all(axis=None)
+
+
 def test_refit() -> None:
     m = fitted(*CBPP)
     again = m.refit(m.fit.design.y)

@@ -105,6 +105,18 @@ def test_rows_of_the_fit_and_new_rows_agree(fit_cache, dataset) -> None:
     np.testing.assert_allclose(found.loc[data.index], m.fittedvalues, rtol=1e-12)
 
 
+def test_standard_errors_beside_the_predictions(fit_cache, dataset) -> None:
+    m = fit_cache(*SLEEP)
+    new = dataset("sleepstudy").head(3)
+    for include_re in (True, False):
+        found = m.predict(new, include_re=include_re, se=True)
+        assert list(found.columns) == ["prediction", "se"]
+        expected = m.get_prediction(new, include_re=include_re)
+        np.testing.assert_allclose(found["prediction"], expected.mean, rtol=1e-12)
+        np.testing.assert_allclose(found["se"], expected.se, rtol=1e-12)
+    assert found.equals(m.predict(new, include_re=False, se=True, type="link"))
+
+
 def test_new_levels(fit_cache) -> None:
     m = fit_cache(*SLEEP)
     new = pd.DataFrame({"Days": [2.0, 2.0], "Subject": ["308", "999"]})
