@@ -37,6 +37,7 @@ cdef inline double log_densities(Kind* kind, Py_ssize_t size, Py_ssize_t k, cons
     cdef double eta, e, r, m, k_j, total = 0.0, product = 1.0
     cdef int factors = 0
     cdef Row out
+    cdef Chain side
     value_z[0] = 0.0
     for j in range(size):
         eta = base[j]
@@ -61,6 +62,19 @@ cdef inline double log_densities(Kind* kind, Py_ssize_t size, Py_ssize_t k, cons
                     product, factors = 1.0, 0
             else:
                 total -= m * log1p(e)
+        elif kind.family == BINOMIAL and kind.link == PROBIT:
+            # only the tails that have observations
+            m = weights[j]
+            k_j = m * y[j]
+            score[j] = 0.0
+            if k_j > 0.0:
+                log_normal_cdf(eta, &side)
+                total += k_j * side.d0
+                score[j] = k_j * side.d1
+            if m > k_j:
+                log_normal_cdf(-eta, &side)
+                total += (m - k_j) * side.d0
+                score[j] -= (m - k_j) * side.d1
         else:
             row(kind, eta, y[j], weights[j], 0.0 if log_y == NULL else log_y[j], &out)
             total += out.value
