@@ -397,7 +397,8 @@ def _variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> tuple[np.nd
     if any(mask.any() for mask in masks):
         return joint_variance(fit, rows, masks), df
     if isinstance(fit, Fit):
-        df = satterthwaite(fit, rows.X)
+        with np.errstate(invalid="ignore"):  # rows of zeros have no variance
+            df = satterthwaite(fit, rows.X)
         df = np.where(np.isnan(df), np.inf, df)
     return np.einsum("ri,ij,rj->r", rows.X, fit.cov_beta, rows.X), df
 
@@ -413,7 +414,7 @@ def joint_variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> np.nda
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : Fit or GLMMFit
     rows : Rows
     masks : list of ndarray of bool
 
@@ -426,19 +427,28 @@ def joint_variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> np.nda
         (codes, (Z * mask) @ T)
         for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True)
     ]
+    variance = fit.re_scale**2 * _quadratic(factor, stars, fit)
+    if fit.p:
+        variance = variance + _fixed_share(factor, stars, fit, rows.X)
+    return np.maximum(variance, 0.0)
+
+
+def _fixed_share(
+    factor: Any, stars: list[tuple[np.ndarray, np.ndarray]], fit: MixedFit, X: np.ndarray
+) -> np.ndarray:
+    """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row."""
     WX = _weighted_columns(fit)
     crossproduct = _scaled_crossproduct(fit, WX)
     U = factor.solve(crossproduct)
     starts = np.cumsum([0, *(u.size for u in fit.u)])
-    distance = np.array(rows.X)
+    distance = np.array(X)
     for (codes, star), u, start in zip(stars, fit.u, starts, strict=False):
         blocks = U[start : start + u.size].reshape(*u.shape, -1)
         known = codes >= 0
         part = np.einsum("rk,rkp->rp", star, blocks[np.where(known, codes, 0)])
         distance -= np.where(known[:, None], part, 0.0)
     C = _cov_beta_given_theta(fit, WX, crossproduct, U)
-    fixed = np.einsum("ri,ij,rj->r", distance, C, distance)
-    return np.maximum(fit.re_scale**2 * _quadratic(factor, stars, fit) + fixed, 0.0)
+    return np.einsum("ri,ij,rj->r", distance, C, distance)
 
 
 def _cov_beta_given_theta(

@@ -105,6 +105,17 @@ def test_rows_of_the_fit_and_new_rows_agree(fit_cache, dataset) -> None:
     np.testing.assert_allclose(found.loc[data.index], m.fittedvalues, rtol=1e-12)
 
 
+def test_a_model_without_fixed_effects(dataset) -> None:
+    m = interlace.fit("Reaction ~ 0 + (1 | Subject)", dataset("sleepstudy"))
+    T = m.fit.T[0][0, 0]
+    # One of ten observations: z*'M^{-1}z* = T^2 / (1 + 10 T^2).
+    expected = m.sigma * T / np.sqrt(1.0 + 10.0 * T**2)
+    np.testing.assert_allclose(m.get_prediction().se, expected, rtol=1e-10)
+    population = m.predict(include_re=False, se=True)
+    assert (population == 0.0).all(axis=None)
+    assert len(m.anova()) == 0 and len(m.augment()) == 180 and str(m.summary())
+
+
 def test_standard_errors_beside_the_predictions(fit_cache, dataset) -> None:
     m = fit_cache(*SLEEP)
     new = dataset("sleepstudy").head(3)

@@ -135,6 +135,8 @@ def term_contrasts(design, type: str, root: np.ndarray | None = None) -> dict[st
     """
     slices = dict(design.x_terms)
     names = [n for n in slices if n != "Intercept" and slices[n].stop > slices[n].start]
+    if not names:
+        return {}
     root = design.X if root is None else root
     if type == "I" or len(names) == 1:
         # With one term all types test the same hypothesis; the scale of the rows, on which the
