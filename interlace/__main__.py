@@ -1,4 +1,4 @@
-"""``interlace demo``: a first fit, and a check that the installation works."""
+"""``interlace demo``: first fits, and a check that the installation works."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ print(sleep.head(3))
 m = il.fit("Reaction ~ Days + (1 + Days | Subject)", sleep)
 print(m.summary())
 print(m.predict(sleep.head(3)))
+cbpp = il.load_dataset("cbpp")
+print(cbpp.head(3))
+g = il.glmer("incidence / size ~ period + (1 | herd)", cbpp, family="binomial")
+print(g.summary())
 """
 
 
 def demo() -> None:
-    """Fit the sleepstudy data, showing each line of the session above what it prints."""
+    """Fit the data sleepstudy and cbpp, showing each line of the session above what it prints."""
     namespace: dict[str, object] = {}
     for line in DEMO.splitlines():
         print(f">>> {line}")
@@ -35,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="interlace", description=interlace.__doc__)
     parser.add_argument("--version", action="version", version=interlace.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("demo", help="fit a first model").set_defaults(run=demo)
+    commands.add_parser("demo", help="fit a linear and a generalised linear mixed model").set_defaults(run=demo)
     parser.parse_args(arguments).run()
 
 

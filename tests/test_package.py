@@ -110,6 +110,10 @@ def test_demo_runs() -> None:
     # lme4: fixef(lmer(Reaction ~ Days + (Days | Subject), sleepstudy)) is 251.40510, 10.46729.
     assert "251.405" in printed
     assert "10.467" in printed
+    # lme4: fixef(glmer(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial)),
+    # at its tight optimum, is -1.39853, -0.99233, -1.12867, -1.58031.
+    for estimate in ("-1.3985", "-0.9923", "-1.1287", "-1.5803"):
+        assert estimate in printed
     assert run_python("-m", "interlace", "--version").strip() == interlace.__version__
 
 
