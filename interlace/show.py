@@ -14,7 +14,7 @@ from .diagnostics import residual_array
 from .errors import listing
 from .fit import Fit
 from .inference.wald import t_table
-from .tables import aic, bic, distribution, names_as, varcorr
+from .tables import aic, bic, distribution, named_matrix, names_as, varcorr
 
 if TYPE_CHECKING:
     from .fit_glmm import GLMMFit
@@ -364,7 +364,8 @@ def _fixed_effects(table: pd.DataFrame, r_names: bool, linear: bool) -> Table:
     n = len(table)
     p = table["p_value"].to_numpy()
     columns = [names_as(table.index, r_names), shown[:n], shown[n:]]
-    tests = [[f"{v:.3f}" for v in table["statistic"]], format_pvalues(p)]
+    statistics = ["" if np.isnan(v) else f"{v:.3f}" for v in table["statistic"]]
+    tests = [statistics, format_pvalues(p)]
     head = ["", "Estimate", "Std. Error"]
     if not linear:
         rows = [[str(c) for c in row] for row in zip(*columns, *tests, strict=True)]
@@ -381,8 +382,7 @@ def _fixed_effects(table: pd.DataFrame, r_names: bool, linear: bool) -> Table:
 
 
 def _correlations(fit: MixedFit, r_names: bool) -> Table:
-    sd = np.sqrt(np.diagonal(fit.cov_beta))
-    R = fit.cov_beta / np.outer(sd, sd)
+    R = named_matrix(fit.cov_beta, fit.design.x_names, correlation=True).to_numpy()
     names = names_as(fit.design.x_names, r_names)
     rows = [
         [names[i], *(f"{R[i, j]:.3f}" if j < i else "" for j in range(fit.p - 1))]

@@ -481,7 +481,7 @@ def as_dict(fit: MixedFit) -> dict[str, Any]:
         "nobs": fit.n,
         "ngroups": {f.name: len(f.levels) for f in fit.design.factors},
         "fe_params": dict(zip(names, fit.beta.tolist(), strict=True)),
-        "vcov": fit.cov_beta.tolist(),
+        "vcov": [[v if np.isfinite(v) else None for v in row] for row in fit.cov_beta.tolist()],
         "theta": dict(zip(fit.covariance.theta_names, fit.theta.tolist(), strict=True)),
         "sigma": float(fit.sigma),
         "VarCorr": table.where(table.notna(), None).to_dict("records"),
@@ -530,8 +530,10 @@ def named_matrix(
     DataFrame, shape (m, m)
     """
     if correlation:
-        sd = np.sqrt(np.diagonal(values))
-        values = values / np.outer(sd, sd)
+        # Missing where a variance is: the data do not determine that parameter.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sd = np.sqrt(np.diagonal(values))
+            values = values / np.outer(sd, sd)
     return pd.DataFrame(np.array(values), index=list(names), columns=list(names))
 
 

@@ -6,6 +6,7 @@ lme4's references are at its tight optimum (tolPwrss 1e-13, xtol and ftol 1e-12 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import pickle
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from generalised import CBPP, EPIL, GAMMA, SLOPES, fitted
 
 import interlace
-from interlace.errors import ArgumentError
+from interlace.errors import ArgumentError, NumericalError
 from interlace.glmm_result import GLMMResult
 from interlace.inference.modes import conditional_covariances
 
@@ -282,7 +283,23 @@ def everything(m: GLMMResult) -> None:
     assert len(m.get_prediction().summary_frame()) == m.nobs
     assert m.random_effects_se and len(m.vcov(full=True)) == m.nparams
     assert len(m.simulate(2, seed=1)) == m.nobs
-    assert json.dumps(m.to_dict())
+    assert json.dumps(m.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("variance", [np.nan, np.inf])
+def test_a_coefficient_without_variance(variance) -> None:
+    fit = copy.copy(fitted(*CBPP).fit)
+    cov = fit.cov_all.copy()
+    cov[2, :] = cov[:, 2] = np.nan
+    cov[2, 2] = variance
+    fit.__dict__["solution"] = dataclasses.replace(fit.solution, cov_all=cov)
+    m = GLMMResult(fit)
+    everything(m)
+    assert np.isnan(m.vcov(correlation=True).loc["Intercept", "period[T.2]"])
+    assert m.pvalues["period[T.3]"] == pytest.approx(fitted(*CBPP).pvalues["period[T.3]"])
+    assert np.isnan(m.wald_test(["period[T.2]", "period[T.3]"]).pvalue)
+    with pytest.raises(NumericalError, match="positive definite"):
+        m.anova()
 
 
 def test_a_variance_of_zero() -> None:
