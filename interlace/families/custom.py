@@ -19,7 +19,7 @@ PROTOCOL = ("link", "linkinv", "mu_eta", "variance", "dev_resids")
 #: differences on five points then have errors of about 1e-12 (first) and 1e-10 (second derivative).
 STEP = 2e-3
 
-#: Where the inverse link is looked at to learn the range of the mean.
+#: Where the inverse link is looked at to learn the range of the mean, as far as eta may go there.
 PROBES = np.array([-30.0, -3.0, -0.3, 0.3, 3.0, 30.0])
 
 
@@ -125,9 +125,7 @@ class CustomFamily(Family):
         self.label = name if isinstance(name, str) else type(functions).__name__
         # Nothing that knows the families of this package by name may take this one for its own.
         self.name = f"custom({self.label})"
-        with np.errstate(all="ignore"):
-            means = np.asarray(self.link.inverse(PROBES), dtype=float)
-        means = means[np.isfinite(means)]
+        means = self._means(PROBES)[self.valid(PROBES)]
         self._positive = bool(np.all(means >= 0.0))
         self._bounded = self._positive and bool(np.all(means <= 1.0))
 

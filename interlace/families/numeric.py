@@ -27,7 +27,7 @@ STIRLING = (
 )  # fmt: skip
 
 #: The direct formula for the derivatives of log Phi loses digits as x^6 (2e-13 of the third at 3);
-#: from here on the continued fraction takes over, exact at 3 after this many terms (1e-10 after 40).
+#: from here on the continued fraction takes over, exact at 3 after this many terms.
 MILLS_FROM = 3.0
 MILLS_TERMS = 75
 
@@ -110,6 +110,10 @@ def log_normal_cdf(
     """
     from scipy.special import erfcx, log_ndtr
 
+    x = np.asarray(x, dtype=float)
+    if x.ndim == 0:
+        value, d1, d2, d3 = log_normal_cdf(x[None])
+        return value[0], d1[0], d2[0], d3[0]
     value = log_ndtr(x)
     r = np.sqrt(2.0 / np.pi) / erfcx(-np.sqrt(0.5) * x)
     d1, d2, d3 = r, -r * (x + r), r * ((x + r) * (x + 2.0 * r) - 1.0)

@@ -101,4 +101,4 @@ class PositiveFamily(Family):
         with np.errstate(over="ignore"):
             f = self._in_log_mean(nu, y, zeta)
             value = weights * f.scale * f.value + self.constant(y, weights, 1.0, zeta)[0]
-        return np.where(possible, value, -np.inf)
+        return np.where(possible, np.where(mu > 0.0, value, 0.0), -np.inf)

@@ -80,6 +80,11 @@ class Probit(_ProbabilityLink):
         with np.errstate(over="ignore"):
             return np.sqrt(2.0 * np.pi) * np.exp(0.5 * self(mu) ** 2)
 
+    def inverse(self, eta: np.ndarray) -> np.ndarray:
+        from scipy.special import ndtr
+
+        return ndtr(np.asarray(eta, dtype=float))
+
     def log_probabilities(self, eta: np.ndarray) -> tuple[np.ndarray, ...]:
         eta = np.asarray(eta, dtype=float)
         lq, lq1, lq2, lq3 = log_normal_cdf(-eta)
@@ -151,7 +156,7 @@ class Cloglog(_ProbabilityLink):
     def derivative(self, mu: np.ndarray) -> np.ndarray:
         mu = np.asarray(mu, dtype=float)
         with np.errstate(divide="ignore", invalid="ignore"):
-            out = -1.0 / ((1.0 - mu) * np.log1p(-mu))
+            out = 1.0 / np.abs((1.0 - mu) * np.log1p(-mu))
         return np.where(mu == 1.0, np.inf, out)
 
     def inverse(self, eta: np.ndarray) -> np.ndarray:
@@ -181,7 +186,7 @@ class Loglog(_ProbabilityLink):
     def derivative(self, mu: np.ndarray) -> np.ndarray:
         mu = np.asarray(mu, dtype=float)
         with np.errstate(divide="ignore", invalid="ignore"):
-            out = -1.0 / (mu * np.log(mu))
+            out = 1.0 / np.abs(mu * np.log(mu))
         return np.where(mu == 0.0, np.inf, out)
 
     def inverse(self, eta: np.ndarray) -> np.ndarray:

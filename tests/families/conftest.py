@@ -29,17 +29,14 @@ def pairs() -> list[Family]:
     return [*found, NegativeBinomial(theta=2.5), NegativeBinomial(theta=2.5, link="nbcanonical")]
 
 
-PAIRS = pairs()
-
-
 def label(family: Family) -> str:
     fixed = "" if family.parameters or not hasattr(family, "parameter") else "-fixed"
     return f"{family.name}{fixed}-{family.link.name}"
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "family" in metafunc.fixturenames:
-        metafunc.parametrize("family", PAIRS, ids=label)
+@pytest.fixture(params=pairs(), ids=label)
+def family(request: pytest.FixtureRequest) -> Family:
+    return request.param
 
 
 @pytest.fixture
