@@ -156,7 +156,9 @@ def glmer(
             design.formula.text,
         )
     if nodes > 1:
-        _check_quadrature(design, nodes)
+        from .objective.quadrature import check_nodes
+
+        check_nodes(nodes, design)
     observations = observe(design, made, varying=True)
     seconds = {"design": perf_counter() - clock}
     fitted = fit_glmm(
@@ -209,19 +211,3 @@ def _nodes(nAGQ: Any) -> int:
             f"{MAX_NODES} nodes of adaptive quadrature"
         )
     return nodes
-
-
-def _check_quadrature(design, nodes: int) -> None:
-    factors = design.factors
-    widest = factors[0].Z.shape[1]
-    if len(factors) > 1 or widest > 3:
-        names = ", ".join(repr(factor.name) for factor in factors)
-        reason = (
-            f"this model has {len(factors)} ({names})"
-            if len(factors) > 1
-            else f"{names} has {widest}"
-        )
-        raise ArgumentError(
-            f"nAGQ={nodes}: adaptive quadrature takes one grouping factor with at most 3 effects; "
-            f"{reason}. Use nAGQ=1"
-        )

@@ -24,6 +24,8 @@ from .optimize import Optimum, minimise
 # Eigenvalues of a Hessian below this share of the largest (after scaling to unit diagonal) carry
 # no information: the covariance matrix is that of the other directions.
 INFORMATION_SHARE = 1e-10
+# Halvings of a start that has means out of range.
+MAX_HALVINGS = 12
 
 
 @dataclass(frozen=True)
@@ -333,6 +335,12 @@ def _start(objective, theta, beta, zeta) -> np.ndarray:
         x[k : k + beta.size] = objective.problem.gamma(beta)
     if zeta is not None and zeta.size:
         x[-zeta.size :] = zeta
+    for _ in range(MAX_HALVINGS):
+        try:
+            objective.evaluate(x, 1)
+            break
+        except NumericalError:  # a mean out of its range: nearer to no random effects
+            x[:k] *= 0.5
     return x
 
 
@@ -344,10 +352,12 @@ def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
     k, p = objective.n_theta, objective.p
     try:
         found = minimise(profiled, "bobyqa", np.concatenate([x[:k], x[k + p :]]))
+        gamma = profiled.point(found.x, 0).gamma
+        there = np.concatenate([found.x[:k], gamma, found.x[k:]])
+        objective.evaluate(there, 0)
     except NumericalError:
         return x
-    gamma = profiled.point(found.x, 0).gamma
-    return np.concatenate([found.x[:k], gamma, found.x[k:]])
+    return there
 
 
 def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:

@@ -86,6 +86,8 @@ class ConditionalDensity(ABC):
         Number of free parameters in them.
     canonical : bool
         Expected and observed information are the same.
+    scale_free : bool
+        Predictors have no unit (logarithms, quantiles of a distribution).
     kernel : Kernel or None
         Set where the compiled kernels know the density and zeta holds at most one number.
     """
@@ -94,6 +96,7 @@ class ConditionalDensity(ABC):
     n_extra: int
     n_zeta: int
     canonical: bool
+    scale_free: bool
     kernel: Kernel | None
 
     @abstractmethod
@@ -152,6 +155,7 @@ class FamilyDensity(ConditionalDensity):
         self._constants: tuple[float, np.ndarray] | None = None
         self._distinct: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         name, link = family.name, family.link.name
+        self.scale_free = link in LINKS
         self.canonical = (name, link) in (
             ("binomial", "logit"),
             ("poisson", "log"),

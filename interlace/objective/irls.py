@@ -82,24 +82,19 @@ def irls(
         If no coefficients within the range of the link are found.
     """
     base = np.zeros(density.n) if offset is None else offset
-    here = density.rows(eta, zeta, True, order=0)
-    # the first step is a regression of the working response; from then on steps of beta
-    beta = np.zeros(X.shape[1])
-    step = _solve(X, here.weight, X.T @ (here.weight * (eta - base) + here.score))[0]
-    total, feasible = -np.inf, False
-    information = np.zeros((X.shape[1], X.shape[1]))
+    beta, eta, here = _feasible(density, X, base, zeta, eta)
+    total = here.total
+    gradient = X.T @ here.score
+    step, information = _solve(X, here.weight, gradient)
     for iteration in range(1, max_iterations + 1):
         for _ in range(MAX_HALVINGS):
             there = beta + step
             eta_there = base + X @ there
             rows = density.rows(eta_there, zeta, True, order=0)
-            if rows.total >= total - 1e-13 * abs(total) and np.isfinite(rows.total):
-                feasible = True
+            if rows.total >= total - 1e-13 * abs(total):
                 break
             step = 0.5 * step
         else:
-            if not feasible:
-                raise NumericalError(_INFEASIBLE)
             return IRLS(beta, eta, information, here.weight, total, iteration, False)
         beta, eta, here, total = there, eta_there, rows, rows.total
         gradient = X.T @ here.score
@@ -107,6 +102,25 @@ def irls(
         if gradient @ step <= decrement * max(1.0, abs(total)):
             return IRLS(beta, eta, information, here.weight, total, iteration, True)
     return IRLS(beta, eta, information, here.weight, total, max_iterations, False)
+
+
+def _feasible(density: ConditionalDensity, X, base, zeta, eta):
+    """Coefficients with every mean in its range: regression of the working response, else a
+    constant predictor, else something between the two."""
+    here = density.rows(eta, zeta, True, order=0)
+    regression = _solve(X, here.weight, X.T @ (here.weight * (eta - base) + here.score))[0]
+    level = np.full(density.n, float(np.median(eta)))
+    constant = np.linalg.lstsq(X, level - base, rcond=None)[0]
+    share = 1.0
+    for _ in range(MAX_HALVINGS):
+        for origin in (np.zeros_like(regression), constant):
+            beta = origin + share * (regression - origin)
+            there = base + X @ beta
+            rows = density.rows(there, zeta, True, order=0)
+            if np.isfinite(rows.total):
+                return beta, there, rows
+        share *= 0.5
+    raise NumericalError(_INFEASIBLE)
 
 
 _INFEASIBLE = (

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..linalg.standard import intercept_column, standard_columns, standardise
-from ..linalg.weighted import WeightedDesign
+from ..linalg.weighted import WeightedDesign, root_mean_squares
 from .base import NOT_ASKED, Evaluation, Objective
 from .density import FamilyDensity
 from .irls import IRLS, irls, weighted_gram
@@ -59,7 +59,11 @@ class Problem:
     glm : IRLS
         Fit without random effects, in the standardised columns.
     zeta : ndarray, shape (n_zeta,)
+    unit : float
+        Of the predictors: 1 where a link has a scale of its own (logarithms, quantiles), else the
+        residual standard deviation of a row on the scale of the predictors.
     Z : WeightedDesign
+        Its columns are scaled to a root mean square of ``unit``.
     """
 
     def __init__(self, design, density: FamilyDensity, eta: np.ndarray) -> None:
@@ -77,14 +81,17 @@ class Problem:
         self.zeta = density.start(np.full(density.n, eta.mean()))
         root = np.sqrt(np.maximum(density.rows(eta, self.zeta, True, order=0).weight, 1e-300))
         std = standardise(X, intercept_column(design.x_names), root, eta)
-        # a unit of each coefficient changes the predictors by 1 in (weighted) root mean square
-        unit = float(np.sqrt(root @ root))
-        self.standard = replace(std, P=std.P * unit, back=std.back * unit)
+        # a step of 1 in a coefficient moves the predictors by `unit` in (weighted) mean square
+        total = float(root @ root)
+        self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
+        factor = self.unit * np.sqrt(total)
+        self.standard = replace(std, P=std.P * factor, back=std.back * factor)
         chunks = [columns for _, columns in standard_columns(X, _EMPTY, self.standard)]
         self.X = np.concatenate(chunks) if chunks else X
         self.offset = np.zeros(density.n) if offset is None else offset
         self.glm = self._first_estimates(eta)
-        self.Z = WeightedDesign(_Rows(factors))
+        scale = [root_mean_squares(factor.Z) / self.unit for factor in factors]
+        self.Z = WeightedDesign(_Rows(factors), scale)
 
     def _first_estimates(self, eta: np.ndarray) -> IRLS:
         density = self.density
@@ -215,7 +222,8 @@ class LaplaceObjective(Objective):
         return np.concatenate([self.scale.snap(x[: self.n_theta]), x[self.n_theta :]])
 
     def null_directions(self, x: np.ndarray) -> list[str]:
-        return self.covariance.null_directions(self.scale.theta(x[: self.n_theta]))
+        theta = self.scale.theta(x[: self.n_theta])
+        return self.covariance.null_directions(theta / self.problem.unit)
 
     # -- the criterion ----------------------------------------------------------------------
 
@@ -328,7 +336,7 @@ class LaplaceObjective(Objective):
 
     def _differenced_zeta(self, x: np.ndarray, B: np.ndarray) -> None:
         """Rows of zeta from forward differences of the gradient."""
-        step = 1e-4
+        step = 1e-5
         here = self.evaluate(x, 1).gradient
         for i in range(self.n_theta + self.p, self.n_parameters):
             moved = x.copy()

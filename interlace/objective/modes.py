@@ -27,9 +27,12 @@ from .density import ConditionalDensity, RowSums
 
 __all__ = ["LevelModes", "Modes", "PenalisedIRLS", "Point"]
 
-# Newton decrement, relative to the penalised log-likelihood, at which the modes have converged:
-# the error of the criterion is of that order, as a first-order correction is made (see `Point`).
-DECREMENT = 1e-18
+# Newton decrement, relative to the penalised log-likelihood, at which the modes have converged.
+# With derivatives a first-order correction is made (see `Point`) and what is left is of the order
+# of the decrement; without, of its root.
+DECREMENTS = (1e-24, 1e-18)
+# A decrement below this that no longer falls is rounding.
+ROUNDING = 1e-16
 MAX_STEPS = 100
 MAX_HALVINGS = 40
 # Effects a grouping factor may have for the compiled loop over its levels.
@@ -185,6 +188,7 @@ class PenalisedIRLS(Modes):
             if not np.isfinite(rows.total):
                 raise _no_mode()
         value = rows.total - 0.5 * (u @ u)
+        before = np.inf
         for _ in range(MAX_STEPS):
             scores = Z.transposed(rows.score)
             g = times_templates(Z, T, scores) - u
@@ -193,8 +197,11 @@ class PenalisedIRLS(Modes):
                 return u, eta, rows, scores, g, 0.0
             step = self._newton.solve(g)
             decrement = float(g @ step)
-            if definite and decrement < DECREMENT * (1.0 + abs(value)):
+            small = decrement / (1.0 + abs(value))
+            stalled = small < ROUNDING and small > 0.25 * before
+            if definite and (small < DECREMENTS[order] or stalled):
                 return u, eta, rows, scores, g, decrement
+            before = small
             for _ in range(MAX_HALVINGS):
                 u_there = u + step
                 eta = Z.times(T, u_there)
@@ -291,7 +298,9 @@ class LevelModes(Modes):
         self._starts = np.searchsorted(codes, np.arange(ell + 1)).astype(np.int64)
         k = Z.widths[0]
         sole = factor.Z.strides == (0, 0)
+        # a column of ones is not stored: its scale goes to the template
         self._columns = np.empty((0, 1)) if sole else np.ascontiguousarray(factor.Z / Z.scale[0])
+        self.shrink = 1.0 / float(Z.scale[0][0]) if sole else 1.0
         self._k, self._ell = k, ell
         self._S = np.empty((ell, k, k))
         self._H = np.empty((ell, k, k))
@@ -300,7 +309,7 @@ class LevelModes(Modes):
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         density, ell, k, n = self.density, self._ell, self._k, self.Z.n
         kernel = density.kernel
-        template = np.ascontiguousarray(T[0])
+        template = np.ascontiguousarray(T[0] * self.shrink)
         U = np.array(u, dtype=np.float64).reshape(ell, k)
         eta, w, observed, score, t = np.empty((5, n))
         dT, sums = np.empty((k, k)), np.empty(5)
@@ -311,9 +320,10 @@ class LevelModes(Modes):
         )  # fmt: skip
         if passes < 0 or not np.isfinite(sums).all():
             raise _no_mode()
-        self._last = template, w
+        self._last = np.ascontiguousarray(T[0]), w
         return Point(
-            sums[0], sums[1], sums[2], sums[4], U.ravel(), eta, score, w, observed, t, [dT],
+            sums[0], sums[1], sums[2], sums[4], U.ravel(), eta, score, w, observed, t,
+            [dT * self.shrink],
             sums[3:4] if density.n_zeta else np.empty(0), self._solver(),
         )  # fmt: skip
 

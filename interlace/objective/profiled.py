@@ -94,7 +94,8 @@ class ProfiledObjective(Objective):
         return np.concatenate([self.scale.snap(x[: self.n_theta]), x[self.n_theta :]])
 
     def null_directions(self, x: np.ndarray) -> list[str]:
-        return self.covariance.null_directions(self.scale.theta(x[: self.n_theta]))
+        theta = self.scale.theta(x[: self.n_theta])
+        return self.covariance.null_directions(theta / self.problem.unit)
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         point = self.point(x, order)

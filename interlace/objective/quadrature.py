@@ -182,13 +182,14 @@ class QuadratureModes(Modes):
         t, dT, sums = np.empty(self.Z.n if order else 0), np.empty((k, k)), np.empty(3)
         _quadrature.quadrature(
             kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
-            order, modes._starts, modes._columns, T, point.eta, density.y, density.weights,
+            order, modes._starts, modes._columns, T * modes.shrink, point.eta, density.y,
+            density.weights,
             kernel.log_y, *self.grid, point.u.reshape(-1, k), modes.inverse_blocks(0),
             modes._H, t, dT, sums,
         )  # fmt: skip
         point.correction = -2.0 * sums[0] + sums[1]
         if order:
-            point.t, point.dT = t, [dT]
+            point.t, point.dT = t, [dT * modes.shrink]
             point.dzeta = sums[2:3] if density.n_zeta else _EMPTY
 
     # -- any density, one node of all levels after the other ---------------------------------

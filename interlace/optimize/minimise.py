@@ -114,15 +114,25 @@ def _lbfgsb(objective: Objective, x0: np.ndarray) -> _Run:
         try:
             e = objective.evaluate(x, 1)
         except NumericalError:
-            return 1e300, np.zeros_like(x)
+            return _beyond(log), np.zeros_like(x)
         log.append((x.copy(), e.value))
         return e.value, e.gradient
 
     options = {"maxfun": MAX_EVALUATIONS, "maxiter": MAX_EVALUATIONS, "gtol": LBFGSB_GRADIENT}
     options["ftol"] = np.finfo(float).eps
     found = minimize(value_and_gradient, x0, jac=True, method="L-BFGS-B", options=options)
+    if not objective.curvature_is_cheap:
+        # a range that the means must not leave can end the line search early
+        x, here, more = quasi_newton(objective, min(log, key=lambda point: point[1])[0])
+        return x, here, log + more
     x = objective.snap(found.x)
     return x, objective.evaluate(x), log
+
+
+def _beyond(log: list[tuple[np.ndarray, float]]) -> float:
+    """A value for a point where there is none: worse than all seen, not beyond comparison."""
+    worst = max((value for _, value in log), default=0.0)
+    return worst + 1e3 + abs(worst)
 
 
 def _bobyqa(objective: Objective, x0: np.ndarray) -> _Run:
@@ -152,7 +162,7 @@ def _bobyqa_once(
         try:
             v = objective.evaluate(np.array(x), 0).value
         except NumericalError:
-            return 1e300
+            return _beyond(log)
         log.append((np.array(x), v))
         return v
 
