@@ -19,8 +19,12 @@ from .optimize.glm import Maximum, inverse_information, maximum, with_theta
 # Families whose one parameter is a dispersion: estimated after the coefficients, not with them.
 FREE_DISPERSION = frozenset({"gaussian", "gamma", "inverse_gaussian"})
 
-#: Means this near to the border of their range are a sign of separation.
+#: Means this near to the border of their range, and a direction with as good as no information, are
+#: the signs of separation: IRLS ends there at a decrement of 1e-18, which is what the rows that are
+#: predicted perfectly have left of both. Standardised columns have length one, so that information
+#: is a mean of weights.
 BORDER = 1e-6
+NO_INFORMATION = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +178,9 @@ class GLMFit:
 
     @property
     def at_border(self) -> bool:
-        """Whether means near the border of their range ask whether estimates are finite."""
+        """Whether the fit asks if estimates are finite: means at the border, information lost."""
+        if not self.p or np.linalg.eigvalsh(self.maximum.information)[0] > NO_INFORMATION:
+            return False
         low = self.mu < BORDER
         if self.family.name == "binomial":
             return bool(low.any() or (self.mu > 1.0 - BORDER).any())

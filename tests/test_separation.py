@@ -15,7 +15,7 @@ from interlace.design import build
 from interlace.errors import ConvergenceWarning
 from interlace.families.observations import observe
 from interlace.fit_glm import fit_glm
-from interlace.inference.separation import judged, separation
+from interlace.inference.separation import judged, separation, separation_of
 from interlace.rank import independent_columns
 
 LINKS = ["logit", "probit", "cloglog", "loglog", "cauchit"]
@@ -101,10 +101,31 @@ def test_a_log_link_has_one_end_only():
 
 
 def test_rare_events_are_no_separation():
-    """Means below 1e-6 ask the question; the answer is no."""
+    """Means near the border alone are no sign; and asked, the answer is no."""
     data = pd.DataFrame({"k": [1.0, 0, 2, 5], "n": [5e6, 4e6, 5e6, 6e6], "x": [0.0, 1, 2, 3]})
     m = glm("cbind(k, n - k) ~ x", data, "binomial")
-    assert m.fit.at_border and m.converged and m.infinite == {}
+    assert m.converged and m.infinite == {} and m.fittedvalues.min() < 1e-6
+    fit = m.fit
+    assert separation_of(fit.design.X, fit.observations, fit.family, fit.design.x_names) is None
+
+
+def test_the_program_is_small_where_few_means_are_at_the_border(monkeypatch):
+    import scipy.optimize
+
+    sizes, solve = [], scipy.optimize.linprog
+
+    def counted(cost, upper, *arguments, **named):
+        sizes.append(upper.shape[0])
+        return solve(cost, upper, *arguments, **named)
+
+    monkeypatch.setattr(scipy.optimize, "linprog", counted)
+    rng = np.random.default_rng(4)
+    n = 3000
+    data = pd.DataFrame({"x": rng.normal(size=n), "rare": np.arange(n) < 20})
+    data["y"] = np.where(data["rare"], 1.0, rng.integers(0, 2, n))
+    with pytest.warns(ConvergenceWarning, match="20 of 3000 rows perfectly.*rare.* rises"):
+        glm("y ~ x + rare", data, "binomial")
+    assert max(sizes) == 20
 
 
 def test_the_fit_of_separated_data_has_no_nan(dataset):

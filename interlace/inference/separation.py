@@ -36,6 +36,9 @@ ONE_END = frozenset({"log", "nbcanonical"})
 MOVED = 0.5
 #: How far a coefficient must be able to move, relative to the largest, to have a direction.
 DIRECTION_SHARE = 1e-6
+#: Means farther than this from the border of their range stay inside: on the way to infinity IRLS
+#: passes it early.
+INSIDE = 1e-3
 #: Two linear programs for each coefficient say whether it can only rise or only fall; past this
 #: many the direction that was found answers alone.
 MOST_DIRECTIONS = 60
@@ -94,7 +97,11 @@ class Separation:
 
 
 def separation(
-    X: np.ndarray, y: np.ndarray, trials: np.ndarray | None, names: Sequence[str]
+    X: np.ndarray,
+    y: np.ndarray,
+    trials: np.ndarray | None,
+    names: Sequence[str],
+    interior: np.ndarray | None = None,
 ) -> Separation | None:
     """Find the coefficients that have no finite maximum-likelihood estimate.
 
@@ -108,6 +115,9 @@ def separation(
         Of a binomial response; None for counts with a mean that is zero at one end of the linear
         predictor alone: Poisson or negative binomial with log link.
     names : sequence of str, length p
+    interior : ndarray of bool, shape (n,), optional
+        Rows whose means are known to stay inside their range; the linear program has a constraint
+        for each of the others only.
 
     Returns
     -------
@@ -126,6 +136,8 @@ def separation(
     """
     failures, successes = y <= 0.0, (y >= 1.0 if trials is not None else np.zeros(len(y), bool))
     sign = np.where(successes, 1.0, np.where(failures, -1.0, 0.0))
+    if interior is not None:
+        sign = np.where(interior, 0.0, sign)
     scale = np.abs(X).max(axis=0, initial=0.0)
     scale[scale == 0.0] = 1.0
     # Rows that agree in covariates and outcome are one constraint.
@@ -144,7 +156,11 @@ def separation(
 
 
 def separation_of(
-    X: np.ndarray, observations: Observations, family: Family, names: Sequence[str]
+    X: np.ndarray,
+    observations: Observations,
+    family: Family,
+    names: Sequence[str],
+    mu: np.ndarray | None = None,
 ) -> Separation | None:
     """:func:`separation` of what a family's mean and link can do; None for others.
 
@@ -154,6 +170,8 @@ def separation_of(
     observations : Observations
     family : Family
     names : sequence of str, length p
+    mu : ndarray, shape (n,), optional
+        Fitted means: the rows far from the border of their range stay there.
 
     Returns
     -------
@@ -161,9 +179,11 @@ def separation_of(
     """
     name, link = family.name, family.link.name
     if name == "binomial" and link in TWO_ENDS:
-        return separation(X, observations.y, observations.trials, names)
+        inside = None if mu is None else (mu > INSIDE) & (mu < 1.0 - INSIDE)
+        return separation(X, observations.y, observations.trials, names, inside)
     if (name in COUNTS or name == "binomial") and link in ONE_END:
-        return separation(X, observations.y, None, names)
+        inside = None if mu is None else mu > INSIDE
+        return separation(X, observations.y, None, names, inside)
     return None
 
 
@@ -171,7 +191,7 @@ def judged(fit: GLMFit) -> GLMFit:
     """The fit, with the verdict "separated" where coefficients have no finite estimate.
 
     The linear program is solved only where the fit gives cause: means at the border of their
-    range, or no maximum found.
+    range and a direction without information, or no maximum found.
 
     Parameters
     ----------
@@ -183,7 +203,10 @@ def judged(fit: GLMFit) -> GLMFit:
     """
     if fit.converged and not fit.at_border:
         return fit
-    found = separation_of(fit.design.X, fit.observations, fit.family, fit.design.x_names)
+    arguments = fit.design.X, fit.observations, fit.family, fit.design.x_names
+    found = separation_of(*arguments, fit.mu)
+    if found is None and not fit.converged:  # means may have stopped on their way to the border
+        found = separation_of(*arguments)
     if found is None:
         return fit
     return replace(fit, verdict="separated", message=found.message, separated=found)
