@@ -14,13 +14,6 @@ folder <- file.path(out, "references", "glmm")
 dir.create(folder, showWarnings = FALSE, recursive = TRUE)
 load_template(here, argument("template", file.path(tempdir(), "template")))
 
-glmm_data <- function(name) {
-  if (!name %in% c("epil2", "Salamanders", "Owls", "bacteria")) return(model_data(name))
-  env <- new.env()
-  data(list = name, package = if (name == "bacteria") "MASS" else "glmmTMB", envir = env)
-  as.data.frame(env[[name]])
-}
-
 # lme4 as everybody runs it: for the comparison "never worse than the default".
 default_fit <- function(p) {
   m <- p$m
@@ -135,7 +128,7 @@ glmm_versions <- function() {
 }
 
 glmm_reference <- function(m) {
-  p <- problem_of(m, glmm_data(m$data))
+  p <- problem_of(m, model_data(m$data))
   X <- p$X
   c(list(id = m$id, data = m$data, formula = m$formula, python_formula = m$python,
          family = Filter(Negate(is.null), m$family), nAGQ = if (is.null(m$nAGQ)) 1L else m$nAGQ,
@@ -145,7 +138,7 @@ glmm_reference <- function(m) {
     fits_of(p), list(versions = glmm_versions()))
 }
 
-chosen <- if (nzchar(only)) glmms[strsplit(only, ",")[[1]]] else glmms
+chosen <- if (nzchar(only)) glmms[intersect(strsplit(only, ",")[[1]], names(glmms))] else glmms
 failed <- character()
 for (m in chosen) {
   record <- NULL

@@ -183,8 +183,9 @@ glmmtmb_record <- function(p, observed, frame) {
   # where means must stay positive, glmmTMB's start at 1 does not do: two digits of the optimum
   if (family$link %in% c("identity", "inverse", "sqrt"))
     call$start <- list(beta = signif(observed$beta, 2))
-  if (family$link == "log" && family$family == "binomial")
-    call$start <- list(beta = signif(observed$beta, 2), theta = signif(log(observed$theta), 2))
+  if (family$link %in% c("log", "identity") && family$family == "binomial")
+    call$start <- list(beta = signif(observed$beta, 2), theta = signif(log(observed$theta), 2),
+                       b = rep(0, ncol(p$Z)))
   if (!is.null(m$weights)) call$weights <- as.name(m$weights)
   if (!is.null(m$offset)) call$offset <- as.name(m$offset)
   if (!is.null(m$contrasts)) call$contrasts <- lapply(m$contrasts, function(k) paste0("contr.", k))

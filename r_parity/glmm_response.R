@@ -16,15 +16,10 @@ negbin_link <- function(theta) structure(list(
 r_family <- function(family, zeta = NULL) {
   theta <- if (!is.null(family$theta)) family$theta else if (!is.null(zeta)) exp(zeta)
   link <- switch(family$link, loglog = loglog_link, nbcanonical = negbin_link(theta),
-                 inverse_square = "1/mu^2", family$link)
-  switch(family$name,
-    binomial = if (is.character(link)) do.call(binomial, list(link = link)) else binomial(link),
-    poisson = if (is.character(link)) do.call(poisson, list(link = link)) else poisson(link),
-    negativebinomial = if (is.character(link)) do.call(MASS::negative.binomial, list(theta = theta, link = link))
-                       else MASS::negative.binomial(theta, link),
-    gamma = do.call(Gamma, list(link = link)),
-    inverse_gaussian = do.call(inverse.gaussian, list(link = link)),
-    gaussian = do.call(gaussian, list(link = link)))
+                 inverse_square = make.link("1/mu^2"), make.link(family$link))
+  switch(family$name, binomial = binomial(link), poisson = poisson(link),
+         negativebinomial = MASS::negative.binomial(theta, link), gamma = Gamma(link),
+         inverse_gaussian = inverse.gaussian(link), gaussian = gaussian(link))
 }
 
 parameter_of <- c(negativebinomial = "theta", gamma = "shape", inverse_gaussian = "lambda",

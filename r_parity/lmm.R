@@ -13,7 +13,7 @@ folder <- file.path(out, "references", "lmm")
 dir.create(folder, showWarnings = FALSE, recursive = TRUE)
 write_simulated(file.path(out, "data"))
 
-chosen <- if (nzchar(only)) models[strsplit(only, ",")[[1]]] else models
+chosen <- if (nzchar(only)) models[intersect(strsplit(only, ",")[[1]], names(models))] else models
 failed <- character()
 for (m in chosen) {
   record <- NULL

@@ -18,6 +18,7 @@ from interlace import datasets
 
 R_PARITY = Path(__file__).resolve().parents[1] / "r_parity"
 LMM = R_PARITY / "references" / "lmm"
+GLMM = R_PARITY / "references" / "glmm"
 
 
 @cache
@@ -78,16 +79,7 @@ class Reference:
     @cached_property
     def newdata(self) -> pd.DataFrame:
         """The rows on which R predicts, the last one with groups that the fit has not seen."""
-        kinds = columns_of(self["data"])
-        new = {}
-        for name, column in self["prediction"]["columns"].items():
-            values = column["values"]
-            if kinds[name]["kind"] == "factor":
-                seen = datasets.categories(kinds[name])
-                extra = [v for v in dict.fromkeys(values) if v not in set(seen.categories)]
-                values = pd.Categorical(values, [*seen.categories, *extra], seen.ordered)
-            new[name] = values
-        return pd.DataFrame(new)
+        return _new_frame(self["data"], self["prediction"]["columns"])
 
     def r_name(self, name: str) -> str:
         """R's name of a coefficient or random effect that this package names in its own way."""
@@ -96,6 +88,19 @@ class Reference:
     def r_term(self, name: str) -> str:
         """R's name of a term of the fixed part."""
         return ":".join(_r_expression(part, self["data"]) for part in _split(name))
+
+
+def _new_frame(data: str, columns: dict[str, Any]) -> pd.DataFrame:
+    kinds = columns_of(data)
+    new = {}
+    for name, column in columns.items():
+        values = column["values"]
+        if kinds[name]["kind"] == "factor":
+            seen = datasets.categories(kinds[name])
+            extra = [v for v in dict.fromkeys(values) if v not in set(seen.categories)]
+            values = pd.Categorical(values, [*seen.categories, *extra], seen.ordered)
+        new[name] = values
+    return pd.DataFrame(new)
 
 
 # One factor of a product: an expression, and in brackets a level or the number of a basis column.
@@ -124,7 +129,7 @@ def _r_factor(part: str, data: str) -> str:
     if coding in ("S", "H"):  # R numbers the columns of sum and Helmert contrasts
         levels = list(frame_of(data)[expression].cat.categories)
         label = str(levels.index(label) + (coding == "S"))
-    if kind == "logical":
+    if kind == "logical" or re.match(r"I\(.*[<>]", expression):
         label = "TRUE"
     return _r_expression(expression, data) + label
 
@@ -168,4 +173,84 @@ def fitted(id: str) -> Fitted:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = interlace.fit(r.formula, r.frame, **r.arguments)
+    return Fitted(model, tuple(caught))
+
+
+# -- generalised models ----------------------------------------------------------------------------
+
+FAMILIES = {
+    "binomial": "Binomial",
+    "poisson": "Poisson",
+    "negativebinomial": "NegativeBinomial",
+    "gamma": "Gamma",
+    "inverse_gaussian": "InverseGaussian",
+    "gaussian": "Gaussian",
+}
+
+
+@dataclass(frozen=True)
+class GLMMReference(Reference):
+    """One approximation to one generalised model: ``reference["beta"]`` is that of the fit.
+
+    Entries of the model itself (``data``, ``family``, …) are found as well.
+    """
+
+    key: str
+
+    def __getitem__(self, key: str) -> Any:
+        fit = self.record["fits"][self.key]
+        return fit[key] if key in fit else self.record[key]
+
+    def get(self, key: str) -> Any:
+        return self.record["fits"][self.key].get(key, self.record.get(key))
+
+    @property
+    def family(self) -> Any:
+        """The family as a user makes it."""
+        entry = self["family"]
+        known = {} if entry.get("theta") is None else {"theta": entry["theta"]}
+        return getattr(interlace, FAMILIES[entry["name"]])(link=entry["link"], **known)
+
+    @property
+    def canonical(self) -> bool:
+        """Whether expected and observed information are the same."""
+        return "laplace" in self.record["fits"]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the fit besides formula, data and family."""
+        given = {key: self.get(key) for key in ("weights", "offset", "contrasts")}
+        given["nAGQ"] = self["nAGQ"]
+        if self.key in ("expected", "observed"):
+            given["laplace"] = self.key
+        return {key: value for key, value in given.items() if value is not None}
+
+
+@cache
+def glmm_reference(id: str, key: str) -> GLMMReference:
+    """An approximation ("laplace", "expected", "observed", "agq", "pirls0") to a model."""
+    record = json.loads((GLMM / f"{id}.json").read_text(encoding="utf-8"))
+    return GLMMReference(id, record, key)
+
+
+def glmm_ids() -> list[tuple[str, str]]:
+    """Model and approximation of all references of generalised models."""
+    return [
+        (path.stem, key)
+        for path in sorted(GLMM.glob("*.json"))
+        for key in json.loads(path.read_text(encoding="utf-8"))["fits"]
+    ]
+
+
+@cache
+def glmm_fitted(id: str, key: str, nAGQ: int | None = None) -> Fitted:
+    """The fit of a reference's model by this package, once a session; not to be changed.
+
+    ``nAGQ`` in place of the reference's: quadrature where the reference is Laplace's.
+    """
+    r = glmm_reference(id, key)
+    arguments = r.arguments if nAGQ is None else r.arguments | {"nAGQ": nAGQ}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = interlace.glmer(r.formula, r.frame, r.family, **arguments)
     return Fitted(model, tuple(caught))
