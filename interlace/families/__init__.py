@@ -16,8 +16,6 @@ from .poisson import Poisson
 from .probability_links import Cauchit, Cloglog, Logit, Loglog, Probit
 from .resolve import resolve
 
-NegativeBinomial2Family = NegativeBinomial
-
 #: The same family under the name that tells it from NB1.
 NegativeBinomial2Family = NegativeBinomial
 

@@ -27,7 +27,6 @@ class Poisson(PositiveFamily):
     Examples
     --------
     >>> import numpy as np
-    >>> import interlace as il
     >>> from interlace.families import Poisson
     >>> family = Poisson()
     >>> family
