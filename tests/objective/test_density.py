@@ -25,7 +25,7 @@ ROUNDING = 2e-12
 # log Phi: the exponent eta^2 / 2 costs eps eta^2 of the Mills ratio, and what is left of the
 # terms of its second and third derivative is smaller than they are by eta^2: eps eta^4 up to the
 # asymptotic series, at 30. Nearer to 0 it is scipy's log_ndtr that has 11 digits.
-PROBIT = {"moderate": 3e-9, "tails": 2e-8}
+PROBIT = {"moderate": 1e-8, "tails": 2e-8}
 
 each_pair = pytest.mark.parametrize(("family", "link"), PAIRS)
 
