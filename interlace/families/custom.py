@@ -46,19 +46,78 @@ class GLMMFamily(Protocol):
     """
 
     def link(self, mu: np.ndarray) -> np.ndarray:
-        """Linear predictor of means."""
+        """Linear predictors of means.
+
+        Parameters
+        ----------
+        mu : array (n,)
+            Means.
+
+        Returns
+        -------
+        array (n,)
+            eta.
+        """
 
     def linkinv(self, eta: np.ndarray) -> np.ndarray:
-        """Means of linear predictors."""
+        """Means of linear predictors.
+
+        Parameters
+        ----------
+        eta : array (n,)
+            Linear predictors.
+
+        Returns
+        -------
+        array (n,)
+            mu.
+        """
 
     def mu_eta(self, eta: np.ndarray) -> np.ndarray:
-        """Derivative of the mean in the linear predictor."""
+        """The derivative of the mean with respect to the linear predictor.
+
+        Parameters
+        ----------
+        eta : array (n,)
+            Linear predictors.
+
+        Returns
+        -------
+        array (n,)
+            d mu / d eta.
+        """
 
     def variance(self, mu: np.ndarray) -> np.ndarray:
-        """Variance function."""
+        """The variance function.
+
+        Parameters
+        ----------
+        mu : array (n,)
+            Means.
+
+        Returns
+        -------
+        array (n,)
+            V(mu).
+        """
 
     def dev_resids(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Unit deviances times the weights."""
+        """Deviances of the rows.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Response; proportions, if it has trials.
+        mu : array (n,)
+            Means.
+        weights : array (n,)
+            Prior weights, times the numbers of trials.
+
+        Returns
+        -------
+        array (n,)
+            Unit deviances times the weights.
+        """
 
 
 class CustomFamily(Family):
