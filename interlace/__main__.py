@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="interlace", description=interlace.__doc__)
     parser.add_argument("--version", action="version", version=interlace.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("demo", help="fit a linear and a generalised linear mixed model").set_defaults(run=demo)
+    commands.add_parser("demo", help="fit two first models").set_defaults(run=demo)
     parser.parse_args(arguments).run()
 
 
