@@ -345,7 +345,7 @@ def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) ->
 
 def warn_if_not_converged(fitted: BaseFit) -> None:
     """One warning, with the verdict's own words, when the optimum cannot be relied on."""
-    if fitted.optimum.verdict in ("not converged", "not identified"):
+    if not fitted.optimum.converged:
         warn(fitted.optimum.message, ConvergenceWarning)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .api import BACKENDS, one_of, start_of, warn_if_not_converged
 from .design import build
-from .errors import ArgumentError, ArgumentTypeError, FormulaError
+from .errors import ArgumentError, ArgumentTypeError
 from .expressions import caller_names
 from .optimize import OPTIMIZERS
 
@@ -133,6 +133,7 @@ def glmer(
     from .families.observations import observe
     from .fit_glmm import fit_glmm
     from .glmm_result import GLMMResult
+    from .inference.separation import judged_glmm
 
     clock = perf_counter()
     made = resolve(family, link)
@@ -147,14 +148,9 @@ def glmer(
         subset=subset,
         na_action=na_action,
         linear=False,
+        mixed=True,
         context=caller_names(),
     )
-    if not design.terms:
-        raise FormulaError(
-            "a generalised linear mixed model needs a random term: add (1 | g) to the formula or "
-            "give groups='g'; without random effects use glm()",
-            design.formula.text,
-        )
     if nodes > 1:
         from .objective.quadrature import check_nodes
 
@@ -172,6 +168,7 @@ def glmer(
         backend=None if backend == "auto" else backend,
         seconds=seconds,
     )
+    fitted = judged_glmm(fitted)
     warn_if_not_converged(fitted)
     result = GLMMResult(fitted)
     result.call = {

@@ -18,12 +18,15 @@ from .fit import BaseFit
 from .linalg.threads import blas_threads, one_thread
 from .objective.density import FamilyDensity
 from .objective.laplace import LaplaceObjective, Problem
-from .objective.profiled import ProfiledObjective
+from .objective.modes import Point
+from .objective.profiled import JointPoint, ProfiledObjective
 from .optimize import Optimum, minimise
 
 # Eigenvalues of a Hessian below this share of the largest (after scaling to unit diagonal) carry
-# no information: the covariance matrix is that of the other directions.
+# no information.
 INFORMATION_SHARE = 1e-10
+# Component of a unit vector that is rounding.
+NEGLIGIBLE_SHARE = 1e-6
 # Halvings of a start that has means out of range.
 MAX_HALVINGS = 12
 
@@ -305,7 +308,7 @@ def _minimised(
     clock = perf_counter()
     x = _start(objective, *start)
     with blas_threads(objective.modes.dense_columns), one_thread(design.X.size):
-        if optimizer == "bobyqa" and nAGQ > 0:
+        if optimizer == "bobyqa" and isinstance(objective, LaplaceObjective):
             x = _first_stage(objective, x)
         optimum = minimise(objective, optimizer, x)
     seconds["optimise"] = perf_counter() - clock
@@ -394,15 +397,16 @@ def _solution(fit: GLMMFit) -> GLMMSolution:
     H = fit.optimum.curvature
     back = problem.standard.back
     p = back.shape[0]
+    point: Point | JointPoint
     if isinstance(objective, LaplaceObjective):
         point = objective.point(x)
         theta, gamma, zeta = objective.split(x)
-        cov = 2.0 * pseudo_inverse(H)
+        cov = 2.0 * inverse_information(H)
     else:
         joint = objective.point(x)
         point, gamma = joint, joint.gamma
         theta, zeta = x[:k], x[k:]
-        own = 2.0 * pseudo_inverse(H)
+        own = 2.0 * inverse_information(H)
         cov = np.zeros((k + p + zeta.size,) * 2)
         cov[:k, :k], cov[k : k + p, k : k + p] = own[:k, :k], joint.covariance
         cov[:k, k + p :], cov[k + p :, k + p :] = own[:k, k:], own[k:, k:]
@@ -425,19 +429,35 @@ def _solution(fit: GLMMFit) -> GLMMSolution:
         u=u,
         eta=problem.unsorted(point.eta),
         weight=problem.unsorted(point.weight),
-        cov_all=A @ cov @ A.T,
+        cov_all=_transformed(cov, A),
         cov_modes=cov_modes,
     )
 
 
-def pseudo_inverse(H: np.ndarray) -> np.ndarray:
+def _transformed(cov: np.ndarray, A: np.ndarray) -> np.ndarray:
+    """A cov A', with what is not finite kept to the parameters that it reaches."""
+    if np.isfinite(cov).all():
+        return A @ cov @ A.T
+    lost = ~np.isfinite(np.diagonal(cov))
+    out = A @ np.where(lost[:, None] | lost, 0.0, cov) @ A.T
+    reached = (np.abs(A[:, lost]) > 0.0).any(axis=1)
+    out[reached] = out[:, reached] = np.nan
+    out[reached, reached] = np.inf
+    return out
+
+
+def inverse_information(H: np.ndarray) -> np.ndarray:
     """The inverse of a Hessian on the directions that it determines.
 
-    Directions of no or negative curvature (a parameter on a boundary, or at infinity) get none:
-    their variances are those of the other directions alone.
+    A parameter with a share in a direction of no or negative curvature (on a boundary, or at
+    infinity) has an infinite variance and no covariances.
     """
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(H * scale[:, None] * scale)
     keep = values > INFORMATION_SHARE * max(float(values.max(initial=0.0)), 0.0)
     half = vectors[:, keep] / np.sqrt(values[keep])
-    return (half @ half.T) * scale[:, None] * scale
+    out = (half @ half.T) * scale[:, None] * scale
+    lost = np.flatnonzero((np.abs(vectors[:, ~keep]) > NEGLIGIBLE_SHARE).any(axis=1))
+    out[lost] = out[:, lost] = np.nan
+    out[lost, lost] = np.inf
+    return out

@@ -58,6 +58,17 @@ def stirling_rest(x: np.ndarray) -> np.ndarray:
     return total / x
 
 
+def saturated_poisson(y: np.ndarray) -> np.ndarray:
+    """Log-density of counts at a mean equal to them, y log y - y - log-gamma(y + 1)."""
+    from scipy.special import gammaln, xlogy
+
+    small = np.minimum(y, STIRLING_FROM)
+    large = np.maximum(y, STIRLING_FROM)
+    exact = xlogy(small, small) - small - gammaln(small + 1.0)
+    rest = -0.5 * np.log(2.0 * np.pi * large) - stirling_rest(large)
+    return np.where(y < STIRLING_FROM, exact, rest)
+
+
 def digamma_rest(x: np.ndarray) -> np.ndarray:
     """Log x - 1/(2 x) - digamma(x): minus the derivative of `stirling_rest`."""
     y = 1.0 / (x * x)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .link import Link
-from .numeric import exp, poisson_counts, y_log_ratio
+from .numeric import exp, poisson_counts, saturated_poisson, y_log_ratio
 from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
 
 
@@ -45,8 +45,11 @@ class Poisson(PositiveFamily):
     def _in_log_mean(
         self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
     ) -> InLogMean:
-        mu = exp(nu)
-        return InLogMean(y * nu - mu, y - mu, -mu, -mu, mu, mu, 1.0, ())
+        mu, counted = exp(nu), y > 0.0
+        # y log(mu / y) - (mu - y): the large parts of the log-density are in its constant
+        t = np.where(counted, nu - np.log(np.where(counted, y, 1.0)), 0.0)
+        value = np.where(counted, -y * (np.expm1(t) - t), -mu)
+        return InLogMean(value, y - mu, -mu, -mu, mu, mu, 1.0, ())
 
     def constant(
         self,
@@ -55,9 +58,8 @@ class Poisson(PositiveFamily):
         trials: np.ndarray | float = 1.0,
         zeta: Sequence[float] | np.ndarray = (),
     ) -> tuple[np.ndarray, np.ndarray]:
-        from scipy.special import gammaln
-
-        return -weights * gammaln(y + 1.0), np.empty((0, np.size(y)))
+        value = weights * saturated_poisson(np.asarray(y, dtype=float))
+        return value, np.empty((0, np.size(y)))
 
     def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
         return np.array(mu, dtype=float)

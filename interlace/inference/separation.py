@@ -24,6 +24,7 @@ from ..errors import listing
 from ..families.base import Family
 from ..families.observations import COUNTS, Observations
 from ..fit_glm import GLMFit
+from ..fit_glmm import GLMMFit
 from ..rank import independent_columns
 
 #: Links whose predictor is infinite where the probability is 0 and where it is 1.
@@ -42,6 +43,12 @@ INSIDE = 1e-3
 #: Two linear programs for each coefficient say whether it can only rise or only fall; past this
 #: many the direction that was found answers alone.
 MOST_DIRECTIONS = 60
+
+
+#: A mean this near the end of its range is on its way to it ...
+BORDER = 1e-6
+#: ... if a coefficient has a standard error that moves the predictors by this much.
+HUGE = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +217,33 @@ def judged(fit: GLMFit) -> GLMFit:
     if found is None:
         return fit
     return replace(fit, verdict="separated", message=found.message, separated=found)
+
+
+def judged_glmm(fit: GLMMFit) -> GLMMFit:
+    """The fit, with the verdict "separated" where coefficients have no finite estimate.
+
+    The linear program is solved only where the fit gives cause: means at the border of their
+    range, and coefficients whose standard errors are huge on the scale of the predictors.
+
+    Parameters
+    ----------
+    fit : GLMMFit
+
+    Returns
+    -------
+    GLMMFit
+    """
+    if not fit.p or not ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any():
+        return fit
+    sizes = np.sqrt((fit.design.X**2).mean(axis=0))
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt(np.diagonal(fit.cov_beta)) * sizes
+    if np.isfinite(spread).all() and spread.max() < HUGE:
+        return fit
+    found = separation_of(fit.design.X, fit.observations, fit.family, fit.design.x_names)
+    if found is None:
+        return fit
+    return replace(fit, optimum=fit.optimum.judged("separated", found.message))
 
 
 def _direction(A: np.ndarray, sign: np.ndarray) -> np.ndarray:

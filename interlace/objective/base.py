@@ -41,6 +41,8 @@ class Objective(ABC):
     #: Whether ``evaluate(x, 2)`` costs little more than a gradient at every x; otherwise an
     #: optimiser asks for it once and builds its own from gradients.
     curvature_is_cheap: bool = True
+    #: What x holds, for messages.
+    parameters: str = "variance parameters"
 
     @abstractmethod
     def start(self) -> np.ndarray:
@@ -65,6 +67,10 @@ class Objective(ABC):
     @abstractmethod
     def null_directions(self, x: np.ndarray) -> list[str]:
         """What lies on a boundary at x, in words; empty if nothing does."""
+
+    def at_infinity(self, x: np.ndarray) -> list[str]:
+        """Parameters whose best value is not finite, in words with the remedy."""
+        return []
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """The Hessian at x, by central differences of the exact gradient, (n, n)."""

@@ -29,6 +29,8 @@ FAMILIES = {
     "inverse_gaussian": 4,
     "gaussian": 5,
 }
+#: Those whose log-density is written with log y.
+LOGS = (1, 3, 4)
 LINKS = {
     "logit": 0,
     "probit": 1,
@@ -39,6 +41,11 @@ LINKS = {
     "nbcanonical": 7,
 }
 POWER = 6
+# theta of a negative binomial this many times the mean count is a Poisson distribution for all
+# that data can tell: the log-likelihoods differ by less than n times its inverse. Ten thousand
+# times as many and they are the same in double precision.
+NO_OVERDISPERSION = 1e6
+SAME_DENSITY = 1e10
 POWERS = {"identity": 1.0, "inverse": -1.0, "inverse_square": -2.0, "sqrt": 0.5}
 
 
@@ -88,6 +95,8 @@ class ConditionalDensity(ABC):
         Expected and observed information are the same.
     scale_free : bool
         Predictors have no unit (logarithms, quantiles of a distribution).
+    zeta_limit : float
+        zeta beyond it is as good as infinite.
     kernel : Kernel or None
         Set where the compiled kernels know the density and zeta holds at most one number.
     """
@@ -97,6 +106,7 @@ class ConditionalDensity(ABC):
     n_zeta: int
     canonical: bool
     scale_free: bool
+    zeta_limit: float = np.inf
     kernel: Kernel | None
 
     @abstractmethod
@@ -114,6 +124,10 @@ class ConditionalDensity(ABC):
     @abstractmethod
     def start(self, eta: np.ndarray) -> np.ndarray:
         """zeta to begin with at given predictors, (n_zeta,)."""
+
+    def infinite(self, zeta: np.ndarray) -> list[str]:
+        """What it means that zeta is as good as infinite, in words with the remedy; or nothing."""
+        return []
 
     def collapse(self, rows: np.ndarray) -> np.ndarray:
         """Derivatives in the predictors of the rows, (m, n) -> in the parameters, (n_zeta,)."""
@@ -156,6 +170,8 @@ class FamilyDensity(ConditionalDensity):
         self._distinct: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         name, link = family.name, family.link.name
         self.scale_free = link in LINKS
+        if name == "negativebinomial" and self.n_zeta:
+            self.zeta_limit = float(np.log(SAME_DENSITY * max(self.y.mean(), 1.0)))
         self.canonical = (name, link) in (
             ("binomial", "logit"),
             ("poisson", "log"),
@@ -165,14 +181,12 @@ class FamilyDensity(ConditionalDensity):
 
     def _compiled(self) -> Kernel | None:
         family, link = FAMILIES.get(self.family.name), self.family.link
-        code, power = LINKS.get(link.name), 1.0
-        if code is None:
-            power = POWERS.get(link.name, getattr(link, "power", None))
-            code = None if power is None else POWER
-        if family is None or code is None:
+        power = POWERS.get(link.name, getattr(link, "power", None))
+        if family is None or (link.name not in LINKS and power is None):
             return None
-        logs = family in (3, 4)
-        return Kernel(family, code, float(power), np.log(self.y) if logs else _EMPTY)
+        code = LINKS.get(link.name, POWER)
+        logs = np.log(np.where(self.y > 0.0, self.y, 1.0)) if family in LOGS else _EMPTY
+        return Kernel(family, code, 1.0 if power is None else float(power), logs)
 
     def _fixed_parameter(self) -> float:
         value = getattr(self.family, "parameter", None)
@@ -181,6 +195,14 @@ class FamilyDensity(ConditionalDensity):
     def parameter(self, zeta: np.ndarray) -> float:
         """The family's parameter, for the compiled kernels."""
         return float(np.exp(zeta[0])) if self.n_zeta else self._fixed
+
+    def infinite(self, zeta: np.ndarray) -> list[str]:
+        if not (zeta >= self.zeta_limit - np.log(SAME_DENSITY / NO_OVERDISPERSION)).any():
+            return []
+        return [
+            "theta of the negative binomial tends to infinity: the counts vary no more than "
+            "Poisson counts do. Use family='poisson'"
+        ]
 
     def take(self, rows: np.ndarray) -> FamilyDensity:
         """The same density of the rows in another order."""

@@ -105,8 +105,10 @@ def irls(
 
 
 def _feasible(density: ConditionalDensity, X, base, zeta, eta):
-    """Coefficients with every mean in its range: regression of the working response, else a
-    constant predictor, else something between the two."""
+    """Coefficients with every mean in its range.
+
+    Those of a regression of the working response, or as much of them as the range allows.
+    """
     here = density.rows(eta, zeta, True, order=0)
     regression = _solve(X, here.weight, X.T @ (here.weight * (eta - base) + here.score))[0]
     level = np.full(density.n, float(np.median(eta)))
@@ -130,6 +132,8 @@ _INFEASIBLE = (
 
 
 def _solve(X: np.ndarray, w: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not r.size:
+        return r, np.empty((0, 0))
     information = weighted_gram(X, w)
     scale = float(np.trace(information)) / max(len(r), 1)
     A = information

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..covariance import CovarianceModel
+from ..errors import NumericalError
 from ..linalg.standard import intercept_column, standard_columns, standardise
 from ..linalg.weighted import WeightedDesign, root_mean_squares
 from .base import NOT_ASKED, Evaluation, Objective
@@ -174,6 +175,7 @@ class LaplaceObjective(Objective):
     """
 
     curvature_is_cheap = False
+    parameters = "parameters"
 
     def __init__(
         self,
@@ -203,7 +205,8 @@ class LaplaceObjective(Objective):
     def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """theta as the optimiser sees it, coefficients of standardised columns, zeta."""
         k = self.n_theta + self.p
-        return x[: self.n_theta], x[self.n_theta : k], x[k:]
+        zeta = np.minimum(x[k:], self.problem.density.zeta_limit)
+        return x[: self.n_theta], x[self.n_theta : k], zeta
 
     def start(self) -> np.ndarray:
         problem = self.problem
@@ -225,6 +228,9 @@ class LaplaceObjective(Objective):
         theta = self.scale.theta(x[: self.n_theta])
         return self.covariance.null_directions(theta / self.problem.unit)
 
+    def at_infinity(self, x: np.ndarray) -> list[str]:
+        return self.problem.density.infinite(self.split(x)[2])
+
     # -- the criterion ----------------------------------------------------------------------
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
@@ -244,7 +250,14 @@ class LaplaceObjective(Objective):
             return self._last[1]
         theta, gamma, zeta = self.split(x)
         T = self.scale.templates(theta)
-        point = self.modes.find(T, self._fixed(gamma), zeta, self._predicted(x, T), order)
+        eta0 = self._fixed(gamma)
+        try:
+            point = self.modes.find(T, eta0, zeta, self._predicted(x, T), order)
+        except NumericalError:  # the prediction led astray
+            try:
+                point = self.modes.find(T, eta0, zeta, self._u, order)
+            except NumericalError:
+                point = self.modes.find(T, eta0, zeta, np.zeros_like(self._u), order)
         self._last = (x.copy(), point, order)
         self._u = point.u
         return point
@@ -277,7 +290,9 @@ class LaplaceObjective(Objective):
     def _gradient(self, x: np.ndarray, point: Point, slope: np.ndarray) -> np.ndarray:
         entries = self.scale.gradient(point.dT)
         theta, _ = self.scale.pull_back(x[: self.n_theta], entries, NOT_ASKED)
-        return np.concatenate([theta, self.problem.X.T @ point.t, point.dzeta - 2.0 * slope])
+        zeta = point.dzeta - 2.0 * slope
+        zeta[x[self.n_theta + self.p :] >= self.problem.density.zeta_limit] = 0.0
+        return np.concatenate([theta, self.problem.X.T @ point.t, zeta])
 
     # -- curvature --------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from ..linalg.choose import choose
 from ..linalg.factor import Factor
 from ..linalg.kernels import _levels
 from ..linalg.weighted import WeightedDesign
-from .density import ConditionalDensity, RowSums
+from .density import ConditionalDensity, FamilyDensity, RowSums
 
 __all__ = ["LevelModes", "Modes", "PenalisedIRLS", "Point"]
 
@@ -283,7 +283,7 @@ class LevelModes(Modes):
     ----------
     Z : WeightedDesign
         Of one factor, rows sorted by level.
-    design : Design
+    factor : GroupingFactor
         The same rows.
     density : FamilyDensity
     expected : bool
@@ -292,7 +292,9 @@ class LevelModes(Modes):
     dense_columns = 0
     backend = "levels"
 
-    def __init__(self, Z: WeightedDesign, factor, density, expected: bool) -> None:
+    density: FamilyDensity
+
+    def __init__(self, Z: WeightedDesign, factor, density: FamilyDensity, expected: bool) -> None:
         self.Z, self.density, self.expected = Z, density, expected
         codes, ell = factor.codes, Z.n_levels[0]
         self._starts = np.searchsorted(codes, np.arange(ell + 1)).astype(np.int64)
@@ -309,6 +311,7 @@ class LevelModes(Modes):
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         density, ell, k, n = self.density, self._ell, self._k, self.Z.n
         kernel = density.kernel
+        assert kernel is not None
         template = np.ascontiguousarray(T[0] * self.shrink)
         U = np.array(u, dtype=np.float64).reshape(ell, k)
         eta, w, observed, score, t = np.empty((5, n))

@@ -97,14 +97,20 @@ class ProfiledObjective(Objective):
         theta = self.scale.theta(x[: self.n_theta])
         return self.covariance.null_directions(theta / self.problem.unit)
 
+    def at_infinity(self, x: np.ndarray) -> list[str]:
+        return self.problem.density.infinite(x[self.n_theta :])
+
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         point = self.point(x, order)
-        constant, slope = self.problem.density.constant(x[self.n_theta :])
+        density = self.problem.density
+        zeta = np.minimum(x[self.n_theta :], density.zeta_limit)
+        constant, slope = density.constant(zeta)
         value = point.value - 2.0 * constant
         if order == 0:
             return Evaluation(value)
         gradient = point.gradient.copy()
         gradient[self.n_theta :] -= 2.0 * slope
+        gradient[self.n_theta :][x[self.n_theta :] >= density.zeta_limit] = 0.0
         if order == 1:
             return Evaluation(value, gradient)
         return Evaluation(value, gradient, self.hessian(x), True)
@@ -113,7 +119,7 @@ class ProfiledObjective(Objective):
         """The joint mode at x and the derivatives there."""
         problem, modes = self.problem, self.modes
         T = [np.ascontiguousarray(t) for t in self.scale.templates(x[: self.n_theta])]
-        zeta = x[self.n_theta :]
+        zeta = np.minimum(x[self.n_theta :], problem.density.zeta_limit)
         u, gamma, eta, rows = self._joint_mode(T, zeta, max(order, 1))
         self._u, self._gamma = u, gamma
         solve = _JointSolver(self, T, rows)
@@ -178,9 +184,6 @@ class ProfiledObjective(Objective):
             "penalised IRLS for the modes and coefficients together did not converge; use nAGQ=1, "
             "or start elsewhere with theta0="
         )
-
-    def hessian(self, x: np.ndarray) -> np.ndarray:
-        return super().hessian(x)
 
 
 class _JointSolver:

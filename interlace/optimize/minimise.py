@@ -61,6 +61,8 @@ def minimise(
         optimizer=optimizer,
         log=tuple(log),
         _describe=objective.null_directions,
+        _infinite=objective.at_infinity,
+        parameters=objective.parameters,
     )
 
 
@@ -80,6 +82,7 @@ class _Counted(Objective):
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
         self.curvature_is_cheap = objective.curvature_is_cheap
+        self.parameters = objective.parameters
         self.count = 0
 
     def hessian(self, x: np.ndarray) -> np.ndarray:

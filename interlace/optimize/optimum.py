@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,8 +25,8 @@ class Certificate:
     Attributes
     ----------
     verdict : str
-        ``"converged"``, ``"singular"`` (converged on a boundary), ``"not identified"`` or
-        ``"not converged"``.
+        ``"converged"``, ``"singular"`` (converged on a boundary), ``"not identified"``,
+        ``"separated"`` (coefficients without a finite maximum) or ``"not converged"``.
     message : str
         The verdict in words, with what to do if something is wrong.
     decrement : float
@@ -64,6 +64,8 @@ class Optimum:
     optimizer : str
     log : tuple of (ndarray, float)
         Every accepted point and its value.
+    parameters : str
+        What x holds, for messages.
     """
 
     x: np.ndarray
@@ -74,15 +76,29 @@ class Optimum:
     optimizer: str
     log: tuple[tuple[np.ndarray, float], ...] = field(repr=False)
     _describe: Callable[[np.ndarray], list[str]] | None = field(repr=False)
+    _infinite: Callable[[np.ndarray], list[str]] | None = field(default=None, repr=False)
+    parameters: str = "variance parameters"
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "certificate": self.certificate, "_describe": None}
+        return {
+            **self.__dict__,
+            "certificate": self.certificate,
+            "_describe": None,
+            "_infinite": None,
+        }
 
     @cached_property
     def certificate(self) -> Certificate:
         """The judgement."""
         assert self._describe is not None
-        return certify(self, tuple(self._describe(self.x)))
+        infinite = () if self._infinite is None else tuple(self._infinite(self.x))
+        return certify(self, tuple(self._describe(self.x)), infinite)
+
+    def judged(self, verdict: str, message: str) -> Optimum:
+        """The same point with a verdict from elsewhere."""
+        other = replace(self)
+        other.__dict__["certificate"] = replace(self.certificate, verdict=verdict, message=message)
+        return other
 
     @property
     def verdict(self) -> str:
@@ -110,7 +126,9 @@ class Optimum:
         return bool(self.boundary)
 
 
-def certify(optimum: Optimum, boundary: tuple[str, ...]) -> Certificate:
+def certify(
+    optimum: Optimum, boundary: tuple[str, ...], infinite: tuple[str, ...] = ()
+) -> Certificate:
     """Judge a point from its gradient and curvature.
 
     The Newton decrement says how far the criterion is from its minimum in the only units that
@@ -121,6 +139,8 @@ def certify(optimum: Optimum, boundary: tuple[str, ...]) -> Certificate:
     optimum : Optimum
     boundary : tuple of str
         What lies on a boundary there.
+    infinite : tuple of str
+        Parameters whose best value is not finite, in words.
 
     Returns
     -------
@@ -137,7 +157,10 @@ def certify(optimum: Optimum, boundary: tuple[str, ...]) -> Certificate:
     floor = np.maximum(np.abs(eigenvalues), IDENTIFIED_SHARE * top)
     decrement = float(0.5 * np.sum(along[~flat] ** 2 / floor[~flat]))
     norm = float(np.max(np.abs(along) / np.sqrt(floor), initial=0.0, where=~flat))
-    verdict = _verdict(decrement > max(DECREMENT_TOLERANCE, noise) or saddle, flat, boundary)
+    unfinished = decrement > max(DECREMENT_TOLERANCE, noise) or saddle
+    verdict = _verdict(unfinished, flat, boundary)
+    if infinite and not unfinished:
+        verdict = "not identified"
     if verdict == "not converged":
         reason = (
             "stopped at a saddle point of the criterion"
@@ -149,9 +172,11 @@ def certify(optimum: Optimum, boundary: tuple[str, ...]) -> Certificate:
             f"the optimiser {optimum.optimizer!r} {reason}. Try another optimizer= or theta0=, "
             "or remove random-effect terms that the data cannot support"
         )
+    elif infinite:
+        message = "; ".join(infinite)
     elif verdict == "not identified":
         message = (
-            "the criterion is flat in some direction of the variance parameters: the data do "
+            f"the criterion is flat in some direction of the {optimum.parameters}: the data do "
             "not determine them separately. Remove a random-effect term or a column of one"
         )
     elif verdict == "singular":

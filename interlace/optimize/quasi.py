@@ -65,7 +65,10 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
             B, hessians = objective.hessian(x), hessians + 1
             _, promise, _, last, _ = trust_step(here.gradient, B, LARGEST_RADIUS)
             if promise <= LAST_PROMISE or hessians == MAX_HESSIANS:
-                return _finish(objective, x, here, last, B, log)
+                x, here = _polished(objective, x, here, last, log)
+                promise = trust_step(here.gradient, B, LARGEST_RADIUS)[1]
+                if promise <= LAST_PROMISE or hessians == MAX_HESSIANS:
+                    return x, here._replace(curvature=B, exact=True), log
             radius = FIRST_RADIUS
             continue
         there = try_evaluate(objective, x + step, 1)
@@ -85,21 +88,20 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     return x, here._replace(curvature=objective.hessian(x), exact=True), log
 
 
-def _finish(
+def _polished(
     objective: Objective,
     x: np.ndarray,
     here: Evaluation,
     step: np.ndarray,
-    H: np.ndarray,
     log: list[tuple[np.ndarray, float]],
-) -> _Run:
-    """The last Newton step, if it does not raise the criterion."""
+) -> tuple[np.ndarray, Evaluation]:
+    """After the last Newton step, if it does not raise the criterion."""
     final = objective.snap(x + step)
     there = try_evaluate(objective, final, 1)
     if there is None or there.value > here.value + value_noise(here.value):
-        return x, here._replace(curvature=H, exact=True), log
+        return x, here
     log.append((final, there.value))
-    return final, there._replace(curvature=H, exact=True), log
+    return final, there
 
 
 def updated(B: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:

@@ -267,8 +267,13 @@ cdef inline void positive_row(Kind* kind, double eta, double y, double m, double
         n3 = -2.0 * n2 * c
     out.value_z = out.score_z = out.weight_z = 0.0
     if kind.family == POISSON:
+        # y log(mu / y) - (mu - y): the large parts of the log-density are in its constant
         mu = exp(n0)
-        l0 = y * n0 - mu
+        if y > 0.0:
+            c = n0 - log_y
+            l0 = -y * (expm1(c) - c)
+        else:
+            l0 = -mu
         l1, l2, l3 = y - mu, -mu, -mu
         info = info1 = mu
     elif kind.family == NEGATIVE_BINOMIAL:
