@@ -1,0 +1,141 @@
+"""Fixed effects alone: the likelihood's equations, starts, separation, ranges."""
+
+import brute_glmm as glmm
+import numpy as np
+import pytest
+
+from interlace.errors import NumericalError
+from interlace.families import resolve
+from interlace.objective.density import FamilyDensity
+from interlace.objective.irls import irls, weighted_gram
+
+
+def parts(m):
+    o = m.observations
+    density = FamilyDensity(m.family, o.y, o.weights, o.trials)
+    X = m.design.X.copy()
+    # columns of unit size, as the objectives hand them over
+    X[:, 2] = (X[:, 2] - 20.0) / 20.0
+    return density, X, m.design.offset, m.family.start_eta(o.y, o.weights)
+
+
+@pytest.mark.parametrize(("family", "link"), glmm.PAIRS)
+def test_the_score_is_zero_and_the_information_is_that_of_the_weights(family, link):
+    m = glmm.model(family, link)
+    density, X, offset, eta = parts(m)
+    fit = irls(density, X, offset, m.zeta, eta)
+    assert fit.converged and fit.iterations <= 30
+    np.testing.assert_allclose(fit.eta, offset + X @ fit.beta, rtol=1e-12, atol=1e-12)
+    rows = density.rows(fit.eta, m.zeta, True)
+    assert fit.total == pytest.approx(rows.total, rel=1e-12)
+    np.testing.assert_allclose(fit.weight, rows.weight, rtol=1e-12)
+    information = X.T @ (rows.weight[:, None] * X)
+    np.testing.assert_allclose(fit.information, information, rtol=1e-10)
+    score = X.T @ rows.score
+    # in standard errors: the root of the decrement that it stops at, 1e-18 of a total of hundreds
+    assert score @ np.linalg.solve(information, score) <= 1e-16 * max(1.0, abs(fit.total))
+    for direction in np.r_[np.eye(3), -np.eye(3)]:
+        moved = fit.eta + X @ (1e-3 * direction)
+        assert density.rows(moved, m.zeta, True).total < fit.total
+
+
+@pytest.mark.parametrize(("family", "link"), [("binomial", "logit"), ("poisson", "log")])
+def test_an_offset_only_shifts_the_intercept(family, link):
+    m = glmm.model(family, link, plain=True)
+    density, X, _, eta = parts(m)
+    none = irls(density, X, None, m.zeta, eta)
+    for shift in (0.7, -5.0, 1e3, -1e6):
+        fit = irls(density, X, np.full(density.n, shift), m.zeta, eta)
+        assert fit.total == pytest.approx(none.total, rel=1e-9)
+        bar = 1e-8 + 1e-9 * abs(shift)
+        np.testing.assert_allclose(fit.beta, none.beta - [shift, 0.0, 0.0], rtol=0.0, atol=bar)
+
+
+def test_gaussian_identity_is_least_squares_in_one_step():
+    m = glmm.model("gaussian", "identity")
+    density, X, offset, eta = parts(m)
+    fit = irls(density, X, offset, m.zeta, eta)
+    root = np.sqrt(density.weights)
+    beta = np.linalg.lstsq(root[:, None] * X, root * (density.y - offset), rcond=None)[0]
+    np.testing.assert_allclose(fit.beta, beta, rtol=1e-10, atol=1e-12)
+    assert fit.iterations <= 2
+
+
+def test_looser_and_fewer():
+    m = glmm.model("binomial", "probit")
+    density, X, offset, eta = parts(m)
+    full = irls(density, X, offset, m.zeta, eta)
+    loose = irls(density, X, offset, m.zeta, eta, decrement=1e-4)
+    assert loose.converged and loose.iterations < full.iterations
+    assert abs(loose.total - full.total) <= 1e-3 * abs(full.total)
+    once = irls(density, X, offset, m.zeta, eta, max_iterations=1, decrement=0.0)
+    assert not once.converged and once.iterations == 1
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog", "loglog", "cauchit"])
+def test_separated_data_end_with_finite_numbers(link):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=80)
+    y = (x > 0.0) * 1.0
+    density = FamilyDensity(resolve("binomial", link), y, np.ones(80), np.ones(80))
+    X = np.c_[np.ones(80), x]
+    fit = irls(density, X, None, np.empty(0), density.family.start_eta(y, np.ones(80)))
+    assert np.isfinite(fit.beta).all() and np.isfinite(fit.eta).all()
+    assert -1e-3 < fit.total <= 0.0 or link == "cauchit"
+    assert ((fit.eta > density.family.link(0.5)) == (y == 1.0)).mean() > 0.95
+
+
+def test_no_columns():
+    m = glmm.model("poisson", "log")
+    density, _, offset, eta = parts(m)
+    fit = irls(density, np.empty((density.n, 0)), offset, m.zeta, eta)
+    assert fit.beta.shape == (0,) and fit.information.shape == (0, 0) and fit.converged
+    np.testing.assert_allclose(fit.eta, offset)
+
+
+def test_coefficients_that_cannot_be_are_an_error_in_words():
+    density = FamilyDensity(resolve("poisson", "identity"), np.ones(4), np.ones(4), np.ones(4))
+    X = np.array([[1.0], [1.0], [-1.0], [-1.0]])
+    with pytest.raises(NumericalError, match="range of the link"):
+        irls(density, X, None, np.empty(0), np.ones(4))
+    # nothing but an offset, and that is out of range
+    with pytest.raises(NumericalError, match="range of the link"):
+        irls(density, np.empty((4, 0)), -np.ones(4), np.empty(0), np.ones(4))
+
+
+@pytest.mark.parametrize("link", ["identity", "sqrt", "inverse"])
+def test_steps_stay_within_the_range(link):
+    """Rates near zero at one end of a steep covariate."""
+    rng = np.random.default_rng(5)
+    x = np.linspace(0.0, 1.0, 300)
+    made = resolve("poisson", link)
+    y = rng.poisson(0.05 + 6.0 * x).astype(float)
+    density = FamilyDensity(made, y, np.ones(300), np.ones(300))
+    X = np.c_[np.ones(300), x]
+    fit = irls(density, X, None, np.empty(0), made.start_eta(y, np.ones(300)))
+    assert np.isfinite(fit.total) and (fit.eta > 0.0).all()
+
+
+def test_one_huge_offset_is_no_accident():
+    """A row whose weight vanishes, or explodes, wherever the coefficients are."""
+    rng = np.random.default_rng(6)
+    y = rng.integers(0, 2, 50).astype(float)
+    X = np.c_[np.ones(50), rng.normal(size=50)]
+    for link in ("logit", "probit", "cloglog"):
+        density = FamilyDensity(resolve("binomial", link), y, np.ones(50), np.ones(50))
+        start = density.family.start_eta(y, np.ones(50))
+        for size in (-1e6, -1e3, -40.0, 40.0, 1e3, 1e6):
+            offset = np.where(np.arange(50) == 3, size, 0.0)
+            try:
+                fit = irls(density, X, offset, np.empty(0), start)
+            except NumericalError:
+                continue
+            assert np.isfinite(fit.beta).all() and np.isfinite(fit.total)
+
+
+def test_weighted_gram_in_chunks():
+    rng = np.random.default_rng(0)
+    X, w = rng.normal(size=(100, 3)), rng.normal(size=100)
+    truth = X.T @ (w[:, None] * X)
+    for chunk in (1, 7, 100, 1000):
+        np.testing.assert_allclose(weighted_gram(X, w, chunk), truth, rtol=1e-12, atol=1e-12)
