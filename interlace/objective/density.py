@@ -166,7 +166,7 @@ class FamilyDensity(ConditionalDensity):
         self.n_extra = self.n_zeta = len(family.parameters)
         self.kernel = self._compiled()
         self._fixed = self._fixed_parameter()
-        self._constants: tuple[float, np.ndarray] | None = None
+        self._constants: tuple[np.ndarray, float, np.ndarray] | None = None
         self._distinct: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         name, link = family.name, family.link.name
         self.scale_free = link in LINKS
@@ -236,8 +236,8 @@ class FamilyDensity(ConditionalDensity):
         return out[0], out[1]
 
     def constant(self, zeta: np.ndarray) -> tuple[float, np.ndarray]:
-        if not self.n_zeta and self._constants is not None:
-            return self._constants
+        if self._constants is not None and (zeta == self._constants[0]).all():
+            return self._constants[1:]
         # the gamma functions once for each distinct observation
         if self._distinct is None:
             table = np.stack([self.y, self.trials])
@@ -251,7 +251,7 @@ class FamilyDensity(ConditionalDensity):
         y, trials, counts = self._distinct
         value, derivative = self.family.constant(y, trials, trials, zeta)
         out = float(value @ counts), np.reshape(derivative, (self.n_zeta, y.size)) @ counts
-        self._constants = out
+        self._constants = (zeta.copy(), *out)
         return out
 
     def start(self, eta: np.ndarray) -> np.ndarray:

@@ -99,7 +99,7 @@ def laplace(int family, int link, double power, double par, bint expected, int o
     cdef double* A
     cdef double* zt
     cdef double* zs
-    cdef double value, before, lam, s, h, av, length, passes = 0.0
+    cdef double value, product, before, lam, s, h, av, length, passes = 0.0
     cdef int iteration, halving
     kind.family, kind.link, kind.power = family, link, power
     kind.par, kind.log_par = par, log(par) if par > 0.0 else 0.0
@@ -150,7 +150,7 @@ def laplace(int family, int link, double power, double par, bint expected, int o
             iteration = 0
             kind.expected = False
             while True:
-                value = 0.0
+                value, product = 0.0, 1.0
                 for a in range(k):
                     value -= 0.5 * u[a] * u[a]
                     g[a] = -u[a]
@@ -161,13 +161,14 @@ def laplace(int family, int link, double power, double par, bint expected, int o
                     s = eta0[i]
                     for a in range(k):
                         s += R[j * k + a] * u[a]
-                    row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
-                    value += rows[j].value
+                    split_row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
+                    add_value(rows + j, &value, &product)
                     for a in range(k):
                         g[a] += R[j * k + a] * rows[j].score
                         s = R[j * k + a] * rows[j].observed
                         for b in range(a + 1):
                             H[a * k + b] += s * R[j * k + b]
+                value -= log(product)
                 passes += end - begin
                 iteration += 1
                 if not (value >= before - 1e-13 * fabs(before)) and halving < MAX_HALVINGS and iteration > 1:
@@ -234,9 +235,13 @@ def laplace(int family, int link, double power, double par, bint expected, int o
             if not ok:
                 break
             # -- at the mode: H holds the observed information, M its Cholesky factor
+            s = 0.0
             for a in range(k):
                 U[l, a] = u[a]
-                sums[1] += u[a] * u[a]
+                s += u[a] * u[a]
+            sums[0] += value + 0.5 * s
+            sums[1] += s
+            for a in range(k):
                 for b in range(a + 1):
                     H[a * k + b] = M[a * k + b]
             same = not expected or family == POISSON and link == LOG or (
@@ -253,12 +258,11 @@ def laplace(int family, int link, double power, double par, bint expected, int o
                     s += R[j * k + a] * u[a]
                 eta[i] = s
                 if not same:
-                    row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
+                    split_row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
                     for a in range(k):
                         s = R[j * k + a] * rows[j].weight
                         for b in range(a + 1):
                             M[a * k + b] += s * R[j * k + b]
-                sums[0] += rows[j].value
                 score[i] = rows[j].score
                 w[i] = rows[j].weight
                 observed[i] = rows[j].observed

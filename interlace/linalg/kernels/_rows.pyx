@@ -16,15 +16,15 @@ def rows(int family, int link, double power, double par, bint expected,
     cdef Py_ssize_t n = eta.shape[0], i
     cdef bint want_slope = slope.shape[0] > 0, want_extra = extra.shape[1] > 0
     cdef bint logs = log_y.shape[0] > 0
-    cdef double total = 0.0
+    cdef double total = 0.0, product = 1.0
     cdef Kind kind
     cdef Row r
     kind.family, kind.link, kind.power = family, link, power
     kind.par, kind.log_par, kind.expected = par, log(par) if par > 0.0 else 0.0, expected
     with nogil:
         for i in range(n):
-            row(&kind, eta[i], y[i], weights[i], log_y[i] if logs else 0.0, &r)
-            total += r.value
+            split_row(&kind, eta[i], y[i], weights[i], log_y[i] if logs else 0.0, &r)
+            add_value(&r, &total, &product)
             score[i] = r.score
             weight[i] = r.weight
             observed[i] = r.observed
@@ -34,7 +34,7 @@ def rows(int family, int link, double power, double par, bint expected,
                 extra[0, i] = r.value_z
                 extra[1, i] = r.score_z
                 extra[2, i] = r.weight_z
-    return total
+    return total - log(product)
 
 
 def values(int family, int link, double power, double par, const double[::1] eta,

@@ -38,7 +38,8 @@ ctypedef struct Kind:
     int expected      # whether `weight` is the expected information or the observed one
 
 ctypedef struct Row:
-    double value      # part of the log-density that depends on eta
+    double value      # part of the log-density that depends on eta ...
+    double factor     # ... less the logarithm of this, which sums of rows take once for many
     double score      # its derivative in eta
     double weight     # information for the determinant
     double observed   # minus the second derivative
@@ -191,14 +192,17 @@ cdef inline void nothing(Row* out) noexcept nogil:
 
 cdef inline void logit_row(double eta, double y, double m, Row* out) noexcept nogil:
     cdef double e = exp(-fabs(eta)), p, q, k = m * y
-    p = 1.0 / (1.0 + e)
+    out.factor = 1.0 + e
+    p = 1.0 / out.factor
     q = e * p
-    out.value = -m * log1p(e)
     if eta >= 0.0:
-        out.value += (k - m) * eta
+        out.value = (k - m) * eta
     else:
-        out.value += k * eta
+        out.value = k * eta
         p, q = q, p
+    if m != 1.0:
+        out.value -= m * log1p(e)
+        out.factor = 1.0
     out.score = k * q - (m - k) * p
     out.weight = out.observed = m * p * q
     out.slope = out.weight * (q - p)
@@ -383,9 +387,13 @@ cdef inline void gaussian_row(Kind* kind, double eta, double y, double m, Row* o
     out.weight_z = out.weight
 
 
-cdef inline void row(Kind* kind, double eta, double y, double m, double log_y,
-                     Row* out) noexcept nogil:
-    """One observation; ``m`` is its weight (times its trials), ``log_y`` log(y) if y > 0."""
+cdef inline void split_row(Kind* kind, double eta, double y, double m, double log_y,
+                           Row* out) noexcept nogil:
+    """One observation; ``m`` is its weight (times its trials), ``log_y`` log(y) if y > 0.
+
+    The value is ``value - log(factor)``.
+    """
+    out.factor = 1.0
     if kind.family == BINOMIAL and kind.link == LOGIT:
         logit_row(eta, y, m, out)
         return
@@ -397,3 +405,24 @@ cdef inline void row(Kind* kind, double eta, double y, double m, double log_y,
         positive_row(kind, eta, y, m, log_y, out)
     if not fabs(out.value + out.score + out.weight + out.observed + out.slope) < INFINITY:
         nothing(out)
+
+
+cdef inline void row(Kind* kind, double eta, double y, double m, double log_y,
+                     Row* out) noexcept nogil:
+    """One observation, its value in one piece."""
+    split_row(kind, eta, y, m, log_y, out)
+    if out.factor != 1.0:
+        out.value -= log1p(exp(-fabs(eta)))
+
+
+# Products of factors (each from 1 to 2) are kept below it.
+cdef double LARGE = 1e200
+
+
+cdef inline void add_value(Row* one, double* total, double* product) noexcept nogil:
+    """Add a split value; the logarithm is taken when the product is large, and at the end."""
+    total[0] += one.value
+    product[0] *= one.factor
+    if product[0] > LARGE:
+        total[0] -= log(product[0])
+        product[0] = 1.0
