@@ -262,7 +262,8 @@ def isSingular(result: MixedResult, tol: float = SINGULAR_TOLERANCE) -> bool:  #
     ----------
     result : LMMResult or GLMMResult
     tol : float, default 1e-4
-        A diagonal entry of a relative template below it counts as zero (lme4).
+        A diagonal entry of a relative template below it counts as zero (lme4), covariates
+        standardised.
 
     Returns
     -------
@@ -274,7 +275,7 @@ def isSingular(result: MixedResult, tol: float = SINGULAR_TOLERANCE) -> bool:  #
     >>> il.isSingular(il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff2")))
     True
     """
-    return any(result.fit.covariance.singular(result.fit.theta, tol))
+    return any(result.fit.covariance.singular(result.fit.theta_standard, tol))
 
 
 def VarCorr(result: MixedResult, r_names: bool = False):  # noqa: N802

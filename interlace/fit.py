@@ -132,6 +132,15 @@ class BaseFit(ABC):
         return out
 
     @property
+    def theta_standard(self) -> np.ndarray:
+        """theta for standardised covariates, in the unit of the predictors, (n_theta,).
+
+        What is zero is judged on it, so that units of covariates do not matter.
+        """
+        covariance = self.covariance
+        return self.x[: covariance.n_theta] if covariance.identity else self.theta
+
+    @property
     def fitted(self) -> np.ndarray:
         """Fitted means, random effects included, (n,)."""
         return self.fixed_part + self.random_part

@@ -395,6 +395,8 @@ def _solution(fit: GLMMFit) -> GLMMSolution:
     objective, x = fit.objective, fit.x
     problem, scale, k = objective.problem, objective.scale, objective.n_theta
     H = fit.optimum.curvature
+    if objective.at_infinity(x, H):
+        H = _without(H, len(fit.family.parameters))
     back = problem.standard.back
     p = back.shape[0]
     point: Point | JointPoint
@@ -432,6 +434,13 @@ def _solution(fit: GLMMFit) -> GLMMSolution:
         cov_all=_transformed(cov, A),
         cov_modes=cov_modes,
     )
+
+
+def _without(H: np.ndarray, m: int) -> np.ndarray:
+    """H with the last m parameters apart from the others, and without information."""
+    out = H.copy()
+    out[-m:] = out[:, -m:] = 0.0
+    return out
 
 
 def _transformed(cov: np.ndarray, A: np.ndarray) -> np.ndarray:

@@ -289,7 +289,7 @@ class MixedResult(tables.Maketables):
     def boundary_flags(self) -> dict[str, bool]:
         """Random-effect term -> whether its covariance matrix has lost rank."""
         covariance = self.fit.covariance
-        flags = covariance.singular(self.fit.theta)
+        flags = covariance.singular(self.fit.theta_standard)
         return dict(zip(tables.term_labels(covariance), flags, strict=True))
 
     @property

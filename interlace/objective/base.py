@@ -68,7 +68,7 @@ class Objective(ABC):
     def null_directions(self, x: np.ndarray) -> list[str]:
         """What lies on a boundary at x, in words; empty if nothing does."""
 
-    def at_infinity(self, x: np.ndarray) -> list[str]:
+    def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
         """Parameters whose best value is not finite, in words with the remedy."""
         return []
 

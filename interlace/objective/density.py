@@ -41,11 +41,16 @@ LINKS = {
     "nbcanonical": 7,
 }
 POWER = 6
-# theta of a negative binomial this many times the mean count is a Poisson distribution for all
-# that data can tell: the log-likelihoods differ by less than n times its inverse. Ten thousand
-# times as many and they are the same in double precision.
-NO_OVERDISPERSION = 1e6
-SAME_DENSITY = 1e10
+# Logarithms of precisions over what shows in the data. theta of a negative binomial a million
+# times the mean count is infinite for all that data can tell (the log-likelihoods differ by less
+# than n times the inverse), and so it is where log(theta) has a standard error of 30; ten thousand
+# times more and the densities are the same in double precision. A residual standard deviation
+# 3e-7 of the response's is rounding.
+LOG_OVERDISPERSION = float(np.log(1e6))
+LOG_SAME_COUNTS = float(np.log(1e10))
+LOG_EXACT = float(np.log(1e13))
+LOG_LIMIT = float(np.log(1e20))
+NO_INFORMATION = 1e-3
 POWERS = {"identity": 1.0, "inverse": -1.0, "inverse_square": -2.0, "sqrt": 0.5}
 
 
@@ -125,7 +130,7 @@ class ConditionalDensity(ABC):
     def start(self, eta: np.ndarray) -> np.ndarray:
         """zeta to begin with at given predictors, (n_zeta,)."""
 
-    def infinite(self, zeta: np.ndarray) -> list[str]:
+    def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
         """What it means that zeta is as good as infinite, in words with the remedy; or nothing."""
         return []
 
@@ -170,8 +175,11 @@ class FamilyDensity(ConditionalDensity):
         self._distinct: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         name, link = family.name, family.link.name
         self.scale_free = link in LINKS
-        if name == "negativebinomial" and self.n_zeta:
-            self.zeta_limit = float(np.log(SAME_DENSITY * max(self.y.mean(), 1.0)))
+        if self.n_zeta:
+            self._log_unit = float(np.log(self._dispersed()))
+            self.zeta_limit = self._log_unit + (
+                LOG_SAME_COUNTS if name == "negativebinomial" else LOG_LIMIT
+            )
         self.canonical = (name, link) in (
             ("binomial", "logit"),
             ("poisson", "log"),
@@ -196,13 +204,33 @@ class FamilyDensity(ConditionalDensity):
         """The family's parameter, for the compiled kernels."""
         return float(np.exp(zeta[0])) if self.n_zeta else self._fixed
 
-    def infinite(self, zeta: np.ndarray) -> list[str]:
-        if not (zeta >= self.zeta_limit - np.log(SAME_DENSITY / NO_OVERDISPERSION)).any():
+    def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
+        if not self.n_zeta:
+            return []
+        if self.family.name == "negativebinomial":
+            if zeta[0] < self._log_unit or not (
+                information[0] < NO_INFORMATION or zeta[0] > self._log_unit + LOG_OVERDISPERSION
+            ):
+                return []
+            return [
+                "theta of the negative binomial tends to infinity: the counts vary no more than "
+                "Poisson counts do. Use family='poisson'"
+            ]
+        if zeta[0] < self._log_unit + LOG_EXACT:
             return []
         return [
-            "theta of the negative binomial tends to infinity: the counts vary no more than "
-            "Poisson counts do. Use family='poisson'"
+            "the model fits the response exactly: its dispersion tends to zero and the likelihood "
+            "has no maximum. Take fewer effects, without one for each row"
         ]
+
+    def _dispersed(self) -> float:
+        """A value of the parameter with which dispersion shows."""
+        mean = max(float(self.y.mean()), np.finfo(float).tiny)
+        if self.family.name == "negativebinomial":
+            return max(mean, 1.0)
+        if self.family.name == "gaussian":
+            return 1.0 / max(float(self.y.var()), np.finfo(float).tiny)
+        return mean if self.family.name == "inverse_gaussian" else 1.0
 
     def take(self, rows: np.ndarray) -> FamilyDensity:
         """The same density of the rows in another order."""

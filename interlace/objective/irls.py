@@ -86,6 +86,8 @@ def irls(
     total = here.total
     gradient = X.T @ here.score
     step, information = _solve(X, here.weight, gradient)
+    if not np.isfinite(step).all():
+        return IRLS(beta, eta, information, here.weight, total, 0, False)
     for iteration in range(1, max_iterations + 1):
         for _ in range(MAX_HALVINGS):
             there = beta + step
@@ -99,6 +101,8 @@ def irls(
         beta, eta, here, total = there, eta_there, rows, rows.total
         gradient = X.T @ here.score
         step, information = _solve(X, here.weight, gradient)
+        if not np.isfinite(step).all():
+            return IRLS(beta, eta, information, here.weight, total, iteration, False)
         if gradient @ step <= decrement * max(1.0, abs(total)):
             return IRLS(beta, eta, information, here.weight, total, iteration, True)
     return IRLS(beta, eta, information, here.weight, total, max_iterations, False)
@@ -116,7 +120,7 @@ def _feasible(density: ConditionalDensity, X, base, zeta, eta):
     share = 1.0
     for _ in range(MAX_HALVINGS):
         for origin in (np.zeros_like(regression), constant):
-            beta = origin + share * (regression - origin)
+            beta = np.nan_to_num(origin + share * (regression - origin))
             there = base + X @ beta
             rows = density.rows(there, zeta, True, order=0)
             if np.isfinite(rows.total):
@@ -126,8 +130,9 @@ def _feasible(density: ConditionalDensity, X, base, zeta, eta):
 
 
 _INFEASIBLE = (
-    "no coefficients were found for which every mean is within the range of the link; take a link "
-    "whose inverse cannot leave it (log, logit), or rescale the predictors"
+    "no coefficients were found for which every mean is within its range and within the numbers "
+    "of a computer: check offset and predictors for extreme values, or take a link whose inverse "
+    "cannot leave the range (log, logit)"
 )
 
 

@@ -132,12 +132,13 @@ class Problem:
         rows = self.density.rows(self.glm.eta, self.zeta, True, order=0)
         g, cross = self.Z.transposed(rows.score), self.Z.refill(rows.weight)
         out = []
-        for b, k in enumerate(self.Z.widths):
-            own = g[self.Z.offsets[b] : self.Z.offsets[b + 1]].reshape(-1, k)
-            a = np.einsum("ljj->lj", cross.diagonal[b])
-            square = np.maximum((a * a).sum(axis=0), 1e-300)
-            out.append(((own * own - a).sum(axis=0)) / square)
-        return np.clip(np.concatenate(out), *START_VARIANCES)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for b, k in enumerate(self.Z.widths):
+                own = g[self.Z.offsets[b] : self.Z.offsets[b + 1]].reshape(-1, k)
+                a = np.einsum("ljj->lj", cross.diagonal[b])
+                square = np.maximum((a * a).sum(axis=0), 1e-300)
+                out.append(((own * own - a).sum(axis=0)) / square)
+        return np.clip(np.nan_to_num(np.concatenate(out)), *START_VARIANCES)
 
 
 class _Rows:
@@ -225,11 +226,11 @@ class LaplaceObjective(Objective):
         return np.concatenate([self.scale.snap(x[: self.n_theta]), x[self.n_theta :]])
 
     def null_directions(self, x: np.ndarray) -> list[str]:
-        theta = self.scale.theta(x[: self.n_theta])
-        return self.covariance.null_directions(theta / self.problem.unit)
+        return self.scale.null_directions(x[: self.n_theta])
 
-    def at_infinity(self, x: np.ndarray) -> list[str]:
-        return self.problem.density.infinite(self.split(x)[2])
+    def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
+        own = np.diagonal(curvature)[self.n_theta + self.p :]
+        return self.problem.density.infinite(self.split(x)[2], 0.5 * own)
 
     # -- the criterion ----------------------------------------------------------------------
 

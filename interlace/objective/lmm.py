@@ -141,7 +141,7 @@ class LMMObjective(Objective):
         return self.scale.snap(x)
 
     def null_directions(self, x: np.ndarray) -> list[str]:
-        return self.covariance.null_directions(self.theta(x))
+        return self.scale.null_directions(x)
 
     def _templates(self, x: np.ndarray) -> list[np.ndarray]:
         return self.scale.templates(x)

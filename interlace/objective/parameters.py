@@ -77,6 +77,11 @@ class ThetaScale:
             curvature = curvature * scale[:, None] * scale
         return cov.pull_back(self.theta(x), gradient * scale, curvature)
 
+    def null_directions(self, x: np.ndarray) -> list[str]:
+        """What lies on a boundary at x, judged for standardised covariates, in words."""
+        cov = self.covariance
+        return cov.null_directions(x if cov.identity else self.theta(x))
+
     def lower_bounds(self) -> np.ndarray:
         """Lower bounds of x."""
         return self.covariance.lower_bounds() * self.x_scale

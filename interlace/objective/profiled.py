@@ -94,11 +94,11 @@ class ProfiledObjective(Objective):
         return np.concatenate([self.scale.snap(x[: self.n_theta]), x[self.n_theta :]])
 
     def null_directions(self, x: np.ndarray) -> list[str]:
-        theta = self.scale.theta(x[: self.n_theta])
-        return self.covariance.null_directions(theta / self.problem.unit)
+        return self.scale.null_directions(x[: self.n_theta])
 
-    def at_infinity(self, x: np.ndarray) -> list[str]:
-        return self.problem.density.infinite(x[self.n_theta :])
+    def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
+        own = np.diagonal(curvature)[self.n_theta :]
+        return self.problem.density.infinite(x[self.n_theta :], 0.5 * own)
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         point = self.point(x, order)

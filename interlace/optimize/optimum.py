@@ -76,7 +76,9 @@ class Optimum:
     optimizer: str
     log: tuple[tuple[np.ndarray, float], ...] = field(repr=False)
     _describe: Callable[[np.ndarray], list[str]] | None = field(repr=False)
-    _infinite: Callable[[np.ndarray], list[str]] | None = field(default=None, repr=False)
+    _infinite: Callable[[np.ndarray, np.ndarray], list[str]] | None = field(
+        default=None, repr=False
+    )
     parameters: str = "variance parameters"
 
     def __getstate__(self) -> dict:
@@ -91,8 +93,8 @@ class Optimum:
     def certificate(self) -> Certificate:
         """The judgement."""
         assert self._describe is not None
-        infinite = () if self._infinite is None else tuple(self._infinite(self.x))
-        return certify(self, tuple(self._describe(self.x)), infinite)
+        infinite = () if self._infinite is None else self._infinite(self.x, self.curvature)
+        return certify(self, tuple(self._describe(self.x)), tuple(infinite))
 
     def judged(self, verdict: str, message: str) -> Optimum:
         """The same point with a verdict from elsewhere."""
@@ -155,13 +157,16 @@ def certify(
     flat = np.abs(eigenvalues) < IDENTIFIED_SHARE * top
     saddle = bool(np.any(eigenvalues < -np.sqrt(IDENTIFIED_SHARE) * top))
     floor = np.maximum(np.abs(eigenvalues), IDENTIFIED_SHARE * top)
-    decrement = float(0.5 * np.sum(along[~flat] ** 2 / floor[~flat]))
-    norm = float(np.max(np.abs(along) / np.sqrt(floor), initial=0.0, where=~flat))
+    with np.errstate(over="ignore"):
+        decrement = float(0.5 * np.sum(along[~flat] ** 2 / floor[~flat]))
+        norm = float(np.max(np.abs(along) / np.sqrt(floor), initial=0.0, where=~flat))
     unfinished = decrement > max(DECREMENT_TOLERANCE, noise) or saddle
     verdict = _verdict(unfinished, flat, boundary)
-    if infinite and not unfinished:
+    if infinite:
         verdict = "not identified"
-    if verdict == "not converged":
+    if infinite:
+        message = "; ".join(infinite)
+    elif verdict == "not converged":
         reason = (
             "stopped at a saddle point of the criterion"
             if saddle
@@ -172,8 +177,6 @@ def certify(
             f"the optimiser {optimum.optimizer!r} {reason}. Try another optimizer= or theta0=, "
             "or remove random-effect terms that the data cannot support"
         )
-    elif infinite:
-        message = "; ".join(infinite)
     elif verdict == "not identified":
         message = (
             f"the criterion is flat in some direction of the {optimum.parameters}: the data do "

@@ -96,12 +96,12 @@ def _polished(
     log: list[tuple[np.ndarray, float]],
 ) -> tuple[np.ndarray, Evaluation]:
     """After the last Newton step, if it does not raise the criterion."""
-    final = objective.snap(x + step)
-    there = try_evaluate(objective, final, 1)
-    if there is None or there.value > here.value + value_noise(here.value):
-        return x, here
-    log.append((final, there.value))
-    return final, there
+    for final in (objective.snap(x + step), objective.snap(x)):
+        there = try_evaluate(objective, final, 1)
+        if there is not None and there.value <= here.value + value_noise(here.value):
+            log.append((final, there.value))
+            return final, there
+    return x, here
 
 
 def updated(B: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
