@@ -33,6 +33,9 @@ __all__ = ["LevelModes", "Modes", "PenalisedIRLS", "Point"]
 DECREMENTS = (1e-24, 1e-18)
 # A decrement below this that no longer falls is rounding.
 ROUNDING = 1e-16
+# A step of a decrement below this is not asked whether it gains: rounding of eta hides as much in
+# the values of large counts.
+TRUSTED = 1e-9
 MAX_STEPS = 100
 MAX_HALVINGS = 40
 # Effects a grouping factor may have for the compiled loop over its levels.
@@ -202,13 +205,14 @@ class PenalisedIRLS(Modes):
             if definite and (small < DECREMENTS[order] or stalled):
                 return u, eta, rows, scores, g, decrement
             before = small
+            trusted = definite and small < TRUSTED
             for _ in range(MAX_HALVINGS):
                 u_there = u + step
                 eta = Z.times(T, u_there)
                 eta += eta0
                 rows = density.rows(eta, zeta, self.expected, order)
                 there = rows.total - 0.5 * (u_there @ u_there)
-                if there >= value - 1e-13 * abs(value):
+                if there >= value - 1e-13 * abs(value) or (trusted and np.isfinite(there)):
                     break
                 step *= 0.5
             else:

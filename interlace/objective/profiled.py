@@ -18,7 +18,14 @@ from ..errors import NumericalError
 from .base import Evaluation, Objective
 from .irls import weighted_gram
 from .laplace import Problem
-from .modes import MAX_HALVINGS, MAX_STEPS, PenalisedIRLS, times_templates
+from .modes import (
+    MAX_HALVINGS,
+    MAX_STEPS,
+    ROUNDING,
+    TRUSTED,
+    PenalisedIRLS,
+    times_templates,
+)
 from .parameters import ThetaScale
 
 __all__ = ["JointPoint", "ProfiledObjective"]
@@ -161,20 +168,23 @@ class ProfiledObjective(Objective):
             eta = problem.offset + X @ gamma
             rows = density.rows(eta, zeta, modes.expected, order)
         value = rows.total - 0.5 * (u @ u)
+        before = np.inf
         for _ in range(MAX_STEPS):
             g_u = times_templates(Z, T, Z.transposed(rows.score)) - u
             g_gamma = X.T @ rows.score
             definite = modes._factorise(rows, T)
             step, step_gamma = _JointSolver(self, T, rows)(g_u, g_gamma)
-            decrement = float(g_u @ step + g_gamma @ step_gamma)
-            if definite and decrement < DECREMENT * (1.0 + abs(value)):
+            small = float(g_u @ step + g_gamma @ step_gamma) / (1.0 + abs(value))
+            stalled = small < ROUNDING and small > 0.25 * before
+            if definite and (small < DECREMENT or stalled):
                 return u, gamma, eta, rows
+            before, trusted = small, definite and small < TRUSTED
             for _ in range(MAX_HALVINGS):
                 u_there, gamma_there = u + step, gamma + step_gamma
                 eta = problem.offset + X @ gamma_there + Z.times(T, u_there)
                 rows = density.rows(eta, zeta, modes.expected, order)
                 there = rows.total - 0.5 * (u_there @ u_there)
-                if there >= value - 1e-13 * abs(value):
+                if there >= value - 1e-13 * abs(value) or (trusted and np.isfinite(there)):
                     break
                 step, step_gamma = 0.5 * step, 0.5 * step_gamma
             else:
@@ -196,6 +206,9 @@ class _JointSolver:
         self._K = times_templates(problem.Z, T, K)
         self._U = self._solve(self._K)
         complement = weighted_gram(problem.X, rows.observed) - self._K.T @ self._U
+        if not complement.size:
+            self.S = complement
+            return
         factor, info = lapack.dpotrf(complement, lower=0)
         if info:
             self.S = np.linalg.pinv(complement)

@@ -14,6 +14,8 @@ include "density.pxi"
 cdef double DECREMENT = 1e-24
 # ... at which a further step that does not lower it is rounding
 cdef double ROUNDING = 1e-16
+# ... at which a step is not asked whether it gains: rounding of eta hides as much of large counts
+cdef double TRUSTED = 1e-9
 # ... and at which it still serves when the steps are used up
 cdef double LOOSE = 1e-8
 cdef int MAX_STEPS = 100
@@ -83,7 +85,7 @@ def laplace(int family, int link, double power, double par, bint expected, int o
     cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], l, longest = 0
     cdef Py_ssize_t i, j, a, b, c, begin, end
     cdef bint logs = log_y.shape[0] > 0, keep = S_levels.shape[0] > 0
-    cdef bint same, scalar = k == 1 and Z.shape[0] == 0, ok
+    cdef bint same, scalar = k == 1 and Z.shape[0] == 0, ok, gains
     cdef Kind kind
     cdef Row* rows
     cdef double* space
@@ -171,7 +173,9 @@ def laplace(int family, int link, double power, double par, bint expected, int o
                 value -= log(product)
                 passes += end - begin
                 iteration += 1
-                if not (value >= before - 1e-13 * fabs(before)) and halving < MAX_HALVINGS and iteration > 1:
+                gains = value >= before - 1e-13 * fabs(before) or (
+                    lam < TRUSTED * (1.0 + fabs(before)) and value > -INFINITY)
+                if not gains and halving < MAX_HALVINGS and iteration > 1:
                     # back half of the way
                     halving += 1
                     for a in range(k):
@@ -211,7 +215,7 @@ def laplace(int family, int link, double power, double par, bint expected, int o
                     if iteration >= MAX_STEPS:
                         ok = False
                         break
-                    lam = 1.0
+                    lam = INFINITY
                     for a in range(k):
                         step[a] = g[a]
                     solve(M, step, k)
