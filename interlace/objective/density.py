@@ -284,6 +284,7 @@ class FamilyDensity(ConditionalDensity):
 
     def start(self, eta: np.ndarray) -> np.ndarray:
         mu = self.family.mean(eta, np.zeros(self.n_zeta))
-        return np.asarray(
-            self.family.start_zeta(self.y, mu, self.weights, self.trials), dtype=np.float64
-        ).reshape(self.n_zeta)
+        # an extreme offset leaves means of which no moments can be taken
+        with np.errstate(over="ignore", invalid="ignore"):
+            zeta = self.family.start_zeta(self.y, mu, self.weights, self.trials)
+        return np.nan_to_num(np.asarray(zeta, dtype=np.float64)).reshape(self.n_zeta)
