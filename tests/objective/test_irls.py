@@ -96,10 +96,10 @@ def test_no_columns():
 def test_coefficients_that_cannot_be_are_an_error_in_words():
     density = FamilyDensity(resolve("poisson", "identity"), np.ones(4), np.ones(4), np.ones(4))
     X = np.array([[1.0], [1.0], [-1.0], [-1.0]])
-    with pytest.raises(NumericalError, match="range of the link"):
+    with pytest.raises(NumericalError, match="every mean is within its range"):
         irls(density, X, None, np.empty(0), np.ones(4))
     # nothing but an offset, and that is out of range
-    with pytest.raises(NumericalError, match="range of the link"):
+    with pytest.raises(NumericalError, match="every mean is within its range"):
         irls(density, np.empty((4, 0)), -np.ones(4), np.empty(0), np.ones(4))
 
 
