@@ -28,6 +28,8 @@ cdef enum:
 cdef double PROBIT_TAIL = -30.0
 # exp(-t) and t exp(-t) are zero beyond
 cdef double EXP_RANGE = 745.0
+# exp is finite up to here, and products with counts are
+cdef double FINITE_EXP = 700.0
 
 ctypedef struct Kind:
     int family
@@ -142,11 +144,11 @@ cdef inline bint log_probabilities(int link, double power, double eta, Chain* p,
         mirrored(q)
     elif link == CLOGLOG:
         log_exponential_cdf(eta, p)
-        q.d0 = q.d1 = q.d2 = q.d3 = -exp(eta)
+        q.d0 = q.d1 = q.d2 = q.d3 = -exp(eta if eta < FINITE_EXP else FINITE_EXP)
     elif link == LOGLOG:
         log_exponential_cdf(-eta, q)
         mirrored(q)
-        r = exp(-eta)
+        r = exp(-eta if -eta < FINITE_EXP else FINITE_EXP)
         p.d0 = p.d2 = -r
         p.d1 = p.d3 = r
     elif link == CAUCHIT:
