@@ -202,7 +202,7 @@ class FamilyDensity(ConditionalDensity):
 
     def parameter(self, zeta: np.ndarray) -> float:
         """The family's parameter, for the compiled kernels."""
-        return float(np.exp(zeta[0])) if self.n_zeta else self._fixed
+        return float(np.exp(min(zeta[0], LARGEST_ZETA))) if self.n_zeta else self._fixed
 
     def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
         if not self.n_zeta:
@@ -277,7 +277,9 @@ class FamilyDensity(ConditionalDensity):
             counts = np.bincount(place, weights=self.weights / self.trials)
             self._distinct = (distinct[0], distinct[1], counts)
         y, trials, counts = self._distinct
-        value, derivative = self.family.constant(y, trials, trials, zeta)
+        # no number at a zeta whose exponential is none: an optimiser turns back there
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            value, derivative = self.family.constant(y, trials, trials, zeta)
         out = float(value @ counts), np.reshape(derivative, (self.n_zeta, y.size)) @ counts
         self._constants = (zeta.copy(), *out)
         return out

@@ -238,3 +238,25 @@ def test_rows_in_another_order():
         density.rows(eta, np.empty(0), True).score[order],
     )
     assert taken.constant(np.empty(0))[0] == pytest.approx(density.constant(np.empty(0))[0])
+
+
+@pytest.mark.parametrize(("link", "sign"), [("cloglog", 1.0), ("loglog", -1.0)])
+def test_certain_outcomes_beyond_the_range_of_exp(link, sign):
+    """What has happened at eta = 1000 with probability 1 says nothing, and is no accident."""
+    y = np.array([1.0, 1.0]) if sign > 0.0 else np.zeros(2)
+    density = FamilyDensity(resolve("binomial", link), y, np.ones(2), np.ones(2))
+    for expected in (True, False):
+        rows = density.rows(sign * np.array([710.0, 1e6]), np.empty(0), expected)
+        for part in rows[:5]:
+            np.testing.assert_array_equal(part, 0.0)
+
+
+@pytest.mark.parametrize("made", ["negativebinomial", "gamma", "inverse_gaussian", "gaussian"])
+@pytest.mark.parametrize("zeta", [-6000.0, 6000.0])
+def test_a_parameter_beyond_the_doubles_warns_of_nothing(made, zeta):
+    rng = np.random.default_rng(3)
+    y, weights, trials = response(made, 40, rng)
+    density = FamilyDensity(resolve(made, "log"), y, weights, trials)
+    assert density.constant(np.array([zeta]))[1].shape == (1,)
+    rows = density.rows(np.zeros(40), np.array([zeta]), True)
+    assert not any(np.isnan(part).any() for part in rows)
