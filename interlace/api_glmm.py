@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .api import BACKENDS, one_of, start_of, warn_if_not_converged
 from .design import build
-from .errors import ArgumentError, ArgumentTypeError
+from .errors import ArgumentError, ArgumentTypeError, NumericalError
 from .expressions import caller_names
 from .optimize import OPTIMIZERS
 
@@ -99,6 +99,8 @@ def glmer(
         If columns or values do not suit the model or the family.
     ArgumentError
         If another argument does not.
+    NumericalError
+        If no parameters are found for which the model can be computed.
 
     Warns
     -----
@@ -133,7 +135,7 @@ def glmer(
     from .families.observations import observe
     from .fit_glmm import fit_glmm
     from .glmm_result import GLMMResult
-    from .inference.separation import judged_glmm
+    from .inference.separation import judged_glmm, separation_of
 
     clock = perf_counter()
     made = resolve(family, link)
@@ -157,17 +159,21 @@ def glmer(
         check_nodes(nodes, design)
     observations = observe(design, made, varying=True)
     seconds = {"design": perf_counter() - clock}
-    fitted = fit_glmm(
-        design,
-        made,
-        observations,
-        nAGQ=nodes,
-        expected=expected,
-        optimizer=optimizer,
-        theta0=start_of(theta0, design),
-        backend=None if backend == "auto" else backend,
-        seconds=seconds,
-    )
+    try:
+        fitted = fit_glmm(
+            design,
+            made,
+            observations,
+            nAGQ=nodes,
+            expected=expected,
+            optimizer=optimizer,
+            theta0=start_of(theta0, design),
+            backend=None if backend == "auto" else backend,
+            seconds=seconds,
+        )
+    except NumericalError as error:
+        separated = separation_of(design.X, observations, made, design.x_names)
+        raise (error if separated is None else NumericalError(separated.message)) from None
     fitted = judged_glmm(fitted)
     warn_if_not_converged(fitted)
     result = GLMMResult(fitted)

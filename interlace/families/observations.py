@@ -120,6 +120,8 @@ def observe(design: Design, family: Any, *, varying: bool = False) -> Observatio
         found = Observations(design.y, given, ones, given)
         _check_values(design, family.name)
     _check_constant(design, family.name, found, varying)
+    if family.name == "gaussian" and family.link.name == "identity":
+        _check_residual(design)
     return found
 
 
@@ -266,6 +268,17 @@ def _check_constant(design: Design, family: str, found: Observations, varying: b
             f"the response {name!r} is constant ({value:g}) in the {len(y)} row(s) used; there is "
             "nothing to model"
         )
+
+
+def _check_residual(design: Design) -> None:
+    """Refuse an effect for each row beside a residual for each row."""
+    for factor in design.factors:
+        if len(factor.levels) >= len(design.y):
+            raise DataError(
+                f"grouping factor {factor.name!r} has as many levels as there are rows "
+                f"({len(design.y)}): its variance cannot be told from the residual variance. Leave "
+                "the term out"
+            )
 
 
 def _values(values: np.ndarray, mask: np.ndarray) -> str:

@@ -141,6 +141,14 @@ class Problem:
         return np.clip(np.nan_to_num(np.concatenate(out)), *START_VARIANCES)
 
 
+def left_information(curvature: np.ndarray, m: int) -> np.ndarray:
+    """Information on each of the last m parameters that the others leave, (m,)."""
+    k = len(curvature) - m
+    rest, cross = curvature[:k, :k], curvature[:k, k:]
+    taken = np.einsum("im,im->m", cross, np.linalg.lstsq(rest, cross, rcond=None)[0])
+    return 0.5 * (np.diagonal(curvature)[k:] - taken)
+
+
 class _Rows:
     def __init__(self, factors: Sequence) -> None:
         self.factors = factors
@@ -229,8 +237,8 @@ class LaplaceObjective(Objective):
         return self.scale.null_directions(x[: self.n_theta])
 
     def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
-        own = np.diagonal(curvature)[self.n_theta + self.p :]
-        return self.problem.density.infinite(self.split(x)[2], 0.5 * own)
+        own = left_information(curvature, self.problem.density.n_zeta)
+        return self.problem.density.infinite(self.split(x)[2], own)
 
     # -- the criterion ----------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from ..covariance import CovarianceModel
 from ..errors import NumericalError
 from .base import Evaluation, Objective
 from .irls import weighted_gram
-from .laplace import Problem
+from .laplace import Problem, left_information
 from .modes import (
     MAX_HALVINGS,
     MAX_STEPS,
@@ -104,8 +104,8 @@ class ProfiledObjective(Objective):
         return self.scale.null_directions(x[: self.n_theta])
 
     def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
-        own = np.diagonal(curvature)[self.n_theta :]
-        return self.problem.density.infinite(x[self.n_theta :], 0.5 * own)
+        own = left_information(curvature, self.problem.density.n_zeta)
+        return self.problem.density.infinite(x[self.n_theta :], own)
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         point = self.point(x, order)
