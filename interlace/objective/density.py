@@ -40,6 +40,8 @@ LINKS = {
     "log": 5,
     "nbcanonical": 7,
 }
+# exp is finite up to here.
+LARGEST_ZETA = 700.0
 POWER = 6
 # Logarithms of precisions over what shows in the data. theta of a negative binomial a million
 # times the mean count is infinite for all that data can tell (the log-likelihoods differ by less
