@@ -17,8 +17,9 @@ from .families.observations import Observations, observe
 from .fit import BaseFit
 from .linalg.threads import blas_threads, one_thread
 from .objective.density import FamilyDensity
-from .objective.laplace import LaplaceObjective, Problem
+from .objective.laplace import LaplaceObjective
 from .objective.modes import Point
+from .objective.problem import Problem
 from .objective.profiled import JointPoint, ProfiledObjective
 from .optimize import Optimum, minimise
 
@@ -205,22 +206,6 @@ class GLMMFit(BaseFit):
     def cond_cov(self, b: int) -> np.ndarray:
         """Covariances of the modes given theta, beta and zeta, (l_b, k_b, k_b)."""
         return self.solution.cov_modes[b]
-
-    @cached_property
-    def working_design(self) -> Design:
-        """The linear mixed model that penalised IRLS solves at the mode, as a design.
-
-        Its residual variance is 1: weights are those of the determinant, the response is the
-        working one.
-        """
-        design = copy(self.design)
-        rows = self.family.rows(
-            self.eta, self.observations.y, self.observations.weights, self.zeta, True
-        )
-        w = np.maximum(rows.weight, np.finfo(float).tiny ** 0.5)
-        object.__setattr__(design, "weights", w)
-        object.__setattr__(design, "y", self.eta + rows.score / w)
-        return design
 
 
 def make_objective(

@@ -17,7 +17,7 @@ from ..covariance import CovarianceModel
 from ..errors import NumericalError
 from .base import Evaluation, Objective
 from .irls import weighted_gram
-from .laplace import Problem, left_information
+from .laplace import left_information
 from .modes import (
     MAX_HALVINGS,
     MAX_STEPS,
@@ -27,6 +27,7 @@ from .modes import (
     times_templates,
 )
 from .parameters import ThetaScale
+from .problem import Problem
 
 __all__ = ["JointPoint", "ProfiledObjective"]
 

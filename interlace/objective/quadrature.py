@@ -31,8 +31,9 @@ from ..covariance import CovarianceModel
 from ..errors import ArgumentError, NumericalError
 from ..linalg.kernels import _quadrature
 from .density import FamilyDensity
-from .laplace import LaplaceObjective, Problem
+from .laplace import LaplaceObjective
 from .modes import LevelModes, Modes, Point, times_templates
+from .problem import Problem
 
 __all__ = ["QuadratureModes", "QuadratureObjective", "check_nodes", "normal_grid"]
 
@@ -325,7 +326,7 @@ class QuadratureObjective(LaplaceObjective):
     >>> from interlace.design import build
     >>> from interlace.families import Binomial
     >>> from interlace.objective.density import FamilyDensity
-    >>> from interlace.objective.laplace import Problem
+    >>> from interlace.objective.problem import Problem
     >>> from interlace.objective.quadrature import QuadratureObjective
     >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     >>> design = build(formula, il.load_dataset("cbpp"), linear=False)

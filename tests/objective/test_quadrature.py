@@ -1,4 +1,4 @@
-"""Quadrature against Laplace's approximation, brute-force integrals, differences and lme4."""
+"""Quadrature against Laplace, integrals, differences and lme4."""
 
 import tracemalloc
 
@@ -14,7 +14,8 @@ from interlace.errors import ArgumentError
 from interlace.families import resolve
 from interlace.objective.density import ConditionalDensity, FamilyDensity, RowSums
 from interlace.objective.irls import IRLS
-from interlace.objective.laplace import LaplaceObjective, Problem
+from interlace.objective.laplace import LaplaceObjective
+from interlace.objective.problem import Problem
 from interlace.objective.quadrature import QuadratureModes, QuadratureObjective, normal_grid
 from interlace.optimize.quasi import quasi_newton
 

@@ -1,0 +1,145 @@
+"""Where every objective of a generalised model starts: rows, columns, first estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..linalg.standard import intercept_column, standard_columns, standardise
+from ..linalg.weighted import WeightedDesign, root_mean_squares
+from .density import FamilyDensity
+from .irls import IRLS, irls
+
+__all__ = ["Problem"]
+
+_EMPTY = np.empty(0)
+# Variances that the search starts from, whatever the moments say.
+START_VARIANCES = (0.02, 25.0)
+# The first estimates are good enough when the log-likelihood gains less than this share.
+START_DECREMENT = 1e-6
+
+
+class Problem:
+    """What every objective of a generalised model starts from: rows, columns, first estimates.
+
+    Parameters
+    ----------
+    design : Design
+    density : ConditionalDensity
+        Of the rows in the design's order.
+    eta : ndarray, shape (n,)
+        Predictors to begin with, within the range of the link.
+
+    Attributes
+    ----------
+    order : ndarray of int, shape (n,), or None
+        With one grouping factor: rows sorted by level; None if they are or need not be.
+    density : ConditionalDensity
+        Of the rows in that order.
+    X : ndarray, shape (n, p)
+        Standardised columns.
+    offset : ndarray, shape (n,)
+    glm : IRLS
+        Fit without random effects, in the standardised columns.
+    zeta : ndarray, shape (n_zeta,)
+    unit : float
+        Of the predictors: 1 where a link has a scale of its own (logarithms, quantiles), else the
+        residual standard deviation of a row on the scale of the predictors.
+    Z : WeightedDesign
+        Its columns are scaled to a root mean square of ``unit``.
+    """
+
+    def __init__(self, design, density: FamilyDensity, eta: np.ndarray) -> None:
+        self.design = design
+        factors, X, offset = design.factors, design.X, design.offset
+        self.order = _level_order(design)
+        if self.order is not None:
+            factors = [_reordered(factor, self.order) for factor in factors]
+            X = X[self.order]
+            offset = None if offset is None else offset[self.order]
+            eta = eta[self.order]
+            density = density.take(self.order)
+        self.factors, self.density = factors, density
+        # at the mean of the predictors: where they follow the response nothing is dispersed
+        self.zeta = density.start(np.full(density.n, eta.mean()))
+        root = np.sqrt(np.maximum(density.rows(eta, self.zeta, True, order=0).weight, 1e-300))
+        std = standardise(X, intercept_column(design.x_names), root, eta)
+        # a step of 1 in a coefficient moves the predictors by `unit` in (weighted) mean square
+        total = float(root @ root)
+        self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
+        factor = self.unit * np.sqrt(total)
+        self.standard = replace(std, P=std.P * factor, back=std.back * factor)
+        chunks = [columns for _, columns in standard_columns(X, _EMPTY, self.standard)]
+        self.X = np.concatenate(chunks) if chunks else X
+        self.offset = np.zeros(density.n) if offset is None else offset
+        self.glm = self._first_estimates(eta)
+        scale = [root_mean_squares(factor.Z) / self.unit for factor in factors]
+        self.Z = WeightedDesign(_Rows(factors), scale)
+
+    def _first_estimates(self, eta: np.ndarray) -> IRLS:
+        density = self.density
+        for _ in range(3):
+            fit = irls(
+                density, self.X, self.offset, self.zeta, eta, decrement=START_DECREMENT,
+                max_iterations=25,
+            )  # fmt: skip
+            eta = fit.eta
+            if not density.n_zeta:
+                break
+            self.zeta = density.start(eta)
+        return fit
+
+    def beta(self, gamma: np.ndarray) -> np.ndarray:
+        """Coefficients of X from those of the standardised columns."""
+        return self.standard.back @ gamma
+
+    def gamma(self, beta: np.ndarray) -> np.ndarray:
+        """The reverse."""
+        return np.linalg.solve(self.standard.back, beta)
+
+    def unsorted(self, values: np.ndarray) -> np.ndarray:
+        """Row values in the order of the design."""
+        if self.order is None:
+            return values
+        out = np.empty_like(values)
+        out[self.order] = values
+        return out
+
+    def start_variances(self) -> np.ndarray:
+        """Moments of the scores by level at the fit without random effects.
+
+        Without any variance var(g_l) = A_l, with g = Z's and A_l = [Z'WZ]_ll; a variance D adds
+        A_l D A_l.
+        """
+        rows = self.density.rows(self.glm.eta, self.zeta, True, order=0)
+        g, cross = self.Z.transposed(rows.score), self.Z.refill(rows.weight)
+        out = []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for b, k in enumerate(self.Z.widths):
+                own = g[self.Z.offsets[b] : self.Z.offsets[b + 1]].reshape(-1, k)
+                a = np.einsum("ljj->lj", cross.diagonal[b])
+                square = np.maximum((a * a).sum(axis=0), 1e-300)
+                out.append(((own * own - a).sum(axis=0)) / square)
+        return np.clip(np.nan_to_num(np.concatenate(out)), *START_VARIANCES)
+
+
+class _Rows:
+    def __init__(self, factors: Sequence) -> None:
+        self.factors = factors
+
+
+def _level_order(design) -> np.ndarray | None:
+    if len(design.factors) != 1:
+        return None
+    codes = design.factors[0].codes
+    if codes.size < 2 or (codes[1:] >= codes[:-1]).all():
+        return None
+    return np.argsort(codes, kind="stable")
+
+
+def _reordered(factor, order: np.ndarray):
+    Z = factor.Z
+    sole = Z.strides == (0, 0)
+    return type(factor)(factor.name, factor.levels, factor.codes[order], Z if sole else Z[order])
