@@ -1,4 +1,4 @@
-"""Quadrature against Laplace, integrals, differences and lme4."""
+"""Quadrature against integrals, differences and lme4."""
 
 import tracemalloc
 
