@@ -1,9 +1,12 @@
 """Laplace's approximation against dense algebra and differences, for every family and back end."""
 
+from types import SimpleNamespace
+
 import brute
 import brute_glmm as glmm
 import numpy as np
 import pytest
+from scipy.special import ndtr, ndtri, xlogy
 
 from interlace.families import NegativeBinomial
 from interlace.objective.modes import LevelModes, PenalisedIRLS
@@ -229,3 +232,32 @@ def test_a_large_theta_is_poisson():
     x[-1] = 23.0
     assert np.abs(b.evaluate(x, 1).gradient[-1]) <= 1e-6
     assert_gradient(b, glmm.vector(b, m.theta, m.beta, [2.0]))
+
+
+@pytest.mark.parametrize("backend", [None, "superlu"])
+@pytest.mark.parametrize("shape", ["one vector", "crossed"])
+@information
+def test_a_family_of_ones_own(shape, backend, expected):
+    """Derivatives that are taken numerically row by row lead to the same exact gradient."""
+    m = glmm.model("binomial", "probit", shape)
+    built_in = glmm.objective(m, expected, backend)
+    m.family = glmm.resolve(
+        SimpleNamespace(
+            link=ndtri, linkinv=ndtr, mu_eta=lambda e: np.exp(-0.5 * e * e) / np.sqrt(2.0 * np.pi),
+            variance=lambda mu: mu * (1.0 - mu),
+            dev_resids=lambda y, mu, w: -2.0 * w * (xlogy(y, mu) + xlogy(1.0 - y, 1.0 - mu)),
+        )
+    )  # fmt: skip
+    o = glmm.objective(m, expected, backend)
+    assert isinstance(o.modes, PenalisedIRLS)
+    mine, theirs = ([f.evaluate(glmm.point(m, f, kind), 1) for kind in ("inside", "singular")]
+                    for f in (o, built_in))  # fmt: skip
+    # a constant of the response is left out
+    assert mine[0].value - mine[1].value == pytest.approx(
+        theirs[0].value - theirs[1].value, rel=1e-8
+    )
+    # coefficients are those of columns that were standardised at other starts
+    k, bar = o.n_theta, 1e-8 * np.abs(theirs[0].gradient).max()
+    for a, b in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(a.gradient[:k], b.gradient[:k], rtol=0.0, atol=bar)
+    assert_gradient(o, glmm.point(m, o))
