@@ -129,8 +129,12 @@ class ConditionalDensity(ABC):
         """The rest of the log-likelihood and its derivative in zeta, (n_zeta,)."""
 
     @abstractmethod
-    def start(self, eta: np.ndarray) -> np.ndarray:
-        """zeta to begin with at given predictors, (n_zeta,)."""
+    def start(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+        """zeta to begin with at the means of given predictors and zeta, (n_zeta,)."""
+
+    def moved(self, eta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """The predictors that have the same means when zeta changes."""
+        return eta
 
     def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
         """What it means that zeta is as good as infinite, in words with the remedy; or nothing."""
@@ -286,9 +290,14 @@ class FamilyDensity(ConditionalDensity):
         self._constants = (zeta.copy(), *out)
         return out
 
-    def start(self, eta: np.ndarray) -> np.ndarray:
-        mu = self.family.mean(eta, np.zeros(self.n_zeta))
+    def moved(self, eta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        if self.family.link.name != "nbcanonical":
+            return eta
+        return self.family.linear_predictor(self.family.mean(eta, old), new)
+
+    def start(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+        mu = self.family.mean(eta, zeta)
         # an extreme offset leaves means of which no moments can be taken
         with np.errstate(over="ignore", invalid="ignore"):
-            zeta = self.family.start_zeta(self.y, mu, self.weights, self.trials)
-        return np.nan_to_num(np.asarray(zeta, dtype=np.float64)).reshape(self.n_zeta)
+            found = self.family.start_zeta(self.y, mu, self.weights, self.trials)
+        return np.nan_to_num(np.asarray(found, dtype=np.float64)).reshape(self.n_zeta)

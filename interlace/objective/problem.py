@@ -19,6 +19,8 @@ _EMPTY = np.empty(0)
 START_VARIANCES = (0.02, 25.0)
 # The first estimates are good enough when the log-likelihood gains less than this share.
 START_DECREMENT = 1e-6
+# ... and the logarithm of a precision has settled to this.
+SETTLED = 0.1
 
 
 class Problem:
@@ -63,7 +65,9 @@ class Problem:
             density = density.take(self.order)
         self.factors, self.density = factors, density
         # at the mean of the predictors: where they follow the response nothing is dispersed
-        self.zeta = density.start(np.full(density.n, eta.mean()))
+        zeta = np.zeros(density.n_zeta)
+        self.zeta = density.start(np.full(density.n, eta.mean()), zeta)
+        eta = density.moved(eta, zeta, self.zeta)
         root = np.sqrt(np.maximum(density.rows(eta, self.zeta, True, order=0).weight, 1e-300))
         std = standardise(X, intercept_column(design.x_names), root, eta)
         # a step of 1 in a coefficient moves the predictors by `unit` in (weighted) mean square
@@ -80,15 +84,17 @@ class Problem:
 
     def _first_estimates(self, eta: np.ndarray) -> IRLS:
         density = self.density
-        for _ in range(3):
+        for last in (False, False, True):
             fit = irls(
                 density, self.X, self.offset, self.zeta, eta, decrement=START_DECREMENT,
                 max_iterations=25,
             )  # fmt: skip
-            eta = fit.eta
-            if not density.n_zeta:
+            if last or not density.n_zeta:
                 break
-            self.zeta = density.start(eta)
+            zeta = density.start(fit.eta, self.zeta)
+            if np.abs(zeta - self.zeta).max() < SETTLED:
+                break
+            eta, self.zeta = density.moved(fit.eta, self.zeta, zeta), zeta
         return fit
 
     def beta(self, gamma: np.ndarray) -> np.ndarray:

@@ -380,7 +380,7 @@ class Halves(ConditionalDensity):
         value, slope = self.family.constant(self.y, self.weights, 1.0, self._mixed(zeta))
         return float(value.sum()), np.array([slope[0, ~self.odd].sum(), slope[0, self.odd].sum()])
 
-    def start(self, eta):
+    def start(self, eta, _):
         return np.array([1.0, 1.5])
 
 
