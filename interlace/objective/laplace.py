@@ -26,6 +26,8 @@ __all__ = ["LaplaceObjective"]
 # (h^2 / n) and rounding (1e-11 / h) are both far below 1e-6.
 HESSIAN_STEP = 1e-3
 ZETA_STEP = 3e-4
+# Rows times displaced points that are held at once.
+BATCH_ENTRIES = 2_000_000
 # Less information than this (of a parameter in units of the predictors) does not lengthen a step.
 LEAST_INFORMATION = 1e-2
 
@@ -166,11 +168,15 @@ class LaplaceObjective(Objective):
         return point.u + point.solve(r)
 
     def _gradient(self, x: np.ndarray, point: Point, slope: np.ndarray) -> np.ndarray:
-        entries = self.scale.gradient(point.dT)
+        fixed = self.problem.X.T @ point.t
+        return self._assembled(x, point.dT, fixed, point.dzeta - 2.0 * slope)
+
+    def _assembled(self, x: np.ndarray, dT, fixed: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+        """The gradient from its parts; zeta's is zero beyond its limit."""
+        entries = self.scale.gradient(dT)
         theta, _ = self.scale.pull_back(x[: self.n_theta], entries, NOT_ASKED)
-        zeta = point.dzeta - 2.0 * slope
-        zeta[x[self.n_theta + self.p :] >= self.problem.density.zeta_limit] = 0.0
-        return np.concatenate([theta, self.problem.X.T @ point.t, zeta])
+        inside = x[self.n_theta + self.p :] < self.problem.density.zeta_limit
+        return np.concatenate([theta, fixed, zeta * inside])
 
     # -- curvature --------------------------------------------------------------------------
 
@@ -250,23 +256,37 @@ class LaplaceObjective(Objective):
         theta = self.split(x)[0]
         T = self.scale.templates(theta)
         steps = self._steps(self._working_curvature(x, point))
-        H = np.empty((x.size, x.size))
         tangents = self._tangents(x, point, T)
-        for i in range(x.size):
-            sides = []
-            for sign in (1.0, -1.0):
-                there = x.copy()
-                there[i] += sign * steps[i]
-                moved, gamma, dzeta = self.split(there)
-                u = point.u + sign * steps[i] * tangents[:, i]
-                near = self.modes.find(
-                    self.scale.templates(moved), self._fixed(gamma), dzeta, u, 1, frozen=True
-                )
-                slope = self.problem.density.constant(dzeta)[1]
-                sides.append(self._gradient(there, near, slope))
-            H[i] = (sides[0] - sides[1]) / (2.0 * steps[i])
+        moves = np.concatenate([np.diag(steps), -np.diag(steps)])
+        batch = max(BATCH_ENTRIES // self.problem.Z.n, 1)
+        slopes = np.concatenate(
+            [
+                self._displaced_gradients(x, point.u, tangents, moves[i : i + batch])
+                for i in range(0, len(moves), batch)
+            ]
+        )
+        up, down = np.split(slopes, 2)
+        H = (up - down) / (2.0 * steps[:, None])
         self._last = None
         return 0.5 * (H + H.T)
+
+    def _displaced_gradients(
+        self, x: np.ndarray, u: np.ndarray, tangents: np.ndarray, moves: np.ndarray
+    ) -> np.ndarray:
+        """Gradients at x + moves, (m, n_parameters), with the modes along their tangents."""
+        parts = [self.split(x + move) for move in moves]
+        eta0 = np.stack([self._fixed(gamma) for _, gamma, _ in parts])
+        zeta = np.stack([zeta for *_, zeta in parts])
+        T = [self.scale.templates(theta) for theta, *_ in parts]
+        t, dT, dzeta = self.modes.displaced(T, eta0, zeta, u + moves @ tangents.T)
+        fixed = t @ self.problem.X
+        constant = self.problem.density.constant
+        return np.stack(
+            [
+                self._assembled(x + moves[i], dT[i], fixed[i], dzeta[i] - 2.0 * constant(z)[1])
+                for i, z in enumerate(zeta)
+            ]
+        )
 
     def _steps(self, B: np.ndarray) -> np.ndarray:
         """A small share of each parameter's standard error, with the others fixed."""

@@ -40,6 +40,7 @@ MAX_STEPS = 100
 MAX_HALVINGS = 40
 # Effects a grouping factor may have for the compiled loop over its levels.
 MAX_WIDTH = 16
+_NO_LEVELS = np.empty((0, 1, 1))
 
 
 @dataclass(eq=False)
@@ -117,6 +118,21 @@ class Modes(ABC):
         NumericalError
             If there is no mode within reach.
         """
+
+    def displaced(
+        self,
+        T: Sequence[Sequence[np.ndarray]],
+        eta0: np.ndarray,
+        zeta: np.ndarray,
+        u: np.ndarray,
+    ) -> tuple[np.ndarray, list[list[np.ndarray]], np.ndarray]:
+        """t (m, n), dT and dzeta (m, n_zeta) at m parameter vectors with given modes.
+
+        ``eta0`` (m, n), ``zeta`` (m, n_zeta), ``u`` (m, q).
+        """
+        points = [self.find(*one, 1, frozen=True) for one in zip(T, eta0, zeta, u, strict=True)]
+        t = np.stack([point.t for point in points])
+        return t, [point.dT for point in points], np.stack([point.dzeta for point in points])
 
     @abstractmethod
     def inverse_blocks(self, b: int) -> np.ndarray:
@@ -333,6 +349,23 @@ class LevelModes(Modes):
             [dT * self.shrink],
             sums[3:4] if density.n_zeta else np.empty(0), self._solver(),
         )  # fmt: skip
+
+    def displaced(self, T, eta0, zeta, u):
+        density, ell, k, n, m = self.density, self._ell, self._k, self.Z.n, len(eta0)
+        kernel = density.kernel
+        assert kernel is not None
+        templates = np.stack([one[0] for one in T]) * self.shrink
+        par = np.array([density.parameter(one) for one in zeta])
+        t, dT, sums = np.empty((m, n)), np.empty((m, k, k)), np.empty((m, 5))
+        failed = _levels.displaced(
+            kernel.family, kernel.link, kernel.power, par, self.expected, self._starts,
+            self._columns, templates, eta0, density.y, density.weights, kernel.log_y,
+            np.array(u).reshape(m, ell, k), np.empty((4, n)), t, dT, sums, _NO_LEVELS,
+        )  # fmt: skip
+        if failed >= 0 or not np.isfinite(sums).all():
+            raise _no_mode()
+        dT *= self.shrink
+        return t, [[one] for one in dT], sums[:, 3 : 3 + density.n_zeta]
 
     def _solver(self) -> Callable[[np.ndarray], np.ndarray]:
         H, ell, k = self._H, self._ell, self._k

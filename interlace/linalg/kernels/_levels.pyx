@@ -62,13 +62,13 @@ cdef inline void invert(double* L, double* S, Py_ssize_t k) noexcept nogil:
         solve(L, S + b * k, k)
 
 
-def laplace(int family, int link, double power, double par, bint expected, int order,
-            bint frozen,
-            const int64_t[::1] starts, const double[:, ::1] Z, const double[:, ::1] T,
-            const double[::1] eta0, const double[::1] y, const double[::1] weights,
-            const double[::1] log_y, double[:, ::1] U, double[::1] eta, double[::1] w,
-            double[::1] observed, double[::1] score, double[::1] t, double[:, ::1] dT,
-            double[::1] sums, double[:, :, ::1] S_levels, double[:, :, ::1] H_levels):
+cpdef double laplace(
+        int family, int link, double power, double par, bint expected, int order, bint frozen,
+        const int64_t[::1] starts, const double[:, ::1] Z, const double[:, ::1] T,
+        const double[::1] eta0, const double[::1] y, const double[::1] weights,
+        const double[::1] log_y, double[:, ::1] U, double[::1] eta, double[::1] w,
+        double[::1] observed, double[::1] score, double[::1] t, double[:, ::1] dT,
+        double[::1] sums, double[:, :, ::1] S_levels, double[:, :, ::1] H_levels) except -0.5:
     """Modes of all levels; the deviance's parts; with ``order`` 1 what its gradient needs.
 
     Rows ``starts[l]:starts[l + 1]`` are those of level l. ``U`` (levels, k) holds the start and
@@ -357,3 +357,23 @@ def laplace(int family, int link, double power, double par, bint expected, int o
     if not ok:
         return -1 - l
     return passes
+
+
+def displaced(
+        int family, int link, double power, const double[::1] par, bint expected,
+        const int64_t[::1] starts, const double[:, ::1] Z, const double[:, :, ::1] T,
+        const double[:, ::1] eta0, const double[::1] y, const double[::1] weights,
+        const double[::1] log_y, double[:, :, ::1] U, double[:, ::1] rows, double[:, ::1] t,
+        double[:, :, ::1] dT, double[:, ::1] sums, double[:, :, ::1] nothing):
+    """`laplace` with frozen modes at several parameters, one after the other.
+
+    What differs between them has a leading axis. ``rows`` (4, n) is space to write on,
+    ``nothing`` has no levels.
+    """
+    cdef Py_ssize_t d
+    for d in range(par.shape[0]):
+        if laplace(family, link, power, par[d], expected, 1, True, starts, Z, T[d], eta0[d], y,
+                   weights, log_y, U[d], rows[0], rows[1], rows[2], rows[3], t[d], dT[d], sums[d],
+                   nothing, nothing) < 0.0:
+            return d
+    return -1
