@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from .fit import Fit
 from .predict import joint_variance, rows_of, selection
 
 if TYPE_CHECKING:
+    from .fit_glm import GLMFit
     from .inference.kinds import AnyFit, GeneralisedFit, MixedFit
 
 # Gradients are shown as a power of ten that bounds them: below this one it says no more.
@@ -104,12 +105,12 @@ def weight_array(fit: AnyFit, type: str = "prior") -> np.ndarray:
     return (fit.observations.weights if type == "prior" else fit.working_weights).copy()
 
 
-def hat_values(fit: MixedFit) -> np.ndarray:
+def hat_values(fit: AnyFit) -> np.ndarray:
     """Diagonal of the matrix that maps y to the fitted values, given theta, (n,).
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : Fit, GLMMFit or GLMFit
 
     Returns
     -------
@@ -118,22 +119,25 @@ def hat_values(fit: MixedFit) -> np.ndarray:
         weighted least squares problem at the modes; lme4, which warns, multiplies by prior
         weights there instead of the working ones.
     """
+    if not fit.T:
+        return cast("GLMFit", fit).hat
     # Var(x'beta_hat + z'(b_hat - b)) / s^2 is the diagonal of [X Z] (normal equations)^{-1}
     # [X Z]': with the weight of the row, its leverage.
-    everything = selection(fit, True)
-    variance = joint_variance(fit, rows_of(fit, None, everything, "error"), everything)
+    mixed = cast("MixedFit", fit)
+    everything = selection(mixed, True)
+    variance = joint_variance(mixed, rows_of(fit, None, everything, "error"), everything)
     if not isinstance(fit, Fit):
         return variance * fit.working_weights
     leverage = variance / fit.sigma**2
     return leverage if fit.design.weights is None else leverage * fit.design.weights
 
 
-def cooks_distance(fit: MixedFit, hat: np.ndarray | None = None) -> np.ndarray:
-    """Cook's distance of each row as in lme4: theta held fixed, (n,).
+def cooks_distance(fit: AnyFit, hat: np.ndarray | None = None) -> np.ndarray:
+    """Cook's distance of each row as in R: theta held fixed, (n,).
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : Fit, GLMMFit or GLMFit
     hat : ndarray, shape (n,), optional
         Hat values if made already.
 

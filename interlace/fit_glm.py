@@ -88,6 +88,7 @@ class GLMFit:
     # Named as on the fits of mixed models, so that what reads a fit need not ask which kind it is.
     method = "ML"
     is_reml = False
+    re_scale = 1.0
     optimizer = "irls"
     backend = "cholesky"
 

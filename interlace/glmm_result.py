@@ -8,9 +8,10 @@ import pandas as pd
 from . import tables
 from .fit_glmm import GLMMFit, refit_glmm
 from .mixed_result import MixedResult
+from .model_result import GeneralisedResult
 
 
-class GLMMResult(MixedResult):
+class GLMMResult(GeneralisedResult, MixedResult):
     """A fitted generalised linear mixed model.
 
     Everything is computed when asked for; ``fit`` is the record it is computed from.
@@ -35,17 +36,7 @@ class GLMMResult(MixedResult):
 
     fit: GLMMFit
     _anova_type = "II"
-    _residual_type = "deviance"
     _refit = staticmethod(refit_glmm)
-
-    # -- inference -------------------------------------------------------------------------------
-
-    @property
-    def fe_zvalues(self) -> pd.Series:
-        """Coefficients over standard errors, (p,): normal under the hypothesis of zero."""
-        return self.fe_tvalues
-
-    zvalues = fe_zvalues
 
     def vcov(self, correlation: bool = False, full: bool = False) -> pd.DataFrame:
         """Covariance matrix of the estimates, from the exact Hessian over all parameters.
@@ -74,51 +65,14 @@ class GLMMResult(MixedResult):
             return super().vcov(correlation)
         return tables.named_matrix(self.fit.cov_all, self.fit.parameter_names, correlation)
 
-    # -- the distribution ------------------------------------------------------------------------
-
-    @property
-    def family(self) -> str:
-        """Name of the family; the object itself is ``fit.family``."""
-        return self.fit.family.name
-
-    @property
-    def link(self) -> str:
-        """Name of the link; the object itself is ``fit.family.link``."""
-        return self.fit.family.link.name
-
     @property
     def nAGQ(self) -> int:
         """Quadrature nodes for each random effect: 1 is Laplace's approximation."""
         return self.fit.nAGQ
 
     @property
-    def dispersion(self) -> float:
-        """phi in Var(y) = phi V(mu) / weights: 1 for binomial, Poisson and negative binomial."""
-        return self.fit.dispersion
-
-    @property
-    def scale(self) -> float:
-        """The dispersion, under statsmodels' name."""
-        return self.fit.dispersion
-
-    @property
-    def sigma(self) -> float:
-        """The root of the dispersion: sigma of a Gaussian, coefficient of variation of a Gamma."""
-        return self.fit.sigma
-
-    @property
-    def disp_params(self) -> pd.Series:
-        """Estimated parameters of the family, (m,), all of them precisions.
-
-        ``theta`` of the negative binomial, ``shape`` of Gamma, ``lambda`` of the inverse Gaussian
-        and ``precision`` (1 / sigma^2) of the Gaussian family.
-        """
-        return pd.Series(np.exp(self.fit.zeta), list(self.fit.family.parameters), name="estimate")
-
-    @property
     def disp_bse(self) -> pd.Series:
         """Standard errors of the logarithms of ``disp_params``, (m,)."""
-        m = len(self.fit.zeta)
-        variance = np.diagonal(self.fit.cov_all)[-m:] if m else np.zeros(0)
-        names = list(self.fit.family.parameters)
-        return pd.Series(np.sqrt(variance), names, name="std_error")
+        variances = np.diagonal(self.fit.cov_all)
+        first = len(variances) - len(self.fit.zeta)
+        return self._by_parameter(np.sqrt(variances[first:]), "std_error")

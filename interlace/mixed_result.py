@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
 from . import tables
-from .errors import ArgumentError, ArgumentTypeError
-from .inference import wald
+from .model_result import ModelResult
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from .predict import Prediction
 
 
-class MixedResult(tables.Maketables):
+class MixedResult(ModelResult):
     """A fitted mixed model, linear or generalised.
 
     Everything is computed when asked for; ``fit`` is the record it is computed from.
@@ -31,138 +29,11 @@ class MixedResult(tables.Maketables):
         The frozen record.
     """
 
-    #: Arguments of the call that made the fit, data included; not kept in a pickle.
-    call: dict[str, Any] | None = None
-    #: What ``anova()`` and ``residuals()`` give without being told: R's defaults.
+    fit: MixedFit
+    #: What ``anova()`` gives without being told: R's default.
     _anova_type = "III"
-    _residual_type = "response"
     #: Fits the same model to another response.
     _refit: Callable[[Any, np.ndarray], Any]
-
-    def __init__(self, fit: MixedFit) -> None:
-        self.fit = fit
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"fit": self.fit}
-
-    def __copy__(self) -> Self:
-        other = type(self)(self.fit)
-        other.call = self.call
-        return other
-
-    # -- fixed effects ---------------------------------------------------------------------------
-
-    def _series(self, values: Any, name: str) -> pd.Series:
-        return pd.Series(np.array(values), index=list(self.fit.design.x_names), name=name)
-
-    @cached_property
-    def _table(self) -> pd.DataFrame:
-        return wald.t_table(self.fit)
-
-    @property
-    def fe_params(self) -> pd.Series:
-        """Fixed-effects coefficients, (p,)."""
-        return self._series(self.fit.beta, "estimate")
-
-    @property
-    def fe_bse(self) -> pd.Series:
-        """Standard errors of the coefficients, (p,): roots of the diagonal of ``vcov()``."""
-        return self._series(np.sqrt(np.diagonal(self.fit.cov_beta)), "std_error")
-
-    @property
-    def fe_tvalues(self) -> pd.Series:
-        """Coefficients over standard errors, (p,)."""
-        return self._table["statistic"].copy()
-
-    @property
-    def fe_pvalues(self) -> pd.Series:
-        """Two-sided p-values, (p,), from the distribution that ``summary()`` names."""
-        return self._table["p_value"].copy()
-
-    @property
-    def fe_conf_int(self) -> pd.DataFrame:
-        """95 % intervals of the coefficients: columns ``lower, upper``."""
-        return self.conf_int()
-
-    @property
-    def fe_cov(self) -> pd.DataFrame:
-        """Covariance matrix of the coefficients, (p, p)."""
-        return self.vcov()
-
-    params = fe_params
-    bse = fe_bse
-    tvalues = fe_tvalues
-    pvalues = fe_pvalues
-
-    def vcov(self, correlation: bool = False) -> pd.DataFrame:
-        """Covariance matrix of the coefficients.
-
-        Parameters
-        ----------
-        correlation : bool, default False
-            Correlations instead.
-
-        Returns
-        -------
-        DataFrame, shape (p, p)
-        """
-        return tables.named_matrix(self.fit.cov_beta, self.fit.design.x_names, correlation)
-
-    def cov_params(self) -> pd.DataFrame:
-        """Covariance matrix of the coefficients, under statsmodels' name."""
-        return self.vcov()
-
-    def conf_int(
-        self, level: float = 0.95, *, alpha: float | None = None, df_method: str | None = None
-    ) -> pd.DataFrame:
-        """Wald intervals of the coefficients.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-        alpha : float, optional
-            One minus the level, as statsmodels asks for it.
-        df_method : {"satterthwaite", "residual", "normal"}, optional
-            Degrees of freedom of the t quantile; ``"normal"`` is R's ``method = "Wald"``.
-            Default: Satterthwaite's for linear models, normal for others.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``lower, upper``.
-
-        Examples
-        --------
-        >>> import interlace as il
-        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
-        >>> m.conf_int().loc["Days"].round(3).tolist()
-        [7.206, 13.729]
-        """
-        level = level if alpha is None else 1.0 - alpha
-        same = df_method is None
-        table = self._table if same else wald.t_table(self.fit, df_method=df_method)
-        table = wald.add_intervals(table, level)
-        return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
-
-    def confint(self, method: str = "Wald", level: float = 0.95) -> pd.DataFrame:
-        """Intervals under R's name: normal quantiles, as ``confint(m, method = "Wald")``.
-
-        Parameters
-        ----------
-        method : {"Wald", "wald"}
-        level : float, default 0.95
-
-        Returns
-        -------
-        DataFrame
-            Columns ``lower, upper``.
-        """
-        if not isinstance(method, str) or method.lower() != "wald":
-            raise ArgumentError(
-                f"method={method!r} is not known; use 'Wald', or conf_int() for intervals with "
-                "Satterthwaite's degrees of freedom"
-            )
-        return self.conf_int(level, df_method="normal")
 
     # -- random effects and variances ------------------------------------------------------------
 
@@ -230,21 +101,6 @@ class MixedResult(tables.Maketables):
     # -- the fit ---------------------------------------------------------------------------------
 
     @property
-    def llf(self) -> float:
-        """Log-likelihood; the restricted one for a REML fit, as lme4's ``logLik``."""
-        return float(self.fit.llf)
-
-    @property
-    def aic(self) -> float:
-        """AIC; of the REML criterion for a REML fit, as in lme4."""
-        return tables.aic(self.fit)
-
-    @property
-    def bic(self) -> float:
-        """BIC with log(nobs); of the REML criterion for a REML fit, as in lme4."""
-        return tables.bic(self.fit)
-
-    @property
     def deviance(self) -> float:
         """lme4's ``deviance()``.
 
@@ -254,21 +110,11 @@ class MixedResult(tables.Maketables):
         return tables.deviance(self.fit)
 
     @property
-    def nobs(self) -> int:
-        """Rows used."""
-        return self.fit.n
-
-    @property
     def ngroups(self) -> dict[str, int]:
         """Grouping factor -> number of levels."""
         return {f.name: len(f.levels) for f in self.fit.design.factors}
 
-    @property
-    def nparams(self) -> int:
-        """Estimated parameters: coefficients, theta and those of the distribution."""
-        return self.fit.n_parameters
-
-    df_model = nparams
+    df_model = ModelResult.nparams
 
     @property
     def df_resid(self) -> int:
@@ -299,85 +145,7 @@ class MixedResult(tables.Maketables):
 
         return diagnostics.convergence(self.fit)
 
-    @property
-    def method(self) -> str:
-        """``"REML"`` or ``"ML"``."""
-        return self.fit.method
-
-    @property
-    def formula(self) -> str:
-        """The formula, random terms included."""
-        return self.fit.design.formula.text
-
     # -- values ----------------------------------------------------------------------------------
-
-    def _by_row(self, values: np.ndarray, name: str) -> pd.Series:
-        return self.fit.design.pad(values).rename(name)
-
-    @property
-    def fittedvalues(self) -> pd.Series:
-        """Fitted values with the random effects, on the scale of the response, (n,)."""
-        return self._by_row(self.fit.fitted, "fitted")
-
-    @property
-    def linear_predictor(self) -> pd.Series:
-        """X beta + offset + Z b, (n,)."""
-        return self._by_row(self.fit.fixed_part + self.fit.random_part, "linear_predictor")
-
-    @property
-    def resid(self) -> pd.Series:
-        """Residuals of R's default type, (n,): response for linear models, deviance for others."""
-        return self.residuals()
-
-    def residuals(self, type: str | None = None, scaled: bool = False) -> pd.Series:
-        """Residuals.
-
-        Parameters
-        ----------
-        type : {"response", "pearson", "deviance", "working"}, optional
-            See :func:`interlace.diagnostics.residual_array`. Default, as in lme4: response for
-            linear models, deviance for others.
-        scaled : bool, default False
-            Divide by the root of the dispersion, sigma in a linear model.
-
-        Returns
-        -------
-        Series, shape (n,)
-        """
-        from . import diagnostics
-
-        kind = self._residual_type if type is None else type
-        return self._by_row(diagnostics.residual_array(self.fit, kind, scaled), "resid")
-
-    def weights(self, type: str = "prior") -> pd.Series:
-        """Weights of the rows, as R's ``weights(m, type)``.
-
-        Parameters
-        ----------
-        type : {"prior", "working"}, default "prior"
-            The ``weights=`` of the fit, times the trials of a binomial response; or the weights
-            of the least-squares problem that the modes solve, which are the same for a linear
-            model.
-
-        Returns
-        -------
-        Series, shape (n,)
-        """
-        from . import diagnostics
-
-        return self._by_row(diagnostics.weight_array(self.fit, type), "weights")
-
-    def hatvalues(self) -> pd.Series:
-        """Leverage of each row given theta; its sum is the effective number of parameters."""
-        from . import diagnostics
-
-        return self._by_row(diagnostics.hat_values(self.fit), "hat")
-
-    def cooks_distance(self) -> pd.Series:
-        """Cook's distance of each row, theta held fixed, as lme4's ``cooks.distance``."""
-        from . import diagnostics
-
-        return self._by_row(diagnostics.cooks_distance(self.fit), "cooksd")
 
     def predict(
         self,
@@ -516,7 +284,8 @@ class MixedResult(tables.Maketables):
         Parameters
         ----------
         *others : LMMResult, GLMMResult or GLMResult
-            Models of the same response; without any, the terms of this model are tested.
+            Models of the same response, in any order; without any, the terms of this model are
+            tested.
         type : {"III", "II", "I"} or {3, 2, 1}, optional
             Default: III for linear models, as lmerTest; II for others, as car's ``Anova``.
         refit : bool, default True
@@ -535,63 +304,7 @@ class MixedResult(tables.Maketables):
             from .inference.anova import anova_table
 
             return anova_table(self.fit, self._anova_type if type is None else type)
-        for other in others:
-            if not hasattr(getattr(other, "fit", None), "llf"):
-                raise ArgumentTypeError(f"anova compares fitted models, got {other!r}")
-        from .inference.lrt import likelihood_ratio
-
-        return likelihood_ratio([m.fit for m in (self, *others)], names, refit)
-
-    def t_test(
-        self, hypothesis: Any, level: float = 0.95, df_method: str | None = None
-    ) -> pd.DataFrame:
-        """t test of each row of a linear hypothesis; z test with infinite degrees of freedom.
-
-        Parameters
-        ----------
-        hypothesis : str, sequence of str, dict or array
-            ``"Days"``, ``"Days = 10"``, ``["a", "b - c = 1"]``, ``{"Days": 10}`` or a matrix of
-            contrasts (r, p).
-        level : float, default 0.95
-        df_method : {"satterthwaite", "residual", "normal"}, optional
-            Default: Satterthwaite's for linear models, normal for others.
-
-        Returns
-        -------
-        DataFrame
-            ``estimate, std_error, df, statistic, p_value, conf_low, conf_high``.
-        """
-        return wald.t_test(self.fit, hypothesis, level, df_method)
-
-    def wald_test(self, hypothesis: Any, test: str | None = None) -> wald.WaldTest:
-        """Joint test of a linear hypothesis.
-
-        Parameters
-        ----------
-        hypothesis : str, sequence of str, dict or array
-            As for ``t_test``.
-        test : {"F", "Chisq"}, optional
-            Default: F for linear models, chi-squared for others.
-
-        Returns
-        -------
-        WaldTest
-        """
-        return wald.wald_test(self.fit, hypothesis, test)
-
-    def f_test(self, hypothesis: Any) -> wald.WaldTest:
-        """Joint F test of a linear hypothesis, under statsmodels' name.
-
-        Parameters
-        ----------
-        hypothesis : str, sequence of str, dict or array
-            As for ``t_test``.
-
-        Returns
-        -------
-        WaldTest
-        """
-        return self.wald_test(hypothesis, "F")
+        return self._compared(others, names, refit)
 
     # -- tables and text -------------------------------------------------------------------------
 
@@ -682,9 +395,6 @@ class MixedResult(tables.Maketables):
         from . import show
 
         return show.short(self.fit)
-
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
 
     def to_dict(self) -> dict[str, Any]:
         """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""

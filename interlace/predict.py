@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,7 @@ from .errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from .fit import Fit
 from .inference.distributions import t_quantile
 from .inference.modes import factor_at_optimum
-from .inference.satterthwaite import satterthwaite
-from .inference.wald import check_level
+from .inference.wald import check_level, degrees_of_freedom
 from .tables import column_names
 
 if TYPE_CHECKING:
@@ -133,12 +132,12 @@ class Prediction:
 # -- which random effects ---------------------------------------------------------------------
 
 
-def selection(fit: MixedFit, include_re: Any) -> list[np.ndarray]:
+def selection(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
     """Which random effects enter, one boolean mask (k_b,) per grouping factor.
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : Fit, GLMMFit or GLMFit
     include_re : bool, None, str or sequence of str
         All, none, or those named: a grouping factor (``"Subject"``), or terms in lme4's way
         (``"(1 | Subject)"``; ``"~ (1 | a) + (1 | b)"`` as R's ``re.form``).
@@ -163,7 +162,7 @@ def selection(fit: MixedFit, include_re: Any) -> list[np.ndarray]:
             f"'(1 | Subject)'; got {include_re!r}"
         )
     for text in texts:
-        for factor, columns in _selected(fit, text.strip()):
+        for factor, columns in _selected(cast("MixedFit", fit), text.strip()):
             masks[factor][columns] = True
     return masks
 
@@ -294,7 +293,7 @@ def _where_valid(
 
 
 def predict(
-    fit: MixedFit,
+    fit: AnyFit,
     newdata: Any = None,
     type: str = "response",
     include_re: Any = True,
@@ -306,7 +305,7 @@ def predict(
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : Fit, GLMMFit or GLMFit
     newdata : data frame, optional
         Default: the rows of the fit.
     type : {"response", "link"}
@@ -346,7 +345,7 @@ def predict(
 
 
 def get_prediction(
-    fit: MixedFit,
+    fit: AnyFit,
     newdata: Any = None,
     include_re: Any = True,
     new_levels: str = "error",
@@ -357,7 +356,7 @@ def get_prediction(
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : Fit, GLMMFit or GLMFit
     newdata, include_re, new_levels, offset
         As for :func:`predict`.
     new_level_variance : bool, default False
@@ -366,8 +365,9 @@ def get_prediction(
     Returns
     -------
     Prediction
-        Intervals use Satterthwaite's degrees of freedom for population means
-        (``include_re=False``) of linear models and the normal distribution otherwise.
+        Intervals of population means (``include_re=False``) use the degrees of freedom of the
+        coefficients' tests: Satterthwaite's for linear models, residual ones for a generalised
+        linear model with an estimated dispersion. All others use the normal distribution.
 
     Notes
     -----
@@ -391,15 +391,13 @@ def get_prediction(
     return Prediction(eta, se, df, rows.index, obs_se=np.sqrt(variance + noise))
 
 
-def _variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _variance(fit: AnyFit, rows: Rows, masks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Variance of the linear predictor's estimate and degrees of freedom, (r,) each."""
-    df = np.full(len(rows.index), np.inf)
     if any(mask.any() for mask in masks):
-        return joint_variance(fit, rows, masks), df
-    if isinstance(fit, Fit):
-        with np.errstate(invalid="ignore"):  # rows of zeros have no variance
-            df = satterthwaite(fit, rows.X)
-        df = np.where(np.isnan(df), np.inf, df)
+        return joint_variance(cast("MixedFit", fit), rows, masks), np.full(len(rows.index), np.inf)
+    with np.errstate(invalid="ignore"):  # rows of zeros have no variance
+        df = degrees_of_freedom(fit, rows.X)
+    df = np.where(np.isnan(df), np.inf, df)
     return np.einsum("ri,ij,rj->r", rows.X, fit.cov_beta, rows.X), df
 
 
@@ -514,7 +512,7 @@ def _quadratic(
     return out[inverse.ravel()]
 
 
-def _unseen_variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
+def _unseen_variance(fit: AnyFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
     """s^2 z'TT'z of the rows whose level is new."""
     out = np.zeros(len(rows.index))
     for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True):

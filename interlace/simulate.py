@@ -11,17 +11,17 @@ from .errors import ArgumentError, ArgumentTypeError, InterlaceWarning, listing,
 from .fit import Fit
 
 if TYPE_CHECKING:
-    from .inference.kinds import MixedFit
+    from .inference.kinds import AnyFit, MixedFit
 
 
 def simulate(
-    fit: MixedFit, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
+    fit: AnyFit, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
 ) -> pd.DataFrame:
     """Draw responses from the fitted model.
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : Fit, GLMMFit or GLMFit
     nsim : int, default 1
         Number of draws.
     seed : int or numpy Generator, optional
@@ -50,13 +50,13 @@ def simulate(
 
 
 def simulate_array(
-    fit: MixedFit, nsim: int, rng: np.random.Generator, use_u: bool = False
+    fit: AnyFit, nsim: int, rng: np.random.Generator, use_u: bool = False
 ) -> np.ndarray:
     """The draws alone.
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : Fit, GLMMFit or GLMFit
     nsim : int
     rng : numpy Generator
     use_u : bool, default False
@@ -89,9 +89,7 @@ def simulate_array(
     return np.where(valid, np.array(draws), np.nan).T
 
 
-def _add_effects(
-    fit: MixedFit, rng: np.random.Generator, out: np.ndarray, use_u: bool
-) -> np.ndarray:
+def _add_effects(fit: AnyFit, rng: np.random.Generator, out: np.ndarray, use_u: bool) -> np.ndarray:
     """Each row of out, (nsim, n), plus Z b for the modes or for b drawn anew."""
     if use_u:
         return out + fit.random_part

@@ -29,7 +29,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         ["inference", "predict", "simulate", "diagnostics", "tables", "show", "plots"], 7
     ),
-    **dict.fromkeys(["mixed_result", "result", "glm_result", "glmm_result"], 8),
+    **dict.fromkeys(["model_result", "mixed_result", "result", "glm_result", "glmm_result"], 8),
     **dict.fromkeys(["api", "api_glm", "api_glmm", "interop"], 9),
     **dict.fromkeys(["__init__", "__main__"], 10),
 }

@@ -328,8 +328,9 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
     hypothesis : str, sequence, mapping or array
         See :func:`parse_hypothesis`.
     test : {"F", "Chisq"}, optional
-        F, with Satterthwaite's degrees of freedom for linear models and infinite ones for others;
-        or the chi-squared test. Default: F for linear models, chi-squared for others.
+        F, with the degrees of freedom of the t tests (:func:`default_df_method`), infinite where
+        these are z tests; or the chi-squared test. Default: F for linear models, chi-squared for
+        others.
 
     Returns
     -------
@@ -340,8 +341,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
     ArgumentError
         If the test is not known or the rows contradict each other.
     """
-    linear = isinstance(fit, Fit)
-    test = ("F" if linear else "Chisq") if test is None else test
+    test = ("F" if isinstance(fit, Fit) else "Chisq") if test is None else test
     if test not in TESTS:
         raise ArgumentError(f"test={test!r} is not known; use 'F' or 'Chisq'")
     L, rhs, labels = parse_hypothesis(fit, hypothesis)
@@ -354,7 +354,10 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
         p = float(chi2_pvalue(value, rank))
         return WaldTest(value, rank, np.inf, p, "chi2", tuple(labels))
     F = value / rank
-    den_df = satterthwaite_f(fit, L)[2] if isinstance(fit, Fit) else np.inf
+    if isinstance(fit, Fit):
+        den_df = satterthwaite_f(fit, L)[2]
+    else:  # the same for every hypothesis
+        den_df = float(degrees_of_freedom(fit, L)[0])
     return WaldTest(F, rank, den_df, f_pvalue(F, rank, den_df), "F", tuple(labels))
 
 

@@ -10,7 +10,7 @@ import pytest
 from generalised import CBPP, EPIL, GAMMA, TICKS, fitted
 
 import interlace
-from interlace.errors import ArgumentError, NumericalError
+from interlace.errors import ArgumentError, ArgumentTypeError, NumericalError
 from interlace.inference.anova import _information_root
 
 # lme4 takes its Hessian from second differences of the deviance with steps of 1e-4, which leaves
@@ -39,6 +39,43 @@ def test_a_model_without_random_effects_can_be_compared() -> None:
         table = m.anova(fixed)
         assert table["Df"].tolist() == [4, 5]
         assert table["Chisq"].iloc[1] == pytest.approx(2.0 * (m.llf - fixed.llf), rel=1e-12)
+
+
+def test_models_are_compared_in_any_order() -> None:
+    cbpp = interlace.load_dataset("cbpp")
+    fixed = interlace.glm("cbind(incidence, size - incidence) ~ period", cbpp, family="binomial")
+    none = interlace.glm("cbind(incidence, size - incidence) ~ 1", cbpp, family="binomial")
+    m = fitted(*CBPP)
+    table = interlace.anova(m, fixed)
+    assert table["Pr(>Chisq)"].iloc[1] < 1e-3
+    for options in ({}, {"test": "LRT"}, {"refit": False}):
+        assert interlace.anova(fixed, m, **options).equals(table)
+    assert interlace.anova(none, fixed, m).equals(interlace.anova(m, none, fixed))
+    assert interlace.anova(fixed, m, names=["b", "a"]).index.tolist() == ["b", "a"]
+    with pytest.raises(ArgumentError, match="test='F' is for glms alone"):
+        interlace.anova(fixed, m, test="F")
+    with pytest.raises(ArgumentTypeError, match="anova compares fitted models, got 3"):
+        fixed.anova(m, 3)
+
+
+def test_a_linear_model_and_its_mixed_one_in_any_order() -> None:
+    sleep = interlace.load_dataset("sleepstudy")
+    flat = interlace.glm("Reaction ~ Days", sleep, family="gaussian")
+    mixed = interlace.lmer("Reaction ~ Days + (1 | Subject)", sleep)
+    table = interlace.anova(flat, mixed)
+    assert table.equals(interlace.anova(mixed, flat))
+    # lme4: anova(lmer(...), lm(...)), refitting by maximum likelihood.
+    assert table["Df"].tolist() == [3, 4]
+    assert table["Chisq"].iloc[1] == pytest.approx(106.214413351, abs=1e-6)
+
+
+def test_F_of_an_estimated_dispersion_has_residual_degrees_of_freedom() -> None:
+    sleep = interlace.load_dataset("sleepstudy")
+    m = interlace.glm("Reaction ~ Days", sleep, family="gamma")
+    F = m.f_test("Days")
+    assert (F.df_num, F.df_denom) == (1, 178.0)
+    assert F.statistic == pytest.approx(m.tvalues["Days"] ** 2, rel=1e-12)
+    assert F.pvalue == pytest.approx(m.pvalues["Days"], rel=1e-9)
 
 
 def test_likelihoods_that_cannot_be_compared() -> None:

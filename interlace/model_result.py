@@ -1,0 +1,418 @@
+"""What the results of all models share: names users expect, over functions of a fit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from . import tables
+from .errors import ArgumentError, ArgumentTypeError
+from .inference import wald
+
+# What no fit needs is imported by the method that does: a fresh process starts sooner.
+if TYPE_CHECKING:
+    from . import show
+    from .inference.kinds import AnyFit, GeneralisedFit
+
+
+class ModelResult(tables.Maketables, ABC):
+    """A fitted model with coefficients, whatever else it has.
+
+    Everything is computed when asked for; ``fit`` is the record it is computed from.
+
+    Parameters
+    ----------
+    fit : Fit, GLMMFit or GLMFit
+        The frozen record.
+    """
+
+    fit: AnyFit
+    #: Arguments of the call that made the fit, data included; not kept in a pickle.
+    call: dict[str, Any] | None = None
+    #: What ``residuals()`` gives without being told: R's default.
+    _residual_type = "response"
+
+    def __init__(self, fit: Any) -> None:
+        self.fit = fit
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"fit": self.fit}
+
+    def __copy__(self) -> Self:
+        other = type(self)(self.fit)
+        other.call = self.call
+        return other
+
+    # -- coefficients ----------------------------------------------------------------------------
+
+    def _series(self, values: Any, name: str) -> pd.Series:
+        return pd.Series(np.array(values), index=list(self.fit.design.x_names), name=name)
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        return wald.t_table(self.fit)
+
+    @property
+    def fe_params(self) -> pd.Series:
+        """Coefficients, the fixed effects of a mixed model, (p,)."""
+        return self._series(self.fit.beta, "estimate")
+
+    @property
+    def fe_bse(self) -> pd.Series:
+        """Standard errors of the coefficients, (p,): roots of the diagonal of ``vcov()``."""
+        return self._series(np.sqrt(np.diagonal(self.fit.cov_beta)), "std_error")
+
+    @property
+    def fe_tvalues(self) -> pd.Series:
+        """Coefficients over standard errors, (p,)."""
+        return self._table["statistic"].copy()
+
+    @property
+    def fe_pvalues(self) -> pd.Series:
+        """Two-sided p-values, (p,), from the distribution that ``summary()`` names."""
+        return self._table["p_value"].copy()
+
+    @property
+    def fe_conf_int(self) -> pd.DataFrame:
+        """95 % intervals of the coefficients: columns ``lower, upper``."""
+        return self.conf_int()
+
+    @property
+    def fe_cov(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, (p, p)."""
+        return self.vcov()
+
+    params = fe_params
+    bse = fe_bse
+    tvalues = fe_tvalues
+    pvalues = fe_pvalues
+
+    def vcov(self, correlation: bool = False) -> pd.DataFrame:
+        """Covariance matrix of the coefficients.
+
+        Parameters
+        ----------
+        correlation : bool, default False
+            Correlations instead.
+
+        Returns
+        -------
+        DataFrame, shape (p, p)
+        """
+        return tables.named_matrix(self.fit.cov_beta, self.fit.design.x_names, correlation)
+
+    def cov_params(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, under statsmodels' name."""
+        return self.vcov()
+
+    def conf_int(
+        self, level: float = 0.95, *, alpha: float | None = None, df_method: str | None = None
+    ) -> pd.DataFrame:
+        """Wald intervals of the coefficients.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+        alpha : float, optional
+            One minus the level, as statsmodels asks for it.
+        df_method : {"satterthwaite", "residual", "normal"}, optional
+            Degrees of freedom of the t quantile; ``"normal"`` is R's ``method = "Wald"``.
+            Default, as for the p-values: Satterthwaite's for linear mixed models, residual ones
+            for a generalised linear model with an estimated dispersion, normal for others.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.conf_int().loc["Days"].round(3).tolist()
+        [7.206, 13.729]
+        """
+        level = level if alpha is None else 1.0 - alpha
+        same = df_method is None
+        table = self._table if same else wald.t_table(self.fit, df_method=df_method)
+        table = wald.add_intervals(table, level)
+        return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
+
+    def confint(self, method: str = "Wald", level: float = 0.95) -> pd.DataFrame:
+        """Intervals under R's name: normal quantiles, as ``confint(m, method = "Wald")``.
+
+        Parameters
+        ----------
+        method : {"Wald", "wald"}
+        level : float, default 0.95
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+        """
+        if not isinstance(method, str) or method.lower() != "wald":
+            raise ArgumentError(
+                f"method={method!r} is not known; use 'Wald', or conf_int() for intervals with "
+                "degrees of freedom"
+            )
+        return self.conf_int(level, df_method="normal")
+
+    # -- the fit ---------------------------------------------------------------------------------
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood; the restricted one for a REML fit, as lme4's ``logLik``."""
+        return float(self.fit.llf)
+
+    @property
+    def aic(self) -> float:
+        """AIC; of the REML criterion for a REML fit, as in lme4."""
+        return tables.aic(self.fit)
+
+    @property
+    def bic(self) -> float:
+        """BIC with log(nobs); of the REML criterion for a REML fit, as in lme4."""
+        return tables.bic(self.fit)
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self.fit.n
+
+    @property
+    def nparams(self) -> int:
+        """Estimated parameters, coefficients, theta and the family's: R's df of logLik."""
+        return self.fit.n_parameters
+
+    @property
+    def method(self) -> str:
+        """``"REML"`` or ``"ML"``."""
+        return self.fit.method
+
+    @property
+    def formula(self) -> str:
+        """The formula, with its random terms."""
+        return self.fit.design.formula.text
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def _by_row(self, values: np.ndarray, name: str) -> pd.Series:
+        return self.fit.design.pad(values).rename(name)
+
+    @property
+    def fittedvalues(self) -> pd.Series:
+        """Fitted values, with the random effects, on the scale of the response, (n,)."""
+        return self._by_row(self.fit.fitted, "fitted")
+
+    @property
+    def linear_predictor(self) -> pd.Series:
+        """X beta + offset, and Z b of a mixed model, (n,)."""
+        return self._by_row(self.fit.fixed_part + self.fit.random_part, "linear_predictor")
+
+    @property
+    def resid(self) -> pd.Series:
+        """Residuals of R's default type, as ``residuals()``, (n,)."""
+        return self.residuals()
+
+    def residuals(self, type: str | None = None, scaled: bool = False) -> pd.Series:
+        """Residuals.
+
+        Parameters
+        ----------
+        type : {"response", "pearson", "deviance", "working"}, optional
+            See :func:`interlace.diagnostics.residual_array`. Default, as in R: response for
+            linear models, deviance for others.
+        scaled : bool, default False
+            Divide by the root of the dispersion, sigma in a linear model.
+
+        Returns
+        -------
+        Series, shape (n,)
+
+        Raises
+        ------
+        ArgumentError
+            If the type is not known.
+        """
+        from . import diagnostics
+
+        kind = self._residual_type if type is None else type
+        return self._by_row(diagnostics.residual_array(self.fit, kind, scaled), "resid")
+
+    def weights(self, type: str = "prior") -> pd.Series:
+        """Weights of the rows, as R's ``weights(m, type)``.
+
+        Parameters
+        ----------
+        type : {"prior", "working"}, default "prior"
+            The ``weights=`` of the fit, times the trials of a binomial response; or the weights
+            of the least-squares problem that the fit solves, which are the same for a linear
+            model.
+
+        Returns
+        -------
+        Series, shape (n,)
+        """
+        from . import diagnostics
+
+        return self._by_row(diagnostics.weight_array(self.fit, type), "weights")
+
+    def hatvalues(self) -> pd.Series:
+        """Leverage of each row, given theta; its sum is the effective number of parameters."""
+        from . import diagnostics
+
+        return self._by_row(diagnostics.hat_values(self.fit), "hat")
+
+    def cooks_distance(self) -> pd.Series:
+        """Cook's distance of each row as R's ``cooks.distance``, theta held fixed, (n,)."""
+        from . import diagnostics
+
+        return self._by_row(diagnostics.cooks_distance(self.fit), "cooksd")
+
+    # -- tests -----------------------------------------------------------------------------------
+
+    def _compared(
+        self, others: Sequence[Any], names: Sequence[str] | None, refit: bool
+    ) -> pd.DataFrame:
+        """Likelihood-ratio tests against fitted models of whatever kind."""
+        for other in others:
+            if not isinstance(other, ModelResult):
+                raise ArgumentTypeError(f"anova compares fitted models, got {other!r}")
+        from .inference.lrt import likelihood_ratio
+
+        return likelihood_ratio([m.fit for m in (self, *others)], names, refit)
+
+    def t_test(
+        self, hypothesis: Any, level: float = 0.95, df_method: str | None = None
+    ) -> pd.DataFrame:
+        """t test of each row of a linear hypothesis; z test with infinite degrees of freedom.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            ``"Days"``, ``"Days = 10"``, ``["a", "b - c = 1"]``, ``{"Days": 10}`` or a matrix of
+            contrasts (r, p).
+        level : float, default 0.95
+        df_method : {"satterthwaite", "residual", "normal"}, optional
+            Default: as for ``conf_int``.
+
+        Returns
+        -------
+        DataFrame
+            ``estimate, std_error, df, statistic, p_value, conf_low, conf_high``.
+        """
+        return wald.t_test(self.fit, hypothesis, level, df_method)
+
+    def wald_test(self, hypothesis: Any, test: str | None = None) -> wald.WaldTest:
+        """Joint test of a linear hypothesis.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            As for ``t_test``.
+        test : {"F", "Chisq"}, optional
+            Default: F for linear models, chi-squared for others.
+
+        Returns
+        -------
+        WaldTest
+        """
+        return wald.wald_test(self.fit, hypothesis, test)
+
+    def f_test(self, hypothesis: Any) -> wald.WaldTest:
+        """Joint F test of a linear hypothesis, under statsmodels' name.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, dict or array
+            As for ``t_test``.
+
+        Returns
+        -------
+        WaldTest
+        """
+        return self.wald_test(hypothesis, "F")
+
+    # -- tables and text -------------------------------------------------------------------------
+
+    @abstractmethod
+    def summary(self, r_names: bool = False) -> show.Summary:
+        """The summary in the order R users know; prints itself.
+
+        Parameters
+        ----------
+        r_names : bool, default False
+            R's names of coefficients.
+
+        Returns
+        -------
+        Summary
+        """
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+
+class GeneralisedResult(ModelResult):
+    """A fitted model with a family and a link.
+
+    Everything is computed when asked for; ``fit`` is the record it is computed from.
+
+    Parameters
+    ----------
+    fit : GLMMFit or GLMFit
+        The frozen record.
+    """
+
+    fit: GeneralisedFit
+    _residual_type = "deviance"
+
+    @property
+    def fe_zvalues(self) -> pd.Series:
+        """Coefficients over standard errors, (p,): normal under the hypothesis of zero."""
+        return self.fe_tvalues
+
+    zvalues = fe_zvalues
+
+    @property
+    def family(self) -> str:
+        """Name of the family; the object itself is ``fit.family``."""
+        return self.fit.family.name
+
+    @property
+    def link(self) -> str:
+        """Name of the link; the object itself is ``fit.family.link``."""
+        return self.fit.family.link.name
+
+    @property
+    def dispersion(self) -> float:
+        """phi in Var(y) = phi V(mu) / weights: 1 for binomial, Poisson and negative binomial."""
+        return self.fit.dispersion
+
+    @property
+    def scale(self) -> float:
+        """The dispersion, under statsmodels' name."""
+        return self.fit.dispersion
+
+    @property
+    def sigma(self) -> float:
+        """The root of the dispersion: sigma of a Gaussian, coefficient of variation of a Gamma."""
+        return self.fit.sigma
+
+    def _by_parameter(self, values: np.ndarray, name: str) -> pd.Series:
+        return pd.Series(np.array(values), list(self.fit.family.parameters), name=name)
+
+    @property
+    def disp_params(self) -> pd.Series:
+        """Estimated parameters of the family, (m,), all of them precisions.
+
+        ``theta`` of the negative binomial, ``shape`` of Gamma, ``lambda`` of the inverse Gaussian
+        and ``precision`` (1 / sigma^2) of the Gaussian family.
+        """
+        return self._by_parameter(np.exp(self.fit.zeta), "estimate")
