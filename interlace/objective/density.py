@@ -47,11 +47,11 @@ POWER = 6
 # times the mean count is infinite for all that data can tell (the log-likelihoods differ by less
 # than n times the inverse), and so it is where log(theta) has a standard error of 30; ten thousand
 # times more and the densities are the same in double precision. A residual standard deviation
-# 3e-7 of the response's is rounding.
+# 3e-6 of the response's is an exact fit, for which there is no maximum.
 LOG_OVERDISPERSION = float(np.log(1e6))
 LOG_SAME_COUNTS = float(np.log(1e10))
-LOG_EXACT = float(np.log(1e13))
-LOG_LIMIT = float(np.log(1e20))
+LOG_EXACT = float(np.log(1e11))
+LOG_LIMIT = float(np.log(1e12))
 NO_INFORMATION = 1e-3
 POWERS = {"identity": 1.0, "inverse": -1.0, "inverse_square": -2.0, "sqrt": 0.5}
 
