@@ -22,6 +22,7 @@ from formulaic import Formula as FormulaicFormula
 from formulaic import ModelSpec
 from formulaic.errors import FormulaicError
 from formulaic.materializers import PandasMaterializer
+from formulaic.materializers.types import FactorValues
 from formulaic.transforms import ContrastsRegistry
 from formulaic.transforms.contrasts import Contrasts, CustomContrasts
 from interface_meta import override
@@ -377,7 +378,8 @@ class _Materializer(PandasMaterializer):
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set]:
         values, variables = super()._evaluate(expr, metadata, spec)
-        if is_text(values):
+        # what C() or factor() made already has its coding
+        if not isinstance(values, FactorValues) and is_text(values):
             return coded(values, None, expr), variables
         return values, variables
 

@@ -438,3 +438,20 @@ def test_formula_object_is_accepted(data):
     assert build(parse("y ~ x + (1 | f)"), data).x_names == ("Intercept", "x")
     with pytest.raises(FormulaError):
         build(parse("~ x + (1 | f)"), data)
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize(
+    ("coding", "first"),
+    [
+        ("Treatment('b')", [1.0, 0.0]),
+        ("Sum", [1.0, 0.0]),
+        ("contr.helmert", [-1.0, -1.0]),
+        ("'poly'", [-(0.5**0.5), 6.0**-0.5]),
+    ],
+)
+def test_c_codes_as_it_is_told(coding, first, as_text):
+    f = pd.Series(list("abcabcab"))
+    data = {"y": np.arange(8.0), "f": f if as_text else f.astype("category"), "g": list("ppppqqqq")}
+    design = build(f"y ~ C(f, {coding}) + (1 | g)", data)
+    np.testing.assert_allclose(design.X[0, 1:], first, atol=1e-12)
