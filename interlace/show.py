@@ -18,7 +18,7 @@ from .tables import aic, bic, distribution, named_matrix, names_as, varcorr
 
 if TYPE_CHECKING:
     from .fit_glmm import GLMMFit
-    from .inference.kinds import GeneralisedFit, MixedFit
+    from .inference.kinds import AnyFit, GeneralisedFit, MixedFit
 
 # R's summaries show this many significant digits.
 DIGITS = 4
@@ -233,13 +233,14 @@ def summarise(
     parts: list[str | Table] = [
         header(fit),
         _criterion(fit),
-        _residuals(fit),
+        quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
         _random_effects(fit, r_names),
     ]
     if not isinstance(fit, Fit) and fit.family.parameters and fit.family.name != "gaussian":
         parts.append(_parameters(fit))
     if fit.p:
-        parts.append(_fixed_effects(table, r_names, isinstance(fit, Fit)))
+        linear = isinstance(fit, Fit)
+        parts.append(coefficient_table(table, r_names, "Fixed effects:", with_df=linear))
     if correlation and 1 < fit.p <= MOST_CORRELATED:
         parts.append(_correlations(fit, r_names))
     if fit.optimum.verdict != "converged":
@@ -249,8 +250,7 @@ def summarise(
 
 def header(fit: MixedFit) -> str:
     """Method, formula, and what was left out of the data."""
-    design = fit.design
-    lines = [f"Formula: {design.formula.text}", f"   Data: {dropped(fit)}"]
+    lines = [f"Formula: {fit.design.formula.text}", f"   Data: {data_text(fit)}"]
     if isinstance(fit, Fit):
         method = "REML" if fit.is_reml else "maximum likelihood"
         kind = f"Linear mixed model fit by {method}; "
@@ -258,13 +258,6 @@ def header(fit: MixedFit) -> str:
     else:
         kind = "Generalised linear mixed model fit by maximum likelihood"
         lines = [f"{kind} ({approximation(fit.nAGQ)})", f" Family: {family_text(fit)}", *lines]
-    extra = [
-        name
-        for name, values in (("weights", design.weights), ("offset", design.offset))
-        if values is not None
-    ]
-    if extra:
-        lines[-1] += f"; with {' and '.join(extra)}"
     return "\n".join(lines)
 
 
@@ -282,8 +275,8 @@ def family_text(fit: GeneralisedFit) -> str:
     return f"{fit.family.name} ({fit.family.link.name})"
 
 
-def dropped(fit: MixedFit) -> str:
-    """Rows used, rows and columns left out, in words."""
+def data_text(fit: AnyFit) -> str:
+    """Rows used, rows and columns left out, weights and offset, in words."""
     design = fit.design
     text = f"{fit.n} rows"
     if design.n_missing:
@@ -295,7 +288,9 @@ def dropped(fit: MixedFit) -> str:
             f"; {len(design.dropped_columns)} coefficients dropped, columns of X that depend on "
             f"others: {listing(design.dropped_columns)}"
         )
-    return text
+    given = (("weights", design.weights), ("offset", design.offset))
+    extra = [name for name, values in given if values is not None]
+    return f"{text}; with {' and '.join(extra)}" if extra else text
 
 
 def _criterion(fit: MixedFit) -> str | Table:
@@ -306,12 +301,12 @@ def _criterion(fit: MixedFit) -> str | Table:
     return Table(["AIC", "BIC", "logLik", "-2*log(L)", "df.resid"], [cells], left=0)
 
 
-def _residuals(fit: MixedFit) -> Table:
+def quartiles(residuals: np.ndarray, title: str) -> Table:
+    """Range and quartiles of residuals."""
     with np.errstate(invalid="ignore"):  # residuals of means on the border are infinite
-        values = residual_array(fit, "pearson", scaled=True)
-        quantiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
+        quantiles = np.quantile(residuals, [0, 0.25, 0.5, 0.75, 1])
     cells = [f"{v:.{DIGITS}f}" for v in quantiles]
-    return Table(["Min", "1Q", "Median", "3Q", "Max"], [cells], 0, "Scaled residuals:")
+    return Table(["Min", "1Q", "Median", "3Q", "Max"], [cells], 0, title)
 
 
 def _random_effects(fit: MixedFit, r_names: bool) -> Table:
@@ -355,30 +350,41 @@ def _parameters(fit: GLMMFit) -> str:
     return text if fit.dispersion == 1.0 else f"{text}; dispersion {fit.dispersion:.{DIGITS}g}"
 
 
-def _fixed_effects(table: pd.DataFrame, r_names: bool, linear: bool) -> Table:
+def coefficient_table(table: pd.DataFrame, r_names: bool, title: str, with_df: bool) -> Table:
+    """Coefficients as R's ``printCoefmat``, with significance codes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``estimate, std_error, df, statistic, p_value``; z tests where df is infinite.
+    r_names : bool
+    title : str
+    with_df : bool
+        With the column of degrees of freedom.
+
+    Returns
+    -------
+    Table
+    """
     both = np.concatenate([table["estimate"].to_numpy(), table["std_error"].to_numpy()])
     sizes = np.abs(both[np.isfinite(both) & (both != 0.0)])
-    # printCoefmat: the smallest of estimates and standard errors sets the decimals.
+    # The smallest of estimates and standard errors sets the decimals.
     digits = max(1, DIGITS - 1 - int(np.floor(np.log10(sizes.min())))) if sizes.size else DIGITS
     shown = format_numbers(np.round(both, digits).tolist())
     n = len(table)
     p = table["p_value"].to_numpy()
     columns = [names_as(table.index, r_names), shown[:n], shown[n:]]
-    statistics = ["" if np.isnan(v) else f"{v:.3f}" for v in table["statistic"]]
-    tests = [statistics, format_pvalues(p)]
-    head = ["", "Estimate", "Std. Error"]
-    if not linear:
-        rows = [[str(c) for c in row] for row in zip(*columns, *tests, strict=True)]
-        return Table([*head, "z value", "Pr(>|z|)"], rows, 1, "Fixed effects:")
+    if with_df:
+        columns.append(format_numbers(np.round(table["df"].to_numpy(), DIGITS).tolist()))
+    columns.append(["" if np.isnan(v) else f"{v:.3f}" for v in table["statistic"]])
     marks = [stars(v) for v in p]
-    df = format_numbers(np.round(table["df"].to_numpy(), DIGITS).tolist())
-    columns += [df, *tests, marks]
-    rows = [[str(c) for c in row] for row in zip(*columns, strict=True)]
-    for row in rows:
-        row[-1] = row[-1].ljust(3)
-    head += ["df", "t value", "Pr(>|t|)", ""]
+    columns += [format_pvalues(p), [mark.ljust(3) for mark in marks]]
+    letter = "t" if with_df or np.isfinite(table["df"]).any() else "z"
+    head = ["", "Estimate", "Std. Error", *(["df"] if with_df else [])]
+    head += [f"{letter} value", f"Pr(>|{letter}|)", ""]
     note = f"---\n{LEGEND}" if any(marks) else ""
-    return Table(head, rows, 1, "Fixed effects:", note)
+    rows = [[str(c) for c in row] for row in zip(*columns, strict=True)]
+    return Table(head, rows, 1, title, note)
 
 
 def _correlations(fit: MixedFit, r_names: bool) -> Table:
@@ -425,6 +431,12 @@ def _shorten(name: str, length: int) -> str:
     return "".join(letters[:length])
 
 
+def coefficient_text(fit: AnyFit) -> str:
+    """Coefficients in one line, the first ones where there are many."""
+    pairs = zip(fit.design.x_names, fit.beta, strict=True)
+    return listing(f"{name} {value:.4g}" for name, value in pairs)
+
+
 def short(fit: MixedFit) -> str:
     """A few lines that say which fit it is.
 
@@ -437,8 +449,6 @@ def short(fit: MixedFit) -> str:
     str
     """
     groups = ", ".join(f"{f.name} ({len(f.levels)})" for f in fit.design.factors)
-    names = zip(fit.design.x_names, fit.beta, strict=True)
-    fixed = listing(f"{name} {value:.4g}" for name, value in names)
     table = varcorr(fit)
     sds = table[pd.isna(table["term2"])]
     random = listing(
@@ -453,7 +463,7 @@ def short(fit: MixedFit) -> str:
     lines = [
         f"{model}: {fit.design.formula.text}",
         f"  {fit.n} rows, groups {groups}; {kind} {value:.4f}, {fit.optimum.verdict}",
-        f"  fixed: {fixed}",
+        f"  fixed: {coefficient_text(fit)}",
         f"  sd: {random}",
     ]
     return "\n".join(lines)

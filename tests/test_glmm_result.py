@@ -146,10 +146,12 @@ Number of obs: 56, groups:  herd, 15
 
 Fixed effects:
             Estimate Std. Error z value Pr(>|z|)
-(Intercept)  -1.3985     0.2325  -6.016 1.79e-09
-period2      -0.9923     0.3066  -3.236  0.00121
-period3      -1.1287     0.3266  -3.455 5.49e-04
-period4      -1.5803     0.4274  -3.697 2.18e-04
+(Intercept)  -1.3985     0.2325  -6.016 1.79e-09 ***
+period2      -0.9923     0.3066  -3.236  0.00121 **
+period3      -1.1287     0.3266  -3.455 5.49e-04 ***
+period4      -1.5803     0.4274  -3.697 2.18e-04 ***
+---
+Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1
 
 Correlation of fixed effects:
         (Intr) perid2 perid3

@@ -44,6 +44,19 @@ def test_summary_of_sleepstudy(fit_cache) -> None:
     assert "Correlation" not in str(m.summary(correlation=False))
 
 
+def test_coefficients_of_a_glm_as_r_prints_them(dataset) -> None:
+    m = interlace.glm("Reaction ~ Days", dataset("sleepstudy"), family="gamma")
+    r = """\
+Coefficients:
+              Estimate Std. Error t value Pr(>|t|)
+(Intercept)  3.914e-03  7.834e-05  49.961  < 2e-16 ***
+Days        -1.177e-04  1.346e-05  -8.749 1.61e-15 ***
+---
+Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1
+"""
+    assert r in str(m.summary(r_names=True))
+
+
 def test_maximum_likelihood_has_a_table_of_criteria(fit_cache) -> None:
     m = fit_cache("sleepstudy", "Reaction ~ Days + (Days | Subject)", method="ML")
     lines = str(m.summary()).splitlines()

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import numpy as np
 import pandas as pd
 
 from ..diagnostics import residual_array
-from ..errors import listing
 from ..fit_glm import GLMFit
 from ..show import (
     DIGITS,
-    LEGEND,
     Summary,
     Table,
-    dropped,
+    coefficient_table,
+    coefficient_text,
+    data_text,
     family_text,
     format_numbers,
-    format_pvalues,
-    stars,
+    quartiles,
 )
-from ..tables import aic, bic, names_as
+from ..tables import aic, bic
 
 
 def summarise(fit: GLMFit, table: pd.DataFrame, r_names: bool = False) -> Summary:
@@ -39,9 +36,10 @@ def summarise(fit: GLMFit, table: pd.DataFrame, r_names: bool = False) -> Summar
     -------
     Summary
     """
-    parts: list[str | Table] = [_header(fit), _residuals(fit)]
+    residuals = quartiles(residual_array(fit, "deviance"), "Deviance residuals:")
+    parts: list[str | Table] = [_header(fit), residuals]
     if fit.p:
-        parts.append(_coefficients(fit, table, r_names))
+        parts.append(coefficient_table(table, r_names, "Coefficients:", with_df=False))
     parts += [_dispersion(fit), _deviances(fit)]
     if fit.verdict != "converged":
         parts.append(f"Convergence: {fit.message}")
@@ -49,46 +47,12 @@ def summarise(fit: GLMFit, table: pd.DataFrame, r_names: bool = False) -> Summar
 
 
 def _header(fit: GLMFit) -> str:
-    design = fit.design
-    data = f"   Data: {dropped(cast(Any, fit))}"
-    extra = [
-        name
-        for name, values in (("weights", design.weights), ("offset", design.offset))
-        if values is not None
+    lines = [
+        f"Generalised linear model; family {family_text(fit)}",
+        f"Formula: {fit.design.formula.text}",
+        f"   Data: {data_text(fit)}",
     ]
-    data += f"; with {' and '.join(extra)}" if extra else ""
-    return "\n".join(
-        [
-            f"Generalised linear model; family {family_text(fit)}",
-            f"Formula: {design.formula.text}",
-            data,
-        ]
-    )
-
-
-def _residuals(fit: GLMFit) -> Table:
-    quantiles = np.quantile(residual_array(fit, "deviance"), [0, 0.25, 0.5, 0.75, 1])
-    cells = [f"{v:.{DIGITS}f}" for v in quantiles]
-    return Table(["Min", "1Q", "Median", "3Q", "Max"], [cells], 0, "Deviance residuals:")
-
-
-def _coefficients(fit: GLMFit, table: pd.DataFrame, r_names: bool) -> Table:
-    p = table["p_value"].to_numpy()
-    marks = [stars(v) for v in p]
-    both = format_numbers([*table["estimate"], *table["std_error"]])
-    columns = [
-        names_as(table.index, r_names),
-        both[: len(table)],
-        both[len(table) :],
-        [f"{v:.3f}" for v in table["statistic"]],
-        format_pvalues(p),
-        [mark.ljust(3) for mark in marks],
-    ]
-    letter = "t" if fit.free_dispersion else "z"
-    head = ["", "Estimate", "Std. Error", f"{letter} value", f"Pr(>|{letter}|)", ""]
-    note = f"---\n{LEGEND}" if any(marks) else ""
-    rows = [[str(c) for c in row] for row in zip(*columns, strict=True)]
-    return Table(head, rows, 1, "Coefficients:", note)
+    return "\n".join(lines)
 
 
 def _dispersion(fit: GLMFit) -> str:
@@ -126,11 +90,10 @@ def short(fit: GLMFit) -> str:
     -------
     str
     """
-    names = zip(fit.design.x_names, fit.beta, strict=True)
     lines = [
         f"Generalised linear model: {fit.design.formula.text}",
         f"  {fit.n} rows, {family_text(fit)}; log-likelihood {fit.llf:.4f}, "
         f"deviance {fit.deviance:.4f} on {fit.df_resid} df, {fit.verdict}",
-        f"  coefficients: {listing(f'{name} {value:.4g}' for name, value in names)}",
+        f"  coefficients: {coefficient_text(fit)}",
     ]
     return "\n".join(lines)
