@@ -445,6 +445,7 @@ def _random_part(
     for i in order:
         spec, side = specs[i], frame.sides[i]
         Z, recipe = matrices[term_key(side.text)]
+        _check_zeros(spec.text, Z, recipe.names)
         width = len(recipe.names)
         if linear:
             _check_effects(spec.text, sizes[i] * width, len(X))
@@ -459,6 +460,16 @@ def _random_part(
         for label in labels
     )
     return factors, tuple(terms), tuple(made[label][0] for label in labels), tuple(sides)
+
+
+def _check_zeros(term: str, Z: np.ndarray, names: Sequence[str]) -> None:
+    """Refuse a random effect whose covariate is zero in every row."""
+    empty = np.flatnonzero(~Z.any(axis=0))
+    if empty.size:
+        raise DataError(
+            f"the random term {term!r} has the covariate {names[empty[0]]!r}, which is zero in "
+            "every row used: its variance cannot be estimated. Leave it out"
+        )
 
 
 def _lme4_order(sizes: Sequence[int]) -> list[int]:

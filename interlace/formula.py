@@ -314,7 +314,14 @@ def formulaic_terms(text: str, source: str | None = None) -> tuple:
         return tuple(FormulaicFormula(text))
     except (FormulaicError, SyntaxError, ValueError, TypeError) as error:
         reason = re.sub(r"[⧛⧚]", "", str(error).strip().split("\n")[0]) or "syntax error"
-        raise FormulaError(f"{text!r} cannot be read ({reason})", source) from None
+        raise FormulaError(f"{text!r} cannot be read ({reason}){_remedy(text)}", source) from None
+
+
+def _remedy(text: str) -> str:
+    """What to write instead, where that is known."""
+    if re.search(r"[<>!=]", text):
+        return "; put a comparison in I(), as in I(x > 10)"
+    return ""
 
 
 def _structured(token: Token, source: str) -> list[RandomTermSpec] | None:

@@ -116,7 +116,7 @@ def numeric(expression: str, value: Any, columns: Columns) -> np.ndarray:
         raise DataError(
             f"{expression!r} is not finite in {bad.sum()} row(s): "
             f"{row_labels(columns.index, bad)}; the logarithm or root of values that are not "
-            "positive? Change the expression or drop the rows"
+            "positive, or a number too large? Change the expression or drop the rows"
         )
     return array
 
