@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from ..errors import ArgumentError
 from .link import Link
 from .link_names import resolve_link
+
+Array: TypeAlias = np.ndarray
+#: Logarithms of the estimated parameters: (m,), or (m, n) with one for every row.
+Zeta: TypeAlias = Sequence[float] | np.ndarray
+#: One number for each row, (n,), or one for all.
+PerRow: TypeAlias = np.ndarray | float
 
 
 class Rows(NamedTuple):
@@ -36,12 +42,12 @@ class Rows(NamedTuple):
         `weight` at fixed eta.
     """
 
-    loglik: np.ndarray
-    score: np.ndarray
-    weight: np.ndarray
-    observed: np.ndarray
-    slope: np.ndarray
-    extra: np.ndarray
+    loglik: Array
+    score: Array
+    weight: Array
+    observed: Array
+    slope: Array
+    extra: Array
 
 
 class Family(ABC):
@@ -96,12 +102,7 @@ class Family(ABC):
 
     @abstractmethod
     def rows(
-        self,
-        eta: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray,
-        zeta: Sequence[float] | np.ndarray = (),
-        expected: bool = True,
+        self, eta: Array, y: Array, weights: Array, zeta: Zeta = (), expected: bool = True
     ) -> Rows:
         """Log-density, score, weights and their derivatives at linear predictors.
 
@@ -126,12 +127,8 @@ class Family(ABC):
 
     @abstractmethod
     def constant(
-        self,
-        y: np.ndarray,
-        weights: np.ndarray,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> tuple[Array, Array]:
         """The part of the log-density that does not depend on eta: the rest of `Rows.loglik`.
 
         Parameters
@@ -154,7 +151,7 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         """The variance function V(mu): the variance is ``dispersion * V(mu) / weights``.
 
         Parameters
@@ -170,7 +167,7 @@ class Family(ABC):
             V(mu).
         """
 
-    def mean(self, eta: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def mean(self, eta: Array, zeta: Zeta = ()) -> Array:
         """The mean that belongs to a linear predictor.
 
         Parameters
@@ -187,9 +184,7 @@ class Family(ABC):
         """
         return self.link.inverse(eta)
 
-    def linear_predictor(
-        self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()
-    ) -> np.ndarray:
+    def linear_predictor(self, mu: Array, zeta: Zeta = ()) -> Array:
         """The linear predictor that belongs to a mean.
 
         Parameters
@@ -206,7 +201,7 @@ class Family(ABC):
         """
         return self.link(mu)
 
-    def mean_slope(self, eta: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def mean_slope(self, eta: Array, zeta: Zeta = ()) -> Array:
         """The derivative of the mean with respect to the linear predictor.
 
         Parameters
@@ -224,13 +219,7 @@ class Family(ABC):
         return self.link.inverse_derivatives(eta)[1]
 
     @abstractmethod
-    def deviance(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+    def deviance(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
         """The deviance of each row: twice what the log-density lacks to its largest value at `y`.
 
         Parameters
@@ -253,12 +242,12 @@ class Family(ABC):
     @abstractmethod
     def log_density(
         self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float | None = None,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        y: Array,
+        mu: Array,
+        weights: PerRow | None = None,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         """The log-density of the response with all its constants.
 
         Parameters
@@ -282,13 +271,8 @@ class Family(ABC):
 
     @abstractmethod
     def cdf(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         """The probability of a response of at most `y`.
 
         Parameters
@@ -315,11 +299,11 @@ class Family(ABC):
     def sample(
         self,
         rng: np.random.Generator,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        mu: Array,
+        weights: PerRow = 1.0,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         """Random responses.
 
         Parameters
@@ -342,7 +326,7 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         """Means to start an iteration from, near the response and inside the range; R's mustart.
 
         Parameters
@@ -358,7 +342,7 @@ class Family(ABC):
             Means.
         """
 
-    def start_eta(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_eta(self, y: Array, weights: PerRow = 1.0) -> Array:
         """Linear predictors to start an iteration from: the link of `start_mean`.
 
         Parameters
@@ -375,13 +359,7 @@ class Family(ABC):
         """
         return self.link(self.start_mean(y, weights))
 
-    def start_zeta(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-    ) -> np.ndarray:
+    def start_zeta(self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0) -> Array:
         """Moment estimates of the estimated parameters at given means.
 
         Parameters
@@ -403,13 +381,8 @@ class Family(ABC):
         return np.empty(0)
 
     def update_zeta(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         """Maximum-likelihood estimates of the estimated parameters at given means.
 
         Parameters
@@ -432,7 +405,7 @@ class Family(ABC):
         """
         return np.empty(0)
 
-    def dispersion(self, zeta: Sequence[float] | np.ndarray = ()) -> float:
+    def dispersion(self, zeta: Zeta = ()) -> float:
         """The dispersion phi: the variance is ``phi * V(mu) / weights``.
 
         Parameters
@@ -447,7 +420,7 @@ class Family(ABC):
         """
         return 1.0
 
-    def sigma(self, zeta: Sequence[float] | np.ndarray = ()) -> float:
+    def sigma(self, zeta: Zeta = ()) -> float:
         """What R's ``sigma()`` gives: the square root of the dispersion.
 
         Parameters
@@ -463,12 +436,8 @@ class Family(ABC):
         return float(np.sqrt(self.dispersion(zeta)))
 
     def working(
-        self,
-        eta: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self, eta: Array, y: Array, weights: Array, zeta: Zeta = ()
+    ) -> tuple[Array, Array, Array]:
         """What a step of iteratively reweighted least squares needs.
 
         Parameters
@@ -496,7 +465,7 @@ class Family(ABC):
             derivative = 1.0 / self.mean_slope(eta, zeta)
         return self.mean(eta, zeta), derivative, rows.weight * self.dispersion(zeta)
 
-    def valid(self, eta: np.ndarray) -> np.ndarray:
+    def valid(self, eta: Array) -> Array:
         """Where a linear predictor gives a mean in the range of the family.
 
         Parameters
@@ -511,7 +480,7 @@ class Family(ABC):
         """
         return self.link.valid(eta)
 
-    def _in_range(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _in_range(self, eta: Array) -> tuple[Array, Array]:
         """Linear predictors that can be computed with, and which of them were so from the start."""
         eta = np.asarray(eta, dtype=float)
         ok = self.valid(eta)
@@ -556,13 +525,13 @@ class Family(ABC):
 
 
 def gathered(
-    ok: np.ndarray,
-    loglik: np.ndarray,
-    score: np.ndarray,
-    weight: np.ndarray,
-    observed: np.ndarray,
-    slope: np.ndarray,
-    extra: np.ndarray,
+    ok: Array,
+    loglik: Array,
+    score: Array,
+    weight: Array,
+    observed: Array,
+    slope: Array,
+    extra: Array,
 ) -> Rows:
     """`Rows` in which rows outside the range, or beyond the doubles, are marked as such."""
     with np.errstate(over="ignore", invalid="ignore"):

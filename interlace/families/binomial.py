@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from .base import Family, Rows, gathered
+from .base import Array, Family, PerRow, Rows, Zeta, gathered
 from .link import Link
 from .numeric import SMALLEST_DISTANCE, y_log_ratio
 
@@ -48,7 +46,7 @@ class Binomial(Family):
         # A probability has an eta below 0 with the log link, and within (0, 1) with the identity.
         self.inside = -1.0 if self.link.name == "log" else 0.5
 
-    def valid(self, eta: np.ndarray) -> np.ndarray:
+    def valid(self, eta: Array) -> Array:
         ok = self.link.valid(eta)
         if self.link.name == "log":
             ok &= np.asarray(eta) <= -SMALLEST_DISTANCE
@@ -57,12 +55,7 @@ class Binomial(Family):
         return ok
 
     def rows(
-        self,
-        eta: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray,
-        zeta: Sequence[float] | np.ndarray = (),
-        expected: bool = True,
+        self, eta: Array, y: Array, weights: Array, zeta: Zeta = (), expected: bool = True
     ) -> Rows:
         eta, ok = self._in_range(eta)
         k = weights * y
@@ -87,12 +80,8 @@ class Binomial(Family):
             )
 
     def constant(
-        self,
-        y: np.ndarray,
-        weights: np.ndarray,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> tuple[Array, Array]:
         from scipy.special import betaln
 
         k = trials * np.asarray(y, dtype=float)
@@ -100,29 +89,23 @@ class Binomial(Family):
         choose = -np.log1p(trials) - betaln(k + 1.0, trials - k + 1.0)
         return weights / trials * choose, np.empty((0, np.size(y)))
 
-    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         mu = np.asarray(mu, dtype=float)
         return mu * (1.0 - mu)
 
-    def deviance(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+    def deviance(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
         y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
         unit = y_log_ratio(y, mu) + y_log_ratio(1.0 - y, 1.0 - mu)
         return np.maximum(2.0 * weights * unit, 0.0)
 
     def log_density(
         self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float | None = None,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        y: Array,
+        mu: Array,
+        weights: PerRow | None = None,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         from scipy.special import xlog1py, xlogy
 
         y, mu, trials = np.broadcast_arrays(
@@ -136,13 +119,8 @@ class Binomial(Family):
         return np.where(possible, value + self.constant(y, weights, trials)[0], -np.inf)
 
     def cdf(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         from scipy.special import betaincc
 
         m = np.asarray(trials, dtype=float)
@@ -154,14 +132,14 @@ class Binomial(Family):
     def sample(
         self,
         rng: np.random.Generator,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        mu: Array,
+        weights: PerRow = 1.0,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         mu = np.asarray(mu, dtype=float)
         m = np.broadcast_to(np.asarray(trials), mu.shape)
         return rng.binomial(np.rint(m).astype(np.int64), mu) / m
 
-    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         return (weights * np.asarray(y, dtype=float) + 0.5) / (np.asarray(weights) + 1.0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..errors import ArgumentError
-from .base import Family, Rows, gathered
+from .base import Array, Family, PerRow, Rows, Zeta, gathered
 from .link import Link
 from .link_names import resolve_link
 
@@ -45,7 +45,7 @@ class GLMMFamily(Protocol):
     np.float64(0.351)
     """
 
-    def link(self, mu: np.ndarray) -> np.ndarray:
+    def link(self, mu: Array) -> Array:
         """Linear predictors of means.
 
         Parameters
@@ -59,7 +59,7 @@ class GLMMFamily(Protocol):
             eta.
         """
 
-    def linkinv(self, eta: np.ndarray) -> np.ndarray:
+    def linkinv(self, eta: Array) -> Array:
         """Means of linear predictors.
 
         Parameters
@@ -73,7 +73,7 @@ class GLMMFamily(Protocol):
             mu.
         """
 
-    def mu_eta(self, eta: np.ndarray) -> np.ndarray:
+    def mu_eta(self, eta: Array) -> Array:
         """The derivative of the mean with respect to the linear predictor.
 
         Parameters
@@ -87,7 +87,7 @@ class GLMMFamily(Protocol):
             d mu / d eta.
         """
 
-    def variance(self, mu: np.ndarray) -> np.ndarray:
+    def variance(self, mu: Array) -> Array:
         """The variance function.
 
         Parameters
@@ -101,7 +101,7 @@ class GLMMFamily(Protocol):
             V(mu).
         """
 
-    def dev_resids(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def dev_resids(self, y: Array, mu: Array, weights: Array) -> Array:
         """Deviances of the rows.
 
         Parameters
@@ -202,7 +202,7 @@ class CustomFamily(Family):
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other)
 
-    def valid(self, eta: np.ndarray) -> np.ndarray:
+    def valid(self, eta: Array) -> Array:
         eta = np.asarray(eta, dtype=float)
         ok = self.link.valid(eta) if not self._own_link else np.isfinite(eta)
         mu = self._means(eta)
@@ -212,11 +212,11 @@ class CustomFamily(Family):
                 ok = ok & _each_row(check, value)
         return ok & np.isfinite(mu)
 
-    def _means(self, eta: np.ndarray) -> np.ndarray:
+    def _means(self, eta: Array) -> Array:
         with np.errstate(all="ignore"):
             return np.asarray(self.link.inverse(eta), dtype=float)
 
-    def _unit(self, eta: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _unit(self, eta: Array, y: Array) -> tuple[Array, Array]:
         """Score and expected weight of observations of weight 1; 0 where they are not numbers."""
         with np.errstate(all="ignore"):
             mu, slope = self._means(eta), self.mean_slope(eta)
@@ -227,7 +227,7 @@ class CustomFamily(Family):
             np.where(np.isfinite(weight), weight, 0.0),
         )
 
-    def _step(self, eta: np.ndarray) -> np.ndarray:
+    def _step(self, eta: Array) -> Array:
         """Steps for the differences: a small part of the way in eta on which the mean changes."""
         whole = np.maximum(1.0, np.abs(eta))
         if not self._positive:
@@ -239,12 +239,7 @@ class CustomFamily(Family):
         return STEP * np.where(np.isfinite(scale) & (scale > 0.0), np.minimum(scale, whole), 1.0)
 
     def rows(
-        self,
-        eta: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray,
-        zeta: Sequence[float] | np.ndarray = (),
-        expected: bool = True,
+        self, eta: Array, y: Array, weights: Array, zeta: Zeta = (), expected: bool = True
     ) -> Rows:
         eta = np.asarray(eta, dtype=float)
         ok = self.valid(eta)
@@ -271,25 +266,15 @@ class CustomFamily(Family):
             )
 
     def constant(
-        self,
-        y: np.ndarray,
-        weights: np.ndarray,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> tuple[Array, Array]:
         return np.zeros(np.shape(y)), np.empty((0, np.size(y)))
 
-    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         mu = np.asarray(mu, dtype=float)
         return np.broadcast_to(np.asarray(self.functions.variance(mu), dtype=float), mu.shape)
 
-    def deviance(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+    def deviance(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
         y = np.asarray(y, dtype=float)
         with np.errstate(all="ignore"):
             weights = np.broadcast_to(np.asarray(weights, dtype=float), y.shape)
@@ -297,12 +282,12 @@ class CustomFamily(Family):
 
     def log_density(
         self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float | None = None,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        y: Array,
+        mu: Array,
+        weights: PerRow | None = None,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         return -0.5 * self.deviance(y, mu, trials if weights is None else weights)
 
     def _optional(self, name: str, purpose: str) -> Callable[..., Any]:
@@ -314,26 +299,21 @@ class CustomFamily(Family):
         return function
 
     def cdf(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         return self._optional("cdf", "the distribution function, cdf(y, mu),")(y, mu)
 
     def sample(
         self,
         rng: np.random.Generator,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        mu: Array,
+        weights: PerRow = 1.0,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         return self._optional("sample", "simulation, by sample(rng, mu),")(rng, mu)
 
-    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         y = np.asarray(y, dtype=float)
         if callable(getattr(self.functions, "mustart", None)):
             weights = np.broadcast_to(np.asarray(weights, dtype=float), y.shape)
@@ -350,26 +330,24 @@ class _OwnLink(Link):
         self.functions = functions
         self.name = "custom"
 
-    def __call__(self, mu: np.ndarray) -> np.ndarray:
+    def __call__(self, mu: Array) -> Array:
         with np.errstate(all="ignore"):
             return np.asarray(self.functions.link(np.asarray(mu, dtype=float)), dtype=float)
 
-    def derivative(self, mu: np.ndarray) -> np.ndarray:
+    def derivative(self, mu: Array) -> Array:
         with np.errstate(all="ignore"):
             return 1.0 / np.asarray(self.functions.mu_eta(self(mu)), dtype=float)
 
-    def inverse(self, eta: np.ndarray) -> np.ndarray:
+    def inverse(self, eta: Array) -> Array:
         with np.errstate(all="ignore"):
             return np.asarray(self.functions.linkinv(np.asarray(eta, dtype=float)), dtype=float)
 
-    def inverse_derivatives(
-        self, eta: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def inverse_derivatives(self, eta: Array) -> tuple[Array, Array, Array, Array]:
         """Mean and first derivative are the user's, the others central differences of them."""
         eta = np.asarray(eta, dtype=float)
         h = STEP * np.maximum(1.0, np.abs(eta))
 
-        def slope(x: np.ndarray) -> np.ndarray:
+        def slope(x: Array) -> Array:
             value = np.asarray(self.functions.mu_eta(x), dtype=float)
             return np.broadcast_to(value, x.shape).astype(float)
 
@@ -384,7 +362,7 @@ class _OwnLink(Link):
         return "a link of your own"
 
 
-def _each_row(check: Callable[..., Any], value: np.ndarray) -> np.ndarray:
+def _each_row(check: Callable[..., Any], value: Array) -> Array:
     """The answer of a check of all rows, or of each."""
     with np.errstate(all="ignore"):
         return np.broadcast_to(np.asarray(check(value), dtype=bool), value.shape)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from .base import Array, PerRow, Zeta
 from .link import Link
 from .numeric import (
     LARGEST_EXPONENT,
@@ -58,9 +57,7 @@ class Gamma(Precision, PositiveFamily):
         """The fixed shape; None where it is estimated."""
         return self.parameter
 
-    def _in_log_mean(
-        self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
-    ) -> InLogMean:
+    def _in_log_mean(self, nu: Array, y: Array, zeta: Zeta) -> InLogMean:
         d = np.minimum(np.log(y) - nu, LARGEST_EXPONENT)
         excess = np.expm1(d)
         ratio, one = np.exp(d), np.ones_like(d)
@@ -68,39 +65,24 @@ class Gamma(Precision, PositiveFamily):
         return f._replace(extra=((f.value, f.d1, f.d2, one),) if self.parameters else ())
 
     def constant(
-        self,
-        y: np.ndarray,
-        weights: np.ndarray,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> tuple[Array, Array]:
         shape = np.broadcast_to(np.asarray(self.value(zeta), dtype=float), np.shape(y))
         value = weights * (_log_peak(shape) - np.log(y))
         if not self.parameters:
             return value, np.empty((0, np.size(y)))
         return value, (weights * _log_peak_slope(shape))[None, :]
 
-    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.square(np.asarray(mu, dtype=float))
 
-    def deviance(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+    def deviance(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
         y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
         return np.maximum(2.0 * weights * ((y - mu) / mu - log_ratio(y, mu)), 0.0)
 
     def cdf(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         from scipy.special import gammainc
 
         y, shape = np.asarray(y, dtype=float), weights * self.value(zeta)
@@ -109,19 +91,19 @@ class Gamma(Precision, PositiveFamily):
     def sample(
         self,
         rng: np.random.Generator,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        mu: Array,
+        weights: PerRow = 1.0,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         mu = np.asarray(mu, dtype=float)
         shape = np.broadcast_to(weights * self.value(zeta), mu.shape)
         return mu * (rng.standard_gamma(shape) / shape)
 
-    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         return np.array(y, dtype=float)
 
-    def _likeliest(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, start: float) -> float:
+    def _likeliest(self, y: Array, mu: Array, weights: Array, start: float) -> float:
         # The score is zero where log shape - digamma(shape) is half the mean deviance.
         half = 0.5 * float(np.sum(self.deviance(y, mu, weights)) / np.sum(weights))
 
@@ -154,7 +136,7 @@ class GammaFamily(Gamma):
         super().__init__(link, shape)
 
 
-def _log_peak(shape: np.ndarray) -> np.ndarray:
+def _log_peak(shape: Array) -> Array:
     """A log a - a - log-gamma(a), by Stirling's series where the three terms cancel."""
     from scipy.special import gammaln
 
@@ -165,7 +147,7 @@ def _log_peak(shape: np.ndarray) -> np.ndarray:
     return np.where(shape >= STIRLING_FROM, stirling, direct)
 
 
-def _log_peak_slope(shape: np.ndarray) -> np.ndarray:
+def _log_peak_slope(shape: Array) -> Array:
     """A (log a - digamma(a)), the derivative of `_log_peak` with respect to log a."""
     from scipy.special import psi
 
@@ -175,7 +157,7 @@ def _log_peak_slope(shape: np.ndarray) -> np.ndarray:
     return np.where(shape >= STIRLING_FROM, 0.5 + large * digamma_rest(large), direct)
 
 
-def _curvature(shape: np.ndarray) -> float:
+def _curvature(shape: Array) -> float:
     """The derivative of `_log_peak_slope` with respect to log a."""
     from scipy.special import polygamma
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from .base import Rows, gathered
+from .base import Array, PerRow, Rows, Zeta, gathered
 from .link import Link
 from .parameter import Precision
 from .positive import POSITIVE_LINKS
@@ -50,12 +48,7 @@ class Gaussian(Precision):
         return self.parameter
 
     def rows(
-        self,
-        eta: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray,
-        zeta: Sequence[float] | np.ndarray = (),
-        expected: bool = True,
+        self, eta: Array, y: Array, weights: Array, zeta: Zeta = (), expected: bool = True
     ) -> Rows:
         eta, ok = self._in_range(eta)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -76,37 +69,27 @@ class Gaussian(Precision):
             return gathered(ok, loglik, score, weight, observed, slope, extra)
 
     def constant(
-        self,
-        y: np.ndarray,
-        weights: np.ndarray,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> tuple[Array, Array]:
         log_peak = 0.5 * np.log(self.value(zeta) / (2.0 * np.pi))
         shape = (len(self.parameters), np.size(y))
         value = np.broadcast_to(weights * log_peak, np.shape(y))
         return np.array(value), np.array(np.broadcast_to(0.5 * weights, shape))
 
-    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.ones(np.shape(mu))
 
-    def deviance(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+    def deviance(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
         return weights * (np.asarray(y, dtype=float) - mu) ** 2
 
     def log_density(
         self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float | None = None,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        y: Array,
+        mu: Array,
+        weights: PerRow | None = None,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         y, mu = np.broadcast_arrays(np.asarray(y, dtype=float), np.asarray(mu, dtype=float))
         weights = np.asarray(1.0 if weights is None else weights, dtype=float)
         with np.errstate(over="ignore"):
@@ -114,13 +97,8 @@ class Gaussian(Precision):
         return value + self.constant(y, weights, 1.0, zeta)[0]
 
     def cdf(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         from scipy.special import ndtr
 
         return ndtr((np.asarray(y, dtype=float) - mu) * np.sqrt(weights * self.value(zeta)))
@@ -128,14 +106,14 @@ class Gaussian(Precision):
     def sample(
         self,
         rng: np.random.Generator,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        mu: Array,
+        weights: PerRow = 1.0,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         return rng.normal(mu, 1.0 / np.sqrt(weights * self.value(zeta)))
 
-    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         y = np.array(y, dtype=float)
         if self.link.name == "identity":
             return y

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from .base import Array, PerRow, Zeta
 from .link import Link
 from .numeric import LARGEST_EXPONENT, exp
 from .parameter import Precision
@@ -50,9 +49,7 @@ class InverseGaussian(Precision, PositiveFamily):
         """The fixed lambda; None where it is estimated."""
         return self.parameter
 
-    def _in_log_mean(
-        self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
-    ) -> InLogMean:
+    def _in_log_mean(self, nu: Array, y: Array, zeta: Zeta) -> InLogMean:
         d = np.minimum(np.log(y) - nu, LARGEST_EXPONENT)
         excess, ratio, information = np.expm1(d), np.exp(d), exp(-nu)
         f = InLogMean(
@@ -68,37 +65,22 @@ class InverseGaussian(Precision, PositiveFamily):
         return f._replace(extra=((f.value, f.d1, f.d2, information),) if self.parameters else ())
 
     def constant(
-        self,
-        y: np.ndarray,
-        weights: np.ndarray,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> tuple[Array, Array]:
         value = 0.5 * weights * (np.log(self.value(zeta) / (2.0 * np.pi)) - 3.0 * np.log(y))
         half = np.broadcast_to(0.5 * weights, (len(self.parameters), np.size(y)))
         return value, np.array(half)
 
-    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.asarray(mu, dtype=float) ** 3
 
-    def deviance(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+    def deviance(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
         y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
         return weights * (y / mu - 1.0) ** 2 / y
 
     def cdf(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         from scipy.special import log_ndtr, ndtr
 
         y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
@@ -112,12 +94,12 @@ class InverseGaussian(Precision, PositiveFamily):
     def sample(
         self,
         rng: np.random.Generator,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        mu: Array,
+        weights: PerRow = 1.0,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         return rng.wald(mu, weights * self.value(zeta))
 
-    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         return np.array(y, dtype=float)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from .base import Rows, gathered
+from .base import Array, PerRow, Rows, Zeta, gathered
 from .link import Link
 from .links import NegativeBinomialCanonical, unit_inverse
 from .numeric import (
@@ -67,38 +65,29 @@ class NegativeBinomial(OneParameter, PositiveFamily):
     def _canonical(self) -> bool:
         return isinstance(self.link, NegativeBinomialCanonical)
 
-    def mean(self, eta: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def mean(self, eta: Array, zeta: Zeta = ()) -> Array:
         if self._canonical:
             return self.value(zeta) * unit_inverse(np.asarray(eta, dtype=float))[0]
         return super().mean(eta)
 
-    def mean_slope(self, eta: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def mean_slope(self, eta: Array, zeta: Zeta = ()) -> Array:
         if self._canonical:
             return self.value(zeta) * unit_inverse(np.asarray(eta, dtype=float))[1]
         return super().mean_slope(eta)
 
-    def linear_predictor(
-        self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()
-    ) -> np.ndarray:
+    def linear_predictor(self, mu: Array, zeta: Zeta = ()) -> Array:
         if self._canonical:
             return -np.log1p(self.value(zeta) / np.asarray(mu, dtype=float))
         return super().linear_predictor(mu)
 
     def rows(
-        self,
-        eta: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray,
-        zeta: Sequence[float] | np.ndarray = (),
-        expected: bool = True,
+        self, eta: Array, y: Array, weights: Array, zeta: Zeta = (), expected: bool = True
     ) -> Rows:
         if self._canonical:
             return self._canonical_rows(eta, y, weights, zeta)
         return super().rows(eta, y, weights, zeta, expected)
 
-    def _in_log_mean(
-        self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
-    ) -> InLogMean:
+    def _in_log_mean(self, nu: Array, y: Array, zeta: Zeta) -> InLogMean:
         theta = self.value(zeta)
         p, q, log_p, log_q = logistic(nu - np.log(theta))
         pq = p * q
@@ -118,13 +107,7 @@ class NegativeBinomial(OneParameter, PositiveFamily):
             ((*extra, information * p),) if self.parameters else (),
         )
 
-    def _canonical_rows(
-        self,
-        eta: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray,
-        zeta: Sequence[float] | np.ndarray,
-    ) -> Rows:
+    def _canonical_rows(self, eta: Array, y: Array, weights: Array, zeta: Zeta) -> Rows:
         """With eta = log(mu / (mu + theta)) the score is y - mu and both weights are dmu/deta."""
         eta, ok = self._in_range(eta)
         theta = self.value(zeta)
@@ -146,12 +129,8 @@ class NegativeBinomial(OneParameter, PositiveFamily):
             )
 
     def constant(
-        self,
-        y: np.ndarray,
-        weights: np.ndarray,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> tuple[Array, Array]:
         from scipy.special import gammaln
 
         theta = np.broadcast_to(np.asarray(self.value(zeta), dtype=float), np.shape(y))
@@ -165,30 +144,19 @@ class NegativeBinomial(OneParameter, PositiveFamily):
             return value, np.empty((0, np.size(y)))
         return value, (weights * scaled_digamma_difference(theta, y))[None, :]
 
-    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         mu = np.asarray(mu, dtype=float)
         return mu * (1.0 + mu / self.value(zeta))
 
-    def deviance(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+    def deviance(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
         y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
         theta = self.value(zeta)
         saturated = (y + theta) * np.log1p((y - mu) / (mu + theta))
         return np.maximum(2.0 * weights * (y_log_ratio(y, mu) - saturated), 0.0)
 
     def cdf(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         from scipy.special import betainc
 
         y, theta = np.floor(y), self.value(zeta)
@@ -198,20 +166,20 @@ class NegativeBinomial(OneParameter, PositiveFamily):
     def sample(
         self,
         rng: np.random.Generator,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        mu: Array,
+        weights: PerRow = 1.0,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         mu = np.asarray(mu, dtype=float)
         theta = np.broadcast_to(self.value(zeta), mu.shape)
         return poisson_counts(rng, mu * (rng.standard_gamma(theta) / theta))
 
-    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         y = np.asarray(y, dtype=float)
         return np.where(y == 0.0, 1.0 / 6.0, y)
 
-    def start_eta(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_eta(self, y: Array, weights: PerRow = 1.0) -> Array:
         mu = self.start_mean(y, weights)
         if not self._canonical:
             return self.link(mu)
@@ -219,13 +187,13 @@ class NegativeBinomial(OneParameter, PositiveFamily):
         center = np.full(np.shape(y), max(float(np.mean(mu)), 0.1))
         return self.linear_predictor(mu, self.start_zeta(y, center, weights))
 
-    def _moment(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> float:
+    def _moment(self, y: Array, mu: Array, weights: Array) -> float:
         excess = np.sum(weights * ((y - mu) ** 2 - mu))
         # Counts less variable than Poisson's have no theta: start from a mild excess instead.
         least = 1e-2 * np.sum(weights * mu)
         return ratio(float(np.sum(weights * mu * mu)), float(max(excess, least)))
 
-    def _likeliest(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, start: float) -> float:
+    def _likeliest(self, y: Array, mu: Array, weights: Array, start: float) -> float:
         from scipy.special import polygamma
 
         def score(zeta: float) -> tuple[float, float]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError
-from .base import Family
+from .base import Array, Family, PerRow, Zeta
 from .link import Link
 
 #: Bounds of zeta where it is estimated alone, at fixed means: beyond them a parameter counts as
@@ -46,7 +45,7 @@ class OneParameter(Family):
         self.parameter = parameter
         self.parameters = (self.parameter_name,) if parameter is None else ()
 
-    def value(self, zeta: Sequence[float] | np.ndarray = ()) -> Any:
+    def value(self, zeta: Zeta = ()) -> Any:
         """The parameter itself.
 
         Parameters
@@ -75,20 +74,14 @@ class OneParameter(Family):
         return np.exp(zeta[0])
 
     @abstractmethod
-    def _moment(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> float:
+    def _moment(self, y: Array, mu: Array, weights: Array) -> float:
         """The parameter at which a variance of the response meets its expectation."""
 
     @abstractmethod
-    def _likeliest(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, start: float) -> float:
+    def _likeliest(self, y: Array, mu: Array, weights: Array, start: float) -> float:
         """The logarithm of the parameter that maximises the likelihood at given means."""
 
-    def start_zeta(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-    ) -> np.ndarray:
+    def start_zeta(self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0) -> Array:
         if not self.parameters:
             return np.empty(0)
         y, mu, weights = np.broadcast_arrays(y, mu, np.asarray(weights, dtype=float))
@@ -96,13 +89,8 @@ class OneParameter(Family):
         return np.clip(np.log([value]), *ZETA_BOUNDS)
 
     def update_zeta(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         if not self.parameters:
             return np.empty(0)
         y, mu, weights = np.broadcast_arrays(y, mu, np.asarray(weights, dtype=float))
@@ -131,14 +119,14 @@ class OneParameter(Family):
 class Precision(OneParameter):
     """A family whose parameter, 1 / dispersion, multiplies the log-density but its constant."""
 
-    def dispersion(self, zeta: Sequence[float] | np.ndarray = ()) -> float:
+    def dispersion(self, zeta: Zeta = ()) -> float:
         return 1.0 / self.value(zeta)
 
-    def _moment(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> float:
+    def _moment(self, y: Array, mu: Array, weights: Array) -> float:
         pearson = np.sum(weights * (y - mu) ** 2 / self.variance(mu))
         return float(ratio(np.sum(weights), pearson))
 
-    def _likeliest(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, start: float) -> float:
+    def _likeliest(self, y: Array, mu: Array, weights: Array, start: float) -> float:
         return float(np.log(ratio(np.sum(weights), np.sum(self.deviance(y, mu, weights)))))
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from .base import Array, PerRow, Zeta
 from .link import Link
 from .numeric import exp, poisson_counts, saturated_poisson, y_log_ratio
 from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
@@ -42,9 +41,7 @@ class Poisson(PositiveFamily):
     def __init__(self, link: str | Link = "log"):
         super().__init__(link)
 
-    def _in_log_mean(
-        self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
-    ) -> InLogMean:
+    def _in_log_mean(self, nu: Array, y: Array, zeta: Zeta) -> InLogMean:
         mu, counted = exp(nu), y > 0.0
         # y log(mu / y) - (mu - y): the large parts of the log-density are in its constant
         t = np.where(counted, nu - np.log(np.where(counted, y, 1.0)), 0.0)
@@ -52,36 +49,21 @@ class Poisson(PositiveFamily):
         return InLogMean(value, y - mu, -mu, -mu, mu, mu, 1.0, ())
 
     def constant(
-        self,
-        y: np.ndarray,
-        weights: np.ndarray,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> tuple[Array, Array]:
         value = weights * saturated_poisson(np.asarray(y, dtype=float))
         return value, np.empty((0, np.size(y)))
 
-    def variance(self, mu: np.ndarray, zeta: Sequence[float] | np.ndarray = ()) -> np.ndarray:
+    def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.array(mu, dtype=float)
 
-    def deviance(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+    def deviance(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
         y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
         return np.maximum(2.0 * weights * (y_log_ratio(y, mu) - (y - mu)), 0.0)
 
     def cdf(
-        self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         from scipy.special import gammaincc
 
         y = np.floor(y)
@@ -90,12 +72,12 @@ class Poisson(PositiveFamily):
     def sample(
         self,
         rng: np.random.Generator,
-        mu: np.ndarray,
-        weights: np.ndarray | float = 1.0,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        mu: Array,
+        weights: PerRow = 1.0,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         return poisson_counts(rng, np.asarray(mu, dtype=float))
 
-    def start_mean(self, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         return np.asarray(y, dtype=float) + 0.1

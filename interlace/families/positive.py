@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from .base import Family, Rows, gathered
+from .base import Array, Family, PerRow, Rows, Zeta, gathered
 
 POSITIVE_LINKS = ("log", "identity", "sqrt", "inverse", "inverse_square", "power")
 
@@ -21,37 +20,30 @@ class InLogMean(NamedTuple):
     of `d1`, `d2` and of `information` with respect to one parameter on the log scale.
     """
 
-    value: np.ndarray
-    d1: np.ndarray
-    d2: np.ndarray
-    d3: np.ndarray
-    information: np.ndarray
-    information1: np.ndarray
-    scale: np.ndarray | float
-    extra: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], ...]
+    value: Array
+    d1: Array
+    d2: Array
+    d3: Array
+    information: Array
+    information1: Array
+    scale: PerRow
+    extra: tuple[tuple[Array, Array, Array, Array], ...]
 
 
 class PositiveFamily(Family):
     """A family whose mean is positive, written as a function of log mu."""
 
-    def valid(self, eta: np.ndarray) -> np.ndarray:
+    def valid(self, eta: Array) -> Array:
         # Of the links, "identity" and "inverse" alone have an eta that gives a negative mean.
         positive = np.asarray(eta) > 0.0
         return self.link.valid(eta) & (positive | (self.link.name not in ("identity", "inverse")))
 
     @abstractmethod
-    def _in_log_mean(
-        self, nu: np.ndarray, y: np.ndarray, zeta: Sequence[float] | np.ndarray
-    ) -> InLogMean:
+    def _in_log_mean(self, nu: Array, y: Array, zeta: Zeta) -> InLogMean:
         """The log-density without its constant, and its derivatives in nu = log mu."""
 
     def rows(
-        self,
-        eta: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray,
-        zeta: Sequence[float] | np.ndarray = (),
-        expected: bool = True,
+        self, eta: Array, y: Array, weights: Array, zeta: Zeta = (), expected: bool = True
     ) -> Rows:
         eta, ok = self._in_range(eta)
         nu, nu1, nu2, nu3 = self.link.log_mean(eta)
@@ -83,12 +75,12 @@ class PositiveFamily(Family):
 
     def log_density(
         self,
-        y: np.ndarray,
-        mu: np.ndarray,
-        weights: np.ndarray | float | None = None,
-        trials: np.ndarray | float = 1.0,
-        zeta: Sequence[float] | np.ndarray = (),
-    ) -> np.ndarray:
+        y: Array,
+        mu: Array,
+        weights: PerRow | None = None,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
         y, mu, weights = np.broadcast_arrays(
             np.asarray(y, dtype=float),
             np.asarray(mu, dtype=float),
