@@ -133,14 +133,10 @@ class Family(ABC):
 
         Parameters
         ----------
-        y : array (n,)
-            Response.
-        weights : array (n,)
+        y, weights, zeta
             As in `rows`.
         trials : array (n,) or float
             Numbers of trials (binomial only).
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters.
 
         Returns
         -------
@@ -158,8 +154,8 @@ class Family(ABC):
         ----------
         mu : array (n,)
             Means.
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters.
+        zeta
+            As in `rows`.
 
         Returns
         -------
@@ -172,10 +168,8 @@ class Family(ABC):
 
         Parameters
         ----------
-        eta : array (n,)
-            Linear predictor.
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters (used by the link "nbcanonical" alone).
+        eta, zeta
+            As in `rows`; the link "nbcanonical" alone uses zeta.
 
         Returns
         -------
@@ -189,10 +183,8 @@ class Family(ABC):
 
         Parameters
         ----------
-        mu : array (n,)
-            Means.
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters (used by the link "nbcanonical" alone).
+        mu, zeta
+            As in `variance`; the link "nbcanonical" alone uses zeta.
 
         Returns
         -------
@@ -206,10 +198,8 @@ class Family(ABC):
 
         Parameters
         ----------
-        eta : array (n,)
-            Linear predictor.
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters (used by the link "nbcanonical" alone).
+        eta, zeta
+            As in `mean`.
 
         Returns
         -------
@@ -224,14 +214,8 @@ class Family(ABC):
 
         Parameters
         ----------
-        y : array (n,)
-            Response.
-        mu : array (n,)
-            Means.
-        weights : array (n,) or float
-            As in `rows`.
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters.
+        y, mu, weights, zeta
+            As in `rows` and `variance`.
 
         Returns
         -------
@@ -252,16 +236,10 @@ class Family(ABC):
 
         Parameters
         ----------
-        y : array (n,)
-            Response.
-        mu : array (n,)
-            Means.
+        y, mu, trials, zeta
+            As in `constant` and `variance`.
         weights : array (n,) or float, optional
             As in `rows`; by default `trials`, which is prior weights of 1.
-        trials : array (n,) or float
-            Numbers of trials (binomial only).
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters.
 
         Returns
         -------
@@ -277,17 +255,11 @@ class Family(ABC):
 
         Parameters
         ----------
-        y : array (n,)
-            Responses.
-        mu : array (n,)
-            Means.
+        y, mu, trials, zeta
+            As in `log_density`.
         weights : array (n,) or float
             Prior weights: they multiply the precision of continuous families, and do not matter
             to the others.
-        trials : array (n,) or float
-            Numbers of trials (binomial only).
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters.
 
         Returns
         -------
@@ -310,14 +282,8 @@ class Family(ABC):
         ----------
         rng : numpy.random.Generator
             The source of randomness.
-        mu : array (n,)
-            Means.
-        weights : array (n,) or float
+        mu, weights, trials, zeta
             As in `cdf`.
-        trials : array (n,) or float
-            Numbers of trials (binomial only).
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters.
 
         Returns
         -------
@@ -331,9 +297,7 @@ class Family(ABC):
 
         Parameters
         ----------
-        y : array (n,)
-            Response.
-        weights : array (n,) or float
+        y, weights
             As in `rows`.
 
         Returns
@@ -347,9 +311,7 @@ class Family(ABC):
 
         Parameters
         ----------
-        y : array (n,)
-            Response.
-        weights : array (n,) or float
+        y, weights
             As in `rows`.
 
         Returns
@@ -364,14 +326,8 @@ class Family(ABC):
 
         Parameters
         ----------
-        y : array (n,)
-            Response.
-        mu : array (n,)
-            Means.
-        weights : array (n,) or float
-            As in `rows`.
-        trials : array (n,) or float
-            Numbers of trials (binomial only).
+        y, mu, weights, trials
+            As in `constant` and `variance`.
 
         Returns
         -------
@@ -387,14 +343,8 @@ class Family(ABC):
 
         Parameters
         ----------
-        y : array (n,)
-            Response.
-        mu : array (n,)
-            Means.
-        weights : array (n,) or float
-            As in `rows`.
-        trials : array (n,) or float
-            Numbers of trials (binomial only).
+        y, mu, weights, trials
+            As in `start_zeta`.
         zeta : array (m,)
             Where to start; by default the moment estimates.
 
@@ -442,14 +392,8 @@ class Family(ABC):
 
         Parameters
         ----------
-        eta : array (n,)
-            Linear predictor.
-        y : array (n,)
-            Response.
-        weights : array (n,)
+        eta, y, weights, zeta
             As in `rows`.
-        zeta : array (m,) or (m, n)
-            Logarithms of the estimated parameters.
 
         Returns
         -------
@@ -470,8 +414,8 @@ class Family(ABC):
 
         Parameters
         ----------
-        eta : array (n,)
-            Linear predictor.
+        eta
+            As in `rows`.
 
         Returns
         -------

@@ -6,7 +6,7 @@ import numpy as np
 
 from .base import Array, Family, PerRow, Rows, Zeta, gathered
 from .link import Link
-from .numeric import SMALLEST_DISTANCE, y_log_ratio
+from .numeric import SMALLEST_DISTANCE, shrunk_proportions, y_log_ratio
 
 
 class Binomial(Family):
@@ -142,4 +142,4 @@ class Binomial(Family):
         return rng.binomial(np.rint(m).astype(np.int64), mu) / m
 
     def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
-        return (weights * np.asarray(y, dtype=float) + 0.5) / (np.asarray(weights) + 1.0)
+        return shrunk_proportions(y, weights)

@@ -11,6 +11,7 @@ from ..errors import ArgumentError
 from .base import Array, Family, PerRow, Rows, Zeta, gathered
 from .link import Link
 from .link_names import resolve_link
+from .numeric import central_differences, shrunk_proportions
 
 #: What an object must have to serve as a family.
 PROTOCOL = ("link", "linkinv", "mu_eta", "variance", "dev_resids")
@@ -216,16 +217,14 @@ class CustomFamily(Family):
         with np.errstate(all="ignore"):
             return np.asarray(self.link.inverse(eta), dtype=float)
 
-    def _unit(self, eta: Array, y: Array) -> tuple[Array, Array]:
-        """Score and expected weight of observations of weight 1; 0 where they are not numbers."""
+    def _unit(self, eta: Array, y: Array) -> Array:
+        """Score and expected weight at weight 1, (2, n); 0 where they are not numbers."""
         with np.errstate(all="ignore"):
             mu, slope = self._means(eta), self.mean_slope(eta)
             ratio = slope / np.asarray(self.functions.variance(mu), dtype=float)
             score, weight = (y - mu) * ratio, slope * ratio
-        return (
-            np.where(np.isfinite(score), score, 0.0),
-            np.where(np.isfinite(weight), weight, 0.0),
-        )
+        both = np.array([score, weight])
+        return np.where(np.isfinite(both), both, 0.0)
 
     def _step(self, eta: Array) -> Array:
         """Steps for the differences: a small part of the way in eta on which the mean changes."""
@@ -243,17 +242,12 @@ class CustomFamily(Family):
     ) -> Rows:
         eta = np.asarray(eta, dtype=float)
         ok = self.valid(eta)
-        h = self._step(eta)
-        (s2, w2), (s1, w1) = self._unit(eta + 2 * h, y), self._unit(eta + h, y)
-        (t2, v2), (t1, v1) = self._unit(eta - 2 * h, y), self._unit(eta - h, y)
-        score, weight = self._unit(eta, y)
+        values, first, second = central_differences(
+            lambda x: self._unit(x, y), eta, self._step(eta)
+        )
+        score, observed = values[0], -first[0]
+        weight, slope = (values[1], first[1]) if expected else (observed, -second[0])
         with np.errstate(all="ignore"):
-            observed = -(8.0 * (s1 - t1) - (s2 - t2)) / (12.0 * h)
-            if expected:
-                slope = (8.0 * (w1 - v1) - (w2 - v2)) / (12.0 * h)
-            else:
-                weight = observed
-                slope = -(16.0 * (s1 + t1) - (s2 + t2) - 30.0 * score) / (12.0 * h * h)
             loglik = -0.5 * self.deviance(y, self._means(eta), weights)
             return gathered(
                 ok,
@@ -319,7 +313,7 @@ class CustomFamily(Family):
             weights = np.broadcast_to(np.asarray(weights, dtype=float), y.shape)
             return np.asarray(self.functions.mustart(y, weights), dtype=float)
         if self._bounded:
-            return (weights * y + 0.5) / (np.asarray(weights) + 1.0)
+            return shrunk_proportions(y, weights)
         return np.where(y <= 0.0, 0.1, y) if self._positive else y.copy()
 
 
@@ -352,11 +346,7 @@ class _OwnLink(Link):
             return np.broadcast_to(value, x.shape).astype(float)
 
         with np.errstate(all="ignore"):
-            a2, a1, middle = slope(eta + 2 * h), slope(eta + h), slope(eta)
-            b2, b1 = slope(eta - 2 * h), slope(eta - h)
-            second = (8.0 * (a1 - b1) - (a2 - b2)) / (12.0 * h)
-            third = (16.0 * (a1 + b1) - (a2 + b2) - 30.0 * middle) / (12.0 * h * h)
-        return self.inverse(eta), middle, second, third
+            return self.inverse(eta), *central_differences(slope, eta, h)
 
     def __repr__(self) -> str:
         return "a link of your own"

@@ -46,7 +46,6 @@ class Gamma(Precision, PositiveFamily):
 
     name = "gamma"
     links = POSITIVE_LINKS
-    expected_by_default = False
     parameter_name = argument = "shape"
 
     def __init__(self, link: str | Link = "inverse", shape: float | None = None):
@@ -61,8 +60,8 @@ class Gamma(Precision, PositiveFamily):
         d = np.minimum(np.log(y) - nu, LARGEST_EXPONENT)
         excess = np.expm1(d)
         ratio, one = np.exp(d), np.ones_like(d)
-        f = InLogMean(d - excess, excess, -ratio, ratio, one, 0.0 * one, self.value(zeta), ())
-        return f._replace(extra=((f.value, f.d1, f.d2, one),) if self.parameters else ())
+        f = InLogMean(d - excess, excess, -ratio, ratio, one, 0.0 * one)
+        return f.with_scale(self.value(zeta), bool(self.parameters))
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
@@ -99,9 +98,6 @@ class Gamma(Precision, PositiveFamily):
         mu = np.asarray(mu, dtype=float)
         shape = np.broadcast_to(weights * self.value(zeta), mu.shape)
         return mu * (rng.standard_gamma(shape) / shape)
-
-    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
-        return np.array(y, dtype=float)
 
     def _likeliest(self, y: Array, mu: Array, weights: Array, start: float) -> float:
         # The score is zero where log shape - digamma(shape) is half the mean deviance.

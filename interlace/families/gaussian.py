@@ -36,7 +36,6 @@ class Gaussian(Precision):
 
     name = "gaussian"
     links = POSITIVE_LINKS
-    expected_by_default = False
     parameter_name = argument = "precision"
 
     def __init__(self, link: str | Link = "identity", precision: float | None = None):
@@ -71,10 +70,7 @@ class Gaussian(Precision):
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> tuple[Array, Array]:
-        log_peak = 0.5 * np.log(self.value(zeta) / (2.0 * np.pi))
-        shape = (len(self.parameters), np.size(y))
-        value = np.broadcast_to(weights * log_peak, np.shape(y))
-        return np.array(value), np.array(np.broadcast_to(0.5 * weights, shape))
+        return self._root_peak(y, weights, zeta)
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.ones(np.shape(mu))

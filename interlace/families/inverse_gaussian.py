@@ -37,7 +37,6 @@ class InverseGaussian(Precision, PositiveFamily):
 
     name = "inverse_gaussian"
     links = POSITIVE_LINKS
-    expected_by_default = False
     parameter_name = "lambda"
     argument = "lam"
 
@@ -59,17 +58,13 @@ class InverseGaussian(Precision, PositiveFamily):
             (4.0 * ratio - 1.0) * (ratio / y),
             information,
             -information,
-            self.value(zeta),
-            (),
         )
-        return f._replace(extra=((f.value, f.d1, f.d2, information),) if self.parameters else ())
+        return f.with_scale(self.value(zeta), bool(self.parameters))
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> tuple[Array, Array]:
-        value = 0.5 * weights * (np.log(self.value(zeta) / (2.0 * np.pi)) - 3.0 * np.log(y))
-        half = np.broadcast_to(0.5 * weights, (len(self.parameters), np.size(y)))
-        return value, np.array(half)
+        return self._root_peak(y, weights, zeta, -1.5 * np.log(y))
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.asarray(mu, dtype=float) ** 3
@@ -100,6 +95,3 @@ class InverseGaussian(Precision, PositiveFamily):
         zeta: Zeta = (),
     ) -> Array:
         return rng.wald(mu, weights * self.value(zeta))
-
-    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
-        return np.array(y, dtype=float)

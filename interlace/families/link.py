@@ -78,8 +78,8 @@ class Link(ABC):
 
         Parameters
         ----------
-        eta : array (n,)
-            Linear predictor, within the range of the link.
+        eta
+            As in `inverse_derivatives`.
 
         Returns
         -------
@@ -108,8 +108,8 @@ class Link(ABC):
 
         Parameters
         ----------
-        eta : array (n,)
-            Linear predictor, within the range of the link and of a positive mean.
+        eta
+            As in `inverse_derivatives`, of a positive mean.
 
         Returns
         -------
@@ -131,8 +131,8 @@ class Link(ABC):
 
         Parameters
         ----------
-        eta : array (n,)
-            Linear predictor, within the range of the link.
+        eta
+            As in `inverse_derivatives`.
 
         Returns
         -------

@@ -163,6 +163,23 @@ def y_log_ratio(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
         return np.where(zero, 0.0, y * log_ratio(np.where(zero, 1.0, y), np.where(zero, 1.0, mu)))
 
 
+def shrunk_proportions(y: np.ndarray, weights: np.ndarray | float) -> np.ndarray:
+    """R's mustart of proportions: half a success and half a failure more."""
+    return (weights * np.asarray(y, dtype=float) + 0.5) / (np.asarray(weights) + 1.0)
+
+
+def central_differences(
+    function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, h: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A function, (..., n) at x of (n,), and two derivatives of it by five-point differences."""
+    middle = function(x)
+    with np.errstate(all="ignore"):
+        a2, a1, b2, b1 = (function(x + step * h) for step in (2.0, 1.0, -2.0, -1.0))
+        first = (8.0 * (a1 - b1) - (a2 - b2)) / (12.0 * h)
+        second = (16.0 * (a1 + b1) - (a2 + b2) - 30.0 * middle) / (12.0 * h * h)
+    return middle, first, second
+
+
 #: numpy draws Poisson counts of means below 9.2e18. From here on their standard deviation is less
 #: than 3e-8 of the mean, and the normal distribution differs from them by less still.
 NORMAL_FROM = 1e15

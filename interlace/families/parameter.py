@@ -119,6 +119,16 @@ class OneParameter(Family):
 class Precision(OneParameter):
     """A family whose parameter, 1 / dispersion, multiplies the log-density but its constant."""
 
+    expected_by_default = False
+
+    def _root_peak(
+        self, y: Array, weights: Array, zeta: Zeta, rest: PerRow = 0.0
+    ) -> tuple[Array, Array]:
+        """Constants of a density with the peak (precision / (2 pi))^(1/2) exp(rest)."""
+        log_peak = 0.5 * np.log(self.value(zeta) / (2.0 * np.pi)) + rest
+        half = np.broadcast_to(0.5 * weights, (len(self.parameters), np.size(y)))
+        return np.array(np.broadcast_to(weights * log_peak, np.shape(y))), np.array(half)
+
     def dispersion(self, zeta: Zeta = ()) -> float:
         return 1.0 / self.value(zeta)
 

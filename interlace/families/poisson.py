@@ -46,7 +46,7 @@ class Poisson(PositiveFamily):
         # y log(mu / y) - (mu - y): the large parts of the log-density are in its constant
         t = np.where(counted, nu - np.log(np.where(counted, y, 1.0)), 0.0)
         value = np.where(counted, -y * (np.expm1(t) - t), -mu)
-        return InLogMean(value, y - mu, -mu, -mu, mu, mu, 1.0, ())
+        return InLogMean(value, y - mu, -mu, -mu, mu, mu)
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,13 @@ class InLogMean(NamedTuple):
     d3: Array
     information: Array
     information1: Array
-    scale: PerRow
-    extra: tuple[tuple[Array, Array, Array, Array], ...]
+    scale: PerRow = 1.0
+    extra: tuple[tuple[Array, Array, Array, Array], ...] = ()
+
+    def with_scale(self, scale: Any, estimated: bool) -> InLogMean:
+        """The same times a precision, which is its own derivative on the log scale."""
+        itself = ((self.value, self.d1, self.d2, self.information),)
+        return self._replace(scale=scale, extra=itself if estimated else ())
 
 
 class PositiveFamily(Family):
@@ -41,6 +46,9 @@ class PositiveFamily(Family):
     @abstractmethod
     def _in_log_mean(self, nu: Array, y: Array, zeta: Zeta) -> InLogMean:
         """The log-density without its constant, and its derivatives in nu = log mu."""
+
+    def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
+        return np.array(y, dtype=float)
 
     def rows(
         self, eta: Array, y: Array, weights: Array, zeta: Zeta = (), expected: bool = True
