@@ -215,6 +215,9 @@ def _fill_dots(formula: str, left: str, right: str) -> str:
         return formula
     parts = []
     for new, old in ((new_left.strip(), left), (new_right.strip(), right)):
+        if not new:  # "~ . - x" keeps the response, as in R
+            parts.append(old)
+            continue
         head, rest = new[:1], new[1:]
         parts.append(f"{old}{rest}" if head == "." and not rest[:1].isalnum() else new)
     return " ~ ".join(parts)

@@ -358,6 +358,21 @@ class _Parts:
     offsets: list[str]
 
 
+def _subtract(terms: list[RandomTermSpec], source: str, position: int, parts: _Parts) -> None:
+    """Take away random terms that stand further left, as R's ``update`` leaves them."""
+    for term in terms:
+        same = [t for t in parts.random if _identity(t) == _identity(term)]
+        if not same:
+            raise FormulaError(
+                f"there is no random term {term.text} to subtract; leave it out", source, position
+            )
+        parts.random.remove(same[-1])
+
+
+def _identity(term: RandomTermSpec) -> tuple:
+    return term.label, term_key(term.lhs)
+
+
 def _right_side(tokens: list[Token], source: str, parts: _Parts) -> None:
     for operator, raw in split(tokens, "+-"):
         sign = operator.text if operator else "+"
@@ -380,10 +395,9 @@ def _right_side(tokens: list[Token], source: str, parts: _Parts) -> None:
             special = _random(item, source, None)
         if special is not None:
             if sign == "-":
-                raise FormulaError(
-                    "a random term cannot be subtracted; leave it out", source, position
-                )
-            parts.random.extend(special)
+                _subtract(special, source, position, parts)
+            else:
+                parts.random.extend(special)
             continue
         called = call(item[0]) if len(item) == 1 else None
         if called and called[0] == "offset":

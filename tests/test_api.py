@@ -209,3 +209,12 @@ def test_warnings_point_at_the_line_that_called(sleep):
     with pytest.warns(il.DataWarning, match="dropped 1 row") as caught:
         il.lmer(SLEEP, sleep)
     assert caught[0].filename == __file__
+
+
+def test_update_takes_random_terms_away_and_keeps_the_response():
+    sleep = il.load_dataset("sleepstudy")
+    full = il.fit("Reaction ~ Days + (1 | Subject) + (0 + Days | Subject)", sleep)
+    smaller = il.update(full, ". ~ . - (0 + Days | Subject)")
+    alone = il.fit("Reaction ~ Days + (1 | Subject)", sleep)
+    assert smaller.llf == pytest.approx(alone.llf, abs=1e-9)
+    assert list(il.update(full, "~ . - Days").fe_params.index) == ["Intercept"]

@@ -166,7 +166,7 @@ def test_parsing_is_cached():
         ("y ~ log(x", "closing '\\)'", 7),
         ("y ~ `x + (1 | g)", "closing '`'", 4),
         ("y ~ x * (1 | g)", "must be added", 11),
-        ("y ~ x - (1 | g)", "cannot be subtracted", 6),
+        ("y ~ x - (1 | g)", "no random term", 6),
         ("y ~ (1 | g | h)", "one bar", 11),
         ("y ~ ( | g)", "needs a left side", 6),
         ("y ~ (1 | )", "needs a grouping factor", 7),
@@ -220,3 +220,9 @@ def test_wrong_types():
         with_random(parse("y ~ x"), random=[1])
     with pytest.raises(FormulaError, match="random= takes random terms only"):
         with_random(parse("y ~ x"), random="x + (1 | g)")
+
+
+def test_a_random_term_can_be_taken_away_again():
+    left = parse("y ~ x + (1 + x | g) + (1 | h) - (x | g)").random
+    assert [term.text for term in left] == ["(1 | h)"]
+    assert parse("y ~ x + (1 | a/b) - (1 | a/b) + (1 | a)").random[0].label == "a"

@@ -64,7 +64,8 @@ def likelihood_ratio(
         check_same_fixed_part(fits, labels)
     order = sorted(range(len(fits)), key=lambda i: fits[i].n_parameters)
     fits, labels = [fits[i] for i in order], [labels[i] for i in order]
-    llf = np.array([fit.llf for fit in fits])
+    generalised = any(hasattr(fit, "nAGQ") for fit in fits)
+    llf = np.array([_maximum(fit) if generalised else fit.llf for fit in fits])
     npar = np.array([fit.n_parameters for fit in fits])
     chisq = np.full(len(fits), np.nan)
     chisq[1:] = np.maximum(2.0 * np.diff(llf), 0.0)
@@ -83,6 +84,19 @@ def likelihood_ratio(
         "Pr(>Chisq)": np.where(df > 0.0, chi2_pvalue(chisq, np.maximum(df, 1.0)), np.nan),
     }
     return pd.DataFrame(columns, index=pd.Index(labels, name="model", dtype=object))
+
+
+def _maximum(fit: AnyFit) -> float:
+    """The maximum of the log-likelihood.
+
+    R's ``logLik`` of a model without random effects has it at another dispersion (the deviance
+    over n) where that is estimated.
+    """
+    if hasattr(fit, "nAGQ") or isinstance(fit, Fit) or not fit.family.parameters:
+        return fit.llf
+    o = fit.observations
+    zeta = fit.family.update_zeta(o.y, fit.mu, o.weights, o.trials)
+    return float(fit.family.log_density(o.y, fit.mu, o.weights, o.trials, zeta).sum())
 
 
 def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:

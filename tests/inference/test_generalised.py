@@ -169,3 +169,15 @@ def test_hypotheses() -> None:
     row = m.t_test("period[T.2] = -1").iloc[0]
     z = (m.fe_params["period[T.2]"] + 1.0) / m.fe_bse["period[T.2]"]
     assert row["statistic"] == pytest.approx(z, rel=1e-9) and row["df"] == np.inf
+
+
+def test_a_gamma_model_against_one_without_its_effects_that_are_zero():
+    """The same likelihood: R's logLik of the glm has another dispersion than the maximum's."""
+    sleep = interlace.load_dataset("sleepstudy")
+    sleep["y"] = np.random.default_rng(0).gamma(5.0, size=len(sleep))
+    without = interlace.glm("y ~ Days", sleep, "Gamma(log)")
+    mixed = interlace.glmer("y ~ Days + (1 | Subject)", sleep, "Gamma(log)")
+    assert mixed.theta.iloc[0] == 0.0
+    table = interlace.anova(without, mixed)
+    assert table["Chisq"].iloc[1] == pytest.approx(0.0, abs=1e-6)
+    assert table["Pr(>Chisq)"].iloc[1] == pytest.approx(1.0, abs=1e-3)
