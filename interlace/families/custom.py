@@ -20,8 +20,18 @@ PROTOCOL = ("link", "linkinv", "mu_eta", "variance", "dev_resids")
 #: differences on five points then have errors of about 1e-12 (first) and 1e-10 (second derivative).
 STEP = 2e-3
 
+#: Functions of the linear predictor, whose values are checked.
+CHECKED = ("linkinv", "mu_eta")
+
 #: Where the inverse link is looked at to learn the range of the mean, as far as eta may go there.
 PROBES = np.array([-30.0, -3.0, -0.3, 0.3, 3.0, 30.0])
+
+
+#: A derivative that differs by this share of it from central differences is another function.
+DERIVATIVE_SHARE = 1e-3
+#: Rounding of a function's values, relative; and slopes too small to be told from zero.
+ROUNDING = 1e-13
+TINY = 1e-9
 
 
 class GLMMFamily(Protocol):
@@ -185,6 +195,8 @@ class CustomFamily(Family):
         self.label = name if isinstance(name, str) else type(functions).__name__
         # Nothing that knows the families of this package by name may take this one for its own.
         self.name = f"custom({self.label})"
+        if self._own_link:
+            _check_link(functions)
         means = self._means(PROBES)[self.valid(PROBES)]
         self._positive = bool(np.all(means >= 0.0))
         self._bounded = self._positive and bool(np.all(means <= 1.0))
@@ -350,6 +362,43 @@ class _OwnLink(Link):
 
     def __repr__(self) -> str:
         return "a link of your own"
+
+
+def _check_link(functions: Any) -> None:
+    """Refuse functions that do not fit together, before a search goes astray with them.
+
+    Raises
+    ------
+    ArgumentError
+        If ``linkinv`` or ``mu_eta`` gives no array like its argument, or ``mu_eta`` is not the
+        derivative of ``linkinv`` where both are finite.
+    """
+    with np.errstate(all="ignore"):
+        values = {name: np.asarray(getattr(functions, name)(PROBES)) for name in CHECKED}
+        for name, value in values.items():
+            if value.shape not in ((), PROBES.shape) or value.dtype.kind not in "fiu":
+                raise ArgumentError(
+                    f"the family's {name} gives {value.dtype} of shape {value.shape} for an array "
+                    f"of {PROBES.size} numbers; it must give one number for each"
+                )
+        if values["linkinv"].shape == ():
+            raise ArgumentError(
+                "the family's linkinv gives a single number for an array; it must give one mean "
+                "for each linear predictor"
+            )
+        h = 1e-5 * np.maximum(1.0, np.abs(PROBES))
+        up, down = (np.asarray(functions.linkinv(PROBES + s * h), float) for s in (1.0, -1.0))
+        numeric = (up - down) / (2.0 * h)
+        given = np.broadcast_to(values["mu_eta"], PROBES.shape).astype(float)
+        known = np.isfinite(numeric) & np.isfinite(given)
+        size = np.maximum(np.abs(numeric), np.abs(values["linkinv"]) * ROUNDING / h)
+        wrong = known & (np.abs(given - numeric) > DERIVATIVE_SHARE * size + TINY)
+    if wrong.any():
+        i = int(np.flatnonzero(wrong)[0])
+        raise ArgumentError(
+            f"the family's mu_eta is not the derivative of its linkinv: at eta = {PROBES[i]:g} it "
+            f"gives {given[i]:.6g}, differences of linkinv {numeric[i]:.6g}"
+        )
 
 
 def _each_row(check: Callable[..., Any], value: Array) -> Array:

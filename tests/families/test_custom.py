@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import special, stats
@@ -211,3 +213,19 @@ def test_what_is_missing_is_named():
         resolve(Half())
     with pytest.raises(ArgumentTypeError, match="or an object with the methods link, linkinv"):
         resolve(object())
+
+
+def test_functions_that_do_not_fit_together_are_refused():
+    def family(**other):
+        own = {
+            "link": np.log, "linkinv": np.exp, "mu_eta": np.exp, "variance": lambda mu: mu,
+            "dev_resids": lambda y, mu, w: w * (y - mu) ** 2,
+        }  # fmt: skip
+        return SimpleNamespace(**{**own, **other})
+
+    with pytest.raises(ArgumentError, match="mu_eta is not the derivative"):
+        resolve(family(mu_eta=lambda eta: np.exp(2.0 * eta)))
+    with pytest.raises(ArgumentError, match="linkinv gives a single number"):
+        resolve(family(linkinv=lambda eta: 1.0))
+    with pytest.raises(ArgumentError, match="mu_eta gives"):
+        resolve(family(mu_eta=lambda eta: np.exp(eta)[:2]))
