@@ -23,6 +23,7 @@ def glm(
     *,
     weights: Any = None,
     offset: Any = None,
+    link: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     subset: Any = None,
     na_action: str = "omit",
@@ -44,6 +45,8 @@ def glm(
         They multiply the log-density; trials where the response is a proportion. All positive.
     offset : array, Series or column name, shape (n,), optional
         Known part of the linear predictor, added to any ``offset()`` in the formula.
+    link : str or Link, optional
+        Link in place of the family's own.
     contrasts : dict of column to contrast, optional
         ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, ``"SAS"``, ``"diff"``, a matrix, or
         a formulaic contrast object.
@@ -90,7 +93,7 @@ def glm(
     >>> round(m.aic, 3)
     206.058
     """
-    kind = resolve(family)
+    kind = resolve(family, link)
     clock = perf_counter()
     design = build(
         formula,
@@ -115,6 +118,7 @@ def glm(
         "family": family,
         "weights": weights,
         "offset": offset,
+        "link": link,
         "contrasts": contrasts,
         "subset": subset,
         "na_action": na_action,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .errors import ArgumentError
 from .fit import Fit
+from .inference.rows import rows_of_data
 from .predict import joint_variance, rows_of, selection
 
 if TYPE_CHECKING:
@@ -152,18 +153,22 @@ def cooks_distance(fit: AnyFit, hat: np.ndarray | None = None) -> np.ndarray:
         return (residual / (1.0 - hat)) ** 2 * hat / fit.p
 
 
-def augment(fit: MixedFit, data: Any = None, influence: bool = True) -> pd.DataFrame:
+def augment(
+    fit: MixedFit, data: Any = None, influence: bool = True, source: Any = None
+) -> pd.DataFrame:
     """The rows of the fit with fitted values and residuals, broom.mixed's columns.
 
     Parameters
     ----------
     fit : Fit or GLMMFit
     data : data frame, optional
-        The data of the fit, whose columns come first; default: response, fixed-effects columns
-        and grouping factors.
+        The data of the fit, whose columns come first; default: see
+        :func:`interlace.inference.rows.rows_of_data`.
     influence : bool, default True
         Also ``.hat`` and ``.cooksd``, which cost a solve per distinct row when there are several
         grouping factors.
+    source : data frame, optional
+        The data of the fit, of which the variables of the formula come first without ``data``.
 
     Returns
     -------
@@ -180,7 +185,7 @@ def augment(fit: MixedFit, data: Any = None, influence: bool = True) -> pd.DataF
         If rows of the fit are not in ``data``.
     """
     design = fit.design
-    frame = rows_of_data(design, data)
+    frame = rows_of_data(design, data, source)
     linear = isinstance(fit, Fit)
     eta = fit.fixed_part + fit.random_part
     new = {".fitted": eta, ".resid": residual_array(fit, "response" if linear else "deviance")}
@@ -201,55 +206,6 @@ def augment(fit: MixedFit, data: Any = None, influence: bool = True) -> pd.DataF
     elif design.weights is not None:
         new[".weights"] = design.weights
     return frame.assign(**{name: np.asarray(values) for name, values in new.items()})
-
-
-def rows_of_data(design, data: Any = None) -> pd.DataFrame:
-    """The rows of the fit in a data frame.
-
-    Parameters
-    ----------
-    design : Design
-    data : data frame, optional
-        The data of the fit; default: response, fixed-effects columns and grouping factors.
-
-    Returns
-    -------
-    DataFrame, n rows
-
-    Raises
-    ------
-    ArgumentError
-        If rows of the fit are not in ``data``.
-    """
-    return _columns_of(design) if data is None else _rows_of(data, design)
-
-
-def _columns_of(design) -> pd.DataFrame:
-    columns = {design.response_name: design.y}
-    for name, values in zip(design.x_names, design.X.T, strict=True):
-        if name != "Intercept":
-            columns[name] = values
-    for factor in design.factors:
-        columns[factor.name] = np.asarray(factor.levels)[factor.codes]
-    return pd.DataFrame(columns, index=design.index)
-
-
-def _rows_of(data: Any, design) -> pd.DataFrame:
-    import narwhals.stable.v2 as nw
-
-    frame = (
-        data if isinstance(data, pd.DataFrame) else nw.from_native(data).lazy().collect("pandas")
-    )
-    if not isinstance(frame, pd.DataFrame):
-        frame = frame.to_native()
-    positions = np.arange(len(frame)) if design.rows is None else design.rows
-    fits = positions.size == design.y.size and positions.max(initial=-1) < len(frame)
-    if not fits or not frame.index[positions].equals(design.index):
-        raise ArgumentError(
-            f"data has {len(frame)} rows, whose index does not match that of the {design.y.size} "
-            "rows of the fit; pass the frame that was fitted"
-        )
-    return frame.iloc[positions]
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class GLMResult(GeneralisedResult):
     """
 
     fit: GLMFit
+    _refit = staticmethod(glm.refit_glm)
 
     # -- the fit ---------------------------------------------------------------------------------
 
@@ -74,7 +75,7 @@ class GLMResult(GeneralisedResult):
 
     @property
     def df_model(self) -> int:
-        """Coefficients besides the intercept."""
+        """Coefficients besides the intercept, as in statsmodels; ``nparams`` has all parameters."""
         return self.fit.df_null - self.fit.df_resid
 
     @property
@@ -180,17 +181,21 @@ class GLMResult(GeneralisedResult):
         self,
         *others: Any,
         test: str | None = None,
+        type: str | int = "II",
         refit: bool = True,
         names: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """Analysis of deviance: this model against others that are nested in it or contain it.
+        """Analysis of deviance against other models, or tests of this model's terms.
 
         Parameters
         ----------
         *others : GLMResult, LMMResult or GLMMResult
-            Models of the same rows. With a mixed model among them: likelihood-ratio tests.
+            Models of the same rows, nested in this one or containing it. With a mixed model among
+            them: likelihood-ratio tests. Without any the terms of this model are tested.
         test : {"LRT", "Chisq", "F"}, optional
-            Default: F where a dispersion is estimated.
+            Of other models. Default: F where a dispersion is estimated.
+        type : {"III", "II", "I"} or {3, 2, 1}, default "II"
+            Of the tests of terms, which are Wald's, as car's ``Anova(m, test = "Wald")``.
         refit : bool, default True
             Refit REML fits among the others by maximum likelihood first.
         names : sequence of str, optional
@@ -201,7 +206,7 @@ class GLMResult(GeneralisedResult):
         DataFrame
             R's columns: ``Resid. Df, Resid. Dev, Df, Deviance`` and ``Pr(>Chi)``, or
             ``F, Pr(>F)``. With a mixed model ``Df, AIC, BIC, logLik, deviance, Chisq, Chi Df,
-            Pr(>Chisq)``, whichever comes first.
+            Pr(>Chisq)``, whichever comes first. Of terms ``Chisq, Df, Pr(>Chisq)``.
 
         Examples
         --------
@@ -215,9 +220,14 @@ class GLMResult(GeneralisedResult):
         """
         mixed = not all(isinstance(other, GLMResult) for other in others)
         if not others:
-            raise ArgumentError(
-                "anova() of a glm compares models: give the smaller or larger ones as arguments"
-            )
+            if test not in (None, "Chisq"):
+                raise ArgumentError(
+                    f"test={test!r} compares models: give the smaller ones as arguments. Without "
+                    "them the tests of terms are Wald's, 'Chisq'"
+                )
+            from .inference.anova import anova_table
+
+            return anova_table(self.fit, type)
         if mixed:
             if test not in (None, "LRT", "Chisq"):
                 raise ArgumentError(
@@ -232,6 +242,7 @@ class GLMResult(GeneralisedResult):
 
     def tidy(
         self,
+        effects: str | Sequence[str] = "fixed",
         *,
         conf_int: bool = False,
         conf_level: float = 0.95,
@@ -242,10 +253,13 @@ class GLMResult(GeneralisedResult):
 
         Parameters
         ----------
+        effects : "fixed"
+            As for mixed models; there are no others here.
         conf_int : bool, default False
         conf_level : float, default 0.95
         exponentiate : bool, default False
-            Exponentials of estimates and intervals, standard errors by the delta method.
+            Exponentials of estimates and intervals, standard errors by the delta method, for the
+            links log, logit and cloglog.
         r_names : bool, default False
             R's names of coefficients.
 
@@ -254,6 +268,11 @@ class GLMResult(GeneralisedResult):
         DataFrame
             ``term, estimate, std_error, statistic, p_value[, conf_low, conf_high]``.
         """
+        wanted = [effects] if isinstance(effects, str) else list(effects)
+        if wanted != ["fixed"]:
+            raise ArgumentError(
+                f"effects={effects!r}: a model without random effects has 'fixed' ones only"
+            )
         fixed = tables.tidy(
             cast(Any, self.fit),
             "fixed",
@@ -271,7 +290,8 @@ class GLMResult(GeneralisedResult):
         Returns
         -------
         DataFrame
-            ``null_deviance, df_null, log_lik, aic, bic, deviance, df_residual, nobs``.
+            ``null_deviance, df_null, log_lik, aic, bic, deviance, df_residual, nobs``, and the
+            ``theta`` or ``dispersion`` that was estimated.
         """
         row = {
             "null_deviance": self.null_deviance,
@@ -283,7 +303,7 @@ class GLMResult(GeneralisedResult):
             "df_residual": self.df_resid,
             "nobs": self.nobs,
         }
-        return pd.DataFrame([row])
+        return pd.DataFrame([row | tables.own_parameter(self.fit)])
 
     def augment(
         self,
@@ -296,7 +316,8 @@ class GLMResult(GeneralisedResult):
         Parameters
         ----------
         data : data frame, optional
-            That of the fit, whose columns then come first.
+            That of the fit, all of whose columns then come first. Default: the response and the
+            variables of the formula; of a result from a pickle, the columns of the model matrix.
         type_predict : {"link", "response"}, default "link"
             What ``.fitted`` holds.
         type_residuals : {"deviance", "pearson"}, default "deviance"
@@ -306,7 +327,7 @@ class GLMResult(GeneralisedResult):
         -------
         DataFrame
         """
-        return glm.augment(self.fit, data, type_predict, type_residuals)
+        return glm.augment(self.fit, data, type_predict, type_residuals, self._data)
 
     def summary(self, r_names: bool = False) -> show.Summary:
         from .inference.glm_summary import summarise
@@ -317,6 +338,10 @@ class GLMResult(GeneralisedResult):
         from .inference.glm_summary import short
 
         return short(self.fit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
+        return glm.as_dict(self.fit)
 
     @property
     def __maketables_default_stat_keys__(self) -> list[str]:

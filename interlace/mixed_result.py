@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -32,8 +32,6 @@ class MixedResult(ModelResult):
     fit: MixedFit
     #: What ``anova()`` gives without being told: R's default.
     _anova_type = "III"
-    #: Fits the same model to another response.
-    _refit: Callable[[Any, np.ndarray], Any]
 
     # -- random effects and variances ------------------------------------------------------------
 
@@ -114,7 +112,10 @@ class MixedResult(ModelResult):
         """Grouping factor -> number of levels."""
         return {f.name: len(f.levels) for f in self.fit.design.factors}
 
-    df_model = ModelResult.nparams
+    @property
+    def df_model(self) -> int:
+        """Estimated parameters, as ``nparams``; of a ``glm`` the name means another number."""
+        return self.nparams
 
     @property
     def df_resid(self) -> int:
@@ -165,8 +166,8 @@ class MixedResult(ModelResult):
         type : {"response", "link"}
             Means, or the linear predictor; the same for a linear model.
         include_re : bool, str or sequence of str, default True
-            All random effects, none, or those of the grouping factors or terms named, such as
-            ``"Subject"`` or ``"(1 | Subject)"`` (R's ``re.form``).
+            All random effects (R's ``re.form = NULL``), none (``NA``), or those of the grouping
+            factors or terms named, such as ``"Subject"`` or ``"(1 | Subject)"``.
         new_levels : {"error", "population"}, default "error"
             What an unseen level of a grouping factor is: an error, or a level without random
             effect.
@@ -249,27 +250,6 @@ class MixedResult(ModelResult):
 
         return simulate.simulate(self.fit, nsim, seed, use_u)
 
-    def refit(self, new_y: Any) -> Self:
-        """The same model for another response on the same rows, warm-started.
-
-        Parameters
-        ----------
-        new_y : array or Series, shape (n,)
-            Row by row as the rows of the fit; proportions for a binomial response with trials.
-
-        Returns
-        -------
-        LMMResult or GLMMResult
-
-        Raises
-        ------
-        ArgumentError
-            If the length or a value is wrong.
-        """
-        from .simulate import checked_response
-
-        return type(self)(self._refit(self.fit, checked_response(self.fit, new_y)))
-
     # -- tests -----------------------------------------------------------------------------------
 
     def anova(
@@ -328,7 +308,8 @@ class MixedResult(ModelResult):
         conf_level : float, default 0.95
         exponentiate : bool, default False
             exp() of coefficients and their intervals, standard errors by the delta method: odds
-            ratios, rate ratios.
+            ratios, rate ratios. For the links log, logit and cloglog, and linear models of a
+            logarithm.
         r_names : bool, default False
             R's names of coefficients.
 
@@ -350,7 +331,14 @@ class MixedResult(ModelResult):
         )
 
     def glance(self) -> pd.DataFrame:
-        """One row: ``nobs, sigma, log_lik, aic, bic, reml_crit | deviance, df_residual``."""
+        """One row: ``nobs, sigma, log_lik, aic, bic, reml_crit | deviance, df_residual``.
+
+        Returns
+        -------
+        DataFrame
+            With the columns ``theta`` of a negative binomial model and ``dispersion`` of a
+            generalised one that estimates it.
+        """
         return tables.glance(self.fit)
 
     def augment(self, data: Any = None, influence: bool = True) -> pd.DataFrame:
@@ -359,7 +347,8 @@ class MixedResult(ModelResult):
         Parameters
         ----------
         data : data frame, optional
-            That of the fit, whose columns then come first.
+            That of the fit, all of whose columns then come first. Default: the response and the
+            variables of the formula; of a result from a pickle, the columns of the model matrix.
         influence : bool, default True
             With ``.hat`` and ``.cooksd``, which take time with several grouping factors.
 
@@ -371,7 +360,7 @@ class MixedResult(ModelResult):
         """
         from . import diagnostics
 
-        return diagnostics.augment(self.fit, data, influence)
+        return diagnostics.augment(self.fit, data, influence, self._data)
 
     def summary(self, r_names: bool = False, correlation: bool = True) -> show.Summary:
         """The summary in the order R users know; prints itself.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,6 +34,10 @@ class ModelResult(tables.Maketables, ABC):
     fit: AnyFit
     #: Arguments of the call that made the fit, data included; not kept in a pickle.
     call: dict[str, Any] | None = None
+    #: The data of the model that this one was refitted from.
+    _refitted_data: Any = None
+    #: Fits the same model to another response.
+    _refit: Callable[[Any, np.ndarray], Any]
     #: What ``residuals()`` gives without being told: R's default.
     _residual_type = "response"
 
@@ -45,8 +49,13 @@ class ModelResult(tables.Maketables, ABC):
 
     def __copy__(self) -> Self:
         other = type(self)(self.fit)
-        other.call = self.call
+        other.call, other._refitted_data = self.call, self._refitted_data
         return other
+
+    @property
+    def _data(self) -> Any:
+        """The data of the fit, None if they are not known any more."""
+        return self._refitted_data if self.call is None else self.call.get("data")
 
     # -- coefficients ----------------------------------------------------------------------------
 
@@ -121,9 +130,10 @@ class ModelResult(tables.Maketables, ABC):
         alpha : float, optional
             One minus the level, as statsmodels asks for it.
         df_method : {"satterthwaite", "residual", "normal"}, optional
-            Degrees of freedom of the t quantile; ``"normal"`` is R's ``method = "Wald"``.
-            Default, as for the p-values: Satterthwaite's for linear mixed models, residual ones
-            for a generalised linear model with an estimated dispersion, normal for others.
+            Degrees of freedom of the t quantile, the first for linear mixed models only;
+            ``"normal"`` is R's ``method = "Wald"``. Default, as for the p-values: Satterthwaite's
+            for linear mixed models, residual ones for a generalised linear model with an estimated
+            dispersion, normal for others.
 
         Returns
         -------
@@ -158,8 +168,8 @@ class ModelResult(tables.Maketables, ABC):
         """
         if not isinstance(method, str) or method.lower() != "wald":
             raise ArgumentError(
-                f"method={method!r} is not known; use 'Wald', or conf_int() for intervals with "
-                "degrees of freedom"
+                f"method={method!r} is not available; use 'Wald', for normal quantiles, or "
+                "conf_int(), for those of the tests in summary()"
             )
         return self.conf_int(level, df_method="normal")
 
@@ -274,6 +284,38 @@ class ModelResult(tables.Maketables, ABC):
         from . import diagnostics
 
         return self._by_row(diagnostics.cooks_distance(self.fit), "cooksd")
+
+    def refit(self, new_y: Any) -> Self:
+        """The same model for another response on the same rows, warm-started.
+
+        Parameters
+        ----------
+        new_y : array or Series, shape (n,) or (n, 2)
+            Row by row as the rows of the fit. For a binomial response: proportions, booleans, the
+            two levels of the factor that the fit had, or successes and failures side by side, with
+            the trials of the fit.
+
+        Returns
+        -------
+        LMMResult, GLMMResult or GLMResult
+
+        Raises
+        ------
+        ArgumentError
+            If the length or a value is wrong.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+        >>> m.refit(m.simulate(seed=1)["sim_1"]).converged
+        True
+        """
+        from .simulate import checked_response
+
+        other = type(self)(type(self)._refit(self.fit, checked_response(self.fit, new_y)))
+        other._refitted_data = self._data
+        return other
 
     # -- tests -----------------------------------------------------------------------------------
 

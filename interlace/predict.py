@@ -81,6 +81,17 @@ class Prediction:
     slope: np.ndarray | float = 1.0
     obs_se: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        if not len(self.index):
+            return "Predictions of no rows"
+        parts = []
+        for name, values in (("means", self.mean), ("standard errors", self.se)):
+            known = values[~np.isnan(values)]
+            limits = f"{known.min():.4g} to {known.max():.4g}" if known.size else "all missing"
+            parts.append(f"{name} {limits}")
+        rows = len(self.index)
+        return f"Predictions of {rows} rows: {', '.join(parts)}; summary_frame() has them all"
+
     @property
     def mean(self) -> np.ndarray:
         """Predicted means, (r,)."""
@@ -138,7 +149,7 @@ def selection(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
     Parameters
     ----------
     fit : Fit, GLMMFit or GLMFit
-    include_re : bool, None, str or sequence of str
+    include_re : bool, str or sequence of str
         All, none, or those named: a grouping factor (``"Subject"``), or terms in lme4's way
         (``"(1 | Subject)"``; ``"~ (1 | a) + (1 | b)"`` as R's ``re.form``).
 
@@ -152,7 +163,12 @@ def selection(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
         If a name is none of the model's.
     """
     widths = [T.shape[0] for T in fit.T]
-    if include_re is None or isinstance(include_re, (bool, np.bool_)):
+    if include_re is None:
+        raise ArgumentTypeError(
+            "include_re=None is ambiguous (R's re.form = NULL means all random effects, NA none); "
+            "use True for all, False for none, or names of grouping factors or terms"
+        )
+    if isinstance(include_re, (bool, np.bool_)):
         return [np.full(k, bool(include_re)) for k in widths]
     masks = [np.zeros(k, dtype=bool) for k in widths]
     texts = [include_re] if isinstance(include_re, str) else include_re

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 DIGITS = 4
 # R prints the correlations of the fixed effects up to this many coefficients.
 MOST_CORRELATED = 20
+VOWELS = "aeiou"
 SMALLEST_P = 2.2e-16
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"), (0.1, "."))
 LEGEND = "Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"
@@ -398,7 +400,7 @@ def _correlations(fit: MixedFit, r_names: bool) -> Table:
 
 
 def abbreviate(names: Sequence[str], length: int = 6) -> list[str]:
-    """Short, distinct names: vowels go first, then other small letters, from the end.
+    """Short, distinct names: vowels go first, then other letters, small ones before capitals.
 
     Parameters
     ----------
@@ -409,20 +411,18 @@ def abbreviate(names: Sequence[str], length: int = 6) -> list[str]:
     -------
     list of str
     """
-    out: list[str] = []
-    for name in names:
-        size = length
-        short = _shorten(name, size)
-        while short in out and size < len(name):
-            size += 1
-            short = _shorten(name, size)
-        out.append(short)
-    return out
+    sizes = [length] * len(names)
+    while True:
+        out = [_shorten(name, size) for name, size in zip(names, sizes, strict=True)]
+        again = [out.count(s) > 1 and size < len(n) for s, size, n in zip(out, sizes, names)]
+        if not any(again):
+            return out
+        sizes = [size + more for size, more in zip(sizes, again, strict=True)]
 
 
 def _shorten(name: str, length: int) -> str:
     letters = list(name)
-    for droppable in ("aeiou", "abcdefghijklmnopqrstuvwxyz"):
+    for droppable in (VOWELS, ascii_lowercase, VOWELS.upper(), ascii_uppercase):
         for i in range(len(letters) - 1, 0, -1):
             if len(letters) <= length:
                 return "".join(letters)

@@ -11,16 +11,19 @@ import numpy as np
 import pandas as pd
 
 from .covariance import CovarianceModel
-from .errors import ArgumentError
+from .errors import ArgumentError, listing
 from .fit import Fit
 from .inference.distributions import t_quantile
 from .inference.modes import conditional_sd
 from .inference.wald import add_intervals, check_level, t_table
 
 if TYPE_CHECKING:
-    from .inference.kinds import AnyFit, MixedFit
+    from .inference.kinds import AnyFit, GeneralisedFit, MixedFit
 
 VERSIONS_OF = ("interlace", "numpy", "scipy", "pandas", "formulaic")
+# Under these links exp() of a coefficient is a ratio; a link of the user's own may be one of them.
+LOG_LINKS = ("log", "logit", "cloglog", "custom")
+LOGARITHMS = ("log(", "np.log(")
 EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
 
 # "period[T.2]", "poly(x, 2)[1]", "f[.L]": formulaic's brackets around a level or a basis column.
@@ -113,8 +116,9 @@ def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
     group, term1, term2, variance, sd_or_corr = zip(*rows, strict=True)
     columns = {
         "group": np.array(group, dtype=object),
-        "term1": np.array(term1, dtype=object),
-        "term2": np.array(term2, dtype=object),
+        # One kind of missing value whatever the rows are: pandas keeps None in some cases only.
+        "term1": np.array([np.nan if t is None else t for t in term1], dtype=object),
+        "term2": np.array([np.nan if t is None else t for t in term2], dtype=object),
         "variance": np.array(variance, dtype=float),
         "sd_or_corr": np.array(sd_or_corr, dtype=float),
     }
@@ -301,7 +305,8 @@ def tidy(
     df_method : {"satterthwaite", "residual", "normal"}, optional
         Default: Satterthwaite's for linear models, normal for others.
     exponentiate : bool, default False
-        exp() of coefficients and their intervals, with standard errors by the delta method.
+        exp() of coefficients and their intervals, with standard errors by the delta method. For
+        the links log, logit and cloglog, and linear models of a logarithm.
     r_names : bool, default False
     table : DataFrame, optional
         The fixed-effects table if made already.
@@ -315,7 +320,7 @@ def tidy(
     Raises
     ------
     ArgumentError
-        If an effect or the level is not known.
+        If an effect or the level is not known, or exponentials mean nothing under the link.
     """
     wanted = [effects] if isinstance(effects, str) else list(effects)
     for effect in wanted:
@@ -331,6 +336,7 @@ def tidy(
         if conf_int:
             parts[-1] = add_intervals(parts[-1], level)
         if exponentiate:
+            _check_exponentials(fit)
             parts[-1] = _exponentiated(parts[-1])
     if "ran_pars" in wanted:
         parts.append(_tidy_parameters(fit, r_names))
@@ -353,6 +359,19 @@ def _tidy_fixed(table: pd.DataFrame, r_names: bool) -> pd.DataFrame:
     return table.assign(effect="fixed", group=None, term=names_as(table.index, r_names))
 
 
+def _check_exponentials(fit: AnyFit) -> None:
+    """Refuse exponentials of coefficients that are not differences of logarithms."""
+    link = "identity" if isinstance(fit, Fit) else fit.family.link.name
+    logarithm = fit.design.response_name.startswith(LOGARITHMS)
+    if link in LOG_LINKS or (link == "identity" and logarithm):
+        return
+    raise ArgumentError(
+        f"exponentiate=True gives ratios under the links {listing(map(repr, LOG_LINKS[:-1]))}; the "
+        f"link here is {link!r}, under which exp() of a coefficient means nothing. Leave it out, "
+        "or fit with one of these links"
+    )
+
+
 def _exponentiated(table: pd.DataFrame) -> pd.DataFrame:
     """exp() of estimates and intervals; statistic and p-value are those of the coefficients."""
     logs = [name for name in ("estimate", "conf_low", "conf_high") if name in table]
@@ -372,7 +391,10 @@ def _tidy_parameters(fit: MixedFit, r_names: bool) -> pd.DataFrame:
         else:
             terms.append(f"cor__{row.term1}.{row.term2}")
     columns = {"group": table["group"], "term": terms, "estimate": table["sd_or_corr"]}
-    return pd.DataFrame(columns).assign(effect="ran_pars")
+    out = pd.DataFrame(columns)
+    if not isinstance(fit, Fit) and {"shape", "lambda"} & set(fit.family.parameters):
+        out.loc[len(out)] = ["Residual", "sd__Observation", fit.sigma]
+    return out.assign(effect="ran_pars")
 
 
 def _tidy_values(fit: MixedFit, level: float | None, r_names: bool) -> pd.DataFrame:
@@ -412,7 +434,7 @@ def glance(fit: MixedFit) -> pd.DataFrame:
     -------
     DataFrame
         ``nobs, sigma, log_lik, aic, bic, reml_crit`` (REML) or ``deviance`` (others), and
-        ``df_residual``.
+        ``df_residual``; of a generalised model also :func:`own_parameter`.
     """
     row = {
         "nobs": fit.n,
@@ -425,7 +447,15 @@ def glance(fit: MixedFit) -> pd.DataFrame:
         ),
         "df_residual": fit.n - fit.n_parameters,
     }
-    return pd.DataFrame([row])
+    return pd.DataFrame([row | ({} if isinstance(fit, Fit) else own_parameter(fit))])
+
+
+def own_parameter(fit: GeneralisedFit) -> dict[str, float]:
+    """``theta`` of a negative binomial model, the ``dispersion`` of one that estimates it."""
+    parameters = fit.family.parameters
+    if "theta" in parameters:
+        return {"theta": float(np.exp(fit.zeta[parameters.index("theta")]))}
+    return {"dispersion": float(fit.dispersion)} if parameters else {}
 
 
 def aic(fit: AnyFit) -> float:
@@ -496,7 +526,7 @@ def as_dict(fit: MixedFit) -> dict[str, Any]:
             "evaluations": optimum.evaluations,
             "optimizer": fit.optimizer,
         },
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -537,7 +567,8 @@ def named_matrix(
     return pd.DataFrame(np.array(values), index=list(names), columns=list(names))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Version of each package that results rest on."""
     found = {}
     for name in VERSIONS_OF:
         try:

@@ -469,7 +469,7 @@ def test_the_front_door_points_to_the_others():
         m.anova(m, test="F")
     with pytest.raises(ArgumentError, match="same rows and response"):
         m.anova(glm("count ~ x", table(60), "poisson"))
-    with pytest.raises(ArgumentError, match="compares models"):
-        m.anova()
+    with pytest.raises(ArgumentError, match="'LRT' compares models"):
+        m.anova(test="LRT")
     with pytest.raises(ArgumentError, match="type='raw' is not known"):
         m.residuals("raw")

@@ -38,6 +38,9 @@ ALIASES = {
     "nb": "negativebinomial",
 }
 
+#: What is longer is no family that somebody wrote out, such as a data frame.
+LONGEST_SHOWN = 80
+
 # R's way of writing it as a string: "binomial(probit)", 'Gamma(link = "log")'
 _CALL = re.compile(r"(?P<family>[^()]+)\((?:link\s*=\s*)?[\"']?(?P<link>[^\"']+?)[\"']?\)$")
 
@@ -86,20 +89,49 @@ def resolve(family: object, link: str | Link | None = None) -> Family:
     if isinstance(family, type) and all(hasattr(family, name) for name in PROTOCOL):
         family = family()
     missing = [name for name in PROTOCOL if not callable(getattr(family, name, None))]
+    if type(family).__module__.startswith("statsmodels."):
+        raise ArgumentTypeError(_of_statsmodels(family))
     if len(missing) == len(PROTOCOL):
+        shown = repr(family)
+        if len(shown) > LONGEST_SHOWN:
+            shown = f"an object of type {type(family).__name__}; are family and data swapped?"
         raise ArgumentTypeError(
             f"family must be one of the names {listing(FAMILIES)}, a family such as "
             f"Binomial(link='probit'), or an object with the methods {listing(PROTOCOL)}; "
-            f"got {family!r}"
+            f"got {shown}"
         )
     custom = CustomFamily(family)
     return custom if link is None else custom.with_link(link)
+
+
+def _of_statsmodels(family: object) -> str:
+    """What to write for a family object of statsmodels."""
+    name = type(family).__name__
+    key = re.sub(r"[\s._-]", "", name).lower()
+    key = ALIASES.get(key, key)
+    link = type(getattr(family, "link", None)).__name__.lower()
+    link = {"inversepower": "inverse", "inversesquared": "inverse_square"}.get(link, link)
+    if key not in FAMILIES:
+        return (
+            f"family={name} of statsmodels is not among the families here, {listing(FAMILIES)}; "
+            f"give one of these names, or an object with the methods {listing(PROTOCOL)}"
+        )
+    more = f", link={link!r}" if link in FAMILIES[key].links else ""
+    if key == "negativebinomial":
+        more += ", or il.NegativeBinomial(theta=1/alpha) for a given alpha"
+    return f"family={name} is an object of statsmodels; write family={key!r}{more}"
 
 
 def _named(text: str) -> Family | type[Family]:
     """The family of a name."""
     call = _CALL.match(text.strip())
     if call is not None:
+        argument = call["link"].partition("=")[0].strip()
+        if argument in ("theta", "shape"):
+            raise ArgumentError(
+                f"family={text!r}: a name holds no {argument}; give the family itself, "
+                "such as il.NegativeBinomial(theta=2) or il.GammaFamily(shape=2)"
+            )
         return resolve(call["family"], call["link"])
     name = re.sub(r"[\s._-]", "", text).lower()
     name = ALIASES.get(name, name)
@@ -112,6 +144,11 @@ def _named(text: str) -> Family | type[Family]:
             f"family={text!r}: quasi families have no likelihood to maximise; use a family that "
             f"has the variance wanted, such as {instead!r}"
             + (", with a random effect for each observation" if known == "binomial" else "")
+        )
+    if name in ("nbinom1", "nb1", "negativebinomial1"):
+        raise ArgumentError(
+            f"family={text!r} is NB1, with a variance in proportion to the mean, which is not "
+            "available; 'negativebinomial' is NB2, with the variance mu + mu^2 / theta"
         )
     raise ArgumentError(
         f"there is no family={text!r}; families are {listing(FAMILIES)}."

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, ArgumentTypeError, listing, suggestion
+from ..errors import MAX_LISTED, ArgumentError, ArgumentTypeError, listing, suggestion
 from ..fit import Fit
 from ..tokens import split_outside
 from .distributions import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
@@ -120,9 +120,10 @@ def degrees_of_freedom(
         If the method is not known, or not one for this model.
     """
     method = default_df_method(fit) if method is None else method
+    allowed = DF_METHODS if isinstance(fit, Fit) else DF_METHODS[1:]
     if method not in DF_METHODS:
         raise ArgumentError(
-            f"df_method={method!r} is not known; use one of {', '.join(map(repr, DF_METHODS))}"
+            f"df_method={method!r} is not known; use one of {', '.join(map(repr, allowed))}"
         )
     rows = fit.p if L is None else len(L)
     if method == "residual":
@@ -268,6 +269,12 @@ def _from_text(text: str, names: list[str]) -> tuple[np.ndarray, np.ndarray, lis
     try:
         parsed = LinearConstraints.from_spec(text, variable_names=names)
     except Exception as error:
+        own = [name for name in names if name.startswith(f"{text.strip()}[")]
+        if own:
+            raise ArgumentError(
+                f"{text.strip()!r} is a term, not a coefficient: anova() tests it, and so does the "
+                f"list of its coefficients, {own[:MAX_LISTED]}"
+            ) from error
         raise ArgumentError(
             f"cannot read the hypothesis {text!r}: {error}.{suggestion(text, names)} "
             f"The coefficients are {listing(names)}; put names with ':' in back-quotes"
