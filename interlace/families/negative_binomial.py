@@ -19,6 +19,10 @@ from .parameter import ZETA_BOUNDS, OneParameter, ratio
 from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
 
 
+#: Up to this count gamma functions are products: short sums instead of several expansions.
+LONGEST_PRODUCT = 2000
+
+
 class NegativeBinomial(OneParameter, PositiveFamily):
     """Counts more variable than Poisson's, NB2: V(mu) = mu + mu^2 / theta.
 
@@ -133,7 +137,12 @@ class NegativeBinomial(OneParameter, PositiveFamily):
     ) -> tuple[Array, Array]:
         from scipy.special import gammaln
 
-        theta = np.broadcast_to(np.asarray(self.value(zeta), dtype=float), np.shape(y))
+        theta = np.asarray(self.value(zeta), dtype=float)
+        if theta.ndim == 0 and np.size(y) and 0.0 <= np.min(y) <= np.max(y) <= LONGEST_PRODUCT:
+            whole = np.asarray(y).astype(np.intp)
+            if (whole == y).all():
+                return self._products(float(theta), whole, weights)
+        theta = np.broadcast_to(theta, np.shape(y))
         # log-gamma(y + theta) less the larger of log-gamma(theta), log-gamma(y + 1) first
         from_theta = theta > y + 1.0
         base = np.where(from_theta, theta, y + 1.0)
@@ -143,6 +152,20 @@ class NegativeBinomial(OneParameter, PositiveFamily):
         if not self.parameters:
             return value, np.empty((0, np.size(y)))
         return value, (weights * scaled_digamma_difference(theta, y))[None, :]
+
+    def _products(self, theta: float, y: np.ndarray, weights: Array) -> tuple[Array, Array]:
+        """`constant` for whole counts: sums over j < y of log((theta + j) / (1 + j)).
+
+        Their derivatives in log(theta) are the sums of theta / (theta + j).
+        """
+        j = np.arange(float(y.max()))
+        sums = np.zeros((2, j.size + 1))
+        np.cumsum(np.log((theta + j) / (1.0 + j)), out=sums[0, 1:])
+        value = weights * sums[0, y]
+        if not self.parameters:
+            return value, np.empty((0, y.size))
+        np.cumsum(theta / (theta + j), out=sums[1, 1:])
+        return value, (weights * sums[1, y])[None, :]
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         mu = np.asarray(mu, dtype=float)
