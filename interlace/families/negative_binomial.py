@@ -18,7 +18,6 @@ from .numeric import (
 from .parameter import ZETA_BOUNDS, OneParameter, ratio
 from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
 
-
 #: Up to this count gamma functions are products: short sums instead of several expansions.
 LONGEST_PRODUCT = 2000
 
