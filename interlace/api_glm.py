@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .design import build
 from .errors import ConvergenceWarning, warn
 from .expressions import caller_names
-from .families import resolve
-from .families.observations import observe
-from .fit_glm import GLMFit, fit_glm
-from .glm_result import GLMResult
-from .inference.separation import judged
+
+# A linear mixed model does not pay for what only generalised ones need.
+if TYPE_CHECKING:
+    from .fit_glm import GLMFit
+    from .glm_result import GLMResult
 
 
 def glm(
@@ -93,6 +93,12 @@ def glm(
     >>> round(m.aic, 3)
     206.058
     """
+    from .families import resolve
+    from .families.observations import observe
+    from .fit_glm import fit_glm
+    from .glm_result import GLMResult
+    from .inference.separation import judged
+
     kind = resolve(family, link)
     clock = perf_counter()
     design = build(
