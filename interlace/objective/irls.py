@@ -115,6 +115,11 @@ def _feasible(density: ConditionalDensity, X, base, zeta, eta):
     """
     here = density.rows(eta, zeta, True, order=0)
     regression = _solve(X, here.weight, X.T @ (here.weight * (eta - base) + here.score))[0]
+    beta = np.nan_to_num(regression)
+    there = base + X @ beta
+    rows = density.rows(there, zeta, True, order=0)
+    if np.isfinite(rows.total):
+        return beta, there, rows
     level = np.full(density.n, float(np.median(eta)))
     constant = np.linalg.lstsq(X, level - base, rcond=None)[0]
     share = 1.0
@@ -150,10 +155,13 @@ def _solve(X: np.ndarray, w: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.
     return np.linalg.lstsq(information, r, rcond=None)[0], information
 
 
-def weighted_gram(X: np.ndarray, w: np.ndarray, chunk: int = 8192) -> np.ndarray:
-    """X' diag(w) X, a chunk of rows at a time, (p, p)."""
-    out = np.zeros((X.shape[1], X.shape[1]))
+def weighted_gram(
+    X: np.ndarray, w: np.ndarray, chunk: int = 8192, Y: np.ndarray | None = None
+) -> np.ndarray:
+    """X' diag(w) X, or X' diag(w) Y, a chunk of rows at a time."""
+    Y = X if Y is None else Y
+    out = np.zeros((X.shape[1], Y.shape[1]))
     for start in range(0, X.shape[0], chunk):
         rows = slice(start, start + chunk)
-        out += (X[rows] * w[rows, None]).T @ X[rows]
+        out += (X[rows] * w[rows, None]).T @ Y[rows]
     return out

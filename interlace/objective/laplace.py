@@ -9,15 +9,16 @@ the standardised columns of X, and zeta.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ..covariance import CovarianceModel
 from ..errors import NumericalError
-from .base import NOT_ASKED, Evaluation, Objective
+from .base import NOT_ASKED, Evaluation
+from .generalised import GeneralisedObjective
 from .irls import weighted_gram
-from .modes import MAX_WIDTH, LevelModes, Modes, PenalisedIRLS, Point, times_templates
-from .parameters import ThetaScale
+from .modes import MAX_WIDTH, LevelModes, PenalisedIRLS, Point, times_templates
 from .problem import Problem
 
 __all__ = ["LaplaceObjective"]
@@ -32,15 +33,31 @@ BATCH_ENTRIES = 2_000_000
 LEAST_INFORMATION = 1e-2
 
 
-def left_information(curvature: np.ndarray, m: int) -> np.ndarray:
-    """Information on each of the last m parameters that the others leave, (m,)."""
-    k = len(curvature) - m
-    rest, cross = curvature[:k, :k], curvature[:k, k:]
-    taken = np.einsum("im,im->m", cross, np.linalg.lstsq(rest, cross, rcond=None)[0])
-    return 0.5 * (np.diagonal(curvature)[k:] - taken)
+class _Directions(NamedTuple):
+    """What moves with the entries of T and the coefficients.
+
+    Attributes
+    ----------
+    a : ndarray, shape (n, entries)
+        Direct changes of eta with the entries; those with the coefficients are X.
+    Q : ndarray, shape (q, entries)
+        dLambda'Z's.
+    R : ndarray, shape (q, entries + p)
+        Derivatives of the mode equation.
+    U : ndarray, shape (q, entries + p)
+        Tangents of the modes, H^{-1} R.
+    g : ndarray, shape (q,)
+        Z's.
+    """
+
+    a: np.ndarray
+    Q: np.ndarray
+    R: np.ndarray
+    U: np.ndarray
+    g: np.ndarray
 
 
-class LaplaceObjective(Objective):
+class LaplaceObjective(GeneralisedObjective):
     """-2 log-likelihood by Laplace's approximation over x = (theta, beta, zeta).
 
     Parameters
@@ -54,9 +71,6 @@ class LaplaceObjective(Objective):
         Forces a back end of the factorisation.
     """
 
-    curvature_is_cheap = False
-    parameters = "parameters"
-
     def __init__(
         self,
         problem: Problem,
@@ -64,52 +78,15 @@ class LaplaceObjective(Objective):
         expected: bool,
         backend: str | None = None,
     ) -> None:
-        self.problem = problem
-        self.covariance = covariance
-        self.expected = expected
+        super().__init__(problem, covariance, expected, problem.X.shape[1])
         density, Z = problem.density, problem.Z
-        self.scale = ThetaScale(covariance, Z.scale)
         compiled = density.kernel is not None and density.n_extra <= 1 and len(Z.widths) == 1
-        self.modes: Modes
         if compiled and backend in (None, "levels") and Z.widths[0] <= MAX_WIDTH:
             self.modes = LevelModes(Z, problem.factors[0], density, expected)
         else:
             self.modes = PenalisedIRLS(Z, density, expected, backend)
-        self.n_theta, self.p = covariance.n_theta, problem.X.shape[1]
-        self.n_parameters = self.n_theta + self.p + density.n_zeta
         self._u = np.zeros(Z.q)
         self._last: tuple[np.ndarray, Point, int] | None = None
-
-    # -- parameters -------------------------------------------------------------------------
-
-    def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """theta as the optimiser sees it, coefficients of standardised columns, zeta."""
-        k = self.n_theta + self.p
-        zeta = np.minimum(x[k:], self.problem.density.zeta_limit)
-        return x[: self.n_theta], x[self.n_theta : k], zeta
-
-    def start(self) -> np.ndarray:
-        problem = self.problem
-        theta = self.scale.start(problem.start_variances())
-        return np.concatenate([theta, problem.glm.beta, problem.zeta])
-
-    def lower_bounds(self) -> np.ndarray:
-        free = np.full(self.n_parameters - self.n_theta, -np.inf)
-        return np.concatenate([self.scale.lower_bounds(), free])
-
-    def canonical(self, x: np.ndarray) -> np.ndarray:
-        theta = self.scale.canonical(x[: self.n_theta])
-        return x if theta is x else np.concatenate([theta, x[self.n_theta :]])
-
-    def snap(self, x: np.ndarray) -> np.ndarray:
-        return np.concatenate([self.scale.snap(x[: self.n_theta]), x[self.n_theta :]])
-
-    def null_directions(self, x: np.ndarray) -> list[str]:
-        return self.scale.null_directions(x[: self.n_theta])
-
-    def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
-        own = left_information(curvature, self.problem.density.n_zeta)
-        return self.problem.density.infinite(self.split(x)[2], own)
 
     # -- the criterion ----------------------------------------------------------------------
 
@@ -143,7 +120,9 @@ class LaplaceObjective(Objective):
         return point
 
     def _fixed(self, gamma: np.ndarray) -> np.ndarray:
-        return self.problem.offset + self.problem.X @ gamma
+        eta = self.problem.X @ gamma
+        eta += self.problem.offset
+        return eta
 
     def _predicted(self, x: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
         """Modes to begin with: the last ones moved along their tangent."""
@@ -169,23 +148,15 @@ class LaplaceObjective(Objective):
 
     def _gradient(self, x: np.ndarray, point: Point, slope: np.ndarray) -> np.ndarray:
         fixed = self.problem.X.T @ point.t
-        return self._assembled(x, point.dT, fixed, point.dzeta - 2.0 * slope)
-
-    def _assembled(self, x: np.ndarray, dT, fixed: np.ndarray, zeta: np.ndarray) -> np.ndarray:
-        """The gradient from its parts; zeta's is zero beyond its limit."""
-        entries = self.scale.gradient(dT)
-        theta, _ = self.scale.pull_back(x[: self.n_theta], entries, NOT_ASKED)
-        inside = x[self.n_theta + self.p :] < self.problem.density.zeta_limit
-        return np.concatenate([theta, fixed, zeta * inside])
+        entries = self.scale.gradient(point.dT)
+        return self.assembled(x, entries, fixed, point.dzeta - 2.0 * slope)
 
     # -- curvature --------------------------------------------------------------------------
 
-    def _directions(self, point: Point, T: Sequence[np.ndarray]):
-        """Direct changes a (n, .) of eta and tangents of the modes for entries of T and gamma."""
-        Z, cov, X = self.problem.Z, self.covariance, self.problem.X
+    def _directions(self, point: Point, T: Sequence[np.ndarray]) -> _Directions:
+        Z, cov, X, w = self.problem.Z, self.covariance, self.problem.X, point.observed
         entries = cov.factor.size
-        a = np.empty((Z.n, entries + self.p))
-        a[:, entries:] = X
+        a = np.empty((Z.n, entries))
         g = Z.transposed(point.score)
         Q = np.zeros((Z.q, entries))
         for e, (b, i, j) in enumerate(zip(cov.factor, cov.row, cov.col, strict=True)):
@@ -195,28 +166,35 @@ class LaplaceObjective(Objective):
             rows = slice(Z.offsets[b], Z.offsets[b + 1])
             k = len(T[b])
             Q[rows].reshape(-1, k, entries)[:, j, e] = g[rows].reshape(-1, k)[:, i]
-        R = -times_templates(Z, T, Z.transposed_weighted_X(point.observed, a))
+        both = [Z.transposed_weighted_X(w, columns) for columns in (a, X)]
+        R = -times_templates(Z, T, np.concatenate(both, axis=1))
         R[:, :entries] += Q
-        return a, Q, R, point.solve(R), g
+        return _Directions(a, Q, R, point.solve(R), g)
 
     def _curvature(self, x: np.ndarray, point: Point) -> np.ndarray:
-        B = self._working_curvature(x, point)
+        T = self.scale.templates(self.split(x)[0])
+        B = self._working_curvature(x, point, T, self._directions(point, T))
         if self.problem.density.n_zeta:
             self._differenced_zeta(x, B)
         return B
 
-    def _working_curvature(self, x: np.ndarray, point: Point) -> np.ndarray:
+    def _working_curvature(
+        self, x: np.ndarray, point: Point, T: Sequence[np.ndarray], directions: _Directions
+    ) -> np.ndarray:
         """Average information + 2 N (x) I of the working model, the coefficients included.
 
         With F = 2 (a'W_o a - r'H^{-1}r), the exact Hessian of all but log|M|, the entries of T get
         F / 2 + Q'Q + 2 N (x) I, N_b = sum_l [Z'V^{-1}Z - g g']_ll (section C).
         """
         theta = self.split(x)[0]
-        T = self.scale.templates(theta)
-        Z, cov = self.problem.Z, self.covariance
-        a, Q, R, U, g = self._directions(point, T)
-        F = 2.0 * (weighted_gram(a, point.observed) - R.T @ U)
+        Z, cov, X, w = self.problem.Z, self.covariance, self.problem.X, point.observed
+        a, Q, R, U, g = directions
         m = cov.factor.size
+        direct = np.empty((m + self.p, m + self.p))
+        direct[:m, :m], direct[m:, m:] = weighted_gram(a, w), weighted_gram(X, w)
+        direct[:m, m:] = weighted_gram(a, w, Y=X)
+        direct[m:, :m] = direct[:m, m:].T
+        F = 2.0 * (direct - R.T @ U)
         top = 0.5 * F[:m, :m] + Q.T @ Q
         for b, entries in enumerate(cov.entries_of):
             own = g[Z.offsets[b] : Z.offsets[b + 1]].reshape(-1, len(T[b]))
@@ -255,8 +233,9 @@ class LaplaceObjective(Objective):
         point = self.point(x)
         theta = self.split(x)[0]
         T = self.scale.templates(theta)
-        steps = self._steps(self._working_curvature(x, point))
-        tangents = self._tangents(x, point, T)
+        directions = self._directions(point, T)
+        steps = self._steps(self._working_curvature(x, point, T, directions))
+        tangents = self._tangents(x, point, T, directions.U)
         moves = np.concatenate([np.diag(steps), -np.diag(steps)])
         batch = max(BATCH_ENTRIES // self.problem.Z.n, 1)
         slopes = np.concatenate(
@@ -283,7 +262,12 @@ class LaplaceObjective(Objective):
         constant = self.problem.density.constant
         return np.stack(
             [
-                self._assembled(x + moves[i], dT[i], fixed[i], dzeta[i] - 2.0 * constant(z)[1])
+                self.assembled(
+                    x + moves[i],
+                    self.scale.gradient(dT[i]),
+                    fixed[i],
+                    dzeta[i] - 2.0 * constant(z)[1],
+                )
                 for i, z in enumerate(zeta)
             ]
         )
@@ -296,11 +280,12 @@ class LaplaceObjective(Objective):
         steps[:k] = HESSIAN_STEP / np.sqrt(np.maximum(information, LEAST_INFORMATION))
         return steps
 
-    def _tangents(self, x: np.ndarray, point: Point, T: Sequence[np.ndarray]) -> np.ndarray:
+    def _tangents(
+        self, x: np.ndarray, point: Point, T: Sequence[np.ndarray], U: np.ndarray
+    ) -> np.ndarray:
         """Derivatives of the modes in every parameter, (q, n_parameters)."""
         Z, (theta, _, zeta) = self.problem.Z, self.split(x)
         m = self.covariance.factor.size
-        U = self._directions(point, T)[3]
         out = np.empty((Z.q, x.size))
         k = self.n_theta + self.p
         out[:, self.n_theta : k] = U[:, m:]

@@ -334,7 +334,8 @@ class LevelModes(Modes):
         assert kernel is not None
         template = np.ascontiguousarray(T[0] * self.shrink)
         U = np.array(u, dtype=np.float64).reshape(ell, k)
-        eta, w, observed, score, t = np.empty((5, n))
+        # one by one: blocks this size are used again, larger ones go back to the system
+        eta, w, observed, score, t = (np.empty(n) for _ in range(5))
         dT, sums = np.empty((k, k)), np.empty(5)
         passes = _levels.laplace(
             kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,

@@ -65,9 +65,10 @@ class Problem:
             density = density.take(self.order)
         self.factors, self.density = factors, density
         # at the mean of the predictors: where they follow the response nothing is dispersed
-        zeta = np.zeros(density.n_zeta)
-        self.zeta = density.start(np.full(density.n, eta.mean()), zeta)
-        eta = density.moved(eta, zeta, self.zeta)
+        self.zeta = np.zeros(density.n_zeta)
+        if density.n_zeta:
+            zeta = density.start(np.full(density.n, eta.mean()), self.zeta)
+            eta, self.zeta = density.moved(eta, self.zeta, zeta), zeta
         root = np.sqrt(np.maximum(density.rows(eta, self.zeta, True, order=0).weight, 1e-300))
         std = standardise(X, intercept_column(design.x_names), root, eta)
         # a step of 1 in a coefficient moves the predictors by `unit` in (weighted) mean square
@@ -75,8 +76,9 @@ class Problem:
         self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
         factor = self.unit * np.sqrt(total)
         self.standard = replace(std, P=std.P * factor, back=std.back * factor)
-        chunks = [columns for _, columns in standard_columns(X, _EMPTY, self.standard)]
-        self.X = np.concatenate(chunks) if chunks else X
+        self.X = np.empty(X.shape)
+        for rows, columns in standard_columns(X, _EMPTY, self.standard):
+            self.X[rows] = columns
         self.offset = np.zeros(density.n) if offset is None else offset
         self.glm = self._first_estimates(eta)
         scale = [root_mean_squares(factor.Z) / self.unit for factor in factors]

@@ -15,9 +15,9 @@ from scipy.linalg import lapack
 
 from ..covariance import CovarianceModel
 from ..errors import NumericalError
-from .base import Evaluation, Objective
+from .base import Evaluation
+from .generalised import GeneralisedObjective
 from .irls import weighted_gram
-from .laplace import left_information
 from .modes import (
     MAX_HALVINGS,
     MAX_STEPS,
@@ -26,12 +26,13 @@ from .modes import (
     PenalisedIRLS,
     times_templates,
 )
-from .parameters import ThetaScale
 from .problem import Problem
 
 __all__ = ["JointPoint", "ProfiledObjective"]
 
+# Of the joint Newton iteration, relative: its modes have all their digits.
 DECREMENT = 1e-20
+_EMPTY = np.empty(0)
 
 
 @dataclass(eq=False)
@@ -48,6 +49,10 @@ class JointPoint:
         Of gamma, given theta.
     u : ndarray, shape (q,)
     eta, weight : ndarray, shape (n,)
+    entries : ndarray
+        Derivatives in the entries of the templates (from order 1 on, as ``dzeta``).
+    dzeta : ndarray, shape (n_zeta,)
+        Derivative in zeta, without that of the constant.
     """
 
     value: float
@@ -56,10 +61,11 @@ class JointPoint:
     u: np.ndarray
     eta: np.ndarray
     weight: np.ndarray
-    gradient: np.ndarray
+    entries: np.ndarray
+    dzeta: np.ndarray
 
 
-class ProfiledObjective(Objective):
+class ProfiledObjective(GeneralisedObjective):
     """The criterion of ``nAGQ = 0`` over x = (theta, zeta).
 
     Parameters
@@ -70,7 +76,7 @@ class ProfiledObjective(Objective):
     backend : str or None
     """
 
-    curvature_is_cheap = False
+    modes: PenalisedIRLS
 
     def __init__(
         self,
@@ -79,46 +85,18 @@ class ProfiledObjective(Objective):
         expected: bool,
         backend: str | None = None,
     ) -> None:
-        self.problem, self.covariance, self.expected = problem, covariance, expected
-        self.scale = ThetaScale(covariance, problem.Z.scale)
+        super().__init__(problem, covariance, expected, 0)
         backend = None if backend == "levels" else backend
         self.modes = PenalisedIRLS(problem.Z, problem.density, expected, backend)
-        self.n_theta = covariance.n_theta
         self._u, self._gamma = np.zeros(problem.Z.q), problem.glm.beta
-
-    def start(self) -> np.ndarray:
-        problem = self.problem
-        return np.concatenate([self.scale.start(problem.start_variances()), problem.zeta])
-
-    def lower_bounds(self) -> np.ndarray:
-        free = np.full(self.problem.density.n_zeta, -np.inf)
-        return np.concatenate([self.scale.lower_bounds(), free])
-
-    def canonical(self, x: np.ndarray) -> np.ndarray:
-        theta = self.scale.canonical(x[: self.n_theta])
-        return x if theta is x else np.concatenate([theta, x[self.n_theta :]])
-
-    def snap(self, x: np.ndarray) -> np.ndarray:
-        return np.concatenate([self.scale.snap(x[: self.n_theta]), x[self.n_theta :]])
-
-    def null_directions(self, x: np.ndarray) -> list[str]:
-        return self.scale.null_directions(x[: self.n_theta])
-
-    def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
-        own = left_information(curvature, self.problem.density.n_zeta)
-        return self.problem.density.infinite(x[self.n_theta :], own)
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         point = self.point(x, order)
-        density = self.problem.density
-        zeta = np.minimum(x[self.n_theta :], density.zeta_limit)
-        constant, slope = density.constant(zeta)
+        constant, slope = self.problem.density.constant(self.split(x)[2])
         value = point.value - 2.0 * constant
         if order == 0:
             return Evaluation(value)
-        gradient = point.gradient.copy()
-        gradient[self.n_theta :] -= 2.0 * slope
-        gradient[self.n_theta :][x[self.n_theta :] >= density.zeta_limit] = 0.0
+        gradient = self.assembled(x, point.entries, np.empty(0), point.dzeta - 2.0 * slope)
         if order == 1:
             return Evaluation(value, gradient)
         return Evaluation(value, gradient, self.hessian(x), True)
@@ -127,7 +105,7 @@ class ProfiledObjective(Objective):
         """The joint mode at x and the derivatives there."""
         problem, modes = self.problem, self.modes
         T = [np.ascontiguousarray(t) for t in self.scale.templates(x[: self.n_theta])]
-        zeta = np.minimum(x[self.n_theta :], problem.density.zeta_limit)
+        zeta = self.split(x)[2]
         u, gamma, eta, rows = self._joint_mode(T, zeta, max(order, 1))
         self._u, self._gamma = u, gamma
         solve = _JointSolver(self, T, rows)
@@ -136,7 +114,7 @@ class ProfiledObjective(Objective):
             final = modes._final
             modes._refactor(final, rows.weight, T)
         value = -2.0 * rows.total + float(u @ u) + final.logdet
-        point = JointPoint(value, gamma, solve.S, u, eta, rows.weight, np.empty(0))
+        point = JointPoint(value, gamma, solve.S, u, eta, rows.weight, _EMPTY, _EMPTY)
         if order == 0:
             return point
         Z, X = problem.Z, problem.X
@@ -148,14 +126,11 @@ class ProfiledObjective(Objective):
         Av = Z.times(T, v) + X @ v_gamma
         t = c - 2.0 * rows.score - rows.observed * Av
         dT = modes._template_gradient(T, u, v, Z.transposed(rows.score), t, information)
-        entries = self.scale.gradient(dT)
-        theta, _ = self.scale.pull_back(x[: self.n_theta], entries, np.empty(0))
-        dzeta = np.empty(0)
+        point.entries = self.scale.gradient(dT)
         if zeta.size:
             extra = rows.extra
             parts = -2.0 * extra[:, 0] + h * extra[:, 2] + Av * extra[:, 1]
-            dzeta = problem.density.collapse(parts)
-        point.gradient = np.concatenate([theta, dzeta])
+            point.dzeta = problem.density.collapse(parts)
         return point
 
     def _joint_mode(self, T, zeta, order):

@@ -1,0 +1,91 @@
+"""What the objectives of generalised models share: how x is made of its parts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..covariance import CovarianceModel
+from .base import Objective
+from .modes import Modes
+from .parameters import ThetaScale
+from .problem import Problem
+
+__all__ = ["GeneralisedObjective"]
+
+
+class GeneralisedObjective(Objective):
+    """A criterion over x = (theta, coefficients, zeta).
+
+    theta is on the scale of standardised covariates, coefficients are those of the standardised
+    columns of X (none of them where they are profiled out).
+
+    Parameters
+    ----------
+    problem : Problem
+    covariance : CovarianceModel
+    expected : bool
+        The determinant takes expected instead of observed information.
+    p : int
+        Coefficients in x.
+    """
+
+    curvature_is_cheap = False
+    parameters = "parameters"
+    modes: Modes
+
+    def __init__(
+        self, problem: Problem, covariance: CovarianceModel, expected: bool, p: int
+    ) -> None:
+        self.problem, self.covariance, self.expected = problem, covariance, expected
+        self.scale = ThetaScale(covariance, problem.Z.scale)
+        self.n_theta, self.p = covariance.n_theta, p
+        self.n_parameters = self.n_theta + p + problem.density.n_zeta
+
+    def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """theta as the optimiser sees it, coefficients of standardised columns, zeta."""
+        k = self.n_theta + self.p
+        zeta = np.minimum(x[k:], self.problem.density.zeta_limit)
+        return x[: self.n_theta], x[self.n_theta : k], zeta
+
+    def assembled(
+        self, x: np.ndarray, entries: np.ndarray, fixed: np.ndarray, zeta: np.ndarray
+    ) -> np.ndarray:
+        """The gradient from its parts.
+
+        ``entries`` are derivatives in the entries of the templates; zeta's is zero beyond its
+        limit.
+        """
+        theta, _ = self.scale.pull_back(x[: self.n_theta], entries, np.empty(0))
+        inside = x[self.n_theta + self.p :] < self.problem.density.zeta_limit
+        return np.concatenate([theta, fixed, zeta * inside])
+
+    def start(self) -> np.ndarray:
+        problem = self.problem
+        theta = self.scale.start(problem.start_variances())
+        return np.concatenate([theta, problem.glm.beta[: self.p], problem.zeta])
+
+    def lower_bounds(self) -> np.ndarray:
+        free = np.full(self.n_parameters - self.n_theta, -np.inf)
+        return np.concatenate([self.scale.lower_bounds(), free])
+
+    def canonical(self, x: np.ndarray) -> np.ndarray:
+        theta = self.scale.canonical(x[: self.n_theta])
+        return x if theta is x else np.concatenate([theta, x[self.n_theta :]])
+
+    def snap(self, x: np.ndarray) -> np.ndarray:
+        return np.concatenate([self.scale.snap(x[: self.n_theta]), x[self.n_theta :]])
+
+    def null_directions(self, x: np.ndarray) -> list[str]:
+        return self.scale.null_directions(x[: self.n_theta])
+
+    def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
+        own = left_information(curvature, self.problem.density.n_zeta)
+        return self.problem.density.infinite(self.split(x)[2], own)
+
+
+def left_information(curvature: np.ndarray, m: int) -> np.ndarray:
+    """Information on each of the last m parameters that the others leave, (m,)."""
+    k = len(curvature) - m
+    rest, cross = curvature[:k, :k], curvature[:k, k:]
+    taken = np.einsum("im,im->m", cross, np.linalg.lstsq(rest, cross, rcond=None)[0])
+    return 0.5 * (np.diagonal(curvature)[k:] - taken)
