@@ -278,7 +278,16 @@ def isSingular(result: MixedResult, tol: float = SINGULAR_TOLERANCE) -> bool:  #
     >>> il.isSingular(il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff2")))
     True
     """
+    _check_mixed(result, "isSingular")
     return any(result.fit.covariance.singular(result.fit.theta_standard, tol))
+
+
+def _check_mixed(result: Any, function: str) -> None:
+    if not isinstance(result, MixedResult):
+        raise ArgumentTypeError(
+            f"{function} takes a fit with random effects, of fit() or glmer(); got "
+            f"{type(result).__name__}"
+        )
 
 
 def VarCorr(result: MixedResult, r_names: bool = False):  # noqa: N802
@@ -302,6 +311,7 @@ def VarCorr(result: MixedResult, r_names: bool = False):  # noqa: N802
     >>> il.VarCorr(m)["sd_or_corr"].round(3).tolist()
     [42.001, 49.51]
     """
+    _check_mixed(result, "VarCorr")
     return result.VarCorr(r_names=r_names)
 
 

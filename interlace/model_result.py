@@ -196,6 +196,21 @@ class ModelResult(tables.Maketables, ABC):
         return self.fit.n
 
     @property
+    def n_missing(self) -> int:
+        """Rows dropped for missing values."""
+        return self.fit.design.n_missing
+
+    @property
+    def missing_by(self) -> dict[str, int]:
+        """Column -> missing values in it, of those that had any."""
+        return dict(self.fit.design.missing_by)
+
+    @property
+    def dropped_columns(self) -> tuple[str, ...]:
+        """Columns of X left out because they depend on earlier ones."""
+        return tuple(str(name) for name in self.fit.design.dropped_columns)
+
+    @property
     def nparams(self) -> int:
         """Estimated parameters, coefficients, theta and the family's: R's df of logLik."""
         return self.fit.n_parameters

@@ -241,3 +241,25 @@ def test_a_data_frame_as_family_is_not_printed(dataset) -> None:
     with pytest.raises(ArgumentTypeError, match="are family and data swapped") as caught:
         resolve(dataset("cbpp"))
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_dropped_is_counted():
+    sleep = il.load_dataset("sleepstudy")
+    sleep.loc[[2, 5], "Days"] = np.nan
+    sleep["twice"] = 2.0 * sleep["Days"]
+    with pytest.warns(il.DataWarning):
+        models = [
+            il.fit("Reaction ~ Days + twice + (1 | Subject)", sleep),
+            il.glmer("Reaction ~ Days + twice + (1 | Subject)", sleep, "Gamma(log)"),
+            il.glm("Reaction ~ Days + twice", sleep),
+        ]
+    for m in models:
+        assert (m.n_missing, m.nobs, m.dropped_columns) == (2, 178, ("twice",))
+        assert m.missing_by["Days"] == 2
+
+
+def test_questions_about_random_effects_need_some():
+    m = il.glm("Reaction ~ Days", il.load_dataset("sleepstudy"))
+    for ask in (il.isSingular, il.VarCorr):
+        with pytest.raises(il.ArgumentTypeError, match="random effects"):
+            ask(m)
