@@ -270,8 +270,9 @@ class FamilyDensity(ConditionalDensity):
         return out[0], out[1]
 
     def constant(self, zeta: np.ndarray) -> tuple[float, np.ndarray]:
-        if self._constants is not None and (zeta == self._constants[0]).all():
-            return self._constants[1:]
+        known = self._constants
+        if known is not None and (not self.n_zeta or (zeta == known[0]).all()):
+            return known[1:]
         # the gamma functions once for each distinct observation
         if self._distinct is None:
             table = np.stack([self.y, self.trials])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..covariance import CovarianceModel
-from .base import Objective
+from .base import NOT_ASKED, Objective
 from .modes import Modes
 from .parameters import ThetaScale
 from .problem import Problem
@@ -44,7 +44,9 @@ class GeneralisedObjective(Objective):
     def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """theta as the optimiser sees it, coefficients of standardised columns, zeta."""
         k = self.n_theta + self.p
-        zeta = np.minimum(x[k:], self.problem.density.zeta_limit)
+        zeta = x[k:]
+        if zeta.size:
+            zeta = np.minimum(zeta, self.problem.density.zeta_limit)
         return x[: self.n_theta], x[self.n_theta : k], zeta
 
     def assembled(
@@ -55,9 +57,10 @@ class GeneralisedObjective(Objective):
         ``entries`` are derivatives in the entries of the templates; zeta's is zero beyond its
         limit.
         """
-        theta, _ = self.scale.pull_back(x[: self.n_theta], entries, np.empty(0))
-        inside = x[self.n_theta + self.p :] < self.problem.density.zeta_limit
-        return np.concatenate([theta, fixed, zeta * inside])
+        theta, _ = self.scale.pull_back(x[: self.n_theta], entries, NOT_ASKED)
+        if zeta.size:
+            zeta = zeta * (x[self.n_theta + self.p :] < self.problem.density.zeta_limit)
+        return np.concatenate([theta, fixed, zeta])
 
     def start(self) -> np.ndarray:
         problem = self.problem
@@ -85,6 +88,8 @@ class GeneralisedObjective(Objective):
 
 def left_information(curvature: np.ndarray, m: int) -> np.ndarray:
     """Information on each of the last m parameters that the others leave, (m,)."""
+    if not m:
+        return NOT_ASKED
     k = len(curvature) - m
     rest, cross = curvature[:k, :k], curvature[:k, k:]
     taken = np.einsum("im,im->m", cross, np.linalg.lstsq(rest, cross, rcond=None)[0])
