@@ -414,8 +414,8 @@ def _solution(fit: GLMMFit) -> GLMMSolution:
         zeta=zeta.copy(),
         T=T,
         u=u,
-        eta=problem.unsorted(point.eta),
-        weight=problem.unsorted(point.weight),
+        eta=problem.unsorted(point.eta).copy(),
+        weight=problem.unsorted(point.weight).copy(),
         cov_all=_transformed(cov, A),
         cov_modes=cov_modes,
     )

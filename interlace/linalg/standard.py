@@ -85,6 +85,16 @@ def standard_columns(
         yield rows, columns @ std.P
 
 
+def standardised(X: np.ndarray, std: Standardisation, order: np.ndarray | None) -> np.ndarray:
+    """The standardised columns of all rows, in another order if one is given, (n, p)."""
+    out = np.empty(X.shape)
+    for start in range(0, X.shape[0], CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        chosen = X[rows] if order is None else X[order[rows]]
+        np.matmul(chosen - std.mean, std.P, out=out[rows])
+    return out
+
+
 def intercept_column(names: Sequence[str]) -> int | None:
     """Where the intercept is among the columns of X."""
     return list(names).index("Intercept") if "Intercept" in names else None

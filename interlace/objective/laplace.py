@@ -28,7 +28,7 @@ __all__ = ["LaplaceObjective"]
 HESSIAN_STEP = 1e-3
 ZETA_STEP = 3e-4
 # Rows times displaced points that are held at once.
-BATCH_ENTRIES = 2_000_000
+BATCH_ENTRIES = 500_000
 # Less information than this (of a parameter in units of the predictors) does not lengthen a step.
 LEAST_INFORMATION = 1e-2
 
@@ -86,6 +86,7 @@ class LaplaceObjective(GeneralisedObjective):
         else:
             self.modes = PenalisedIRLS(Z, density, expected, backend)
         self._u = np.zeros(Z.q)
+        self._eta0 = np.empty(Z.n)  # offset + X beta at the point in hand
         self._last: tuple[np.ndarray, Point, int] | None = None
 
     # -- the criterion ----------------------------------------------------------------------
@@ -120,7 +121,7 @@ class LaplaceObjective(GeneralisedObjective):
         return point
 
     def _fixed(self, gamma: np.ndarray) -> np.ndarray:
-        eta = self.problem.X @ gamma
+        eta = np.matmul(self.problem.X, gamma, out=self._eta0)
         eta += self.problem.offset
         return eta
 
@@ -254,7 +255,8 @@ class LaplaceObjective(GeneralisedObjective):
     ) -> np.ndarray:
         """Gradients at x + moves, (m, n_parameters), with the modes along their tangents."""
         parts = [self.split(x + move) for move in moves]
-        eta0 = np.stack([self._fixed(gamma) for _, gamma, _ in parts])
+        eta0 = np.stack([gamma for _, gamma, _ in parts]) @ self.problem.X.T
+        eta0 += self.problem.offset
         zeta = np.stack([zeta for *_, zeta in parts])
         T = [self.scale.templates(theta) for theta, *_ in parts]
         t, dT, dzeta = self.modes.displaced(T, eta0, zeta, u + moves @ tangents.T)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
-from ..linalg.standard import intercept_column, standard_columns, standardise
+from ..linalg.standard import intercept_column, standardise, standardised
 from ..linalg.weighted import WeightedDesign, root_mean_squares
 from .density import FamilyDensity
 from .irls import IRLS, irls
 
 __all__ = ["Problem"]
 
-_EMPTY = np.empty(0)
 # Variances that the search starts from, whatever the moments say.
 START_VARIANCES = (0.02, 25.0)
 # The first estimates are good enough when the log-likelihood gains less than this share.
@@ -56,14 +56,6 @@ class Problem:
     def __init__(self, design, density: FamilyDensity, eta: np.ndarray) -> None:
         self.design = design
         factors, X, offset = design.factors, design.X, design.offset
-        self.order = _level_order(design)
-        if self.order is not None:
-            factors = [_reordered(factor, self.order) for factor in factors]
-            X = X[self.order]
-            offset = None if offset is None else offset[self.order]
-            eta = eta[self.order]
-            density = density.take(self.order)
-        self.factors, self.density = factors, density
         # at the mean of the predictors: where they follow the response nothing is dispersed
         self.zeta = np.zeros(density.n_zeta)
         if density.n_zeta:
@@ -76,9 +68,14 @@ class Problem:
         self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
         factor = self.unit * np.sqrt(total)
         self.standard = replace(std, P=std.P * factor, back=std.back * factor)
-        self.X = np.empty(X.shape)
-        for rows, columns in standard_columns(X, _EMPTY, self.standard):
-            self.X[rows] = columns
+        self.order = order = _level_order(design)
+        if order is not None:
+            factors = [_reordered(factor, order) for factor in factors]
+            offset = None if offset is None else offset[order]
+            eta = eta[order]
+            density = density.take(order)
+        self.factors, self.density = factors, density
+        self.X = standardised(X, self.standard, order)
         self.offset = np.zeros(density.n) if offset is None else offset
         self.glm = self._first_estimates(eta)
         scale = [root_mean_squares(factor.Z) / self.unit for factor in factors]
@@ -144,7 +141,10 @@ def _level_order(design) -> np.ndarray | None:
     codes = design.factors[0].codes
     if codes.size < 2 or (codes[1:] >= codes[:-1]).all():
         return None
-    return np.argsort(codes, kind="stable")
+    # counting: the columns of a compressed sparse row are the rows of a level, in order
+    n = np.arange(codes.size, dtype=np.int32)
+    shape = (len(design.factors[0].levels), codes.size)
+    return sp.coo_array((np.ones(n.size, dtype=np.int8), (codes, n)), shape=shape).tocsr().indices
 
 
 def _reordered(factor, order: np.ndarray):
