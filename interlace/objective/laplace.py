@@ -108,9 +108,10 @@ class LaplaceObjective(GeneralisedObjective):
             return self._last[1]
         theta, gamma, zeta = self.split(x)
         T = self.scale.templates(theta)
-        eta0 = self._fixed(gamma)
+        eta0, predicted = self._fixed(gamma), self._predicted(x, T)
+        self._last = None  # its arrays are the next point's
         try:
-            point = self.modes.find(T, eta0, zeta, self._predicted(x, T), order)
+            point = self.modes.find(T, eta0, zeta, predicted, order)
         except NumericalError:  # the prediction led astray
             try:
                 point = self.modes.find(T, eta0, zeta, self._u, order)

@@ -299,7 +299,7 @@ class PenalisedIRLS(Modes):
 class LevelModes(Modes):
     """One grouping factor, a density that the kernels know: each level to its end in cache.
 
-    The arrays of a point are overwritten by the next but one.
+    The rows' arrays of a point are overwritten by the next one.
 
     Parameters
     ----------
@@ -329,9 +329,8 @@ class LevelModes(Modes):
         self._S = np.empty((ell, k, k))
         self._H = np.empty((ell, k, k))
         self._last: tuple[np.ndarray, np.ndarray] | None = None
-        # Values of the rows at the last point and at the one to come, in turn: for many rows new
-        # memory costs more than what is done with it.
-        self._rows = [np.empty((5, Z.n)) for _ in range(2)]
+        # Values of the rows: for many of them new memory costs more than what is done with it.
+        self._rows = np.empty((5, Z.n))
 
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         density, ell, k = self.density, self._ell, self._k
@@ -339,7 +338,7 @@ class LevelModes(Modes):
         assert kernel is not None
         template = np.ascontiguousarray(T[0] * self.shrink)
         U = np.array(u, dtype=np.float64).reshape(ell, k)
-        eta, w, observed, score, t = self._rows[0]
+        eta, w, observed, score, t = self._rows
         dT, sums = np.empty((k, k)), np.empty(5)
         passes = _levels.laplace(
             kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
@@ -349,7 +348,6 @@ class LevelModes(Modes):
         if passes < 0 or not np.isfinite(sums).all():
             raise _no_mode()
         self._last = np.ascontiguousarray(T[0]), w
-        self._rows.reverse()
         return Point(
             sums[0], sums[1], sums[2], sums[4], U.ravel(), eta, score, w, observed, t,
             [dT * self.shrink],
@@ -366,7 +364,7 @@ class LevelModes(Modes):
         failed = _levels.displaced(
             kernel.family, kernel.link, kernel.power, par, self.expected, self._starts,
             self._columns, templates, eta0, density.y, density.weights, kernel.log_y,
-            np.array(u).reshape(m, ell, k), self._rows[0][:4], t, dT, sums, _NO_LEVELS,
+            np.array(u).reshape(m, ell, k), self._rows[:4], t, dT, sums, _NO_LEVELS,
         )  # fmt: skip
         if failed >= 0 or not np.isfinite(sums).all():
             raise _no_mode()

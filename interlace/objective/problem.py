@@ -76,7 +76,7 @@ class Problem:
             density = density.take(order)
         self.factors, self.density = factors, density
         self.X = standardised(X, self.standard, order)
-        self.offset = np.zeros(density.n) if offset is None else offset
+        self.offset = np.broadcast_to(0.0, density.n) if offset is None else offset
         self.glm = self._first_estimates(eta)
         scale = [root_mean_squares(factor.Z) / self.unit for factor in factors]
         self.Z = WeightedDesign(_Rows(factors), scale)
