@@ -109,7 +109,7 @@ if (first$time <= once_above) {
   batch <- max(1L, ceiling(sample_seconds / max(estimate, 1e-6)))
   if (batch == 1L) samples <- estimate
   spent <- estimate
-  while (length(samples) < repetitions && (length(samples) == 0L || spent < budget)) {
+  while (length(samples) < repetitions && (length(samples) < 3L || spent < budget)) {
     sample <- seconds(call, batch)$time
     samples <- c(samples, sample)
     spent <- spent + sample * batch
