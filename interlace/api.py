@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -13,10 +13,13 @@ from .covariance.structures import SINGULAR_TOLERANCE
 from .design import build
 from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning, warn
 from .expressions import caller_names
-from .fit import BaseFit, fit_design
+from .fit import fit_design
 from .mixed_result import MixedResult
-from .optimize import OPTIMIZERS
+from .optimize import OPTIMIZERS, Optimum
 from .result import LMMResult
+
+if TYPE_CHECKING:
+    from .fit_glm import GLMFit
 
 _Result = TypeVar("_Result")
 
@@ -133,7 +136,7 @@ def fit(
         backend=None if backend == "auto" else backend,
         seconds=seconds,
     )
-    warn_if_not_converged(fitted)
+    warn_if_not_converged(fitted.optimum)
     result = LMMResult(fitted)
     result.call = {
         "formula": formula,
@@ -357,10 +360,10 @@ def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) ->
     return fit(formula, data, **arguments)
 
 
-def warn_if_not_converged(fitted: BaseFit) -> None:
+def warn_if_not_converged(outcome: Optimum | GLMFit) -> None:
     """One warning, with the verdict's own words, when the optimum cannot be relied on."""
-    if not fitted.optimum.converged:
-        warn(fitted.optimum.message, ConvergenceWarning)
+    if not outcome.converged:
+        warn(outcome.message, ConvergenceWarning)
 
 
 def _method(method: Any) -> str:

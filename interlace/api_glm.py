@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from .api import warn_if_not_converged
 from .design import build
-from .errors import ConvergenceWarning, warn
 from .expressions import caller_names
 
 # A linear mixed model does not pay for what only generalised ones need.
 if TYPE_CHECKING:
-    from .fit_glm import GLMFit
     from .glm_result import GLMResult
 
 
@@ -130,9 +129,3 @@ def glm(
         "na_action": na_action,
     }
     return result
-
-
-def warn_if_not_converged(fitted: GLMFit) -> None:
-    """One warning, with the verdict's own words, when the estimates cannot be relied on."""
-    if not fitted.converged:
-        warn(fitted.message, ConvergenceWarning)

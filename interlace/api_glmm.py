@@ -175,7 +175,7 @@ def glmer(
         separated = separation_of(design.X, observations, made, design.x_names)
         raise (error if separated is None else NumericalError(separated.message)) from None
     fitted = judged_glmm(fitted)
-    warn_if_not_converged(fitted)
+    warn_if_not_converged(fitted.optimum)
     result = GLMMResult(fitted)
     result.call = {
         "formula": formula,

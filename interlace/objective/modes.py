@@ -259,23 +259,44 @@ class PenalisedIRLS(Modes):
         )  # fmt: skip
         if order == 0:
             return point
-        blocks = [final.inverse_blocks(b) for b in range(len(T))]
-        h = Z.quadratic(T, blocks, final.inverse_pairs())
+
+        def adjoint(c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            v = self._newton.solve(times_templates(Z, T, Z.transposed(c)))
+            return v, Z.times(T, v)
+
+        v, point.t, point.dT, point.dzeta = self.derivatives(T, u, rows, scores, adjoint)
+        point.correction += float(v @ g)
+        return point
+
+    def derivatives(
+        self,
+        T: Sequence[np.ndarray],
+        u: np.ndarray,
+        rows: RowSums,
+        scores: np.ndarray,
+        adjoint: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]:
+        """v, t, dT and dzeta at the modes, the final factorisation being up to date.
+
+        ``scores`` is Z's; ``adjoint`` takes c = w'h to v and to what v, and all else that follows
+        the parameters inside the iteration, moves the predictors by (A v).
+        """
+        Z, final = self.Z, self._final
+        # the blocks come with the pairs in some back ends
+        pairs = final.inverse_pairs()
+        h = Z.quadratic(T, [final.inverse_blocks(b) for b in range(len(T))], pairs)
         information = [final.information(b) for b in range(len(T))]
         c = rows.slope * h
-        v = self._newton.solve(times_templates(Z, T, Z.transposed(c)))
-        Av = Z.times(T, v)
+        v, Av = adjoint(c)
         t = c
         t -= 2.0 * rows.score
         t -= rows.observed * Av
-        point.t = t
-        point.correction += float(v @ g)
-        point.dT = self._template_gradient(T, u, v, scores, t, information)
+        dT = self._template_gradient(T, u, v, scores, t, information)
+        if not self.density.n_zeta:
+            return v, t, dT, np.empty(0)
         extra = rows.extra
-        if self.density.n_zeta:
-            parts = -2.0 * extra[:, 0] + h * extra[:, 2] + Av * extra[:, 1]
-            point.dzeta = self.density.collapse(parts)
-        return point
+        parts = -2.0 * extra[:, 0] + h * extra[:, 2] + Av * extra[:, 1]
+        return v, t, dT, self.density.collapse(parts)
 
     def _template_gradient(self, T, u, v, Zs, t, information) -> list[np.ndarray]:
         """2 N_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' }."""

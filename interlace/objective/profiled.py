@@ -109,28 +109,22 @@ class ProfiledObjective(GeneralisedObjective):
         u, gamma, eta, rows = self._joint_mode(T, zeta, max(order, 1))
         self._u, self._gamma = u, gamma
         solve = _JointSolver(self, T, rows)
-        final = modes._newton
+        final = modes._final
         if modes.expected:
-            final = modes._final
             modes._refactor(final, rows.weight, T)
         value = -2.0 * rows.total + float(u @ u) + final.logdet
         point = JointPoint(value, gamma, solve.S, u, eta, rows.weight, _EMPTY, _EMPTY)
         if order == 0:
             return point
         Z, X = problem.Z, problem.X
-        blocks = [final.inverse_blocks(b) for b in range(len(T))]
-        h = Z.quadratic(T, blocks, final.inverse_pairs())
-        information = [final.information(b) for b in range(len(T))]
-        c = rows.slope * h
-        v, v_gamma = solve(times_templates(Z, T, Z.transposed(c)), X.T @ c)
-        Av = Z.times(T, v) + X @ v_gamma
-        t = c - 2.0 * rows.score - rows.observed * Av
-        dT = modes._template_gradient(T, u, v, Z.transposed(rows.score), t, information)
+
+        def adjoint(c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            v, v_gamma = solve(times_templates(Z, T, Z.transposed(c)), X.T @ c)
+            return v, Z.times(T, v) + X @ v_gamma
+
+        scores = Z.transposed(rows.score)
+        _, _, dT, point.dzeta = modes.derivatives(T, u, rows, scores, adjoint)
         point.entries = self.scale.gradient(dT)
-        if zeta.size:
-            extra = rows.extra
-            parts = -2.0 * extra[:, 0] + h * extra[:, 2] + Av * extra[:, 1]
-            point.dzeta = problem.density.collapse(parts)
         return point
 
     def _joint_mode(self, T, zeta, order):
