@@ -11,13 +11,10 @@ import numpy as np
 
 from .design import Design
 from .families.base import Family
-from .families.observations import COUNTS, Observations
+from .families.observations import Observations
 from .linalg.standard import intercept_column, standardise
 from .objective.density import FamilyDensity
 from .optimize.glm import Maximum, inverse_information, maximum, with_theta
-
-# Families whose one parameter is a dispersion: estimated after the coefficients, not with them.
-FREE_DISPERSION = frozenset({"gaussian", "gamma", "inverse_gaussian"})
 
 #: Means this near to the border of their range, and a direction with as good as no information, are
 #: the signs of separation: IRLS ends there at a decrement of 1e-18, which is what the rows that are
@@ -115,7 +112,7 @@ class GLMFit:
     @property
     def free_dispersion(self) -> bool:
         """Whether the dispersion is estimated: tests are t tests then."""
-        return _free(self.family)
+        return self.family.free_dispersion
 
     @property
     def criterion(self) -> float:
@@ -183,9 +180,9 @@ class GLMFit:
         if not self.p or np.linalg.eigvalsh(self.maximum.information)[0] > NO_INFORMATION:
             return False
         low = self.mu < BORDER
-        if self.family.name == "binomial":
+        if self.family.support == "proportion":
             return bool(low.any() or (self.mu > 1.0 - BORDER).any())
-        return self.family.name in COUNTS and bool(low.any())
+        return self.family.support == "count" and bool(low.any())
 
 
 def fit_glm(
@@ -243,14 +240,14 @@ def fit_glm(
     density = FamilyDensity(family, observations.y, observations.weights, observations.trials)
     Q = X @ back
     start = family.start_mean(observations.y, observations.weights)
-    if family.parameters and not _free(family):
+    if family.parameters and not family.free_dispersion:
         found, zeta, se_zeta = with_theta(density, Q, design, start)
     else:
         zeta = np.zeros(len(family.parameters))
         se_zeta = np.full(len(zeta), np.nan)
         found = maximum(density, Q, design, zeta, family.linear_predictor(start, zeta))
     mu = family.mean(found.eta, zeta)
-    phi = 1.0 if _free(family) else float(family.dispersion(zeta))
+    phi = 1.0 if family.free_dispersion else float(family.dispersion(zeta))
     deviance = _deviance(family, observations, mu, zeta)
     df_resid = len(X) - X.shape[1]
     dispersion = _dispersion(family, observations, mu, zeta, df_resid)
@@ -261,7 +258,7 @@ def fit_glm(
         observations=observations,
         beta=back @ found.c,
         unscaled=back @ inverse_information(found, phi) @ back.T,
-        zeta=-np.log([dispersion]) if _free(family) and dispersion > 0 else zeta,
+        zeta=-np.log([dispersion]) if family.free_dispersion and dispersion > 0 else zeta,
         se_zeta=se_zeta,
         dispersion=dispersion,
         llf=_log_likelihood(density, observations, found.eta, deviance, zeta),
@@ -278,11 +275,6 @@ def fit_glm(
     )
 
 
-def _free(family: Family) -> bool:
-    """Whether a dispersion is estimated."""
-    return bool(family.parameters) and family.name in FREE_DISPERSION
-
-
 def _deviance(family: Family, seen: Observations, mu: np.ndarray, zeta: np.ndarray) -> float:
     return float(np.sum(family.deviance(seen.y, mu, seen.weights, zeta)))
 
@@ -291,7 +283,7 @@ def _dispersion(
     family: Family, seen: Observations, mu: np.ndarray, zeta: np.ndarray, df_resid: int
 ) -> float:
     """Pearson's X^2 over its degrees of freedom where free, as R's ``summary.glm``."""
-    if not _free(family):
+    if not family.free_dispersion:
         return float(family.dispersion(zeta))
     if df_resid == 0:
         return float("nan")
@@ -306,7 +298,7 @@ def _log_likelihood(
 
     Weights of a Gaussian response divide its variance; elsewhere they multiply the log-density.
     """
-    if _free(density.family):
+    if density.family.free_dispersion:
         if deviance <= 0.0:
             return float("inf")
         if density.family.name == "gaussian":

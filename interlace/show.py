@@ -238,7 +238,7 @@ def summarise(
         quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
         _random_effects(fit, r_names),
     ]
-    if not isinstance(fit, Fit) and fit.family.parameters and fit.family.name != "gaussian":
+    if not isinstance(fit, Fit) and fit.family.parameters and not fit.family.residual_variance:
         parts.append(_parameters(fit))
     if fit.p:
         linear = isinstance(fit, Fit)

@@ -129,7 +129,7 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
     ArgumentError
         If the length is wrong or a value is not finite.
     """
-    binomial = not isinstance(fit, Fit) and fit.family.name == "binomial"
+    binomial = not isinstance(fit, Fit) and fit.family.support == "proportion"
     values = _successes(fit, new_y) if binomial else new_y
     try:
         y = np.array(values, dtype=float)

@@ -111,7 +111,7 @@ def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
                 product = sd[i] * sd[j]
                 correlation = S[i, j] / product if product > 0.0 else np.nan
                 rows.append((label, names[i], names[j], S[i, j], correlation))
-    if isinstance(fit, Fit) or fit.family.name == "gaussian":
+    if isinstance(fit, Fit) or fit.family.residual_variance:
         rows.append(("Residual", None, None, fit.sigma**2, fit.sigma))
     group, term1, term2, variance, sd_or_corr = zip(*rows, strict=True)
     columns = {
@@ -392,7 +392,7 @@ def _tidy_parameters(fit: MixedFit, r_names: bool) -> pd.DataFrame:
             terms.append(f"cor__{row.term1}.{row.term2}")
     columns = {"group": table["group"], "term": terms, "estimate": table["sd_or_corr"]}
     out = pd.DataFrame(columns)
-    if not isinstance(fit, Fit) and {"shape", "lambda"} & set(fit.family.parameters):
+    if not isinstance(fit, Fit) and fit.family.free_dispersion and not fit.family.residual_variance:
         out.loc[len(out)] = ["Residual", "sd__Observation", fit.sigma]
     return out.assign(effect="ran_pars")
 

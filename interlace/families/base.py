@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..errors import ArgumentError
+from .compiled import changed
 from .link import Link
 from .link_names import resolve_link
 
@@ -69,6 +70,12 @@ class Family(ABC):
         Whether the Laplace approximation takes Fisher weights unless told otherwise.
     discrete : bool
         Whether the response is a count (or a proportion of one).
+    support : {"proportion", "count", "positive", "real"} or None
+        What a response may be; None if that is not known.
+    free_dispersion : bool
+        Whether the parameter that is estimated is one over the dispersion.
+    residual_variance : bool
+        Whether the dispersion is the variance of a residual.
 
     Examples
     --------
@@ -84,7 +91,18 @@ class Family(ABC):
     parameters: tuple[str, ...] = ()
     expected_by_default: bool = True
     discrete: bool = False
+    support: str | None = None
+    residual_variance: bool = False
 
+    #: The link with which expected and observed information are the same.
+    canonical_link: type[Link] | None = None
+    #: The number of the family in the kernels, and what they have of it: see `compiled.code`.
+    compiled: int | None = None
+    written_twice: tuple[str, ...] = (
+        "rows", "valid", "value", "_in_range", "_in_log_mean", "_canonical_rows",
+    )  # fmt: skip
+    #: Whether the kernels read log y.
+    reads_log_y: bool = False
     #: Names of the links that make sense; "power" stands for power(p).
     links: tuple[str, ...]
     #: A linear predictor that every link of the family takes: it stands in for those out of range.
@@ -355,6 +373,72 @@ class Family(ABC):
         """
         return np.empty(0)
 
+    def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
+        """A value of the estimated parameter at which it shows in such a response.
+
+        Parameters
+        ----------
+        y, weights
+            As in `rows`.
+
+        Returns
+        -------
+        float
+            Positive; what the search takes for near and far is relative to it.
+        """
+        return 1.0
+
+    def zeta_limit(self, unit: float) -> float:
+        """The zeta from which on the densities no longer change.
+
+        Parameters
+        ----------
+        unit : float
+            Of `parameter_unit`.
+
+        Returns
+        -------
+        float
+            Infinite if there is none.
+        """
+        return np.inf
+
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        """What it means that the estimated parameter is as good as infinite, with the remedy.
+
+        Parameters
+        ----------
+        zeta : array (m,)
+            The estimate.
+        unit : float
+            Of `parameter_unit`.
+        information : array (m,)
+            Curvature of minus the log-likelihood there.
+
+        Returns
+        -------
+        str or None
+            None if it is not infinite.
+        """
+        return None
+
+    @property
+    def free_dispersion(self) -> bool:
+        """Whether the parameter that is estimated is one over the dispersion."""
+        return False
+
+    @property
+    def canonical(self) -> bool:
+        """Whether expected and observed information are the same."""
+        home: Any = next(c for c in type(self).__mro__ if "canonical_link" in vars(c))
+        link = home.canonical_link
+        return (
+            link is not None
+            and isinstance(self.link, link)
+            and not changed(self.link, link, link.written_twice)
+            and not changed(self, home, home.written_twice)
+        )
+
     def dispersion(self, zeta: Zeta = ()) -> float:
         """The dispersion phi: the variance is ``phi * V(mu) / weights``.
 
@@ -457,10 +541,14 @@ class Family(ABC):
         given = [f"{k}={shown(v)}" for k, v in self._arguments().items() if v is not None]
         return f"{type(self).__name__}({', '.join(given)})"
 
+    def _distribution(self) -> type[Family]:
+        """The class that says which distribution this is."""
+        return type(self)
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Family)
-            and self.name == other.name
+            and self._distribution() is other._distribution()
             and self._arguments() == other._arguments()
         )
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import compiled
 from .base import Array, Family, PerRow, Rows, Zeta, gathered
 from .link import Link
+from .links import Identity, Log
 from .numeric import SMALLEST_DISTANCE, shrunk_proportions, y_log_ratio
+from .probability_links import Logit
 
 
 class Binomial(Family):
@@ -38,19 +41,22 @@ class Binomial(Family):
     """
 
     name = "binomial"
+    support = "proportion"
+    canonical_link = Logit
+    compiled = compiled.BINOMIAL
     links = ("logit", "probit", "cloglog", "loglog", "cauchit", "log", "identity")
     discrete = True
 
     def __init__(self, link: str | Link = "logit"):
         super().__init__(link)
         # A probability has an eta below 0 with the log link, and within (0, 1) with the identity.
-        self.inside = -1.0 if self.link.name == "log" else 0.5
+        self.inside = -1.0 if isinstance(self.link, Log) else 0.5
 
     def valid(self, eta: Array) -> Array:
         ok = self.link.valid(eta)
-        if self.link.name == "log":
+        if isinstance(self.link, Log):
             ok &= np.asarray(eta) <= -SMALLEST_DISTANCE
-        elif self.link.name == "identity":
+        elif isinstance(self.link, Identity):
             ok &= (np.asarray(eta) >= SMALLEST_DISTANCE) & (np.asarray(eta) < 1.0)
         return ok
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .base import Array, PerRow, Zeta
+from . import compiled
+from .base import Array, Family, PerRow, Zeta
 from .link import Link
 from .numeric import (
     LARGEST_EXPONENT,
@@ -45,7 +46,10 @@ class Gamma(Precision, PositiveFamily):
     """
 
     name = "gamma"
+    support = "positive"
     links = POSITIVE_LINKS
+    compiled = compiled.GAMMA
+    reads_log_y = True
     parameter_name = argument = "shape"
 
     def __init__(self, link: str | Link = "inverse", shape: float | None = None):
@@ -130,6 +134,9 @@ class GammaFamily(Gamma):
 
     def __init__(self, link: str | Link = "log", shape: float | None = None):
         super().__init__(link, shape)
+
+    def _distribution(self) -> type[Family]:
+        return Gamma if type(self) is GammaFamily else type(self)
 
 
 def _log_peak(shape: Array) -> Array:

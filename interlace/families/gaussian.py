@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import compiled
 from .base import Array, PerRow, Rows, Zeta, gathered
 from .link import Link
+from .links import Identity, Inverse
 from .parameter import Precision
 from .positive import POSITIVE_LINKS
 
@@ -35,7 +37,11 @@ class Gaussian(Precision):
     """
 
     name = "gaussian"
+    support = "real"
+    residual_variance = True
     links = POSITIVE_LINKS
+    canonical_link = Identity
+    compiled = compiled.GAUSSIAN
     parameter_name = argument = "precision"
 
     def __init__(self, link: str | Link = "identity", precision: float | None = None):
@@ -71,6 +77,9 @@ class Gaussian(Precision):
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> tuple[Array, Array]:
         return self._root_peak(y, weights, zeta)
+
+    def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
+        return 1.0 / max(float(np.var(y)), np.finfo(float).tiny)
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.ones(np.shape(mu))
@@ -111,9 +120,9 @@ class Gaussian(Precision):
 
     def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         y = np.array(y, dtype=float)
-        if self.link.name == "identity":
+        if isinstance(self.link, Identity):
             return y
         # Other links need means away from 0, and above it but for the inverse: a tenth of the mean.
         least = 0.1 * float(np.mean(np.abs(y))) or 0.1
-        low = (np.abs(y) if self.link.name == "inverse" else y) < least
+        low = (np.abs(y) if isinstance(self.link, Inverse) else y) < least
         return np.where(low, least, y)

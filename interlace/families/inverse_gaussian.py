@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import compiled
 from .base import Array, PerRow, Zeta
 from .link import Link
 from .numeric import LARGEST_EXPONENT, exp
@@ -36,7 +37,10 @@ class InverseGaussian(Precision, PositiveFamily):
     """
 
     name = "inverse_gaussian"
+    support = "positive"
     links = POSITIVE_LINKS
+    compiled = compiled.INVERSE_GAUSSIAN
+    reads_log_y = True
     parameter_name = "lambda"
     argument = "lam"
 
@@ -65,6 +69,9 @@ class InverseGaussian(Precision, PositiveFamily):
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> tuple[Array, Array]:
         return self._root_peak(y, weights, zeta, -1.5 * np.log(y))
+
+    def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
+        return max(float(np.mean(y)), np.finfo(float).tiny)
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.asarray(mu, dtype=float) ** 3

@@ -21,9 +21,15 @@ class Link(ABC):
     name : str
         The name that families and formulas use.
     positive : bool
-        Whether every eta in the range of the link can give a positive mean.
+        Whether the link serves positive means.
+    two_signs : bool
+        Whether some eta in the range of such a link give negative means.
     probability : bool
         Whether the link serves probabilities.
+    scale_free : bool
+        Whether eta has no unit: a logarithm, or a quantile of a distribution.
+    ends : tuple of two bool
+        Whether eta is infinite where the mean is 0, and where it is 1 or infinite.
 
     Examples
     --------
@@ -35,7 +41,15 @@ class Link(ABC):
 
     name: str
     positive: bool = False
+    two_signs: bool = False
     probability: bool = False
+    scale_free: bool = False
+    ends: tuple[bool, bool] = (False, False)
+    #: The number of the link in the kernels, and what they have of it: see `compiled.code`.
+    compiled: int | None = None
+    written_twice: tuple[str, ...] = (
+        "inverse_derivatives", "log_mean", "log_probabilities", "valid",
+    )  # fmt: skip
 
     @abstractmethod
     def __call__(self, mu: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError
+from .compiled import LOG, NB_CANONICAL, POWER
 from .link import Link
 from .numeric import LARGEST_EXPONENT, SMALLEST_DISTANCE, exp
 
@@ -31,6 +32,7 @@ class Power(Link):
     """
 
     positive = True
+    compiled = POWER
     power: float
 
     def __init__(self, p: float):
@@ -76,6 +78,8 @@ class Power(Link):
 class _NamedPower(Power):
     """A power link with a name of its own."""
 
+    compiled = POWER
+
     def __init__(self) -> None:
         pass
 
@@ -94,7 +98,9 @@ class Identity(_NamedPower):
     """
 
     name = "identity"
+    two_signs = True
     probability = True
+    compiled = POWER
     power = 1.0
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
@@ -145,6 +151,8 @@ class Inverse(_NamedPower):
     """
 
     name = "inverse"
+    two_signs = True
+    compiled = POWER
     power = -1.0
 
     def valid(self, eta: np.ndarray) -> np.ndarray:
@@ -178,6 +186,9 @@ class Log(Link):
     name = "log"
     positive = True
     probability = True
+    scale_free = True
+    ends = True, False
+    compiled = LOG
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
@@ -223,6 +234,9 @@ class NegativeBinomialCanonical(Link):
 
     name = "nbcanonical"
     positive = True
+    scale_free = True
+    ends = True, False
+    compiled = NB_CANONICAL
 
     def __init__(self, theta: float | None = None):
         self.theta = theta

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import compiled
 from .base import Array, PerRow, Rows, Zeta, gathered
 from .link import Link
 from .links import NegativeBinomialCanonical, unit_inverse
@@ -18,6 +19,12 @@ from .numeric import (
 from .parameter import ZETA_BOUNDS, OneParameter, ratio
 from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
 
+#: theta a million times the mean count is infinite for all that data can tell (the log-likelihoods
+#: differ by less than n times the inverse), and so it is where log(theta) has a standard error of
+#: 30; ten thousand times more and the densities are the same in double precision.
+LOG_OVERDISPERSION = float(np.log(1e6))
+LOG_SAME_COUNTS = float(np.log(1e10))
+NO_INFORMATION = 1e-3
 #: Up to this count gamma functions are products: short sums instead of several expansions.
 LONGEST_PRODUCT = 2000
 
@@ -49,6 +56,9 @@ class NegativeBinomial(OneParameter, PositiveFamily):
     """
 
     name = "negativebinomial"
+    support = "count"
+    canonical_link = NegativeBinomialCanonical
+    compiled = compiled.NEGATIVE_BINOMIAL
     links = (*POSITIVE_LINKS, "nbcanonical")
     discrete = True
     parameter_name = argument = "theta"
@@ -56,7 +66,7 @@ class NegativeBinomial(OneParameter, PositiveFamily):
     def __init__(self, theta: float | None = None, link: str | Link = "log"):
         super().__init__(link, theta)
         if isinstance(self.link, NegativeBinomialCanonical):
-            self.link = NegativeBinomialCanonical(self.parameter)
+            self.link = type(self.link)(self.parameter)
             self.inside = -0.5
 
     @property
@@ -165,6 +175,21 @@ class NegativeBinomial(OneParameter, PositiveFamily):
             return value, np.empty((0, y.size))
         np.cumsum(theta / (theta + j), out=sums[1, 1:])
         return value, (weights * sums[1, y])[None, :]
+
+    def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
+        return max(float(np.mean(y)), 1.0)
+
+    def zeta_limit(self, unit: float) -> float:
+        return float(np.log(unit)) + LOG_SAME_COUNTS
+
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        beyond = zeta[0] - np.log(unit)
+        if beyond < 0.0 or not (information[0] < NO_INFORMATION or beyond > LOG_OVERDISPERSION):
+            return None
+        return (
+            "theta of the negative binomial tends to infinity: the counts vary no more than "
+            "Poisson counts do. Use family='poisson'"
+        )
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         mu = np.asarray(mu, dtype=float)

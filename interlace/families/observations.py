@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ArgumentError, DataError, DataWarning, listing, warn
 from ..frame import Labels, row_labels
 from ..tokens import unquoted
+from .base import Family
+from .links import Identity
 
 if TYPE_CHECKING:
     from ..design import Design
@@ -23,10 +25,6 @@ WHOLE_COUNT = 1e-7
 SAME_TRIALS = 1e-9
 #: Values listed in a message.
 SHOWN = 3
-
-COUNTS = frozenset({"poisson", "negativebinomial"})
-POSITIVE = frozenset({"gamma", "inverse_gaussian"})
-CONTINUOUS = POSITIVE | {"gaussian"}
 
 BINOMIAL_FORMS = (
     "a binomial response is 0/1, True/False, a factor of two levels, cbind(successes, failures), "
@@ -66,7 +64,7 @@ class Observations:
     prior: np.ndarray
 
 
-def observe(design: Design, family: Any, *, varying: bool = False) -> Observations:
+def observe(design: Design, family: Family, *, varying: bool = False) -> Observations:
     """Check a response against a family, and tell trials from prior weights.
 
     Parameters
@@ -74,7 +72,7 @@ def observe(design: Design, family: Any, *, varying: bool = False) -> Observatio
     design : Design
         Made with ``linear=False``.
     family : Family
-        Its ``name`` decides.
+        Its `support` decides.
     varying : bool, default False
         Whether a constant response is an error, as it is where random effects are to be estimated.
 
@@ -106,10 +104,10 @@ def observe(design: Design, family: Any, *, varying: bool = False) -> Observatio
     """
     ones = np.ones(len(design.y))
     given = ones if design.weights is None else design.weights
-    if family.name == "binomial":
+    if family.support == "proportion":
         found = _binomial(design, given, ones)
     elif design.formula.response is not None and design.formula.response.kind == "cbind":
-        if family.name in COUNTS | CONTINUOUS:
+        if family.support is not None:
             raise DataError(
                 f"{design.response_name} counts successes and failures, which the family "
                 f"{family.name!r} cannot use; family='binomial' does"
@@ -118,9 +116,9 @@ def observe(design: Design, family: Any, *, varying: bool = False) -> Observatio
         found = Observations(design.y, given * design.trials, design.trials, given)
     else:
         found = Observations(design.y, given, ones, given)
-        _check_values(design, family.name)
-    _check_constant(design, family.name, found, varying)
-    if family.name == "gaussian" and family.link.name == "identity":
+        _check_values(design, family)
+    _check_constant(design, family, found, varying)
+    if family.residual_variance and isinstance(family.link, Identity):
         _check_residual(design)
     return found
 
@@ -206,20 +204,20 @@ def _warn_if_broken(design: Design, kind: str, successes: np.ndarray, trials: np
     )
 
 
-def _check_values(design: Design, family: str) -> None:
+def _check_values(design: Design, family: Family) -> None:
     name, y = design.response_name, design.y
-    if family in COUNTS | CONTINUOUS and _is_factor(design):
+    if family.support is not None and _is_factor(design):
         raise DataError(
-            f"the response {name!r} is a factor, which the family {family!r} cannot use; "
+            f"the response {name!r} is a factor, which the family {family.name!r} cannot use; "
             "family='binomial' models its second level against the first"
         )
-    if family in COUNTS:
+    if family.support == "count":
         negative = y < 0
         if negative.any():
             raise DataError(
                 f"the response {name!r} is negative in row(s) {row_labels(design.index, negative)} "
-                f"({_values(y, negative)}); the family {family!r} needs counts. Correct or drop "
-                "these rows, or choose family='gaussian'"
+                f"({_values(y, negative)}); the family {family.name!r} needs counts. Correct or "
+                "drop these rows, or choose family='gaussian'"
             )
         broken = np.abs(y - np.round(y)) > WHOLE_COUNT * np.maximum(1.0, y)
         if broken.any():
@@ -230,13 +228,13 @@ def _check_values(design: Design, family: str) -> None:
                 "counts, with offset(log(exposure))",
                 DataWarning,
             )
-    elif family in POSITIVE:
+    elif family.support == "positive":
         bad = y <= 0
         if bad.any():
             raise DataError(
                 f"the response {name!r} is not positive in row(s) {row_labels(design.index, bad)} "
-                f"({_values(y, bad)}); the family {family!r} needs positive values. Correct or "
-                "drop these rows, or choose family='gaussian' with link='log'"
+                f"({_values(y, bad)}); the family {family.name!r} needs positive values. Correct "
+                "or drop these rows, or choose family='gaussian' with link='log'"
             )
 
 
@@ -247,17 +245,17 @@ def _is_factor(design: Design) -> bool:
     return isinstance(design.replay.levels.get(unquoted(response.parts[0])), Labels)
 
 
-def _check_constant(design: Design, family: str, found: Observations, varying: bool) -> None:
+def _check_constant(design: Design, family: Family, found: Observations, varying: bool) -> None:
     y, name = found.y, design.response_name
     if not len(y) or y.min() != y.max():
         return
     value = float(y[0])
-    if family in COUNTS and value == 0.0:
+    if family.support == "count" and value == 0.0:
         raise DataError(
             f"the response {name!r} is zero in all {len(y)} rows used: the likelihood has no "
             "maximum, the mean goes to zero. There is nothing to model"
         )
-    if family == "binomial" and value in (0.0, 1.0):
+    if family.support == "proportion" and value in (0.0, 1.0):
         what = "success" if value else "failure"
         raise DataError(
             f"the response {name!r} is a {what} in all {len(y)} rows used: the likelihood has no "

@@ -16,6 +16,12 @@ from .link import Link
 ZETA_BOUNDS = (-23.0, 23.0)
 
 
+#: Logarithms of precisions over what shows in the data: a residual standard deviation 3e-6 of the
+#: response's is an exact fit, for which there is no maximum.
+LOG_EXACT = float(np.log(1e11))
+LOG_LIMIT = float(np.log(1e12))
+
+
 class OneParameter(Family):
     """A family with one positive parameter, which is estimated unless it is given.
 
@@ -120,6 +126,21 @@ class Precision(OneParameter):
     """A family whose parameter, 1 / dispersion, multiplies the log-density but its constant."""
 
     expected_by_default = False
+
+    @property
+    def free_dispersion(self) -> bool:
+        return bool(self.parameters)
+
+    def zeta_limit(self, unit: float) -> float:
+        return float(np.log(unit)) + LOG_LIMIT
+
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        if zeta[0] < np.log(unit) + LOG_EXACT:
+            return None
+        return (
+            "the model fits the response exactly: its dispersion tends to zero and the likelihood "
+            "has no maximum. Take fewer effects, without one for each row"
+        )
 
     def _root_peak(
         self, y: Array, weights: Array, zeta: Zeta, rest: PerRow = 0.0

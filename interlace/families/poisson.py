@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import compiled
 from .base import Array, PerRow, Zeta
 from .link import Link
+from .links import Log
 from .numeric import exp, poisson_counts, saturated_poisson, y_log_ratio
 from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
 
@@ -35,7 +37,11 @@ class Poisson(PositiveFamily):
     """
 
     name = "poisson"
+    support = "count"
     links = POSITIVE_LINKS
+    canonical_link = Log
+    compiled = compiled.POISSON
+    reads_log_y = True
     discrete = True
 
     def __init__(self, link: str | Link = "log"):

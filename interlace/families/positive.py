@@ -39,9 +39,11 @@ class PositiveFamily(Family):
     """A family whose mean is positive, written as a function of log mu."""
 
     def valid(self, eta: Array) -> Array:
-        # Of the links, "identity" and "inverse" alone have an eta that gives a negative mean.
-        positive = np.asarray(eta) > 0.0
-        return self.link.valid(eta) & (positive | (self.link.name not in ("identity", "inverse")))
+        ok = self.link.valid(eta)
+        if not self.link.two_signs:
+            return ok
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return ok & (self.link.inverse(eta) > 0.0)
 
     @abstractmethod
     def _in_log_mean(self, nu: Array, y: Array, zeta: Zeta) -> InLogMean:

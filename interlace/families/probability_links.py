@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .compiled import CAUCHIT, CLOGLOG, LOGIT, LOGLOG, PROBIT
 from .link import Link
 from .numeric import exp, log_normal_cdf, logistic
 
@@ -12,6 +13,8 @@ class _ProbabilityLink(Link):
     """A link of probabilities that knows log mu and log(1 - mu)."""
 
     probability = True
+    scale_free = True
+    ends = True, True
 
     def inverse_derivatives(
         self, eta: np.ndarray
@@ -34,6 +37,7 @@ class Logit(_ProbabilityLink):
     """
 
     name = "logit"
+    compiled = LOGIT
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
         mu = np.asarray(mu, dtype=float)
@@ -70,6 +74,7 @@ class Probit(_ProbabilityLink):
     """
 
     name = "probit"
+    compiled = PROBIT
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
         from scipy.special import ndtri
@@ -102,6 +107,7 @@ class Cauchit(_ProbabilityLink):
     """
 
     name = "cauchit"
+    compiled = CAUCHIT
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
         mu = np.asarray(mu, dtype=float)
@@ -148,6 +154,7 @@ class Cloglog(_ProbabilityLink):
     """
 
     name = "cloglog"
+    compiled = CLOGLOG
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
@@ -178,6 +185,7 @@ class Loglog(_ProbabilityLink):
     """
 
     name = "loglog"
+    compiled = LOGLOG
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):

@@ -22,15 +22,10 @@ import numpy as np
 
 from ..errors import listing
 from ..families.base import Family
-from ..families.observations import COUNTS, Observations
+from ..families.observations import Observations
 from ..fit_glm import GLMFit
 from ..fit_glmm import GLMMFit
 from ..rank import independent_columns
-
-#: Links whose predictor is infinite where the probability is 0 and where it is 1.
-TWO_ENDS = frozenset({"logit", "probit", "cloglog", "loglog", "cauchit"})
-#: Links whose predictor is infinite where the mean is 0 alone.
-ONE_END = frozenset({"log", "nbcanonical"})
 
 #: A row counts as moved when its linear predictor moves by more than this share of the least that
 #: a moved row moves by; HiGHS holds constraints to 1e-7.
@@ -184,11 +179,12 @@ def separation_of(
     -------
     Separation or None
     """
-    name, link = family.name, family.link.name
-    if name == "binomial" and link in TWO_ENDS:
+    at_zero, at_one = family.link.ends
+    proportion = family.support == "proportion"
+    if proportion and at_zero and at_one:
         inside = None if mu is None else (mu > INSIDE) & (mu < 1.0 - INSIDE)
         return separation(X, observations.y, observations.trials, names, inside)
-    if (name in COUNTS or name == "binomial") and link in ONE_END:
+    if (proportion or family.support == "count") and at_zero and not at_one:
         inside = None if mu is None else mu > INSIDE
         return separation(X, observations.y, None, names, inside)
     return None

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..families import Family
+from ..families.compiled import code
+from ..families.links import NegativeBinomialCanonical
 from ..linalg.kernels import _rows
 
 __all__ = ["ConditionalDensity", "FamilyDensity", "RowSums"]
@@ -21,39 +23,8 @@ __all__ = ["ConditionalDensity", "FamilyDensity", "RowSums"]
 _EMPTY = np.empty(0)
 _NO_EXTRA = np.empty((3, 0))
 
-FAMILIES = {
-    "binomial": 0,
-    "poisson": 1,
-    "negativebinomial": 2,
-    "gamma": 3,
-    "inverse_gaussian": 4,
-    "gaussian": 5,
-}
-#: Those whose log-density is written with log y.
-LOGS = (1, 3, 4)
-LINKS = {
-    "logit": 0,
-    "probit": 1,
-    "cloglog": 2,
-    "loglog": 3,
-    "cauchit": 4,
-    "log": 5,
-    "nbcanonical": 7,
-}
 # exp is finite up to here.
 LARGEST_ZETA = 700.0
-POWER = 6
-# Logarithms of precisions over what shows in the data. theta of a negative binomial a million
-# times the mean count is infinite for all that data can tell (the log-likelihoods differ by less
-# than n times the inverse), and so it is where log(theta) has a standard error of 30; ten thousand
-# times more and the densities are the same in double precision. A residual standard deviation
-# 3e-6 of the response's is an exact fit, for which there is no maximum.
-LOG_OVERDISPERSION = float(np.log(1e6))
-LOG_SAME_COUNTS = float(np.log(1e10))
-LOG_EXACT = float(np.log(1e11))
-LOG_LIMIT = float(np.log(1e12))
-NO_INFORMATION = 1e-3
-POWERS = {"identity": 1.0, "inverse": -1.0, "inverse_square": -2.0, "sqrt": 0.5}
 
 
 class RowSums(NamedTuple):
@@ -178,29 +149,20 @@ class FamilyDensity(ConditionalDensity):
         self.kernel = self._compiled()
         self._fixed = self._fixed_parameter()
         self._constants: tuple[np.ndarray, float, np.ndarray] | None = None
-        self._distinct: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-        name, link = family.name, family.link.name
-        self.scale_free = link in LINKS
+        self._distinct: tuple[np.ndarray, ...] | None = None
+        self.scale_free = family.link.scale_free
+        self.canonical = family.canonical
         if self.n_zeta:
-            self._log_unit = float(np.log(self._dispersed()))
-            self.zeta_limit = self._log_unit + (
-                LOG_SAME_COUNTS if name == "negativebinomial" else LOG_LIMIT
-            )
-        self.canonical = (name, link) in (
-            ("binomial", "logit"),
-            ("poisson", "log"),
-            ("negativebinomial", "nbcanonical"),
-            ("gaussian", "identity"),
-        )
+            self._unit = family.parameter_unit(self.y, self.weights)
+            self.zeta_limit = family.zeta_limit(self._unit)
 
     def _compiled(self) -> Kernel | None:
-        family, link = FAMILIES.get(self.family.name), self.family.link
-        power = POWERS.get(link.name, getattr(link, "power", None))
-        if family is None or (link.name not in LINKS and power is None):
+        family, link = self.family, self.family.link
+        known, linked = code(family), code(link)
+        if known is None or linked is None:
             return None
-        code = LINKS.get(link.name, POWER)
-        logs = np.log(np.where(self.y > 0.0, self.y, 1.0)) if family in LOGS else _EMPTY
-        return Kernel(family, code, 1.0 if power is None else float(power), logs)
+        logs = np.log(np.where(self.y > 0.0, self.y, 1.0)) if family.reads_log_y else _EMPTY
+        return Kernel(known, linked, float(getattr(link, "power", 1.0)), logs)
 
     def _fixed_parameter(self) -> float:
         value = getattr(self.family, "parameter", None)
@@ -211,32 +173,8 @@ class FamilyDensity(ConditionalDensity):
         return float(np.exp(min(zeta[0], LARGEST_ZETA))) if self.n_zeta else self._fixed
 
     def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
-        if not self.n_zeta:
-            return []
-        if self.family.name == "negativebinomial":
-            if zeta[0] < self._log_unit or not (
-                information[0] < NO_INFORMATION or zeta[0] > self._log_unit + LOG_OVERDISPERSION
-            ):
-                return []
-            return [
-                "theta of the negative binomial tends to infinity: the counts vary no more than "
-                "Poisson counts do. Use family='poisson'"
-            ]
-        if zeta[0] < self._log_unit + LOG_EXACT:
-            return []
-        return [
-            "the model fits the response exactly: its dispersion tends to zero and the likelihood "
-            "has no maximum. Take fewer effects, without one for each row"
-        ]
-
-    def _dispersed(self) -> float:
-        """A value of the parameter with which dispersion shows."""
-        mean = max(float(self.y.mean()), np.finfo(float).tiny)
-        if self.family.name == "negativebinomial":
-            return max(mean, 1.0)
-        if self.family.name == "gaussian":
-            return 1.0 / max(float(self.y.var()), np.finfo(float).tiny)
-        return mean if self.family.name == "inverse_gaussian" else 1.0
+        said = self.family.infinite(zeta, self._unit, information) if self.n_zeta else None
+        return [] if said is None else [said]
 
     def take(self, rows: np.ndarray) -> FamilyDensity:
         """The same density of the rows in another order."""
@@ -273,26 +211,38 @@ class FamilyDensity(ConditionalDensity):
         known = self._constants
         if known is not None and (not self.n_zeta or (zeta == known[0]).all()):
             return known[1:]
-        # the gamma functions once for each distinct observation
         if self._distinct is None:
-            table = np.stack([self.y, self.trials])
-            if self.n_zeta or self.family.name != "binomial" or np.any(self.trials != 1.0):
-                distinct, place = np.unique(table, axis=1, return_inverse=True)
-                place = place.reshape(-1)
-            else:
-                distinct, place = np.array([[0.0], [1.0]]), np.zeros(self.n, dtype=int)
-            counts = np.bincount(place, weights=self.weights / self.trials)
-            self._distinct = (distinct[0], distinct[1], counts)
-        y, trials, counts = self._distinct
+            self._distinct = self._table()
+        y, weights, trials, counts = self._distinct
         # no number at a zeta whose exponential is none: an optimiser turns back there
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            value, derivative = self.family.constant(y, trials, trials, zeta)
+            value, derivative = self.family.constant(y, weights, trials, zeta)
         out = float(value @ counts), np.reshape(derivative, (self.n_zeta, y.size)) @ counts
         self._constants = (zeta.copy(), *out)
         return out
 
+    def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """y, weights, trials and how often: gamma functions once for each distinct observation."""
+        rows = self.y, self.weights, self.trials
+        if not self.family.discrete:
+            return *rows, np.ones(self.n)
+        same = [False, *(bool((values == values[0]).all()) for values in rows[1:])]
+        if same[1] and same[2] and ((self.y == 0.0) | (self.y == 1.0)).all():
+            distinct = np.array([[0.0, 1.0]])
+            counts = np.bincount(self.y.astype(np.intp), minlength=2)
+        else:
+            varying = np.stack([v for v, alike in zip(rows, same, strict=True) if not alike])
+            distinct, counts = np.unique(varying, axis=1, return_counts=True)
+        found = iter(distinct)
+        columns = (
+            np.full(counts.size, values[0]) if alike else next(found)
+            for values, alike in zip(rows, same, strict=True)
+        )
+        y, weights, trials = columns
+        return y, weights, trials, counts.astype(np.float64)
+
     def moved(self, eta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-        if self.family.link.name != "nbcanonical":
+        if not isinstance(self.family.link, NegativeBinomialCanonical):
             return eta
         return self.family.linear_predictor(self.family.mean(eta, old), new)
 

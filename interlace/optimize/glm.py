@@ -10,6 +10,7 @@ import numpy as np
 from ..design import Design
 from ..errors import DataError, NumericalError
 from ..families.base import Family
+from ..families.links import NegativeBinomialCanonical
 from ..objective.density import FamilyDensity
 from ..objective.irls import IRLS, irls, weighted_gram
 
@@ -301,7 +302,7 @@ def _at_theta(
     mu: np.ndarray,
 ) -> Maximum:
     """Coefficients at another theta, from the last ones; from means where the link has theta."""
-    if density.family.link.name == "nbcanonical":
+    if isinstance(density.family.link, NegativeBinomialCanonical):
         return maximum(density, Q, design, zeta, density.family.linear_predictor(mu, zeta))
     return maximum(density, Q, design, zeta, last.eta, last.c)
 
