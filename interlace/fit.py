@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -175,11 +176,13 @@ class Fit(BaseFit):
     backend: str
     theta_scale: np.ndarray
     _objective: LMMObjective | None = field(default=None, repr=False)
+    #: What inference has worked out at the optimum and may ask for again, by name.
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict:
         derived = ("objective", "fixed_part", "random_part", "b")
         state = {k: v for k, v in self.__dict__.items() if k not in derived}
-        return {**state, "solution": self.solution, "_objective": None}
+        return {**state, "solution": self.solution, "_objective": None, "memo": {}}
 
     @cached_property
     def solution(self) -> Solution:

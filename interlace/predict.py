@@ -13,6 +13,7 @@ import pandas as pd
 from .errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from .fit import Fit
 from .inference.distributions import t_quantile
+from .inference.leverage import inverse_quadratic
 from .inference.modes import factor_at_optimum
 from .inference.wald import check_level, degrees_of_freedom
 from .tables import column_names
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 TYPES = ("response", "link")
 NEW_LEVELS = ("error", "population")
-# Right-hand sides of one solve: (q, CHUNK) doubles stay within some tens of MB.
-CHUNK = 512
 
 
 @dataclass(frozen=True)
@@ -441,7 +440,7 @@ def joint_variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> np.nda
         (codes, (Z * mask) @ T)
         for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True)
     ]
-    variance = fit.re_scale**2 * _quadratic(factor, stars, fit)
+    variance = fit.re_scale**2 * inverse_quadratic(factor, stars)
     if fit.p:
         variance = variance + _fixed_share(factor, stars, fit, rows.X)
     return np.maximum(variance, 0.0)
@@ -494,38 +493,6 @@ def _scaled_crossproduct(fit: MixedFit, WX: np.ndarray) -> np.ndarray:
                 ZX[:, j, i] = np.bincount(factor.codes, products, len(factor.levels))
         parts.append((T.T @ ZX).reshape(-1, WX.shape[1]))
     return np.concatenate(parts)
-
-
-def _quadratic(
-    factor: Any, stars: list[tuple[np.ndarray, np.ndarray]], fit: MixedFit
-) -> np.ndarray:
-    """z*'M^{-1}z* of each row."""
-    if len(stars) == 1:
-        codes, star = stars[0]
-        known = codes >= 0
-        blocks = factor.inverse_blocks(0)[np.where(known, codes, 0)]
-        return np.where(known, np.einsum("ri,rij,rj->r", star, blocks, star), 0.0)
-    # Rows that agree in levels and covariates share one solve.
-    table = np.concatenate(
-        [np.column_stack([codes, np.where(codes[:, None] >= 0, s, 0.0)]) for codes, s in stars],
-        axis=1,
-    )
-    distinct, inverse = np.unique(table, axis=0, return_inverse=True)
-    starts = np.cumsum([0, *(u.size for u in fit.u)])
-    out = np.empty(len(distinct))
-    for first in range(0, len(distinct), CHUNK):
-        chunk = distinct[first : first + CHUNK]
-        R = np.zeros((starts[-1], len(chunk)))
-        position = 0
-        for (_, star), start in zip(stars, starts, strict=False):
-            k = star.shape[1]
-            codes = chunk[:, position].astype(np.int64)
-            at = np.flatnonzero(codes >= 0)
-            for j in range(k):
-                R[start + codes[at] * k + j, at] = chunk[at, position + 1 + j]
-            position += 1 + k
-        out[first : first + CHUNK] = np.einsum("qr,qr->r", R, factor.solve(R))
-    return out[inverse.ravel()]
 
 
 def _unseen_variance(fit: AnyFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:

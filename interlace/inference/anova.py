@@ -16,7 +16,7 @@ from ..errors import ArgumentError, NumericalError
 from ..fit import Fit
 from .coding import TermCoding, decode, split_interaction
 from .distributions import chi2_pvalue, f_pvalue
-from .satterthwaite import satterthwaite_f, variance_derivatives
+from .satterthwaite import satterthwaite_f
 from .wald import wald_chisq
 
 if TYPE_CHECKING:
@@ -74,11 +74,13 @@ def anova_table(fit: AnyFit, type: Any = "III") -> pd.DataFrame:
         raise ArgumentError(f"type={type!r} is not known; use 'I', 'II' or 'III'")
     if not isinstance(fit, Fit):
         return _wald_table(fit, TYPES[type])
-    contrasts = term_contrasts(fit.design, TYPES[type])
-    derivatives = variance_derivatives(fit) if contrasts else None
+    key = "contrasts", TYPES[type]
+    if key not in fit.memo:
+        fit.memo[key] = term_contrasts(fit.design, TYPES[type])
+    contrasts = fit.memo[key]
     rows = []
     for L in contrasts.values():
-        F, num_df, den_df = satterthwaite_f(fit, L, derivatives)
+        F, num_df, den_df = satterthwaite_f(fit, L)
         mean_square = F * fit.sigma**2
         p = f_pvalue(F, num_df, den_df)
         rows.append((mean_square * num_df, mean_square, num_df, den_df, F, p))

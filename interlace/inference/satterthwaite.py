@@ -47,11 +47,18 @@ def variance_derivatives(fit: Fit) -> VarianceDerivatives:
     Parameters
     ----------
     fit : Fit
+        Worked out once; the fit keeps them.
 
     Returns
     -------
     VarianceDerivatives
     """
+    if "variance derivatives" not in fit.memo:
+        fit.memo["variance derivatives"] = _variance_derivatives(fit)
+    return fit.memo["variance derivatives"]
+
+
+def _variance_derivatives(fit: Fit) -> VarianceDerivatives:
     objective = fit.objective
     H = objective.hessian(fit.x)
     slope, Y = objective.variance_derivatives(fit.x)
@@ -84,9 +91,7 @@ def _pseudo_inverse(H: np.ndarray) -> np.ndarray:
     return 2.0 * (half @ half.T) * scale[:, None] * scale
 
 
-def satterthwaite(
-    fit: Fit, L: np.ndarray | None = None, derivatives: VarianceDerivatives | None = None
-) -> np.ndarray:
+def satterthwaite(fit: Fit, L: np.ndarray | None = None) -> np.ndarray:
     """Degrees of freedom of each contrast of the coefficients.
 
     Parameters
@@ -94,32 +99,27 @@ def satterthwaite(
     fit : Fit
     L : ndarray, shape (r, p), optional
         Contrasts, default the coefficients themselves.
-    derivatives : VarianceDerivatives, optional
-        Made before, to save the work.
 
     Returns
     -------
     ndarray, shape (r,)
     """
-    d = variance_derivatives(fit) if derivatives is None else derivatives
+    d = variance_derivatives(fit)
     L = np.eye(fit.p) if L is None else np.atleast_2d(np.asarray(L, dtype=float))
-    variance = np.einsum("ri,ij,rj->r", L, fit.cov_beta, L)
-    gradient = np.einsum("ri,kij,rj->rk", L, d.jacobian, L)
-    spread = np.einsum("rk,kl,rl->r", gradient, d.A, gradient)
+    variance = np.sum((L @ fit.cov_beta) * L, axis=1)
+    gradient = np.sum((L @ d.jacobian) * L, axis=2).T
+    spread = np.sum((gradient @ d.A) * gradient, axis=1)
     with np.errstate(divide="ignore"):
         return 2.0 * variance**2 / spread
 
 
-def satterthwaite_f(
-    fit: Fit, L: np.ndarray, derivatives: VarianceDerivatives | None = None
-) -> tuple[float, int, float]:
+def satterthwaite_f(fit: Fit, L: np.ndarray) -> tuple[float, int, float]:
     """F test of ``L beta = 0``.
 
     Parameters
     ----------
     fit : Fit
     L : ndarray, shape (r, p)
-    derivatives : VarianceDerivatives, optional
 
     Returns
     -------
@@ -128,14 +128,13 @@ def satterthwaite_f(
         Rank of L V L'.
     den_df : float
     """
-    d = variance_derivatives(fit) if derivatives is None else derivatives
     L = np.atleast_2d(np.asarray(L, dtype=float))
     values, vectors = np.linalg.eigh(L @ fit.cov_beta @ L.T)
     keep = values > RANK_TOLERANCE * values[-1]
     rows = vectors[:, keep].T @ L
     t2 = (rows @ fit.beta) ** 2 / values[keep]
     q = int(keep.sum())
-    nu = satterthwaite(fit, rows, d)
+    nu = satterthwaite(fit, rows)
     return float(t2.sum() / q), q, _combine(nu)
 
 

@@ -123,13 +123,23 @@ class DenseMarginal(Marginal):
             G = G - PX @ C @ PX.T
         return dense_traces(G, D, self.slices, self.cross.z.widths)
 
-    @held
     def inverse_blocks(self, b: int) -> np.ndarray:
+        levels = np.arange(self.cross.z.n_levels[b])
+        return self._inverse_at(b, levels, b, levels)
+
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        pairs = self.cross.z.pairs.items()
+        return {(b, c): self._inverse_at(b, p.rows, c, p.indices) for (b, c), p in pairs}
+
+    @held
+    def _inverse_at(self, b: int, left: np.ndarray, c: int, right: np.ndarray) -> np.ndarray:
+        """Blocks of M^{-1} at pairs of levels of factors b and c."""
         inverse, _ = lapack.dpotri(self._L, lower=1)
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
-        levels, k = self.cross.z.n_levels[b], self.cross.z.widths[b]
-        block = inverse[self.slices[b], self.slices[b]].reshape(levels, k, levels, k)
-        return np.ascontiguousarray(block[np.arange(levels), :, np.arange(levels), :])
+        kb, kc = self.cross.z.widths[b], self.cross.z.widths[c]
+        rows = self.slices[b].start + left[:, None] * kb + np.arange(kb)
+        columns = self.slices[c].start + right[:, None] * kc + np.arange(kc)
+        return inverse[rows[:, :, None], columns[:, None, :]]
 
     @held
     def solve(self, R: np.ndarray) -> np.ndarray:

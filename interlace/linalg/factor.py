@@ -83,6 +83,11 @@ class Factor(ABC):
             that the diagonal of ZΛM^{-1}Λ'Z' needs.
         """
 
+    @property
+    def pattern(self) -> ZCross:
+        """Which levels share a row."""
+        return self.cross
+
     def information(self, b: int) -> np.ndarray:
         """N_b = Σ_l [A - AΛM^{-1}Λ'A]_ll, (k_b, k_b): Σ_l [Z_b'V^{-1}Z_b]_ll, V = W^{-1} + ZΛΛ'Z'.
 

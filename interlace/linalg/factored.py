@@ -140,5 +140,9 @@ class FactorMarginal(Marginal):
         return self.factor.inverse_blocks(b)
 
     @held
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        return self.factor.inverse_pairs()
+
+    @held
     def solve(self, R: np.ndarray) -> np.ndarray:
         return self.factor.solve(R)

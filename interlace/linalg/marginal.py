@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .crossprod import CrossProducts
+from .pattern import ZCross
 
 
 class Marginal(ABC):
@@ -24,6 +25,7 @@ class Marginal(ABC):
     """
 
     backend: str
+    cross: CrossProducts
     #: Whether `traces` costs no more than the rest of an evaluation.
     exact_is_cheap: bool = False
     #: Columns of the largest matrix factorised as dense.
@@ -55,6 +57,15 @@ class Marginal(ABC):
     @abstractmethod
     def inverse_blocks(self, b: int) -> np.ndarray:
         """Diagonal blocks of M^{-1}, (l_b, k_b, k_b)."""
+
+    @abstractmethod
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        """Blocks of M^{-1} at the pairs of levels that share a row, in the order of `pattern`."""
+
+    @property
+    def pattern(self) -> ZCross:
+        """Which levels share a row."""
+        return self.cross.z
 
     @abstractmethod
     def solve(self, R: np.ndarray) -> np.ndarray:

@@ -104,6 +104,9 @@ class OneFactorMarginal(Marginal):
         T = self.T[0]
         return np.linalg.inv(T.T @ self._A @ T + np.eye(len(T)))
 
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        return {}
+
     def solve(self, R: np.ndarray) -> np.ndarray:
         levels, k, _ = self._A.shape
         blocks = R.reshape(levels, k, -1)
