@@ -28,6 +28,8 @@ __all__ = [
 
 #: Names listed in one message before the rest is counted: a frame may have thousands of columns.
 MAX_LISTED = 12
+#: Characters of one value shown in a message.
+MAX_SHOWN = 60
 
 
 class InterlaceError(Exception):
@@ -188,6 +190,44 @@ def listing(names: Iterable[object], limit: int = MAX_LISTED) -> str:
     if len(items) <= limit:
         return ", ".join(items)
     return f"{', '.join(items[:limit])}, … ({len(items) - limit} more)"
+
+
+def shown(value: object) -> str:
+    """A value in a message: short ones as Python writes them, large ones by kind and size."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…")
+    if value is None or isinstance(value, (bool, int, float, complex)):
+        return repr(value)
+    kind = type(value).__name__
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function {value.__name__}"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"{_article(kind)} {kind} of shape {shape}"
+    if isinstance(value, (list, tuple, dict, set, frozenset)):
+        items = list(value.items()) if isinstance(value, dict) else list(value)
+        plain = all(isinstance(v, (str, int, float, complex, type(None))) for v in _flat(items))
+        text = repr(value) if plain and len(items) <= MAX_LISTED else ""
+        if 0 < len(text) <= MAX_SHOWN:
+            return text
+        return f"{_article(kind)} {kind} of length {len(items)}"
+    text = repr(value) if shape == () or type(value).__repr__ is not object.__repr__ else ""
+    if 0 < len(text) <= MAX_SHOWN and "\n" not in text and not text.startswith("<"):
+        return text
+    return f"{_article(kind)} {kind}"
+
+
+def _flat(items: Iterable[object]) -> Iterable[object]:
+    """Entries, those of pairs and lists one level down apart."""
+    for item in items:
+        yield from item if isinstance(item, (list, tuple)) else (item,)
+
+
+def _article(kind: str) -> str:
+    # One says "an LMMResult".
+    return "an" if kind[:1] in "AEIOaeio" or kind[:2] in ("LM",) else "a"
 
 
 def suggestion(name: object, allowed: Iterable[object]) -> str:

@@ -352,9 +352,11 @@ class ModelResult(tables.Maketables, ABC):
 
         Parameters
         ----------
-        hypothesis : str, sequence of str, dict or array
-            ``"Days"``, ``"Days = 10"``, ``["a", "b - c = 1"]``, ``{"Days": 10}`` or a matrix of
-            contrasts (r, p).
+        hypothesis : str, sequence, dict, Series, data frame or array
+            ``"Days"``, ``"Days = 10"``, ``"a = b = 0"``, ``"a; b - c = 1"``, ``{"Days": 10}``,
+            ``{"label": "a - b"}``, weights with the names of coefficients as labels, or a matrix
+            of contrasts (r, p). Names are those printed, or R's; names with ``:`` or brackets need
+            no quotes.
         level : float, default 0.95
         df_method : {"satterthwaite", "residual", "normal"}, optional
             Default: as for ``conf_int``.
@@ -363,6 +365,11 @@ class ModelResult(tables.Maketables, ABC):
         -------
         DataFrame
             ``estimate, std_error, df, statistic, p_value, conf_low, conf_high``.
+
+        Raises
+        ------
+        ArgumentError
+            If the hypothesis cannot be read; the message points at the place.
         """
         return wald.t_test(self.fit, hypothesis, level, df_method)
 
@@ -371,7 +378,7 @@ class ModelResult(tables.Maketables, ABC):
 
         Parameters
         ----------
-        hypothesis : str, sequence of str, dict or array
+        hypothesis : str, sequence, dict, Series, data frame or array
             As for ``t_test``.
         test : {"F", "Chisq"}, optional
             Default: F for linear models, chi-squared for others.
@@ -387,7 +394,7 @@ class ModelResult(tables.Maketables, ABC):
 
         Parameters
         ----------
-        hypothesis : str, sequence of str, dict or array
+        hypothesis : str, sequence, dict, Series, data frame or array
             As for ``t_test``.
 
         Returns

@@ -14,8 +14,9 @@ import pandas as pd
 from .diagnostics import residual_array
 from .errors import listing
 from .fit import Fit
+from .inference.names import names_as
 from .inference.wald import t_table
-from .tables import aic, bic, distribution, named_matrix, names_as, varcorr
+from .tables import aic, bic, distribution, named_matrix, varcorr
 
 if TYPE_CHECKING:
     from .fit_glmm import GLMMFit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from .errors import ArgumentError, listing
 from .fit import Fit
 from .inference.distributions import t_quantile
 from .inference.modes import conditional_sd
+from .inference.names import names_as
 from .inference.wald import add_intervals, check_level, t_table
 
 if TYPE_CHECKING:
@@ -25,35 +25,6 @@ VERSIONS_OF = ("interlace", "numpy", "scipy", "pandas", "formulaic")
 LOG_LINKS = ("log", "logit", "cloglog", "custom")
 LOGARITHMS = ("log(", "np.log(")
 EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
-
-# "period[T.2]", "poly(x, 2)[1]", "f[.L]": formulaic's brackets around a level or a basis column.
-_LEVEL = re.compile(r"\[(?:[TS]\.)?([^\[\]]*)\]")
-
-
-def r_name(name: str) -> str:
-    """R's name of a coefficient.
-
-    Parameters
-    ----------
-    name : str
-        formulaic's name, such as ``"period[T.2]"``.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from interlace.tables import r_name
-    >>> [r_name(n) for n in ("Intercept", "period[T.2]", "poly(x, 2)[1]", "a[T.x]:days")]
-    ['(Intercept)', 'period2', 'poly(x, 2)1', 'ax:days']
-    """
-    return "(Intercept)" if name == "Intercept" else _LEVEL.sub(r"\1", name)
-
-
-def names_as(names: Sequence[str], r_names: bool) -> list[str]:
-    """The names, or R's for them."""
-    return [r_name(n) for n in names] if r_names else list(names)
 
 
 def term_labels(covariance: CovarianceModel) -> list[str]:

@@ -18,7 +18,7 @@ import interlace as il
 from interlace import families as fam
 from interlace.api_glm import glm
 from interlace.errors import ArgumentError, ConvergenceWarning, DataError, FormulaError
-from interlace.tables import names_as
+from interlace.inference.names import names_as
 
 IDS = refs.reference_ids()
 # R's IRLS ends when the deviance repeats to the last digit, 2e-16 of it: coefficients are then

@@ -10,6 +10,7 @@ import interlace
 from interlace import tables
 from interlace.errors import ArgumentError
 from interlace.inference.modes import conditional_sd
+from interlace.inference.names import r_name
 
 SLEEP = ("sleepstudy", "Reaction ~ Days + (Days | Subject)")
 # lme4 at its tight optimum, printed to 8 digits of theta and sigma.
@@ -165,7 +166,7 @@ def test_principal_components(fit_cache) -> None:
     ],
 )
 def test_names_of_r(name, expected) -> None:
-    assert tables.r_name(name) == expected
+    assert r_name(name) == expected
 
 
 def test_maketables_finds_what_it_asks_for(fit_cache) -> None:

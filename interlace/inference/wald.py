@@ -6,17 +6,17 @@ which is what infinite degrees of freedom mean throughout, for generalised ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import MAX_LISTED, ArgumentError, ArgumentTypeError, listing, suggestion
+from ..errors import ArgumentError, ArgumentTypeError, listing
 from ..fit import Fit
-from ..tokens import split_outside
 from .distributions import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
+from .hypothesis import parse_hypothesis
 from .satterthwaite import RANK_TOLERANCE, satterthwaite, satterthwaite_f
 
 if TYPE_CHECKING:
@@ -189,119 +189,6 @@ def add_intervals(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     return table.assign(conf_low=estimate - half, conf_high=estimate + half)
 
 
-def parse_hypothesis(fit: AnyFit, hypothesis: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """A hypothesis on the coefficients as ``L beta = rhs``.
-
-    Parameters
-    ----------
-    fit : Fit, GLMMFit or GLMFit
-    hypothesis : str, sequence of str, mapping, or array
-        A coefficient's name; equations such as ``"a - b = 0, c = 1"`` (names that hold ``:``
-        in back-quotes); several of these; ``{"name": value}``; a matrix (r, p) or row (p,); or
-        a pair ``(L, rhs)`` of arrays.
-
-    Returns
-    -------
-    L : ndarray, shape (r, p)
-    rhs : ndarray, shape (r,)
-    labels : list of str
-
-    Raises
-    ------
-    ArgumentError
-        If a name is not that of a coefficient, the text cannot be read, or the shape is wrong.
-    """
-    names = list(fit.design.x_names)
-    if isinstance(hypothesis, str):
-        return _from_text(hypothesis, names)
-    if isinstance(hypothesis, Mapping):
-        parts = [_from_text(name, names) for name in hypothesis]
-        rhs = np.array([float(v) for v in hypothesis.values()])
-        labels = [f"{name} = {value:g}" for name, value in hypothesis.items()]
-        return np.concatenate([p[0] for p in parts]), rhs, labels
-    if (
-        isinstance(hypothesis, Sequence)
-        and len(hypothesis)
-        and all(isinstance(h, str) for h in hypothesis)
-    ):
-        parts = [_from_text(h, names) for h in hypothesis]
-        L, rhs = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
-        return L, rhs, [label for p in parts for label in p[2]]
-    right: Any = 0.0
-    if isinstance(hypothesis, tuple) and len(hypothesis) == 2 and np.ndim(hypothesis[0]) >= 1:
-        hypothesis, right = hypothesis
-    try:
-        L = np.atleast_2d(np.asarray(hypothesis, dtype=float))
-        rhs = np.broadcast_to(np.asarray(right, dtype=float), (L.shape[0],)).copy()
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(
-            "a hypothesis must be a coefficient's name, an equation such as 'a - b = 0', a dict "
-            f"of values or a matrix with {len(names)} columns; got {hypothesis!r}"
-        ) from None
-    if L.ndim != 2 or L.shape[1] != len(names) or not np.all(np.isfinite(L)):
-        raise ArgumentError(
-            f"the hypothesis has shape {L.shape}; it needs {len(names)} finite columns, one for "
-            f"each coefficient: {listing(names)}"
-        )
-    return L, rhs, [_row_label(row, r, names) for row, r in zip(L, rhs, strict=True)]
-
-
-def _from_text(text: str, names: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    parts = split_outside(text, ",")
-    if len(parts) > 1:
-        read = [_from_text(part, names) for part in parts]
-        L, rhs = (np.concatenate([r[i] for r in read]) for i in (0, 1))
-        return L, rhs, [label for r in read for label in r[2]]
-    # A coefficient's own name comes first: the parser would take the ":" of "a:b" for syntax.
-    if text.strip() in names:
-        row = np.zeros((1, len(names)))
-        row[0, names.index(text.strip())] = 1.0
-        return row, np.zeros(1), [f"{text.strip()} = 0"]
-    left, equals, right = text.rpartition("=")
-    value = _number(right) if equals else None
-    if value:
-        # The parser knows neither -1 nor 1e-3 on the right.
-        L, rhs, _ = _from_text(left, names)
-        rhs = rhs + value
-        return L, rhs, [_row_label(row, r, names) for row, r in zip(L, rhs, strict=True)]
-    from formulaic.utils.constraints import LinearConstraints
-
-    try:
-        parsed = LinearConstraints.from_spec(text, variable_names=names)
-    except Exception as error:
-        own = [name for name in names if name.startswith(f"{text.strip()}[")]
-        if own:
-            raise ArgumentError(
-                f"{text.strip()!r} is a term, not a coefficient: anova() tests it, and so does the "
-                f"list of its coefficients, {own[:MAX_LISTED]}"
-            ) from error
-        raise ArgumentError(
-            f"cannot read the hypothesis {text!r}: {error}.{suggestion(text, names)} "
-            f"The coefficients are {listing(names)}; put names with ':' in back-quotes"
-        ) from error
-    L = np.asarray(parsed.constraint_matrix, dtype=float)
-    rhs = np.asarray(parsed.constraint_values, dtype=float)
-    return L, rhs, [_row_label(row, r, names) for row, r in zip(L, rhs, strict=True)]
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _row_label(row: np.ndarray, rhs: float, names: list[str]) -> str:
-    parts: list[str] = []
-    for value, name in zip(row, names, strict=True):
-        if value == 0.0:
-            continue
-        size = "" if abs(value) == 1.0 else f"{abs(value):g} "
-        sign = "-" if value < 0.0 else "+"
-        parts.append(f"{sign} {size}{name}" if parts else f"{'-' if value < 0 else ''}{size}{name}")
-    return f"{' '.join(parts) or '0'} = {rhs:g}"
-
-
 def t_test(
     fit: AnyFit, hypothesis: Any, level: float = 0.95, df_method: str | None = None
 ) -> pd.DataFrame:
@@ -311,7 +198,7 @@ def t_test(
     ----------
     fit : Fit, GLMMFit or GLMFit
     hypothesis : str, sequence, mapping or array
-        See :func:`parse_hypothesis`.
+        See :func:`interlace.inference.hypothesis.parse_hypothesis`.
     level : float, default 0.95
     df_method : {"satterthwaite", "residual", "normal"}, optional
         See :func:`degrees_of_freedom`.
@@ -322,7 +209,7 @@ def t_test(
         One row per contrast: ``estimate, std_error, df, statistic, p_value, conf_low,
         conf_high``.
     """
-    L, rhs, labels = parse_hypothesis(fit, hypothesis)
+    L, rhs, labels = parse_hypothesis(fit.design.x_names, hypothesis)
     return add_intervals(t_table(fit, L, rhs, labels, df_method), level)
 
 
@@ -333,7 +220,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
     ----------
     fit : Fit, GLMMFit or GLMFit
     hypothesis : str, sequence, mapping or array
-        See :func:`parse_hypothesis`.
+        See :func:`interlace.inference.hypothesis.parse_hypothesis`.
     test : {"F", "Chisq"}, optional
         F, with the degrees of freedom of the t tests (:func:`default_df_method`), infinite where
         these are z tests; or the chi-squared test. Default: F for linear models, chi-squared for
@@ -351,9 +238,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
     test = ("F" if isinstance(fit, Fit) else "Chisq") if test is None else test
     if test not in TESTS:
         raise ArgumentError(f"test={test!r} is not known; use 'F' or 'Chisq'")
-    L, rhs, labels = parse_hypothesis(fit, hypothesis)
-    if not np.any(L):
-        raise ArgumentError("the hypothesis names no coefficient: every row of it is zero")
+    L, rhs, labels = parse_hypothesis(fit.design.x_names, hypothesis)
     if np.linalg.matrix_rank(np.c_[L, rhs]) > np.linalg.matrix_rank(L):
         raise ArgumentError(f"the rows of the hypothesis contradict each other: {listing(labels)}")
     value, rank = wald_chisq(fit, L, rhs)
