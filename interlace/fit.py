@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +15,7 @@ import numpy as np
 from .covariance import CovarianceModel
 from .design import Design
 from .linalg.crossprod import CrossProducts, cross_products
-from .linalg.threads import blas_threads, one_thread
+from .linalg.threads import UNTHREADED, blas_threads, one_thread
 from .objective import LMMObjective, Solution
 from .optimize import Optimum, minimise
 
@@ -180,18 +181,25 @@ class Fit(BaseFit):
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict:
-        derived = ("objective", "fixed_part", "random_part", "b")
+        derived = ("_shared", "fixed_part", "random_part", "b")
         state = {k: v for k, v in self.__dict__.items() if k not in derived}
         return {**state, "solution": self.solution, "_objective": None, "memo": {}}
 
     @cached_property
     def solution(self) -> Solution:
         """All estimates at the optimum, made when first asked for."""
-        return self.objective.solution(self.x)
+        objective = self.objective
+        with _threads(self.design, objective):
+            return objective.solution(self.x)
+
+    @property
+    def objective(self) -> LMMObjective:
+        """The objective, a new one each time: no two users see each other's numbers."""
+        return self._shared.fresh()
 
     @cached_property
-    def objective(self) -> LMMObjective:
-        """The objective, rebuilt from the design after unpickling."""
+    def _shared(self) -> LMMObjective:
+        """What the objectives of this fit share; rebuilt from the design after unpickling."""
         if self._objective is not None:
             return self._objective
         backend = None if self.backend == "blocked" else self.backend
@@ -269,6 +277,12 @@ def fit_design(
     return fit_objective(design, objective, optimizer, theta0, seconds)
 
 
+def _threads(design: Design, objective: LMMObjective) -> AbstractContextManager:
+    """The same threads of BLAS from the rows to the estimates, hence the same roundings."""
+    columns = objective.marginal.dense_columns
+    return blas_threads(columns) if columns > UNTHREADED else one_thread(design.X.size)
+
+
 def fit_objective(
     design: Design,
     objective: LMMObjective,
@@ -279,8 +293,9 @@ def fit_objective(
     """Minimise an objective and make the record."""
     clock = perf_counter()
     start = None if theta0 is None else objective.x(theta0)
-    with blas_threads(objective.marginal.dense_columns):
+    with _threads(design, objective):
         optimum = minimise(objective, optimizer, start)
+    objective.release()
     seconds["optimise"] = perf_counter() - clock
     return Fit(
         design=design,
@@ -310,7 +325,8 @@ def refit_response(fit: Fit, y: np.ndarray) -> Fit:
     """
     design = copy(fit.design)
     object.__setattr__(design, "y", y)  # a new object, not the frozen one
-    objective = fit.objective.with_response(y if design.offset is None else y - design.offset)
+    with _threads(design, fit._shared):
+        objective = fit._shared.with_response(y if design.offset is None else y - design.offset)
     return fit_objective(design, objective, fit.optimizer, _warm(fit), {})
 
 
@@ -323,5 +339,5 @@ def refit_ml(fit: Fit) -> Fit:
     """The ML fit of a model fitted by REML (itself if it is one), warm-started."""
     if not fit.is_reml:
         return fit
-    objective = fit.objective.as_ml()
+    objective = fit._shared.as_ml()
     return fit_objective(fit.design, objective, fit.optimizer, _warm(fit), {})

@@ -102,13 +102,18 @@ class GLMMFit(BaseFit):
     _objective: LaplaceObjective | ProfiledObjective | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict:
-        derived = ("objective", "fixed_part", "random_part", "b", "mu", "eta")
+        derived = ("_shared", "fixed_part", "random_part", "b", "mu", "eta")
         state = {k: v for k, v in self.__dict__.items() if k not in derived}
         return {**state, "solution": self.solution, "_objective": None}
 
-    @cached_property
+    @property
     def objective(self) -> LaplaceObjective | ProfiledObjective:
-        """The objective, rebuilt from the design after unpickling."""
+        """The objective, a new one each time: no two users see each other's numbers."""
+        return self._shared.fresh()
+
+    @cached_property
+    def _shared(self) -> LaplaceObjective | ProfiledObjective:
+        """What the objectives of this fit share; rebuilt from the design after unpickling."""
         if self._objective is not None:
             return self._objective
         return make_objective(
@@ -119,7 +124,9 @@ class GLMMFit(BaseFit):
     @cached_property
     def solution(self) -> GLMMSolution:
         """All estimates at the optimum, made when first asked for."""
-        return _solution(self)
+        objective = self.objective
+        with blas_threads(objective.modes.dense_columns), one_thread(self.design.X.size):
+            return _solution(self, objective)
 
     @property
     def theta(self) -> np.ndarray:
@@ -218,9 +225,7 @@ def make_objective(
     backend: str | None,
 ) -> LaplaceObjective | ProfiledObjective:
     """The criterion that ``nAGQ`` asks for."""
-    density = FamilyDensity(family, observations.y, observations.weights, observations.trials)
-    eta = family.start_eta(observations.y, observations.weights)
-    problem = Problem(design, density, eta)
+    problem = Problem(design, *_density(family, observations))
     if nAGQ == 0:
         return ProfiledObjective(problem, covariance, expected, backend)
     if nAGQ == 1:
@@ -228,6 +233,12 @@ def make_objective(
     from .objective.quadrature import QuadratureObjective
 
     return QuadratureObjective(problem, covariance, expected, nAGQ)
+
+
+def _density(family: Family, observations: Observations) -> tuple[FamilyDensity, np.ndarray]:
+    """The density of the rows, and predictors to begin with."""
+    density = FamilyDensity(family, observations.y, observations.weights, observations.trials)
+    return density, family.start_eta(observations.y, observations.weights)
 
 
 def fit_glmm(
@@ -296,6 +307,7 @@ def _minimised(
         if optimizer == "bobyqa" and isinstance(objective, LaplaceObjective):
             x = _first_stage(objective, x)
         optimum = minimise(objective, optimizer, x)
+    objective.release()
     seconds["optimise"] = perf_counter() - clock
     return GLMMFit(
         design=design,
@@ -364,10 +376,8 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     design = copy(fit.design)
     object.__setattr__(design, "y", np.ascontiguousarray(y, dtype=np.float64))
     observations = observe(design, fit.family, varying=True)
-    objective = make_objective(
-        design, fit.covariance, fit.family, observations, fit.nAGQ, fit.expected,
-        None if fit.backend == "levels" else fit.backend,
-    )  # fmt: skip
+    with one_thread(design.X.size):
+        objective = fit._shared.with_response(*_density(fit.family, observations))
     # from a boundary the gradient does not lead away
     theta = None if (fit.theta == 0.0).any() else fit.theta
     start = theta, fit.beta, fit.zeta
@@ -376,8 +386,8 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     )
 
 
-def _solution(fit: GLMMFit) -> GLMMSolution:
-    objective, x = fit.objective, fit.x
+def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> GLMMSolution:
+    x = fit.x
     problem, scale, k = objective.problem, objective.scale, objective.n_theta
     H = fit.optimum.curvature
     if objective.at_infinity(x, H):

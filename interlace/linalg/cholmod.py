@@ -10,6 +10,8 @@ times slower; hence the copies.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ from .pattern import ZCross
 from .sparse import SparseFactor
 
 __all__ = ["CholmodFactor", "cholmod_available"]
+
+_copying = Lock()
 
 
 def cholmod_available() -> bool:
@@ -67,6 +71,10 @@ class CholmodFactor(SparseFactor):
         super().__init__(cross)
         self._cholmod = _interface(self._M)
 
+    def _renew(self) -> None:
+        super()._renew()
+        self._cholmod = self._cholmod.fresh()
+
     def _factorise(self, M: sp.csc_array) -> None:
         try:
             self._cholmod.factorise(M)
@@ -98,6 +106,10 @@ class _Interface(ABC):
     not_positive_definite: type[Exception]
 
     @abstractmethod
+    def fresh(self) -> _Interface:
+        """Another one on the same analysis."""
+
+    @abstractmethod
     def factorise(self, M: sp.csc_array) -> None:
         """Set `numeric` and `logdet`."""
 
@@ -115,8 +127,14 @@ class _Version04(_Interface):
 
     def __init__(self, cholmod, M: sp.csc_array) -> None:
         self.not_positive_definite = cholmod.CholmodNotPositiveDefiniteError
-        self.numeric = cholmod.analyze(_matrix(M), mode="auto")
-        self.permutation = np.array(self.numeric.P(), dtype=np.int64)
+        self._symbolic = cholmod.analyze(_matrix(M), mode="auto")
+        self.permutation = np.array(self._symbolic.P(), dtype=np.int64)
+        self.numeric = self._symbolic.copy()
+
+    def fresh(self) -> _Version04:
+        other = copy(self)
+        other.numeric = self._symbolic.copy()
+        return other
 
     def factorise(self, M: sp.csc_array) -> None:
         self.numeric.cholesky_inplace(_matrix(M))
@@ -141,6 +159,13 @@ class _Version05(_Interface):
             M, lower=True, order="default", supernodal_mode="auto"
         )
         self.permutation = np.array(self._symbolic.perm, dtype=np.int64)
+
+    def fresh(self) -> _Version05:
+        other = copy(self)
+        with _copying:
+            other._symbolic = self._symbolic.copy()
+        other.numeric = None
+        return other
 
     def factorise(self, M: sp.csc_array) -> None:
         self.numeric = self._symbolic.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from scipy.linalg import lapack
@@ -54,9 +55,11 @@ class DenseMarginal(Marginal):
     def _set_response(self, cross: CrossProducts) -> None:
         self._AB[:, self._q :] = np.concatenate([b.reshape(-1, b.shape[2]) for b in cross.ZW])
 
+    def fresh(self) -> DenseMarginal:
+        return copy(self)  # `update` writes to new arrays only
+
     def with_cross(self, cross: CrossProducts) -> DenseMarginal:
-        other = DenseMarginal.__new__(DenseMarginal)
-        other.__dict__.update(self.__dict__)
+        other = self.fresh()
         other.cross = cross
         other._AB = self._AB.copy(order="F")
         other._set_response(cross)

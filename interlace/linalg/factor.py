@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
+from typing import Self
 
 import numpy as np
 
@@ -27,6 +29,8 @@ class Factor(ABC):
 
     The constructor does the symbolic work, once per model; `refactor` is called at every new T.
     What `inverse_blocks` and `information` need is computed when first asked for after it.
+    An object belongs to one user in one thread; `fresh` makes another one for the next, which
+    shares what never changes and nothing else.
     Singular T is not special: zeros in T, or T = 0, give right answers everywhere. Weights may be
     negative in places: all that is asked of A is that M be positive definite.
 
@@ -43,6 +47,20 @@ class Factor(ABC):
     def __init__(self, cross: ZCross) -> None:
         self.cross = cross
         self.T: tuple[np.ndarray, ...] = ()
+
+    def fresh(self) -> Self:
+        """Another factor of the same pattern: the symbolic work shared, numbers of its own.
+
+        `refactor` must follow. It may be taken from a factor that another thread is using.
+        """
+        other = copy(self)
+        other.T = ()
+        other._renew()
+        return other
+
+    @abstractmethod
+    def _renew(self) -> None:
+        """Everything that `refactor` and what follows it write to, new; symbolic parts stay."""
 
     @abstractmethod
     def set_cross(self, cross: ZCross) -> None:

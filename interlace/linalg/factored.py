@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
+import scipy.sparse as sp
 
 from .choose import choose
 from .crossprod import CrossProducts
@@ -64,13 +66,17 @@ class FactorMarginal(Marginal):
         q = A.shape[0]
         dense = q <= DENSE_COLUMNS and A.nnz > DENSE_SHARE * q * q
         self._A = A.toarray() if dense else A
-        columns = self._A if dense else A.tocsc()
-        self._A_columns = [columns[:, s] for s in self.slices]
+        self._A_columns = [self._A[:, s] if dense else _columns(A, s) for s in self.slices]
         self._ZW = np.concatenate([b.reshape(-1, b.shape[2]) for b in cross.ZW])
 
+    def fresh(self) -> FactorMarginal:
+        other = copy(self)
+        other.factor = self.factor.fresh()
+        other.__dict__.pop("_P", None)
+        return other
+
     def with_cross(self, cross: CrossProducts) -> FactorMarginal:
-        other = FactorMarginal.__new__(FactorMarginal)
-        other.__dict__.update(self.__dict__)
+        other = self.fresh()
         other.cross = cross
         other._ZW = np.concatenate([b.reshape(-1, b.shape[2]) for b in cross.ZW])
         return other
@@ -146,3 +152,13 @@ class FactorMarginal(Marginal):
     @held
     def solve(self, R: np.ndarray) -> np.ndarray:
         return self.factor.solve(R)
+
+
+def _columns(A: sp.csr_array, s: slice) -> sp.csc_array:
+    """A[:, s] of a symmetric A, on its memory: its rows are its columns."""
+    first, last = A.indptr[s.start], A.indptr[s.stop]
+    out = sp.csc_array((A.shape[0], s.stop - s.start))
+    # the constructor would copy the short ones
+    out.data, out.indices = A.data[first:last], A.indices[first:last]
+    out.indptr = A.indptr[s.start : s.stop + 1] - first
+    return out

@@ -20,7 +20,8 @@ from .pattern import ZCross
 class Marginal(ABC):
     """V^{-1} at one T, seen through the cross-products.
 
-    ``update`` first; the rest refer to its T. ``D`` are the symmetric k x k matrices
+    ``update`` first; the rest refer to its T. An object belongs to one user in one thread:
+    ``fresh`` makes another.  ``D`` are the symmetric k x k matrices
     ``dT T' + T dT'`` of the entries of T, per grouping factor, shape (n_entries_b, k_b, k_b).
     """
 
@@ -72,8 +73,12 @@ class Marginal(ABC):
         """M^{-1} R, for R of shape (q, r)."""
 
     @abstractmethod
+    def fresh(self) -> Marginal:
+        """Another one of the same data, symbolic work shared; ``update`` must follow."""
+
+    @abstractmethod
     def with_cross(self, cross: CrossProducts) -> Marginal:
-        """The same factorisation for another response."""
+        """``fresh`` for another response."""
 
 
 def dense_traces(

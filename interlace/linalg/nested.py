@@ -73,20 +73,23 @@ class NestedFactor(Factor):
 
     def __init__(self, cross: ZCross) -> None:
         super().__init__(cross)
-        levels, widths = cross.n_levels, cross.widths
-        above = [sum(widths[j + 1 :]) for j in range(len(widths))]
-        shapes = list(zip(levels, widths, above))
-        self._top = len(widths) - 1
+        self._top = len(cross.widths) - 1
         self._parents = [cross.pairs[j, j + 1].indices for j in range(self._top)]
         self._parents.append(np.empty(0, dtype=np.int32))
         self._starts = cross.offsets.tolist()
+        self._renew()
+
+    def _renew(self) -> None:
+        levels, widths = self.cross.n_levels, self.cross.widths
+        above = [sum(widths[j + 1 :]) for j in range(len(widths))]
+        shapes = list(zip(levels, widths, above))
         self._fronts = [np.zeros((ell, k + n, k + n)) for ell, k, n in shapes]
         self._L = [np.empty((ell, k, k)) for ell, k, n in shapes]
         self._H = [np.empty((ell, k, n)) for ell, k, n in shapes]
         self._work = np.empty(4 * sum(widths) ** 2)
         self._logdet = np.nan
         self._inverse: list[np.ndarray] | None = None
-        self.set_cross(cross)
+        self.set_cross(self.cross)
 
     def set_cross(self, cross: ZCross) -> None:
         self.cross = cross

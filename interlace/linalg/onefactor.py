@@ -36,6 +36,9 @@ class OneFactorMarginal(Marginal):
         self._GGG = np.empty((k * k, k * k))
         self._GG = np.empty((k * k, k * k))
 
+    def fresh(self) -> OneFactorMarginal:
+        return OneFactorMarginal(self.cross)
+
     def with_cross(self, cross: CrossProducts) -> OneFactorMarginal:
         return OneFactorMarginal(cross)  # nothing symbolic to keep
 

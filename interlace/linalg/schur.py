@@ -11,6 +11,7 @@ C and C^{-1} are Fortran-ordered buffers of which only the lower triangle is use
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from math import isfinite
 
 import numpy as np
@@ -55,8 +56,7 @@ class SchurFactor(Factor):
 
     def __init__(self, cross: ZCross) -> None:
         super().__init__(cross)
-        ell, k = cross.n_levels[0], cross.widths[0]
-        self._q_tail = self.dense_columns = cross.q - ell * k
+        self._q_tail = self.dense_columns = cross.q - cross.n_levels[0] * cross.widths[0]
         dense = tail_columns(cross) > DENSE_SHARE * self._q_tail
         self._sparse = not dense.all()
         self._couplings: list[SparseCoupling | DenseCoupling] = []
@@ -64,6 +64,12 @@ class SchurFactor(Factor):
             self._couplings.append(SparseCoupling(cross, np.flatnonzero(~dense)))
         if dense.any():
             self._couplings.append(DenseCoupling(cross, np.flatnonzero(dense)))
+        self._starts = (cross.offsets - cross.offsets[1]).tolist()  # of the tail's factors in C
+        self._renew()
+
+    def _renew(self) -> None:
+        ell, k = self.cross.n_levels[0], self.cross.widths[0]
+        self._couplings = [copy(part) for part in self._couplings]
         self._L = np.empty((ell, k, k))
         self._work = np.empty(4 * k * k)
         self._buffer = np.zeros(self._q_tail**2)
@@ -72,9 +78,10 @@ class SchurFactor(Factor):
         self._inverses: list[np.ndarray] | None = None
         self._exact: dict[int, np.ndarray] = {}
         self._pairs: dict[tuple[int, int], np.ndarray] | None = None
+        self._G = self._L
+        self._J: list = []
         self._logdet = np.nan
-        self._starts = (cross.offsets - cross.offsets[1]).tolist()  # of the tail's factors in C
-        self.set_cross(cross)
+        self.set_cross(self.cross)
 
     def set_cross(self, cross: ZCross) -> None:
         self.cross = cross

@@ -59,6 +59,11 @@ class SparseFactor(Factor):
         self._M = sp.csc_array((np.ones(pattern.nnz), pattern.indices, pattern.indptr),
                                shape=pattern.shape)  # fmt: skip
         self._inverse: _SelectedInverse | None = None
+        SparseFactor._renew(self)
+
+    def _renew(self) -> None:
+        M = self._M
+        self._M = sp.csc_array((np.ones(M.nnz), M.indices, M.indptr), shape=M.shape)
         self._S: np.ndarray | None = None
         self._exact: dict[int, np.ndarray] = {}
 

@@ -41,6 +41,13 @@ class SuperLUFactor(SparseFactor):
         self._ordered: sp.csc_array | None = None
         self._from = np.empty(0, dtype=np.int64)
 
+    def _renew(self) -> None:
+        super()._renew()
+        if self._ordered is not None:
+            M = self._ordered
+            self._ordered = sp.csc_array((np.ones(M.nnz), M.indices, M.indptr), shape=M.shape)
+        self.__dict__.pop("_lu", None)
+
     def _factorise(self, M: sp.csc_array) -> None:
         if self._ordered is None:
             self._take(M, "MMD_AT_PLUS_A")

@@ -3,12 +3,13 @@
 A generalised model asks for all of these at every inner step. The pattern, and the place of every
 row in it, are found once; no weighted copy of X or Z is ever made. Throughout, Z stands for the
 covariates divided by their scales, so that T is comparable between them. An object has work space
-of its own: not for several threads at once.
+of its own: not for several threads at once, each of which takes a `fresh` one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from .pattern import PairBlocks, ZCross
 __all__ = ["WeightedDesign", "root_mean_squares"]
 
 _EMPTY = np.empty(0)
+
+_Pattern = dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
 
 
 class WeightedDesign:
@@ -69,29 +72,53 @@ class WeightedDesign:
         self.widths = tuple(Z.shape[1] for Z in self._Z)
         if scale is None:
             scale = [root_mean_squares(Z) for Z in self._Z]
-        self.scale = [np.ascontiguousarray(s, dtype=np.float64) for s in scale]
-        self._inverse = [1.0 / s for s in self.scale]
-        sizes = list(zip(self.n_levels, self.widths))
-        diagonal = tuple(np.zeros((levels, k, k)) for levels, k in sizes)
         self._places: dict[tuple[int, int], np.ndarray] = {}
-        self.cross = ZCross(self.n_levels, self.widths, diagonal, self._make_pairs())
+        self._renew(scale, self._pattern())
         self.offsets = self.cross.offsets
         self.q = self.cross.q
-        self._effects = [np.empty((levels, k)) for levels, k in sizes]
-        self._work = np.empty(2 * max(self.widths))
         self.refill(np.ones(self.n))
 
-    def _make_pairs(self) -> dict[tuple[int, int], PairBlocks]:
-        pairs = {}
+    def fresh(self, scale: Sequence[np.ndarray] | None = None) -> WeightedDesign:
+        """The same rows and pattern with work space of its own; `refill` must follow.
+
+        Parameters
+        ----------
+        scale : list of (k_b,) float64 arrays, optional
+            In place of the scales of this one.
+
+        Returns
+        -------
+        WeightedDesign
+        """
+        other = copy(self)
+        pattern = {key: (p.indptr, p.indices) for key, p in self.cross.pairs.items()}
+        other._renew(self.scale if scale is None else scale, pattern)
+        return other
+
+    def _renew(self, scale: Sequence[np.ndarray], pattern: _Pattern) -> None:
+        """All that depends on scales or is written to."""
+        self.scale = [np.ascontiguousarray(s, dtype=np.float64) for s in scale]
+        self._inverse = [1.0 / s for s in self.scale]
+        k, sizes = self.widths, list(zip(self.n_levels, self.widths))
+        diagonal = tuple(np.zeros((levels, k, k)) for levels, k in sizes)
+        pairs = {
+            (b, c): PairBlocks(indptr, indices, np.zeros((len(indices), k[b], k[c])))
+            for (b, c), (indptr, indices) in pattern.items()
+        }
+        self.cross = ZCross(self.n_levels, k, diagonal, pairs)
+        self._effects = [np.empty((levels, k)) for levels, k in sizes]
+        self._work = np.empty(2 * max(k))
+
+    def _pattern(self) -> _Pattern:
+        pattern = {}
         for b in range(len(self.widths)):
             for c in range(b + 1, len(self.widths)):
                 codes = self._codes[b], self._codes[c]
                 indptr, indices = pair_pattern(*codes, self.n_levels[b], self.n_levels[c])
                 self._places[b, c] = place = np.empty(self.n, dtype=np.int32)
                 _weighted.places(*codes, indptr, indices, place)
-                values = np.zeros((len(indices), self.widths[b], self.widths[c]))
-                pairs[b, c] = PairBlocks(indptr, indices, values)
-        return pairs
+                pattern[b, c] = indptr, indices
+        return pattern
 
     def refill(self, w: np.ndarray) -> ZCross:
         """Z' diag(w) Z.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from copy import copy
+from typing import Self
+
 import numpy as np
 
 from ..covariance import CovarianceModel
 from .base import NOT_ASKED, Objective
+from .density import FamilyDensity
 from .modes import Modes
 from .parameters import ThetaScale
 from .problem import Problem
@@ -15,6 +20,8 @@ __all__ = ["GeneralisedObjective"]
 
 class GeneralisedObjective(Objective):
     """A criterion over x = (theta, coefficients, zeta).
+
+    An object belongs to one user in one thread; `fresh` makes another.
 
     theta is on the scale of standardised covariates, coefficients are those of the standardised
     columns of X (none of them where they are profiled out).
@@ -40,6 +47,34 @@ class GeneralisedObjective(Objective):
         self.scale = ThetaScale(covariance, problem.Z.scale)
         self.n_theta, self.p = covariance.n_theta, p
         self.n_parameters = self.n_theta + p + problem.density.n_zeta
+
+    @abstractmethod
+    def _begin(self, at: Self | None = None) -> None:
+        """Where the first search for modes starts; there where that of another left off."""
+
+    def fresh(self) -> Self:
+        """The same objective with work space of its own, for another thread or another use."""
+        other = self._with(self.problem.fresh())
+        other._begin(self)
+        return other
+
+    def with_response(self, density: FamilyDensity, eta: np.ndarray) -> Self:
+        """The same criterion of another response; arguments as those of `Problem`."""
+        other = self._with(self.problem.with_response(density, eta))
+        other._begin()
+        return other
+
+    def release(self) -> None:
+        """Drop the numbers of the last evaluation, which may be many, and keep what is shared."""
+        self.modes = self.modes.fresh(self.problem.Z, self.problem.density)
+        self._begin(self)
+
+    def _with(self, problem: Problem) -> Self:
+        other = copy(self)
+        other.problem = problem
+        other.scale = ThetaScale(self.covariance, problem.Z.scale)
+        other.modes = self.modes.fresh(problem.Z, problem.density)
+        return other
 
     def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """theta as the optimiser sees it, coefficients of standardised columns, zeta."""

@@ -85,7 +85,13 @@ class LaplaceObjective(GeneralisedObjective):
             self.modes = LevelModes(Z, problem.factors[0], density, expected)
         else:
             self.modes = PenalisedIRLS(Z, density, expected, backend)
-        self._u = np.zeros(Z.q)
+        self._begin()
+
+    _u: np.ndarray
+
+    def _begin(self, at: LaplaceObjective | None = None) -> None:
+        Z = self.problem.Z
+        self._u = np.zeros(Z.q) if at is None else at._u
         self._eta0 = np.empty(Z.n)  # offset + X beta at the point in hand
         self._last: tuple[np.ndarray, Point, int] | None = None
 

@@ -17,7 +17,7 @@ from scipy.linalg import lapack
 from ..covariance import CovarianceModel
 from ..errors import NumericalError
 from ..linalg.crossprod import CrossProducts
-from ..linalg.factored import make_marginal
+from ..linalg.factored import FactorMarginal, make_marginal
 from ..linalg.marginal import Marginal
 from ..linalg.moments import moment_start
 from ..linalg.onefactor import OneFactorMarginal
@@ -71,6 +71,8 @@ def _not_positive_definite() -> NumericalError:
 class LMMObjective(Objective):
     """Profiled deviance over ``x``, theta on the scale of unit-root-mean-square covariates.
 
+    An object belongs to one user in one thread; `fresh` makes another.
+
     Parameters
     ----------
     cross : CrossProducts
@@ -80,7 +82,7 @@ class LMMObjective(Objective):
     backend : str or None
         Forces a back end of the factorisation.
     marginal : Marginal, optional
-        A factorisation to share (same design).
+        A factorisation of its own (same design).
     """
 
     def __init__(
@@ -110,9 +112,21 @@ class LMMObjective(Objective):
 
     def with_response(self, y: np.ndarray) -> LMMObjective:
         """The same objective for another response less offset, (n,); no work twice."""
+        cross = self.cross.with_response(y)
+        return self._with(cross, self.marginal.with_cross(cross))
+
+    def fresh(self) -> LMMObjective:
+        """The same objective with numbers of its own, for another thread or another use."""
+        return self._with(self.cross, self.marginal.fresh())
+
+    def release(self) -> None:
+        """Drop the numbers of the last evaluation, which may be many, and keep what is shared."""
+        if isinstance(self.marginal, FactorMarginal):
+            self.marginal = self.marginal.fresh()
+
+    def _with(self, cross: CrossProducts, marginal: Marginal) -> LMMObjective:
         other = copy.copy(self)
-        other.cross = self.cross.with_response(y)
-        other.marginal = self.marginal.with_cross(other.cross)
+        other.cross, other.marginal = cross, marginal
         other._fused = other._compiled()
         return other
 
@@ -331,13 +345,15 @@ class LMMObjective(Objective):
         return -a, Y
 
     def as_ml(self) -> LMMObjective:
-        """The ML deviance of the same data, sharing the factorisation."""
-        return LMMObjective(self.cross, self.covariance, False, marginal=self.marginal)
+        """The ML deviance of the same data, sharing the symbolic factorisation."""
+        marginal = self.marginal.fresh()
+        return LMMObjective(self.cross, self.covariance, False, marginal=marginal)
 
     def marginal_at(self, x: np.ndarray) -> Marginal:
-        """The products with V^{-1}, brought to x."""
-        self.marginal.update(self._templates(x))
-        return self.marginal
+        """The products with V^{-1} at x, in an object of their own."""
+        marginal = self.marginal.fresh()
+        marginal.update(self._templates(x))
+        return marginal
 
     def solution(self, x: np.ndarray) -> Solution:
         """Estimates at x on the scale of the data."""

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -135,6 +137,10 @@ class Modes(ABC):
         return t, [point.dT for point in points], np.stack([point.dzeta for point in points])
 
     @abstractmethod
+    def fresh(self, Z: WeightedDesign, density: ConditionalDensity) -> Modes:
+        """For the same design with work space of its own, and this density of its rows."""
+
+    @abstractmethod
     def inverse_blocks(self, b: int) -> np.ndarray:
         """Diagonal blocks of M^{-1} at the last point, (l_b, k_b, k_b)."""
 
@@ -184,9 +190,16 @@ class PenalisedIRLS(Modes):
         self.Z, self.density = Z, density
         self.expected = expected and not density.canonical
         self._newton = choose(Z.cross, backend)
-        self._final: Factor = choose(Z.cross, backend) if self.expected else self._newton
+        self._final: Factor = self._newton.fresh() if self.expected else self._newton
         self.dense_columns = self._newton.dense_columns
         self.backend = self._newton.name
+
+    def fresh(self, Z: WeightedDesign, density: ConditionalDensity) -> PenalisedIRLS:
+        other = copy(self)
+        other.Z, other.density = Z, density
+        other._newton = self._newton.fresh()
+        other._final = self._final.fresh() if self.expected else other._newton
+        return other
 
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         T = [np.ascontiguousarray(t) for t in T]
@@ -342,16 +355,26 @@ class LevelModes(Modes):
         codes, ell = factor.codes, Z.n_levels[0]
         self._starts = np.searchsorted(codes, np.arange(ell + 1)).astype(np.int64)
         k = Z.widths[0]
-        sole = factor.Z.strides == (0, 0)
-        # a column of ones is not stored: its scale goes to the template
-        self._columns = np.empty((0, 1)) if sole else np.ascontiguousarray(factor.Z / Z.scale[0])
-        self.shrink = 1.0 / float(Z.scale[0][0]) if sole else 1.0
+        self._factor = factor
+        self._scale(Z)
         self._k, self._ell = k, ell
+        self._renew()
+
+    def _renew(self) -> None:
+        """All that is written to."""
+        ell, k = self._ell, self._k
         self._S = np.empty((ell, k, k))
         self._H = np.empty((ell, k, k))
         self._last: tuple[np.ndarray, np.ndarray] | None = None
         # Values of the rows: for many of them new memory costs more than what is done with it.
-        self._rows = np.empty((5, Z.n))
+        self._rows = np.empty((5, self.Z.n))
+
+    def fresh(self, Z: WeightedDesign, density: ConditionalDensity) -> LevelModes:
+        other = copy(self)
+        other.Z, other.density = Z, cast("FamilyDensity", density)
+        other._scale(Z)
+        other._renew()
+        return other
 
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         density, ell, k = self.density, self._ell, self._k
@@ -374,6 +397,13 @@ class LevelModes(Modes):
             [dT * self.shrink],
             sums[3:4] if density.n_zeta else np.empty(0), self._solver(),
         )  # fmt: skip
+
+    def _scale(self, Z: WeightedDesign) -> None:
+        raw = self._factor.Z
+        sole = raw.strides == (0, 0)
+        # a column of ones is not stored: its scale goes to the template
+        self._columns = np.empty((0, 1)) if sole else np.ascontiguousarray(raw / Z.scale[0])
+        self.shrink = 1.0 / float(Z.scale[0][0]) if sole else 1.0
 
     def displaced(self, T, eta0, zeta, u):
         density, ell, k, n, m = self.density, self._ell, self._k, self.Z.n, len(eta0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -55,7 +56,29 @@ class Problem:
 
     def __init__(self, design, density: FamilyDensity, eta: np.ndarray) -> None:
         self.design = design
-        factors, X, offset = design.factors, design.X, design.offset
+        self.order = order = _level_order(design)
+        self.factors = design.factors
+        if order is not None:
+            self.factors = [_reordered(factor, order) for factor in design.factors]
+        scale = self._take(density, eta)
+        self.Z = WeightedDesign(_Rows(self.factors), scale)
+
+    def with_response(self, density: FamilyDensity, eta: np.ndarray) -> Problem:
+        """The same rows for another response; arguments as those of the class."""
+        other = copy(self)
+        other.Z = self.Z.fresh(other._take(density, eta))
+        return other
+
+    def fresh(self) -> Problem:
+        """The same problem with work space of its own."""
+        other = copy(self)
+        other.Z = self.Z.fresh()
+        return other
+
+    def _take(self, density: FamilyDensity, eta: np.ndarray) -> list[np.ndarray]:
+        """Everything that depends on the response; gives the scales of the columns of Z."""
+        design, order = self.design, self.order
+        X, offset = design.X, design.offset
         # at the mean of the predictors: where they follow the response nothing is dispersed
         self.zeta = np.zeros(density.n_zeta)
         if density.n_zeta:
@@ -68,18 +91,15 @@ class Problem:
         self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
         factor = self.unit * np.sqrt(total)
         self.standard = replace(std, P=std.P * factor, back=std.back * factor)
-        self.order = order = _level_order(design)
         if order is not None:
-            factors = [_reordered(factor, order) for factor in factors]
             offset = None if offset is None else offset[order]
             eta = eta[order]
             density = density.take(order)
-        self.factors, self.density = factors, density
+        self.density = density
         self.X = standardised(X, self.standard, order)
         self.offset = np.broadcast_to(0.0, density.n) if offset is None else offset
         self.glm = self._first_estimates(eta)
-        scale = [root_mean_squares(factor.Z) / self.unit for factor in factors]
-        self.Z = WeightedDesign(_Rows(factors), scale)
+        return [root_mean_squares(factor.Z) / self.unit for factor in self.factors]
 
     def _first_estimates(self, eta: np.ndarray) -> IRLS:
         density = self.density

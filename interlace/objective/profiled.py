@@ -88,7 +88,16 @@ class ProfiledObjective(GeneralisedObjective):
         super().__init__(problem, covariance, expected, 0)
         backend = None if backend == "levels" else backend
         self.modes = PenalisedIRLS(problem.Z, problem.density, expected, backend)
+        self._begin()
+
+    _u: np.ndarray
+    _gamma: np.ndarray
+
+    def _begin(self, at: ProfiledObjective | None = None) -> None:
+        problem = self.problem
         self._u, self._gamma = np.zeros(problem.Z.q), problem.glm.beta
+        if at is not None:
+            self._u, self._gamma = at._u, at._gamma
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         point = self.point(x, order)

@@ -22,6 +22,7 @@ that of what is taken at the mode:
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,7 +31,8 @@ import numpy as np
 from ..covariance import CovarianceModel
 from ..errors import ArgumentError, NumericalError
 from ..linalg.kernels import _quadrature
-from .density import FamilyDensity
+from ..linalg.weighted import WeightedDesign
+from .density import ConditionalDensity, FamilyDensity
 from .laplace import LaplaceObjective
 from .modes import LevelModes, Modes, Point, times_templates
 from .problem import Problem
@@ -151,6 +153,12 @@ class QuadratureModes(Modes):
         self.dense_columns, self.backend = laplace.dense_columns, laplace.backend
         self.grid = normal_grid(nodes, self.Z.widths[0])
         self._codes = codes
+
+    def fresh(self, Z: WeightedDesign, density: ConditionalDensity) -> QuadratureModes:
+        other = copy(self)
+        other.laplace = self.laplace.fresh(Z, density)
+        other.Z, other.density = Z, density
+        return other
 
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         point = self.laplace.find(T, eta0, zeta, u, 0, frozen)
