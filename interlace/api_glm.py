@@ -41,7 +41,8 @@ def glm(
         ``"negativebinomial"`` (theta estimated by maximum likelihood), or an object such as
         ``Binomial(link="cloglog")``.
     weights : array, Series or column name, shape (n,), optional
-        They multiply the log-density; trials where the response is a proportion. All positive.
+        Var(y_i) = dispersion V(mu_i) / w_i; numbers of trials where the response is a proportion;
+        where the family has no dispersion they multiply the log-density. All positive.
     offset : array, Series or column name, shape (n,), optional
         Known part of the linear predictor, added to any ``offset()`` in the formula.
     link : str or Link, optional

@@ -59,8 +59,9 @@ def glmer(
     random : str or sequence of str, optional
         Random-effect terms such as ``"(1 + x | g)"``; wins over ``groups``.
     weights : array, Series or column name, shape (n,), optional
-        Numbers of trials where the response is a proportion; otherwise they multiply the
-        log-density. All positive.
+        Var(y_i) = dispersion V(mu_i) / w_i, as in ``lmer``; numbers of trials where the response
+        is a proportion; where the family has no dispersion they multiply the log-density. All
+        positive.
     optimizer : {"newton", "lbfgsb", "bobyqa"}, default "newton"
         The first two use exact gradients; ``"bobyqa"`` none, in lme4's two stages.
     theta0 : array, shape (n_theta,), optional

@@ -65,7 +65,7 @@ def _generalised_residuals(fit: GeneralisedFit, type: str) -> np.ndarray:
     raw = y - fit.mu
     if type == "pearson":
         with np.errstate(divide="ignore", invalid="ignore"):
-            out = raw * np.sqrt(w / fit.family.variance(fit.mu, fit.zeta))
+            out = np.sign(raw) * np.sqrt(fit.family.pearson(y, fit.mu, w, fit.zeta))
         # 0 / 0: a mean on the border of its range and the response that it foretells.
         return np.where(raw == 0.0, 0.0, out)
     if type == "deviance":

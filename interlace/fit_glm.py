@@ -46,7 +46,7 @@ class GLMFit:
         Pearson's X^2 over the residual degrees of freedom where it is free (NaN without any), else
         the family's.
     llf : float
-        Log-likelihood as R's ``logLik``: a free dispersion at deviance / sum of weights.
+        Log-likelihood; a free dispersion is deviance / n there, as in R's ``logLik``.
     deviance, null_deviance : float
     df_null, df_resid : int
     eta, mu : (n,) ndarray
@@ -287,26 +287,17 @@ def _dispersion(
         return float(family.dispersion(zeta))
     if df_resid == 0:
         return float("nan")
-    pearson = seen.weights * (seen.y - mu) ** 2 / family.variance(mu, zeta)
-    return float(np.sum(pearson)) / df_resid
+    return float(np.sum(family.pearson(seen.y, mu, seen.weights, zeta))) / df_resid
 
 
 def _log_likelihood(
     density: FamilyDensity, seen: Observations, eta: np.ndarray, deviance: float, zeta: np.ndarray
 ) -> float:
-    """As R's ``logLik.glm``: a free dispersion is deviance / sum of weights, there.
-
-    Weights of a Gaussian response divide its variance; elsewhere they multiply the log-density.
-    """
+    """As R's ``logLik.glm`` without weights: a free dispersion is deviance / n, there."""
     if density.family.free_dispersion:
         if deviance <= 0.0:
             return float("inf")
-        if density.family.name == "gaussian":
-            n = len(seen.y)
-            return -0.5 * float(
-                n * (np.log(2.0 * np.pi * deviance / n) + 1.0) - np.log(seen.weights).sum()
-            )
-        zeta = np.log(np.array([seen.weights.sum() / deviance]))
+        zeta = np.log(np.array([len(seen.y) / deviance]))
     return density.rows(eta, zeta, True, order=0).total + density.constant(zeta)[0]
 
 

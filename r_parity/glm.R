@@ -73,6 +73,19 @@ estimated_theta <- function(m, data) {
        se = attr(found, "SE"))
 }
 
+# R's logLik raises densities of Gamma and inverse Gaussian responses to the power of their weights;
+# here they are densities with the dispersion over the weight, as documented in ?glm.
+log_likelihood_of <- function(m, fit) {
+  found <- logLik(fit)
+  if (is.null(m$weights) || !m$family %in% c("gamma", "inverse_gaussian")) return(found)
+  y <- fit$y
+  phi <- deviance(fit) / length(y) / fit$prior.weights
+  mu <- fitted(fit)
+  value <- if (m$family == "gamma") dgamma(y, 1 / phi, scale = mu * phi, log = TRUE)
+           else -.5 * log(2 * pi * phi * y^3) - (y / mu - 1)^2 / (2 * phi * y)
+  structure(sum(value), df = attr(found, "df"))
+}
+
 # -2 log-likelihood and its degrees of freedom as logLik.glm and logLik.negbin have them.
 reference <- function(m) {
   data <- model_data(m$data)
@@ -83,7 +96,7 @@ reference <- function(m) {
   dispersion <- if (m$family == "negativebinomial") 1 else NULL
   told <- summary(fit, dispersion = dispersion)
   one <- m$family %in% c("binomial", "poisson", "negativebinomial")
-  log_lik <- logLik(fit)
+  log_lik <- log_likelihood_of(m, fit)
   df <- attr(log_lik, "df") + estimated
   link <- predict(fit, se.fit = TRUE, dispersion = dispersion)
   response <- predict(fit, se.fit = TRUE, type = "response", dispersion = dispersion)

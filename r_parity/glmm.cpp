@@ -12,7 +12,7 @@ Type objective_function<Type>::operator()() {
   DATA_INTEGER(family);
   DATA_INTEGER(link);
   DATA_VECTOR(y);        // binomial: proportions
-  DATA_VECTOR(weights);  // they multiply the log-density (binomial: without the trials)
+  DATA_VECTOR(weights);  // they divide the dispersion, or without one multiply the log-density
   DATA_VECTOR(trials);
   DATA_VECTOR(offset);
   DATA_MATRIX(X);
@@ -30,9 +30,11 @@ Type objective_function<Type>::operator()() {
   for (int k = 0; k < row.size(); k++) b(row(k)) += theta(which(k)) * u(column(k));
   vector<Type> eta = offset + X * beta + Z * b;
   Type zero = 0, one = 1, answer = 0;
-  Type phi = exp(zeta);
   for (int i = 0; i < y.size(); i++) {
-    Type e = eta(i), part = 0;
+    Type e = eta(i), part = 0, w = weights(i), log_phi = zeta;
+    // Gamma, inverse Gaussian, gaussian: the precision of the row
+    if (family >= gamma_family) { log_phi += log(w); w = one; }
+    Type phi = exp(log_phi);
     if (family == binomial) {
       Type lp, lq;  // log of mu and of 1 - mu
       switch (link) {
@@ -68,17 +70,17 @@ Type objective_function<Type>::operator()() {
           y(i) * (nu - logspace_add(nu, zeta)) - phi * logspace_add(zero, Type(nu - zeta));
         break;
       case gamma_family:
-        part = phi * (zeta - nu - y(i) / mu + log(y(i))) - lgamma(phi) - log(y(i));
+        part = phi * (log_phi - nu - y(i) / mu + log(y(i))) - lgamma(phi) - log(y(i));
         break;
       case inverse_gaussian:
-        part = .5 * (zeta - log(2 * M_PI) - 3 * log(y(i))) -
+        part = .5 * (log_phi - log(2 * M_PI) - 3 * log(y(i))) -
           .5 * phi * pow(y(i) / mu - 1, 2) / y(i);
         break;
-      case gaussian: part = .5 * (zeta - log(2 * M_PI)) - .5 * phi * pow(y(i) - mu, 2); break;
+      case gaussian: part = .5 * (log_phi - log(2 * M_PI)) - .5 * phi * pow(y(i) - mu, 2); break;
       default: error("family");
       }
     }
-    answer -= weights(i) * part;
+    answer -= w * part;
   }
   answer += .5 * (u * u).sum() + .5 * log(2 * M_PI) * u.size();
   return answer;

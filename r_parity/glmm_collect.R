@@ -186,7 +186,13 @@ glmmtmb_record <- function(p, observed, frame) {
   if (family$link %in% c("log", "identity") && family$family == "binomial")
     call$start <- list(beta = signif(observed$beta, 2), theta = signif(log(observed$theta), 2),
                        b = rep(0, ncol(p$Z)))
-  if (!is.null(m$weights)) call$weights <- as.name(m$weights)
+  # its weights multiply the log-density; those that divide a dispersion are an offset of its model
+  if (!is.null(m$weights)) {
+    if (m$family$name %in% c("gamma", "inverse_gaussian", "gaussian"))
+      call$dispformula <- as.formula(paste0("~ 1 + offset(", if (m$family$name == "gaussian") "-" else "",
+                                            "log(", m$weights, "))"), env = globalenv())
+    else call$weights <- as.name(m$weights)
+  }
   if (!is.null(m$offset)) call$offset <- as.name(m$offset)
   if (!is.null(m$contrasts)) call$contrasts <- lapply(m$contrasts, function(k) paste0("contr.", k))
   fit <- quietly(eval(as.call(call), globalenv()))

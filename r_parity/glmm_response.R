@@ -30,7 +30,8 @@ is_canonical <- function(family) {
   identical(family$link, unname(CANONICAL[family$name])) || family$link == "nbcanonical"
 }
 
-# y (binomial: proportions), trials, and the weights that multiply the log-density
+# y (binomial: proportions), trials, and prior weights: they divide the dispersion, or without one
+# multiply the log-density
 response_of <- function(m, data) {
   y <- eval(as.formula(m$formula)[[2]], data)
   given <- if (is.null(m$weights)) rep(1, NROW(y)) else data[[m$weights]]
@@ -50,7 +51,8 @@ response_of <- function(m, data) {
 
 # Log-density of each row with all constants, at means mu (a matrix: one column a node).
 log_density <- function(family, r, mu, zeta = 0) {
-  phi <- if (!is.null(family$theta)) family$theta else exp(zeta)
+  dispersed <- family$name %in% c("gamma", "inverse_gaussian", "gaussian")
+  phi <- (if (!is.null(family$theta)) family$theta else exp(zeta)) * (if (dispersed) r$weights else 1)
   value <- switch(family$name,
     binomial = dbinom(round(r$y * r$trials), r$trials, mu, log = TRUE),
     poisson = dpois(r$y, mu, log = TRUE),
@@ -58,8 +60,8 @@ log_density <- function(family, r, mu, zeta = 0) {
     gamma = dgamma(r$y, phi, scale = mu / phi, log = TRUE),
     inverse_gaussian = ifelse(mu > 0, .5 * log(phi / (2 * pi * r$y^3)) -
                                 phi * (r$y / mu - 1)^2 / (2 * r$y), NA),
-    gaussian = dnorm(r$y, mu, exp(-zeta / 2), log = TRUE))
-  r$weights * value
+    gaussian = dnorm(r$y, mu, 1 / sqrt(phi), log = TRUE))
+  if (dispersed) value else r$weights * value
 }
 
 # Variance of a row with one trial and weight 1 is dispersion * V(mu).

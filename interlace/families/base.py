@@ -55,8 +55,10 @@ class Family(ABC):
     """The conditional distribution of the response given the linear predictor eta.
 
     Parameters that are estimated enter as ``zeta``, the logarithms of the parameters named in
-    `parameters`. `weights` multiply the log-density; for the binomial they are the prior weights
-    times the numbers of trials, and `y` is the proportion of successes.
+    `parameters`. `weights` divide the dispersion, ``Var(y) = dispersion * V(mu) / weights``, as
+    those of means of that many observations; where the family has none they multiply the
+    log-density. For the binomial they are the prior weights times the numbers of trials, and `y`
+    is the proportion of successes.
 
     Attributes
     ----------
@@ -159,7 +161,7 @@ class Family(ABC):
         Returns
         -------
         value : array (n,)
-            Constants, times the weights.
+            Constants: with `Rows.loglik` they make the log-density at these weights.
         derivative : array (m, n)
             Their derivatives with respect to `zeta`.
         """
@@ -180,6 +182,21 @@ class Family(ABC):
         array (n,)
             V(mu).
         """
+
+    def pearson(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
+        """The squares of Pearson's residuals.
+
+        Parameters
+        ----------
+        y, mu, weights, zeta
+            As in `rows` and `variance`.
+
+        Returns
+        -------
+        array (n,)
+            ``weights * (y - mu)**2 / V(mu)``.
+        """
+        return weights * (np.asarray(y, dtype=float) - mu) ** 2 / self.variance(mu, zeta)
 
     def mean(self, eta: Array, zeta: Zeta = ()) -> Array:
         """The mean that belongs to a linear predictor.
@@ -262,7 +279,8 @@ class Family(ABC):
         Returns
         -------
         array (n,)
-            Log-densities times the prior weights; minus infinity outside the support.
+            Log-densities, times the prior weights where the family has no dispersion; minus
+            infinity outside the support.
         """
 
     @abstractmethod

@@ -15,7 +15,7 @@ from .numeric import (
     root,
     stirling_rest,
 )
-from .parameter import ZETA_BOUNDS, Precision
+from .parameter import Precision
 from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
 
 
@@ -70,11 +70,19 @@ class Gamma(Precision, PositiveFamily):
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> tuple[Array, Array]:
-        shape = np.broadcast_to(np.asarray(self.value(zeta), dtype=float), np.shape(y))
-        value = weights * (_log_peak(shape) - np.log(y))
+        shape = _once(np.asarray(weights * self.value(zeta), dtype=float))
+        peaks = _log_peak(shape) - np.log(y)
         if not self.parameters:
-            return value, np.empty((0, np.size(y)))
-        return value, (weights * _log_peak_slope(shape))[None, :]
+            return peaks, np.empty((0, np.size(y)))
+        return peaks, np.broadcast_to(_log_peak_slope(shape), (1, np.size(y)))
+
+    def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
+        return 1.0 / float(np.mean(weights))
+
+    def pearson(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
+        if compiled.changed(self, Gamma, ("variance",)):
+            return super().pearson(y, mu, weights, zeta)
+        return weights * (y / np.asarray(mu, dtype=float) - 1.0) ** 2
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.square(np.asarray(mu, dtype=float))
@@ -103,16 +111,19 @@ class Gamma(Precision, PositiveFamily):
         shape = np.broadcast_to(weights * self.value(zeta), mu.shape)
         return mu * (rng.standard_gamma(shape) / shape)
 
-    def _likeliest(self, y: Array, mu: Array, weights: Array, start: float) -> float:
-        # The score is zero where log shape - digamma(shape) is half the mean deviance.
-        half = 0.5 * float(np.sum(self.deviance(y, mu, weights)) / np.sum(weights))
+    def _likeliest(
+        self, y: Array, mu: Array, weights: Array, start: float, bounds: tuple[float, float]
+    ) -> float:
+        half = 0.5 * float(np.sum(self.deviance(y, mu, weights)))
+        distinct, counts = np.unique(weights, return_counts=True)
 
         def score(zeta: float) -> tuple[float, float]:
-            shape = np.exp(np.array([zeta]))
-            peak = float(_log_peak_slope(shape)[0])
-            return peak - half * shape[0], _curvature(shape) - half * shape[0]
+            """Sum over rows of a (log a - digamma(a)), a = weight shape, less half the deviance."""
+            shape = float(np.exp(zeta))
+            peak = counts @ _log_peak_slope(distinct * shape)
+            return peak - half * shape, counts @ _curvature(distinct * shape) - half * shape
 
-        return root(score, start, *ZETA_BOUNDS)
+        return root(score, start, *bounds)
 
 
 class GammaFamily(Gamma):
@@ -160,9 +171,15 @@ def _log_peak_slope(shape: Array) -> Array:
     return np.where(shape >= STIRLING_FROM, 0.5 + large * digamma_rest(large), direct)
 
 
-def _curvature(shape: Array) -> float:
+def _curvature(shape: Array) -> Array:
     """The derivative of `_log_peak_slope` with respect to log a."""
     from scipy.special import polygamma
 
     trigamma = shape * polygamma(1, shape)
-    return float(((_log_peak_slope(shape) + shape) - shape * trigamma)[0])
+    return (_log_peak_slope(shape) + shape) - shape * trigamma
+
+
+def _once(shape: Array) -> Array:
+    """A shape that is the same in all rows, once."""
+    first = shape.reshape(-1)[:1]
+    return first[0] if shape.size and (shape == first).all() else shape

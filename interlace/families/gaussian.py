@@ -79,7 +79,8 @@ class Gaussian(Precision):
         return self._root_peak(y, weights, zeta)
 
     def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
-        return 1.0 / max(float(np.var(y)), np.finfo(float).tiny)
+        middle = np.sum(weights * y) / np.sum(np.broadcast_to(weights, np.shape(y)))
+        return 1.0 / max(float(np.mean(weights * (y - middle) ** 2)), np.finfo(float).tiny)
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.ones(np.shape(mu))

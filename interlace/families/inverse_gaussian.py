@@ -71,7 +71,12 @@ class InverseGaussian(Precision, PositiveFamily):
         return self._root_peak(y, weights, zeta, -1.5 * np.log(y))
 
     def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
-        return max(float(np.mean(y)), np.finfo(float).tiny)
+        return max(float(np.mean(y)), np.finfo(float).tiny) / float(np.mean(weights))
+
+    def pearson(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
+        if compiled.changed(self, InverseGaussian, ("variance",)):
+            return super().pearson(y, mu, weights, zeta)
+        return weights * (y / np.asarray(mu, dtype=float) - 1.0) ** 2 / mu
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.asarray(mu, dtype=float) ** 3

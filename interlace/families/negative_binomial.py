@@ -16,7 +16,7 @@ from .numeric import (
     scaled_digamma_difference,
     y_log_ratio,
 )
-from .parameter import ZETA_BOUNDS, OneParameter, ratio
+from .parameter import OneParameter, ratio
 from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
 
 #: theta a million times the mean count is infinite for all that data can tell (the log-likelihoods
@@ -240,7 +240,9 @@ class NegativeBinomial(OneParameter, PositiveFamily):
         least = 1e-2 * np.sum(weights * mu)
         return ratio(float(np.sum(weights * mu * mu)), float(max(excess, least)))
 
-    def _likeliest(self, y: Array, mu: Array, weights: Array, start: float) -> float:
+    def _likeliest(
+        self, y: Array, mu: Array, weights: Array, start: float, bounds: tuple[float, float]
+    ) -> float:
         from scipy.special import polygamma
 
         def score(zeta: float) -> tuple[float, float]:
@@ -252,4 +254,4 @@ class NegativeBinomial(OneParameter, PositiveFamily):
             second = first + curved + theta * p * p + y * q * q
             return float(np.sum(weights * first)), float(np.sum(weights * second))
 
-        return root(score, start, *ZETA_BOUNDS)
+        return root(score, start, *bounds)

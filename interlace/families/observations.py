@@ -118,7 +118,8 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
         found = Observations(design.y, given, ones, given)
         _check_values(design, family)
     _check_constant(design, family, found, varying)
-    if family.residual_variance and isinstance(family.link, Identity):
+    estimated = family.residual_variance and bool(family.parameters)
+    if estimated and isinstance(family.link, Identity):
         _check_residual(design)
     return found
 

@@ -11,9 +11,10 @@ from ..errors import ArgumentError, ArgumentTypeError
 from .base import Array, Family, PerRow, Zeta
 from .link import Link
 
-#: Bounds of zeta where it is estimated alone, at fixed means: beyond them a parameter counts as
-#: 0 or infinite. A negative binomial with theta = exp(23) = 1e10 and mean 1 is Poisson to 1e-10.
-ZETA_BOUNDS = (-23.0, 23.0)
+#: How far from its unit a zeta can be where it is estimated alone, at fixed means: beyond that a
+#: parameter counts as 0 or infinite. A negative binomial with theta = exp(23) = 1e10 and mean 1 is
+#: Poisson to 1e-10.
+LARGEST_DISTANCE = 23.0
 
 
 #: Logarithms of precisions over what shows in the data: a residual standard deviation 3e-6 of the
@@ -84,15 +85,18 @@ class OneParameter(Family):
         """The parameter at which a variance of the response meets its expectation."""
 
     @abstractmethod
-    def _likeliest(self, y: Array, mu: Array, weights: Array, start: float) -> float:
+    def _likeliest(
+        self, y: Array, mu: Array, weights: Array, start: float, bounds: tuple[float, float]
+    ) -> float:
         """The logarithm of the parameter that maximises the likelihood at given means."""
 
     def start_zeta(self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0) -> Array:
         if not self.parameters:
             return np.empty(0)
         y, mu, weights = np.broadcast_arrays(y, mu, np.asarray(weights, dtype=float))
-        value = self._moment(y, mu, weights)
-        return np.clip(np.log([value]), *ZETA_BOUNDS)
+        with np.errstate(divide="ignore"):
+            value = np.log([self._moment(y, mu, weights)])
+        return np.clip(value, *self._bounds(y, weights))
 
     def update_zeta(
         self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
@@ -101,7 +105,13 @@ class OneParameter(Family):
             return np.empty(0)
         y, mu, weights = np.broadcast_arrays(y, mu, np.asarray(weights, dtype=float))
         start = zeta[0] if len(zeta) else self.start_zeta(y, mu, weights)[0]
-        return np.clip([self._likeliest(y, mu, weights, float(start))], *ZETA_BOUNDS)
+        bounds = self._bounds(y, weights)
+        return np.clip([self._likeliest(y, mu, weights, float(start), bounds)], *bounds)
+
+    def _bounds(self, y: Array, weights: Array) -> tuple[float, float]:
+        """The least and the largest zeta that is looked for."""
+        middle = float(np.log(self.parameter_unit(y, weights)))
+        return middle - LARGEST_DISTANCE, middle + LARGEST_DISTANCE
 
     def with_parameter(self, value: float | None) -> Family:
         """The same family with its parameter fixed, or to be estimated.
@@ -123,7 +133,10 @@ class OneParameter(Family):
 
 
 class Precision(OneParameter):
-    """A family whose parameter, 1 / dispersion, multiplies the log-density but its constant."""
+    """A family whose parameter is 1 / dispersion; weights multiply it.
+
+    Beside its constant the log-density is in proportion to their product.
+    """
 
     expected_by_default = False
 
@@ -145,25 +158,26 @@ class Precision(OneParameter):
     def _root_peak(
         self, y: Array, weights: Array, zeta: Zeta, rest: PerRow = 0.0
     ) -> tuple[Array, Array]:
-        """Constants of a density with the peak (precision / (2 pi))^(1/2) exp(rest)."""
-        log_peak = 0.5 * np.log(self.value(zeta) / (2.0 * np.pi)) + rest
-        half = np.broadcast_to(0.5 * weights, (len(self.parameters), np.size(y)))
-        return np.array(np.broadcast_to(weights * log_peak, np.shape(y))), np.array(half)
+        """Constants of a density with the peak (weight precision / (2 pi))^(1/2) exp(rest)."""
+        log_peak = 0.5 * (np.log(self.value(zeta) / (2.0 * np.pi)) + np.log(weights)) + rest
+        half = np.full((len(self.parameters), np.size(y)), 0.5)
+        return np.array(np.broadcast_to(log_peak, np.shape(y))), half
 
     def dispersion(self, zeta: Zeta = ()) -> float:
         return 1.0 / self.value(zeta)
 
     def _moment(self, y: Array, mu: Array, weights: Array) -> float:
-        pearson = np.sum(weights * (y - mu) ** 2 / self.variance(mu))
-        return float(ratio(np.sum(weights), pearson))
+        return ratio(y.size, float(np.sum(self.pearson(y, mu, weights))))
 
-    def _likeliest(self, y: Array, mu: Array, weights: Array, start: float) -> float:
-        return float(np.log(ratio(np.sum(weights), np.sum(self.deviance(y, mu, weights)))))
+    def _likeliest(
+        self, y: Array, mu: Array, weights: Array, start: float, bounds: tuple[float, float]
+    ) -> float:
+        with np.errstate(divide="ignore"):
+            return float(np.log(ratio(y.size, float(np.sum(self.deviance(y, mu, weights))))))
 
 
 def ratio(numerator: float, denominator: float) -> float:
-    """A positive ratio, within `ZETA_BOUNDS` on the log scale also where it is 0/0 or 1/0."""
-    lower, upper = np.exp(ZETA_BOUNDS)
-    if not denominator > lower * numerator / upper:
-        return upper
-    return float(np.clip(numerator / denominator, lower, upper))
+    """A ratio of numbers that are not negative; infinite where it is 0/0 or 1/0."""
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        found = np.divide(numerator, denominator)
+    return float("inf") if np.isnan(found) else float(found)

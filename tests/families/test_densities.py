@@ -14,6 +14,7 @@ from interlace.families import (
     NegativeBinomial,
     Poisson,
 )
+from interlace.families.parameter import Precision
 
 MU = np.array([0.02, 0.3, 0.9, 1.0, 4.0, 30.0])
 TRIALS = 7
@@ -85,12 +86,27 @@ def test_binomial():
 
 
 @each
-def test_weights_multiply_the_log_density(family):
+def test_weights_multiply_the_precision_or_else_the_log_density(family):
     y, mu = responses(family), np.full(responses(family).size, 1.3)
     weights = np.linspace(0.5, 3.0, y.size)
-    np.testing.assert_allclose(
-        family.log_density(y, mu, weights), weights * family.log_density(y, mu), rtol=1e-12
-    )
+    found = family.log_density(y, mu, weights)
+    if isinstance(family, Precision):
+        each = zip(y, mu, weights, strict=True)
+        value = family.parameter
+        truth = [family.with_parameter(value * w).log_density(a, b) for a, b, w in each]
+        np.testing.assert_allclose(found, np.array(truth), rtol=1e-12)
+        # the estimate at given means is the maximum in the parameter, whatever the unit of weights
+        free = family.with_parameter(None)
+        for unit in (1e-9, 1.0, 1e9):
+            zeta = free.update_zeta(y, mu, unit * weights)
+            near = [
+                free.log_density(y, mu, unit * weights, 1.0, zeta + h).sum()
+                for h in (-0.01, 0.0, 0.01)
+            ]
+            assert near[1] > max(near[0], near[2])
+            assert zeta + np.log(unit) == pytest.approx(free.update_zeta(y, mu, weights), rel=1e-9)
+    else:
+        np.testing.assert_allclose(found, weights * family.log_density(y, mu), rtol=1e-12)
 
 
 @each
