@@ -8,6 +8,7 @@ from functools import cached_property
 from time import perf_counter
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from .covariance import CovarianceModel
 from .design import Design
@@ -15,6 +16,7 @@ from .errors import NumericalError
 from .families import Family
 from .families.observations import Observations, observe
 from .fit import BaseFit
+from .linalg.information import inverse_where_determined
 from .linalg.threads import blas_threads, one_thread
 from .objective.density import FamilyDensity
 from .objective.laplace import LaplaceObjective
@@ -23,11 +25,6 @@ from .objective.problem import Problem
 from .objective.profiled import JointPoint, ProfiledObjective
 from .optimize import Optimum, minimise
 
-# Eigenvalues of a Hessian below this share of the largest (after scaling to unit diagonal) carry
-# no information.
-INFORMATION_SHARE = 1e-10
-# Component of a unit vector that is rounding.
-NEGLIGIBLE_SHARE = 1e-6
 # Halvings of a start that has means out of range.
 MAX_HALVINGS = 12
 
@@ -395,22 +392,19 @@ def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> 
     back = problem.standard.back
     p = back.shape[0]
     point: Point | JointPoint
+    theta, zeta = objective.split(x)[0], objective.split(x)[2]
+    to_theta = np.diag(1.0 / scale.x_scale)
     if isinstance(objective, LaplaceObjective):
-        point = objective.point(x)
-        theta, gamma, zeta = objective.split(x)
-        cov = 2.0 * inverse_information(H)
+        point, gamma = objective.point(x), objective.split(x)[1]
+        cov = 2.0 * inverse_where_determined(H, block_diag(to_theta, back, np.eye(zeta.size)))
     else:
         joint = objective.point(x)
         point, gamma = joint, joint.gamma
-        theta, zeta = x[:k], x[k:]
-        own = 2.0 * inverse_information(H)
+        own = 2.0 * inverse_where_determined(H, block_diag(to_theta, np.eye(zeta.size)))
         cov = np.zeros((k + p + zeta.size,) * 2)
-        cov[:k, :k], cov[k : k + p, k : k + p] = own[:k, :k], joint.covariance
-        cov[:k, k + p :], cov[k + p :, k + p :] = own[:k, k:], own[k:, k:]
-        cov[k + p :, :k] = own[k:, :k]
-    A = np.eye(len(cov))
-    A[:k, :k] = np.diag(1.0 / scale.x_scale)
-    A[k : k + p, k : k + p] = back
+        others = np.r_[:k, k + p : k + p + zeta.size]
+        cov[np.ix_(others, others)] = own
+        cov[k : k + p, k : k + p] = inverse_where_determined(joint.information, back)
     scaled = scale.templates(theta)
     T = tuple(t / s[:, None] for t, s in zip(scaled, problem.Z.scale, strict=True))
     offsets = problem.Z.offsets
@@ -426,7 +420,7 @@ def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> 
         u=u,
         eta=problem.unsorted(point.eta).copy(),
         weight=problem.unsorted(point.weight).copy(),
-        cov_all=_transformed(cov, A),
+        cov_all=cov,
         cov_modes=cov_modes,
     )
 
@@ -435,33 +429,4 @@ def _without(H: np.ndarray, m: int) -> np.ndarray:
     """H with the last m parameters apart from the others, and without information."""
     out = H.copy()
     out[-m:] = out[:, -m:] = 0.0
-    return out
-
-
-def _transformed(cov: np.ndarray, A: np.ndarray) -> np.ndarray:
-    """A cov A', with what is not finite kept to the parameters that it reaches."""
-    if np.isfinite(cov).all():
-        return A @ cov @ A.T
-    lost = ~np.isfinite(np.diagonal(cov))
-    out = A @ np.where(lost[:, None] | lost, 0.0, cov) @ A.T
-    reached = (np.abs(A[:, lost]) > 0.0).any(axis=1)
-    out[reached] = out[:, reached] = np.nan
-    out[reached, reached] = np.inf
-    return out
-
-
-def inverse_information(H: np.ndarray) -> np.ndarray:
-    """The inverse of a Hessian on the directions that it determines.
-
-    A parameter with a share in a direction of no or negative curvature (on a boundary, or at
-    infinity) has an infinite variance and no covariances.
-    """
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(H * scale[:, None] * scale)
-    keep = values > INFORMATION_SHARE * max(float(values.max(initial=0.0)), 0.0)
-    half = vectors[:, keep] / np.sqrt(values[keep])
-    out = (half @ half.T) * scale[:, None] * scale
-    lost = np.flatnonzero((np.abs(vectors[:, ~keep]) > NEGLIGIBLE_SHARE).any(axis=1))
-    out[lost] = out[:, lost] = np.nan
-    out[lost, lost] = np.inf
     return out

@@ -470,9 +470,9 @@ def _cov_beta_given_theta(
     """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
     if isinstance(fit, Fit):
         return fit.cov_beta
-    from .fit_glmm import inverse_information
+    from .linalg.information import inverse_where_determined
 
-    return inverse_information(fit.design.X.T @ WX - crossproduct.T @ U)
+    return inverse_where_determined(fit.design.X.T @ WX - crossproduct.T @ U)
 
 
 def _weighted_columns(fit: MixedFit) -> np.ndarray:

@@ -78,6 +78,9 @@ class Family(ABC):
         Whether the parameter that is estimated is one over the dispersion.
     residual_variance : bool
         Whether the dispersion is the variance of a residual.
+    log_concave : bool
+        Whether the log-density is concave in eta whatever the response: conditional modes are
+        unique then, and their observed information is positive.
 
     Examples
     --------
@@ -107,6 +110,8 @@ class Family(ABC):
     reads_log_y: bool = False
     #: Names of the links that make sense; "power" stands for power(p).
     links: tuple[str, ...]
+    #: Names of those with which the log-density is concave in eta.
+    concave_links: frozenset[str] = frozenset()
     #: A linear predictor that every link of the family takes: it stands in for those out of range.
     inside: float = 0.5
 
@@ -119,6 +124,11 @@ class Family(ABC):
                 f"family {self.name!r} does not go with link={self.link.name!r}; "
                 f"links that do: {allowed}"
             )
+
+    @property
+    def log_concave(self) -> bool:
+        """See the class."""
+        return self.link.name in self.concave_links
 
     @abstractmethod
     def rows(

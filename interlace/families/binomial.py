@@ -45,6 +45,7 @@ class Binomial(Family):
     canonical_link = Logit
     compiled = compiled.BINOMIAL
     links = ("logit", "probit", "cloglog", "loglog", "cauchit", "log", "identity")
+    concave_links = frozenset({"logit", "probit", "cloglog", "loglog", "log", "identity"})
     discrete = True
 
     def __init__(self, link: str | Link = "logit"):

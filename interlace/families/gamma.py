@@ -50,6 +50,7 @@ class Gamma(Precision, PositiveFamily):
     links = POSITIVE_LINKS
     compiled = compiled.GAMMA
     reads_log_y = True
+    concave_links = frozenset({"log", "inverse"})
     parameter_name = argument = "shape"
 
     def __init__(self, link: str | Link = "inverse", shape: float | None = None):

@@ -42,6 +42,7 @@ class Gaussian(Precision):
     links = POSITIVE_LINKS
     canonical_link = Identity
     compiled = compiled.GAUSSIAN
+    concave_links = frozenset({"identity"})
     parameter_name = argument = "precision"
 
     def __init__(self, link: str | Link = "identity", precision: float | None = None):

@@ -60,6 +60,7 @@ class NegativeBinomial(OneParameter, PositiveFamily):
     canonical_link = NegativeBinomialCanonical
     compiled = compiled.NEGATIVE_BINOMIAL
     links = (*POSITIVE_LINKS, "nbcanonical")
+    concave_links = frozenset({"log", "nbcanonical"})
     discrete = True
     parameter_name = argument = "theta"
 

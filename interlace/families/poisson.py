@@ -42,6 +42,7 @@ class Poisson(PositiveFamily):
     canonical_link = Log
     compiled = compiled.POISSON
     reads_log_y = True
+    concave_links = frozenset({"log", "identity", "sqrt"})
     discrete = True
 
     def __init__(self, link: str | Link = "log"):

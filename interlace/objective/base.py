@@ -43,6 +43,8 @@ class Objective(ABC):
     curvature_is_cheap: bool = True
     #: What x holds, for messages.
     parameters: str = "variance parameters"
+    #: What to try where a search ends short of an optimum, for messages.
+    advice: str = "another optimizer= or theta0="
 
     @abstractmethod
     def start(self) -> np.ndarray:
@@ -71,6 +73,22 @@ class Objective(ABC):
     def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
         """Parameters whose best value is not finite, in words with the remedy."""
         return []
+
+    def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """What unit steps from x along directions (n, m) change in the model, (c, m).
+
+        Parameters may move without the model's following: those of a variance of zero, the
+        rotations of a factor that has lost rank.
+        """
+        return directions
+
+    def doubts(self, x: np.ndarray, value: float) -> list[str]:
+        """What speaks against the criterion, found to be ``value`` at x, in words with remedy."""
+        return []
+
+    def reconsider(self, x: np.ndarray) -> bool:
+        """Whether something better than what the search held was found for the same x."""
+        return False
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """The Hessian at x, by central differences of the exact gradient, (n, n)."""

@@ -73,6 +73,8 @@ class ConditionalDensity(ABC):
         Expected and observed information are the same.
     scale_free : bool
         Predictors have no unit (logarithms, quantiles of a distribution).
+    log_concave : bool
+        Every row's log-density is concave in eta: modes are unique.
     zeta_limit : float
         zeta beyond it is as good as infinite.
     kernel : Kernel or None
@@ -84,6 +86,7 @@ class ConditionalDensity(ABC):
     n_zeta: int
     canonical: bool
     scale_free: bool
+    log_concave: bool = False
     zeta_limit: float = np.inf
     kernel: Kernel | None
 
@@ -150,7 +153,7 @@ class FamilyDensity(ConditionalDensity):
         self._fixed = self._fixed_parameter()
         self._constants: tuple[np.ndarray, float, np.ndarray] | None = None
         self._distinct: tuple[np.ndarray, ...] | None = None
-        self.scale_free = family.link.scale_free
+        self.scale_free, self.log_concave = family.link.scale_free, family.log_concave
         self.canonical = family.canonical
         if self.n_zeta:
             self._unit = family.parameter_unit(self.y, self.weights)

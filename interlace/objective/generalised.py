@@ -11,11 +11,16 @@ import numpy as np
 from ..covariance import CovarianceModel
 from .base import NOT_ASKED, Objective
 from .density import FamilyDensity
+from .holds import ModeSearch, breakdown
 from .modes import Modes
 from .parameters import ThetaScale
 from .problem import Problem
 
 __all__ = ["GeneralisedObjective"]
+
+
+# A criterion that does not come back to this, relative, depends on where its modes came from.
+SAME_VALUE = 1e-7
 
 
 class GeneralisedObjective(Objective):
@@ -39,6 +44,8 @@ class GeneralisedObjective(Objective):
     curvature_is_cheap = False
     parameters = "parameters"
     modes: Modes
+    #: Nodes of the quadrature in each dimension; 1 where there is none.
+    nodes: int = 1
 
     def __init__(
         self, problem: Problem, covariance: CovarianceModel, expected: bool, p: int
@@ -47,6 +54,8 @@ class GeneralisedObjective(Objective):
         self.scale = ThetaScale(covariance, problem.Z.scale)
         self.n_theta, self.p = covariance.n_theta, p
         self.n_parameters = self.n_theta + p + problem.density.n_zeta
+        if not (expected or problem.density.log_concave):
+            self.advice = f"laplace='expected', {Objective.advice}"
 
     @abstractmethod
     def _begin(self, at: Self | None = None) -> None:
@@ -115,6 +124,49 @@ class GeneralisedObjective(Objective):
 
     def null_directions(self, x: np.ndarray) -> list[str]:
         return self.scale.null_directions(x[: self.n_theta])
+
+    def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        k = self.n_theta
+        own = self.scale.changes(x[:k], directions[:k])
+        return np.concatenate([own, directions[k:]])
+
+    # -- whether the approximation holds --------------------------------------------------------
+
+    @abstractmethod
+    def modes_at(
+        self, x: np.ndarray
+    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+        """Templates, X beta plus offset (n,), zeta, and the modes u (q,) that the search holds."""
+
+    @abstractmethod
+    def hold(self, u: np.ndarray) -> None:
+        """Start the next search for modes at u (q,)."""
+
+    def _other_modes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """Modes in hand, better ones if there are any, parts with a second one that matters."""
+        T, eta0, zeta, u = self.modes_at(x)
+        search = ModeSearch(self.problem, self.modes)
+        return u, *search.compare(T, eta0, zeta, self.modes.find(T, eta0, zeta, u, 0))
+
+    def reconsider(self, x: np.ndarray) -> bool:
+        if self.problem.density.log_concave:
+            return False
+        u, better, _ = self._other_modes(x)
+        self.hold(u if better is None else better)
+        return better is not None
+
+    def doubts(self, x: np.ndarray, value: float) -> list[str]:
+        if self.problem.density.log_concave:
+            return []
+        u, _, second = self._other_modes(x)
+        T, eta0, zeta, _ = self.modes_at(x)
+        eta = eta0 + self.problem.Z.times(T, u)
+        words = breakdown(self.problem, T, eta, zeta, self.expected)
+        self.hold(u)
+        again = self.evaluate(x, 0).value
+        depends = abs(again - value) > SAME_VALUE * (1.0 + abs(value))
+        self.hold(u)
+        return words or ModeSearch(self.problem, self.modes).words(second, depends)
 
     def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
         own = left_information(curvature, self.problem.density.n_zeta)

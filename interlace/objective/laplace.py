@@ -27,6 +27,9 @@ __all__ = ["LaplaceObjective"]
 # (h^2 / n) and rounding (1e-11 / h) are both far below 1e-6.
 HESSIAN_STEP = 1e-3
 ZETA_STEP = 3e-4
+# Where the modes end within that distance, shorter ones are tried.
+SHORTER_STEPS = 0.1
+SHORTENED = 2
 # Rows times displaced points that are held at once.
 BATCH_ENTRIES = 500_000
 # Less information than this (of a parameter in units of the predictors) does not lengthen a step.
@@ -126,6 +129,15 @@ class LaplaceObjective(GeneralisedObjective):
         self._last = (x.copy(), point, order)
         self._u = point.u
         return point
+
+    def modes_at(self, x):
+        u = self.point(x, 0).u.copy()
+        theta, gamma, zeta = self.split(x)
+        T = [np.ascontiguousarray(t) for t in self.scale.templates(theta)]
+        return T, self._fixed(gamma), zeta, u
+
+    def hold(self, u: np.ndarray) -> None:
+        self._u, self._last = u, None
 
     def _fixed(self, gamma: np.ndarray) -> np.ndarray:
         eta = np.matmul(self.problem.X, gamma, out=self._eta0)
@@ -237,6 +249,11 @@ class LaplaceObjective(GeneralisedObjective):
         Returns
         -------
         ndarray, shape (n_parameters, n_parameters)
+
+        Raises
+        ------
+        NumericalError
+            If the modes end at any distance.
         """
         point = self.point(x)
         theta = self.split(x)[0]
@@ -244,17 +261,28 @@ class LaplaceObjective(GeneralisedObjective):
         directions = self._directions(point, T)
         steps = self._steps(self._working_curvature(x, point, T, directions))
         tangents = self._tangents(x, point, T, directions.U)
+        u = point.u
+        self.hold(u)  # the arrays of the point are those of the displaced ones
+        for _ in range(SHORTENED):
+            try:
+                return self._differenced(x, u, tangents, steps)
+            except NumericalError:  # too near a fold of the modes for steps of this length
+                steps = steps * SHORTER_STEPS
+        return self._differenced(x, u, tangents, steps)
+
+    def _differenced(
+        self, x: np.ndarray, u: np.ndarray, tangents: np.ndarray, steps: np.ndarray
+    ) -> np.ndarray:
         moves = np.concatenate([np.diag(steps), -np.diag(steps)])
         batch = max(BATCH_ENTRIES // self.problem.Z.n, 1)
         slopes = np.concatenate(
             [
-                self._displaced_gradients(x, point.u, tangents, moves[i : i + batch])
+                self._displaced_gradients(x, u, tangents, moves[i : i + batch])
                 for i in range(0, len(moves), batch)
             ]
         )
         up, down = np.split(slopes, 2)
         H = (up - down) / (2.0 * steps[:, None])
-        self._last = None
         return 0.5 * (H + H.T)
 
     def _displaced_gradients(

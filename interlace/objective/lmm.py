@@ -157,6 +157,9 @@ class LMMObjective(Objective):
     def null_directions(self, x: np.ndarray) -> list[str]:
         return self.scale.null_directions(x)
 
+    def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        return self.scale.changes(x, directions)
+
     def _templates(self, x: np.ndarray) -> list[np.ndarray]:
         return self.scale.templates(x)
 

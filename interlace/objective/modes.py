@@ -118,7 +118,7 @@ class Modes(ABC):
         Raises
         ------
         NumericalError
-            If there is no mode within reach.
+            If there is no mode within reach, or what is taken as one is no maximum.
         """
 
     def displaced(
@@ -224,9 +224,10 @@ class PenalisedIRLS(Modes):
         for _ in range(MAX_STEPS):
             scores = Z.transposed(rows.score)
             g = times_templates(Z, T, scores) - u
-            definite = self._factorise(rows, T)
-            if frozen and definite:
+            if frozen:  # what is no maximum has no approximation
+                self._refactor(self._newton, rows.observed, T)
                 return u, eta, rows, scores, g, 0.0
+            definite = self._factorise(rows, T, eta, zeta)
             step = self._newton.solve(g)
             decrement = float(g @ step)
             small = decrement / (1.0 + abs(value))
@@ -249,14 +250,15 @@ class PenalisedIRLS(Modes):
             u, value = u_there, there
         raise _no_mode()
 
-    def _factorise(self, rows: RowSums, T: Sequence[np.ndarray]) -> bool:
-        """H, or where that is not positive definite (far from the mode) a safe stand-in."""
+    def _factorise(
+        self, rows: RowSums, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray
+    ) -> bool:
+        """H, or where that is not positive definite (far from the mode) its expected twin."""
         try:
             self._refactor(self._newton, rows.observed, T)
         except NumericalError:
-            # expected information, or the observed one where it is positive
-            safe = rows.weight if self.expected else np.maximum(rows.observed, 0.0)
-            self._refactor(self._newton, np.maximum(safe, 0.0), T)
+            safe = rows if self.expected else self.density.rows(eta, zeta, True, order=0)
+            self._refactor(self._newton, np.maximum(safe.weight, 0.0), T)
             return False
         return True
 

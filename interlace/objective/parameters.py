@@ -13,6 +13,8 @@ __all__ = ["SNAP_TOLERANCE", "ThetaScale"]
 # A diagonal entry of the scaled template this near zero is put on it if that does not raise the
 # criterion: lme4's boundary.tol.
 SNAP_TOLERANCE = 1e-5
+# Of differences of T T', which is quadratic where T is linear.
+CHANGE_STEP = 1e-4
 
 
 class ThetaScale:
@@ -81,6 +83,17 @@ class ThetaScale:
         """What lies on a boundary at x, judged for standardised covariates, in words."""
         cov = self.covariance
         return cov.null_directions(x if cov.identity else self.theta(x))
+
+    def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """What unit steps along directions (n_theta, m) change in the T T', (c, m)."""
+        h = CHANGE_STEP
+        out = []
+        for d in directions.T:
+            ends = zip(self.templates(x + h * d), self.templates(x - h * d), strict=True)
+            # d(TT') from the ends of the step: exact where T is linear in x
+            changed = [(up @ up.T - down @ down.T) / (2.0 * h) for up, down in ends]
+            out.append(np.concatenate([c.ravel() for c in changed]))
+        return np.array(out).T.reshape(-1, directions.shape[1])
 
     def lower_bounds(self) -> np.ndarray:
         """Lower bounds of x."""

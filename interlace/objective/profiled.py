@@ -32,6 +32,8 @@ __all__ = ["JointPoint", "ProfiledObjective"]
 
 # Of the joint Newton iteration, relative: its modes have all their digits.
 DECREMENT = 1e-20
+# Added to the information on the coefficients where that is singular, as a share of it.
+RIDGE, RIDGE_GROWTH, MAX_RIDGES = 1e-12, 1e3, 8
 _EMPTY = np.empty(0)
 
 
@@ -45,8 +47,8 @@ class JointPoint:
         The criterion without constants.
     gamma : ndarray, shape (p,)
         Coefficients of the standardised columns.
-    covariance : ndarray, shape (p, p)
-        Of gamma, given theta.
+    information : ndarray, shape (p, p)
+        On gamma, given theta.
     u : ndarray, shape (q,)
     eta, weight : ndarray, shape (n,)
     entries : ndarray
@@ -57,7 +59,7 @@ class JointPoint:
 
     value: float
     gamma: np.ndarray
-    covariance: np.ndarray
+    information: np.ndarray
     u: np.ndarray
     eta: np.ndarray
     weight: np.ndarray
@@ -110,6 +112,15 @@ class ProfiledObjective(GeneralisedObjective):
             return Evaluation(value, gradient)
         return Evaluation(value, gradient, self.hessian(x), True)
 
+    def modes_at(self, x):
+        point = self.point(x, 0)
+        T = [np.ascontiguousarray(t) for t in self.scale.templates(x[: self.n_theta])]
+        eta0 = self.problem.offset + self.problem.X @ point.gamma
+        return T, eta0, self.split(x)[2], point.u
+
+    def hold(self, u: np.ndarray) -> None:
+        self._u = u
+
     def point(self, x: np.ndarray, order: int = 1) -> JointPoint:
         """The joint mode at x and the derivatives there."""
         problem, modes = self.problem, self.modes
@@ -122,7 +133,7 @@ class ProfiledObjective(GeneralisedObjective):
         if modes.expected:
             modes._refactor(final, rows.weight, T)
         value = -2.0 * rows.total + float(u @ u) + final.logdet
-        point = JointPoint(value, gamma, solve.S, u, eta, rows.weight, _EMPTY, _EMPTY)
+        point = JointPoint(value, gamma, solve.complement, u, eta, rows.weight, _EMPTY, _EMPTY)
         if order == 0:
             return point
         Z, X = problem.Z, problem.X
@@ -151,7 +162,7 @@ class ProfiledObjective(GeneralisedObjective):
         for _ in range(MAX_STEPS):
             g_u = times_templates(Z, T, Z.transposed(rows.score)) - u
             g_gamma = X.T @ rows.score
-            definite = modes._factorise(rows, T)
+            definite = modes._factorise(rows, T, eta, zeta)
             step, step_gamma = _JointSolver(self, T, rows)(g_u, g_gamma)
             small = float(g_u @ step + g_gamma @ step_gamma) / (1.0 + abs(value))
             stalled = small < ROUNDING and small > 0.25 * before
@@ -185,14 +196,25 @@ class _JointSolver:
         self._K = times_templates(problem.Z, T, K)
         self._U = self._solve(self._K)
         complement = weighted_gram(problem.X, rows.observed) - self._K.T @ self._U
+        self.complement = complement
         if not complement.size:
             self.S = complement
             return
-        factor, info = lapack.dpotrf(complement, lower=0)
-        if info:
-            self.S = np.linalg.pinv(complement)
+        # On the way to infinity a coefficient loses its information: a ridge keeps steps finite.
+        ridge = 0.0
+        for _ in range(MAX_RIDGES):
+            matrix = complement + ridge * np.eye(len(complement))
+            factor, info = lapack.dpotrf(matrix, lower=0)
+            if not info:
+                break
+            top = float(np.abs(complement).max())
+            ridge = RIDGE_GROWTH * ridge if ridge else RIDGE * max(top, np.finfo(float).tiny)
         else:
-            self.S = lapack.dpotrs(factor, np.eye(len(complement)))[0]
+            raise NumericalError(
+                "the information on the coefficients is not finite at these parameters; start "
+                "elsewhere with theta0=, or use nAGQ=1"
+            )
+        self.S = lapack.dpotrs(factor, np.eye(len(complement)))[0]
 
     def __call__(self, r_u: np.ndarray, r_gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         gamma = self.S @ (r_gamma - self._U.T @ r_u)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
+from .curvature import final_hessian, second_look
 from .newton import newton, trust_step
 from .optimum import Optimum
 from .quasi import quasi_newton
@@ -23,6 +24,8 @@ MAX_EVALUATIONS = 10_000
 MAX_RESTARTS = 5
 RESTART_RADIUS = 0.5
 RESTART_PROMISE = 1e-7
+# Searches for one fit: another where the modes of its optimum are not the best ones.
+MAX_RECONSIDERED = 3
 
 _Run = tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]
 
@@ -45,13 +48,25 @@ def minimise(
     Optimum
     """
     counted = _Counted(objective)
-    x0 = objective.start() if start is None else np.asarray(start, dtype=float)
-    x, here, log = OPTIMIZERS[optimizer](counted, x0)
+    x = objective.start() if start is None else np.asarray(start, dtype=float)
+    log: list[tuple[np.ndarray, float]] = []
+    for _ in range(MAX_RECONSIDERED):
+        x, here, own = OPTIMIZERS[optimizer](counted, x)
+        log += own
+        if not objective.reconsider(x):
+            break
+    else:
+        here = counted.evaluate(x, 2)
     canonical = objective.canonical(x)
     if canonical is not x and (canonical != x).any():
         x, here = canonical, _mirrored(counted, here, x, canonical)
     if not (here.exact or objective.curvature_is_cheap):
-        here = here._replace(curvature=objective.hessian(x), exact=True)
+        H = final_hessian(objective, x)
+        if H is not None:
+            here = here._replace(curvature=H, exact=True)
+    certified = here.exact or objective.curvature_is_cheap
+    if certified:
+        x, here = second_look(counted, x, here)
     return Optimum(
         x=x,
         value=here.value,
@@ -60,8 +75,9 @@ def minimise(
         evaluations=counted.count,
         optimizer=optimizer,
         log=tuple(log),
-        _describe=objective.null_directions,
-        _infinite=objective.at_infinity,
+        exact=here.exact,
+        certified=certified,
+        _objective=objective,
         parameters=objective.parameters,
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+
+from ..objective.base import Objective
+from .curvature import unit_scale
 
 # The criterion could still fall by this much (Newton decrement): far below what any estimate or
 # test statistic shows. lme4 accepts 2e-3 in the same units of a scaled gradient.
@@ -14,6 +16,13 @@ DECREMENT_TOLERANCE = 1e-6
 # An eigenvalue of the curvature below this share of the largest (after scaling to unit diagonal)
 # means that the data do not determine that direction.
 IDENTIFIED_SHARE = 1e-8
+# Below minus this share the criterion falls on both sides.
+SADDLE_SHARE = 1e-6
+# A slope in a flat direction, for a unit of a standardised parameter.
+SLOPE_TOLERANCE = 1e-5
+# How much a unit step along a flat direction changes the model if it changes it at all.
+CHANGED = 1e-4
+NO_DERIVATIVES = "stopped where the criterion has no derivatives around it"
 # The criterion's rounding error, relative: log|M| and the residual sum are sums of n terms.
 VALUE_NOISE = 1e-12
 
@@ -26,7 +35,8 @@ class Certificate:
     ----------
     verdict : str
         ``"converged"``, ``"singular"`` (converged on a boundary), ``"not identified"``,
-        ``"separated"`` (coefficients without a finite maximum) or ``"not converged"``.
+        ``"separated"`` (coefficients without a finite maximum), ``"breaks down"`` (the criterion
+        approximates no likelihood there) or ``"not converged"``.
     message : str
         The verdict in words, with what to do if something is wrong.
     decrement : float
@@ -64,6 +74,11 @@ class Optimum:
     optimizer : str
     log : tuple of (ndarray, float)
         Every accepted point and its value.
+    exact : bool
+        The curvature is the Hessian.
+    certified : bool
+        The curvature was computed at x, exactly or as a model of the Hessian; otherwise it is what
+        the search made of its gradients.
     parameters : str
         What x holds, for messages.
     """
@@ -75,26 +90,19 @@ class Optimum:
     evaluations: int
     optimizer: str
     log: tuple[tuple[np.ndarray, float], ...] = field(repr=False)
-    _describe: Callable[[np.ndarray], list[str]] | None = field(repr=False)
-    _infinite: Callable[[np.ndarray, np.ndarray], list[str]] | None = field(
-        default=None, repr=False
-    )
+    exact: bool = True
+    certified: bool = True
     parameters: str = "variance parameters"
+    _objective: Objective | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict:
-        return {
-            **self.__dict__,
-            "certificate": self.certificate,
-            "_describe": None,
-            "_infinite": None,
-        }
+        return {**self.__dict__, "certificate": self.certificate, "_objective": None}
 
     @cached_property
     def certificate(self) -> Certificate:
         """The judgement."""
-        assert self._describe is not None
-        infinite = () if self._infinite is None else self._infinite(self.x, self.curvature)
-        return certify(self, tuple(self._describe(self.x)), tuple(infinite))
+        assert self._objective is not None
+        return certify(self, self._objective)
 
     def judged(self, verdict: str, message: str) -> Optimum:
         """The same point with a verdict from elsewhere."""
@@ -128,10 +136,8 @@ class Optimum:
         return bool(self.boundary)
 
 
-def certify(
-    optimum: Optimum, boundary: tuple[str, ...], infinite: tuple[str, ...] = ()
-) -> Certificate:
-    """Judge a point from its gradient and curvature.
+def certify(optimum: Optimum, objective: Objective) -> Certificate:
+    """Judge a point from its gradient and curvature, and from what the objective knows of it.
 
     The Newton decrement says how far the criterion is from its minimum in the only units that
     matter, its own; it does not change with the scale of any covariate.
@@ -139,62 +145,77 @@ def certify(
     Parameters
     ----------
     optimum : Optimum
-    boundary : tuple of str
-        What lies on a boundary there.
-    infinite : tuple of str
-        Parameters whose best value is not finite, in words.
+    objective : Objective
+        What it is the optimum of.
 
     Returns
     -------
     Certificate
     """
-    g, H = optimum.gradient, optimum.curvature
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny))
+    x, g, H = optimum.x, optimum.gradient, optimum.curvature
+    scale = unit_scale(H)
     eigenvalues, vectors = np.linalg.eigh(H * scale[:, None] * scale)
     along = vectors.T @ (g * scale)
     top = max(float(np.abs(eigenvalues).max(initial=0.0)), np.finfo(float).tiny)
     noise = VALUE_NOISE * max(1.0, abs(optimum.value))
     flat = np.abs(eigenvalues) < IDENTIFIED_SHARE * top
-    saddle = bool(np.any(eigenvalues < -np.sqrt(IDENTIFIED_SHARE) * top))
+    saddle = bool(np.any(eigenvalues < -SADDLE_SHARE * top))
     floor = np.maximum(np.abs(eigenvalues), IDENTIFIED_SHARE * top)
     with np.errstate(over="ignore"):
         decrement = float(0.5 * np.sum(along[~flat] ** 2 / floor[~flat]))
         norm = float(np.max(np.abs(along) / np.sqrt(floor), initial=0.0, where=~flat))
-    unfinished = decrement > max(DECREMENT_TOLERANCE, noise) or saddle
-    verdict = _verdict(unfinished, flat, boundary)
+    directions = vectors[:, flat] * np.where(scale > 0.0, scale, 1.0)[:, None]
+    directions /= np.maximum(np.linalg.norm(directions, axis=0), np.finfo(float).tiny)
+    slope = float(np.abs(directions.T @ g).max(initial=0.0))
+    boundary = tuple(objective.null_directions(x))
+    infinite = objective.at_infinity(x, H)
+    doubts = [] if infinite else objective.doubts(x, optimum.value)
     if infinite:
-        verdict = "not identified"
-    if infinite:
-        message = "; ".join(infinite)
-    elif verdict == "not converged":
+        verdict, message = "not identified", "; ".join(infinite)
+    elif doubts:
+        verdict, message = "breaks down", "; ".join(doubts)
+    elif not optimum.certified:
+        verdict, message = "not converged", _stopped(optimum, objective, NO_DERIVATIVES)
+    elif saddle:
+        reason = "stopped at a saddle point of the criterion"
+        verdict, message = "not converged", _stopped(optimum, objective, reason)
+    elif decrement > max(DECREMENT_TOLERANCE, noise):
         reason = (
-            "stopped at a saddle point of the criterion"
-            if saddle
-            else "stopped before the optimum: the criterion can still fall by about "
-            f"{decrement:.2g}"
+            f"stopped before the optimum: the criterion can still fall by about {decrement:.2g}"
         )
-        message = (
-            f"the optimiser {optimum.optimizer!r} {reason}. Try another optimizer= or theta0=, "
-            "or remove random-effect terms that the data cannot support"
-        )
-    elif verdict == "not identified":
+        verdict, message = "not converged", _stopped(optimum, objective, reason)
+    elif slope > max(SLOPE_TOLERANCE, noise):
+        reason = "stopped where the criterion still falls along a direction without curvature"
+        verdict, message = "not converged", _stopped(optimum, objective, reason)
+    elif _unidentified(objective, x, directions):
+        verdict = "not identified"
         message = (
             f"the criterion is flat in some direction of the {optimum.parameters}: the data do "
             "not determine them separately. Remove a random-effect term or a column of one"
         )
-    elif verdict == "singular":
+    elif boundary:
+        verdict = "singular"
         message = "converged on the boundary (singular fit): " + "; ".join(boundary)
     else:
+        verdict = "converged"
+        curved = "every direction is curved" if optimum.exact else "so its average information says"
         message = (
             f"converged: the criterion is within {max(decrement, noise):.1g} of its minimum and "
-            "every direction is curved"
+            f"{curved}"
         )
     return Certificate(verdict, message, decrement, norm, np.linalg.eigvalsh(H), boundary)
 
 
-def _verdict(unfinished: bool, flat: np.ndarray, boundary: tuple[str, ...]) -> str:
-    if unfinished:
-        return "not converged"
-    if np.any(flat) and not boundary:
-        return "not identified"
-    return "singular" if boundary else "converged"
+def _unidentified(objective: Objective, x: np.ndarray, directions: np.ndarray) -> bool:
+    """Whether the model changes along directions (n, m) in which the criterion does not."""
+    if not directions.size:
+        return False
+    changes = objective.changes(x, np.linalg.qr(directions)[0])
+    return bool(np.linalg.norm(changes, 2) > CHANGED)
+
+
+def _stopped(optimum: Optimum, objective: Objective, reason: str) -> str:
+    return (
+        f"the optimiser {optimum.optimizer!r} {reason}. Try {objective.advice}, "
+        "or remove random-effect terms that the data cannot support"
+    )

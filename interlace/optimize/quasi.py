@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..objective.base import Evaluation, Objective
+from .curvature import final_hessian
 from .newton import (
     FIRST_RADIUS,
     LARGEST_RADIUS,
@@ -51,7 +52,7 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     -------
     x : ndarray, shape (n,)
     evaluation : Evaluation
-        At x, with the Hessian.
+        At x, with the Hessian, or with what updates made of it where there is none.
     log : list of (ndarray, float)
         Accepted points.
     """
@@ -62,7 +63,10 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     for _ in range(max_evaluations or MAX_ITERATIONS):
         step, promise, length, _, _ = trust_step(here.gradient, B, radius)
         if promise <= PROMISE or length < SHORTEST:
-            B, hessians = objective.hessian(x), hessians + 1
+            H, hessians = final_hessian(objective, x), hessians + 1
+            if H is None:
+                return x, here._replace(curvature=B), log
+            B = H
             _, promise, _, last, _ = trust_step(here.gradient, B, LARGEST_RADIUS)
             if promise <= LAST_PROMISE or hessians == MAX_HESSIANS:
                 x, here = _polished(objective, x, here, last, log)
@@ -85,7 +89,10 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
             if promise > REFRESH and refreshed < MAX_REFRESHED:
                 B, refreshed = objective.evaluate(x, 2).curvature, refreshed + 1
             log.append((x, here.value))
-    return x, here._replace(curvature=objective.hessian(x), exact=True), log
+    H = final_hessian(objective, x)
+    if H is None:
+        return x, here._replace(curvature=B), log
+    return x, here._replace(curvature=H, exact=True), log
 
 
 def _polished(

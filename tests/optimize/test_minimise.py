@@ -116,7 +116,7 @@ def test_stopping_short_is_called_so():
 
     e = f.evaluate(f.start())
     stopped = Optimum(
-        f.start(), e.value, e.gradient, e.curvature, 1, "newton", (), f.null_directions
+        f.start(), e.value, e.gradient, e.curvature, 1, "newton", (), _objective=f
     )
     assert stopped.verdict == "not converged"
     assert not stopped.converged

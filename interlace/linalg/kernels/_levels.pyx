@@ -78,7 +78,8 @@ cpdef double laplace(
     ``dT`` (k, k), in the template. ``S_levels`` (levels, k, k) receives M_l^{-1}, ``H_levels``
     the inverse of the observed information, where they have any levels.
 
-    With ``frozen`` the modes are taken as given: no step is made.
+    With ``frozen`` the modes are taken as given: no step is made, and a level whose observed
+    information is not positive definite there has no mode.
 
     Returns the number of visits to a row, or -1 - l if level l has no mode.
     """
@@ -195,6 +196,9 @@ cpdef double laplace(
                 for a in range(k * k):
                     M[a] = H[a]
                 if not cholesky(M, k):
+                    if frozen:  # what is no maximum has no approximation
+                        ok = False
+                        break
                     # away from the mode the observed information may not be positive definite
                     for a in range(k):
                         for b in range(a + 1):

@@ -1,0 +1,165 @@
+"""The Hessian where a search ends, with what differences leave open looked at again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import NumericalError
+from ..objective.base import Evaluation, Objective
+
+__all__ = ["final_hessian", "second_look", "unit_scale"]
+
+# Eigenvalues below this share of the largest (of the Hessian scaled to unit diagonal) are smaller
+# than what differences with one step may be off by.
+DOUBTFUL_SHARE = 1e-3
+# ... and so is this information on a standardised parameter.
+DOUBTFUL = 0.05
+ALREADY_ZERO = 1e-13
+# Steps along their eigenvectors, in units of the scaled parameters and at most so long in their
+# own: with two of them what is left of the truncation is of the order of h^4, rounding of the
+# gradient 1e-11 / h.
+STEP = 4e-3
+LONGEST = 2e-3
+# A curvature is no more than noise below this share of the largest, and below this share of what
+# the second step corrected.
+NOISE_SHARE = 3e-8
+NOISE_OF_CORRECTION = 1e-2
+# A smallest eigenvalue below this share of the largest is looked at again where the rest of the
+# gradient vanishes: at most so often, until its decrement is below ..., by steps that do not raise
+# the criterion by more than its rounding.
+SUSPECT_SHARE = 1e-4
+LOOKS = 3
+VANISHED = 1e-22
+LEVEL = 1e-11
+# A standard error of 1e5 of a standardised parameter; and what rounding leaves beside the others.
+NO_INFORMATION = 1e-10
+ROUNDING = 1e-14
+
+
+def final_hessian(objective: Objective, x: np.ndarray) -> np.ndarray | None:
+    """The Hessian at x, or None where there are no derivatives around x.
+
+    Directions in which it is nearly flat get their curvature from four more gradients each, with
+    Richardson's extrapolation; curvatures that cannot be told from zero become zero.
+
+    Parameters
+    ----------
+    objective : Objective
+    x : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n, n), or None
+    """
+    try:
+        H = objective.hessian(x)
+    except NumericalError:
+        return None
+    if not np.isfinite(H).all():
+        return None
+    if objective.curvature_is_cheap or not H.size:
+        return H
+    # first in the parameters' own units, where a standard error of several is a doubt of its own
+    for scale, share in ((np.ones(x.size), 0.0), (unit_scale(H), DOUBTFUL_SHARE)):
+        H = _refined(objective, x, H, scale, share)
+    return H
+
+
+def _refined(
+    objective: Objective, x: np.ndarray, H: np.ndarray, scale: np.ndarray, share: float
+) -> np.ndarray:
+    """H with the doubtful eigenvalues of its scaled form computed anew."""
+    known = np.flatnonzero(scale)
+    values, vectors = np.linalg.eigh((H * scale[:, None] * scale)[np.ix_(known, known)])
+    top = float(np.abs(values).max(initial=0.0))
+    doubtful = max(share * top, 0.0 if share else DOUBTFUL)
+    for value, vector in zip(values, vectors.T, strict=True):
+        if not ALREADY_ZERO * top < abs(value) < doubtful:
+            continue
+        direction, back = np.zeros(x.size), np.zeros(x.size)
+        direction[known], back[known] = scale[known] * vector, vector / scale[known]
+        along = _along(objective, x, direction)
+        if along is None:
+            continue
+        curvature, noise = along
+        if abs(curvature) <= max(NOISE_SHARE * top, noise):
+            curvature = 0.0
+        H = H + (curvature - value) * np.outer(back, back)
+    return H
+
+
+def unit_scale(H: np.ndarray) -> np.ndarray:
+    """Factors that bring H to unit diagonal, (n,); 0 where the diagonal is as good as zero.
+
+    Parameters are standardised: `NO_INFORMATION` on one is as good as none.
+    """
+    size = np.abs(np.diagonal(H))
+    least = max(NO_INFORMATION, ROUNDING * float(size.max(initial=0.0)))
+    return np.where(size < least, 0.0, 1.0 / np.sqrt(np.maximum(size, least)))
+
+
+def second_look(
+    objective: Objective, x: np.ndarray, here: Evaluation
+) -> tuple[np.ndarray, Evaluation]:
+    """The same optimum, nearer, where the curvature there is suspiciously small.
+
+    A gradient hides how flat a criterion is: along a curved valley it adds its size over the
+    radius. Newton steps in the curved directions alone make it vanish.
+
+    Parameters
+    ----------
+    objective : Objective
+    x : ndarray, shape (n,)
+    here : Evaluation
+        At x, with curvature.
+
+    Returns
+    -------
+    x : ndarray, shape (n,)
+    here : Evaluation
+    """
+    for _ in range(LOOKS):
+        scale = unit_scale(here.curvature)
+        values, vectors = np.linalg.eigh(here.curvature * scale[:, None] * scale)
+        least = SUSPECT_SHARE * float(np.abs(values).max(initial=0.0))
+        curved = values > least
+        if curved.all():
+            break
+        along = (vectors.T @ (here.gradient * scale))[curved]
+        if not along.any() or (along**2 / values[curved]).sum() < VANISHED:
+            break
+        step = -scale * (vectors[:, curved] @ (along / values[curved]))
+        there = _evaluated(objective, x + step)
+        if there is None or there.value > here.value + LEVEL * (1.0 + abs(here.value)):
+            break
+        x, here = x + step, there
+    return x, here
+
+
+def _evaluated(objective: Objective, x: np.ndarray) -> Evaluation | None:
+    """With curvature: the Hessian, or what is cheap."""
+    try:
+        if objective.curvature_is_cheap:
+            return objective.evaluate(x, 2)
+        there = objective.evaluate(x, 1)
+    except NumericalError:
+        return None
+    H = final_hessian(objective, x)
+    return None if H is None else there._replace(curvature=H, exact=True)
+
+
+def _along(
+    objective: Objective, x: np.ndarray, direction: np.ndarray
+) -> tuple[float, float] | None:
+    """Second derivative along a direction, and how far it may be off."""
+    found = []
+    step = min(STEP, LONGEST / float(np.linalg.norm(direction)))
+    for h in (step, 2.0 * step):
+        try:
+            up = objective.evaluate(x + h * direction, 1).gradient
+            down = objective.evaluate(x - h * direction, 1).gradient
+        except NumericalError:
+            return None
+        found.append(float(direction @ (up - down)) / (2.0 * h))
+    best = (4.0 * found[0] - found[1]) / 3.0
+    return best, NOISE_OF_CORRECTION * abs(best - found[0])
