@@ -12,9 +12,10 @@ import numpy as np
 from .design import Design
 from .families.base import Family
 from .families.observations import Observations
+from .linalg.information import determined_root, inverse_where_determined
 from .linalg.standard import intercept_column, standardise
 from .objective.density import FamilyDensity
-from .optimize.glm import Maximum, inverse_information, maximum, with_theta
+from .optimize.glm import LOST_PIVOT, Maximum, maximum, with_theta
 
 #: Means this near to the border of their range, and a direction with as good as no information, are
 #: the signs of separation: IRLS ends there at a decrement of 1e-18, which is what the rows that are
@@ -36,7 +37,10 @@ class GLMFit:
     beta : (p,) ndarray
         Coefficients.
     unscaled : (p, p) ndarray
-        Inverse of the expected information at dispersion one.
+        Inverse of the expected information at dispersion one; infinite for coefficients with a
+        share in a direction without information.
+    root : (p, r) ndarray
+        Root of that inverse, without these directions.
     zeta : (m,) ndarray
         Logarithms of the estimated family parameters: theta of the negative binomial, else the
         precision (one over `dispersion`); empty if there are none.
@@ -66,6 +70,7 @@ class GLMFit:
     observations: Observations
     beta: np.ndarray
     unscaled: np.ndarray
+    root: np.ndarray
     zeta: np.ndarray
     se_zeta: np.ndarray
     dispersion: float
@@ -170,9 +175,8 @@ class GLMFit:
 
     @cached_property
     def hat(self) -> np.ndarray:
-        """Leverages, (n,): their sum is p."""
-        X = self.design.X
-        return self.working_weights * np.einsum("ij,ij->i", X @ self.unscaled, X)
+        """Leverages, (n,): their sum is p, less the directions without information."""
+        return self.working_weights * np.sum((self.design.X @ self.root) ** 2, axis=1)
 
     @property
     def at_border(self) -> bool:
@@ -257,7 +261,8 @@ def fit_glm(
         family=family,
         observations=observations,
         beta=back @ found.c,
-        unscaled=back @ inverse_information(found, phi) @ back.T,
+        unscaled=inverse_where_determined(found.information * phi, back, LOST_PIVOT),
+        root=determined_root(found.information * phi, back, LOST_PIVOT),
         zeta=-np.log([dispersion]) if family.free_dispersion and dispersion > 0 else zeta,
         se_zeta=se_zeta,
         dispersion=dispersion,

@@ -203,6 +203,12 @@ class GLMMFit(BaseFit):
         return self.mu
 
     @property
+    def theta_sizes(self) -> list[np.ndarray]:
+        """Standard deviations of the effects of standardised covariates, (k_b,) per factor."""
+        scaled = self.objective.scale.templates(self.x[: self.covariance.n_theta])
+        return [np.sqrt((t * t).sum(axis=1)) for t in scaled]
+
+    @property
     def working_weights(self) -> np.ndarray:
         """Information of the rows in the determinant, at the modes, (n,)."""
         return self.solution.weight
@@ -357,7 +363,7 @@ def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
     return there
 
 
-def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
+def fit_response(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     """The same model for another response, started at the old estimates.
 
     Parameters

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from . import tables
-from .fit_glmm import GLMMFit, refit_glmm
+from .fit_glmm import GLMMFit
+from .inference.separation import refit_glmm
 from .mixed_result import MixedResult
 from .model_result import GeneralisedResult
 

@@ -16,6 +16,7 @@ from .inference.distributions import t_quantile
 from .inference.leverage import inverse_quadratic
 from .inference.modes import factor_at_optimum
 from .inference.wald import check_level, degrees_of_freedom
+from .linalg.information import inverse_where_determined, variance_of
 from .tables import column_names
 
 if TYPE_CHECKING:
@@ -413,7 +414,7 @@ def _variance(fit: AnyFit, rows: Rows, masks: list[np.ndarray]) -> tuple[np.ndar
     with np.errstate(invalid="ignore"):  # rows of zeros have no variance
         df = degrees_of_freedom(fit, rows.X)
     df = np.where(np.isnan(df), np.inf, df)
-    return np.einsum("ri,ij,rj->r", rows.X, fit.cov_beta, rows.X), df
+    return variance_of(rows.X, fit.cov_beta), df
 
 
 def joint_variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
@@ -461,7 +462,7 @@ def _fixed_share(
         part = np.einsum("rk,rkp->rp", star, blocks[np.where(known, codes, 0)])
         distance -= np.where(known[:, None], part, 0.0)
     C = _cov_beta_given_theta(fit, WX, crossproduct, U)
-    return np.einsum("ri,ij,rj->r", distance, C, distance)
+    return variance_of(distance, C)
 
 
 def _cov_beta_given_theta(
@@ -470,8 +471,6 @@ def _cov_beta_given_theta(
     """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
     if isinstance(fit, Fit):
         return fit.cov_beta
-    from .linalg.information import inverse_where_determined
-
     return inverse_where_determined(fit.design.X.T @ WX - crossproduct.T @ U)
 
 

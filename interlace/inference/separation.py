@@ -24,8 +24,9 @@ from ..errors import listing
 from ..families.base import Family
 from ..families.observations import Observations
 from ..fit_glm import GLMFit
-from ..fit_glmm import GLMMFit
+from ..fit_glmm import GLMMFit, fit_response
 from ..rank import independent_columns
+from .runaway import runaway_variances
 
 #: A row counts as moved when its linear predictor moves by more than this share of the least that
 #: a moved row moves by; HiGHS holds constraints to 1e-7.
@@ -216,7 +217,7 @@ def judged(fit: GLMFit) -> GLMFit:
 
 
 def judged_glmm(fit: GLMMFit) -> GLMMFit:
-    """The fit, with the verdict "separated" where coefficients have no finite estimate.
+    """The fit, with the verdict "separated" where it has no finite estimate.
 
     The linear program is solved only where the fit gives cause: means at the border of their
     range, and coefficients whose standard errors are huge on the scale of the predictors.
@@ -229,17 +230,38 @@ def judged_glmm(fit: GLMMFit) -> GLMMFit:
     -------
     GLMMFit
     """
-    if not fit.p or not ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any():
+    message = _separated_coefficients(fit) or runaway_variances(fit)
+    if not message:
         return fit
+    return replace(fit, optimum=fit.optimum.judged("separated", message))
+
+
+def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
+    """The same model for another response, judged as a fit is.
+
+    Parameters
+    ----------
+    fit : GLMMFit
+    y : ndarray, shape (n,)
+        The response as the design has it: numbers, or proportions where there are trials.
+
+    Returns
+    -------
+    GLMMFit
+    """
+    return judged_glmm(fit_response(fit, y))
+
+
+def _separated_coefficients(fit: GLMMFit) -> str:
+    if not fit.p or not ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any():
+        return ""
     sizes = np.sqrt((fit.design.X**2).mean(axis=0))
     with np.errstate(invalid="ignore"):
         spread = np.sqrt(np.diagonal(fit.cov_beta)) * sizes
     if np.isfinite(spread).all() and spread.max() < HUGE:
-        return fit
+        return ""
     found = separation_of(fit.design.X, fit.observations, fit.family, fit.design.x_names)
-    if found is None:
-        return fit
-    return replace(fit, optimum=fit.optimum.judged("separated", found.message))
+    return "" if found is None else found.message
 
 
 def _direction(A: np.ndarray, sign: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..errors import ArgumentError, ArgumentTypeError, listing
 from ..fit import Fit
+from ..linalg.information import covariance_of, variance_of
 from .distributions import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
 from .hypothesis import parse_hypothesis
 from .satterthwaite import RANK_TOLERANCE, satterthwaite, satterthwaite_f
@@ -167,7 +168,7 @@ def t_table(
         index = list(fit.design.x_names)
     else:
         estimate = L @ fit.beta
-        variance = np.einsum("ri,ij,rj->r", L, fit.cov_beta, L)
+        variance = variance_of(L, fit.cov_beta)
     df = degrees_of_freedom(fit, L, df_method)
     with np.errstate(divide="ignore", invalid="ignore"):
         std_error = np.sqrt(variance)
@@ -268,7 +269,7 @@ def wald_chisq(fit: AnyFit, L: np.ndarray, rhs: np.ndarray | float = 0.0) -> tup
     df : int
     """
     distance = L @ fit.beta - rhs
-    covariance = L @ fit.cov_beta @ L.T
+    covariance = covariance_of(L, fit.cov_beta)
     if not np.isfinite(covariance).all():
         return np.nan, int(np.linalg.matrix_rank(L))
     values, vectors = np.linalg.eigh(covariance)

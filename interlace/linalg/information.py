@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["inverse_where_determined"]
+__all__ = ["covariance_of", "determined_root", "inverse_where_determined", "variance_of"]
 
 # Eigenvalues below this share of the largest (after scaling to unit diagonal) carry no information.
 INFORMATION_SHARE = 1e-10
@@ -40,18 +40,50 @@ def inverse_where_determined(
     array([[0.25,  nan],
            [ nan,  inf]])
     """
-    size = np.abs(np.diagonal(H))
+    half, lost = _determined(H, A, share)
+    out = half @ half.T
+    out[lost] = out[:, lost] = np.nan
+    out[lost, lost] = np.inf
+    return out
+
+
+def determined_root(
+    H: np.ndarray, A: np.ndarray | None = None, share: float = INFORMATION_SHARE
+) -> np.ndarray:
+    """Some (m, r) matrix R with RR' = A H^+ A', the lost directions left out."""
+    return _determined(H, A, share)[0]
+
+
+def _determined(H: np.ndarray, A: np.ndarray | None, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Root of the inverse on the determined directions, and the parameters that are not."""
     if not np.isfinite(H).all():
-        return np.full((len(H) if A is None else len(A),) * 2, np.nan)
+        H = np.zeros_like(H)
+    size = np.abs(np.diagonal(H))
     scale = 1.0 / np.sqrt(np.where(size > np.finfo(float).tiny, size, 1.0))
     values, vectors = np.linalg.eigh(H * scale[:, None] * scale)
     B = np.diag(scale) if A is None else A * scale
     keep = values > share * max(float(values.max(initial=0.0)), np.finfo(float).tiny)
-    half = B @ (vectors[:, keep] / np.sqrt(values[keep]))
-    out = half @ half.T
     rows = np.linalg.norm(B, axis=1, keepdims=True)
     reached = np.abs(B @ vectors[:, ~keep]) > NEGLIGIBLE_SHARE * rows
-    lost = np.flatnonzero(reached.any(axis=1))
-    out[lost] = out[:, lost] = np.nan
-    out[lost, lost] = np.inf
+    return B @ (vectors[:, keep] / np.sqrt(values[keep])), np.flatnonzero(reached.any(axis=1))
+
+
+def covariance_of(L: np.ndarray, cov: np.ndarray) -> np.ndarray:
+    """L cov L' for L (r, n), with what is not finite kept to the rows that it reaches."""
+    if np.isfinite(cov).all():
+        return L @ cov @ L.T
+    lost = ~np.isfinite(np.diagonal(cov))
+    out = L @ np.where(lost[:, None] | lost, 0.0, cov) @ L.T
+    reached = np.flatnonzero((L[:, lost] != 0.0).any(axis=1))
+    out[reached] = out[:, reached] = np.nan
+    out[reached, reached] = np.inf
     return out
+
+
+def variance_of(L: np.ndarray, cov: np.ndarray) -> np.ndarray:
+    """The diagonal of `covariance_of`, (r,)."""
+    lost = ~np.isfinite(np.diagonal(cov))
+    if not lost.any():
+        return np.sum((L @ cov) * L, axis=1)
+    known = np.where(lost[:, None] | lost, 0.0, cov)
+    return np.where((L[:, lost] != 0.0).any(axis=1), np.inf, np.sum((L @ known) * L, axis=1))

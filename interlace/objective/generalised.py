@@ -158,6 +158,10 @@ class GeneralisedObjective(Objective):
     def doubts(self, x: np.ndarray, value: float) -> list[str]:
         if self.problem.density.log_concave:
             return []
+        # asked for at any time: the work space of a search is not its own
+        return self.fresh()._doubts(x, value)
+
+    def _doubts(self, x: np.ndarray, value: float) -> list[str]:
         u, _, second = self._other_modes(x)
         T, eta0, zeta, _ = self.modes_at(x)
         eta = eta0 + self.problem.Z.times(T, u)
@@ -165,7 +169,6 @@ class GeneralisedObjective(Objective):
         self.hold(u)
         again = self.evaluate(x, 0).value
         depends = abs(again - value) > SAME_VALUE * (1.0 + abs(value))
-        self.hold(u)
         return words or ModeSearch(self.problem, self.modes).words(second, depends)
 
     def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:

@@ -32,10 +32,6 @@ DIFFERENCE_STEP = 6e-6
 MOST_POLISHING = 25
 NEARER = 0.1
 STOPPED = 1e-14
-#: Directions without information get the variance of one with this share of the largest: enormous,
-#: but small enough for the others' variances to keep five digits beside it.
-SMALLEST_INFORMATION = 1e-30
-SMALLEST_SHARE = LOST_PIVOT
 #: How far from the border of the link's range a start must be, relative to the largest predictor.
 FEASIBLE_MARGIN = 1e-6
 
@@ -211,26 +207,6 @@ def _outside(family: Family, design: Design) -> DataError:
         f"{family.link.name!r} in all {len(design.y)} rows of {design.formula.text!r}; use a link "
         "whose inverse cannot leave it, such as 'log' or 'logit', or look at the offset"
     )
-
-
-def inverse_information(found: Maximum, dispersion: float = 1.0) -> np.ndarray:
-    """Covariance of the standardised coefficients at dispersion one, (p, p).
-
-    Parameters
-    ----------
-    found : Maximum
-    dispersion : float
-        At which the information was computed.
-
-    Returns
-    -------
-    ndarray, shape (p, p)
-    """
-    size = np.diagonal(found.information) * dispersion
-    size = np.sqrt(np.maximum(size, SMALLEST_INFORMATION * size.max(initial=1.0)))
-    values, vectors = np.linalg.eigh(found.information * dispersion / np.outer(size, size))
-    # Directions without information have an enormous variance, not none.
-    return (vectors / np.maximum(values, SMALLEST_SHARE)) @ vectors.T / np.outer(size, size)
 
 
 def with_theta(
