@@ -278,7 +278,13 @@ class MixedResult(ModelResult):
         DataFrame
             By term: ``Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)`` for linear models,
             ``Chisq, Df, Pr(>Chisq)`` (Wald) for others. By model: ``Df, AIC, BIC, logLik,
-            deviance, Chisq, Chi Df, Pr(>Chisq)``.
+            deviance, Chisq, Chi Df, Pr(>Chisq)``; ``attrs["notes"]``, printed above the table,
+            names the models that were refitted.
+
+        Notes
+        -----
+        Tests of type III do not depend on the coding of factors: each term is tested as R's
+        ``Anova(type = 3)`` tests it under contrasts that sum to zero, and covariates at zero.
         """
         if not others:
             from .inference.anova import anova_table

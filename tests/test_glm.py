@@ -467,7 +467,7 @@ def test_the_front_door_points_to_the_others():
     with pytest.raises(ArgumentError, match="test='F' needs an estimated dispersion"):
         m = glm("count ~ x", table(), "poisson")
         m.anova(m, test="F")
-    with pytest.raises(ArgumentError, match="same rows and response"):
+    with pytest.raises(ArgumentError, match="must use the same rows"):
         m.anova(glm("count ~ x", table(60), "poisson"))
     with pytest.raises(ArgumentError, match="'LRT' compares models"):
         m.anova(test="LRT")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
 from ..fit_glm import GLMFit
+from .comparison import (
+    Comparison,
+    check_offsets,
+    check_same_data,
+    labels_of,
+    same_distribution,
+)
 from .distributions import chi2_pvalue, f_pvalue
 
 TESTS = ("LRT", "Chisq", "F")
@@ -16,7 +24,7 @@ TESTS = ("LRT", "Chisq", "F")
 
 def analysis_of_deviance(
     fits: Sequence[GLMFit], names: Sequence[str] | None = None, test: str | None = None
-) -> pd.DataFrame:
+) -> Comparison:
     """Compare nested models as R's ``anova`` of several glms.
 
     Parameters
@@ -24,39 +32,45 @@ def analysis_of_deviance(
     fits : sequence of GLMFit
         Models of the same rows and family.
     names : sequence of str, optional
-        Row labels; default: the formulas.
+        Row labels; default: the formulas, with what tells models of the same formula apart.
     test : {"LRT", "Chisq", "F"}, optional
         ``"LRT"`` and ``"Chisq"`` are the same. Default: F where a dispersion is estimated.
 
     Returns
     -------
-    DataFrame
-        ``Resid. Df, Resid. Dev, Df, Deviance`` and ``Pr(>Chi)``, or ``F, Pr(>F)``. Differences
-        are divided by the dispersion of the model with fewest residual degrees of freedom. With
-        an estimated theta of a negative binomial, -2 log-likelihoods stand for the deviances, as
-        in MASS.
+    Comparison
+        A data frame of ``Resid. Df, Resid. Dev, Df, Deviance`` and ``Pr(>Chi)``, or
+        ``F, Pr(>F)``. Differences are divided by the dispersion of the model with fewest residual
+        degrees of freedom. With an estimated theta of a negative binomial, -2 log-likelihoods
+        stand for the deviances, as in MASS.
 
     Raises
     ------
     ArgumentError
         If the models cannot be compared, or the test is not known.
     """
-    test = _checked(fits, test)
+    labels = labels_of(fits, names)
+    test = _checked(fits, labels, test)
     estimated = any(len(f.zeta) and not f.free_dispersion for f in fits)
     df = np.array([f.df_resid for f in fits], dtype=float)
     values = np.array([f.criterion if estimated else f.deviance for f in fits])
     full = fits[int(np.argmin(df))]
     steps = np.r_[np.nan, -np.diff(df)]
     change = np.r_[np.nan, -np.diff(values)]
-    table = pd.DataFrame(
-        {"Resid. Df": df, "Resid. Dev": values, "Df": steps, "Deviance": change},
-        index=list(names) if names is not None else [f.design.formula.text for f in fits],
+    heads = ("-2 log-lik", "LR stat") if estimated else ("Resid. Dev", "Deviance")
+    table = Comparison(
+        {"Resid. Df": df, heads[0]: values, "Df": steps, heads[1]: change},
+        index=pd.Index(labels, name="model", dtype=object),
     )
-    if estimated:
-        table = table.rename(columns={"Resid. Dev": "-2 log-lik", "Deviance": "LR stat"})
     scale = full.dispersion
+    unlike = [a.family.link != b.family.link for a, b in pairwise(fits)]
+    change = np.where([False, *unlike], np.nan, change)
+    table.attrs["notes"] = tuple(
+        f"no test of {labels[i]!r} against {labels[i + 1]!r}: their links differ; compare AIC"
+        for i in np.flatnonzero(unlike)
+    )
     if test == "F":
-        F = change / steps / scale
+        F = change / np.where(steps == 0.0, np.nan, steps) / scale
         table["F"] = F
         table["Pr(>F)"] = [_f_tail(v, abs(k), full.df_resid) for v, k in zip(F, steps)]
         return table
@@ -73,7 +87,7 @@ def _f_tail(F: float, num_df: float, den_df: float) -> float:
     return f_pvalue(max(F, 0.0), num_df, den_df)
 
 
-def _checked(fits: Sequence[GLMFit], test: str | None) -> str:
+def _checked(fits: Sequence[GLMFit], labels: Sequence[str], test: str | None) -> str:
     first = fits[0]
     if test is None:
         test = "F" if first.free_dispersion else "LRT"
@@ -84,16 +98,12 @@ def _checked(fits: Sequence[GLMFit], test: str | None) -> str:
             f"test='F' needs an estimated dispersion, which the family {first.family.name!r} does "
             "not have; use test='LRT'"
         )
-    for other in fits[1:]:
-        same = other.n == first.n and np.array_equal(other.observations.y, first.observations.y)
-        if not same:
+    check_same_data(fits, labels)
+    for other, label in zip(fits[1:], labels[1:], strict=True):
+        if not same_distribution(first.family, other.family):
             raise ArgumentError(
-                f"models are compared on the same rows and response, but these have {first.n} and "
-                f"{other.n} rows, or other values; fit both to the rows without missing values"
+                f"models of family {first.family!r} and {other.family!r} cannot be compared by "
+                "deviance; compare their aic"
             )
-        if other.family.name != first.family.name:
-            raise ArgumentError(
-                f"models of family {first.family.name!r} and {other.family.name!r} cannot be "
-                "compared by deviance; compare their aic"
-            )
+        check_offsets(first, other, f"{labels[0]!r} and {label!r}")
     return test

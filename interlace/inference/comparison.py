@@ -1,0 +1,280 @@
+"""Which models may be compared, what they are called beside each other, and the table of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError, ArgumentTypeError
+from ..families import CustomFamily, Gaussian, NegativeBinomial, Poisson
+from ..families.base import Family
+from ..fit import Fit
+from ..fit_glmm import GLMMFit
+
+if TYPE_CHECKING:
+    from .kinds import AnyFit
+
+# Entries of two fixed-effects matrices that agree to this share are the same column, evaluated by
+# another formula.
+SAME_COLUMN = 1e-8
+# Longer labels make a table wider than a screen: printed tables number the models then.
+LONGEST_LABEL = 45
+
+
+class Comparison(pd.DataFrame):
+    """A table of models with notes on how it was made, in ``attrs["notes"]``, printed above it.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> dye = il.load_dataset("Dyestuff")
+    >>> m = il.fit("Yield ~ 1 + (1 | Batch)", dye)
+    >>> table = m.anova(il.lmer("Yield ~ 1 + (1 | Batch)", dye, method="ML"))
+    >>> table.attrs["notes"]
+    ('refitted by maximum likelihood instead of REML: Yield ~ 1 + (1 | Batch) (1)',)
+    """
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def _printed(self) -> tuple[list[str], pd.DataFrame]:
+        lines, table = list(self.attrs.get("notes", ())), pd.DataFrame(self)
+        labels = [str(label) for label in self.index]
+        if max(map(len, labels), default=0) > LONGEST_LABEL and table.index.name == "model":
+            numbers = [f"[{i}]" for i in range(1, len(labels) + 1)]
+            lines += [f"{n} {label}" for n, label in zip(numbers, labels, strict=True)]
+            table = table.set_axis(pd.Index(numbers, name="model"))
+        return lines, table
+
+    def __repr__(self) -> str:
+        lines, table = self._printed()
+        return "\n".join([*lines, repr(table)])
+
+    def _repr_html_(self) -> str:
+        lines, table = self._printed()
+        return "".join(f"<p>{escape(line)}</p>" for line in lines) + table.to_html()
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
+    """Row labels: the names given, or formulas with what tells models of the same formula apart.
+
+    Raises
+    ------
+    ArgumentError
+        If there is not one name for each model.
+    """
+    if names is not None:
+        if isinstance(names, str) or not isinstance(names, Sequence):
+            raise ArgumentTypeError(f"names must be a list of names, one a model; got {names!r}")
+        if len(names) != len(fits):
+            raise ArgumentError(f"names has {len(names)} entries for {len(fits)} models")
+        return list(names)
+    labels = [fit.design.formula.text for fit in fits]
+    for describe in (_kind, _approximation, _extras):
+        often = Counter(labels)
+        details = [describe(fit) for fit in fits]
+        for label in [label for label, count in often.items() if count > 1]:
+            rows = [i for i, other in enumerate(labels) if other == label]
+            if len({details[i] for i in rows}) > 1:
+                for i in rows:
+                    labels[i] = f"{label} [{details[i]}]" if details[i] else label
+    often, seen = Counter(labels), Counter[str]()
+    for i, label in enumerate(labels):
+        if often[label] > 1:
+            seen[label] += 1
+            labels[i] = f"{label} ({seen[label]})"
+    return labels
+
+
+def _kind(fit: AnyFit) -> str:
+    if isinstance(fit, Fit):
+        return "linear"
+    family = fit.family
+    arguments = family._arguments().items()
+    fixed = [f"{k}={v:.6g}" for k, v in arguments if k != "link" and isinstance(v, float)]
+    return ", ".join([f"{family.name} ({family.link.name})", *fixed])
+
+
+def _approximation(fit: AnyFit) -> str:
+    if not isinstance(fit, GLMMFit):
+        return ""
+    return f"nAGQ={fit.nAGQ}, {'expected' if fit.expected else 'observed'} information"
+
+
+def _extras(fit: AnyFit) -> str:
+    given = {"weights": fit.design.weights, "offset": fit.design.offset}
+    return ", ".join(name for name, values in given.items() if values is not None)
+
+
+# -- what may be compared -----------------------------------------------------------------------
+
+
+def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
+    """Refuse models of different rows, responses or weights.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    first = fits[0].design
+    for fit, label in zip(fits[1:], labels[1:], strict=True):
+        other, both = fit.design, f"{labels[0]!r} and {label!r}"
+        if other.y.size != first.y.size:
+            raise ArgumentError(
+                f"{labels[0]!r} was fitted to {first.y.size} rows and {label!r} to "
+                f"{other.y.size}: models compared must use the same rows. Missing values in a "
+                "column that only one of them has? Drop those rows first, or use subset="
+            )
+        if not np.array_equal(other.y, first.y):
+            if np.array_equal(np.sort(other.y), np.sort(first.y)):
+                raise ArgumentError(
+                    f"{both} have the same values of the response in another order: the data were "
+                    "sorted in between. Fit both to the same data frame"
+                )
+            raise ArgumentError(
+                f"{both} have different responses ({first.response_name!r}, "
+                f"{other.response_name!r}): their log-likelihoods cannot be compared"
+            )
+        weights = _weights(fits[0]), _weights(fit)
+        if not np.array_equal(*weights):
+            plain = [label for label, w in zip((labels[0], label), weights) if (w == 1.0).all()]
+            how = f"only {plain[0]!r} is without" if plain else "fit both with the same weights="
+            raise ArgumentError(
+                f"{both} have different weights or numbers of trials ({how}): their "
+                "log-likelihoods cannot be compared"
+            )
+
+
+def _weights(fit: AnyFit) -> np.ndarray:
+    if not isinstance(fit, Fit):
+        return fit.observations.weights
+    return np.ones(fit.n) if fit.design.weights is None else fit.design.weights
+
+
+def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
+    """Refuse log-likelihoods of counts beside densities, of other constants or approximations.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    first = fits[0]
+    for fit, label in zip(fits[1:], labels[1:], strict=True):
+        both = f"{labels[0]!r} and {label!r}"
+        own = [family_of(f) for f in (first, fit) if isinstance(family_of(f), CustomFamily)]
+        if own and not same_distribution(family_of(first), family_of(fit)):
+            raise ArgumentError(
+                f"{both} cannot be compared: log-likelihoods of a family of your own lack a "
+                "constant, and go with models of that family only"
+            )
+        if family_of(fit).discrete != family_of(first).discrete:
+            raise ArgumentError(
+                f"{both} cannot be compared: the family of one gives probabilities of counts, "
+                "that of the other densities"
+            )
+        check_offsets(first, fit, both)
+    # Without random effects the likelihood is exact: it goes with any approximation.
+    pairs = zip(fits, labels, strict=True)
+    integrated = [(fit, label) for fit, label in pairs if isinstance(fit, GLMMFit)]
+    found = {fit.nAGQ: label for fit, label in integrated}
+    if len(found) > 1:
+        said = " and ".join(f"{label!r} with nAGQ={nodes}" for nodes, label in found.items())
+        raise ArgumentError(
+            f"{said} were fitted by different approximations of the likelihood, which cannot be "
+            "compared; fit all with the same nAGQ"
+        )
+    # The two informations are the same with a canonical link, and quadrature needs neither.
+    kinds = {
+        "expected" if fit.expected else "observed": label
+        for fit, label in integrated
+        if fit.nAGQ <= 1 and not fit.family.canonical
+    }
+    if len(kinds) > 1:
+        said = " and ".join(f"{label!r} with laplace={kind!r}" for kind, label in kinds.items())
+        raise ArgumentError(
+            f"{said} were fitted by different approximations of the likelihood, which cannot be "
+            "compared; fit all with the same laplace="
+        )
+
+
+def check_offsets(first: AnyFit, fit: AnyFit, both: str) -> None:
+    """Refuse offsets that differ by more than the fixed part of the larger model can make up for.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    zero = np.zeros(first.n)
+    gap = _or(first.design.offset, zero) - _or(fit.design.offset, zero)
+    if not gap.any():
+        return
+    X = max(first, fit, key=lambda f: f.n_parameters).design.X
+    rest = gap - X @ np.linalg.lstsq(X, gap, rcond=None)[0]
+    if np.abs(rest).max() > SAME_COLUMN * np.abs(gap).max():
+        raise ArgumentError(
+            f"{both} have different offsets, so that neither is a special case of the other; fit "
+            "both with the same offset, or compare their aic"
+        )
+
+
+def _or(values: np.ndarray | None, default: np.ndarray) -> np.ndarray:
+    return default if values is None else values
+
+
+def check_same_fixed_part(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
+    """Refuse a comparison of REML criteria with different fixed parts, or of REML with ML.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    remedy = "Use refit=True, which refits by maximum likelihood"
+    if not all(fit.is_reml for fit in fits):
+        raise ArgumentError(f"some of the models are REML fits and some ML fits. {remedy}")
+    X = fits[0].design.X
+    for fit, label in zip(fits[1:], labels[1:], strict=True):
+        other = fit.design.X
+        # The REML criterion contains log|X'V^{-1}X|: even another basis of the same space
+        # shifts it by a constant.
+        same = other.shape == X.shape and np.allclose(other, X, rtol=SAME_COLUMN, atol=0.0)
+        if not same:
+            raise ArgumentError(
+                f"the REML criteria of {labels[0]!r} and {label!r} cannot be compared: their "
+                f"fixed parts differ. {remedy}"
+            )
+
+
+# -- families -------------------------------------------------------------------------------------
+
+
+def family_of(fit: AnyFit) -> Family:
+    """The family; of a linear model the Gaussian."""
+    return Gaussian() if isinstance(fit, Fit) else fit.family
+
+
+def same_distribution(one: Family, other: Family) -> bool:
+    """Whether families agree in all but the link."""
+    arguments = [
+        {k: v for k, v in family._arguments().items() if k != "link"} for family in (one, other)
+    ]
+    return one._distribution() is other._distribution() and arguments[0] == arguments[1]
+
+
+def nested(smaller: Family, larger: Family) -> bool:
+    """Whether distributions of a family are a special case of those of another, as far as known."""
+    if smaller.link != larger.link:
+        return False
+    if isinstance(smaller, Poisson) and isinstance(larger, NegativeBinomial):
+        return bool(larger.parameters)
+    return smaller._distribution() is larger._distribution() and (
+        same_distribution(smaller, larger) or bool(larger.parameters)
+    )
