@@ -100,12 +100,33 @@ _LATE = {
 
 def __getattr__(name: str) -> Any:
     if name not in _LATE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_missing(name)}")
     from importlib import import_module
 
     value = getattr(import_module(f".{_LATE[name]}", __name__), name)
     globals()[name] = value
     return value
+
+
+def _missing(name: str) -> str:
+    """What serves for a name that is not here."""
+    if name.startswith("_"):
+        return ""
+    import sys
+
+    from .errors import suggestion
+    from .other_names import function_hint
+
+    # Nothing is imported that is not there: the import of a submodule asks here first.
+    late = [(f"{__name__}.{module}", cls) for cls, module in _LATE.items() if "result" in module]
+    for owner in (LMMResult, *(getattr(sys.modules.get(path), cls, None) for path, cls in late)):
+        if hasattr(owner, name):
+            called = "(…)" if callable(getattr(owner, name)) else ""
+            return f": it belongs to results, m.{name}{called}"
+    if hint := function_hint(name):
+        return f": {hint}"
+    near = suggestion(name, __all__)
+    return f".{near}" if near else ""
 
 
 def __dir__() -> list[str]:

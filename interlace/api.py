@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
+from .calls import checked
 from .covariance import CovarianceModel
 from .covariance.structures import SINGULAR_TOLERANCE
 from .design import build
-from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning, warn
+from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning, shown, warn
 from .expressions import caller_names
 from .fit import fit_design
 from .mixed_result import MixedResult
-from .optimize import OPTIMIZERS, Optimum
+from .model_result import ModelResult
+from .optimize import Optimum
 from .result import LMMResult
 
 if TYPE_CHECKING:
@@ -23,25 +25,24 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-METHODS = ("REML", "ML")
-BACKENDS = ("auto", "blocked", "nested", "schur", "cholmod", "superlu")
 
-
+@checked
 def fit(
     formula: str,
     data: Any,
     groups: str | Sequence[str] | None = None,
     random: str | Sequence[str] | None = None,
     *,
-    method: str = "REML",
+    method: Literal["REML", "ML"] | None = None,
+    REML: bool | None = None,
     weights: Any = None,
     offset: Any = None,
-    optimizer: str = "newton",
+    optimizer: Literal["newton", "lbfgsb", "bobyqa"] = "newton",
     theta0: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     subset: Any = None,
-    na_action: str = "omit",
-    backend: str = "auto",
+    na_action: Literal["omit", "exclude", "raise"] = "omit",
+    backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
 ) -> LMMResult:
     """Fit a linear mixed model by REML or maximum likelihood.
 
@@ -57,6 +58,8 @@ def fit(
         Random-effect terms such as ``"(1 + x | g)"``; wins over ``groups``.
     method : {"REML", "ML"}, default "REML"
         Criterion.
+    REML : bool, optional
+        lme4's way to say the same: False is ``method="ML"``.
     weights : array, Series or column name, shape (n,), optional
         Prior weights, Var(y_i) = sigma^2 / w_i; all positive.
     offset : array, Series or column name, shape (n,), optional
@@ -111,9 +114,7 @@ def fit(
     >>> round(m.reml_criterion, 3)
     1743.628
     """
-    method = _method(method)
-    one_of("optimizer", optimizer, tuple(OPTIMIZERS))
-    one_of("backend", backend, BACKENDS)
+    criterion = _criterion(method, REML)
     clock = perf_counter()
     design = build(
         formula,
@@ -130,7 +131,7 @@ def fit(
     seconds = {"design": perf_counter() - clock}
     fitted = fit_design(
         design,
-        reml=method == "REML",
+        reml=criterion == "REML",
         optimizer=optimizer,
         theta0=start_of(theta0, design),
         backend=None if backend == "auto" else backend,
@@ -143,7 +144,7 @@ def fit(
         "data": data,
         "groups": groups,
         "random": random,
-        "method": method,
+        "method": criterion,
         "weights": weights,
         "offset": offset,
         "optimizer": optimizer,
@@ -155,6 +156,7 @@ def fit(
     return result
 
 
+@checked
 def update(
     result: _Result, formula: str | None = None, data: Any = None, **changes: Any
 ) -> _Result:
@@ -188,7 +190,15 @@ def update(
     >>> il.update(m, ". ~ . - Days", method="ML").formula
     'Reaction ~ Days + (Days | Subject) - Days'
     """
-    call = getattr(result, "call", None)
+    if not isinstance(result, ModelResult):
+        raise ArgumentTypeError(
+            f"update takes a fitted model first, of fit(), glmer() or glm(); got {shown(result)}"
+        )
+    if formula is not None and not isinstance(formula, str):
+        raise ArgumentTypeError(
+            f"formula must be a text such as '. ~ . - x', got {shown(formula)}; new data are data="
+        )
+    call = result.call
     if call is None and (formula is None or data is None):
         raise ArgumentError(
             "result does not hold its data (it was unpickled or refitted); pass formula= and data="
@@ -199,6 +209,8 @@ def update(
         arguments["formula"] = _fill_dots(formula, old[0].strip(), old[2].strip())
     if data is not None:
         arguments["data"] = data
+    if "REML" in changes and "method" not in changes:
+        arguments.pop("method", None)
     return _maker(result)(**{**arguments, **changes})
 
 
@@ -226,6 +238,7 @@ def _fill_dots(formula: str, left: str, right: str) -> str:
     return " ~ ".join(parts)
 
 
+@checked
 def anova(*models: Any, **arguments: Any):
     """Compare models by likelihood ratio, or test the terms of one.
 
@@ -255,12 +268,15 @@ def anova(*models: Any, **arguments: Any):
     >>> il.anova(none, full)["Chisq"].iloc[1].round(3)
     np.float64(23.537)
     """
-    if not models or not hasattr(models[0], "anova"):
-        shown = models[0] if models else None
-        raise ArgumentTypeError(f"anova takes fitted models, got {shown!r}")
+    for model in models or (None,):
+        if not isinstance(model, ModelResult):
+            listed = isinstance(model, (list, tuple))
+            hint = "; write them one after the other, il.anova(m1, m2)" if listed else ""
+            raise ArgumentTypeError(f"anova takes fitted models, got {shown(model)}{hint}")
     return models[0].anova(*models[1:], **arguments)
 
 
+@checked
 def isSingular(result: MixedResult, tol: float = SINGULAR_TOLERANCE) -> bool:  # noqa: N802
     """Tell whether a fit lies on the boundary: a zero variance or a perfect correlation.
 
@@ -282,17 +298,19 @@ def isSingular(result: MixedResult, tol: float = SINGULAR_TOLERANCE) -> bool:  #
     True
     """
     _check_mixed(result, "isSingular")
+    if tol < 0.0:
+        raise ArgumentError(f"tol must not be negative, got {tol:g}")
     return any(result.fit.covariance.singular(result.fit.theta_standard, tol))
 
 
 def _check_mixed(result: Any, function: str) -> None:
     if not isinstance(result, MixedResult):
         raise ArgumentTypeError(
-            f"{function} takes a fit with random effects, of fit() or glmer(); got "
-            f"{type(result).__name__}"
+            f"{function} takes a fit with random effects, of fit() or glmer(); got {shown(result)}"
         )
 
 
+@checked
 def VarCorr(result: MixedResult, r_names: bool = False):  # noqa: N802
     """Variances and correlations: :meth:`LMMResult.VarCorr` under lme4's name.
 
@@ -318,6 +336,7 @@ def VarCorr(result: MixedResult, r_names: bool = False):  # noqa: N802
     return result.VarCorr(r_names=r_names)
 
 
+@checked
 def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) -> LMMResult:
     """Fit a linear mixed model: :func:`fit` under lme4's name.
 
@@ -339,7 +358,7 @@ def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) ->
     Raises
     ------
     ArgumentError
-        As :func:`fit`; also if ``REML`` and ``method`` are both given.
+        As :func:`fit`; also if ``REML`` and ``method`` contradict each other.
 
     Examples
     --------
@@ -348,16 +367,7 @@ def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) ->
     >>> round(m.llf, 4)
     -163.6635
     """
-    if REML is not None:
-        if "method" in arguments:
-            raise ArgumentError(
-                f"REML={REML!r} and method={arguments['method']!r} say the same thing twice; "
-                "give one of them"
-            )
-        if not isinstance(REML, (bool, np.bool_)):
-            raise ArgumentTypeError(f"REML must be True or False, got {REML!r}")
-        arguments["method"] = "REML" if REML else "ML"
-    return fit(formula, data, **arguments)
+    return fit(formula, data, REML=REML, **arguments)
 
 
 def warn_if_not_converged(outcome: Optimum | GLMFit) -> None:
@@ -366,21 +376,17 @@ def warn_if_not_converged(outcome: Optimum | GLMFit) -> None:
         warn(outcome.message, ConvergenceWarning)
 
 
-def _method(method: Any) -> str:
-    if isinstance(method, str) and method.upper() in METHODS:
-        return method.upper()
-    raise _bad_choice("method", method, METHODS)
-
-
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
-    """Refuse a choice that is not among the allowed ones."""
-    if not isinstance(value, str) or value not in allowed:
-        raise _bad_choice(name, value, allowed)
-
-
-def _bad_choice(name: str, value: Any, allowed: Sequence[str]) -> ArgumentError:
-    text = f"{name}={value!r} is not known; use one of {', '.join(map(repr, allowed))}"
-    return ArgumentError(text) if isinstance(value, str) else ArgumentTypeError(text)
+def _criterion(method: str | None, REML: bool | None) -> str:
+    """The criterion that two arguments for it mean."""
+    if REML is None:
+        return method or "REML"
+    meant = "REML" if REML else "ML"
+    if method not in (None, meant):
+        raise ArgumentError(
+            f"REML={REML} and method={method!r} contradict each other: REML={REML} means "
+            f"method={meant!r}; give one of them"
+        )
+    return meant
 
 
 def start_of(theta0: Any, design) -> np.ndarray | None:
@@ -392,7 +398,7 @@ def start_of(theta0: Any, design) -> np.ndarray | None:
         theta = np.asarray(theta0, dtype=float)
     except (TypeError, ValueError):
         raise ArgumentTypeError(
-            f"theta0 must be a sequence of {len(names)} numbers, got {theta0!r}"
+            f"theta0 must be a sequence of {len(names)} numbers, got {shown(theta0)}"
         ) from None
     if theta.shape != (len(names),):
         raise ArgumentError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .api import warn_if_not_converged
+from .calls import checked
 from .design import build
 from .expressions import caller_names
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .glm_result import GLMResult
 
 
+@checked
 def glm(
     formula: str,
     data: Any,
@@ -25,7 +27,7 @@ def glm(
     link: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     subset: Any = None,
-    na_action: str = "omit",
+    na_action: Literal["omit", "exclude", "raise"] = "omit",
 ) -> GLMResult:
     """Fit a generalised linear model without random effects.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from .api import BACKENDS, one_of, start_of, warn_if_not_converged
+from .api import start_of, warn_if_not_converged
+from .calls import checked
 from .design import build
-from .errors import ArgumentError, ArgumentTypeError, NumericalError
+from .errors import ArgumentError, NumericalError
 from .expressions import caller_names
-from .optimize import OPTIMIZERS
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 #: lme4's limit on quadrature nodes.
 MAX_NODES = 100
-LAPLACE = ("expected", "observed")
 
 
+@checked
 def glmer(
     formula: str,
     data: Any,
@@ -28,17 +28,17 @@ def glmer(
     groups: str | Sequence[str] | None = None,
     random: str | Sequence[str] | None = None,
     weights: Any = None,
-    optimizer: str = "newton",
+    optimizer: Literal["newton", "lbfgsb", "bobyqa"] = "newton",
     theta0: Any = None,
     nAGQ: int = 1,
     offset: Any = None,
     *,
     link: Any = None,
-    laplace: str | None = None,
+    laplace: Literal["expected", "observed"] | None = None,
     contrasts: Mapping[str, Any] | None = None,
     subset: Any = None,
-    na_action: str = "omit",
-    backend: str = "auto",
+    na_action: Literal["omit", "exclude", "raise"] = "omit",
+    backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
 ) -> GLMMResult:
     """Fit a generalised linear mixed model by maximum likelihood.
 
@@ -127,9 +127,7 @@ def glmer(
     >>> round(m.llf, 4)
     -92.0263
     """
-    one_of("optimizer", optimizer, tuple(OPTIMIZERS))
-    one_of("backend", backend, BACKENDS)
-    expected = _information(laplace)
+    expected = None if laplace is None else laplace == "expected"
     nodes = _nodes(nAGQ)
 
     from .families import resolve
@@ -198,17 +196,7 @@ def glmer(
     return result
 
 
-def _information(laplace: Any) -> bool | None:
-    if laplace is None:
-        return None
-    one_of("laplace", laplace, LAPLACE)
-    return laplace == "expected"
-
-
-def _nodes(nAGQ: Any) -> int:
-    if isinstance(nAGQ, bool) or not hasattr(nAGQ, "__index__"):
-        raise ArgumentTypeError(f"nAGQ must be a whole number from 0 to {MAX_NODES}, got {nAGQ!r}")
-    nodes = nAGQ.__index__()
+def _nodes(nodes: int) -> int:
     if not 0 <= nodes <= MAX_NODES:
         raise ArgumentError(
             f"nAGQ={nodes} is out of range: 0 (fast, approximate), 1 (Laplace) or up to "

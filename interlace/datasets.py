@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from interlace.errors import ArgumentError, ArgumentTypeError, suggestion
+from interlace.calls import checked
+from interlace.errors import ArgumentError, ArgumentTypeError, shown, suggestion
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -93,6 +94,7 @@ def read_frame(content: bytes, columns: Mapping[str, Mapping[str, Any]]) -> pd.D
     return frame
 
 
+@checked
 def list_datasets() -> dict[str, str]:
     """List the data sets that :func:`load_dataset` knows.
 
@@ -112,6 +114,7 @@ def list_datasets() -> dict[str, str]:
     return {name: entry["source"] for name, entry in sorted(_metadata().items())}
 
 
+@checked
 def load_dataset(name: str) -> pd.DataFrame:
     """Load one of the data sets that the literature on mixed models uses.
 
@@ -147,13 +150,13 @@ def load_dataset(name: str) -> pd.DataFrame:
     """
     if not isinstance(name, str):
         raise ArgumentTypeError(
-            f"name must be a string such as 'sleepstudy', got {name!r} "
+            f"name must be a string such as 'sleepstudy', got {shown(name)} "
             f"of type {type(name).__name__}."
         )
     known = _metadata()
     if name not in known:
         raise ArgumentError(
-            f"name: there is no data set {name!r}.{suggestion(name, known)} "
+            f"name: there is no data set {shown(name)}.{suggestion(name, known)} "
             f"Available: {', '.join(sorted(known, key=str.lower))}."
         )
     entry = known[name]

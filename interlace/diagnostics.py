@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError
+from .calls import one_of
 from .fit import Fit
 from .inference.rows import rows_of_data
 from .predict import joint_variance, rows_of, selection
@@ -47,10 +47,7 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
     ArgumentError
         If the type is not known.
     """
-    if type not in RESIDUALS:
-        raise ArgumentError(
-            f"type={type!r} is not known; use one of {', '.join(map(repr, RESIDUALS))}"
-        )
+    type = one_of("type", type, RESIDUALS)
     if not isinstance(fit, Fit):
         out = _generalised_residuals(fit, type)
         return out / np.sqrt(fit.dispersion) if scaled else out
@@ -98,8 +95,7 @@ def weight_array(fit: AnyFit, type: str = "prior") -> np.ndarray:
     ArgumentError
         If the type is not known.
     """
-    if type not in WEIGHTS:
-        raise ArgumentError(f"type={type!r} is not known; use 'prior' or 'working'")
+    type = one_of("type", type, WEIGHTS)
     if isinstance(fit, Fit):
         given = fit.design.weights
         return np.ones(fit.n) if given is None else given.copy()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 
 from . import diagnostics, tables
-from .errors import ArgumentError
+from .calls import checked_methods
+from .errors import ArgumentError, shown
 from .fit_glm import GLMFit
 from .inference import glm
 from .model_result import GeneralisedResult
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .predict import Prediction
 
 
+@checked_methods
 class GLMResult(GeneralisedResult):
     """A fitted generalised linear model.
 
@@ -101,7 +103,11 @@ class GLMResult(GeneralisedResult):
     # -- values ----------------------------------------------------------------------------------
 
     def predict(
-        self, newdata: Any = None, type: str = "response", offset: Any = None, se: bool = False
+        self,
+        newdata: Any = None,
+        type: Literal["response", "link"] = "response",
+        offset: Any = None,
+        se: bool = False,
     ) -> pd.Series | pd.DataFrame:
         """Predicted means or linear predictors.
 
@@ -180,8 +186,8 @@ class GLMResult(GeneralisedResult):
     def anova(
         self,
         *others: Any,
-        test: str | None = None,
-        type: str | int = "II",
+        test: Literal["LRT", "Chisq", "F"] | None = None,
+        type: Literal["I", "II", "III", 1, 2, 3] = "II",
         refit: bool = True,
         names: Sequence[str] | None = None,
     ) -> pd.DataFrame:
@@ -268,10 +274,9 @@ class GLMResult(GeneralisedResult):
         DataFrame
             ``term, estimate, std_error, statistic, p_value[, conf_low, conf_high]``.
         """
-        wanted = [effects] if isinstance(effects, str) else list(effects)
-        if wanted != ["fixed"]:
+        if tables.wanted_effects(effects) != ["fixed"]:
             raise ArgumentError(
-                f"effects={effects!r}: a model without random effects has 'fixed' ones only"
+                f"effects={shown(effects)}: a model without random effects has 'fixed' ones only"
             )
         fixed = tables.tidy(
             cast(Any, self.fit),
@@ -308,8 +313,8 @@ class GLMResult(GeneralisedResult):
     def augment(
         self,
         data: Any = None,
-        type_predict: str = "link",
-        type_residuals: str = "deviance",
+        type_predict: Literal["link", "response"] = "link",
+        type_residuals: Literal["deviance", "pearson"] = "deviance",
     ) -> pd.DataFrame:
         """The rows with ``.fitted, .resid, .hat, .cooksd, .std_resid``, as broom has them.
 

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 
 from . import tables
+from .calls import checked_methods
 from .fit_glmm import GLMMFit
 from .inference.separation import refit_glmm
 from .mixed_result import MixedResult
 from .model_result import GeneralisedResult
 
 
+@checked_methods
 class GLMMResult(GeneralisedResult, MixedResult):
     """A fitted generalised linear mixed model.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from . import tables
+from .calls import checked_methods
 from .model_result import ModelResult
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .predict import Prediction
 
 
+@checked_methods
 class MixedResult(ModelResult):
     """A fitted mixed model, linear or generalised.
 
@@ -151,9 +153,9 @@ class MixedResult(ModelResult):
     def predict(
         self,
         newdata: Any = None,
-        type: str = "response",
+        type: Literal["response", "link"] = "response",
         include_re: Any = True,
-        new_levels: str = "error",
+        new_levels: Literal["error", "population"] = "error",
         offset: Any = None,
         se: bool = False,
     ) -> Any:
@@ -206,7 +208,7 @@ class MixedResult(ModelResult):
         self,
         newdata: Any = None,
         include_re: Any = True,
-        new_levels: str = "error",
+        new_levels: Literal["error", "population"] = "error",
         offset: Any = None,
         new_level_variance: bool = False,
     ) -> Prediction:
@@ -255,7 +257,7 @@ class MixedResult(ModelResult):
     def anova(
         self,
         *others: Any,
-        type: str | int | None = None,
+        type: Literal["I", "II", "III", 1, 2, 3] | None = None,
         refit: bool = True,
         names: Sequence[str] | None = None,
     ) -> pd.DataFrame:
@@ -325,15 +327,15 @@ class MixedResult(ModelResult):
             ``effect, group[, level], term, estimate, std_error, statistic[, df], p_value[,
             conf_low, conf_high]``; ``df`` for linear models.
         """
-        table = self._table if "fixed" in effects else None
+        wanted = tables.wanted_effects(effects)
         return tables.tidy(
             self.fit,
-            effects,
+            wanted,
             conf_int=conf_int,
             conf_level=conf_level,
             exponentiate=exponentiate,
             r_names=r_names,
-            table=table,
+            table=self._table if "fixed" in wanted else None,
         )
 
     def glance(self) -> pd.DataFrame:

@@ -5,21 +5,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 
 from . import tables
-from .errors import ArgumentError, ArgumentTypeError
+from .calls import checked_methods
+from .errors import ArgumentError, ArgumentTypeError, shown, suggestion
 from .inference import wald
+from .other_names import attribute_hint
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
     from . import show
     from .inference.kinds import AnyFit, GeneralisedFit
 
+#: What the classes of results are about that have names others lack.
+KINDS = {"MixedResult": "random effects", "GeneralisedResult": "a family and a link"}
 
+
+@checked_methods
 class ModelResult(tables.Maketables, ABC):
     """A fitted model with coefficients, whatever else it has.
 
@@ -51,6 +57,23 @@ class ModelResult(tables.Maketables, ABC):
         other = type(self)(self.fit)
         other.call, other._refitted_data = self.call, self._refitted_data
         return other
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what is not there: says what serves instead."""
+        if name in dir(type(self)):  # a property that failed: its own error
+            return object.__getattribute__(self, name)
+        hint = "" if name.startswith("_") else self._missing(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
+    @classmethod
+    def _missing(cls, name: str) -> str:
+        if hint := attribute_hint(name):
+            return f": {hint}"
+        for other in ModelResult.__subclasses__():
+            if not issubclass(cls, other) and hasattr(other, name):
+                return f": {name!r} is of results with {KINDS[other.__name__]}"
+        near = suggestion(name, [n for n in dir(cls) if not n.startswith("_")])
+        return f".{near}" if near else ""
 
     @property
     def _data(self) -> Any:
@@ -147,18 +170,21 @@ class ModelResult(tables.Maketables, ABC):
         >>> m.conf_int().loc["Days"].round(3).tolist()
         [7.206, 13.729]
         """
-        level = level if alpha is None else 1.0 - alpha
+        if alpha is not None:
+            if level != 0.95:
+                raise ArgumentError(f"level={level:g} and alpha={alpha:g} are both given; drop one")
+            level = 1.0 - alpha
         same = df_method is None
         table = self._table if same else wald.t_table(self.fit, df_method=df_method)
         table = wald.add_intervals(table, level)
         return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
 
-    def confint(self, method: str = "Wald", level: float = 0.95) -> pd.DataFrame:
+    def confint(self, method: Literal["Wald"] = "Wald", level: float = 0.95) -> pd.DataFrame:
         """Intervals under R's name: normal quantiles, as ``confint(m, method = "Wald")``.
 
         Parameters
         ----------
-        method : {"Wald", "wald"}
+        method : {"Wald"}
         level : float, default 0.95
 
         Returns
@@ -166,11 +192,6 @@ class ModelResult(tables.Maketables, ABC):
         DataFrame
             Columns ``lower, upper``.
         """
-        if not isinstance(method, str) or method.lower() != "wald":
-            raise ArgumentError(
-                f"method={method!r} is not available; use 'Wald', for normal quantiles, or "
-                "conf_int(), for those of the tests in summary()"
-            )
         return self.conf_int(level, df_method="normal")
 
     # -- the fit ---------------------------------------------------------------------------------
@@ -245,7 +266,11 @@ class ModelResult(tables.Maketables, ABC):
         """Residuals of R's default type, as ``residuals()``, (n,)."""
         return self.residuals()
 
-    def residuals(self, type: str | None = None, scaled: bool = False) -> pd.Series:
+    def residuals(
+        self,
+        type: Literal["response", "pearson", "deviance", "working"] | None = None,
+        scaled: bool = False,
+    ) -> pd.Series:
         """Residuals.
 
         Parameters
@@ -270,7 +295,7 @@ class ModelResult(tables.Maketables, ABC):
         kind = self._residual_type if type is None else type
         return self._by_row(diagnostics.residual_array(self.fit, kind, scaled), "resid")
 
-    def weights(self, type: str = "prior") -> pd.Series:
+    def weights(self, type: Literal["prior", "working"] = "prior") -> pd.Series:
         """Weights of the rows, as R's ``weights(m, type)``.
 
         Parameters
@@ -340,7 +365,7 @@ class ModelResult(tables.Maketables, ABC):
         """Likelihood-ratio tests against fitted models of whatever kind."""
         for other in others:
             if not isinstance(other, ModelResult):
-                raise ArgumentTypeError(f"anova compares fitted models, got {other!r}")
+                raise ArgumentTypeError(f"anova compares fitted models, got {shown(other)}")
         from .inference.lrt import likelihood_ratio
 
         return likelihood_ratio([m.fit for m in (self, *others)], names, refit)
@@ -373,7 +398,9 @@ class ModelResult(tables.Maketables, ABC):
         """
         return wald.t_test(self.fit, hypothesis, level, df_method)
 
-    def wald_test(self, hypothesis: Any, test: str | None = None) -> wald.WaldTest:
+    def wald_test(
+        self, hypothesis: Any, test: Literal["F", "Chisq"] | None = None
+    ) -> wald.WaldTest:
         """Joint test of a linear hypothesis.
 
         Parameters
@@ -423,6 +450,7 @@ class ModelResult(tables.Maketables, ABC):
         return self.summary()._repr_html_()
 
 
+@checked_methods
 class GeneralisedResult(ModelResult):
     """A fitted model with a family and a link.
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from .calls import checked_methods, one_of
 from .errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from .fit import Fit
 from .inference.distributions import t_quantile
 from .inference.leverage import inverse_quadratic
 from .inference.modes import factor_at_optimum
-from .inference.wald import check_level, degrees_of_freedom
+from .inference.wald import degrees_of_freedom
 from .linalg.information import inverse_where_determined, variance_of
 from .tables import column_names
 
@@ -45,6 +46,7 @@ class Rows:
     factors: list[tuple[np.ndarray, np.ndarray]]
 
 
+@checked_methods
 @dataclass(frozen=True)
 class Prediction:
     """Predicted means with their standard errors.
@@ -117,7 +119,7 @@ class Prediction:
             ``obs_ci_lower, obs_ci_upper``. Intervals of a generalised model are made on the scale
             of the link and transformed; a limit is missing where it leaves the range of the link.
         """
-        half = t_quantile(check_level(1.0 - alpha), self.df)
+        half = t_quantile(1.0 - alpha, self.df)
         lower, upper = self.linear - half * self.linear_se, self.linear + half * self.linear_se
         if self.inverse is not None:
             ends = self.inverse(lower), self.inverse(upper)
@@ -249,8 +251,7 @@ def rows_of(
     ArgumentError
         If ``new_levels`` is not known or the offset does not fit.
     """
-    if new_levels not in NEW_LEVELS:
-        raise ArgumentError(f"new_levels={new_levels!r} is not known; use 'error' or 'population'")
+    new_levels = one_of("new_levels", new_levels, NEW_LEVELS)
     design = fit.design
     if newdata is None:
         if offset is not None:
@@ -340,8 +341,7 @@ def predict(
         Indexed as the rows; missing where newdata has missing values. With ``se=True`` a
         DataFrame ``prediction, se``.
     """
-    if type not in TYPES:
-        raise ArgumentError(f"type={type!r} is not known; use 'response' or 'link'")
+    type = one_of("type", type, TYPES)
     masks = selection(fit, include_re)
     rows = rows_of(fit, newdata, masks, new_levels, offset)
     eta = linear_predictor(fit, rows, masks)

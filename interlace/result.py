@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from .calls import checked_methods
 from .fit import Fit, refit_ml, refit_response
 from .mixed_result import MixedResult
 
 
+@checked_methods
 class LMMResult(MixedResult):
     """A fitted linear mixed model.
 

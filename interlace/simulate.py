@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError, ArgumentTypeError, InterlaceWarning, listing, warn
+from .errors import ArgumentError, ArgumentTypeError, InterlaceWarning, listing, shown, warn
 from .fit import Fit
 from .tokens import unquoted
 
@@ -42,8 +42,6 @@ def simulate(
     ArgumentError
         If ``nsim`` is not a positive integer.
     """
-    if not isinstance(nsim, (int, np.integer)) or isinstance(nsim, bool):
-        raise ArgumentTypeError(f"nsim must be a positive integer, got {nsim!r}")
     if nsim < 1:
         raise ArgumentError(f"nsim must be a positive integer, got {nsim!r}")
     try:
@@ -51,7 +49,7 @@ def simulate(
     except (TypeError, ValueError):
         raise ArgumentTypeError(
             "seed must be a whole number of at least 0, a numpy random Generator or None; "
-            f"got {seed!r}"
+            f"got {shown(seed)}"
         ) from None
     names = [f"sim_{i + 1}" for i in range(nsim)]
     draws = simulate_array(fit, int(nsim), rng, use_u)

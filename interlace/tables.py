@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from .calls import level as checked_level
+from .calls import one_of
 from .covariance import CovarianceModel
 from .errors import ArgumentError, listing
 from .fit import Fit
 from .inference.distributions import t_quantile
 from .inference.modes import conditional_sd
 from .inference.names import names_as
-from .inference.wald import add_intervals, check_level, t_table
+from .inference.wald import add_intervals, t_table
 
 if TYPE_CHECKING:
     from .inference.kinds import AnyFit, GeneralisedFit, MixedFit
@@ -293,13 +295,8 @@ def tidy(
     ArgumentError
         If an effect or the level is not known, or exponentials mean nothing under the link.
     """
-    wanted = [effects] if isinstance(effects, str) else list(effects)
-    for effect in wanted:
-        if effect not in EFFECTS:
-            raise ArgumentError(
-                f"effects={effect!r} is not known; use {', '.join(map(repr, EFFECTS))}"
-            )
-    level = check_level(conf_level)
+    wanted = wanted_effects(effects)
+    level = checked_level("conf_level", conf_level)
     parts = []
     if "fixed" in wanted:
         table = t_table(fit, df_method=df_method) if table is None else table
@@ -324,6 +321,21 @@ def tidy(
     if conf_int:
         columns += ["conf_low", "conf_high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def wanted_effects(effects: Any) -> list[str]:
+    """The kinds of parameters asked for, one or several.
+
+    Raises
+    ------
+    ArgumentError
+        If one of them is not known, or there are none.
+    """
+    listed = not isinstance(effects, (str, Mapping)) and isinstance(effects, Iterable)
+    wanted = list(effects) if listed else [effects]
+    if not wanted:
+        raise ArgumentError(f"effects is empty; use {listing(map(repr, EFFECTS))}")
+    return [one_of("effects", effect, EFFECTS) for effect in wanted]
 
 
 def _tidy_fixed(table: pd.DataFrame, r_names: bool) -> pd.DataFrame:

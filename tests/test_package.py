@@ -13,6 +13,7 @@ import sys
 import sysconfig
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -196,11 +197,28 @@ def test_every_public_method_is_documented(owner: str, member: str) -> None:
         assert undocumented(value) == []
 
 
+class Finder(doctest.DocTestFinder):
+    """Finds functions under a decorator too, which doctest takes for those of its module."""
+
+    def _from_module(self, module: ModuleType | None, object: object) -> bool:
+        if inspect.isfunction(object):
+            object = inspect.unwrap(object)
+        return super()._from_module(module, object)  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings_run(name: str) -> None:
     module = importlib.import_module(name)
     assert module.__doc__, f"{name} has no docstring"
-    results = doctest.testmod(
-        module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS, verbose=False
-    )
-    assert results.failed == 0
+    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    runner = doctest.DocTestRunner(verbose=False, optionflags=options)
+    for example in Finder().find(module, module.__name__):
+        runner.run(example)
+    assert runner.failures == 0
+
+
+def test_examples_of_decorated_functions_are_found() -> None:
+    found = {example.name for example in Finder().find(importlib.import_module("interlace.api"))}
+    assert {"interlace.api.fit", "interlace.api.lmer"} <= found
+    found = {e.name for e in Finder().find(importlib.import_module("interlace.model_result"))}
+    assert "interlace.model_result.ModelResult.conf_int" in found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..calls import one_of
 from ..errors import ArgumentError, NumericalError
 from ..fit import Fit
 from .coding import TermCoding, decode, split_interaction
@@ -22,7 +23,7 @@ from .wald import wald_chisq
 if TYPE_CHECKING:
     from .kinds import AnyFit
 
-TYPES = {k: v for v in ("I", "II", "III") for k in (v, len(v), str(len(v)))}
+TYPES = {"I": "I", "II": "II", "III": "III", 1: "I", 2: "II", 3: "III"}
 # A column depends on others when this share of it is left after projecting them out.
 DEPENDENT = 1e-8
 # Entries of contrasts, which are simple fractions, below this are rounding (R's zapsmall).
@@ -70,8 +71,7 @@ def anova_table(fit: AnyFit, type: Any = "III") -> pd.DataFrame:
     >>> anova_table(m.fit)[["NumDF", "F value"]].round(2).to_dict("index")
     {'Machine': {'NumDF': 2, 'F value': 87.8}}
     """
-    if not isinstance(type, (str, int)) or type not in TYPES:
-        raise ArgumentError(f"type={type!r} is not known; use 'I', 'II' or 'III'")
+    type = one_of("type", type, TYPES)
     if not isinstance(fit, Fit):
         return _wald_table(fit, TYPES[type])
     key = "contrasts", TYPES[type]

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from ..calls import one_of
 from ..errors import ArgumentError
 from ..fit_glm import GLMFit
 from .comparison import (
@@ -91,8 +92,7 @@ def _checked(fits: Sequence[GLMFit], labels: Sequence[str], test: str | None) ->
     first = fits[0]
     if test is None:
         test = "F" if first.free_dispersion else "LRT"
-    if test not in TESTS:
-        raise ArgumentError(f"test={test!r} is not known; use one of {', '.join(map(repr, TESTS))}")
+    test = one_of("test", test, TESTS)
     if test == "F" and not first.free_dispersion:
         raise ArgumentError(
             f"test='F' needs an estimated dispersion, which the family {first.family.name!r} does "

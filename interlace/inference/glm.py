@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..diagnostics import Convergence, cooks_distance, residual_array
-from ..errors import ArgumentError
 from ..families.observations import observe
 from ..fit_glm import GLMFit, fit_glm
-from ..predict import TYPES
 from ..tables import aic, bic, versions
 from .rows import rows_of_data
 from .separation import judged
@@ -42,11 +40,6 @@ def augment(
     DataFrame
         ``.fitted, .resid, .hat, .cooksd, .std_resid``.
     """
-    if type_predict not in TYPES or type_residuals not in ("deviance", "pearson"):
-        raise ArgumentError(
-            f"type_predict={type_predict!r} must be 'link' or 'response', "
-            f"type_residuals={type_residuals!r} 'deviance' or 'pearson'"
-        )
     frame = rows_of_data(fit.design, data, source)
     resid = residual_array(fit, type_residuals)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, ArgumentTypeError, listing
+from ..calls import level as checked_level
+from ..calls import one_of
+from ..errors import ArgumentError, listing
 from ..fit import Fit
 from ..linalg.information import covariance_of, variance_of
 from .distributions import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
@@ -71,21 +73,6 @@ class WaldTest:
     __repr__ = __str__
 
 
-def check_level(level: float) -> float:
-    """A confidence level strictly between 0 and 1.
-
-    Raises
-    ------
-    ArgumentError
-        Otherwise.
-    """
-    if not isinstance(level, (int, float, np.number)) or isinstance(level, bool):
-        raise ArgumentTypeError(f"level must be a number between 0 and 1, got {level!r}")
-    if not 0.0 < level < 1.0:
-        raise ArgumentError(f"level must lie between 0 and 1, such as 0.95; got {level!r}")
-    return float(level)
-
-
 def default_df_method(fit: AnyFit) -> str:
     """Where t tests take their degrees of freedom unless told otherwise: R's choice.
 
@@ -120,12 +107,11 @@ def degrees_of_freedom(
     ArgumentError
         If the method is not known, or not one for this model.
     """
-    method = default_df_method(fit) if method is None else method
     allowed = DF_METHODS if isinstance(fit, Fit) else DF_METHODS[1:]
-    if method not in DF_METHODS:
-        raise ArgumentError(
-            f"df_method={method!r} is not known; use one of {', '.join(map(repr, allowed))}"
-        )
+    if method is None:
+        method = default_df_method(fit)
+    elif not (isinstance(method, str) and method.lower() == DF_METHODS[0]):
+        method = one_of("df_method", method, allowed)
     rows = fit.p if L is None else len(L)
     if method == "residual":
         return np.full(rows, float(fit.n - fit.p))
@@ -185,7 +171,10 @@ def t_table(
 
 def add_intervals(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """The table with columns ``conf_low, conf_high`` from its estimates, SEs and df."""
-    half = t_quantile(check_level(level), table["df"].to_numpy()) * table["std_error"].to_numpy()
+    half = (
+        t_quantile(checked_level("level", level), table["df"].to_numpy())
+        * table["std_error"].to_numpy()
+    )
     estimate = table["estimate"].to_numpy()
     return table.assign(conf_low=estimate - half, conf_high=estimate + half)
 
@@ -237,8 +226,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
         If the test is not known or the rows contradict each other.
     """
     test = ("F" if isinstance(fit, Fit) else "Chisq") if test is None else test
-    if test not in TESTS:
-        raise ArgumentError(f"test={test!r} is not known; use 'F' or 'Chisq'")
+    test = one_of("test", test, TESTS)
     L, rhs, labels = parse_hypothesis(fit.design.x_names, hypothesis)
     if np.linalg.matrix_rank(np.c_[L, rhs]) > np.linalg.matrix_rank(L):
         raise ArgumentError(f"the rows of the hypothesis contradict each other: {listing(labels)}")

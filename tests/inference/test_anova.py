@@ -119,7 +119,7 @@ def test_a_model_without_terms_has_an_empty_table(fit_cache) -> None:
 def test_unknown_types(fit_cache) -> None:
     m = fit_cache("Dyestuff", "Yield ~ 1 + (1 | Batch)")
     for type in ("IV", 4, 2.0):
-        with pytest.raises(ArgumentError, match="'I', 'II' or 'III'"):
+        with pytest.raises(ArgumentError, match="'I', 'II', 'III'"):
             m.anova(type=type)
 
 

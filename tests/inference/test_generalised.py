@@ -107,7 +107,7 @@ def test_terms_against_car() -> None:
         found = m.anova(type=type)["Chisq"]
         np.testing.assert_allclose(found, [78.05331, 47.75038], rtol=SECOND_DIFFERENCE)
     assert table["Pr(>Chisq)"].iloc[1] == pytest.approx(4.8409e-12, rel=1e-3)
-    with pytest.raises(ArgumentError, match="'I', 'II' or 'III'"):
+    with pytest.raises(ArgumentError, match="'I', 'II', 'III'"):
         m.anova(type="IV")
 
 

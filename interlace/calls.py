@@ -1,0 +1,273 @@
+"""Calls of public functions: what is no argument is answered, flags, choices and numbers checked.
+
+What an argument may be is read from its annotation, so that a new one is checked like the others:
+``bool`` is a flag, ``Literal[...]`` a choice (in any case of letters), ``int`` and ``float`` are
+numbers; ``level``, ``conf_level`` and ``alpha`` are levels of intervals wherever they stand.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from operator import index
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .errors import ArgumentError, ArgumentTypeError, listing, shown, suggestion
+from .other_names import keyword_hint, value_hint
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
+Rule = Callable[[str, Any], Any]
+
+LEVELS = ("level", "conf_level")
+ALPHA = "alpha"
+#: Intervals less sure than this are a level taken for its complement, 0.05 for 0.95.
+LOWEST_LEVEL = 0.5
+
+
+def checked(function: F) -> F:
+    """The function, with its arguments checked before it is entered."""
+    signature: inspect.Signature | None = None
+    rules: list[tuple[str, Rule]] = []
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal signature
+        if signature is None:  # read at the first call: importing the package stays cheap
+            signature = inspect.signature(function)
+            rules.extend(rules_of(signature))
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            raise _refusal(function.__name__, signature, args, kwargs) from None
+        given = bound.arguments
+        for name, rule in rules:
+            if name in given:
+                try:
+                    given[name] = rule(name, given[name])
+                except ArgumentError as error:
+                    hint = value_hint(function.__name__, name, given[name])
+                    raise (type(error)(f"{error}. {hint}") if hint else error) from None
+        return function(*bound.args, **bound.kwargs)
+
+    return call  # type: ignore[return-value]
+
+
+def checked_methods(cls: C) -> C:
+    """The class, with all public methods that it defines :func:`checked`."""
+    for name, value in list(vars(cls).items()):
+        if not name.startswith("_") and inspect.isfunction(value):
+            setattr(cls, name, checked(value))
+    return cls
+
+
+# -- rules --------------------------------------------------------------------------------------
+
+
+def rules_of(signature: inspect.Signature) -> list[tuple[str, Rule]]:
+    """The rule of each argument that has one."""
+    found = ((p.name, rule_of(p)) for p in signature.parameters.values())
+    return [(name, rule) for name, rule in found if rule is not None]
+
+
+def rule_of(parameter: inspect.Parameter) -> Rule | None:
+    """How an argument is checked, from its name and annotation; None where that is its own."""
+    text = str(parameter.annotation)
+    rule: Rule | None = None
+    if parameter.name in LEVELS:
+        rule = level
+    elif parameter.name == ALPHA:
+        rule = alpha
+    elif choices := re.match(r"Literal\[(.*?)\]", text):
+        rule = _choice_rule(ast.literal_eval(f"({choices[1]},)"))
+    else:
+        kind = text.removesuffix(" | None")
+        rules: dict[str, Rule] = {"bool": flag, "int": whole, "float": number}
+        rule = texts if kind == "Sequence[str]" else rules.get(kind)
+    if rule is not None and text.endswith("| None"):
+        return _optional(rule)
+    return rule
+
+
+def _optional(rule: Rule) -> Rule:
+    return lambda name, value: None if value is None else rule(name, value)
+
+
+def _choice_rule(allowed: Sequence[Any]) -> Rule:
+    return lambda name, value: one_of(name, value, allowed)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False, NumPy's too.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is anything else.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise ArgumentTypeError(f"{name} must be True or False, got {shown(value)}")
+
+
+def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
+    """The choice among those allowed that is meant, whatever the case of its letters.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+    """
+    allowed = tuple(allowed)
+    if isinstance(value, str):
+        for choice in allowed:
+            if value.lower() == str(choice).lower():
+                return choice
+    elif isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        if int(value) in allowed:
+            return int(value)
+    listed = ", ".join(map(repr, allowed))
+    if len(allowed) == 2:
+        listed = listed.replace(", ", " or ")
+    several = "one of " if len(allowed) > 2 else ""
+    told = f"{name}={shown(value)} is not known; use {several}{listed}"
+    if not isinstance(value, str):
+        raise ArgumentTypeError(told)
+    near = suggestion(value, allowed)
+    raise ArgumentError(f"{told}.{near}" if near else told)
+
+
+def whole(name: str, value: Any) -> int:
+    """A whole number.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is anything else.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        try:
+            return index(value)
+        except TypeError:
+            pass
+    raise ArgumentTypeError(f"{name} must be a whole number, got {shown(value)}")
+
+
+def number(name: str, value: Any) -> float:
+    """A finite number.
+
+    Raises
+    ------
+    ArgumentError
+        If it is anything else.
+    """
+    if not isinstance(value, (int, float, np.number)) or isinstance(
+        value, (bool, np.complexfloating)
+    ):
+        raise ArgumentTypeError(f"{name} must be a number, got {shown(value)}")
+    if not np.isfinite(value):
+        raise ArgumentError(f"{name} must be finite, got {shown(value)}")
+    return float(value)
+
+
+def level(name: str, value: Any) -> float:
+    """A confidence level, at least 0.5 and below 1.
+
+    Raises
+    ------
+    ArgumentError
+        If it is anything else.
+    """
+    value = _share(name, value, "0.95")
+    if value < LOWEST_LEVEL:
+        raise ArgumentError(
+            f"{name}={value:g} asks for {100 * value:g} % intervals; {name}={1.0 - value:g} is "
+            f"that of {100 * (1.0 - value):g} % ones"
+        )
+    return value
+
+
+def alpha(name: str, value: Any) -> float:
+    """One minus a confidence level.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not in (0, 0.5].
+    """
+    value = _share(name, value, "0.05")
+    if 1.0 - value < LOWEST_LEVEL:
+        raise ArgumentError(
+            f"{name}={value:g} asks for {100 * (1.0 - value):g} % intervals, one minus their "
+            f"level; {name}={1.0 - value:g} is that of {100 * value:g} % ones"
+        )
+    return value
+
+
+def _share(name: str, value: Any, example: str) -> float:
+    if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
+        raise ArgumentTypeError(f"{name} must be a number between 0 and 1, got {shown(value)}")
+    if not 0.0 < value < 1.0:
+        raise ArgumentError(
+            f"{name} must lie between 0 and 1, such as {example}; got {shown(value)}"
+        )
+    return float(value)
+
+
+def texts(name: str, value: Any) -> list[str]:
+    """A list of texts.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is anything else, a single text too.
+    """
+    listed = isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1
+    if listed and all(isinstance(item, str) for item in value):
+        return list(value)
+    raise ArgumentTypeError(f"{name} must be a list of texts, got {shown(value)}")
+
+
+# -- what is no argument --------------------------------------------------------------------------
+
+
+def _refusal(
+    function: str, signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]
+) -> ArgumentTypeError:
+    """What was wrong with a call that does not fit a signature."""
+    parameters = [p for p in signature.parameters.values() if p.name != "self"]
+    own = "self" in signature.parameters
+    names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    by_position = [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD]
+    takes = f"its arguments are {listing(names, 20)}" if names else "it takes no arguments"
+    for key, value in kwargs.items():
+        if key not in names:
+            hint = keyword_hint(function, key, value, names)
+            near = suggestion(key, names)
+            said = f"; {hint}" if hint else f".{near} {takes[:1].upper()}{takes[1:]}"
+            return ArgumentTypeError(f"{function}() has no argument {key}={said}")
+    count = len(args) - own
+    if count > len(by_position):
+        rest = [name for name in names if name not in by_position]
+        told = f"{function}() takes {len(by_position)} arguments by position"
+        told += f" ({', '.join(by_position)})" if by_position else ""
+        return ArgumentTypeError(
+            f"{told}, got {count}" + (f"; write by name: {', '.join(rest)}" if rest else "")
+        )
+    twice = [name for name in by_position[:count] if name in kwargs]
+    if twice:
+        return ArgumentTypeError(f"{function}() got {twice[0]} twice, by position and by name")
+    missing = [
+        p.name
+        for i, p in enumerate(parameters)
+        if p.default is p.empty
+        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        and p.name not in kwargs
+        and not (p.name in by_position and by_position.index(p.name) < count)
+    ]
+    return ArgumentTypeError(f"{function}() needs {' and '.join(missing)}; {takes}")

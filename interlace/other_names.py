@@ -1,0 +1,404 @@
+"""What lme4, statsmodels and others call things, and what serves here: the one table of them.
+
+Texts name methods of a result as ``m.…`` and functions of the package as ``il.…``; the tests hold
+that each of these exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Hint = str | Callable[[Any], str]
+
+_MEANS = (
+    "there are no marginal means yet: m.get_prediction(grid, include_re=False).summary_frame() has "
+    "means with intervals on a grid, m.t_test('a - b') contrasts of coefficients"
+)
+_PLOTS = "there are no plots: m.augment() has .fitted and .resid, m.tidy(conf_int=True) intervals"
+_ROBUST = "covariances are those of the model; robust and clustered ones are not available"
+_SHARE = "take variances from m.VarCorr(): that of a group over the sum of all is its ICC"
+_RESAMPLE = "a bootstrap is m.simulate(200, seed=1).apply(lambda y: m.refit(y).fe_params)"
+_PROFILE = "profile likelihoods are not available: m.conf_int() and m.confint() are Wald's"
+_ZEROS = "zero inflation is not available; family='negativebinomial' is for overdispersion"
+_DISPERSION = "a dispersion is one number here, not a formula; m.dispersion has it"
+_REFERENCE = "degrees of freedom are Satterthwaite's; Kenward and Roger's are not available"
+_CORRECTED = "with k = m.nparams and n = m.nobs it is m.aic + 2 * k * (k + 1) / (n - k - 1)"
+_NO_ORDINAL = "ordinal models are not available"
+_STANDARD = "m.residuals('pearson', scaled=True) / (1 - m.hatvalues()) ** 0.5"
+
+#: Attributes and methods of results elsewhere -> what serves here.
+SAME: dict[str, str] = {
+    # R
+    "fixef": "m.fe_params",
+    "coefficients": "m.fe_params",
+    "logLik": "m.llf",
+    "loglik": "m.llf",
+    "AIC": "m.aic",
+    "BIC": "m.bic",
+    "REMLcrit": "m.reml_criterion",
+    "isREML": "m.method",
+    "isSingular": "m.is_singular",
+    "fitted": "m.fittedvalues",
+    "fitted_values": "m.fittedvalues",
+    "df_residual": "m.df_resid",
+    "getME": "m.theta, m.fe_params, m.fit.design.X or m.fit.design.factors",
+    "model_matrix": "m.fit.design.X",
+    "model_frame": "m.augment()",
+    "ngrps": "m.ngroups",
+    "contest": "m.t_test(L), or m.f_test(L) for a joint test",
+    "contest1D": "m.t_test(L)",
+    "contestMD": "m.f_test(L)",
+    "linearHypothesis": "m.wald_test('a = b')",
+    "linear_hypothesis": "m.wald_test('a = b')",
+    "glht": "m.t_test({'label': 'a - b'})",
+    "rstandard": _STANDARD,
+    "influence": "m.hatvalues() and m.cooks_distance()",
+    "get_influence": "m.hatvalues() and m.cooks_distance()",
+    "hat": "m.hatvalues()",
+    "leverage": "m.hatvalues()",
+    "cooks": "m.cooks_distance()",
+    "allFit": "il.update(m, optimizer='bobyqa') for one other, m.convergence for the verdict",
+    "drop1": "m.anova() for tests of terms, il.anova(smaller, m) for likelihood ratios",
+    "ranova": "il.anova(smaller, m) with the model that lacks the random term",
+    "rand": "il.anova(smaller, m) with the model that lacks the random term",
+    "lrtest": "il.anova(smaller, m)",
+    "lrt_test": "il.anova(smaller, m)",
+    "compare_lr_test": "il.anova(smaller, m)",
+    "Anova": "m.anova()",
+    "update": "il.update(m, '. ~ . + x')",
+    "disp_formula": "m.dispersion",
+    # statsmodels
+    "cov_re": "m.variance_components",
+    "vcomp": "m.variance_components",
+    "bse_fe": "m.fe_bse",
+    "model": "m.formula for the formula, m.fit.design for its matrices",
+    "exog": "m.fit.design.X",
+    "X": "m.fit.design.X",
+    "endog": "m.fit.design.y",
+    "y": "m.fit.design.y",
+    "Z": "m.fit.design.factors, level codes and covariates of each grouping factor",
+    "exog_re": "m.fit.design.factors",
+    "data": "m.augment()",
+    "mse_resid": "m.scale",
+    "summary2": "m.summary()",
+    "random_effects_cov": "m.random_effects_se",
+    "normalized_cov_params": "m.vcov()",
+    "null": "m.null_deviance",
+    "resid_response": "m.residuals('response')",
+    "resid_pearson": "m.residuals('pearson')",
+    "resid_deviance": "m.residuals('deviance')",
+    "resid_working": "m.residuals('working')",
+    "mu": "m.fittedvalues",
+    "k_fe": "len(m.fe_params)",
+    "n_groups": "m.ngroups",
+    "save": "pickle.dump(m, file)",
+    "load": "pickle.load(file)",
+    # pyfixest, pymer4, scikit-learn
+    "se": "m.bse",
+    "std_errors": "m.bse",
+    "pvalue": "m.pvalues",
+    "p_values": "m.pvalues",
+    "tstat": "m.tvalues",
+    "tstats": "m.tvalues",
+    "confint_": "m.conf_int()",
+    "etable": "m.tidy(), or the package maketables, which reads results",
+    "coefs": "m.tidy('fixed')",
+    "coef_": "m.fe_params",
+    "ranef_var": "m.VarCorr()",
+    "ranef_corr": "m.VarCorr()",
+    "fits": "m.fittedvalues",
+    "grps": "m.ngroups",
+    "logLike": "m.llf",
+    "warnings": "m.convergence",
+    "as_latex": "m.tidy().to_latex()",
+    "to_latex": "m.tidy().to_latex()",
+    "to_markdown": "m.tidy().to_markdown()",
+    "to_html": "m.tidy().to_html()",
+    "as_text": "str(m.summary())",
+}
+
+#: The same where nothing is quite the same: a sentence.
+INSTEAD: dict[str, str] = {
+    **dict.fromkeys(("bootMer", "bootstrap", "boot"), _RESAMPLE),
+    **dict.fromkeys(("profile", "pp_profile"), _PROFILE),
+    **dict.fromkeys(
+        (
+            *("emmeans", "emtrends", "lsmeans", "ls_means", "lsmeansLT", "contrasts", "contrast"),
+            *("post_hoc", "pairs", "slopes", "comparisons", "predictions", "marginal_effects"),
+            *("get_margeff", "avg_slopes", "avg_comparisons", "difflsmeans", "ggpredict"),
+        ),
+        _MEANS,
+    ),
+    **dict.fromkeys(("icc", "ICC", "r2", "R2", "rsquared", "r_squared", "performance"), _SHARE),
+    **dict.fromkeys(
+        ("plot", "coefplot", "iplot", "qqmath", "qqnorm", "qqplot", "plot_predictions", "dotplot"),
+        _PLOTS,
+    ),
+    "bse_re": "variances have no standard errors here: m.VarCorr() has the estimates",
+    "cov_type": _ROBUST,
+    "get_robustcov_results": _ROBUST,
+    **dict.fromkeys(("AICc", "aicc"), _CORRECTED),
+    "step": "there is no stepwise selection: il.anova(smaller, larger) compares two models",
+    "rstudent": "there are no residuals without the row itself: m.cooks_distance() has its effect",
+    "fvalue": "m.anova() has F tests of the terms",
+    "mse_total": "there is no total mean square: m.scale is the residual variance",
+    "zi_params": _ZEROS,
+}
+
+#: Functions and classes of other packages -> what serves here.
+FUNCTIONS: dict[str, str] = {
+    "Lmer": "il.lmer(formula, data), il.glmer(formula, data, family)",
+    "Lm": "il.glm(formula, data)",
+    "lm": "il.glm(formula, data)",
+    "ols": "il.glm(formula, data)",
+    "OLS": "il.glm(formula, data)",
+    "lme": "il.fit('y ~ x + (1 | g)', data)",
+    "mixedlm": "il.fit('y ~ x + (1 | g)', data), or il.fit('y ~ x', data, groups='g')",
+    "MixedLM": "il.fit('y ~ x + (1 | g)', data), or il.fit('y ~ x', data, groups='g')",
+    "LMM": "il.fit(formula, data)",
+    "GLMM": "il.glmer(formula, data, family)",
+    "GLM": "il.glm(formula, data, family)",
+    "glmm": "il.glmer(formula, data, family)",
+    "glmmTMB": "il.glmer(formula, data, family)",
+    "glmer_nb": "il.glmer(formula, data, 'negativebinomial')",
+    "glm_nb": "il.glm(formula, data, 'negativebinomial')",
+    "logit": "il.glm(formula, data, 'binomial')",
+    "poisson": "il.glm(formula, data, 'poisson')",
+    "feols": "il.glm(formula, data) with factors, or il.fit(formula, data, groups='g')",
+    "fepois": "il.glm(formula, data, 'poisson')",
+    "LinearMixedModel": "il.fit(formula, data)",
+    "data": "il.load_dataset('sleepstudy')",
+    "datasets": "il.list_datasets()",
+    "get_dataset": "il.load_dataset('sleepstudy')",
+    "lmerControl": "optimizer= and theta0= of il.fit",
+    "glmerControl": "optimizer= and theta0= of il.glmer",
+    "read_pickle": "pickle.load(file)",
+}
+
+FUNCTIONS_INSTEAD: dict[str, str] = {
+    **dict.fromkeys(("clm", "clmm", "polr", "OrderedModel"), _NO_ORDINAL),
+    **dict.fromkeys(("Beta", "beta", "beta_family"), "the beta family is not available"),
+    **dict.fromkeys(("ZeroInflatedPoisson", "zeroinfl"), _ZEROS),
+    "nlmer": "nonlinear mixed models are not available",
+    "lmList": "il.glm(formula, part) fits one group at a time, for name, part in data.groupby(...)",
+}
+
+
+def _instead(name: str) -> Callable[[Any], str]:
+    return lambda value: f"write {name}={_short(value)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 30 and "\n" not in text else "…"
+
+
+def _level(value: Any) -> str:
+    return f"{1.0 - value:g}" if isinstance(value, float) and 0.0 < value < 1.0 else "0.95"
+
+
+def _random_effects(value: Any) -> str:
+    if value is None or value is False:
+        return (
+            "include_re= says which random effects enter: True for all (R's re.form = NULL), False "
+            "for none (R's NA)"
+        )
+    return "include_re= says which random effects enter: True, False or names as '(1 | g)'"
+
+
+def _kept_effects(value: Any) -> str:
+    return "use_u=True keeps the random effects (R's re.form = NULL), use_u=False draws new ones"
+
+
+def _method(value: Any) -> str:
+    return f"write method={'ML' if value is False else 'REML'!r}"
+
+
+def _new_levels(value: Any) -> str:
+    return f"write new_levels={'population' if value else 'error'!r}"
+
+
+def _criterion(value: Any) -> str:
+    return "it is for linear models: generalised ones are fitted by maximum likelihood"
+
+
+#: Keyword -> what to write; under a function's name what holds there alone.
+KEYWORDS: dict[str, Hint] = {
+    "control": "optimizer= chooses the method, theta0= the start; there are no tolerances to set",
+    "verbose": "nothing is printed while fitting: m.convergence has evaluations and verdict",
+    "start": "theta0= is the start of the covariance parameters",
+    "start_params": "theta0= is the start of the covariance parameters",
+    "re_formula": "random= takes terms in lme4's way, random='(1 + x | g)'",
+    "vc_formula": "random= takes terms in lme4's way, random=['(1 | a)', '(1 | b)']",
+    "reml": _method,
+    "family": "other families than the normal are il.glmer(formula, data, family=…), or il.glm",
+    "nAGQ": "quadrature is for il.glmer",
+    "ziformula": _ZEROS,
+    "zi": _ZEROS,
+    "dispformula": _DISPERSION,
+    **dict.fromkeys(("vcov", "cov_type", "cov_kwds", "cluster", "se_type", "robust"), _ROBUST),
+    "prior_weights": _instead("weights"),
+    "var_weights": _instead("weights"),
+    "freq_weights": _instead("weights"),
+    "exposure": "write offset=np.log(exposure)",
+    "missing": "na_action= is 'omit', 'exclude' or 'raise'",
+    "dropna": "na_action= is 'omit', 'exclude' or 'raise'",
+    "distribution": _instead("family"),
+    "fixed": "the formula comes first: il.fit('y ~ x', data, random='(1 | g)')",
+    "correlation": "correlation structures of the residuals are not available",
+    "cov_struct": "correlation structures of the residuals are not available",
+    "solver": _instead("optimizer"),
+    "maxiter": "there is no limit to set: m.convergence says whether the search came to its end",
+    "tol": "there are no tolerances to set: m.convergence says how near the optimum is",
+    "ddf": _REFERENCE,
+    "interval": "m.get_prediction(new).summary_frame() has confidence and prediction intervals",
+    "se_fit": "write se=True",
+    "re_form": _random_effects,
+    "use_rfx": _random_effects,
+    "allow_new_levels": _new_levels,
+    "condVar": _instead("cond_sd"),
+    "whichel": "m.ranef()['g'] has one grouping factor",
+    "parm": "the table has a row for each coefficient: .loc['x'] takes one",
+    "random_state": _instead("seed"),
+    "rng": _instead("seed"),
+    "model_names": _instead("names"),
+    "typ": _instead("type"),
+    "digits": "the numbers themselves are in m.tidy(), for .round(3)",
+    "alternative": "tests are two-sided: half the p-value is that of one side",
+    "p_adjust": "p-values are not adjusted",
+    "adjust": "p-values are not adjusted",
+    "use_f": "write test='F' or test='Chisq'",
+    "use_t": "df_method='normal' is for z tests",
+    "r_matrix": "the hypothesis comes first, by position",
+    "newresp": "the new response comes first, by position",
+    "new_data": _instead("newdata"),
+    "exog": _instead("newdata"),
+    "data": _instead("newdata"),
+    "test": "m.anova() tests terms, m.wald_test(hypothesis, test='F') any hypothesis",
+    "exp": "write exponentiate=True",
+    "method": "generalised models are fitted by maximum likelihood alone",
+}
+OF_FUNCTION: dict[str, dict[str, Hint]] = {
+    "predict": {
+        "re_formula": _random_effects,
+        "level": "m.get_prediction(new).summary_frame(alpha=0.05) has intervals",
+        "alpha": "m.get_prediction(new).summary_frame(alpha=0.05) has intervals",
+        "new_level_variance": "m.get_prediction(new, new_level_variance=True) has it",
+        "random_only": "m.ranef() has the random effects alone",
+        "terms": "m.fe_params has the coefficients",
+        "transform": "type='link' is the linear predictor, type='response' the mean",
+    },
+    "get_prediction": {
+        "re_formula": _random_effects,
+        "type": "Prediction has both: .linear, .mean",
+        "se": "Prediction has them: .se, .linear_se",
+        "alpha": "m.get_prediction(new).summary_frame(alpha=…) takes it",
+        "level": "m.get_prediction(new).summary_frame(alpha=…) takes one minus it",
+    },
+    "simulate": {
+        "re_form": _kept_effects,
+        "re_formula": _kept_effects,
+        "newdata": "responses are drawn for the rows of the fit only",
+        "n": _instead("nsim"),
+        "family": "responses are drawn from the family of the fit",
+    },
+    "ranef": {"data": "m.ranef() is of the fit's own groups"},
+    "augment": {
+        "newdata": "m.predict(newdata) predicts other rows",
+        "type_predict": ".fitted is the linear predictor, .mu the mean",
+        "se_fit": "m.get_prediction().summary_frame() has standard errors",
+    },
+    "confint": {"nsim": _PROFILE, "df_method": "m.conf_int() takes it"},
+    "conf_int": {
+        "method": "m.conf_int() is Wald's; m.confint() has normal quantiles",
+        "cols": "the table has a row for each coefficient: .loc['x'] takes one",
+    },
+    "anova": {
+        "df_method": _REFERENCE,
+        "method": "refit=False compares REML fits as they are",
+    },
+    "summary": {
+        "conf_int": "m.conf_int() has intervals",
+        "alpha": "m.conf_int(alpha=…) has intervals",
+        "correlation": "a model without random effects shows none: m.vcov(correlation=True)",
+        "cor": "correlation=False leaves out the correlations of the coefficients",
+        "corr": "correlation=False leaves out the correlations of the coefficients",
+    },
+    "tidy": {"conf_method": "intervals are Wald's", "data": "m.augment() has the rows"},
+    "vcov": {
+        "full": "all parameters are in that of a generalised mixed model only",
+        "type": _ROBUST,
+        "use_hessian": "it is from the exact Hessian already",
+    },
+    "glmer": {"REML": _criterion, "reml": _criterion},
+    "glm": {
+        "REML": _criterion,
+        "reml": _criterion,
+        **dict.fromkeys(
+            ("groups", "random", "re_formula"),
+            "random effects are for il.glmer, or il.fit where the family is the normal",
+        ),
+        "optimizer": "there is one method, Fisher's scoring with halved steps",
+        "theta0": "theta is of random effects: there are none here",
+        "backend": "there is nothing sparse to factorise",
+    },
+}
+
+#: What is often meant by a value of the wrong kind: (function, argument).
+VALUES: dict[tuple[str, str], Hint] = {
+    ("vcov", "correlation"): lambda v: _ROBUST[:1].upper() + _ROBUST[1:] if _is_text(v) else "",
+    ("ranef", "cond_sd"): lambda v: (
+        f"m.ranef()[{v!r}] has one grouping factor" if isinstance(v, str) else ""
+    ),
+    ("conf_int", "level"): lambda v: (
+        f"alpha={v:g} is statsmodels' way to say the same"
+        if isinstance(v, float) and 0.0 < v < 0.5
+        else "m.conf_int().loc['x'] has one coefficient"
+        if isinstance(v, str)
+        else ""
+    ),
+    ("confint", "method"): lambda v: (
+        "Profile likelihoods and the bootstrap are not available: 'Wald' has normal quantiles, "
+        "conf_int() those of the tests in summary()"
+    ),
+    ("predict", "type"): lambda v: "terms are not available" if v == "terms" else "",
+}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, (str, dict))
+
+
+def attribute_hint(name: str) -> str:
+    """What serves for an attribute of results elsewhere; empty if the name is not known."""
+    name = name.replace(".", "_")
+    if name in SAME:
+        return f"{name!r} is {SAME[name]}"
+    return INSTEAD.get(name, "")
+
+
+def function_hint(name: str) -> str:
+    """What serves for a function of another package; empty if the name is not known."""
+    if name in FUNCTIONS:
+        return f"{name!r} is {FUNCTIONS[name]}"
+    return FUNCTIONS_INSTEAD.get(name) or attribute_hint(name)
+
+
+def keyword_hint(function: str, key: str, value: Any, names: Sequence[str]) -> str:
+    """What to write for a keyword of other packages; empty if it is not known."""
+    key = key.replace(".", "_")
+    own = next((name for name in ("level", "conf_level", "alpha") if name in names), "")
+    if own and key in ("level", "conf_level", "alpha"):
+        same = (key == "alpha") == (own == "alpha")
+        return f"write {own}={_short(value) if same else _level(value)}"
+    if key == "df_method" and own == "":
+        return _REFERENCE
+    hint = OF_FUNCTION.get(function, {}).get(key, KEYWORDS.get(key, ""))
+    return hint(value) if callable(hint) else hint
+
+
+def value_hint(function: str, name: str, value: Any) -> str:
+    """What is often meant by a value that an argument does not take; empty if nothing is known."""
+    hint = VALUES.get((function, name), "")
+    return hint(value) if callable(hint) else hint

@@ -1,0 +1,130 @@
+"""Names of other packages: what they are here is said, and is there."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+
+import pytest
+from generalised import CBPP, fitted
+
+import interlace as il
+from interlace import other_names
+from interlace.errors import InterlaceError
+
+SLEEP = "Reaction ~ Days + (Days | Subject)"
+
+
+def texts() -> set[str]:
+    """All that the tables can answer."""
+    found = {*other_names.SAME.values(), *other_names.INSTEAD.values()}
+    found |= {*other_names.FUNCTIONS.values(), *other_names.FUNCTIONS_INSTEAD.values()}
+    for table in (other_names.KEYWORDS, *other_names.OF_FUNCTION.values(), other_names.VALUES):
+        for hint in table.values():
+            if callable(hint):
+                found |= {hint(value) for value in (None, True, False, 0.05, "Days")}
+            else:
+                found.add(hint)
+    return found - {""}
+
+
+@pytest.mark.parametrize("text", sorted(texts()))
+def test_what_is_named_exists(text, fit_cache) -> None:
+    results = (fit_cache("sleepstudy", SLEEP), fitted(*CBPP))
+    glm = il.glm("incidence / size ~ period", il.load_dataset("cbpp"), "binomial")
+    for path in re.findall(r"\bm\.([\w.]*\w)", text):
+        assert any(_has(m, path) for m in (*results, glm)), path
+    for name in re.findall(r"\bil\.(\w+)", text):
+        assert hasattr(il, name), name
+    for of, function, inside in re.findall(r"\b(il|m)\.(\w+)\(([^()]*)\)", text):
+        owners = (il,) if of == "il" else (*results, glm)
+        owner = next(o for o in owners if hasattr(o, function))
+        known = inspect.signature(getattr(owner, function)).parameters
+        for key in re.findall(r"(\w+)=", inside):
+            open_ended = any(p.kind == p.VAR_KEYWORD for p in known.values())
+            assert key in known or open_ended, f"{function}({key}=)"
+
+
+def _has(value: object, path: str) -> bool:
+    for name in path.split("."):
+        if not hasattr(value, name):
+            return False
+        value = getattr(value, name)
+    return True
+
+
+@pytest.mark.parametrize("key", sorted({*other_names.SAME, *other_names.INSTEAD}))
+def test_no_name_is_both_ours_and_not(key) -> None:
+    assert not hasattr(il.LMMResult, key) and not hasattr(il.GLMMResult, key)
+    assert not hasattr(il.GLMResult, key)
+    assert not (key in other_names.SAME and key in other_names.INSTEAD)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fixef", "'fixef' is m.fe_params"),
+        ("logLik", "m.llf"),
+        ("bootMer", "m.simulate(200, seed=1)"),
+        ("df.residual", "m.df_resid"),
+        ("dispersion", "of results with a family and a link"),
+        ("fe_parms", "Did you mean 'fe_params'"),
+    ],
+)
+def test_attributes_are_answered(name, said, fit_cache) -> None:
+    m = fit_cache("sleepstudy", SLEEP)
+    assert not hasattr(m, name) and getattr(m, name, 3) == 3
+    with pytest.raises(AttributeError) as caught:
+        getattr(m, name)
+    assert said in str(caught.value)
+
+
+def test_what_is_of_random_effects_is_said_of_a_glm(dataset) -> None:
+    m = il.glm("incidence / size ~ period", dataset("cbpp"), "binomial")
+    with pytest.raises(AttributeError, match="'ranef' is of results with random effects"):
+        _ = m.ranef
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ranef", r"belongs to results, m\.ranef\(…\)"),
+        ("llf", r"belongs to results, m\.llf"),
+        ("fixef", r"m\.fe_params"),
+        ("Lmer", r"il\.lmer"),
+        ("mixedlm", r"il\.fit"),
+        ("emmeans", r"m\.get_prediction\(grid"),
+        ("load_data", "Did you mean 'load_dataset'"),
+    ],
+)
+def test_functions_are_answered(name, said) -> None:
+    assert not hasattr(il, name)
+    with pytest.raises(AttributeError, match=said):
+        getattr(il, name)
+
+
+def test_protocols_find_what_they_look_for_or_nothing(fit_cache) -> None:
+    m = fit_cache("sleepstudy", SLEEP)
+    for name in ("_repr_png_", "_ipython_display_", "__array__", "__len__", "_nothing"):
+        assert not hasattr(m, name) and not hasattr(il, name)
+        with pytest.raises(AttributeError) as caught:
+            getattr(m, name)
+        assert str(caught.value).endswith(repr(name))
+    assert copy.copy(m).llf == copy.deepcopy(m).llf == pickle.loads(pickle.dumps(m)).llf == m.llf
+    assert "fe_params" in dir(m) and "fixef" not in dir(m)
+    blank = il.LMMResult.__new__(il.LMMResult)
+    with pytest.raises(AttributeError, match="'fit'"):
+        _ = blank.fit
+
+
+def test_a_property_that_fails_says_its_own_error() -> None:
+    class Broken(il.LMMResult):
+        @property
+        def half(self) -> float:
+            return self.fit.nowhere
+
+    with pytest.raises(AttributeError, match="nowhere"):
+        _ = Broken(object()).half
+    assert not issubclass(AttributeError, InterlaceError)
