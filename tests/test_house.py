@@ -17,7 +17,7 @@ PACKAGE = ROOT / "interlace"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS: dict[str, int] = {
-    **dict.fromkeys(["errors"], 0),
+    **dict.fromkeys(["errors", "calls", "other_names"], 0),
     **dict.fromkeys(["formula", "tokens", "frame"], 1),
     **dict.fromkeys(["transforms", "expressions", "grouping", "response", "rank"], 2),
     **dict.fromkeys(["model_frame", "model_matrix", "design", "replay"], 2),

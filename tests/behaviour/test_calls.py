@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -69,9 +69,7 @@ def test_choices_are_those_there_are() -> None:
     for function in (il.fit, il.glmer):
         parameters = inspect.signature(function, eval_str=False).parameters
         for name, known in (("backend", ("auto", *BACKENDS)), ("optimizer", tuple(OPTIMIZERS))):
-            annotation = eval(
-                parameters[name].annotation, {"Literal": __import__("typing").Literal}
-            )
+            annotation = eval(parameters[name].annotation, {"Literal": Literal})
             assert set(get_args(annotation)) == set(known)
 
 
