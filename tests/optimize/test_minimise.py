@@ -115,9 +115,7 @@ def test_stopping_short_is_called_so():
     from interlace.optimize.optimum import Optimum
 
     e = f.evaluate(f.start())
-    stopped = Optimum(
-        f.start(), e.value, e.gradient, e.curvature, 1, "newton", (), _objective=f
-    )
+    stopped = Optimum(f.start(), e.value, e.gradient, e.curvature, 1, "newton", (), _objective=f)
     assert stopped.verdict == "not converged"
     assert not stopped.converged
     assert "can still fall" in stopped.message or "saddle" in stopped.message
