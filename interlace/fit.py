@@ -15,7 +15,7 @@ import numpy as np
 from .covariance import CovarianceModel
 from .design import Design
 from .linalg.crossprod import CrossProducts, cross_products
-from .linalg.threads import UNTHREADED, blas_threads, one_thread
+from .linalg.threads import blas_threads, one_thread
 from .objective import LMMObjective, Solution
 from .optimize import Optimum, minimise
 
@@ -279,8 +279,7 @@ def fit_design(
 
 def _threads(design: Design, objective: LMMObjective) -> AbstractContextManager:
     """The same threads of BLAS from the rows to the estimates, hence the same roundings."""
-    columns = objective.marginal.dense_columns
-    return blas_threads(columns) if columns > UNTHREADED else one_thread(design.X.size)
+    return blas_threads(objective.marginal.dense_columns, design.X.size)
 
 
 def fit_objective(

@@ -122,7 +122,7 @@ class GLMMFit(BaseFit):
     def solution(self) -> GLMMSolution:
         """All estimates at the optimum, made when first asked for."""
         objective = self.objective
-        with blas_threads(objective.modes.dense_columns), one_thread(self.design.X.size):
+        with blas_threads(objective.modes.dense_columns, self.design.X.size):
             return _solution(self, objective)
 
     @property
@@ -305,8 +305,8 @@ def _minimised(
     seconds: dict[str, float],
 ) -> GLMMFit:
     clock = perf_counter()
-    x = _start(objective, *start)
-    with blas_threads(objective.modes.dense_columns), one_thread(design.X.size):
+    with blas_threads(objective.modes.dense_columns, design.X.size):
+        x = _start(objective, *start)
         if optimizer == "bobyqa" and isinstance(objective, LaplaceObjective):
             x = _first_stage(objective, x)
         optimum = minimise(objective, optimizer, x)
@@ -379,8 +379,9 @@ def fit_response(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     design = copy(fit.design)
     object.__setattr__(design, "y", np.ascontiguousarray(y, dtype=np.float64))
     observations = observe(design, fit.family, varying=True)
-    with one_thread(design.X.size):
-        objective = fit._shared.with_response(*_density(fit.family, observations))
+    shared = fit._shared
+    with blas_threads(shared.modes.dense_columns, design.X.size):
+        objective = shared.with_response(*_density(fit.family, observations))
     # from a boundary the gradient does not lead away
     theta = None if (fit.theta == 0.0).any() else fit.theta
     start = theta, fit.beta, fit.zeta

@@ -6,9 +6,12 @@ brings, and on a busy machine each wait for it can take milliseconds.
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
+from threading import RLock, Thread, get_ident
 from typing import Any, TypeVar
 
 __all__ = ["blas_threads", "held", "one_thread"]
@@ -29,7 +32,7 @@ _Method = TypeVar("_Method", bound=Callable)
 _nothing = nullcontext()
 
 
-def blas_threads(dense_columns: int) -> AbstractContextManager:
+def blas_threads(dense_columns: int, entries: int = 0) -> AbstractContextManager:
     """Hold BLAS to one thread inside the block, unless the dense part gains from more.
 
     The limit is that of the whole process while the block runs. Without threadpoolctl nothing is
@@ -39,6 +42,8 @@ def blas_threads(dense_columns: int) -> AbstractContextManager:
     ----------
     dense_columns : int
         Columns of the largest matrix factorised as dense, `Factor.dense_columns`.
+    entries : int, default 0
+        Of the tallest matrix that is multiplied.
 
     Returns
     -------
@@ -50,9 +55,9 @@ def blas_threads(dense_columns: int) -> AbstractContextManager:
     >>> with blas_threads(24):
     ...     pass
     """
-    if dense_columns <= UNTHREADED or dense_columns >= THREADED:
+    if dense_columns >= THREADED:
         return _nothing
-    return _hold
+    return _hold if dense_columns > UNTHREADED or entries > UNTHREADED_ENTRIES else _nothing
 
 
 def one_thread(entries: int) -> AbstractContextManager:
@@ -67,31 +72,94 @@ def one_thread(entries: int) -> AbstractContextManager:
 
 
 class _Hold:
-    """Holds BLAS to one thread; free to enter again inside itself."""
+    """Holds BLAS to one thread while any thread is inside.
+
+    A limit is the process's or, with some libraries, that of the thread that sets it. The former is
+    set at the first entry of any thread and taken back at the last exit; the latter by each thread.
+    """
 
     def __init__(self) -> None:
-        self._depth = 0
-        self._controller: Any = None
-        self._limit: Any = None
+        self._lock = RLock()
+        self._depths: Counter[int] = Counter()  # entries less exits, by thread
+        self._libraries: list[Any] | None = None
+        self._own: dict[int, bool] = {}  # whether a library's limits are those of threads
+        # what the number of threads was; for the process's limits the key is 0
+        self._before: dict[int, list[tuple[Any, int]]] = {}
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._lock.acquire,
+                after_in_parent=self._lock.release,
+                after_in_child=self._in_child,
+            )
 
     def __enter__(self) -> None:
-        if self._depth == 0:
-            self._limit = self._limited()
-        self._depth += 1
+        with self._lock:
+            thread = get_ident()
+            self._depths[thread] += 1
+            if self._depths[thread] == 1:
+                self._hold(thread)
 
     def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        if self._depth == 0 and self._limit is not None:
-            self._limit.restore_original_limits()
+        with self._lock:
+            thread = get_ident()
+            self._depths[thread] -= 1
+            if not self._depths[thread]:
+                del self._depths[thread]
+                self._let_go(thread)
+            if not self._depths:
+                self._let_go(0)
 
-    def _limited(self) -> Any:
-        if self._controller is None:
+    def _hold(self, thread: int) -> None:
+        for library in self._found():
+            before = library.num_threads
+            if before is not None and before > 1:
+                _set(library, 1)
+                own = self._is_own(library)
+                self._before.setdefault(thread if own else 0, []).append((library, before))
+
+    def _let_go(self, key: int) -> None:
+        for library, before in self._before.pop(key, []):
+            _set(library, before)
+
+    def _found(self) -> list[Any]:
+        if self._libraries is None:
             try:
                 from threadpoolctl import ThreadpoolController
             except ImportError:
-                return None
-            self._controller = ThreadpoolController()
-        return self._controller.limit(limits=1, user_api="blas")
+                self._libraries = []
+            else:
+                self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+        return self._libraries
+
+    def _is_own(self, library: Any) -> bool:
+        """Whether another thread does not see the limit of 1 that this one has just set."""
+        known = self._own.get(id(library))
+        if known is None:
+            seen: list[int] = []
+            other = Thread(target=lambda: seen.append(library.num_threads))
+            other.start()
+            other.join()
+            known = self._own[id(library)] = seen[0] != 1
+        return known
+
+    def _in_child(self) -> None:
+        """After a fork, with the lock held: only the thread that forked is still inside."""
+        thread = get_ident()
+        self._depths = Counter({t: d for t, d in self._depths.items() if t == thread})
+        if not self._depths:
+            self._let_go(0)
+        self._before = {key: self._before[key] for key in (0, thread) if key in self._before}
+        self._lock.release()
+
+
+def _set(library: Any, threads: int) -> None:
+    """From whatever thread: threadpoolctl 3.8 listens to the first one that asked, and no other."""
+    listen = getattr(library, "clear_controlling_thread", None)
+    if listen is not None:
+        listen(force=True)
+    library.set_num_threads(threads)
+    if listen is not None:
+        listen(force=True)
 
 
 _hold = _Hold()

@@ -19,7 +19,6 @@ from interlace.linalg.nested import NestedFactor, is_nested
 from interlace.linalg.pattern import PairBlocks, ZCross
 from interlace.linalg.schur import SchurFactor
 from interlace.linalg.superlu import SuperLUFactor
-from interlace.linalg.threads import THREADED, UNTHREADED, blas_threads
 
 EPS = np.finfo(float).eps
 KINDS = [
@@ -368,23 +367,3 @@ def test_interface_of_scikit_sparse_05(name, kind, version_05):
     )  # fmt: skip
     with pytest.raises(NumericalError):
         factor.refactor([np.eye(k) for k in factor.cross.widths])
-
-
-class TestThreads:
-    def test_small_and_large_models_are_left_alone(self):
-        assert blas_threads(UNTHREADED) is blas_threads(0) is blas_threads(THREADED)
-
-    def test_between_blas_is_held_to_one_thread(self):
-        threadpoolctl = pytest.importorskip("threadpoolctl")
-
-        def counts():
-            return [x["num_threads"] for x in threadpoolctl.threadpool_info()
-                    if x["user_api"] == "blas"]  # fmt: skip
-
-        before = counts()
-        with blas_threads((UNTHREADED + THREADED) // 2):
-            assert set(counts()) == {1}
-            with blas_threads((UNTHREADED + THREADED) // 2):
-                assert set(counts()) == {1}
-            assert set(counts()) == {1}
-        assert counts() == before
