@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -13,12 +14,14 @@ from .covariance import CovarianceModel
 from .covariance.structures import SINGULAR_TOLERANCE
 from .design import build
 from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning, shown, warn
-from .expressions import caller_names
+from .expressions import caller_names, names_of
 from .fit import fit_design
+from .formula import Formula, parse
 from .mixed_result import MixedResult
 from .model_result import ModelResult
 from .optimize import Optimum
 from .result import LMMResult
+from .updating import stands_for_old, updated
 
 if TYPE_CHECKING:
     from .fit_glm import GLMFit
@@ -167,8 +170,8 @@ def update(
     result : LMMResult, GLMMResult or GLMResult
         A fit made in this process (a pickle does not keep the data: pass ``data`` then).
     formula : str, optional
-        A new formula; a ``.`` stands for the old left or right side, as in R:
-        ``". ~ . - Days"``.
+        A new formula; a ``.`` stands for the old left side or the old fixed part, as in R:
+        ``". ~ . - Days"``, ``"log(.) ~ .:z + (1 | h)"``.
     data : data frame, optional
         New data.
     **changes
@@ -182,13 +185,15 @@ def update(
     ------
     ArgumentError
         If the result does not hold how it was made.
+    FormulaError
+        If the formula cannot be read, or takes away a term that is not there.
 
     Examples
     --------
     >>> import interlace as il
     >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
     >>> il.update(m, ". ~ . - Days", method="ML").formula
-    'Reaction ~ Days + (Days | Subject) - Days'
+    'Reaction ~ 1 + (Days | Subject)'
     """
     if not isinstance(result, ModelResult):
         raise ArgumentTypeError(
@@ -204,14 +209,29 @@ def update(
             "result does not hold its data (it was unpickled or refitted); pass formula= and data="
         )
     arguments = dict(call or {})
+    design = result.fit.design
     if formula is not None:
-        old = str(arguments.get("formula", "")).partition("~")
-        arguments["formula"] = _fill_dots(formula, old[0].strip(), old[2].strip())
+        arguments |= _new_formula(formula, design.formula, arguments, changes)
     if data is not None:
         arguments["data"] = data
     if "REML" in changes and "method" not in changes:
         arguments.pop("method", None)
-    return _maker(result)(**{**arguments, **changes})
+    with names_of(design.replay.context if design.replay else {}):
+        return _maker(result)(**{**arguments, **changes})
+
+
+def _new_formula(
+    formula: str, old: Formula, arguments: Mapping[str, Any], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The formula with its dots filled; random terms given apart become part of it."""
+    made: dict[str, Any] = {}
+    if stands_for_old(formula):
+        if "groups" in changes or "random" in changes:
+            written = parse(arguments["formula"]).written if "formula" in arguments else ()
+            old = replace(old, written=written)
+        else:
+            made = {name: None for name in ("groups", "random") if name in arguments}
+    return {**made, "formula": updated(formula, old)}
 
 
 def _maker(result: Any) -> Callable[..., Any]:
@@ -222,20 +242,6 @@ def _maker(result: Any) -> Callable[..., Any]:
     from .api_glmm import glmer
 
     return glmer if isinstance(result, MixedResult) else glm
-
-
-def _fill_dots(formula: str, left: str, right: str) -> str:
-    new_left, tilde, new_right = formula.partition("~")
-    if not tilde:
-        return formula
-    parts = []
-    for new, old in ((new_left.strip(), left), (new_right.strip(), right)):
-        if not new:  # "~ . - x" keeps the response, as in R
-            parts.append(old)
-            continue
-        head, rest = new[:1], new[1:]
-        parts.append(f"{old}{rest}" if head == "." and not rest[:1].isalnum() else new)
-    return " ~ ".join(parts)
 
 
 @checked

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .errors import ArgumentError, DataError, DataWarning, FormulaError, listing, warn
 from .expressions import Resolved, evaluate
-from .formula import Formula, parse, term_key, with_dot, with_random
+from .formula import Formula, parse, with_dot, with_random, without_response
 from .frame import Labels, column_names
 from .grouping import Grouping, grouping, vectors
 from .model_frame import ModelFrame
@@ -19,6 +19,7 @@ from .model_matrix import MatrixRecipe, Terms, model_matrix
 from .rank import independent_columns
 from .replay import NewDesign, Replay, Side
 from .response import numeric, response
+from .terms import term_key
 
 __all__ = ["Design", "GroupingFactor", "NewDesign", "RandomTerm", "build"]
 
@@ -363,7 +364,16 @@ def _full_formula(
             "use glmer(), or fit() for a linear mixed model",
             parsed.text,
         )
-    return with_dot(parsed, tuple(str(name) for name in names)) if "." in parsed.fixed else parsed
+    if "." in parsed.fixed:
+        parsed = with_dot(parsed, tuple(names))
+    made = without_response(parsed)
+    if made.fixed != parsed.fixed and parsed.response:
+        warn(
+            f"the response {parsed.response.text} stands among the terms on the right and was "
+            "dropped there, as in R; leave it out of the formula",
+            DataWarning,
+        )
+    return made
 
 
 # --- fixed part -----------------------------------------------------------------------------

@@ -158,7 +158,7 @@ class ConvergenceWarning(InterlaceWarning):
 
 
 class DataWarning(InterlaceWarning):
-    """Rows or columns of the data were left out of the fit.
+    """Rows or columns of the data were left out of the fit, or values lie beyond what it saw.
 
     Examples
     --------
@@ -174,11 +174,14 @@ def warn(message: str, category: type[InterlaceWarning]) -> None:
 
 
 def outside() -> tuple[FrameType, int]:
-    """The nearest frame outside this package, and its `stacklevel` for the function that asks."""
-    package = __name__.partition(".")[0]
+    """The nearest frame outside this package, and its `stacklevel` for the function that asks.
+
+    formulaic, and the dispatch of its transforms, stand between a transform and its caller.
+    """
+    inside = (__name__.partition(".")[0], "formulaic", "functools")
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] != package:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in inside:
             break
         frame, level = frame.f_back, level + 1
     return frame, level

@@ -1,27 +1,41 @@
-"""Expressions of columns: which names they use, and what they are worth."""
+"""Expressions of columns: which names they use, and what these mean."""
 
 from __future__ import annotations
 
-import ast
 import builtins
 import pickle
 import re
 from collections import ChainMap
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from formulaic.materializers.types import FactorValues
-from formulaic.utils.code import sanitize_variable_names
-from formulaic.utils.layered_mapping import LayeredMapping
-from formulaic.utils.stateful_transforms import stateful_eval
 
-from .errors import DataError, FormulaError, InterlaceError, outside, suggestion
-from .formula import formulaic_terms
+from .errors import (
+    DataError,
+    FormulaError,
+    InterlaceError,
+    InterlaceWarning,
+    outside,
+    suggestion,
+    warn,
+)
+from .evaluation import RESERVED, Name, Values, expression_of, owners, value_of
 from .frame import unknown_column
-from .tokens import python_text, unquoted
+from .spelling import unmarked, unquoted
+from .terms import formulaic_terms
 from .transforms import CONTEXT
+
+#: Modules whose functions do what the package's of the same name do.
+SAME_FUNCTIONS = ("builtins", "math", "cmath", "numpy", "formulaic", "interlace")
+
+#: Names that an earlier fit used, while it is updated.
+_earlier: ContextVar[Mapping[str, Any] | None] = ContextVar("earlier", default=None)
 
 
 class UserNames(dict):
@@ -59,9 +73,23 @@ class Lost:
 
 
 def caller_names() -> Mapping[str, Any]:
-    """The names that the line which called into this package sees: locals, then globals."""
+    """The names that the line which called into this package sees: locals, then globals.
+
+    What the fit that is being updated took from where it was made comes first.
+    """
     frame, _ = outside()
-    return ChainMap(frame.f_locals, frame.f_globals)
+    return ChainMap(dict(_earlier.get() or {}), frame.f_locals, frame.f_globals)
+
+
+@contextmanager
+def names_of(context: Mapping[str, Any]) -> Iterator[None]:
+    """Let the names that a fit used be known to the fits made inside."""
+    kept = {name: value for name, value in context.items() if not isinstance(value, Lost)}
+    token = _earlier.set(kept)
+    try:
+        yield
+    finally:
+        _earlier.reset(token)
 
 
 def _load_names(stored: dict[str, bytes]) -> UserNames:
@@ -74,47 +102,6 @@ def _load_names(stored: dict[str, bytes]) -> UserNames:
     return out
 
 
-class Name(NamedTuple):
-    """A name in an expression: `path` is ``total.fruits`` where `name` is ``total``."""
-
-    name: str
-    path: str
-    called: bool
-
-
-@lru_cache(maxsize=512)
-def names_in(expression: str) -> tuple[Name, ...]:
-    """Names that a Python expression uses, in order of appearance.
-
-    Raises
-    ------
-    FormulaError
-        If it is no expression.
-    """
-    aliases: dict[str, str] = {}
-    try:
-        tree = ast.parse(sanitize_variable_names(expression.strip("{}"), {}, aliases), mode="eval")
-    except SyntaxError:
-        raise FormulaError(f"{expression!r} is no valid expression", expression) from None
-    called: set[int] = set()
-    paths: dict[int, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            called.add(id(node.func))
-        if isinstance(node, ast.Attribute):
-            parts, inner = [node.attr], node.value
-            while isinstance(inner, ast.Attribute):
-                parts, inner = [inner.attr, *parts], inner.value
-            if isinstance(inner, ast.Name) and id(inner) not in paths:
-                paths[id(inner)] = ".".join([inner.id, *parts])
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            name = aliases.get(node.id, node.id)
-            found.append(Name(name, paths.get(id(node), name), id(node) in called))
-    return tuple(dict.fromkeys(found))
-
-
 def requote(text: str, names: Iterable[str]) -> str:
     """`text` with the dotted column names `names` (R's ``total.fruits``) back-quoted."""
     for name in sorted(names, key=len, reverse=True):
@@ -124,9 +111,25 @@ def requote(text: str, names: Iterable[str]) -> str:
 
 
 def evaluate(
-    expression: str, values: Mapping[str, Any], context: Mapping[str, Any], state: dict
+    expression: str,
+    values: Mapping[str, Any],
+    context: Mapping[str, Any],
+    state: dict,
+    strict: bool = True,
 ) -> Any:
     """The value of an expression of columns.
+
+    Parameters
+    ----------
+    expression : str
+    values : mapping
+        Columns, as :func:`interlace.grouping.vectors` gives them.
+    context : mapping
+        The user's names.
+    state : dict
+        What the expression keeps for new data: filled at the first evaluation.
+    strict : bool, default True
+        Whether a value that depends on other rows is refused, because new data will come.
 
     Raises
     ------
@@ -134,14 +137,12 @@ def evaluate(
         If it cannot be evaluated; the message has the expression and the reason.
     """
     try:
-        with np.errstate(all="ignore"):
-            value = stateful_eval(
-                python_text(expression),
-                LayeredMapping(dict(values), context, CONTEXT),
-                None,
-                state,
-                None,
-            )
+        made = expression_of(expression)
+        n = len(next(iter(values.values()), ()))
+        if not made.plain:
+            values = {name: pd.Series(value) for name, value in values.items()}
+        value = value_of(made, Values(values, context, state, n, "fitted" not in state, strict))
+        state["fitted"] = True
     except InterlaceError:
         raise
     except Exception as error:
@@ -152,49 +153,42 @@ def evaluate(
 def reason(error: BaseException) -> str:
     """Why an evaluation failed, in one line."""
     found = re.search(r"\[\w+: (.*)\]", str(error), re.S)
-    return (found[1] if found else str(error)).strip().split("\n")[0] or type(error).__name__
-
-
-#: Functions that work row by row on numbers and keep nothing for new data.
-ELEMENTWISE = frozenset(
-    "log log2 log10 log1p exp exp2 expm1 sqrt sin cos tan tanh floor ceiling sign I ifelse pmin "
-    "pmax numeric abs round".split()
-)
-
-
-@lru_cache(maxsize=512)
-def _compiled(expression: str) -> tuple[Any, dict[str, str]] | None:
-    """Code of an expression of columns and elementwise functions; None for any other."""
-    for name in names_in(expression):
-        if name.called and not (name.name in ELEMENTWISE or name.path.startswith("np.")):
-            return None
-    aliases: dict[str, str] = {}
-    text = sanitize_variable_names(expression.strip("{}"), {}, aliases)
-    return compile(text, expression, "eval"), aliases
+    text = (found[1] if found else str(error)).strip().split("\n")[0] or type(error).__name__
+    if "could not be broadcast" in text or "Lengths must match" in text:
+        return f"its parts have different numbers of values ({text})"
+    return text
 
 
 def elementwise(
     expression: str, values: Mapping[str, np.ndarray], context: Mapping[str, Any]
 ) -> np.ndarray | None:
-    """Value of a plain expression, without the search for transforms that keep a state.
+    """Value of a plain expression, without the search for what it keeps.
 
-    None where there may be one, where the user's own names enter, or where the value is not one
-    number per row: then the general way applies, with its messages.
+    None where there may be such a thing, where the user's own names enter, or where the value is
+    not one number per row: then the general way applies, with its messages.
     """
-    found = _compiled(expression)
-    if found is None or any(name.name in context for name in names_in(expression)):
-        return None
-    code, aliases = found
-    names = {**CONTEXT, **values, **{alias: values.get(name) for alias, name in aliases.items()}}
-    try:
-        with np.errstate(all="ignore"):
-            value = eval(code, {}, names)
-    except Exception:
+    made = expression_of(expression)
+    if not made.plain or any(name.name in context for name in made.names):
         return None
     n = len(next(iter(values.values()), ()))
+    try:
+        value = value_of(made, Values(values, {}, {}, n, False))
+    except Exception:
+        return None
     if not isinstance(value, np.ndarray) or value.shape != (n,) or value.dtype.kind not in "biuf":
         return None
     return value
+
+
+def names_in(expression: str) -> tuple[Name, ...]:
+    """Names that an expression uses, in order of appearance.
+
+    Raises
+    ------
+    FormulaError
+        If it is no expression.
+    """
+    return expression_of(expression).names
 
 
 @lru_cache(maxsize=512)
@@ -204,7 +198,8 @@ def names_of_terms(text: str) -> tuple[Name, ...]:
     for term in formulaic_terms(text):
         for factor in term.factors:
             if factor.eval_method.value == "lookup":
-                found.append(Name(factor.expr, factor.expr, False))
+                name = unmarked(factor.expr)
+                found.append(Name(name, name, False, True))
             elif factor.eval_method.value == "python":
                 found += names_in(factor.expr)
     return tuple(dict.fromkeys(found))
@@ -231,7 +226,7 @@ def resolve(
     ----------
     text : str
     columns : collection of str
-        Names of the data's columns; they win over all other meanings.
+        Names of the data's columns.
     context : mapping
         The user's names.
     where : str
@@ -245,9 +240,16 @@ def resolve(
         For a name that means nothing, with the nearest column.
     FormulaError
         For a function that does not exist.
+
+    Warns
+    -----
+    InterlaceWarning
+        If a function of the session has the name of one of the package's, which is used.
     """
     if expression and unquoted(text) in columns:
         return Resolved(text, (unquoted(text),), UserNames())
+    if expression and text[:1] == "`" == text[-1:] and "`" not in text[1:-1]:
+        raise unknown_column(unquoted(text), columns, where)
     names = names_in(text) if expression else names_of_terms(text)
     variables: dict[str, None] = {}
     dotted: list[str] = []
@@ -256,24 +258,61 @@ def resolve(
         column = _longest(name.path, columns) if name.path != name.name else None
         if column is not None and column != name.name:
             dotted.append(column)
-        elif name.name in columns and not name.called:
-            column = name.name
-        if column is not None:
             variables[column] = None
-        elif name.name in context:
+        elif name.path != name.name:
+            place = _owner(name, columns, context, where)
+            if place is columns:
+                variables[name.name] = None
+            elif place is context:
+                used[name.name] = context[name.name]
+        elif name.called:
+            _check_function(name.name, columns, context, where, text)
+            if name.name not in CONTEXT and callable(context.get(name.name)):
+                used[name.name] = context[name.name]
+        elif name.name in columns:
+            variables[name.name] = None
+        elif not name.term and name.name in context and name.name not in RESERVED:
             used[name.name] = context[name.name]
-        elif not (name.name in CONTEXT or hasattr(builtins, name.name)):
-            if name.called:
-                known = [key for key, value in CONTEXT.items() if callable(value)]
-                raise FormulaError(
-                    f"{where} calls {name.name}(), which is no function known here."
-                    f"{suggestion(name.name, known)} Compute the column beforehand",
-                    text,
-                )
-            raise unknown_column(name.path, columns, where)
-        elif not name.called and name.name == name.path and not _is_value(name.name):
-            raise unknown_column(name.name, columns, where)
+        elif name.term or not (name.name in CONTEXT or _is_value(name.name)):
+            raise unknown_column(name.name, columns, where, name.name in context)
     return Resolved(requote(text, dotted) if dotted else text, tuple(variables), used)
+
+
+def _owner(name: Name, columns: Collection[str], context: Mapping[str, Any], where: str) -> Any:
+    """Where the first part of ``np.log`` or ``x.mean`` is found."""
+    attribute = name.path.split(".")[1]
+    found = owners(name.name, attribute, columns, context)
+    if found:
+        return found[0]
+    if name.name in columns or name.name in context or name.name in CONTEXT:
+        raise FormulaError(
+            f"{where} uses {name.path}, but {name.name!r} has no {attribute!r}. Compute the column "
+            "beforehand"
+        )
+    raise unknown_column(name.path, columns, where)
+
+
+def _check_function(
+    name: str, columns: Collection[str], context: Mapping[str, Any], where: str, text: str
+) -> None:
+    mine = context.get(name)
+    if name in CONTEXT:
+        module = (getattr(mine, "__module__", None) or "builtins").partition(".")[0]
+        plain = isinstance(mine, type | np.ufunc) or module in SAME_FUNCTIONS
+        if callable(mine) and not plain:
+            warn(
+                f"{where} calls {name}(), which is this package's own; the function {name} of the "
+                f"session ({mine.__module__}) is not used. Give yours another name to use it",
+                InterlaceWarning,
+            )
+    elif not callable(mine) and not callable(getattr(builtins, name, None)):
+        known = [key for key, value in CONTEXT.items() if callable(value)]
+        kind = (
+            "a column of data, not a function"
+            if name in columns
+            else f"no function known here.{suggestion(name, known)} Compute the column beforehand"
+        )
+        raise FormulaError(f"{where} calls {name}(), which is {kind}", text)
 
 
 def _longest(path: str, columns: Collection[str]) -> str | None:
@@ -285,5 +324,5 @@ def _longest(path: str, columns: Collection[str]) -> str | None:
 
 
 def _is_value(name: str) -> bool:
-    """Whether a known name may stand alone: ``TRUE``, a contrast, a function passed on."""
-    return True if name in CONTEXT else not isinstance(getattr(builtins, name), type(len))
+    """Whether a word of Python's may stand alone: a type passed on, but no function."""
+    return hasattr(builtins, name) and not isinstance(getattr(builtins, name), type(len))

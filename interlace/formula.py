@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import ArgumentTypeError, FormulaError, listing
+from .spelling import marked, python_text, quoted, shown, unquoted
+from .terms import (
+    CACHE_SIZE,
+    check_numbers,
+    check_subtraction,
+    formulaic_terms,
+    has_dot,
+    lhs_terms,
+    term_key,
+)
 from .tokens import (
     Token,
     arguments,
     call,
     has_bar,
     moved,
-    python_text,
-    quoted,
     source_text,
     split,
     tokens_of,
-    unquoted,
     unwrap,
 )
 
@@ -42,9 +49,6 @@ STRUCTURES = {
     "toep": False,
     "rr": False,
 }
-
-#: Parsed formulas kept: a session that fits many models to one table uses few texts.
-CACHE_SIZE = 512
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,8 @@ class Formula:
         In the order of lme4 before it sorts them by their numbers of levels.
     offsets : tuple of str
         Expressions inside ``offset()``.
+    written : tuple of str
+        The random terms as written, before their expansion.
 
     Examples
     --------
@@ -133,6 +139,7 @@ class Formula:
     fixed: str
     random: tuple[RandomTermSpec, ...]
     offsets: tuple[str, ...]
+    written: tuple[str, ...] = ()
 
 
 class Group(NamedTuple):
@@ -260,7 +267,8 @@ def _random(tokens: list[Token], source: str, structure: str | None) -> list[Ran
             "a random term needs a grouping factor right of the bar: (1 | g)", source, position
         )
     groups = _group(right, source)
-    lhs = source_text(left, source)
+    check_numbers(left, source)
+    lhs = source_text(left, source, marks=True)
     terms = lhs_terms(lhs, source)
     if not terms:
         raise FormulaError(
@@ -275,53 +283,12 @@ def _random(tokens: list[Token], source: str, structure: str | None) -> list[Ran
     kind = structure or "us"
     wrap = "" if structure is None else structure
     return [
-        RandomTermSpec(side, group.variables, kind, f"{wrap}({side} | {group.text})", group.label)
+        RandomTermSpec(
+            side, group.variables, kind, f"{wrap}({shown(side)} | {group.text})", group.label
+        )
         for group in groups
         for side in sides
     ]
-
-
-def lhs_terms(lhs: str, source: str | None = None) -> list[str]:
-    """Texts of the terms of a one-sided formula, the intercept as ``"1"``."""
-    return [
-        ":".join(
-            quoted(factor.expr) if factor.eval_method.value == "lookup" else factor.expr
-            for factor in term.factors
-        )
-        for term in formulaic_terms(lhs, source)
-    ]
-
-
-@lru_cache(maxsize=CACHE_SIZE)
-def term_key(text: str) -> tuple[str, ...]:
-    """The same for right sides that mean the same matrix: ``"x"`` and ``"1 + x"``."""
-    return tuple(str(term) for term in formulaic_terms(text))
-
-
-@lru_cache(maxsize=CACHE_SIZE)
-def formulaic_terms(text: str, source: str | None = None) -> tuple:
-    """formulaic's terms of a right side (``Term`` objects, sorted by degree).
-
-    Raises
-    ------
-    FormulaError
-        If formulaic cannot read the text.
-    """
-    from formulaic import Formula as FormulaicFormula
-    from formulaic.errors import FormulaicError
-
-    try:
-        return tuple(FormulaicFormula(text))
-    except (FormulaicError, SyntaxError, ValueError, TypeError) as error:
-        reason = re.sub(r"[⧛⧚]", "", str(error).strip().split("\n")[0]) or "syntax error"
-        raise FormulaError(f"{text!r} cannot be read ({reason}){_remedy(text)}", source) from None
-
-
-def _remedy(text: str) -> str:
-    """What to write instead, where that is known."""
-    if re.search(r"[<>!=]", text):
-        return "; put a comparison in I(), as in I(x > 10)"
-    return ""
 
 
 def _structured(token: Token, source: str) -> list[RandomTermSpec] | None:
@@ -352,28 +319,57 @@ def _structured(token: Token, source: str) -> list[RandomTermSpec] | None:
 
 
 @dataclass
-class _Parts:
-    fixed: list[tuple[str, str]]  # sign, text
-    random: list[RandomTermSpec]
-    offsets: list[str]
+class Parts:
+    """A right side, piece by piece."""
+
+    fixed: list[tuple[str, str]] = field(default_factory=list)  # sign, text
+    written: list[tuple[str, list[RandomTermSpec]]] = field(default_factory=list)
+    offsets: list[str] = field(default_factory=list)
+
+    @property
+    def random(self) -> list[RandomTermSpec]:
+        """The random terms of all pieces."""
+        return [term for _, terms in self.written for term in terms]
+
+    def fixed_text(self) -> str:
+        """The fixed part for formulaic.
+
+        Raises
+        ------
+        FormulaError
+            If a term is subtracted that is not there.
+        """
+        out = ""
+        for sign, text in self.fixed:
+            if sign == "-":
+                check_subtraction(text, out or "1")
+            if not out:
+                out = text if sign == "+" else f"-{text}"
+            else:
+                out += f" {sign} {text}"
+        return out or "1"
 
 
-def _subtract(terms: list[RandomTermSpec], source: str, position: int, parts: _Parts) -> None:
+def _subtract(terms: list[RandomTermSpec], source: str, position: int, parts: Parts) -> None:
     """Take away random terms that stand further left, as R's ``update`` leaves them."""
     for term in terms:
-        same = [t for t in parts.random if _identity(t) == _identity(term)]
-        if not same:
+        for i, (_, piece) in reversed(list(enumerate(parts.written))):
+            same = [t for t in piece if _identity(t) == _identity(term)]
+            if same:
+                rest = [t for t in piece if t is not same[-1]]
+                parts.written[i : i + 1] = [(t.text, [t]) for t in rest]
+                break
+        else:
             raise FormulaError(
                 f"there is no random term {term.text} to subtract; leave it out", source, position
             )
-        parts.random.remove(same[-1])
 
 
 def _identity(term: RandomTermSpec) -> tuple:
     return term.label, term_key(term.lhs)
 
 
-def _right_side(tokens: list[Token], source: str, parts: _Parts) -> None:
+def right_side(tokens: list[Token], source: str, parts: Parts) -> None:
     for operator, raw in split(tokens, "+-"):
         sign = operator.text if operator else "+"
         position = operator.start if operator else (tokens[0].start if tokens else len(source))
@@ -387,7 +383,7 @@ def _right_side(tokens: list[Token], source: str, parts: _Parts) -> None:
             if not any(t.text in ("|", "||") for t, _ in split(item, ("|", "||")) if t):
                 if len(item) == len(raw) or sign == "-":
                     _refuse_bar(item, source)
-                _right_side(item, source, parts)
+                right_side(item, source, parts)
                 continue
             if len(item) == len(raw):
                 bar = next(token for token in item if token.text in ("|", "||"))
@@ -397,15 +393,22 @@ def _right_side(tokens: list[Token], source: str, parts: _Parts) -> None:
             if sign == "-":
                 _subtract(special, source, position, parts)
             else:
-                parts.random.extend(special)
+                parts.written.append((source_text(raw, source), special))
             continue
         called = call(item[0]) if len(item) == 1 else None
         if called and called[0] == "offset":
-            if sign == "-":
+            offset = python_text(called[1])
+            if sign == "+":
+                parts.offsets.append(offset)
+            elif offset in parts.offsets:
+                parts.offsets.remove(offset)
+            else:
                 raise FormulaError(
-                    "an offset cannot be subtracted; write offset(-(x))", source, position
+                    f"there is no offset({offset}) to take away; to subtract its values write "
+                    f"offset(-({offset}))",
+                    source,
+                    position,
                 )
-            parts.offsets.append(python_text(called[1]))
             continue
         for token in raw:
             inner = call(token)
@@ -413,7 +416,8 @@ def _right_side(tokens: list[Token], source: str, parts: _Parts) -> None:
                 raise FormulaError(
                     "offset() must be a term of its own: y ~ x + offset(z)", source, token.start
                 )
-        parts.fixed.append((sign, source_text(raw, source)))
+        check_numbers(raw, source)
+        parts.fixed.append((sign, source_text(raw, source, marks=True)))
 
 
 def _refuse_bar(tokens: list[Token], source: str) -> None:
@@ -421,16 +425,6 @@ def _refuse_bar(tokens: list[Token], source: str) -> None:
     raise FormulaError(
         "a random term must be added to the formula: y ~ x + (1 | g)", source, bar.start
     )
-
-
-def _fixed_text(items: list[tuple[str, str]]) -> str:
-    out = ""
-    for sign, text in items:
-        if not out:
-            out = text if sign == "+" else f"-{text}"
-        else:
-            out += f" {sign} {text}"
-    return out or "1"
 
 
 # --- public ---------------------------------------------------------------------------------
@@ -488,10 +482,10 @@ def _parse(formula: str) -> Formula:
         raise FormulaError(
             "nothing stands right of '~'; write '~ 1' for an intercept only", text, len(text) - 1
         )
-    parts = _Parts([], [], [])
-    _right_side(right, text, parts)
-    fixed = _fixed_text(parts.fixed)
-    if not _has_dot(fixed):
+    parts = Parts()
+    right_side(right, text, parts)
+    fixed = parts.fixed_text()
+    if not has_dot(fixed):
         formulaic_terms(fixed, text)
     return Formula(
         text=text,
@@ -499,11 +493,8 @@ def _parse(formula: str) -> Formula:
         fixed=fixed,
         random=_distinct(parts.random, text),
         offsets=tuple(parts.offsets),
+        written=tuple(text for text, _ in parts.written),
     )
-
-
-def _has_dot(text: str) -> bool:
-    return any(token.text == "." for token in tokens_of(text))
 
 
 @lru_cache(maxsize=CACHE_SIZE)
@@ -525,14 +516,14 @@ def with_dot(formula: Formula, columns: tuple[str, ...]) -> Formula:
     >>> with_dot(parse("y ~ . + (1 | g)"), ("y", "a", "b", "g")).fixed
     '(a + b)'
     """
-    if not _has_dot(formula.fixed):
+    if not has_dot(formula.fixed):
         return formula
     used = {name for term in formula.random for name in term.group}
     texts = [*formula.offsets, *(formula.response.parts if formula.response else ())]
     for text in texts:
         used |= {unquoted(token.text) for token in tokens_of(text) if token.kind == "name"}
         used |= set(re.findall(r"[^\W\d][\w.]*", text))
-    rest = [quoted(name) for name in columns if name not in used]
+    rest = [quoted(marked(name)) for name in columns if name not in used]
     if not rest:
         raise FormulaError("'.' stands for no column: the formula uses all of them", formula.text)
     inside = f"({' + '.join(rest)})"
@@ -542,6 +533,47 @@ def with_dot(formula: Formula, columns: tuple[str, ...]) -> Formula:
     ).strip()
     formulaic_terms(fixed, formula.text)
     return replace(formula, fixed=fixed)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def without_response(formula: Formula) -> Formula:
+    """The formula without the response among its fixed terms, as R drops it.
+
+    Parameters
+    ----------
+    formula : Formula
+        The same object comes back where there is nothing to drop.
+
+    Raises
+    ------
+    FormulaError
+        If the response is the covariate of a random effect.
+
+    Examples
+    --------
+    >>> from interlace.formula import parse, without_response
+    >>> without_response(parse("y ~ y + x")).fixed
+    'y + x - y'
+    """
+    if formula.response is None or formula.response.kind != "column":
+        return formula
+    text = source_text(tokens_of(formula.response.text), formula.response.text, marks=True)
+    try:
+        found = term_key(f"0 + {text}")
+    except FormulaError:  # an expression with operators is no term
+        return formula
+    if len(found) != 1:
+        return formula
+    for spec in formula.random:
+        if found[0] in term_key(spec.lhs):
+            raise FormulaError(
+                f"the response {formula.response.text} is a covariate of the random term "
+                f"{spec.text}; it cannot explain itself: leave it out there",
+                formula.text,
+            )
+    if found[0] not in term_key(formula.fixed):
+        return formula
+    return replace(formula, fixed=f"{formula.fixed} - {text}")
 
 
 def _distinct(terms: Sequence[RandomTermSpec], text: str) -> tuple[RandomTermSpec, ...]:
@@ -597,7 +629,7 @@ def with_random(
         texts = tuple(_bracketed(text) for text in given)
     elif groups is not None:
         names = _strings(groups, "groups", '["site", "year"]')
-        literal = set(columns) if any(re.search(r"\W", name) for name in names) else ()
+        literal = set(columns) if any(quoted(name) != name for name in names) else ()
         texts = tuple(f"(1 | {f'`{name}`' if name in literal else name})" for name in names)
     else:
         return formula
@@ -607,9 +639,10 @@ def with_random(
 @lru_cache(maxsize=CACHE_SIZE)
 def _with_random(formula: Formula, texts: tuple[str, ...]) -> Formula:
     added: list[RandomTermSpec] = []
+    written: list[str] = []
     for text in texts:
-        parts = _Parts([], [], [])
-        _right_side(tokens_of(text), text, parts)
+        parts = Parts()
+        right_side(tokens_of(text), text, parts)
         if parts.fixed or parts.offsets or not parts.random:
             raise FormulaError(
                 "random= takes random terms only, such as '(1 + x | g)'; "
@@ -617,8 +650,14 @@ def _with_random(formula: Formula, texts: tuple[str, ...]) -> Formula:
                 text,
             )
         added += parts.random
+        written += [piece for piece, _ in parts.written]
     whole = " + ".join([formula.text, *texts])
-    return replace(formula, text=whole, random=_distinct([*formula.random, *added], whole))
+    return replace(
+        formula,
+        text=whole,
+        random=_distinct([*formula.random, *added], whole),
+        written=(*formula.written, *written),
+    )
 
 
 def _strings(value: object, argument: str, example: str) -> tuple[str, ...]:

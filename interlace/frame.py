@@ -119,18 +119,35 @@ def as_float(column: np.ndarray) -> np.ndarray:
 # --- reading --------------------------------------------------------------------------------
 
 
+class ColumnNames(dict[str, None]):
+    """Names of columns, and of the levels of the index, which are none."""
+
+    index_names: tuple[Any, ...] = ()
+
+
 def column_names(data: Any) -> Collection[str]:
     """Names of the columns of `data`, which may be any frame narwhals reads, or a dict of arrays.
+
+    Names that are no text, such as the numbers in a pivoted frame, are as they print.
 
     Raises
     ------
     ArgumentTypeError
         If `data` is no data frame.
+    DataError
+        If its columns have several levels of names.
     """
     if isinstance(data, pd.DataFrame):
-        return data.columns
+        if isinstance(data.columns, pd.MultiIndex):
+            raise DataError(
+                f"the columns of data have {data.columns.nlevels} levels of names; flatten them "
+                "first: data.columns = ['_'.join(map(str, name)) for name in data.columns]"
+            )
+        names = ColumnNames((str(name), None) for name in data.columns)
+        names.index_names = tuple(data.index.names)
+        return names
     if isinstance(data, Mapping):
-        return data.keys()
+        return ColumnNames((str(name), None) for name in data)
     return _narwhals(data).collect_schema().names()
 
 
@@ -158,7 +175,9 @@ def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Colum
         If `data` is no data frame.
     """
     if isinstance(data, Mapping):
-        data = _from_mapping(data, names)
+        data = _from_mapping({str(name): value for name, value in data.items()}, names)
+    elif isinstance(data, pd.DataFrame) and data.columns.inferred_type != "string":
+        data = data.set_axis([str(name) for name in data.columns], axis=1)
     if not isinstance(data, pd.DataFrame):
         frame = _narwhals(data).select(list(dict.fromkeys(names)))
         if hasattr(frame, "collect"):
@@ -222,16 +241,24 @@ def _narwhals(data: Any) -> Any:
 
 
 def _from_mapping(data: Mapping, names: Iterable[str]) -> pd.DataFrame:
-    columns = {}
+    columns: dict[str, Any] = {}
+    single: list[str] = []
     for name in names:
         value = data[name]
-        if np.ndim(value) != 1:
+        if np.ndim(value) > 1:
             raise DataError(
                 f"data[{name!r}] must be one-dimensional, got {np.ndim(value)} dimensions"
             )
+        if np.ndim(value) == 0:
+            single.append(name)
+            value = [value]
         columns[name] = value if isinstance(value, pd.Categorical) else np.asarray(value)
         if isinstance(value, pd.Series):
             columns[name] = value.array
+    many = [len(value) for name, value in columns.items() if name not in single]
+    if many:  # a single value stands in every row
+        for name in single:
+            columns[name] = np.repeat(columns[name], many[0])
     lengths = {name: len(value) for name, value in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = listing(f"{name!r} has {length}" for name, length in lengths.items())
@@ -239,7 +266,7 @@ def _from_mapping(data: Mapping, names: Iterable[str]) -> pd.DataFrame:
     if columns:
         return pd.DataFrame(columns, copy=False)
     first = next(iter(data.values()), ())
-    return pd.DataFrame(index=pd.RangeIndex(len(first)))
+    return pd.DataFrame(index=pd.RangeIndex(len(first) if np.ndim(first) else 1))
 
 
 def _pandas_series(series: pd.Series, name: str, group: bool) -> tuple[Column, np.ndarray | None]:
@@ -393,12 +420,18 @@ def _unusable(name: str, dtype: str) -> DataError:
 # --- checks ---------------------------------------------------------------------------------
 
 
-def unknown_column(name: str, available: Iterable[str], where: str) -> DataError:
+def unknown_column(
+    name: str, available: Iterable[str], where: str, in_session: bool = False
+) -> DataError:
     """The error for a name that is no column, with the nearest one that is."""
     names = [str(item) for item in available]
+    hint = suggestion(name, names)
+    if name in getattr(available, "index_names", ()):
+        hint = " It is a level of the index: data.reset_index() makes it a column."
+    elif in_session:
+        hint = " It is a variable of the session: add it to data as a column."
     return DataError(
-        f"{where} names {name!r}, which is no column of data.{suggestion(name, names)} "
-        f"Available: {listing(names)}"
+        f"{where} names {name!r}, which is no column of data.{hint} Available: {listing(names)}"
     )
 
 

@@ -9,8 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError, ArgumentTypeError, DataError, DataWarning, listing, warn
-from .expressions import Resolved, UserNames, resolve
+from .errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DataError,
+    DataWarning,
+    FormulaError,
+    listing,
+    warn,
+)
+from .expressions import Resolved, UserNames, names_in, resolve
 from .formula import Formula, RandomTermSpec
 from .frame import (
     Columns,
@@ -108,6 +116,10 @@ class ModelFrame:
     ) -> Resolved:
         if variable in names:
             return Resolved(variable, (variable,), UserNames())
+        try:
+            names_in(variable)
+        except FormulaError:  # a name that needs quotes
+            raise unknown_column(variable, names, spec.text) from None
         return resolve(variable, names, context, spec.text, expression=True)
 
     def _read(self, data: Any, weights: Any, offset: Any, subset: Any) -> None:
@@ -225,9 +237,8 @@ class ModelFrame:
                     f"contrasts names {name!r}, which is numeric; write C({name}, ...) in the "
                     "formula or make it a category first"
                 )
-            coding = contrasts_of(value)
-            if isinstance(coding, np.ndarray | list | tuple):
-                coding = np.asarray(coding, dtype=np.float64)
+            coding = contrasts_of(value, f"contrasts[{name!r}]")
+            if isinstance(coding, np.ndarray):
                 if coding.ndim != 2 or len(coding) != len(column.levels):
                     raise ArgumentError(
                         f"contrasts[{name!r}] must have one row per level "

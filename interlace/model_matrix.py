@@ -28,10 +28,12 @@ from formulaic.transforms.contrasts import Contrasts, CustomContrasts
 from interface_meta import override
 
 from .errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
+from .evaluation import Values, expression_of, value_of
 from .expressions import UserNames, elementwise, names_in, reason
-from .formula import formulaic_terms
 from .frame import Columns, Labels, as_float
-from .transforms import CONTEXT, check_levels, coded, is_text
+from .spelling import marked, shown, unmarked
+from .terms import formulaic_terms
+from .transforms import check_levels, coded, is_text
 
 #: Formulas whose structure is kept.
 CACHE_SIZE = 512
@@ -86,13 +88,13 @@ class PlainMatrix:
                 f"the term(s) {listing(call for call, _ in self.calls)} cannot be computed on "
                 "newdata as they were on the data of the fit"
             )
-        values = {**columns.values, **computed}
+        values = {**{marked(name): value for name, value in columns.values.items()}, **computed}
         X = np.empty((columns.n, len(self.names)))
         at = 0
         for scale, factors in self.products:
             numeric = [np.asarray(values[v]) for v, _ in factors if v not in self.codings]
             coded_by = [
-                self._coded(columns, v, reduced) for v, reduced in factors if v in self.codings
+                self._coded(values[v], v, reduced) for v, reduced in factors if v in self.codings
             ]
             width = int(np.prod([c.shape[1] for _, c in coded_by])) if coded_by else 1
             block = X[:, at : at + width]
@@ -119,12 +121,9 @@ class PlainMatrix:
                 block *= column[:, None]
         return X
 
-    def _coded(
-        self, columns: Columns, variable: str, reduced: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _coded(self, column: Any, variable: str, reduced: bool) -> tuple[np.ndarray, np.ndarray]:
         coding = self.codings[variable]
-        codes = columns.values[variable].codes  # type: ignore[union-attr]
-        return codes.astype(np.intp), coding.reduced if reduced else coding.full
+        return column.codes.astype(np.intp), coding.reduced if reduced else coding.full
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +168,7 @@ class FormulaicMatrix:
         return X
 
     def _evaluate(self, columns: Columns) -> np.ndarray:
-        frame = columns.pandas(self.variables)
+        frame = _marked_frame(columns, self.variables)
         return _materialise(self.spec, frame, self.contrasts, self.context)[0]
 
 
@@ -209,7 +208,7 @@ def model_matrix(
     FormulaError, DataError
         If a term cannot be computed; the message has the term and the reason.
     """
-    kinds = tuple((name, isinstance(columns.values[name], Labels)) for name in variables)
+    kinds = tuple((marked(name), isinstance(columns.values[name], Labels)) for name in variables)
     calls = _calls(text, frozenset(variables))
     if calls and (context or _computed(calls, columns) is None):
         return _through_formulaic(text, columns, variables, contrasts, context)
@@ -217,9 +216,9 @@ def model_matrix(
     codings = {}
     for name, is_factor in kinds:
         if is_factor:
-            column = columns.values[name]
+            column = columns.values[unmarked(name)]
             assert isinstance(column, Labels)
-            codings[name] = coding_of(name, column, contrasts.get(name))
+            codings[name] = coding_of(shown(name), column, contrasts.get(unmarked(name)))
     names: list[str] = []
     terms = []
     for term, scoped in products:
@@ -283,7 +282,7 @@ def _product_names(
     for name, reduced in factors:
         coding = codings.get(name)
         if coding is None:
-            fields.append((name,))
+            fields.append((shown(name),))
         else:
             fields.append(coding.reduced_names if reduced else coding.full_names)
     return [":".join(reversed(product)) for product in itertools.product(*reversed(fields))]
@@ -347,7 +346,7 @@ def _structure(text: str, kinds: tuple[tuple[str, bool], ...]) -> tuple:
     spec = _materialise(_fresh(text), frame, {}, {})[1]
     return tuple(
         (
-            "Intercept" if str(row.term) == "1" else str(row.term),
+            "Intercept" if str(row.term) == "1" else shown(str(row.term)),
             tuple(
                 (
                     float(scoped.scale),
@@ -367,29 +366,56 @@ class _Materializer(PandasMaterializer):
     """formulaic's, with our coding (or the user's) of bare factors, and of calls that give text."""
 
     given: Mapping[str, Any] = {}
+    fitting = False
 
     @override
     def _lookup(self, name: str) -> tuple[Any, set]:
         values, variables = super()._lookup(name)
         if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+            name = unmarked(name)
             return coded(values, self.given.get(name), name), variables
         return values, variables
 
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set]:
-        values, variables = super()._evaluate(expr, metadata, spec)
+        made = expression_of(expr)
+        columns = {unmarked(name): self.data_context[name] for name in self.data_context}
+        n = len(self.data)
+        values = value_of(
+            made, Values(columns, self.context, spec.transform_state, n, self.fitting)
+        )
+        _check_rows(expr, values, n)
         # what C() or factor() made already has its coding
         if not isinstance(values, FactorValues) and is_text(values):
-            return coded(values, None, expr), variables
-        return values, variables
+            return coded(values, None, expr), set()
+        return values, set()
+
+
+def _check_rows(expr: str, values: Any, n: int) -> None:
+    """Refuse a term that is not one row per row."""
+    plain = values.__wrapped__ if isinstance(values, FactorValues) else values
+    if isinstance(plain, dict):
+        plain = next(iter(plain.values()), None)
+    if not np.ndim(plain) and not hasattr(plain, "shape"):
+        plain = np.asarray(plain)
+    if not np.ndim(plain):
+        raise DataError(
+            f"{shown(expr)!r} is a single value, not one per row; it may be part of a term, as in "
+            "I(x - mean(x))"
+        )
+    if np.shape(plain)[0] != n:
+        raise DataError(f"{shown(expr)!r} gives {np.shape(plain)[0]} values for {n} rows")
 
 
 def _materialise(
-    spec: ModelSpec, frame: pd.DataFrame, contrasts: Mapping[str, Any], context: Mapping[str, Any]
+    spec: ModelSpec,
+    frame: pd.DataFrame,
+    contrasts: Mapping[str, Any],
+    context: Mapping[str, Any],
+    fitting: bool = False,
 ) -> tuple[np.ndarray, ModelSpec]:
-    layers = {**CONTEXT, **context} if context else CONTEXT
-    materializer = _Materializer(frame, context=layers)
-    materializer.given = contrasts
+    materializer = _Materializer(frame, context=context)
+    materializer.given, materializer.fitting = contrasts, fitting
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
@@ -417,8 +443,14 @@ def _failed(error: Exception) -> InterlaceError:
         return MissingDependencyError(f"the formula needs a package: {reason(error)}")
     if end > start > 0:
         term = text[start:end]
-        return DataError(f"the term {term!r} cannot be computed: {reason(error)}")
+        return DataError(f"the term {shown(term)!r} cannot be computed: {reason(error)}")
     return FormulaError(f"the model matrix cannot be built: {reason(error)}")
+
+
+def _marked_frame(columns: Columns, variables: tuple[str, ...]) -> pd.DataFrame:
+    frame = columns.pandas(variables)
+    frame.columns = pd.Index([marked(name) for name in variables], dtype=object)
+    return frame
 
 
 def _through_formulaic(
@@ -428,19 +460,20 @@ def _through_formulaic(
     contrasts: Mapping[str, Any],
     context: Mapping[str, Any],
 ) -> tuple[np.ndarray, FormulaicMatrix]:
-    frame = columns.pandas(variables)
+    frame = _marked_frame(columns, variables)
     for name in variables:
         column = columns.values[name]
         if isinstance(column, Labels):
             check_levels(len(column.levels), name, column.levels)
-    X, spec = _materialise(_fresh(text), frame, contrasts, context)
+    X, spec = _materialise(_fresh(text), frame, contrasts, context, fitting=True)
     terms, start = [], 0
     for row in spec.structure:
         end = start + len(row.columns)
-        terms.append(("Intercept" if str(row.term) == "1" else str(row.term), slice(start, end)))
+        name = "Intercept" if str(row.term) == "1" else shown(str(row.term))
+        terms.append((name, slice(start, end)))
         start = end
     recipe = FormulaicMatrix(
-        names=tuple(spec.column_names),
+        names=tuple(shown(name) for name in spec.column_names),
         terms=tuple(terms),
         spec=spec,
         variables=variables,

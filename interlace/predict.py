@@ -196,7 +196,9 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
             f"{suggestion(text, groups)} It has {listing(groups)}"
         )
     # Formula-like: the parser expands "||" and "a/b", formulaic the left side.
-    from .formula import lhs_terms, parse
+    from .formula import parse
+    from .spelling import shown
+    from .terms import lhs_terms
 
     right = text.lstrip("~ ")
     parsed = parse(f"~ {right}" if right.startswith("(") else f"~ ({right})")
@@ -211,7 +213,7 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
         names = column_names(fit, factor)
         columns: list[int] = []
         for term in lhs_terms(spec.lhs):
-            wanted = "Intercept" if term == "1" else term
+            wanted = "Intercept" if term == "1" else shown(term)
             found = [i for i, n in enumerate(names) if n == wanted or n.startswith(f"{wanted}[")]
             if not found:
                 raise ArgumentError(

@@ -13,7 +13,7 @@ from .expressions import evaluate
 from .formula import Response
 from .frame import Columns, Labels, as_float, row_labels
 from .grouping import vectors
-from .tokens import unquoted
+from .spelling import unquoted
 
 
 def response(
@@ -92,7 +92,8 @@ def _numbers(
         )
     if column is not None:
         return as_float(column)
-    value = evaluate(expression, vectors(columns, expression), context, state)
+    # new data have no response to be computed: it may look at all rows, as rank(y) does
+    value = evaluate(expression, vectors(columns, expression), context, state, strict=False)
     return numeric(expression, value, columns)
 
 
@@ -216,6 +217,13 @@ def subset_rows(subset: Any, columns: Columns) -> np.ndarray:
     else:
         _check_index(subset, "subset", columns.index)
         mask = np.asarray(subset)
+        if mask.dtype.kind == "O":
+            missing = np.asarray(pd.isna(mask))
+            if missing.any():
+                raise ArgumentError(
+                    f"subset is missing in {missing.sum()} row(s), which are neither in nor out; "
+                    "fill them, as in subset.fillna(False)"
+                )
         if mask.dtype.kind == "O" and all(isinstance(m, bool | np.bool_) for m in mask.ravel()):
             mask = mask.astype(bool)
         if mask.dtype.kind != "b":
@@ -233,6 +241,12 @@ def _query(expression: str, columns: Columns) -> np.ndarray:
     column = columns.values.get(expression)
     if isinstance(column, np.ndarray):
         value: Any = column
+        missing = columns.missing.get(expression)
+        if missing is not None:
+            raise ArgumentError(
+                f"the column {expression!r} of subset= is missing in {missing.sum()} row(s), which "
+                "are neither in nor out; fill them first"
+            )
     else:
         try:
             value = columns.pandas(columns.values).eval(expression, engine="python")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from .errors import ArgumentError, ArgumentTypeError, InterlaceWarning, listing, shown, warn
 from .fit import Fit
-from .tokens import unquoted
+from .spelling import unquoted
 
 if TYPE_CHECKING:
     from .fit_glmm import GLMMFit

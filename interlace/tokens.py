@@ -7,10 +7,11 @@ such as ``s(x | 2)`` is one token, brackets are tokens of their own, a back-quot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .errors import FormulaError
+from .spelling import mark_tokens, marked, python_text, unquoted
 
 
 class Token(NamedTuple):
@@ -147,22 +148,10 @@ def call(token: Token) -> tuple[str, str] | None:
     return None
 
 
-def _outside_quotes(text: str, change: Callable[[str], str]) -> str:
-    """`text` with its parts outside quotes and back-quotes changed."""
-    parts = re.split(r"(`[^`]*`|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')", text)
-    return "".join(part if i % 2 else change(part) for i, part in enumerate(parts))
-
-
-def python_text(text: str) -> str:
-    """An R expression's spelling in Python: ``^`` is a power, ``as.factor`` is ``factor``."""
-    return _outside_quotes(
-        text,
-        lambda part: re.sub(r"\bas\.(factor|ordered|numeric)\b", r"\1", part.replace("^", "**")),
-    )
-
-
-def source_text(tokens: Sequence[Token], source: str) -> str:
+def source_text(tokens: Sequence[Token], source: str, marks: bool = False) -> str:
     """Text of the tokens, blanks around ``+ - ~ |`` set as R prints them.
+
+    With `marks` it is for formulaic: names that it would take for something else are marked.
 
     R's spellings are translated inside calls only: there ``^`` is a power; outside it crosses
     terms, in R as in formulaic.
@@ -171,6 +160,10 @@ def source_text(tokens: Sequence[Token], source: str) -> str:
     previous: Token | None = None
     for token in tokens:
         text = python_text(token.text) if token.kind == "python" else token.text
+        if marks and token.kind == "python":
+            text = mark_tokens(text)
+        elif marks and token.kind == "name" and marked(unquoted(text)) != unquoted(text):
+            text = f"`{marked(unquoted(text))}`"
         if token.text == "%in%":
             text = ":"  # R's b %in% a is a:b; formulaic's is a/b, which adds a
         if previous is not None and token.kind == "operator" and token.text in "+-|":
@@ -185,16 +178,6 @@ def source_text(tokens: Sequence[Token], source: str) -> str:
 def moved(token: Token, shift: int) -> Token:
     """The token of a text that begins `shift` characters into another one."""
     return token._replace(start=token.start + shift, end=token.end + shift)
-
-
-def quoted(name: str) -> str:
-    """A column name as a formula needs it: back-quoted unless it is a plain name."""
-    return name if re.fullmatch(r"[^\W\d][\w.]*", name) else f"`{name}`"
-
-
-def unquoted(name: str) -> str:
-    """A name without its back-quotes."""
-    return name[1:-1] if name[:1] == "`" == name[-1:] else name
 
 
 def split_outside(text: str, separator: str) -> list[str]:

@@ -16,7 +16,8 @@ from formulaic.transforms import TRANSFORMS, ContrastsRegistry, encode_contrasts
 from formulaic.utils.stateful_transforms import stateful_transform
 
 from .errors import ArgumentError, DataError, listing, suggestion
-from .frame import Labels, label_numbers
+from .frame import Labels, label_numbers, level_texts
+from .splines import bs, cc, cr, ns, poly
 
 #: Names of the codings of a factor, as in ``contrasts={"f": "sum"}``.
 CONTRASTS = ("treatment", "sum", "helmert", "poly", "SAS", "diff")
@@ -45,7 +46,22 @@ def contrasts_of(value: Any, argument: str = "contrasts") -> Any:
                 f"{suggestion(name, CONTRASTS)} A matrix (levels x columns) works too"
             )
         value = getattr(ContrastsRegistry, name)
+    if isinstance(value, np.ndarray | list | tuple):
+        return _coding_matrix(value, argument)
     return value() if isinstance(value, type) else value
+
+
+def _coding_matrix(value: Any, argument: str) -> np.ndarray:
+    """Numbers by level and column; one column may be given as a plain sequence."""
+    try:
+        matrix = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"{argument} must be the name of a coding or numbers, got {value!r:.80}"
+        ) from None
+    if not np.isfinite(matrix).all():
+        raise ArgumentError(f"{argument} must have finite numbers, got {value!r:.80}")
+    return matrix[:, None] if matrix.ndim == 1 else matrix
 
 
 def _categorical(data: Any, levels: Iterable | None = None) -> pd.Series:
@@ -90,6 +106,11 @@ def coded(data: Any, contrasts: Any = None, name: str | None = None) -> FactorVa
         if known is None:
             values = values.cat.remove_unused_categories()
             check_levels(len(values.cat.categories), name or "a factor", values.cat.categories)
+            if isinstance(contrasts, np.ndarray) and len(contrasts) != len(values.cat.categories):
+                raise DataError(
+                    f"the coding of {name or 'a factor'!r} has {len(contrasts)} row(s) for "
+                    f"{len(values.cat.categories)} levels; give one number per level"
+                )
         else:
             unseen = [
                 item
@@ -188,89 +209,96 @@ def labels_from(value: Any) -> Labels:
     return Labels(values.codes, np.asarray(values.categories), bool(values.ordered))
 
 
-# --- splines --------------------------------------------------------------------------------
+# --- single numbers -------------------------------------------------------------------------
 
 
-@stateful_transform
-def ns(
-    x: Any,
-    df: int | None = None,
-    knots: Any = None,
-    intercept: bool = False,
-    Boundary_knots: Any = None,  # noqa: N803
-    _state: dict = {},  # noqa: B006
-) -> FactorValues:
-    """Natural cubic spline, the basis of R's ``splines::ns``.
-
-    The cubic B-spline basis on the knots is projected on the null space of its second derivatives
-    at the boundary knots; beyond these it continues in a straight line.
-    """
-    x = np.asarray(x, dtype=np.float64)
-    if not _state:
-        seen = x[~np.isnan(x)]
-        if Boundary_knots is None:
-            boundary = (float(seen.min()), float(seen.max()))
-        else:
-            boundary = (float(min(Boundary_knots)), float(max(Boundary_knots)))
-        if knots is None:
-            inner = 0 if df is None else int(df) - 1 - int(intercept)
-            if inner < 0:
-                raise ArgumentError(f"ns(): df must be at least {1 + int(intercept)}, got {df}")
-            within = seen[(seen >= boundary[0]) & (seen <= boundary[1])]
-            knots = np.quantile(within, np.linspace(0, 1, inner + 2)[1:-1])
-        knots = np.atleast_1d(np.asarray(knots, dtype=np.float64))
-        if boundary[0] >= boundary[1]:
-            raise DataError("ns(): the values are all equal")
-        _state["boundary"], _state["knots"] = boundary, np.sort(knots)
-    low, high = _state["boundary"]
-    t = np.concatenate([[low] * 4, _state["knots"], [high] * 4])
-    first = 0 if intercept else 1
-    curvature = _bspline(t, np.array([low, high]), 2)[:, first:]
-    complement = np.linalg.qr(curvature.T, mode="complete")[0][:, 2:]
-    basis = np.empty((len(x), len(t) - 4))
-    inside = (x >= low) & (x <= high)
-    basis[inside] = _bspline(t, x[inside], 0)
-    for outside, pivot in ((x < low, low), (x > high, high)):
-        if outside.any():
-            end = np.array([pivot])
-            line = (x[outside] - pivot)[:, None] * _bspline(t, end, 1)
-            basis[outside] = _bspline(t, end, 0) + line
-    basis[np.isnan(x)] = np.nan
-    columns = basis[:, first:] @ complement
-    return FactorValues(
-        {i + 1: columns[:, i] for i in range(columns.shape[1])},
-        kind="numerical",
-        spans_intercept=False,
-        format="{name}[{field}]",
-    )
+def _together(values: tuple) -> np.ndarray:
+    """All arguments in one vector, as R's ``max(x, 5)`` takes them."""
+    return np.concatenate([np.ravel(np.asarray(value)) for value in values])
 
 
-def _bspline(t: np.ndarray, x: np.ndarray, derivative: int) -> np.ndarray:
-    from scipy.interpolate import BSpline
+def quantile(x: Any, probs: Any = (0.0, 0.25, 0.5, 0.75, 1.0)) -> Any:
+    """R's ``quantile(x, probs)``, type 7."""
+    return np.quantile(np.asarray(x, dtype=np.float64), np.asarray(probs, dtype=np.float64))
 
-    return BSpline(t, np.eye(len(t) - 4), 3)(x, nu=derivative)
+
+#: Functions that look at all rows: what they give is kept, see :mod:`interlace.evaluation`.
+AGGREGATES: dict[str, Any] = {
+    "mean": lambda x: np.mean(np.asarray(x, dtype=np.float64)),
+    "median": lambda x: np.median(np.asarray(x, dtype=np.float64)),
+    "sd": lambda x: np.std(np.asarray(x, dtype=np.float64), ddof=1),
+    "var": lambda x: np.var(np.asarray(x, dtype=np.float64), ddof=1),
+    "min": lambda *x: np.min(_together(x)),
+    "max": lambda *x: np.max(_together(x)),
+    "sum": lambda *x: np.sum(_together(x)),
+    "prod": lambda *x: np.prod(_together(x)),
+    "range": lambda *x: np.array([np.min(_together(x)), np.max(_together(x))]),
+    "quantile": quantile,
+    "length": len,
+}
+
+#: Functions of the package that work row by row and keep nothing for new data.
+ROWWISE = frozenset(
+    "log log2 log10 log1p exp exp2 exp10 expm1 sqrt sin cos tan tanh floor ceiling sign I ifelse "
+    "pmin pmax numeric integer abs round".split()
+)
+
+#: Functions of the package that take booleans as they are; to the others they are 0 and 1.
+TAKES_LOGICAL = frozenset("C factor ordered relevel dummy hashed identity where".split())
+
+
+def _integer(x: Any) -> np.ndarray:
+    return np.trunc(np.asarray(x, dtype=np.float64))
+
+
+def _character(x: Any) -> np.ndarray:
+    values = _categorical(x)
+    return np.array(level_texts(np.asarray(values.cat.categories)), dtype=object)[values.cat.codes]
 
 
 #: What a formula sees besides the columns of the data.
 CONTEXT: dict[str, Any] = {
-    **TRANSFORMS,
+    **{name: value for name, value in TRANSFORMS.items() if name not in ("lag", "Q")},
+    **AGGREGATES,
     "C": C,
     "factor": factor,
     "ordered": ordered,
     "relevel": relevel,
     "dummy": dummy,
     "ns": ns,
+    "bs": bs,
+    "cr": cr,
+    "cs": cr,
+    "cc": cc,
+    "poly": poly,
+    "exp10": lambda x: np.power(10.0, x),
     "numeric": lambda x: np.asarray(x, dtype=np.float64),
+    "integer": _integer,
+    "character": _character,
+    "logical": lambda x: np.asarray(x).astype(bool),
     "ifelse": np.where,
     "pmin": np.minimum,
     "pmax": np.maximum,
     "ceiling": np.ceil,
+    "round": np.round,
     "c": lambda *values: np.array(values),
     "TRUE": True,
     "FALSE": False,
+    "NULL": None,
     "pi": np.pi,
     **{
         name: getattr(np, name)
-        for name in ("sqrt", "log1p", "expm1", "sin", "cos", "tan", "tanh", "floor", "sign")
+        for name in (
+            "sqrt",
+            "log1p",
+            "expm1",
+            "sin",
+            "cos",
+            "tan",
+            "tanh",
+            "floor",
+            "sign",
+            "abs",
+        )
     },
 }

@@ -455,3 +455,19 @@ def test_c_codes_as_it_is_told(coding, first, as_text):
     data = {"y": np.arange(8.0), "f": f if as_text else f.astype("category"), "g": list("ppppqqqq")}
     design = build(f"y ~ C(f, {coding}) + (1 | g)", data)
     np.testing.assert_allclose(design.X[0, 1:], first, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "right, expected",
+    [
+        ("x:z + f:x", ["x:z", "f[a]:x", "f[b]:x", "f[c]:x"]),
+        ("f:x + x:z", ["f[a]:x", "f[b]:x", "f[c]:x", "x:z"]),
+        ("x + x:z + f:x", ["x", "x:z", "f[T.b]:x", "f[T.c]:x"]),
+    ],
+)
+def test_an_interaction_without_its_main_effect_keeps_the_full_span(right, expected):
+    # R's model.matrix codes f by contrasts in the first, whose model then lacks a column
+    random = np.random.default_rng(4)
+    d = pd.DataFrame({name: random.normal(size=24) for name in "yxz"})
+    d = d.assign(f=list("abc") * 8, g=np.repeat(list("uvw"), 8))
+    assert list(build(f"y ~ {right} + (1 | g)", d).x_names[1:]) == expected

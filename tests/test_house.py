@@ -18,8 +18,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS: dict[str, int] = {
     **dict.fromkeys(["errors", "calls", "other_names"], 0),
-    **dict.fromkeys(["formula", "tokens", "frame"], 1),
-    **dict.fromkeys(["transforms", "expressions", "grouping", "response", "rank"], 2),
+    **dict.fromkeys(["formula", "tokens", "terms", "spelling", "updating", "frame"], 1),
+    **dict.fromkeys(["transforms", "splines", "evaluation", "expressions"], 2),
+    **dict.fromkeys(["grouping", "response", "rank"], 2),
     **dict.fromkeys(["model_frame", "model_matrix", "design", "replay"], 2),
     **dict.fromkeys(["covariance", "families", "datasets"], 2),
     **dict.fromkeys(["linalg"], 3),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError, DataWarning, listing, warn
 from ..frame import Labels, row_labels
-from ..tokens import unquoted
+from ..spelling import unquoted
 from .base import Family
 from .links import Identity
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, InterlaceError
-from ..tokens import unquoted
+from ..spelling import unquoted
 
 if TYPE_CHECKING:
     from ..design import Design, NewDesign
