@@ -176,6 +176,7 @@ class Design:
         factors: Collection[int] | None = None,
         offset: Any = None,
         response: bool = False,
+        spread: Collection[int] = (),
     ) -> NewDesign:
         """Make the design on new data: same transforms, contrasts and levels.
 
@@ -194,6 +195,8 @@ class Design:
             an array has to be given again.  Offsets in the formula are computed from `newdata`.
         response : bool, default False
             Whether to make `y` too.
+        spread : collection of int, optional
+            Indices of grouping factors whose Z is needed though their levels are not.
 
         Returns
         -------
@@ -218,7 +221,7 @@ class Design:
         if self.replay is None:
             raise ArgumentError("this design was made from arrays; it has no formula to repeat")
         widths = tuple(factor.Z.shape[1] for factor in self.factors)
-        return self.replay.on(newdata, widths, new_levels, factors, offset, response)
+        return self.replay.on(newdata, widths, new_levels, factors, offset, response, spread)
 
 
 # --- building -------------------------------------------------------------------------------

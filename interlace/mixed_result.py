@@ -212,19 +212,33 @@ class MixedResult(ModelResult):
         offset: Any = None,
         new_level_variance: bool = False,
     ) -> Prediction:
-        """Predictions with standard errors; ``summary_frame(alpha)`` tabulates the intervals.
+        """Predictions with standard errors; ``summary_frame(alpha)`` has the intervals.
+
+        Intervals of the mean, and of linear models intervals for a new observation, ``obs_ci``:
+        of a level that is not known, or left out, they have the variance of its random effects.
 
         Parameters
         ----------
         newdata, include_re, new_levels, offset
             As for ``predict``.
         new_level_variance : bool, default False
-            Add the variance of the random effects of unseen levels, which lme4 leaves out.
+            Whether the mean of a level that is not known, or left out by ``include_re``, is that
+            of a level drawn at random, with the variance of the random effects in its standard
+            error, and not that of a level whose random effects are zero, as lme4's.
 
         Returns
         -------
         Prediction
-            See :func:`interlace.predict.get_prediction` for what the standard errors are.
+            See :func:`interlace.predict.get_prediction` for what the standard errors are; its
+            ``notes``, also in ``summary_frame().attrs``, say what is in the intervals.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> frame = m.get_prediction({"Days": [5.0]}, include_re=False).summary_frame()
+        >>> frame.round(1)["obs_ci_lower"].tolist()  # of a subject that is not one of the 18
+        [201.9]
         """
         from . import predict
 

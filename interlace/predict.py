@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .calls import checked_methods, one_of
-from .errors import ArgumentError, ArgumentTypeError, listing, suggestion
+from .errors import ArgumentError, ArgumentTypeError, DataError, listing, suggestion
 from .fit import Fit
 from .inference.distributions import t_quantile
 from .inference.leverage import inverse_quadratic
@@ -38,12 +38,15 @@ class Rows:
     index : Index
     factors : list of (codes, Z), one per grouping factor
         Codes are -1 for levels that the fit does not know.
+    lacking : str or None
+        Why Z is not known of the factors that do not enter.
     """
 
     X: np.ndarray
     offset: np.ndarray | None
     index: pd.Index
     factors: list[tuple[np.ndarray, np.ndarray]]
+    lacking: str | None = None
 
 
 @checked_methods
@@ -65,7 +68,10 @@ class Prediction:
     slope : ndarray, shape (r,), or float
         |d mean / d linear predictor|.
     obs_se : ndarray, shape (r,), or None
-        Standard error of a new observation, of linear models.
+        Standard error of a new observation, of linear models: it has the variances of the mean, of
+        the random effects that are not known, and of the residual.
+    notes : tuple of str
+        What means and intervals are of, in words.
 
     Examples
     --------
@@ -82,6 +88,7 @@ class Prediction:
     inverse: Callable[[np.ndarray], np.ndarray] | None = None
     slope: np.ndarray | float = 1.0
     obs_se: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         if not len(self.index):
@@ -105,7 +112,7 @@ class Prediction:
         return self.linear_se * self.slope
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Means and intervals.
+        """Means with intervals, and intervals for a new observation.
 
         Parameters
         ----------
@@ -116,8 +123,11 @@ class Prediction:
         -------
         DataFrame
             ``mean, mean_se, mean_ci_lower, mean_ci_upper`` and, of linear models,
-            ``obs_ci_lower, obs_ci_upper``. Intervals of a generalised model are made on the scale
-            of the link and transformed; a limit is missing where it leaves the range of the link.
+            ``obs_ci_lower, obs_ci_upper``: where a new observation may lie, which of a level that
+            the fit does not know, or that the prediction leaves out, has the variance of its
+            random effects too. Intervals of a generalised model are made on the scale of the link
+            and transformed; a limit is missing where it leaves the range of the link.
+            ``attrs["notes"]`` says what they are of.
         """
         half = t_quantile(1.0 - alpha, self.df)
         lower, upper = self.linear - half * self.linear_se, self.linear + half * self.linear_se
@@ -134,7 +144,9 @@ class Prediction:
         if self.obs_se is not None:
             columns["obs_ci_lower"] = self.linear - half * self.obs_se
             columns["obs_ci_upper"] = self.linear + half * self.obs_se
-        return pd.DataFrame(columns, index=self.index)
+        frame = pd.DataFrame(columns, index=self.index)
+        frame.attrs["notes"] = self.notes
+        return frame
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Intervals of the means: the columns ``lower, upper``."""
@@ -229,7 +241,12 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
 
 
 def rows_of(
-    fit: AnyFit, newdata: Any, masks: list[np.ndarray], new_levels: str, offset: Any = None
+    fit: AnyFit,
+    newdata: Any,
+    masks: list[np.ndarray],
+    new_levels: str,
+    offset: Any = None,
+    spread: bool = False,
 ) -> Rows:
     """The rows to predict.
 
@@ -243,6 +260,8 @@ def rows_of(
     new_levels : {"error", "population"}
     offset : array, shape (r,), or float, optional
         In place of the ``offset=`` argument of the fit.
+    spread : bool, default False
+        Whether Z is wanted of all grouping factors, if newdata has what it is made of.
 
     Returns
     -------
@@ -261,8 +280,17 @@ def rows_of(
         factors = [(f.codes, f.Z) for f in design.factors]
         return Rows(design.X, design.offset, design.index, factors)
     used = [b for b, mask in enumerate(masks) if mask.any()]
-    new = design.on(newdata, new_levels=new_levels, factors=used, offset=offset)
-    return Rows(new.X, new.offset, new.index, list(new.factors))
+    rest = [b for b in range(len(masks)) if b not in used] if spread else []
+    lacking = None
+    try:
+        new = design.on(newdata, new_levels=new_levels, factors=used, offset=offset, spread=rest)
+    except DataError as error:
+        if not rest:
+            raise
+        # an error of the others is said where they are needed
+        new = design.on(newdata, new_levels=new_levels, factors=used, offset=offset)
+        lacking = str(error)
+    return Rows(new.X, new.offset, new.index, list(new.factors), lacking)
 
 
 def linear_predictor(fit: AnyFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
@@ -370,7 +398,7 @@ def get_prediction(
     offset: Any = None,
     new_level_variance: bool = False,
 ) -> Prediction:
-    """Predictions with standard errors and intervals.
+    """Predictions with standard errors, and intervals of means and of new observations.
 
     Parameters
     ----------
@@ -378,45 +406,102 @@ def get_prediction(
     newdata, include_re, new_levels, offset
         As for :func:`predict`.
     new_level_variance : bool, default False
-        Add the variance of the random effects of unseen levels, which lme4 leaves out.
+        Whether the mean of a level that is not known, or whose effects are left out, is that of a
+        level drawn at random: then its standard error has the variance of the random effects.
+        Otherwise it is the mean of a level whose random effects are zero, as lme4's.
 
     Returns
     -------
     Prediction
-        Intervals of population means (``include_re=False``) use the degrees of freedom of the
+        Intervals of means without any known random effect use the degrees of freedom of the
         coefficients' tests: Satterthwaite's for linear models, residual ones for a generalised
         linear model with an estimated dispersion. All others use the normal distribution.
 
+    Raises
+    ------
+    DataError
+        If ``new_level_variance`` needs a column that newdata lacks.
+
     Notes
     -----
-    Standard errors of population means come from the covariance of the coefficients,
-    ``vcov()``; those of predictions with random effects, as lme4's, from the joint covariance of
-    coefficients and random effects given theta (:func:`joint_variance`). Both refer to the linear
-    predictor; those of a mean are multiplied by its slope.
+    Standard errors of means without any known random effect come from the covariance of the
+    coefficients, ``vcov()``; those of others, as lme4's, from the joint covariance of coefficients
+    and random effects given theta (:func:`joint_variance`). Both refer to the linear predictor;
+    those of a mean are multiplied by its slope.
+
+    A new observation of a linear model differs from the mean by its residual, and by the random
+    effects that are not known: of all levels with ``include_re=False``, of new levels otherwise.
+    Its interval has the variances of all of them, whatever ``new_level_variance`` says of the mean.
+    Of effects left out of a level that is known, their whole variance counts. Quantiles are those
+    of the mean's interval.
     """
     masks = selection(fit, include_re)
-    rows = rows_of(fit, newdata, masks, new_levels, offset)
-    variance, df = _variance(fit, rows, masks)
-    if new_level_variance:
-        variance = variance + _unseen_variance(fit, rows, masks)
-    eta, se = linear_predictor(fit, rows, masks), np.sqrt(variance)
+    linear = isinstance(fit, Fit)
+    rows = rows_of(fit, newdata, masks, new_levels, offset, spread=linear or new_level_variance)
+    if new_level_variance and rows.lacking is not None:
+        raise DataError(f"new_level_variance=True needs all covariates: {rows.lacking}")
+    eta, (variance, df) = linear_predictor(fit, rows, masks), _variance(fit, rows, masks)
+    unknown = _unknown_variance(fit, rows, masks)
+    se = np.sqrt(variance + unknown if new_level_variance else variance)
+    notes = _notes(fit, rows, unknown, newdata is not None, new_level_variance)
     if not isinstance(fit, Fit):
         inverse = partial(inverse_link, fit)
-        return Prediction(eta, se, df, rows.index, inverse, mean_slope(fit, eta))
+        return Prediction(eta, se, df, rows.index, inverse, mean_slope(fit, eta), notes=notes)
     noise = np.full(len(rows.index), fit.sigma**2)
     if newdata is None and fit.design.weights is not None:
         noise = noise / fit.design.weights
-    return Prediction(eta, se, df, rows.index, obs_se=np.sqrt(variance + noise))
+    if rows.lacking is not None:
+        noise = np.full_like(noise, np.nan)
+    obs_se = np.sqrt(variance + unknown + noise)
+    return Prediction(eta, se, df, rows.index, obs_se=obs_se, notes=notes)
+
+
+def _notes(fit: AnyFit, rows: Rows, unknown: np.ndarray, new: bool, drawn: bool) -> tuple[str, ...]:
+    """What the columns of the table are, in words."""
+    out = []
+    without = "random effects left out or of unknown levels"
+    open_ends = bool((unknown > 0.0).any()) or rows.lacking is not None
+    if open_ends:
+        how = "are drawn at random, mean_se has" if drawn else "are zero, mean_se has nothing of"
+        out.append(f"mean: {without} {how} their variance")
+    if not isinstance(fit, Fit):
+        return tuple(out)
+    if rows.lacking is not None:
+        return (*out, f"obs_ci: missing, since {rows.lacking}")
+    parts = "the mean and the residual"
+    if open_ends:
+        parts = f"the mean, the residual and {without}"
+    one = " of weight 1" if new and fit.design.weights is not None else ""
+    return (*out, f"obs_ci: a new observation{one}, with the variances of {parts}")
 
 
 def _variance(fit: AnyFit, rows: Rows, masks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Variance of the linear predictor's estimate and degrees of freedom, (r,) each."""
-    if any(mask.any() for mask in masks):
-        return joint_variance(cast("MixedFit", fit), rows, masks), np.full(len(rows.index), np.inf)
-    with np.errstate(invalid="ignore"):  # rows of zeros have no variance
-        df = degrees_of_freedom(fit, rows.X)
-    df = np.where(np.isnan(df), np.inf, df)
-    return variance_of(rows.X, fit.cov_beta), df
+    r = len(rows.index)
+    known, out, df = np.zeros(r, dtype=bool), np.zeros(r), np.full(r, np.inf)
+    for (codes, _), mask in zip(rows.factors, masks, strict=True):
+        if mask.any():
+            known |= codes >= 0
+    if known.any():
+        out = joint_variance(cast("MixedFit", fit), rows, masks)
+    if not known.all():
+        X = rows.X[~known]
+        with np.errstate(invalid="ignore"):  # rows of zeros have no variance
+            found = degrees_of_freedom(fit, X)
+        df[~known] = np.where(np.isnan(found), np.inf, found)
+        out[~known] = variance_of(X, fit.cov_beta)
+    return out, df
+
+
+def _unknown_variance(fit: AnyFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
+    """s^2 z'TT'z of the random effects that do not enter, or whose level is new, (r,)."""
+    out = np.zeros(len(rows.index))
+    for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True):
+        entering = mask & (codes >= 0)[:, None]
+        if not entering.all():
+            star = (Z * ~entering) @ T
+            out += np.einsum("rk,rk->r", star, star)
+    return fit.re_scale**2 * out
 
 
 def joint_variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
@@ -494,12 +579,3 @@ def _scaled_crossproduct(fit: MixedFit, WX: np.ndarray) -> np.ndarray:
                 ZX[:, j, i] = np.bincount(factor.codes, products, len(factor.levels))
         parts.append((T.T @ ZX).reshape(-1, WX.shape[1]))
     return np.concatenate(parts)
-
-
-def _unseen_variance(fit: AnyFit, rows: Rows, masks: list[np.ndarray]) -> np.ndarray:
-    """s^2 z'TT'z of the rows whose level is new."""
-    out = np.zeros(len(rows.index))
-    for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True):
-        star = (Z * mask) @ T
-        out += np.where(codes < 0, np.einsum("rk,rk->r", star, star), 0.0)
-    return fit.re_scale**2 * out

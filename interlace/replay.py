@@ -43,7 +43,7 @@ class NewDesign:
     index : pandas.Index
     factors : tuple of (codes, Z)
         In the order of ``Design.factors``; codes are -1 for levels that the fit does not know.
-        For factors that were not asked for, all codes are -1 and Z is zero.
+        For factors that were not asked for, all codes are -1, and Z is zero unless it was.
     unseen : dict of str -> tuple
         By grouping factor: the labels that the fit does not know.
     y : (r,) float64 ndarray or None
@@ -131,6 +131,7 @@ class Replay:
         factors: Collection[int] | None = None,
         offset: Any = None,
         response: bool = False,
+        spread: Collection[int] = (),
     ) -> NewDesign:
         """See :meth:`interlace.design.Design.on`; `widths` are those of the factors' Z."""
         if new_levels not in NEW_LEVELS:
@@ -138,7 +139,8 @@ class Replay:
                 f"new_levels must be one of {listing(NEW_LEVELS)}, got {new_levels!r}"
             )
         wanted = range(len(self.groupings)) if factors is None else sorted(factors)
-        covariates = self._covariates(wanted, response)
+        spread = {*wanted, *spread}
+        covariates = self._covariates(spread, response)
         labels = [name for b in wanted for name in self.grouping_variables[b]]
         extra = []
         if self.offset_column is not None and offset is None:
@@ -162,9 +164,9 @@ class Replay:
                     unseen[made.label] = new
                 if (new or missing) and new_levels == "error":
                     raise _unknown_levels(made.label, new)
-                for side in self.sides:
-                    if side.factor == b:
-                        Z[:, side.columns] = side.recipe.matrix(columns)
+            for side in self.sides:
+                if b in spread and side.factor == b:
+                    Z[:, side.columns] = side.recipe.matrix(columns)
             blocks.append((codes, Z))
         y = None
         if response:

@@ -89,8 +89,10 @@ def test_population_means(fit_cache, dataset) -> None:
     np.testing.assert_allclose(frame["mean_ci_lower"], interval["conf_low"], rtol=1e-10)
     spread = (frame["obs_ci_upper"] - frame["obs_ci_lower"]) ** 2
     half = (frame["mean_ci_upper"] - frame["mean_ci_lower"]) ** 2
-    ratio = (prediction.se**2 + m.scale) / prediction.se**2
-    np.testing.assert_allclose(spread / half, ratio, rtol=1e-10)
+    # a new observation is one of a new subject
+    S = m.variance_components["Subject"].to_numpy()
+    total = prediction.se**2 + m.scale + np.diag(x @ S @ x.T)
+    np.testing.assert_allclose(spread / half, total / prediction.se**2, rtol=1e-10)
     wide = prediction.summary_frame(alpha=0.01)
     assert (wide["mean_ci_upper"] > frame["mean_ci_upper"]).all()
 
@@ -146,6 +148,110 @@ def test_new_levels(fit_cache) -> None:
     S = m.variance_components["Subject"].to_numpy()
     assert full.se[1] ** 2 == pytest.approx(plain.se[1] ** 2 + x @ S @ x, rel=1e-10)
     assert full.se[0] == plain.se[0]
+
+
+def test_a_level_left_out_and_a_new_level_are_the_same(fit_cache, dataset) -> None:
+    """Means, standard errors and limits, with and without the variance of its effects."""
+    m = fit_cache(*SLEEP)
+    new = pd.DataFrame({"Days": [2.0, 7.0], "Subject": ["998", "999"]})
+    for drawn in (False, True):
+        left_out = m.get_prediction(new, include_re=False, new_level_variance=drawn)
+        unseen = m.get_prediction(new, new_levels="population", new_level_variance=drawn)
+        pd.testing.assert_frame_equal(left_out.summary_frame(), unseen.summary_frame(), rtol=1e-9)
+        assert left_out.notes == unseen.notes
+    plain = m.get_prediction(new, include_re=False)
+    x = np.array([[1.0, 2.0], [1.0, 7.0]])
+    S = m.variance_components["Subject"].to_numpy()
+    added = left_out.se**2 - plain.se**2
+    np.testing.assert_allclose(added, np.diag(x @ S @ x.T), rtol=1e-9)
+    # the interval of an observation has it either way, and once
+    np.testing.assert_allclose(left_out.obs_se, plain.obs_se, rtol=1e-12)
+    # for the rows of the fit, too
+    rows = m.get_prediction(include_re=False, new_level_variance=True)
+    assert (rows.se > 1.5 * m.get_prediction(include_re=False).se).all()
+    # generalised models have no interval of an observation, and the same rule for means
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    g = interlace.glmer(formula, dataset("cbpp"), "binomial")
+    two = pd.DataFrame({"period": ["2", "3"], "herd": ["98", "99"]})
+    for drawn in (False, True):
+        left_out = g.get_prediction(two, include_re=False, new_level_variance=drawn)
+        unseen = g.get_prediction(two, new_levels="population", new_level_variance=drawn)
+        pd.testing.assert_frame_equal(left_out.summary_frame(), unseen.summary_frame())
+        np.testing.assert_allclose(left_out.linear_se, unseen.linear_se)
+    share = left_out.linear_se**2 - g.get_prediction(two, include_re=False).linear_se ** 2
+    np.testing.assert_allclose(share, g.variance_components["herd"], rtol=1e-9)
+
+
+def test_observations_of_known_levels_have_the_residual_alone(fit_cache, dataset) -> None:
+    m = fit_cache(*SLEEP)
+    known = m.get_prediction(dataset("sleepstudy").head(3))
+    np.testing.assert_allclose(known.obs_se**2, known.se**2 + m.scale, rtol=1e-12)
+    both = {"Days": [2.0, 2.0], "Subject": ["308", "x"]}
+    mixed = m.get_prediction(both, new_levels="population")
+    assert mixed.obs_se[0] < mixed.obs_se[1] and np.isinf(mixed.df[0]) and mixed.df[1] < 20.0
+    # one of two factors, or some effects of one: the others are unknown
+    crossed = fit_cache("Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)")
+    data = dataset("Penicillin").head(2)
+    some = crossed.get_prediction(data, include_re="sample")
+    plate = crossed.variance_components["plate"]
+    np.testing.assert_allclose(some.obs_se**2, some.se**2 + crossed.scale + plate, rtol=1e-10)
+    again = crossed.get_prediction(data.drop(columns="plate"), include_re="sample")
+    np.testing.assert_allclose(again.obs_se, some.obs_se, rtol=1e-12)
+    part = m.get_prediction({"Days": [3.0], "Subject": ["308"]}, include_re="(1 | Subject)")
+    slope = m.variance_components["Subject"].to_numpy()[1, 1]
+    np.testing.assert_allclose(part.obs_se**2, part.se**2 + m.scale + 9.0 * slope, rtol=1e-10)
+
+
+def test_intervals_say_what_is_in_them(fit_cache, dataset) -> None:
+    m = fit_cache(*SLEEP)
+    known = m.get_prediction().summary_frame()
+    assert known.attrs["notes"] == (
+        "obs_ci: a new observation, with the variances of the mean and the residual",
+    )
+    mean, obs = m.get_prediction({"Days": [1.0]}, include_re=False).summary_frame().attrs["notes"]
+    assert "left out or of unknown levels are zero" in mean
+    assert "the mean, the residual and random effects left out" in obs
+    drawn = m.get_prediction({"Days": [1.0]}, include_re=False, new_level_variance=True)
+    assert "are drawn at random, mean_se has their variance" in drawn.notes[0]
+    weighted = interlace.fit(SLEEP[1], dataset("sleepstudy"), weights=np.full(180, 2.0))
+    found = weighted.get_prediction({"Days": [1.0]}, include_re=False)
+    assert "a new observation of weight 1," in found.notes[-1]
+
+
+def test_a_covariate_of_random_effects_alone_may_be_missing(dataset) -> None:
+    sleep = dataset("sleepstudy").assign(late=lambda d: (d.Days > 4) * 1.0)
+    m = interlace.fit("Reaction ~ Days + (late | Subject)", sleep)
+    found = m.get_prediction({"Days": [1.0]}, include_re=False)
+    assert np.isfinite(found.se).all() and np.isnan(found.obs_se).all()
+    assert "obs_ci: missing, since newdata lacks the column(s) 'late'" in found.notes[-1]
+    with pytest.raises(DataError, match="new_level_variance=True needs .*'late'"):
+        m.get_prediction({"Days": [1.0]}, include_re=False, new_level_variance=True)
+    whole = m.get_prediction({"Days": [1.0], "late": [0.0]}, include_re=False)
+    S = m.variance_components["Subject"].iloc[0, 0]
+    np.testing.assert_allclose(whole.obs_se**2, whole.se**2 + m.scale + S, rtol=1e-10)
+    with pytest.raises(DataError, match="Days"):
+        m.get_prediction({"late": [1.0]}, include_re=False)
+
+
+@pytest.mark.parametrize("nAGQ", [0, 1, 9])
+@pytest.mark.parametrize("include_re", [True, False, "herd"])
+@pytest.mark.parametrize("drawn", [True, False])
+def test_every_combination_for_generalised_models(dataset, nAGQ, include_re, drawn) -> None:
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    m = interlace.glmer(formula, dataset("cbpp"), "binomial", nAGQ=nAGQ)
+    new = pd.DataFrame({"period": ["1", "4"], "herd": ["1", "new"]})
+    arguments = {"include_re": include_re, "new_levels": "population"}
+    prediction = m.get_prediction(new, new_level_variance=drawn, **arguments)
+    frame = prediction.summary_frame()
+    assert list(frame.columns) == ["mean", "mean_se", "mean_ci_lower", "mean_ci_upper"]
+    assert (frame["mean_ci_lower"] < frame["mean"]).all()
+    assert (frame["mean"] < frame["mean_ci_upper"]).all()
+    np.testing.assert_allclose(frame["mean"], m.predict(new, **arguments))
+    np.testing.assert_allclose(prediction.linear, m.predict(new, type="link", **arguments))
+    x = np.array([1.0, 0.0, 0.0, 1.0])
+    population = x @ m.vcov().to_numpy() @ x
+    extra = m.variance_components["herd"] if drawn else 0.0
+    assert prediction.linear_se[1] ** 2 == pytest.approx(population + extra, rel=1e-9)
 
 
 def test_some_of_the_random_effects(fit_cache) -> None:
