@@ -150,7 +150,11 @@ def cooks_distance(fit: AnyFit, hat: np.ndarray | None = None) -> np.ndarray:
 
 
 def augment(
-    fit: MixedFit, data: Any = None, influence: bool = True, source: Any = None
+    fit: MixedFit,
+    data: Any = None,
+    influence: bool = True,
+    source: Any = None,
+    own_response: bool = False,
 ) -> pd.DataFrame:
     """The rows of the fit with fitted values and residuals, broom.mixed's columns.
 
@@ -165,6 +169,8 @@ def augment(
         grouping factors.
     source : data frame, optional
         The data of the fit, of which the variables of the formula come first without ``data``.
+    own_response : bool, default False
+        Whether the response of the fit is that of its data.
 
     Returns
     -------
@@ -178,10 +184,10 @@ def augment(
     Raises
     ------
     ArgumentError
-        If rows of the fit are not in ``data``.
+        If rows of the fit are not in ``data``, or the variables of its formula differ there.
     """
     design = fit.design
-    frame = rows_of_data(design, data, source)
+    frame = rows_of_data(design, data, source, own_response)
     linear = isinstance(fit, Fit)
     eta = fit.fixed_part + fit.random_part
     new = {".fitted": eta, ".resid": residual_array(fit, "response" if linear else "deviance")}

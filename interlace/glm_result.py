@@ -321,7 +321,8 @@ class GLMResult(GeneralisedResult):
         Parameters
         ----------
         data : data frame, optional
-            That of the fit, all of whose columns then come first. Default: the response and the
+            That of the fit, all of whose columns then come first; refused where the variables of
+            the formula have other values. Default: the response and the
             variables of the formula; of a result from a pickle, the columns of the model matrix.
         type_predict : {"link", "response"}, default "link"
             What ``.fitted`` holds.
@@ -332,7 +333,9 @@ class GLMResult(GeneralisedResult):
         -------
         DataFrame
         """
-        return glm.augment(self.fit, data, type_predict, type_residuals, self._data)
+        return glm.augment(
+            self.fit, data, type_predict, type_residuals, self._data, self.call is not None
+        )
 
     def summary(self, r_names: bool = False) -> show.Summary:
         from .inference.glm_summary import summarise

@@ -369,7 +369,8 @@ class MixedResult(ModelResult):
         Parameters
         ----------
         data : data frame, optional
-            That of the fit, all of whose columns then come first. Default: the response and the
+            That of the fit, all of whose columns then come first; refused where the variables of
+            the formula have other values. Default: the response and the
             variables of the formula; of a result from a pickle, the columns of the model matrix.
         influence : bool, default True
             With ``.hat`` and ``.cooksd``, which take time with several grouping factors.
@@ -382,7 +383,7 @@ class MixedResult(ModelResult):
         """
         from . import diagnostics
 
-        return diagnostics.augment(self.fit, data, influence, self._data)
+        return diagnostics.augment(self.fit, data, influence, self._data, self.call is not None)
 
     def summary(self, r_names: bool = False, correlation: bool = True) -> show.Summary:
         """The summary in the order R users know; prints itself.

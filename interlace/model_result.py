@@ -330,10 +330,11 @@ class ModelResult(tables.Maketables, ABC):
 
         Parameters
         ----------
-        new_y : array or Series, shape (n,) or (n, 2)
-            Row by row as the rows of the fit. For a binomial response: proportions, booleans, the
-            two levels of the factor that the fit had, or successes and failures side by side, with
-            the trials of the fit.
+        new_y : array, Series or data frame, shape (n,), (n, 1) or (n, 2)
+            Row by row as the rows of the fit: what has row labels must have theirs, or 0, 1, ….
+            With ``na_action="exclude"`` all rows of the data will do too. For a binomial
+            response: proportions, booleans, the two levels of the factor that the fit had, or
+            successes and failures side by side, with the trials of the fit.
 
         Returns
         -------
@@ -342,7 +343,7 @@ class ModelResult(tables.Maketables, ABC):
         Raises
         ------
         ArgumentError
-            If the length or a value is wrong.
+            If length, labels or a value are wrong.
 
         Examples
         --------
@@ -351,7 +352,7 @@ class ModelResult(tables.Maketables, ABC):
         >>> m.refit(m.simulate(seed=1)["sim_1"]).converged
         True
         """
-        from .simulate import checked_response
+        from .inference.new_response import checked_response
 
         other = type(self)(type(self)._refit(self.fit, checked_response(self.fit, new_y)))
         other._refitted_data = self._data

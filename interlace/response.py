@@ -156,12 +156,26 @@ def vector(value: Any, argument: str, index: pd.Index) -> np.ndarray:
 def _check_index(value: Any, argument: str, index: pd.Index) -> None:
     if not isinstance(value, pd.Series) or len(value) != len(index):
         return
-    plain = isinstance(value.index, pd.RangeIndex) and value.index.start == 0
-    if not plain and not value.index.equals(index):
+    if other_labels(value.index, index):
         raise ArgumentError(
             f"{argument} is a Series whose row labels differ from those of data; reindex it to "
             f"the rows of data, or pass {argument}.to_numpy() to match by position"
         )
+
+
+def other_labels(index: pd.Index, known: pd.Index) -> str:
+    """How row labels differ from as many known ones: "order", "rows", or empty if they do not.
+
+    Labels 0, 1, … are those of what never had any: they go with all others but the same labels in
+    another order.
+    """
+    if index.equals(known):
+        return ""
+    unique = index.is_unique and known.is_unique
+    if unique and (known.get_indexer(index) >= 0).all():
+        return "order"
+    plain = isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+    return "" if plain else "rows"
 
 
 def _check_length(array: np.ndarray, argument: str, n: int) -> None:

@@ -22,6 +22,7 @@ def augment(
     type_predict: str = "link",
     type_residuals: str = "deviance",
     source: Any = None,
+    own_response: bool = False,
 ) -> pd.DataFrame:
     """The rows of the fit with fitted values and residuals, broom's columns.
 
@@ -34,13 +35,15 @@ def augment(
     type_residuals : {"deviance", "pearson"}
     source : data frame, optional
         The data of the fit, of which the variables of the formula come first without ``data``.
+    own_response : bool, default False
+        Whether the response of the fit is that of its data.
 
     Returns
     -------
     DataFrame
         ``.fitted, .resid, .hat, .cooksd, .std_resid``.
     """
-    frame = rows_of_data(fit.design, data, source)
+    frame = rows_of_data(fit.design, data, source, own_response)
     resid = residual_array(fit, type_residuals)
     with np.errstate(divide="ignore", invalid="ignore"):
         standard = resid / np.sqrt(fit.dispersion * (1.0 - fit.hat))

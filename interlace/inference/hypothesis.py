@@ -20,6 +20,7 @@ import pandas as pd
 
 from ..errors import MAX_LISTED, ArgumentError, ArgumentTypeError, listing, shown, suggestion
 from .names import row_labels, spellings
+from .rows import frame_of
 
 Parsed = tuple[np.ndarray, np.ndarray, list[str]]
 
@@ -337,7 +338,7 @@ def _read(names: list[str], hypothesis: Any) -> Parsed:
         return _stacked([_entry(names, key, value) for key, value in hypothesis.items()], names)
     if isinstance(hypothesis, pd.Series):
         return _from_series(hypothesis, names)
-    frame = _frame(hypothesis)
+    frame = frame_of(hypothesis)
     if frame is not None:
         return _from_frame(frame, names)
     if not isinstance(hypothesis, (Sequence, np.ndarray)) and _ndim(hypothesis) == 0:
@@ -433,20 +434,6 @@ def _from_frame(frame: pd.DataFrame, names: list[str]) -> Parsed:
     if not isinstance(frame.index, pd.RangeIndex) and all(isinstance(i, str) for i in frame.index):
         labels = list(frame.index)
     return L, rhs, labels
-
-
-def _frame(value: Any) -> pd.DataFrame | None:
-    """A data frame of any library, as pandas."""
-    if isinstance(value, pd.DataFrame):
-        return value
-    if isinstance(value, (list, tuple, np.ndarray)) or not hasattr(value, "columns"):
-        return None
-    import narwhals.stable.v2 as nw
-
-    try:
-        return nw.from_native(value).lazy().collect("pandas").to_native()
-    except (TypeError, AttributeError):
-        return None
 
 
 def _pair(names: list[str], left: Any, right: Any) -> Parsed:
