@@ -18,6 +18,7 @@ from .inference.distributions import t_quantile
 from .inference.modes import conditional_sd
 from .inference.names import names_as
 from .inference.wald import add_intervals, t_table
+from .tokens import split_outside
 
 if TYPE_CHECKING:
     from .inference.kinds import AnyFit, GeneralisedFit, MixedFit
@@ -235,18 +236,26 @@ def coef(fit: MixedFit) -> dict[str, pd.DataFrame]:
     -------
     dict
         Grouping factor -> DataFrame (levels x coefficients). A random effect without a fixed
-        counterpart is added to zero, as in lme4.
+        counterpart is added to zero, as in lme4. Interactions are the same whatever the order of
+        their factors, ``a:b`` and ``b:a``; in lme4 they are two columns.
     """
     out = {}
     fixed = dict(zip(fit.design.x_names, fit.beta, strict=True))
+    counterparts = {_factors(name): name for name in fixed}
     for group, modes in random_effects(fit).items():
-        names = [*(n for n in dict.fromkeys(modes.columns) if n not in fixed), *fixed]
+        meant = [counterparts.get(_factors(name), name) for name in modes.columns]
+        names = [*(n for n in dict.fromkeys(meant) if n not in fixed), *fixed]
         values = np.zeros((len(modes), len(names)))
         values += [fixed.get(n, 0.0) for n in names]
-        for j, name in enumerate(modes.columns):
+        for j, name in enumerate(meant):
             values[:, names.index(name)] += modes.iloc[:, j].to_numpy()
         out[group] = pd.DataFrame(values, index=modes.index, columns=names)
     return out
+
+
+def _factors(name: str) -> tuple[str, ...]:
+    """The factors of an interaction, in one order."""
+    return tuple(sorted(split_outside(name, ":")))
 
 
 # -- broom.mixed -----------------------------------------------------------------------------
@@ -377,6 +386,12 @@ def _tidy_parameters(fit: MixedFit, r_names: bool) -> pd.DataFrame:
     out = pd.DataFrame(columns)
     if not isinstance(fit, Fit) and fit.family.free_dispersion and not fit.family.residual_variance:
         out.loc[len(out)] = ["Residual", "sd__Observation", fit.sigma]
+    elif not isinstance(fit, Fit) and not fit.family.free_dispersion and len(fit.zeta):
+        # of the exponential by the delta method; cov_all has the logarithms last
+        values, m = np.exp(fit.zeta), len(fit.zeta)
+        rows = {"term": list(fit.family.parameters), "estimate": values, "group": "Residual"}
+        errors = values * np.sqrt(np.diagonal(fit.cov_all)[-m:])
+        out = pd.concat([out, pd.DataFrame({**rows, "std_error": errors})], ignore_index=True)
     return out.assign(effect="ran_pars")
 
 

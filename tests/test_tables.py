@@ -185,3 +185,31 @@ def test_maketables_finds_what_it_asks_for(fit_cache) -> None:
 def test_conditional_sd_needs_nothing_computed_before(dataset) -> None:
     fresh = interlace.fit(SLEEP[1], dataset("sleepstudy"))
     assert fresh.random_effects_se["Subject"].iloc[0, 0] == pytest.approx(12.07086, rel=1e-5)
+
+
+def test_coefficients_of_levels_know_an_interaction_in_either_order(dataset) -> None:
+    d = dataset("Arabidopsis")
+    d = d.assign(y=np.log1p(d["total.fruits"]))
+    m = interlace.fit("y ~ nutrient * amd + (amd * nutrient | gen)", d)
+    fixed, random = m.fe_params, m.random_effects["gen"]
+    name, turned = "nutrient:amd[T.unclipped]", "amd[T.unclipped]:nutrient"
+    table = m.coef()["gen"]
+    assert turned in random and list(table.columns) == list(fixed.index)
+    np.testing.assert_allclose(table[name], fixed[name] + random[turned])
+    np.testing.assert_allclose(table["nutrient"], fixed["nutrient"] + random["nutrient"])
+    # a random effect of which there is no fixed one keeps its name and its column
+    m = interlace.fit("y ~ nutrient + (0 + amd:nutrient | gen)", d)
+    table = m.coef()["gen"]
+    assert list(table.columns)[:-2] == list(m.random_effects["gen"].columns)
+
+
+def test_theta_has_its_row(dataset) -> None:
+    d = dataset("grouseticks")
+    m = interlace.glmer("TICKS ~ YEAR + (1 | BROOD)", d, "negativebinomial")
+    row = m.tidy("ran_pars").set_index("term").loc["theta"]
+    assert row["group"] == "Residual"
+    assert row["estimate"] == pytest.approx(m.disp_params["theta"])
+    assert row["std_error"] == pytest.approx(m.disp_params["theta"] * m.disp_bse["theta"])
+    for family in ("poisson", interlace.NegativeBinomial(theta=2.0)):
+        other = interlace.glmer("TICKS ~ YEAR + (1 | BROOD)", d, family)
+        assert "theta" not in other.tidy()["term"].tolist()
