@@ -61,6 +61,8 @@ class NegativeBinomial(OneParameter, PositiveFamily):
     compiled = compiled.NEGATIVE_BINOMIAL
     links = (*POSITIVE_LINKS, "nbcanonical")
     concave_links = frozenset({"log", "nbcanonical"})
+    # as every family with a parameter of its own, zero-inflated ones to come included
+    expected_by_default = False
     discrete = True
     parameter_name = argument = "theta"
 
