@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -13,18 +13,14 @@ from .calls import checked
 from .covariance import CovarianceModel
 from .covariance.structures import SINGULAR_TOLERANCE
 from .design import build
-from .errors import ArgumentError, ArgumentTypeError, ConvergenceWarning, shown, warn
+from .errors import ArgumentError, ArgumentTypeError, shown, warn_if_not_converged
 from .expressions import caller_names, names_of
 from .fit import fit_design
 from .formula import Formula, parse
 from .mixed_result import MixedResult
 from .model_result import ModelResult
-from .optimize import Optimum
 from .result import LMMResult
 from .updating import stands_for_old, updated
-
-if TYPE_CHECKING:
-    from .fit_glm import GLMFit
 
 _Result = TypeVar("_Result")
 
@@ -374,12 +370,6 @@ def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) ->
     -163.6635
     """
     return fit(formula, data, REML=REML, **arguments)
-
-
-def warn_if_not_converged(outcome: Optimum | GLMFit) -> None:
-    """One warning, with the verdict's own words, when the optimum cannot be relied on."""
-    if not outcome.converged:
-        warn(outcome.message, ConvergenceWarning)
 
 
 def _criterion(method: str | None, REML: bool | None) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from .api import warn_if_not_converged
 from .calls import checked
 from .design import build
+from .errors import warn_if_not_converged
 from .expressions import caller_names
 
 # A linear mixed model does not pay for what only generalised ones need.

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from .api import start_of, warn_if_not_converged
+from .api import start_of
 from .calls import checked
 from .design import build
-from .errors import ArgumentError, NumericalError
+from .errors import ArgumentError, NumericalError, warn_if_not_converged
 from .expressions import caller_names
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from types import FrameType
+from typing import Any
 
 __all__ = [
     "ArgumentError",
@@ -171,6 +172,12 @@ class DataWarning(InterlaceWarning):
 def warn(message: str, category: type[InterlaceWarning]) -> None:
     """Warn at the line that called into this package, however deep inside we are."""
     warnings.warn(message, category, stacklevel=outside()[1])
+
+
+def warn_if_not_converged(outcome: Any) -> None:
+    """One warning, with the verdict's own words, when an optimum cannot be relied on."""
+    if not outcome.converged:
+        warn(outcome.message, ConvergenceWarning)
 
 
 def outside() -> tuple[FrameType, int]:

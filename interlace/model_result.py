@@ -12,7 +12,13 @@ import pandas as pd
 
 from . import tables
 from .calls import checked_methods
-from .errors import ArgumentError, ArgumentTypeError, shown, suggestion
+from .errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    shown,
+    suggestion,
+    warn_if_not_converged,
+)
 from .inference import wald
 from .other_names import attribute_hint
 
@@ -354,7 +360,9 @@ class ModelResult(tables.Maketables, ABC):
         """
         from .inference.new_response import checked_response
 
-        other = type(self)(type(self)._refit(self.fit, checked_response(self.fit, new_y)))
+        fitted = type(self)._refit(self.fit, checked_response(self.fit, new_y))
+        warn_if_not_converged(getattr(fitted, "optimum", fitted))
+        other = type(self)(fitted)
         other._refitted_data = self._data
         return other
 

@@ -223,6 +223,8 @@ class GLMMReference(Reference):
         given["nAGQ"] = self["nAGQ"]
         if self.key in ("expected", "observed"):
             given["laplace"] = self.key
+        elif self["system"] == "lme4":  # spreads its nodes by the expected information
+            given["laplace"] = "expected"
         return {key: value for key, value in given.items() if value is not None}
 
 

@@ -41,7 +41,7 @@ class InverseGaussian(Precision, PositiveFamily):
     links = POSITIVE_LINKS
     compiled = compiled.INVERSE_GAUSSIAN
     reads_log_y = True
-    concave_links = frozenset({"inverse_square"})
+    concave_links = frozenset({"inverse", "inverse_square"})
     parameter_name = "lambda"
     argument = "lam"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
 
-__all__ = ["final_hessian", "second_look", "unit_scale"]
+__all__ = ["Axes", "final_hessian", "second_look", "unit_scale"]
 
 # Eigenvalues below this share of the largest (of the Hessian scaled to unit diagonal) are smaller
 # than what differences with one step may be off by.
@@ -34,6 +36,7 @@ LEVEL = 1e-11
 # A standard error of 1e5 of a standardised parameter; and what rounding leaves beside the others.
 NO_INFORMATION = 1e-10
 ROUNDING = 1e-14
+TINY = float(np.finfo(float).tiny)
 
 
 def final_hessian(objective: Objective, x: np.ndarray) -> np.ndarray | None:
@@ -88,19 +91,57 @@ def _refined(
     return H
 
 
+class Axes(NamedTuple):
+    """Axes of a curvature, scaled to unit diagonal.
+
+    Attributes
+    ----------
+    scale : ndarray, shape (n,)
+        See `unit_scale`.
+    values : ndarray, shape (n,)
+        Ascending.
+    vectors : ndarray, shape (n, n)
+        In columns.
+    """
+
+    scale: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, H: np.ndarray) -> Axes:
+        """Those of H (n, n)."""
+        scale = unit_scale(H)
+        return cls(scale, *np.linalg.eigh(H * scale[:, None] * scale))
+
+    @property
+    def lowest(self) -> float:
+        """The smallest eigenvalue."""
+        return float(self.values[0]) if self.values.size else 0.0
+
+    @property
+    def top(self) -> float:
+        """The largest absolute eigenvalue."""
+        if not self.values.size:
+            return TINY
+        return max(-float(self.values[0]), float(self.values[-1]), TINY)
+
+
 def unit_scale(H: np.ndarray) -> np.ndarray:
     """Factors that bring H to unit diagonal, (n,); 0 where the diagonal is as good as zero.
 
     Parameters are standardised: `NO_INFORMATION` on one is as good as none.
     """
-    size = np.abs(np.diagonal(H))
-    least = max(NO_INFORMATION, ROUNDING * float(size.max(initial=0.0)))
-    return np.where(size < least, 0.0, 1.0 / np.sqrt(np.maximum(size, least)))
+    size = np.abs(H.diagonal())
+    least = max(NO_INFORMATION, ROUNDING * max(size.tolist(), default=0.0))
+    scale = 1.0 / np.sqrt(np.maximum(size, least))
+    scale[size < least] = 0.0
+    return scale
 
 
 def second_look(
     objective: Objective, x: np.ndarray, here: Evaluation
-) -> tuple[np.ndarray, Evaluation]:
+) -> tuple[np.ndarray, Evaluation, Axes]:
     """The same optimum, nearer, where the curvature there is suspiciously small.
 
     A gradient hides how flat a criterion is: along a curved valley it adds its size over the
@@ -117,14 +158,15 @@ def second_look(
     -------
     x : ndarray, shape (n,)
     here : Evaluation
+    axes : Axes
+        Of the curvature there.
     """
+    axes = Axes.of(here.curvature)
     for _ in range(LOOKS):
-        scale = unit_scale(here.curvature)
-        values, vectors = np.linalg.eigh(here.curvature * scale[:, None] * scale)
-        least = SUSPECT_SHARE * float(np.abs(values).max(initial=0.0))
-        curved = values > least
-        if curved.all():
+        if axes.lowest > SUSPECT_SHARE * axes.top:
             break
+        scale, values, vectors = axes.scale, axes.values, axes.vectors
+        curved = values > SUSPECT_SHARE * axes.top
         along = (vectors.T @ (here.gradient * scale))[curved]
         if not along.any() or (along**2 / values[curved]).sum() < VANISHED:
             break
@@ -133,7 +175,8 @@ def second_look(
         if there is None or there.value > here.value + LEVEL * (1.0 + abs(here.value)):
             break
         x, here = x + step, there
-    return x, here
+        axes = Axes.of(here.curvature)
+    return x, here, axes
 
 
 def _evaluated(objective: Objective, x: np.ndarray) -> Evaluation | None:

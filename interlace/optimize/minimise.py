@@ -65,8 +65,9 @@ def minimise(
         if H is not None:
             here = here._replace(curvature=H, exact=True)
     certified = here.exact or objective.curvature_is_cheap
+    axes = None
     if certified:
-        x, here = second_look(counted, x, here)
+        x, here, axes = second_look(counted, x, here)
     return Optimum(
         x=x,
         value=here.value,
@@ -78,6 +79,7 @@ def minimise(
         exact=here.exact,
         certified=certified,
         _objective=objective,
+        _axes=axes,
         parameters=objective.parameters,
     )
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ..objective.base import Objective
-from .curvature import unit_scale
+from .curvature import Axes
 
 # The criterion could still fall by this much (Newton decrement): far below what any estimate or
 # test statistic shows. lme4 accepts 2e-3 in the same units of a scaled gradient.
@@ -43,8 +43,7 @@ class Certificate:
         How much the criterion could still fall, by its curvature.
     gradient_norm : float
         Largest gradient in units of the parameters' standard errors.
-    eigenvalues : ndarray, shape (n,)
-        Of the curvature, ascending.
+    curvature : ndarray, shape (n, n)
     boundary : tuple of str
         What lies on a boundary, in words.
     """
@@ -53,8 +52,13 @@ class Certificate:
     message: str
     decrement: float
     gradient_norm: float
-    eigenvalues: np.ndarray
+    curvature: np.ndarray
     boundary: tuple[str, ...]
+
+    @property
+    def eigenvalues(self) -> np.ndarray:
+        """Of the curvature, ascending, (n,)."""
+        return np.linalg.eigvalsh(self.curvature)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +98,10 @@ class Optimum:
     certified: bool = True
     parameters: str = "variance parameters"
     _objective: Objective | None = field(default=None, repr=False)
+    _axes: Axes | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "certificate": self.certificate, "_objective": None}
+        return {**self.__dict__, "certificate": self.certificate, "_objective": None, "_axes": None}
 
     @cached_property
     def certificate(self) -> Certificate:
@@ -153,20 +158,17 @@ def certify(optimum: Optimum, objective: Objective) -> Certificate:
     Certificate
     """
     x, g, H = optimum.x, optimum.gradient, optimum.curvature
-    scale = unit_scale(H)
-    eigenvalues, vectors = np.linalg.eigh(H * scale[:, None] * scale)
-    along = vectors.T @ (g * scale)
-    top = max(float(np.abs(eigenvalues).max(initial=0.0)), np.finfo(float).tiny)
+    axes = Axes.of(H) if optimum._axes is None else optimum._axes
     noise = VALUE_NOISE * max(1.0, abs(optimum.value))
-    flat = np.abs(eigenvalues) < IDENTIFIED_SHARE * top
-    saddle = bool(np.any(eigenvalues < -SADDLE_SHARE * top))
-    floor = np.maximum(np.abs(eigenvalues), IDENTIFIED_SHARE * top)
-    with np.errstate(over="ignore"):
-        decrement = float(0.5 * np.sum(along[~flat] ** 2 / floor[~flat]))
-        norm = float(np.max(np.abs(along) / np.sqrt(floor), initial=0.0, where=~flat))
-    directions = vectors[:, flat] * np.where(scale > 0.0, scale, 1.0)[:, None]
-    directions /= np.maximum(np.linalg.norm(directions, axis=0), np.finfo(float).tiny)
-    slope = float(np.abs(directions.T @ g).max(initial=0.0))
+    size = np.abs(axes.values)
+    flat = size < IDENTIFIED_SHARE * axes.top
+    saddle = axes.lowest < -SADDLE_SHARE * axes.top
+    along = axes.vectors.T @ (g * axes.scale)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        shares = np.where(flat, 0.0, along**2 / size)
+    decrement, norm = 0.5 * float(shares.sum()), float(np.sqrt(max(shares.tolist(), default=0.0)))
+    directions = _flat_directions(axes, flat)
+    slope = float(np.abs(directions.T @ g).max(initial=0.0)) if directions.size else 0.0
     boundary = tuple(objective.null_directions(x))
     infinite = objective.at_infinity(x, H)
     doubts = [] if infinite else objective.doubts(x, optimum.value)
@@ -203,7 +205,15 @@ def certify(optimum: Optimum, objective: Objective) -> Certificate:
             f"converged: the criterion is within {max(decrement, noise):.1g} of its minimum and "
             f"{curved}"
         )
-    return Certificate(verdict, message, decrement, norm, np.linalg.eigvalsh(H), boundary)
+    return Certificate(verdict, message, decrement, norm, H, boundary)
+
+
+def _flat_directions(axes: Axes, flat: np.ndarray) -> np.ndarray:
+    """Unit vectors along which there is no curvature, in the parameters themselves, (n, m)."""
+    if not flat.any():
+        return np.empty((flat.size, 0))
+    out = axes.vectors[:, flat] * np.where(axes.scale > 0.0, axes.scale, 1.0)[:, None]
+    return out / np.linalg.norm(out, axis=0)
 
 
 def _unidentified(objective: Objective, x: np.ndarray, directions: np.ndarray) -> bool:

@@ -1,0 +1,234 @@
+"""Verdicts are no better than their evidence: flat, infinite and unsafe optima are called so."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace as il
+from interlace.errors import ConvergenceWarning
+from interlace.families.resolve import FAMILIES
+from interlace.optimize import OPTIMIZERS
+from interlace.optimize.curvature import final_hessian, unit_scale
+
+GOOD = ("converged", "singular")
+
+
+def said(make):
+    """A fit and what was warned."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        m = make()
+    return m, [str(w.message) for w in caught if w.category is ConvergenceWarning]
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(1)
+    n, levels = 400, 25
+    g, h = rng.integers(0, levels, n), rng.integers(0, 8, n)
+    x, b = rng.normal(size=n), 0.8 * rng.normal(size=levels)
+    eta = 0.3 + 0.3 * x + b[g]
+    d = pd.DataFrame({"g": g, "copy": g, "h": h, "x": x, "z": (g < 6) * 1.0})
+    d["count"] = rng.poisson(np.exp(eta))
+    d["hit"] = (rng.random(n) < 1 / (1 + np.exp(-eta))) * 1.0
+    d["y"] = eta + rng.normal(size=n)
+    d["agreed"] = (rng.permutation(levels) < 12)[g] * 1.0
+    d["lost"] = np.where(d.z > 0, 0.0, d.hit)
+    return d
+
+
+# -- directions in which the criterion is flat -----------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+@pytest.mark.parametrize("more", ["", " + (1 | h)"])
+@pytest.mark.parametrize("y", ["y", "count"])
+def test_a_factor_given_twice_is_not_identified(data, y, more, optimizer):
+    """Also where another variance is zero, which flatness must not hide behind."""
+    formula = f"{y} ~ x + (1 | g) + (1 | copy){more}"
+
+    def make():
+        if y == "y":
+            return il.fit(formula, data, optimizer=optimizer)
+        return il.glmer(formula, data, "poisson", optimizer=optimizer)
+
+    m, words = said(make)
+    assert m.convergence.verdict == "not identified"
+    assert len(words) == 1 and "flat" in words[0]
+
+
+def test_a_flat_direction_behind_a_variance_of_zero():
+    rng = np.random.default_rng(5)
+    g, h = np.repeat(np.arange(12), 10), np.tile(np.arange(10), 12)
+    b = rng.normal(size=12)
+    noise = rng.normal(size=120)
+    noise -= pd.Series(noise).groupby(h).transform("mean").to_numpy()  # nothing between levels of h
+    d = pd.DataFrame({"y": b[g] + noise, "g": g, "copy": g, "h": h})
+    m, words = said(lambda: il.fit("y ~ 1 + (1 | g) + (1 | copy) + (1 | h)", d))
+    assert m.theta["h.Intercept"] == 0.0
+    assert m.convergence.verdict == "not identified" and words
+
+
+@pytest.mark.parametrize("formula", ["y ~ 1 + (1 + x | g)", "y ~ 1 + (1 | g) + (0 + x | g)"])
+def test_parameters_that_a_lost_variance_leaves_free_are_no_flat_model(formula):
+    """With the first variance at zero a column of T may turn: the covariance does not."""
+    rng = np.random.default_rng(8)
+    g, x = np.repeat(np.arange(15), 8), rng.normal(size=120)
+    x -= pd.Series(x).groupby(g).transform("mean").to_numpy()
+    y = rng.normal(size=15)[g] * x + rng.normal(size=120)
+    y -= pd.Series(y).groupby(g).transform("mean").to_numpy()
+    m, words = said(lambda: il.fit(formula, pd.DataFrame({"y": y, "x": x, "g": g})))
+    assert m.convergence.verdict == "singular" and not words
+
+
+def test_a_random_intercept_beside_the_same_fixed_one():
+    m, _ = said(lambda: il.fit("Reaction ~ Subject + (1 | Subject)", il.load_dataset("sleepstudy")))
+    assert m.convergence.verdict == "not identified"
+
+
+def test_nAGQ_0_knows_flat_directions(data):
+    make = lambda: il.glmer("count ~ x + (1 | g) + (1 | copy)", data, "poisson", nAGQ=0)  # noqa: E731
+    assert said(make)[0].convergence.verdict == "not identified"
+
+
+def test_small_curvatures_of_differences_are_looked_at_again(data):
+    """Along a valley the exact Hessian is zero; differences with one step leave 1e-6 of it."""
+    m, _ = said(lambda: il.glmer("count ~ x + (1 | g) + (1 | copy)", data, "poisson"))
+    objective, x = m.fit.objective, m.fit.x
+    H = final_hessian(objective, x)
+    scale = unit_scale(H)
+    values = np.linalg.eigvalsh(H * scale[:, None] * scale)
+    assert abs(values[0]) < 1e-9 * values[-1] < abs(values[1])
+    # what has curvature keeps it
+    plain = objective.hessian(x)
+    np.testing.assert_allclose(H[2:, 2:], plain[2:, 2:], rtol=1e-4)
+
+
+# -- estimates at infinity -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nAGQ", [0, 1, 5])
+@pytest.mark.parametrize("y", ["lost", "won"])
+def test_a_separated_coefficient_is_found_by_every_approximation(data, nAGQ, y):
+    data = data.assign(won=1.0 - data.lost)
+    m, words = said(lambda: il.glmer(f"{y} ~ x + z + (1 | g)", data, "binomial", nAGQ=nAGQ))
+    assert m.convergence.verdict == "separated"
+    assert len(words) == 1 and "z" in words[0]
+    assert not m.fe_bse["z"] < 1e3
+    # what is determined keeps its standard errors, and tests of it
+    rest = said(lambda: il.glmer(f"{y} ~ x + (1 | g)", data[data.z == 0], "binomial", nAGQ=nAGQ))[0]
+    np.testing.assert_allclose(m.fe_bse["x"], rest.fe_bse["x"], rtol=0.02)
+    assert m.t_test("x")["std_error"].iloc[0] == pytest.approx(m.fe_bse["x"])
+    assert np.isfinite(m.get_prediction(data[data.z == 0].head(3), include_re=False).se).all()
+
+
+@pytest.mark.parametrize("nAGQ", [0, 1, 7])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_levels_whose_rows_agree_have_no_finite_variance(data, nAGQ, flipped):
+    d = data.assign(agreed=1.0 - data.agreed) if flipped else data
+    m, words = said(lambda: il.glmer("agreed ~ 1 + (1 | g)", d, "binomial", nAGQ=nAGQ))
+    assert m.convergence.verdict == "separated"
+    assert len(words) == 1 and "Intercept by g tends to infinity" in words[0]
+
+
+def test_slopes_and_trials_that_predict_every_row_have_no_finite_variance(data):
+    d = data.assign(sign=lambda d: (d.x * np.where(d.g % 2, 1, -1) > 0) * 1.0, size=3)
+    m, words = said(lambda: il.glmer("sign ~ 1 + (0 + x | g)", d, "binomial(probit)"))
+    assert m.convergence.verdict == "separated" and "x by g tends to infinity" in words[0]
+    one = d.groupby("g", as_index=False)[["agreed", "size"]].first()
+    m, words = said(lambda: il.glmer("agreed ~ 1 + (1 | g)", one, "binomial", weights="size"))
+    assert m.convergence.verdict == "separated" and words
+
+
+def test_levels_of_one_row_each_or_mixed_levels_are_left_alone(data):
+    mixed, words = said(lambda: il.glmer("hit ~ x + (1 | g)", data, "binomial"))
+    assert mixed.convergence.verdict in GOOD and not words
+
+
+@pytest.mark.parametrize("y", ["lost", "agreed"])
+def test_refits_are_judged_as_fits_are(data, y):
+    fitted, _ = said(lambda: il.glmer(f"{y} ~ x + z + (1 | g)", data, "binomial"))
+    first, _ = said(lambda: il.glmer("hit ~ x + z + (1 | g)", data, "binomial"))
+    again, words = said(lambda: first.refit(data[y]))
+    assert again.convergence.verdict == fitted.convergence.verdict == "separated"
+    assert again.convergence.message == fitted.convergence.message
+    assert len(words) == 1
+
+
+# -- where Laplace's approximation does not hold ---------------------------------------------------
+
+
+def small_and_noisy(seed):
+    rng = np.random.default_rng(seed)
+    levels = int(rng.integers(8, 25))
+    n = levels * int(rng.integers(2, 5))
+    g, h, x = np.arange(n) % levels, rng.integers(0, 6, n), rng.normal(size=n)
+    mu = np.exp(0.3 + 0.5 * x + 0.8 * rng.normal(size=levels)[g])
+    return pd.DataFrame({"y": rng.wald(mu, 0.3), "x": x, "g": g, "h": h})
+
+
+@pytest.mark.parametrize("laplace", ["observed", "expected"])
+@pytest.mark.parametrize("seed", [0, 3, 4, 10, 11, 18, 22, 29, 32, 36, 43])
+def test_rows_that_are_not_log_concave_give_an_answer_or_true_words(seed, laplace):
+    d, family = small_and_noisy(seed), "inverse_gaussian" if seed % 2 else "gaussian"
+    formula = "y ~ x + (1 | g) + (1 | h)"
+    m, words = said(lambda: il.glmer(formula, d, family, link="log", laplace=laplace))
+    verdict = m.convergence.verdict
+    assert bool(words) is (verdict not in GOOD)
+    if verdict not in GOOD:
+        assert any(way in words[0] for way in ("laplace='expected'", "nAGQ", "link", "Remove"))
+        return
+    # the criterion is a function: from u = 0 it is the same, and it is a minimum
+    o = m.fit.objective
+    fresh = type(o)(o.problem.fresh(), o.covariance, o.expected)
+    value = fresh.evaluate(m.fit.x, 1).value
+    assert value == pytest.approx(m.fit.criterion, rel=1e-8, abs=1e-6)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        there = m.fit.x + 0.02 * rng.normal(size=m.fit.x.size)
+        assert fresh.evaluate(there, 0).value > value - 1e-8
+
+
+def test_a_fold_is_named_with_its_level_and_a_way_out():
+    m, words = said(
+        lambda: il.glmer(
+            "y ~ x + (1 | g) + (1 | h)", small_and_noisy(3), "inverse_gaussian", link="log"
+        )
+    )
+    assert m.convergence.verdict == "breaks down" and not m.converged
+    assert "at level '13' of g" in words[0] and "laplace='expected'" in words[0]
+
+
+def test_an_unpickled_fit_agrees_with_itself():
+    import pickle
+
+    d = small_and_noisy(10)
+    m, _ = said(lambda: il.glmer("y ~ x + (1 | g) + (1 | h)", d, "gaussian", link="log"))
+    again = pickle.loads(pickle.dumps(m))
+    assert again.convergence.verdict == m.convergence.verdict == "breaks down"
+    assert again.llf == m.llf
+
+
+PAIRS = [
+    (name, link) for name, family in FAMILIES.items() for link in family.links if link != "power"
+]
+
+
+@pytest.mark.parametrize(("name", "link"), PAIRS)
+def test_families_know_where_they_are_log_concave(name, link):
+    """Observed information over a grid of predictors and responses, of either sign or not."""
+    family = FAMILIES[name](link=link)
+    eta, y = np.meshgrid(np.linspace(-4, 4, 161), [0.0, 0.05, 0.3, 1.0, 4.0, 20.0])
+    eta, y = eta.ravel(), y.ravel()
+    if family.support == "proportion":
+        y = np.clip(y, 0.0, 1.0)
+    if family.support == "positive":
+        y = np.maximum(y, 0.05)
+    keep = family.valid(eta) & (np.abs(eta) > 1e-3)
+    zeta = np.full(len(family.parameters), 0.3)
+    observed = family.rows(eta[keep], y[keep], np.ones(keep.sum()), zeta, False).observed
+    assert family.log_concave is bool((observed >= -1e-12).all())
