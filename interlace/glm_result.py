@@ -13,7 +13,7 @@ from .calls import checked_methods
 from .errors import ArgumentError, shown
 from .fit_glm import GLMFit
 from .inference import glm
-from .model_result import GeneralisedResult
+from .model_result import GeneralisedResult, check_no_type
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class GLMResult(GeneralisedResult):
         self,
         *others: Any,
         test: Literal["LRT", "Chisq", "F"] | None = None,
-        type: Literal["I", "II", "III", 1, 2, 3] = "II",
+        type: Literal["I", "II", "III", 1, 2, 3] | None = None,
         refit: bool = True,
         names: Sequence[str] | None = None,
     ) -> pd.DataFrame:
@@ -196,12 +196,14 @@ class GLMResult(GeneralisedResult):
         Parameters
         ----------
         *others : GLMResult, LMMResult or GLMMResult
-            Models of the same rows, nested in this one or containing it. With a mixed model among
-            them: likelihood-ratio tests. Without any the terms of this model are tested.
+            Models of the same rows, nested in this one or containing it. With a mixed model or
+            another family among them: likelihood-ratio tests. Without any the terms of this model
+            are tested.
         test : {"LRT", "Chisq", "F"}, optional
             Of other models. Default: F where a dispersion is estimated.
-        type : {"III", "II", "I"} or {3, 2, 1}, default "II"
-            Of the tests of terms, which are Wald's, as car's ``Anova(m, test = "Wald")``.
+        type : {"III", "II", "I"} or {3, 2, 1}, optional
+            Of the tests of terms, which are Wald's, as car's ``Anova(m, test = "Wald")``. Default:
+            II. Tests of type III do not depend on the coding of factors.
         refit : bool, default True
             Refit REML fits among the others by maximum likelihood first.
         names : sequence of str, optional
@@ -211,8 +213,8 @@ class GLMResult(GeneralisedResult):
         -------
         DataFrame
             R's columns: ``Resid. Df, Resid. Dev, Df, Deviance`` and ``Pr(>Chi)``, or
-            ``F, Pr(>F)``. With a mixed model ``Df, AIC, BIC, logLik, deviance, Chisq, Chi Df,
-            Pr(>Chisq)``, whichever comes first. Of terms ``Chisq, Df, Pr(>Chisq)``.
+            ``F, Pr(>F)``. Of likelihood-ratio tests ``Df, AIC, BIC, logLik, deviance, Chisq,
+            Chi Df, Pr(>Chisq)``, whichever model comes first. Of terms ``Chisq, Df, Pr(>Chisq)``.
 
         Examples
         --------
@@ -224,7 +226,6 @@ class GLMResult(GeneralisedResult):
         >>> none.anova(full)["Deviance"].iloc[1].round(3)
         np.float64(40.716)
         """
-        mixed = not all(isinstance(other, GLMResult) for other in others)
         if not others:
             if test not in (None, "Chisq"):
                 raise ArgumentError(
@@ -233,11 +234,19 @@ class GLMResult(GeneralisedResult):
                 )
             from .inference.anova import anova_table
 
-            return anova_table(self.fit, type)
-        if mixed:
+            return anova_table(self.fit, "II" if type is None else type)
+        check_no_type(type)
+        from .inference.comparison import same_distribution
+
+        family = self.fit.family
+        if not all(
+            isinstance(other, GLMResult) and same_distribution(family, other.fit.family)
+            for other in others
+        ):
             if test not in (None, "LRT", "Chisq"):
                 raise ArgumentError(
-                    f"test={test!r} is for glms alone: against a mixed model the test is 'LRT'"
+                    f"test={test!r} is for glms of one family alone: against a mixed model or "
+                    "another family the test is 'LRT'"
                 )
             return self._compared(others, names, refit)
         from .inference.deviance import analysis_of_deviance

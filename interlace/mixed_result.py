@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import tables
 from .calls import checked_methods
-from .model_result import ModelResult
+from .model_result import ModelResult, check_no_type
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
@@ -306,6 +306,7 @@ class MixedResult(ModelResult):
             from .inference.anova import anova_table
 
             return anova_table(self.fit, self._anova_type if type is None else type)
+        check_no_type(type)
         return self._compared(others, names, refit)
 
     # -- tables and text -------------------------------------------------------------------------

@@ -459,6 +459,19 @@ class ModelResult(tables.Maketables, ABC):
         return self.summary()._repr_html_()
 
 
+def check_no_type(type: str | int | None) -> None:
+    """Refuse a type of tests of terms where models are compared.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    if type is not None:
+        raise ArgumentError(
+            f"type={type!r} is for the tests of one model's terms; leave it out to compare models"
+        )
+
+
 @checked_methods
 class GeneralisedResult(ModelResult):
     """A fitted model with a family and a link.

@@ -111,13 +111,17 @@ def likelihood_ratio(
 def _no_test(smaller: AnyFit, larger: AnyFit, below: float, above: float) -> str | None:
     """Why a statistic of two models would have no chi-squared distribution, if that is plain."""
     one, other = family_of(smaller), family_of(larger)
-    more = larger.n_parameters > smaller.n_parameters
-    if more and not nested(one, other):
+    rounding = ROUNDING * max(1.0, abs(below))
+    if larger.n_parameters == smaller.n_parameters:
+        if abs(above - below) <= rounding:
+            return None
+        return "they have as many parameters; compare log-likelihoods"
+    if not nested(one, other):
         return (
             f"{one.name} ({one.link.name}) is no special case of {other.name} "
             f"({other.link.name}); compare AIC"
         )
-    if more and above < below - ROUNDING * max(1.0, abs(below)):
+    if above < below - rounding:
         return (
             "the model with more parameters has the smaller log-likelihood, so that it does not "
             "contain the other or is not at its maximum; compare AIC"

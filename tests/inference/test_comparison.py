@@ -181,18 +181,36 @@ def test_families_without_constants_stand_alone(data):
     assert il.anova(mine, il.glmer("count ~ 1 + (1 | g)", data, own))["Chi Df"].iloc[1] == 1
 
 
-def test_deviances_belong_to_one_distribution(data):
+def test_families_of_models_without_random_effects_are_compared_by_likelihood(data):
     class Halved(Poisson):
         def deviance(self, y, mu, weights=1.0, zeta=()):
             return super().deviance(y, mu, 0.5 * weights, zeta)
 
-    m = il.glm("count ~ x", data, "poisson")
-    for family in (Halved(), "negativebinomial"):
-        with pytest.raises(ArgumentError, match="cannot be compared by deviance"):
-            m.anova(il.glm("count ~ 1", data, family))
-    two = [il.glm("count ~ x", data, il.NegativeBinomial(theta=t)) for t in (1.0, 2.0)]
-    with pytest.raises(ArgumentError, match="theta=1.*theta=2"):
-        two[0].anova(two[1])
+    m, nb = il.glm("count ~ x", data, "poisson"), il.glm("count ~ x", data, "negativebinomial")
+    for table in (m.anova(nb), nb.anova(m, test="LRT")):
+        assert table["Chisq"].iloc[1] == pytest.approx(2.0 * (nb.llf - m.llf), abs=1e-6)
+        assert table["Chi Df"].iloc[1] == 1 and table["Pr(>Chisq)"].iloc[1] < 0.05
+        assert table.index[0] == "count ~ x [poisson (log)]"
+    with pytest.raises(ArgumentError, match="test='F' is for glms of one family"):
+        m.anova(nb, test="F")
+    other = m.anova(il.glm("count ~ 1", data, Halved()))
+    assert other["Pr(>Chisq)"].isna().all() and "no special case" in other.attrs["notes"][0]
+    pairs = (("count ~ x", 1.0), ("count ~ 1", 2.0))
+    held = [il.glm(f, data, il.NegativeBinomial(theta=t)) for f, t in pairs]
+    assert held[0].anova(held[1])["Pr(>Chisq)"].isna().all()
+
+
+def test_as_many_parameters_are_no_test(data):
+    a, b = il.lmer("y ~ x + (1 | g)", data), il.lmer("y ~ z + (1 | g)", data)
+    table = il.anova(a, b)
+    assert np.isnan(table["Chisq"].iloc[1]) and "as many parameters" in table.attrs["notes"][1]
+
+
+@pytest.mark.parametrize("fit", [il.lmer, il.glm])
+def test_a_type_is_for_terms(data, fit):
+    m = fit("y ~ x" if fit is il.glm else "y ~ x + (1 | g)", data)
+    with pytest.raises(ArgumentError, match="type=3 is for the tests of one model's terms"):
+        m.anova(m, type=3)
 
 
 def test_tests_of_type_three_do_not_depend_on_the_coding(data):
