@@ -512,7 +512,9 @@ def _check_groups(made: Grouping, codes: np.ndarray, linear: bool) -> None:
     if count > n or (linear and count == n):
         raise DataError(
             f"grouping factor {made.label!r} has as many levels as there are rows ({n}): its "
-            "variance cannot be told from the residual variance. Choose a coarser factor"
+            "variance cannot be told from the residual variance. Choose a coarser factor; if the "
+            "variances of the rows are known, as in a meta-analysis, use glmer() with "
+            "family=Gaussian(precision=1) and weights=1/variance"
         )
 
 

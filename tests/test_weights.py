@@ -165,3 +165,14 @@ def test_the_unit_of_the_response_costs_nothing(data, family):
         other = il.glmer("one ~ x + (1 | g)", d.assign(one=d.one * unit), family)
         assert other.convergence.evaluations <= one.convergence.evaluations + 1
         assert other.llf + 120 * np.log(unit) == pytest.approx(one.llf, abs=1e-6)
+
+
+def test_an_effect_for_each_row_beside_a_residual_is_answered_with_the_other_model(data):
+    formula = "positive ~ x + (1 | row)"
+    for fit, family in ((il.lmer, ()), (il.glmer, ("gaussian",))):
+        with pytest.raises(il.DataError, match=r"Gaussian\(precision=1\).*weights=1/variance"):
+            fit(formula, data, *family)
+    held = il.glmer(formula, data, il.Gaussian(precision=1.0), weights=1.0 / data.w)
+    assert held.converged and held.refit(data.positive + 0.1).converged
+    with pytest.raises(il.DataError, match="precision=1"):
+        il.update(held, family="gaussian")

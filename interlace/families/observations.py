@@ -276,7 +276,8 @@ def _check_residual(design: Design) -> None:
             raise DataError(
                 f"grouping factor {factor.name!r} has as many levels as there are rows "
                 f"({len(design.y)}): its variance cannot be told from the residual variance. Leave "
-                "the term out"
+                "the term out; if the variances of the rows are known, as in a meta-analysis, hold "
+                "it fixed: family=Gaussian(precision=1), weights=1/variance"
             )
 
 
