@@ -12,7 +12,7 @@ import pandas as pd
 from .errors import ArgumentError, DataError, DataWarning, FormulaError, listing, warn
 from .expressions import Resolved, evaluate
 from .formula import Formula, parse, with_dot, with_random, without_response
-from .frame import Labels, column_names
+from .frame import Labels, column_names, read_only
 from .grouping import Grouping, grouping, vectors
 from .model_frame import ModelFrame
 from .model_matrix import MatrixRecipe, Terms, model_matrix
@@ -318,14 +318,15 @@ def build(
             "(a text column as covariate has one coefficient per value)"
         )
     factors, terms, groupings, sides = _random_part(frame, X, fixed, linear)
+    offset = _total_offset(frame, states)
     return Design(
-        y=y,
+        y=_own(y),
         X=_contiguous(X, kept),
         x_names=tuple(fixed.names[j] for j in kept),
         factors=factors,
         terms=terms,
-        weights=frame.weights,
-        offset=_total_offset(frame, states),
+        weights=None if frame.weights is None else _own(frame.weights),
+        offset=None if offset is None else _own(offset),
         formula=frame.formula,
         response_name=frame.response_parts.text,
         index=frame.columns.index,
@@ -333,7 +334,7 @@ def build(
         n_missing=frame.n_missing,
         missing_by=frame.missing_by,
         dropped_columns=tuple(np.delete(np.array(fixed.names, dtype=object), kept)),
-        trials=trials,
+        trials=None if trials is None else _own(trials),
         na_action=na_action,
         full_index=frame.full_index,
         kept=frame.kept,
@@ -393,6 +394,11 @@ def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe
         for j in np.flatnonzero(bad.any(axis=0)):
             numeric(recipe.names[j], X[:, j], frame.columns)
     return X, recipe
+
+
+def _own(values: np.ndarray) -> np.ndarray:
+    """A copy that nobody writes to: later edits of the data do not reach the fit."""
+    return read_only(np.array(values, dtype=np.float64, order="C"))
 
 
 def _contiguous(X: np.ndarray, kept: np.ndarray) -> np.ndarray:

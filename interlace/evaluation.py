@@ -349,8 +349,11 @@ def value_of(expression: Expression, values: Values) -> Any:
 
 
 def _apply(values: Values, key: str, function: Callable, *given: Any, **named: Any) -> Any:
-    """Call a function; a transform with a state is handed its own."""
+    """Call a function; a transform with a state is handed its own, one of the session copies."""
     name = getattr(function, "__name__", "")
+    if not isinstance(function, np.ufunc) and CONTEXT.get(name) is not function:
+        given = tuple(_copied(value) for value in given)
+        named = {key: _copied(value) for key, value in named.items()}
     if isinstance(function, np.ufunc):
         if name not in LOGICAL_UFUNCS:
             given = tuple(_plain_number(value) for value in given)
@@ -359,6 +362,11 @@ def _apply(values: Values, key: str, function: Callable, *given: Any, **named: A
     if getattr(function, "__is_stateful_transform__", False):
         named |= {"_state": values.state.setdefault(key, {}), "_context": {}, "_metadata": {}}
     return function(*given, **named)
+
+
+def _copied(value: Any) -> Any:
+    """Columns that the function may write to."""
+    return value.copy() if isinstance(value, (np.ndarray, pd.Series)) else value
 
 
 def _part(values: Values, key: str, again: Callable[[Values], Any]) -> Any:

@@ -14,10 +14,20 @@ import numpy as np
 
 from .covariance import CovarianceModel
 from .design import Design
+from .frame import read_only
 from .linalg.crossprod import CrossProducts, cross_products
 from .linalg.threads import blas_threads, one_thread
 from .objective import LMMObjective, Solution
 from .optimize import Optimum, minimise
+
+
+def closed(record: Any) -> Any:
+    """A record whose arrays, alone or in tuples, nobody can write to any more."""
+    for value in vars(record).values():
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, np.ndarray):
+                read_only(part)
+    return record
 
 
 class BaseFit(ABC):
@@ -114,13 +124,13 @@ class BaseFit(ABC):
     @cached_property
     def b(self) -> tuple[np.ndarray, ...]:
         """Conditional modes, (l_b, k_b) per grouping factor."""
-        return tuple(u @ T.T for u, T in zip(self.u, self.T, strict=True))
+        return tuple(read_only(u @ T.T) for u, T in zip(self.u, self.T, strict=True))
 
     @cached_property
     def fixed_part(self) -> np.ndarray:
         """X beta plus the offset, (n,)."""
         eta = self.design.X @ self.beta
-        return eta if self.design.offset is None else eta + self.design.offset
+        return read_only(eta if self.design.offset is None else eta + self.design.offset)
 
     @cached_property
     def random_part(self) -> np.ndarray:
@@ -131,7 +141,7 @@ class BaseFit(ABC):
                 out += b[:, 0][factor.codes]
             else:
                 out += np.einsum("ij,ij->i", factor.Z, b[factor.codes])
-        return out
+        return read_only(out)
 
     @property
     def theta_standard(self) -> np.ndarray:
@@ -190,7 +200,7 @@ class Fit(BaseFit):
         """All estimates at the optimum, made when first asked for."""
         objective = self.objective
         with _threads(self.design, objective):
-            return objective.solution(self.x)
+            return closed(objective.solution(self.x))
 
     @property
     def objective(self) -> LMMObjective:
@@ -300,7 +310,7 @@ def fit_objective(
         design=design,
         covariance=objective.covariance,
         method="REML" if objective.reml else "ML",
-        optimum=optimum,
+        optimum=closed(optimum),
         seconds=seconds,
         optimizer=optimizer,
         backend=objective.marginal.backend,

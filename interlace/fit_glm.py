@@ -12,6 +12,7 @@ import numpy as np
 from .design import Design
 from .families.base import Family
 from .families.observations import Observations
+from .fit import closed
 from .linalg.information import determined_root, inverse_where_determined
 from .linalg.standard import intercept_column, standardise
 from .objective.density import FamilyDensity
@@ -256,7 +257,7 @@ def fit_glm(
     df_resid = len(X) - X.shape[1]
     dispersion = _dispersion(family, observations, mu, zeta, df_resid)
     verdict, message = _verdict(found, family)
-    return GLMFit(
+    made = GLMFit(
         design=design,
         family=family,
         observations=observations,
@@ -278,6 +279,7 @@ def fit_glm(
         message=message,
         seconds={**(seconds or {}), "optimise": perf_counter() - clock},
     )
+    return closed(made)
 
 
 def _deviance(family: Family, seen: Observations, mu: np.ndarray, zeta: np.ndarray) -> float:

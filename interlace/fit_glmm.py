@@ -15,7 +15,8 @@ from .design import Design
 from .errors import NumericalError
 from .families import Family
 from .families.observations import Observations, observe
-from .fit import BaseFit
+from .fit import BaseFit, closed
+from .frame import read_only
 from .linalg.information import inverse_where_determined
 from .linalg.threads import blas_threads, one_thread
 from .objective.density import FamilyDensity
@@ -123,7 +124,7 @@ class GLMMFit(BaseFit):
         """All estimates at the optimum, made when first asked for."""
         objective = self.objective
         with blas_threads(objective.modes.dense_columns, self.design.X.size):
-            return _solution(self, objective)
+            return closed(_solution(self, objective))
 
     @property
     def theta(self) -> np.ndarray:
@@ -195,7 +196,7 @@ class GLMMFit(BaseFit):
     @cached_property
     def mu(self) -> np.ndarray:
         """Means at the modes, (n,)."""
-        return self.family.mean(self.eta, self.zeta)
+        return read_only(self.family.mean(self.eta, self.zeta))
 
     @property
     def fitted(self) -> np.ndarray:
@@ -319,7 +320,7 @@ def _minimised(
         observations=observations,
         nAGQ=nAGQ,
         expected=objective.expected,
-        optimum=optimum,
+        optimum=closed(optimum),
         seconds=seconds,
         optimizer=optimizer,
         backend=objective.modes.backend,

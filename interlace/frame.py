@@ -116,6 +116,12 @@ def as_float(column: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(column, dtype=np.float64)
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The array itself, closed to writers."""
+    array.flags.writeable = False
+    return array
+
+
 # --- reading --------------------------------------------------------------------------------
 
 

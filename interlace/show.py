@@ -232,7 +232,7 @@ def summarise(
     -------
     Summary
     """
-    table = t_table(fit) if table is None else table
+    table = t_table(fit) if table is None else table.copy()
     parts: list[str | Table] = [
         header(fit),
         _criterion(fit),

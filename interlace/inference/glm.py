@@ -140,7 +140,7 @@ def convergence(fit: GLMFit) -> Convergence:
         message=fit.message,
         gradient_norm=float(np.sqrt(2.0 * found.decrement)),
         decrement=found.decrement,
-        gradient=found.score,
+        gradient=found.score.copy(),
         hessian_eigenvalues=np.linalg.eigvalsh(found.information) if fit.p else np.ones(1),
         singular_terms=(),
         evaluations=found.iterations,

@@ -43,7 +43,7 @@ def summarise(fit: GLMFit, table: pd.DataFrame, r_names: bool = False) -> Summar
     parts += [_dispersion(fit), _deviances(fit)]
     if fit.verdict != "converged":
         parts.append(f"Convergence: {fit.message}")
-    return Summary(parts, table)
+    return Summary(parts, table.copy())
 
 
 def _header(fit: GLMFit) -> str:
