@@ -22,7 +22,7 @@ import pandas as pd
 from formulaic.materializers.types import FactorValues
 
 from .errors import DataError, FormulaError
-from .spelling import python_text, unmarked
+from .spelling import mark_tokens, python_text, unmarked
 from .transforms import AGGREGATES, CONTEXT, ROWWISE, TAKES_LOGICAL
 
 #: Expressions whose code is kept.
@@ -75,7 +75,7 @@ def expression_of(text: str) -> Expression:
         If it is none.
     """
     aliases: dict[str, str] = {}
-    python = _without_quotes(python_text(text.strip().strip("{}")), aliases)
+    python = _without_quotes(mark_tokens(python_text(text.strip().strip("{}"))), aliases)
     try:
         tree = ast.parse(python, mode="eval")
     except SyntaxError:
@@ -300,10 +300,7 @@ class Values:
         if name in self.context and name not in RESERVED:
             value = self.context[name]
             if self.n > 1 and np.ndim(value) == 1 and len(value) == self.n:
-                raise DataError(
-                    f"{name!r} is a variable of the session with one value per row, not a column "
-                    "of data: new data would not have it. Add it to data as a column"
-                )
+                raise _not_of_data(name)
             return value
         return CONTEXT[name] if name in CONTEXT else getattr(builtins, name)
 
@@ -327,6 +324,13 @@ class Values:
             for name, value in self.columns.items()
         }
         return Values(columns, self.context, self.state, len(at), False)
+
+
+def _not_of_data(text: str) -> DataError:
+    return DataError(
+        f"{text!r} is a variable of the session with one value per row, not a column of data: new "
+        "data would not have it. Add it to data as a column"
+    )
 
 
 def owners(name: str, attribute: str, columns: Any, context: Mapping[str, Any]) -> list[Any]:
@@ -380,7 +384,7 @@ def _part(values: Values, key: str, again: Callable[[Values], Any]) -> Any:
             return value
         if size != values.n or values.n == 0:
             kept[key] = value
-        elif not _row_by_row(value, again, values):
+        elif not _row_by_row(value, again, values, key):
             if values.strict:
                 raise DataError(
                     f"{key!r} gives a row a value that depends on the other rows, so that it "
@@ -406,7 +410,7 @@ def _rows(value: Any) -> int | None:
     return None
 
 
-def _row_by_row(value: Any, again: Callable[[Values], Any], values: Values) -> bool:
+def _row_by_row(value: Any, again: Callable[[Values], Any], values: Values, key: str) -> bool:
     """Whether some rows alone give the values that they have among all rows."""
     whole = _matrix(value)
     if whole is None:
@@ -425,6 +429,8 @@ def _row_by_row(value: Any, again: Callable[[Values], Any], values: Values) -> b
                 part = _matrix(again(values.rows(at)))
         except Exception:
             return False
+        if part is not None and len(part) == n > len(at) and _same(whole, part):
+            raise _not_of_data(key)
         if part is None or not _same(whole[at], part):
             return False
     return True

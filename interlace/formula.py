@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import ArgumentTypeError, FormulaError, listing
-from .spelling import marked, python_text, quoted, shown, unquoted
+from .spelling import marked, one_line, python_text, quoted, shown, unquoted
 from .terms import (
     CACHE_SIZE,
     check_numbers,
@@ -467,7 +467,7 @@ def parse(formula: str) -> Formula:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def _parse(formula: str) -> Formula:
-    text = " ".join(formula.split())
+    text = one_line(formula)
     if not text:
         raise FormulaError("formula is empty; write 'y ~ x + (1 | g)'")
     tokens = tokens_of(text)
@@ -562,7 +562,7 @@ def without_response(formula: Formula) -> Formula:
         found = term_key(f"0 + {text}")
     except FormulaError:  # an expression with operators is no term
         return formula
-    if len(found) != 1:
+    if len(found) != 1 or found == ("1",):
         return formula
     for spec in formula.random:
         if found[0] in term_key(spec.lhs):

@@ -91,6 +91,11 @@ class ModelFrame:
         self.response_parts = replace(
             formula.response, parts=tuple(piece.text for piece in self.response)
         )
+        if not any(piece.variables for piece in self.response):
+            raise DataError(
+                f"the response {formula.response.text!r} has no column of data in it; add its "
+                "values to data as a column"
+            )
         self.fixed = resolve(formula.fixed, names, context, "formula")
         self.offsets = tuple(
             resolve(text, names, context, "offset()", expression=True) for text in formula.offsets

@@ -33,7 +33,7 @@ from .expressions import UserNames, elementwise, names_in, reason
 from .frame import Columns, Labels, as_float
 from .spelling import marked, shown, unmarked
 from .terms import formulaic_terms
-from .transforms import check_levels, coded, is_text
+from .transforms import check_levels, coded, is_logical, is_text, logical
 
 #: Formulas whose structure is kept.
 CACHE_SIZE = 512
@@ -64,9 +64,11 @@ class PlainMatrix:
     products : tuple
         Per scoped term of formulaic: scale, and (variable, reduced) of its factors.
     codings : dict of str -> Coding
-        By factor.
+        By factor; booleans are factors, also those that an expression gives.
     calls : tuple of (str, tuple of str)
         Elementwise expressions among the factors of `products`, and the columns they use.
+    logicals : frozenset of str
+        Columns and expressions that are booleans.
     """
 
     names: tuple[str, ...]
@@ -74,6 +76,7 @@ class PlainMatrix:
     products: tuple[tuple[float, tuple[tuple[str, bool], ...]], ...]
     codings: dict[str, Coding]
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    logicals: frozenset[str] = frozenset()
 
     def matrix(self, columns: Columns) -> np.ndarray:
         """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing.
@@ -123,7 +126,11 @@ class PlainMatrix:
 
     def _coded(self, column: Any, variable: str, reduced: bool) -> tuple[np.ndarray, np.ndarray]:
         coding = self.codings[variable]
-        return column.codes.astype(np.intp), coding.reduced if reduced else coding.full
+        if isinstance(column, Labels):
+            codes = column.codes.astype(np.intp)
+        else:
+            codes = np.where(np.isnan(column), -1, column != 0).astype(np.intp)
+        return codes, coding.reduced if reduced else coding.full
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +149,8 @@ class FormulaicMatrix:
         Codings given as an argument.
     context : UserNames
         The user's own functions and values that the formula uses.
+    logicals : frozenset of str
+        Columns and expressions that were boolean in the fit; new data may have 0 and 1.
     """
 
     names: tuple[str, ...]
@@ -150,6 +159,7 @@ class FormulaicMatrix:
     variables: tuple[str, ...]
     contrasts: dict[str, Any]
     context: UserNames
+    logicals: frozenset[str] = frozenset()
 
     def matrix(self, columns: Columns) -> np.ndarray:
         """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing."""
@@ -169,6 +179,8 @@ class FormulaicMatrix:
 
     def _evaluate(self, columns: Columns) -> np.ndarray:
         frame = _marked_frame(columns, self.variables)
+        for name in self.logicals.intersection(self.variables):
+            frame[marked(name)] = frame[marked(name)].astype(bool)
         return _materialise(self.spec, frame, self.contrasts, self.context)[0]
 
 
@@ -208,14 +220,14 @@ def model_matrix(
     FormulaError, DataError
         If a term cannot be computed; the message has the term and the reason.
     """
-    kinds = tuple((marked(name), isinstance(columns.values[name], Labels)) for name in variables)
+    kinds = tuple((marked(name), kind_of(columns.values[name])) for name in variables)
     calls = _calls(text, frozenset(variables))
     if calls and (context or _computed(calls, columns) is None):
         return _through_formulaic(text, columns, variables, contrasts, context)
-    products = _structure(text, kinds)
-    codings = {}
-    for name, is_factor in kinds:
-        if is_factor:
+    products, logicals = _structure(text, kinds)
+    codings = {name: logical_coding(shown(name)) for name in logicals}
+    for name, kind in kinds:
+        if kind == "factor":
             column = columns.values[unmarked(name)]
             assert isinstance(column, Labels)
             codings[name] = coding_of(shown(name), column, contrasts.get(unmarked(name)))
@@ -232,6 +244,7 @@ def model_matrix(
         products=tuple(product for _, scoped in products for product in scoped),
         codings=codings,
         calls=calls,
+        logicals=frozenset(shown(name) for name in logicals),
     )
     return recipe.matrix(columns), recipe
 
@@ -306,6 +319,12 @@ def coding_of(name: str, column: Labels, contrasts: Any = None) -> Coding:
     return Coding(full, matrix, full_names, reduced_names)
 
 
+def logical_coding(name: str) -> Coding:
+    """Coding of booleans: where there is an intercept the indicator of truth."""
+    full = np.eye(2)
+    return Coding(full, full[:, 1:], (f"{name}[False]", f"{name}[True]"), (name,))
+
+
 def _contrast_matrix(contrasts: Any, levels: tuple) -> tuple[np.ndarray, tuple[str, ...], str]:
     """Matrix (levels x columns), names of its columns, and the format of a coefficient's name."""
     if not isinstance(contrasts, Contrasts):
@@ -331,20 +350,21 @@ def _fresh(text: str) -> ModelSpec:
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def _structure(text: str, kinds: tuple[tuple[str, bool], ...]) -> tuple:
+def _structure(text: str, kinds: tuple[tuple[str, str], ...]) -> tuple[tuple, tuple[str, ...]]:
     """Formulaic's reading of a formula of columns and elementwise expressions.
 
-    Per term: its name, and its products as (scale, ((variable, coded in contrasts), ...)).
+    Per term: its name, and its products as (scale, ((variable, coded in contrasts), ...)).  Then
+    the variables and expressions that are booleans.
     """
-    frame = pd.DataFrame(
-        {
-            name: pd.Categorical(["a", "b"]) if is_factor else np.array([0.0, 1.0])
-            for name, is_factor in kinds
-        },
-        index=range(2),
-    )
+    frame = pd.DataFrame({name: _EXAMPLES[kind] for name, kind in kinds}, index=range(2))
     spec = _materialise(_fresh(text), frame, {}, {})[1]
-    return tuple(
+    factors = {name for name, kind in kinds if kind == "factor"}
+    logicals = tuple(
+        expr
+        for expr, (kind, _) in spec.encoder_state.items()
+        if kind.value == "categorical" and expr not in factors
+    )
+    products = tuple(
         (
             "Intercept" if str(row.term) == "1" else shown(str(row.term)),
             tuple(
@@ -357,6 +377,22 @@ def _structure(text: str, kinds: tuple[tuple[str, bool], ...]) -> tuple:
         )
         for row in spec.structure
     )
+    return products, logicals
+
+
+#: Two rows of each kind of column.
+_EXAMPLES: dict[str, Any] = {
+    "factor": pd.Categorical(["a", "b"]),
+    "logical": np.array([False, True]),
+    "number": np.array([0.0, 1.0]),
+}
+
+
+def kind_of(column: Any) -> str:
+    """What a column is in a model matrix."""
+    if isinstance(column, Labels):
+        return "factor"
+    return "logical" if column.dtype.kind == "b" else "number"
 
 
 # --- formulaic ------------------------------------------------------------------------------
@@ -374,7 +410,7 @@ class _Materializer(PandasMaterializer):
         if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
             name = unmarked(name)
             return coded(values, self.given.get(name), name), variables
-        return values, variables
+        return (logical(values) if is_logical(values) else values), variables
 
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set]:
@@ -388,7 +424,7 @@ class _Materializer(PandasMaterializer):
         # what C() or factor() made already has its coding
         if not isinstance(values, FactorValues) and is_text(values):
             return coded(values, None, expr), set()
-        return values, set()
+        return (logical(values) if is_logical(values) else values), set()
 
 
 def _check_rows(expr: str, values: Any, n: int) -> None:
@@ -479,5 +515,9 @@ def _through_formulaic(
         variables=variables,
         contrasts={name: contrasts[name] for name in variables if name in contrasts},
         context=UserNames(context),
+        logicals=frozenset(
+            [name for name in variables if kind_of(columns.values[name]) == "logical"]
+            + [shown(expr) for expr, (_, state) in spec.encoder_state.items() if "logical" in state]
+        ),
     )
     return X, recipe

@@ -21,6 +21,7 @@ from .frame import (
     label_numbers,
     read,
     recode,
+    row_labels,
 )
 from .grouping import Grouping, vectors
 from .model_matrix import MatrixRecipe
@@ -98,7 +99,7 @@ class Replay:
     levels : dict of str -> Labels or None
         By column: a factor's levels (no rows), None for numbers.
     logical : frozenset of str
-        Boolean columns: numbers in a model matrix, factors in tests of terms.
+        Boolean columns: factors of two levels in a model matrix, numbers in expressions.
     context : UserNames
         The user's names that the formula uses.
     states : dict
@@ -199,6 +200,13 @@ class Replay:
                     column = np.full(len(column), np.nan)
                 elif missing is not None:
                     column = np.where(missing, np.nan, column)
+                if name in self.logical and column.dtype.kind != "b":
+                    odd = ~(np.isin(column, (0, 1)) | np.isnan(column))
+                    if odd.any():
+                        raise DataError(
+                            f"column {name!r} of newdata has the value {column[odd][0]:g}, in "
+                            f"row(s) {row_labels(given.index, odd)}; it was boolean in the fit"
+                        )
                 values[name] = column
                 continue
             labels = column if isinstance(column, Labels) else label_numbers(column)

@@ -78,10 +78,10 @@ def _numbers(
     if isinstance(column, Labels):
         if not linear and len(column.levels) == 2:
             return (column.codes == 1).astype(np.float64)
-        shown = listing(map(repr, column.levels), 5)
+        shown = listing(map(repr, column.levels.tolist()), 5)
         remedy = (
             f"a factor as response has two levels (the second counts as success): compare it, "
-            f"{expression} == {column.levels[-1]!r}, or leave the others out with subset="
+            f"{expression} == {column.levels.tolist()[-1]!r}, or leave the others out with subset="
         )
         if linear:
             two = len(column.levels) == 2

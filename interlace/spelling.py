@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
+import unicodedata
 from functools import lru_cache, reduce
 
 #: Stands for the back-quotes of a name inside formulaic, where a column `1` would be the intercept.
@@ -132,18 +133,39 @@ def marked(name: str) -> str:
 
 def unmarked(name: str) -> str:
     """The column's own name."""
-    return name[1:-1] if name[:1] == MARK == name[-1:] else name
+    if not name[:1] == MARK == name[-1:]:
+        return name
+    inner = name[1:-1]
+    return inner.encode().decode("unicode_escape") if inner.isascii() and "\\" in inner else inner
 
 
 def shown(text: str) -> str:
     """A text of formulaic's with back-quotes where the marks are."""
-    return text.replace(f"`{MARK}", "`").replace(f"{MARK}`", "`").replace(MARK, "`")
+    return re.sub(f"`?({MARK}[^{MARK}]*{MARK})`?", lambda found: f"`{unmarked(found[1])}`", text)
 
 
 def mark_tokens(text: str) -> str:
-    """An expression whose back-quoted keywords are marked, which formulaic would not quote."""
-    return re.sub(
-        r"`([^`]*)`",
-        lambda found: f"`{MARK}{found[1]}{MARK}`" if keyword.iskeyword(found[1]) else found[0],
-        text,
-    )
+    """An expression whose odd names are marked, so that formulaic leaves them alone.
+
+    These are back-quoted keywords, and names that Python would spell otherwise (a micro sign as
+    the letter mu).
+    """
+
+    def mark(found: re.Match) -> str:
+        piece, name = found[0], found[0].strip("`")
+        if piece[0] in "'\"" or MARK in piece:
+            return piece
+        if unicodedata.normalize("NFKC", name) != name:
+            return f"`{MARK}{name.encode('unicode_escape').decode()}{MARK}`"
+        quoted_word = piece != name and keyword.iskeyword(name)
+        return f"`{MARK}{name}{MARK}`" if quoted_word else piece
+
+    return re.sub(f"{_QUOTED.pattern}|[^\\W\\d]\\w*", mark, text)
+
+
+def one_line(text: str) -> str:
+    """`text` with single blanks outside quotes."""
+    parts = re.split(f"({_QUOTED.pattern})", text)
+    return "".join(
+        part if i % 2 else re.sub(r"\s+", " ", part) for i, part in enumerate(parts)
+    ).strip()

@@ -74,6 +74,8 @@ def has_dot(text: str) -> bool:
 
 def check_numbers(tokens: Sequence[Token], source: str) -> None:
     """Refuse numbers among terms, where nothing is calculated: ``1/x``, ``x + 2``."""
+    if any(token.text in ("<", ">", "=", "!") for token in tokens):
+        return  # a comparison, which is refused as such
     for i, token in enumerate(tokens):
         after = tokens[i + 1].text if i + 1 < len(tokens) else ""
         if token.text == "%in%" and re.match(r"c\(", after):

@@ -45,6 +45,13 @@ def tokens_of(source: str) -> list[Token]:
             last = source.index("%", start + 1)
         elif token.kind.value == "operator":
             for found in re.finditer(r"\|\||\*\*|\S", source[start : last + 1]):
+                if found[0] in "#@$?;&\\":
+                    raise FormulaError(
+                        f"{found[0]!r} stands between terms, where it means nothing; logic and "
+                        "arithmetic go into I()",
+                        source,
+                        start + found.start(),
+                    )
                 tokens.append(
                     Token("operator", found[0], start + found.start(), start + found.end())
                 )

@@ -130,6 +130,32 @@ def coded(data: Any, contrasts: Any = None, name: str | None = None) -> FactorVa
     return FactorValues(data, kind="categorical", spans_intercept=True, encoder=encoder)
 
 
+def logical(data: Any) -> FactorValues:
+    """Booleans for formulaic: a factor of two levels, whose contrast has the name of the column."""
+
+    def encoder(
+        values: Any, reduced_rank: bool, drop_rows: Any, encoder_state: dict, model_spec: Any
+    ) -> FactorValues:
+        values = values.__wrapped__ if isinstance(values, FactorValues) else values
+        encoder_state["logical"] = True
+        true = np.asarray(values).astype(np.float64)
+        columns = {"True": true} if reduced_rank else {"False": 1.0 - true, "True": true}
+        return FactorValues(
+            columns,
+            kind="categorical",
+            spans_intercept=not reduced_rank,
+            format="{name}" if reduced_rank else "{name}[{field}]",
+            encoded=True,
+        )
+
+    return FactorValues(data, kind="categorical", spans_intercept=True, encoder=encoder)
+
+
+def is_logical(values: Any) -> bool:
+    """Whether a call gave booleans, one per row."""
+    return getattr(getattr(values, "dtype", None), "kind", "") == "b" and np.ndim(values) == 1
+
+
 def is_text(values: Any) -> bool:
     """Whether a call gave strings, which are then the levels of a factor as in R."""
     if not isinstance(values, np.ndarray | pd.Series) or np.ndim(values) != 1:
@@ -247,6 +273,11 @@ ROWWISE = frozenset(
 TAKES_LOGICAL = frozenset("C factor ordered relevel dummy hashed identity where".split())
 
 
+def log(x: Any, base: Any = None) -> Any:
+    """R's ``log(x, base)``."""
+    return np.log(x) if base is None else np.log(x) / np.log(base)
+
+
 def _integer(x: Any) -> np.ndarray:
     return np.trunc(np.asarray(x, dtype=np.float64))
 
@@ -271,6 +302,7 @@ CONTEXT: dict[str, Any] = {
     "cs": cr,
     "cc": cc,
     "poly": poly,
+    "log": log,
     "exp10": lambda x: np.power(10.0, x),
     "numeric": lambda x: np.asarray(x, dtype=np.float64),
     "integer": _integer,

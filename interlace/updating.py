@@ -6,7 +6,7 @@ import re
 
 from .errors import ArgumentTypeError, FormulaError
 from .formula import Formula, Parts, right_side
-from .spelling import shown
+from .spelling import one_line, shown
 from .terms import check_numbers, lhs_terms
 from .tokens import Token, split, tokens_of
 
@@ -52,7 +52,7 @@ def updated(formula: str, old: Formula) -> str:
     'y ~ a + b + c + a:c + b:c + (1 | g)'
     """
     takes_from_old = stands_for_old(formula)
-    text = " ".join(formula.split())
+    text = one_line(formula)
     sides = split(tokens_of(text), "~")
     if len(sides) != 2:
         raise FormulaError("an update of a formula has one '~', as in '. ~ . - x'", text)

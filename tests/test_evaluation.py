@@ -288,3 +288,101 @@ def test_a_series_of_the_session_is_no_column():
         build("Reaction ~ I(Days * z) + (1 | Subject)", sleep, context={"z": z})
     with pytest.raises(DataError, match="variable of the session: add it to data"):
         build("Reaction ~ z + (1 | Subject)", sleep, context={"z": z})
+
+
+# --- booleans as terms ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "right, names",
+    [
+        ("a", ["Intercept", "a"]),
+        ("0 + a", ["a[False]", "a[True]"]),
+        ("a * Days", ["Intercept", "a", "Days", "a:Days"]),
+        ("a:Days", ["Intercept", "a[False]:Days", "a[True]:Days"]),
+        ("0 + I(Days > 4)", ["I(Days > 4)[False]", "I(Days > 4)[True]"]),
+        ("nullable:odd", ["Intercept", "odd", "nullable:odd[False]", "nullable:odd[True]"]),
+        (
+            "a:poly(z, 2)",
+            ["Intercept", *(f"a[{v}]:poly(z, 2)[{k}]" for k in (1, 2) for v in (False, True))],
+        ),
+    ],
+)
+def test_a_boolean_is_a_factor_of_two_levels(right, names, logical):
+    # as in R, where `0 + a` has the columns aFALSE and aTRUE
+    d = logical.assign(z=np.arange(180) % 7, odd=logical.Days % 2 == 1)
+    X = build(f"Reaction ~ {right} + (1 | Subject)", d)
+    as_text = d.assign(**{name: d[name].astype(str) for name in ("a", "odd", "nullable")})
+    fixed = X.replay.fixed
+    assert list(fixed.names) == names
+    if "Days" not in right or "I(" not in right:
+        same = build(f"Reaction ~ {right} + (1 | Subject)", as_text).replay.fixed.matrix
+        assert np.array_equal(fixed.matrix(_columns(d)), same(_columns(as_text)))
+
+
+def _columns(data):
+    from interlace.frame import read
+
+    return read(data, [name for name in data if name != "class"])
+
+
+def test_random_effects_of_a_boolean(logical):
+    design = build("Reaction ~ Days + (0 + a | Subject)", logical)
+    assert design.terms[0].names == ("a[False]", "a[True]")
+    double = build("Reaction ~ Days + (a || Subject)", logical, linear=False)
+    assert [term.names for term in double.terms] == [("Intercept",), ("a[False]", "a[True]")]
+
+
+def test_new_data_for_a_boolean(logical):
+    for right in ("a:Days", "a:poly(Days, 2)"):
+        design = build(f"Reaction ~ {right} + (1 | Subject)", logical)
+        rows = design.on({"a": [0, 1], "Days": [1, 8]}, factors=()).X
+        assert np.array_equal(rows, design.X[[1, 8]])
+        missing = pd.array([True, None], dtype="boolean")
+        found = design.on({"a": missing, "Days": [8, 8]}, factors=()).X
+        assert np.array_equal(found[0], design.X[8]) and np.isnan(found[1, 1:]).all()
+        with pytest.raises(DataError, match="has the value 0.5.*boolean in the fit"):
+            design.on({"a": [0.5], "Days": [1]}, factors=())
+
+
+def test_type_three_tests_take_a_comparison_for_a_factor(logical):
+    d = logical.assign(big=(logical.Days > 4).astype(str), z=np.arange(180) % 7)
+    tables = [
+        il.fit(f"Reaction ~ {term}*z + (1 | Subject)", d).anova(type=3)
+        for term in ("big", "I(Days > 4)", "I(Days > 4 & z >= 0)")
+    ]
+    for table in tables[1:]:
+        assert table["F value"].to_numpy() == pytest.approx(tables[0]["F value"].to_numpy())
+
+
+# --- characters in names --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["µ", "ﬁ", "größe", "日", "x  y", "e\nf", "100%", "{x}", "a|b", "#"]
+)
+def test_names_are_taken_letter_by_letter(name):
+    sleep = il.load_dataset("sleepstudy")
+    d = sleep.assign(**{name: np.arange(180) % 7})
+    design = build(f"Reaction ~ `{name}` + I(`{name}`^2) + (`{name}` | Subject)", d)
+    assert np.array_equal(design.X[:, 1], d[name])
+    assert np.array_equal(design.X[:, 2], d[name] ** 2)
+    if name.isidentifier():
+        assert np.array_equal(columns(f"I({name} + 1)", d)[:, 1], d[name] + 1)
+        assert np.array_equal(build(f"I({name} + 1) ~ Days + (1 | Subject)", d).y, d[name] + 1)
+
+
+@pytest.mark.parametrize("sign", "#@$?;&")
+def test_signs_that_mean_nothing_between_terms(sign):
+    with pytest.raises(FormulaError, match="stands between terms, where it means nothing"):
+        build(f"Reaction ~ Days {sign} Subject + (1 | Subject)", il.load_dataset("sleepstudy"))
+
+
+def test_the_base_of_a_logarithm():
+    sleep = il.load_dataset("sleepstudy")
+    assert columns("log(Days + 1, 2)", sleep) == pytest.approx(columns("log2(Days + 1)", sleep))
+
+
+def test_a_response_of_the_session_is_refused():
+    with pytest.raises(DataError, match="no column of data in it"):
+        build("z ~ Days + (1 | Subject)", il.load_dataset("sleepstudy"), context={"z": [1.0] * 180})

@@ -92,6 +92,8 @@ class _Decoder:
         self.X = design.X
         self.replay = getattr(design, "replay", None)
         self.names = design.x_names
+        fixed = getattr(self.replay, "fixed", None)
+        self.logicals: frozenset[str] = getattr(fixed, "logicals", frozenset())
         self.slices = {n: s for n, s in design.x_terms if s.stop > s.start}
         self.variables = {n: [] if n == "Intercept" else split_interaction(n) for n in self.slices}
         self.n = design.X.shape[0]
@@ -127,7 +129,7 @@ class _Decoder:
         if variable in self.slices:
             where = self.slices[variable]
             columns = self.X[:, where]
-            if variable in getattr(self.replay, "logical", ()):
+            if variable in self.logicals and columns.shape[1] == 1:
                 return columns[:, 0].astype(int), 2
             labels = [self._label(j, variable) for j in range(len(self.names))[where]]
             if not all(labels):
