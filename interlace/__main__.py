@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
 DEMO = """\
 import interlace as il
@@ -40,7 +42,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--version", action="version", version=interlace.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("demo", help="fit two first models").set_defaults(run=demo)
-    parser.parse_args(arguments).run()
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has enough, as in `interlace demo | head`; nothing is left to be flushed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

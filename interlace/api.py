@@ -13,7 +13,7 @@ from .calls import checked
 from .covariance import CovarianceModel
 from .covariance.structures import SINGULAR_TOLERANCE
 from .design import build
-from .errors import ArgumentError, ArgumentTypeError, shown, warn_if_not_converged
+from .errors import ArgumentError, ArgumentTypeError, brief, warn_if_not_converged
 from .expressions import caller_names, names_of
 from .fit import fit_design
 from .formula import Formula, parse
@@ -193,11 +193,11 @@ def update(
     """
     if not isinstance(result, ModelResult):
         raise ArgumentTypeError(
-            f"update takes a fitted model first, of fit(), glmer() or glm(); got {shown(result)}"
+            f"update takes a fitted model first, of fit(), glmer() or glm(); got {brief(result)}"
         )
     if formula is not None and not isinstance(formula, str):
         raise ArgumentTypeError(
-            f"formula must be a text such as '. ~ . - x', got {shown(formula)}; new data are data="
+            f"formula must be a text such as '. ~ . - x', got {brief(formula)}; new data are data="
         )
     call = result.call
     if call is None and (formula is None or data is None):
@@ -274,7 +274,7 @@ def anova(*models: Any, **arguments: Any):
         if not isinstance(model, ModelResult):
             listed = isinstance(model, (list, tuple))
             hint = "; write them one after the other, il.anova(m1, m2)" if listed else ""
-            raise ArgumentTypeError(f"anova takes fitted models, got {shown(model)}{hint}")
+            raise ArgumentTypeError(f"anova takes fitted models, got {brief(model)}{hint}")
     return models[0].anova(*models[1:], **arguments)
 
 
@@ -308,7 +308,7 @@ def isSingular(result: MixedResult, tol: float = SINGULAR_TOLERANCE) -> bool:  #
 def _check_mixed(result: Any, function: str) -> None:
     if not isinstance(result, MixedResult):
         raise ArgumentTypeError(
-            f"{function} takes a fit with random effects, of fit() or glmer(); got {shown(result)}"
+            f"{function} takes a fit with random effects, of fit() or glmer(); got {brief(result)}"
         )
 
 
@@ -394,7 +394,7 @@ def start_of(theta0: Any, design) -> np.ndarray | None:
         theta = np.asarray(theta0, dtype=float)
     except (TypeError, ValueError):
         raise ArgumentTypeError(
-            f"theta0 must be a sequence of {len(names)} numbers, got {shown(theta0)}"
+            f"theta0 must be a sequence of {len(names)} numbers, got {brief(theta0)}"
         ) from None
     if theta.shape != (len(names),):
         raise ArgumentError(

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .errors import ArgumentError, ArgumentTypeError, listing, shown, suggestion
+from .errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from .other_names import keyword_hint, value_hint
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -112,7 +112,7 @@ def flag(name: str, value: Any) -> bool:
     """
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    raise ArgumentTypeError(f"{name} must be True or False, got {shown(value)}")
+    raise ArgumentTypeError(f"{name} must be True or False, got {brief(value)}")
 
 
 def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
@@ -135,7 +135,7 @@ def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     if len(allowed) == 2:
         listed = listed.replace(", ", " or ")
     several = "one of " if len(allowed) > 2 else ""
-    told = f"{name}={shown(value)} is not known; use {several}{listed}"
+    told = f"{name}={brief(value)} is not known; use {several}{listed}"
     if not isinstance(value, str):
         raise ArgumentTypeError(told)
     near = suggestion(value, allowed)
@@ -155,7 +155,7 @@ def whole(name: str, value: Any) -> int:
             return index(value)
         except TypeError:
             pass
-    raise ArgumentTypeError(f"{name} must be a whole number, got {shown(value)}")
+    raise ArgumentTypeError(f"{name} must be a whole number, got {brief(value)}")
 
 
 def number(name: str, value: Any) -> float:
@@ -169,9 +169,9 @@ def number(name: str, value: Any) -> float:
     if not isinstance(value, (int, float, np.number)) or isinstance(
         value, (bool, np.complexfloating)
     ):
-        raise ArgumentTypeError(f"{name} must be a number, got {shown(value)}")
+        raise ArgumentTypeError(f"{name} must be a number, got {brief(value)}")
     if not np.isfinite(value):
-        raise ArgumentError(f"{name} must be finite, got {shown(value)}")
+        raise ArgumentError(f"{name} must be finite, got {brief(value)}")
     return float(value)
 
 
@@ -211,10 +211,10 @@ def alpha(name: str, value: Any) -> float:
 
 def _share(name: str, value: Any, example: str) -> float:
     if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
-        raise ArgumentTypeError(f"{name} must be a number between 0 and 1, got {shown(value)}")
+        raise ArgumentTypeError(f"{name} must be a number between 0 and 1, got {brief(value)}")
     if not 0.0 < value < 1.0:
         raise ArgumentError(
-            f"{name} must lie between 0 and 1, such as {example}; got {shown(value)}"
+            f"{name} must lie between 0 and 1, such as {example}; got {brief(value)}"
         )
     return float(value)
 
@@ -230,7 +230,7 @@ def texts(name: str, value: Any) -> list[str]:
     listed = isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1
     if listed and all(isinstance(item, str) for item in value):
         return list(value)
-    raise ArgumentTypeError(f"{name} must be a list of texts, got {shown(value)}")
+    raise ArgumentTypeError(f"{name} must be a list of texts, got {brief(value)}")
 
 
 # -- what is no argument --------------------------------------------------------------------------

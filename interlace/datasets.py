@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from functools import cache
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from interlace.calls import checked
-from interlace.errors import ArgumentError, ArgumentTypeError, shown, suggestion
+from interlace.errors import ArgumentError, ArgumentTypeError, brief, suggestion
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -94,14 +95,34 @@ def read_frame(content: bytes, columns: Mapping[str, Mapping[str, Any]]) -> pd.D
     return frame
 
 
+class Datasets(dict[str, str]):
+    """Names of data sets with what they are; prints a line for each.
+
+    Examples
+    --------
+    >>> from interlace.datasets import Datasets
+    >>> Datasets({"a": "one", "longer": "two"})
+    a       one
+    longer  two
+    """
+
+    def __repr__(self) -> str:
+        width = max(map(len, self), default=0)
+        return "\n".join(f"{name:<{width}}  {source}" for name, source in self.items())
+
+    def _repr_html_(self) -> str:
+        rows = (f"<tr><td>{escape(k)}</td><td>{escape(v)}</td></tr>" for k, v in self.items())
+        return f"<table>{''.join(rows)}</table>"
+
+
 @checked
-def list_datasets() -> dict[str, str]:
+def list_datasets() -> Datasets:
     """List the data sets that :func:`load_dataset` knows.
 
     Returns
     -------
-    dict
-        Name to a line that says what the data are and where they come from.
+    Datasets
+        A dict, printed a line each: name to what the data are and where they come from.
 
     Examples
     --------
@@ -111,7 +132,7 @@ def list_datasets() -> dict[str, str]:
     >>> il.list_datasets()["Dyestuff"].split(":")[1].split(".")[0]
     ' Yield of dyestuff by batch'
     """
-    return {name: entry["source"] for name, entry in sorted(_metadata().items())}
+    return Datasets({name: entry["source"] for name, entry in sorted(_metadata().items())})
 
 
 @checked
@@ -150,13 +171,13 @@ def load_dataset(name: str) -> pd.DataFrame:
     """
     if not isinstance(name, str):
         raise ArgumentTypeError(
-            f"name must be a string such as 'sleepstudy', got {shown(name)} "
+            f"name must be a string such as 'sleepstudy', got {brief(name)} "
             f"of type {type(name).__name__}."
         )
     known = _metadata()
     if name not in known:
         raise ArgumentError(
-            f"name: there is no data set {shown(name)}.{suggestion(name, known)} "
+            f"name: there is no data set {brief(name)}.{suggestion(name, known)} "
             f"Available: {', '.join(sorted(known, key=str.lower))}."
         )
     entry = known[name]

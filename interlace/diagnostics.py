@@ -11,6 +11,7 @@ import pandas as pd
 from .calls import one_of
 from .fit import Fit
 from .inference.rows import rows_of_data
+from .layout import Table, paragraph
 from .predict import joint_variance, rows_of, selection
 
 if TYPE_CHECKING:
@@ -257,16 +258,22 @@ class Convergence:
     seconds: dict[str, float]
 
     def __repr__(self) -> str:
+        rows = [f"  {name:<12} {value}" for name, value in self._rows()]
+        return "\n".join([self.message, *rows])
+
+    def _repr_html_(self) -> str:
+        rows = [[name, value] for name, value in self._rows()]
+        return paragraph(self.message) + Table(["", ""], rows, left=2).html()
+
+    def _rows(self) -> list[tuple[str, str]]:
         low, high = self.hessian_eigenvalues.min(), self.hessian_eigenvalues.max()
         bound = 10.0 ** np.ceil(np.log10(max(self.gradient_norm, SHOWN_GRADIENT)))
-        lines = [
-            self.message,
-            f"  gradient     at most {bound:.0e} standard errors",
-            f"  curvature    eigenvalues {low:.3g} to {high:.3g}",
-            f"  search       {self.optimizer}, {self.evaluations} evaluations",
-            f"  back end     {self.backend}",
+        return [
+            ("gradient", f"at most {bound:.0e} standard errors"),
+            ("curvature", f"eigenvalues {low:.3g} to {high:.3g}"),
+            ("search", f"{self.optimizer}, {self.evaluations} evaluations"),
+            ("back end", self.backend),
         ]
-        return "\n".join(lines)
 
 
 def convergence(fit: MixedFit) -> Convergence:

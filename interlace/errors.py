@@ -202,7 +202,7 @@ def listing(names: Iterable[object], limit: int = MAX_LISTED) -> str:
     return f"{', '.join(items[:limit])}, … ({len(items) - limit} more)"
 
 
-def shown(value: object) -> str:
+def brief(value: object) -> str:
     """A value in a message: short ones as Python writes them, large ones by kind and size."""
     if isinstance(value, str):
         return repr(value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…")
@@ -236,8 +236,8 @@ def _flat(items: Iterable[object]) -> Iterable[object]:
 
 
 def _article(kind: str) -> str:
-    # One says "an LMMResult".
-    return "an" if kind[:1] in "AEIOaeio" or kind[:2] in ("LM",) else "a"
+    # As one says them: an LMMResult, an ndarray.
+    return "an" if kind[:1] in "AEIOaeio" or kind[:2] in ("LM", "nd") else "a"
 
 
 def suggestion(name: object, allowed: Iterable[object]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from .errors import ArgumentTypeError, FormulaError, listing
+from .errors import ArgumentTypeError, FormulaError, brief, listing
 from .spelling import marked, one_line, python_text, quoted, shown, unquoted
 from .terms import (
     CACHE_SIZE,
@@ -666,7 +666,7 @@ def _strings(value: object, argument: str, example: str) -> tuple[str, ...]:
     if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):
         return tuple(value)
     raise ArgumentTypeError(
-        f"{argument} must be a string or a list of strings, such as {example}; got {value!r:.80}"
+        f"{argument} must be a string or a list of strings, such as {example}; got {brief(value)}"
     )
 
 

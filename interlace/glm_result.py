@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import diagnostics, tables
 from .calls import checked_methods
-from .errors import ArgumentError, shown
+from .errors import ArgumentError, brief
 from .fit_glm import GLMFit
 from .inference import glm
 from .model_result import GeneralisedResult, check_no_type
@@ -285,7 +285,7 @@ class GLMResult(GeneralisedResult):
         """
         if tables.wanted_effects(effects) != ["fixed"]:
             raise ArgumentError(
-                f"effects={shown(effects)}: a model without random effects has 'fixed' ones only"
+                f"effects={brief(effects)}: a model without random effects has 'fixed' ones only"
             )
         fixed = tables.tidy(
             cast(Any, self.fit),
@@ -296,7 +296,7 @@ class GLMResult(GeneralisedResult):
             r_names=r_names,
             table=self._table,
         )
-        return fixed.drop(columns=["effect", "group"])
+        return fixed.drop(columns="effect")
 
     def glance(self) -> pd.DataFrame:
         """One row with broom's columns.

@@ -339,8 +339,9 @@ class MixedResult(ModelResult):
         Returns
         -------
         DataFrame
-            ``effect, group[, level], term, estimate, std_error, statistic[, df], p_value[,
-            conf_low, conf_high]``; ``df`` for linear models.
+            ``effect, group, level, term, estimate, std_error, statistic, df, p_value, conf_low,
+            conf_high``, as far as one of the effects has them; ``df`` for linear models. With
+            ``"ran_pars"`` also ``theta`` of a negative binomial model.
         """
         wanted = tables.wanted_effects(effects)
         return tables.tidy(

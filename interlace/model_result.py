@@ -15,7 +15,7 @@ from .calls import checked_methods
 from .errors import (
     ArgumentError,
     ArgumentTypeError,
-    shown,
+    brief,
     suggestion,
     warn_if_not_converged,
 )
@@ -374,7 +374,7 @@ class ModelResult(tables.Maketables, ABC):
         """Likelihood-ratio tests against fitted models of whatever kind."""
         for other in others:
             if not isinstance(other, ModelResult):
-                raise ArgumentTypeError(f"anova compares fitted models, got {shown(other)}")
+                raise ArgumentTypeError(f"anova compares fitted models, got {brief(other)}")
         from .inference.lrt import likelihood_ratio
 
         return likelihood_ratio([m.fit for m in (self, *others)], names, refit)

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from .calls import checked_methods, one_of
-from .errors import ArgumentError, ArgumentTypeError, DataError, listing, suggestion
+from .errors import ArgumentError, ArgumentTypeError, DataError, brief, listing, suggestion
 from .fit import Fit
 from .inference.distributions import t_quantile
 from .inference.leverage import inverse_quadratic
 from .inference.modes import factor_at_optimum
 from .inference.wald import degrees_of_freedom
+from .layout import paragraph
 from .linalg.information import inverse_where_determined, variance_of
 from .tables import column_names
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 TYPES = ("response", "link")
 NEW_LEVELS = ("error", "population")
+# Rows of predictions shown in a notebook.
+SHOWN_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,10 @@ class Prediction:
             parts.append(f"{name} {limits}")
         rows = len(self.index)
         return f"Predictions of {rows} rows: {', '.join(parts)}; summary_frame() has them all"
+
+    def _repr_html_(self) -> str:
+        # pandas shows the first and last rows of many.
+        return paragraph(repr(self)) + self.summary_frame().to_html(max_rows=SHOWN_ROWS)
 
     @property
     def mean(self) -> np.ndarray:
@@ -185,11 +192,13 @@ def selection(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
     if isinstance(include_re, (bool, np.bool_)):
         return [np.full(k, bool(include_re)) for k in widths]
     masks = [np.zeros(k, dtype=bool) for k in widths]
+    if isinstance(include_re, str) and "".join(include_re.split()) == "~0":
+        return masks  # R's re.form = ~0
     texts = [include_re] if isinstance(include_re, str) else include_re
     if not isinstance(texts, Sequence) or not all(isinstance(t, str) for t in texts):
         raise ArgumentTypeError(
             "include_re must be True, False, or names of grouping factors or terms such as "
-            f"'(1 | Subject)'; got {include_re!r}"
+            f"'(1 | Subject)'; got {brief(include_re)}"
         )
     for text in texts:
         for factor, columns in _selected(cast("MixedFit", fit), text.strip()):
@@ -209,7 +218,6 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
         )
     # Formula-like: the parser expands "||" and "a/b", formulaic the left side.
     from .formula import parse
-    from .spelling import shown
     from .terms import lhs_terms
 
     right = text.lstrip("~ ")
@@ -225,7 +233,7 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
         names = column_names(fit, factor)
         columns: list[int] = []
         for term in lhs_terms(spec.lhs):
-            wanted = "Intercept" if term == "1" else shown(term)
+            wanted = "Intercept" if term == "1" else brief(term)
             found = [i for i, n in enumerate(names) if n == wanted or n.startswith(f"{wanted}[")]
             if not found:
                 raise ArgumentError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError, ArgumentTypeError, DataError, listing
+from .errors import ArgumentError, ArgumentTypeError, DataError, brief, listing
 from .expressions import evaluate
 from .formula import Response
 from .frame import Columns, Labels, as_float, row_labels
@@ -145,9 +145,10 @@ def vector(value: Any, argument: str, index: pd.Index) -> np.ndarray:
         )
         array = array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
+        first = np.asarray(value).ravel()[:3].tolist() if np.ndim(value) else []
+        told = f"{type(value).__name__} with {brief(first)}" if first else brief(value)
         raise ArgumentTypeError(
-            f"{argument} must be numbers or the name of a column, got {type(value).__name__} "
-            f"with {np.asarray(value).ravel()[:3].tolist()!r}"
+            f"{argument} must be numbers or the name of a column, got {told}"
         ) from None
     _check_length(array, argument, len(index))
     return np.ascontiguousarray(array)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from .errors import listing
 from .fit import Fit
 from .inference.names import names_as
 from .inference.wald import t_table
+from .layout import Table, paragraph
 from .tables import aic, bic, distribution, named_matrix, varcorr
 
 if TYPE_CHECKING:
@@ -30,27 +30,6 @@ VOWELS = "aeiou"
 SMALLEST_P = 2.2e-16
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"), (0.1, "."))
 LEGEND = "Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells of text under an optional title.
-
-    Attributes
-    ----------
-    header : list of str
-    rows : list of list of str
-    left : int
-        Leading columns aligned to the left.
-    title, note : str
-        Lines above and below.
-    """
-
-    header: list[str]
-    rows: list[list[str]]
-    left: int = 1
-    title: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,53 +55,16 @@ class Summary:
     coefficients: pd.DataFrame = field(repr=False)
 
     def __str__(self) -> str:
-        texts = [p if isinstance(p, str) else _text(p) for p in self.parts]
-        return "\n\n".join(texts)
+        return "\n\n".join(part if isinstance(part, str) else part.text() for part in self.parts)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        pieces = []
-        for part in self.parts:
-            if isinstance(part, Table):
-                pieces.append(_html(part))
-            else:
-                pieces.append(f"<p>{escape(part).replace(chr(10), '<br>')}</p>")
-        return f"<div>{''.join(pieces)}</div>"
+        parts = [paragraph(part) if isinstance(part, str) else part.html() for part in self.parts]
+        return f"<div>{''.join(parts)}</div>"
 
     def _repr_pretty_(self, printer, cycle: bool) -> None:
         printer.text(str(self))
-
-
-def _text(table: Table) -> str:
-    cells = [table.header, *table.rows]
-    widths = [max(len(row[j]) for row in cells) for j in range(len(table.header))]
-    lines = [table.title] if table.title else []
-    for row in cells:
-        aligned = [
-            c.ljust(w) if j < table.left else c.rjust(w)
-            for j, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append(" ".join(aligned).rstrip())
-    if table.note:
-        lines.append(table.note)
-    return "\n".join(lines)
-
-
-def _html(table: Table) -> str:
-    caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
-    head = "".join(f"<th>{escape(c)}</th>" for c in table.header)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td style="text-align: {"left" if j < table.left else "right"}">{escape(c)}</td>'
-            for j, c in enumerate(row)
-        )
-        + "</tr>"
-        for row in table.rows
-    )
-    note = f"<p>{escape(table.note)}</p>" if table.note else ""
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
 
 
 # -- numbers as R prints them ------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError, ArgumentTypeError, InterlaceWarning, shown, warn
+from .errors import ArgumentError, ArgumentTypeError, InterlaceWarning, brief, warn
 from .fit import Fit
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def simulate(
     except (TypeError, ValueError):
         raise ArgumentTypeError(
             "seed must be a whole number of at least 0, a numpy random Generator or None; "
-            f"got {shown(seed)}"
+            f"got {brief(seed)}"
         ) from None
     names = [f"sim_{i + 1}" for i in range(nsim)]
     draws = simulate_array(fit, int(nsim), rng, use_u)

@@ -27,6 +27,10 @@ VERSIONS_OF = ("interlace", "numpy", "scipy", "pandas", "formulaic")
 # Under these links exp() of a coefficient is a ratio; a link of the user's own may be one of them.
 LOG_LINKS = ("log", "logit", "cloglog", "custom")
 LOGARITHMS = ("log(", "np.log(")
+TIDY_COLUMNS = (
+    *("effect", "group", "level", "term", "estimate", "std_error", "statistic", "df", "p_value"),
+    *("conf_low", "conf_high"),
+)
 EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
 
 
@@ -296,8 +300,8 @@ def tidy(
     Returns
     -------
     DataFrame
-        ``effect, group[, level], term, estimate, std_error, statistic[, df], p_value[, conf_low,
-        conf_high]``; ``df`` for linear models.
+        ``effect, group, level, term, estimate, std_error, statistic, df, p_value, conf_low,
+        conf_high``, as far as one of the effects has them; ``df`` for linear models.
 
     Raises
     ------
@@ -306,6 +310,11 @@ def tidy(
     """
     wanted = wanted_effects(effects)
     level = checked_level("conf_level", conf_level)
+    if conf_int and not {"fixed", "ran_vals"} & set(wanted):
+        raise ArgumentError(
+            f"conf_int=True: there are no intervals of {listing(map(repr, wanted))}, only of "
+            "'fixed' and 'ran_vals'"
+        )
     parts = []
     if "fixed" in wanted:
         table = t_table(fit, df_method=df_method) if table is None else table
@@ -322,14 +331,9 @@ def tidy(
     if "ran_coefs" in wanted:
         parts.append(_tidy_coefficients(fit, r_names))
     rows = [record for part in parts for record in part.to_dict("records")]
-    columns = ["effect", "group"]
-    if "ran_vals" in wanted or "ran_coefs" in wanted:
-        columns.append("level")
-    columns += ["term", "estimate", "std_error", "statistic"]
-    columns += ["df", "p_value"] if isinstance(fit, Fit) else ["p_value"]
-    if conf_int:
-        columns += ["conf_low", "conf_high"]
-    return pd.DataFrame(rows, columns=columns)
+    # As broom.mixed: a column that none of these effects has is left out.
+    known = {name for part in parts for name in part if name != "df" or isinstance(fit, Fit)}
+    return pd.DataFrame(rows, columns=[name for name in TIDY_COLUMNS if name in known])
 
 
 def wanted_effects(effects: Any) -> list[str]:
@@ -348,7 +352,7 @@ def wanted_effects(effects: Any) -> list[str]:
 
 
 def _tidy_fixed(table: pd.DataFrame, r_names: bool) -> pd.DataFrame:
-    return table.assign(effect="fixed", group=None, term=names_as(table.index, r_names))
+    return table.assign(effect="fixed", term=names_as(table.index, r_names))
 
 
 def _check_exponentials(fit: AnyFit) -> None:

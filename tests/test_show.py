@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import interlace
-from interlace.show import Table, abbreviate, format_numbers, format_pvalues, stars
+from interlace.layout import Table
+from interlace.show import abbreviate, format_numbers, format_pvalues, stars
 
 SLEEP = """\
 Linear mixed model fit by REML; t-tests use Satterthwaite's degrees of freedom

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import ArgumentError, ArgumentTypeError, listing, suggestion
+from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from .link import Link
 from .links import Identity, Inverse, InverseSquare, Log, NegativeBinomialCanonical, Power, Sqrt
 from .probability_links import Cauchit, Cloglog, Logit, Loglog, Probit
@@ -77,7 +77,7 @@ def resolve_link(link: str | Link | type[Link]) -> Link:
     if isinstance(link, type) and issubclass(link, Link):
         return link()
     if not isinstance(link, str):
-        raise ArgumentTypeError(f"link must be a name or a Link, got {link!r}")
+        raise ArgumentTypeError(f"link must be a name or a Link, got {brief(link)}")
     name = link.strip().lower()
     name = ALIASES.get(name, name)
     if name in LINKS:

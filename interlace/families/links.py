@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, brief
 from .compiled import LOG, NB_CANONICAL, POWER
 from .link import Link
 from .numeric import LARGEST_EXPONENT, SMALLEST_DISTANCE, exp
@@ -37,9 +37,11 @@ class Power(Link):
 
     def __init__(self, p: float):
         if isinstance(p, bool) or not isinstance(p, (int, float, np.number)):
-            raise ArgumentTypeError(f"Power(p): p must be a number, got {p!r}")
+            raise ArgumentTypeError(f"Power(p): p must be a number, got {brief(p)}")
         if p == 0 or not np.isfinite(p):
-            raise ArgumentError(f"Power(p): p must be finite and not 0, got {p!r}; use link='log'")
+            raise ArgumentError(
+                f"Power(p): p must be finite and not 0, got {brief(p)}; use link='log'"
+            )
         self.power = float(p)
         self.name = f"power({_shortest(self.power)})"
 

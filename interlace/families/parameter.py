@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, brief
 from .base import Array, Family, PerRow, Zeta
 from .link import Link
 
@@ -42,11 +42,12 @@ class OneParameter(Family):
             call = f"{type(self).__name__}({self.argument}=...)"
             if isinstance(parameter, bool) or not isinstance(parameter, (int, float, np.number)):
                 raise ArgumentTypeError(
-                    f"{call} must be a number, or None to estimate it; got {parameter!r}"
+                    f"{call} must be a number, or None to estimate it; got {brief(parameter)}"
                 )
             if not 0.0 < parameter < np.inf:
                 raise ArgumentError(
-                    f"{call} must be positive and finite, or None to estimate it; got {parameter!r}"
+                    f"{call} must be positive and finite, or None to estimate it; got "
+                    f"{brief(parameter)}"
                 )
             parameter = float(parameter)
         self.parameter = parameter

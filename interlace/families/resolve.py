@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import ArgumentError, ArgumentTypeError, listing, suggestion
+from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from .base import Family
 from .binomial import Binomial
 from .custom import PROTOCOL, CustomFamily
@@ -129,7 +129,7 @@ def _named(text: str) -> Family | type[Family]:
         argument = call["link"].partition("=")[0].strip()
         if argument in ("theta", "shape"):
             raise ArgumentError(
-                f"family={text!r}: a name holds no {argument}; give the family itself, "
+                f"family={brief(text)}: a name holds no {argument}; give the family itself, "
                 "such as il.NegativeBinomial(theta=2) or il.GammaFamily(shape=2)"
             )
         return resolve(call["family"], call["link"])
@@ -141,16 +141,16 @@ def _named(text: str) -> Family | type[Family]:
         known = name.removeprefix("quasi")
         instead = {"binomial": "binomial", "poisson": "negativebinomial"}.get(known, "gaussian")
         raise ArgumentError(
-            f"family={text!r}: quasi families have no likelihood to maximise; use a family that "
-            f"has the variance wanted, such as {instead!r}"
+            f"family={brief(text)}: quasi families have no likelihood to maximise; use a family "
+            f"that has the variance wanted, such as {instead!r}"
             + (", with a random effect for each observation" if known == "binomial" else "")
         )
     if name in ("nbinom1", "nb1", "negativebinomial1"):
         raise ArgumentError(
-            f"family={text!r} is NB1, with a variance in proportion to the mean, which is not "
+            f"family={brief(text)} is NB1, with a variance in proportion to the mean, which is not "
             "available; 'negativebinomial' is NB2, with the variance mu + mu^2 / theta"
         )
     raise ArgumentError(
-        f"there is no family={text!r}; families are {listing(FAMILIES)}."
+        f"there is no family={brief(text)}; families are {listing(FAMILIES)}."
         f"{suggestion(text, [*FAMILIES, *ALIASES])}"
     )

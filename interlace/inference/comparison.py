@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, brief
 from ..families import CustomFamily, Gaussian, NegativeBinomial, Poisson
 from ..families.base import Family
 from ..fit import Fit
@@ -74,7 +74,9 @@ def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
     """
     if names is not None:
         if isinstance(names, str) or not isinstance(names, Sequence):
-            raise ArgumentTypeError(f"names must be a list of names, one a model; got {names!r}")
+            raise ArgumentTypeError(
+                f"names must be a list of names, one a model; got {brief(names)}"
+            )
         if len(names) != len(fits):
             raise ArgumentError(f"names has {len(names)} entries for {len(fits)} models")
         return list(names)

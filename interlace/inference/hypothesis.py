@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import pandas as pd
 
-from ..errors import MAX_LISTED, ArgumentError, ArgumentTypeError, listing, shown, suggestion
+from ..errors import MAX_LISTED, ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from .names import row_labels, spellings
 from .rows import frame_of
 
@@ -239,13 +239,13 @@ class _Reader:
         own = [name for name in self.names if name.startswith(f"{word}[")]
         if own:
             self.fail(
-                f"{shown(word)} is a term, not a coefficient: anova() tests it, and so does the "
+                f"{brief(word)} is a term, not a coefficient: anova() tests it, and so does the "
                 f"list of its coefficients, {own[:MAX_LISTED]}",
                 at,
             )
         near = suggestion(word, self.names) or suggestion(word, self.own)
         self.fail(
-            f"{shown(word)} is not the name of a coefficient.{near} "
+            f"{brief(word)} is not the name of a coefficient.{near} "
             f"The coefficients are {listing(self.names)}",
             at,
         )
@@ -396,7 +396,7 @@ def _entry(names: list[str], key: Any, value: Any) -> Parsed:
     if value is None or isinstance(value, bool) or not isinstance(key, str):
         raise ArgumentTypeError(
             "a dict of hypotheses has texts as keys, with numbers ({'a - b': 1}) or contrasts "
-            f"({{'label': 'a - b'}}) as values; got {shown(key)}: {shown(value)}"
+            f"({{'label': 'a - b'}}) as values; got {brief(key)}: {brief(value)}"
         )
     if isinstance(value, Mapping):  # {"label": {"a": 1, "b": -1}}: weights
         value = pd.Series(dict(value), dtype=object)
@@ -421,7 +421,7 @@ def _from_frame(frame: pd.DataFrame, names: list[str]) -> Parsed:
         unknown = [c for c, j in zip(frame.columns, found, strict=True) if j is None]
         if unknown:
             raise ArgumentError(
-                f"the hypothesis has the label {shown(unknown[0])}, which is not the name of a "
+                f"the hypothesis has the label {brief(unknown[0])}, which is not the name of a "
                 f"coefficient.{suggestion(unknown[0], names)} The coefficients are {listing(names)}"
             )
         if len(set(found)) < len(found):
@@ -471,7 +471,7 @@ def _numbers(value: Any, names: list[str]) -> np.ndarray:
 def _wrong_kind(value: Any, names: list[str]) -> ArgumentTypeError:
     return ArgumentTypeError(
         "a hypothesis must be a coefficient's name, an equation such as 'a - b = 0', a dict "
-        f"of values or a matrix with {len(names)} columns; got {shown(value)}"
+        f"of values or a matrix with {len(names)} columns; got {brief(value)}"
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, ArgumentTypeError, listing, shown
+from ..errors import ArgumentError, ArgumentTypeError, brief, listing
 from ..fit import Fit
 from ..response import other_labels
 from ..spelling import unquoted
@@ -87,7 +87,7 @@ def _values(design: Design, new_y: Any) -> np.ndarray:
     if values.ndim not in (1, 2):
         raise ArgumentTypeError(
             f"new_y must hold one value for each of the {design.y.size} rows of the fit, got "
-            f"{shown(new_y)}"
+            f"{brief(new_y)}"
         )
     return values
 
@@ -142,7 +142,7 @@ def _as_numbers(values: np.ndarray, binomial: bool) -> np.ndarray:
     except (TypeError, ValueError):
         pass
     what = " or the two levels of the fit's factor" if binomial else ""
-    got = shown(values.ravel()[0]) if values.size else "nothing"
+    got = brief(values.ravel()[0]) if values.size else "nothing"
     raise ArgumentTypeError(
         f"new_y must hold numbers{what}, one for each row of the fit; got {got}"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, ArgumentTypeError, InterlaceError, listing, shown
+from ..errors import ArgumentError, ArgumentTypeError, InterlaceError, brief, listing
 from ..spelling import unquoted
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _rows_of(data: Any, design: Design, names: list[str] | None = None) -> pd.Da
         found = frame_of(data)
         if found is None:
             raise ArgumentTypeError(
-                f"data must be the data frame that was fitted, got {shown(data)}"
+                f"data must be the data frame that was fitted, got {brief(data)}"
             )
         frame = found if names is None else found[names]
     positions = np.arange(len(frame)) if design.rows is None else design.rows

@@ -17,6 +17,7 @@ from ..calls import level as checked_level
 from ..calls import one_of
 from ..errors import ArgumentError, listing
 from ..fit import Fit
+from ..layout import Table
 from ..linalg.information import covariance_of, variance_of
 from .distributions import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
 from .hypothesis import parse_hypothesis
@@ -71,6 +72,13 @@ class WaldTest:
         )
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        name = "F" if self.distribution == "F" else "Chisq"
+        df = [f"{self.df_num}", *([f"{self.df_denom:.4g}"] if name == "F" else [])]
+        head = ["", name, *["NumDF", "DenDF"][: len(df)], f"Pr(>{name})"]
+        cells = ["; ".join(self.hypothesis), f"{self.statistic:.4g}", *df, f"{self.pvalue:.3g}"]
+        return Table(head, [cells], title="Wald test").html()
 
 
 def default_df_method(fit: AnyFit) -> str:
