@@ -168,7 +168,7 @@ def test_the_dispersion_is_in_tidy_and_glance(dataset) -> None:
     gaussian = il.glmer("Reaction ~ Days + (1 | Subject)", dataset("sleepstudy"), "gaussian(log)")
     assert (gaussian.tidy()["term"] == "sd__Observation").sum() == 1
     assert fitted(*EPIL).glance()["theta"].item() == fitted(*EPIL).disp_params["theta"]
-    assert "Residual" not in fitted(*EPIL).tidy()["group"].tolist()
+    assert "sd__Observation" not in fitted(*EPIL).tidy()["term"].tolist()
     assert not {"theta", "dispersion"} & set(fitted(*CBPP).glance())
     nb = il.glm("y ~ Base", dataset("epil2"), "negativebinomial")
     assert nb.glance()["theta"].item() == nb.disp_params["theta"]
