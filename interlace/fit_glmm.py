@@ -236,7 +236,7 @@ def make_objective(
         return LaplaceObjective(problem, covariance, expected, backend)
     from .objective.quadrature import QuadratureObjective
 
-    return QuadratureObjective(problem, covariance, expected, nAGQ)
+    return QuadratureObjective(problem, covariance, expected, nAGQ, backend)
 
 
 def _density(family: Family, observations: Observations) -> tuple[FamilyDensity, np.ndarray]:

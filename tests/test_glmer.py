@@ -108,6 +108,16 @@ def test_back_ends_agree(data, backend):
     same(a, b, beta=1e-6, llf=1e-8)
 
 
+@pytest.mark.parametrize("backend", ["nested", "superlu"])
+def test_quadrature_takes_the_back_end_that_is_asked_for(data, backend):
+    a = il.glmer("count ~ x + (1 | g)", data, "poisson", nAGQ=9)
+    b = il.glmer("count ~ x + (1 | g)", data, "poisson", nAGQ=9, backend=backend)
+    assert a.fit.backend == "levels" and b.fit.backend == backend
+    same(a, b, beta=1e-6, llf=1e-8)
+    with pytest.raises(il.ArgumentError, match="two or more grouping factors"):
+        il.glmer("count ~ x + (1 | g)", data, "poisson", nAGQ=9, backend="schur")
+
+
 # -- ways to say the same --------------------------------------------------------------------------
 
 

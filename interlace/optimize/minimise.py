@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
 from .curvature import final_hessian, second_look
-from .newton import newton, trust_step
+from .newton import LARGEST_RADIUS, PROMISE_TOLERANCE, newton, trust_step
 from .optimum import Optimum
 from .quasi import quasi_newton
 
@@ -68,6 +68,10 @@ def minimise(
     axes = None
     if certified:
         x, here, axes = second_look(counted, x, here)
+        if not (here.exact or _settled(here)):
+            H = final_hessian(objective, x)
+            if H is not None:
+                here, axes = here._replace(curvature=H, exact=True), None
     return Optimum(
         x=x,
         value=here.value,
@@ -82,6 +86,11 @@ def minimise(
         _axes=axes,
         parameters=objective.parameters,
     )
+
+
+def _settled(here: Evaluation) -> bool:
+    """Whether a model of the curvature will do: the search ended by its own test, at no limit."""
+    return trust_step(here.gradient, here.curvature, LARGEST_RADIUS)[1] <= PROMISE_TOLERANCE
 
 
 def _mirrored(objective: Objective, here: Evaluation, x: np.ndarray, there: np.ndarray):

@@ -1,6 +1,7 @@
 """Optimisers on functions whose minima are known, and on models."""
 
 import pickle
+import sys
 
 import brute
 import numpy as np
@@ -182,3 +183,25 @@ def test_optimisers_agree_and_newton_is_quick(model, reml, seed):
         assert newton.value <= found.value + 1e-7
     truth = brute.solve(d, o.theta(newton.x), reml)
     assert newton.value == pytest.approx(truth.value, rel=1e-11)
+
+
+def test_a_search_that_its_limit_ended_is_judged_by_the_hessian():
+    """By its own model, a million times too curved, there would be 5e-10 to gain: it is 5e-4."""
+    slow = Function(lambda x: 5e-4 * x @ x, lambda x: 1e-3 * x, lambda x: 1e3 * np.eye(1), [1.0])
+    found = minimise(slow)
+    assert found.exact
+    assert found.verdict == "not converged"
+    assert "can still fall by about 0.0005" in found.message
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgsb"])
+def test_crossed_models_at_the_limit(optimizer, monkeypatch):
+    for name, limit in (("newton", "MAX_ITERATIONS"), ("minimise", "MAX_EVALUATIONS")):
+        monkeypatch.setattr(sys.modules[f"interlace.optimize.{name}"], limit, 2)
+    d = brute.random_design(4, (2, 1), (25, 12))
+    covariance = CovarianceModel.of(d)
+    o = LMMObjective(cross_products(d), covariance, True, "schur")
+    found = minimise(o, optimizer)
+    assert found.evaluations < 8 and found.exact
+    assert found.verdict == "not converged"
+    np.testing.assert_allclose(found.curvature, o.hessian(found.x), rtol=1e-6)
