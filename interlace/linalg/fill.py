@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from .kernels import _takahashi
 from .pattern import ZCross, tail_columns
 
-__all__ = ["elimination_flops", "orderings", "tail_density"]
+__all__ = ["elimination_counts", "elimination_flops", "orderings", "tail_density"]
 
 
 def tail_density(cross: ZCross) -> float:
@@ -30,8 +30,8 @@ def tail_density(cross: ZCross) -> float:
     return float((tail_columns(cross).astype(float) ** 2).sum()) / q_tail**2
 
 
-def elimination_flops(A: sp.csr_array, permutation: np.ndarray) -> float:
-    """Σ_j c_j², c_j the entries of column j of the Cholesky factor of A[P][:, P].
+def elimination_counts(A: sp.csr_array, permutation: np.ndarray) -> np.ndarray:
+    """(q,): c_j, the entries of column j of the Cholesky factor of A[P][:, P].
 
     Parameters
     ----------
@@ -42,8 +42,7 @@ def elimination_flops(A: sp.csr_array, permutation: np.ndarray) -> float:
 
     Returns
     -------
-    float
-        Multiply-adds of the factorisation, three times that with the inverse on its pattern.
+    (q,) float array
     """
     permuted = sp.csr_array(A[permutation][:, permutation])
     q = len(permutation)
@@ -51,7 +50,12 @@ def elimination_flops(A: sp.csr_array, permutation: np.ndarray) -> float:
     counts = np.empty(q, dtype=np.int64)
     indptr, indices = permuted.indptr.astype(np.int64), permuted.indices.astype(np.int32)
     _takahashi.elimination(indptr, indices, parent, mark, counts)
-    return float((counts.astype(float) ** 2).sum())
+    return counts.astype(float)
+
+
+def elimination_flops(counts: np.ndarray) -> float:
+    """Σ_j c_j²: multiply-adds of the factorisation, a third of those with the inverse as well."""
+    return float((counts**2).sum())
 
 
 def orderings(A: sp.csr_array, q_head: int) -> list[np.ndarray]:

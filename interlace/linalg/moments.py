@@ -16,6 +16,8 @@ from .crossprod import CrossProducts
 # flat, and beyond ten the data say little more than "large".
 SMALLEST_START = 0.1
 LARGEST_START = 10.0
+# Numbers of Z'X that are put side by side at once for pairs of levels: 0.5 MB, as caches have.
+GATHERED = 65_536
 
 
 def moment_start(cross: CrossProducts) -> list[np.ndarray]:
@@ -46,10 +48,14 @@ def moment_start(cross: CrossProducts) -> list[np.ndarray]:
         v[sb] = (cross.ZW[b][:, :, p] ** 2).sum(axis=0)
     for (b, c), pair in z.pairs.items():
         sb, sc = slice(stops[b], stops[b + 1]), slice(stops[c], stops[c + 1])
-        through = B[b][pair.rows] @ B[c][pair.indices].transpose(0, 2, 1)
-        A = pair.values
-        S[sb, sc] = (A * A - 2.0 * A * through).sum(axis=0) + _gram_squares(B[b], B[c])
-        S[sc, sb] = S[sb, sc].T
+        both = _gram_squares(B[b], B[c])
+        rows, step = pair.rows, max(GATHERED // max(p * (widths[b] + widths[c]), 1), 1)
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            left, right = B[b][rows[some]], B[c][pair.indices[some]]
+            A, through = pair.values[some], np.einsum("lai,lci->lac", left, right)
+            both += (A * A - 2.0 * A * through).sum(axis=0)
+        S[sb, sc], S[sc, sb] = both, both.T
     S[-1, -1] = cross.n - p
     v[-1] = cross.WW[p, p]
     scale = 1.0 / np.sqrt(np.maximum(np.diagonal(S), np.finfo(float).tiny))

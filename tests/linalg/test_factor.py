@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from interlace.errors import ArgumentError, MissingDependencyError, NumericalError
+from interlace.errors import (
+    ArgumentError,
+    InterlaceWarning,
+    MissingDependencyError,
+    NumericalError,
+)
 from interlace.linalg import choose as choice
 from interlace.linalg import schur, sparse
 from interlace.linalg.cholmod import CholmodFactor
@@ -270,6 +275,27 @@ class TestChoice:
         monkeypatch.setattr(choice, "DENSE_BYTES", 1e3)
         monkeypatch.setattr("interlace.linalg.choose.cholmod_available", lambda: False)
         assert choose(design("crossed, sparse")).name == "superlu"
+
+    @pytest.mark.parametrize("looked_at", [1e8, 0.0])
+    @pytest.mark.parametrize("fits", [True, False])
+    def test_very_much_work_is_said(self, monkeypatch, fits, looked_at):
+        monkeypatch.setattr("interlace.linalg.choose.cholmod_available", lambda: False)
+        monkeypatch.setattr(choice, "PAIRS_LOOKED_AT", looked_at)
+        monkeypatch.setattr(choice, "SMALL_TAIL", 0)
+        cross = design("crossed, sparse")
+        if not fits:
+            monkeypatch.setattr(choice, "DENSE_BYTES", 1e3)
+        choose(cross)  # in silence
+        monkeypatch.setattr(choice, "DENSE_RATE", 1e-1)
+        with pytest.warns(InterlaceWarning, match="may take up to .* hours and 0.0 GB") as caught:
+            factor = choose(cross)
+        assert f"({factor.name})" in str(caught[0].message)
+        assert "scikit-sparse" in str(caught[0].message)
+        monkeypatch.setattr(choice, "DENSE_RATE", 47e9)
+        monkeypatch.setattr(choice, "LARGE_BYTES", 1e3)
+        with pytest.warns(InterlaceWarning, match="may take up to 0 seconds"):
+            choose(cross)
+        choose(cross, "blocked")  # asked for by name: in silence
 
     def test_refused(self):
         with pytest.raises(ArgumentError, match="'umfpack'"):
