@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..errors import ArgumentError
-from .compiled import changed
+from .compiled import changed, code
 from .link import Link
 from .link_names import resolve_link
 
@@ -127,8 +127,9 @@ class Family(ABC):
 
     @property
     def log_concave(self) -> bool:
-        """See the class."""
-        return self.link.name in self.concave_links
+        """See the class; not known of functions that a subclass has of its own."""
+        known = code(self) is not None and code(self.link) is not None
+        return known and self.link.name in self.concave_links
 
     @abstractmethod
     def rows(

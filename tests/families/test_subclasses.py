@@ -120,6 +120,8 @@ def test_the_kernels_stand_for_what_they_are_written_for():
     assert code(Doubled()) is None and code(Log()) == 5
     assert Poisson().canonical and Renamed().canonical and Binomial().canonical
     assert Gaussian().canonical and NegativeBinomial(link="nbcanonical").canonical
+    assert Poisson().log_concave and Renamed().log_concave
+    assert not Halved().log_concave and not Poisson(Doubled()).log_concave
     others = Halved(), Poisson(Doubled()), Range(), Poisson("sqrt"), Gamma()
     assert not any(made.canonical for made in others)
 
