@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from operator import index
@@ -166,11 +167,9 @@ def number(name: str, value: Any) -> float:
     ArgumentError
         If it is anything else.
     """
-    if not isinstance(value, (int, float, np.number)) or isinstance(
-        value, (bool, np.complexfloating)
-    ):
+    if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
         raise ArgumentTypeError(f"{name} must be a number, got {brief(value)}")
-    if not np.isfinite(value):
+    if not -sys.float_info.max <= value <= sys.float_info.max:
         raise ArgumentError(f"{name} must be finite, got {brief(value)}")
     return float(value)
 

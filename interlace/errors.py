@@ -31,6 +31,10 @@ __all__ = [
 MAX_LISTED = 12
 #: Characters of one value shown in a message.
 MAX_SHOWN = 60
+#: Characters of a whole message: a column may be called anything.
+MAX_MESSAGE = 1000
+#: Characters of a text that are shown before and after a faulty one.
+MARGIN = 90
 
 
 class InterlaceError(Exception):
@@ -42,6 +46,13 @@ class InterlaceError(Exception):
     >>> issubclass(il.errors.DataError, il.errors.InterlaceError)
     True
     """
+
+    def __init__(self, *args: object):
+        if args and isinstance(args[0], str) and len(args[0]) > MAX_MESSAGE:
+            text = args[0]
+            half = MAX_MESSAGE // 2
+            args = (f"{text[:half]} … {text[-half:]}", *args[1:])
+        super().__init__(*args)
 
 
 class FormulaError(InterlaceError, ValueError):
@@ -70,11 +81,7 @@ class FormulaError(InterlaceError, ValueError):
         self.reason = message
         self.formula = formula
         self.position = position
-        if formula is not None:
-            message = f"{message}\n    {formula}"
-            if position is not None:
-                message = f"{message}\n    {' ' * position}^"
-        super().__init__(message)
+        super().__init__(message if formula is None else message + pointed(formula, position))
 
     def __reduce__(self) -> tuple:
         return type(self), (self.reason, self.formula, self.position)
@@ -192,6 +199,17 @@ def outside() -> tuple[FrameType, int]:
             break
         frame, level = frame.f_back, level + 1
     return frame, level
+
+
+def pointed(text: str, position: int | None) -> str:
+    """Lines for the end of a message: the text, and a caret under the faulty character."""
+    first = 0 if position is None else max(0, position - MARGIN)
+    line = text[first : first + 2 * MARGIN]
+    if len(line) < len(text) - first:
+        line += "…"
+    line = "".join(c if c.isprintable() else " " for c in line)
+    caret = "" if position is None else f"\n    {' ' * (position - first)}^"
+    return f"\n    {line}{caret}"
 
 
 def listing(names: Iterable[object], limit: int = MAX_LISTED) -> str:

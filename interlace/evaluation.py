@@ -78,7 +78,7 @@ def expression_of(text: str) -> Expression:
     python = _without_quotes(mark_tokens(python_text(text.strip().strip("{}"))), aliases)
     try:
         tree = ast.parse(python, mode="eval")
-    except SyntaxError:
+    except (SyntaxError, ValueError):  # ValueError: characters that are none
         raise FormulaError(f"{text!r} is no valid expression", text) from None
     compiler = _Compiler(tree, aliases)
     body = compiler.visit(tree)

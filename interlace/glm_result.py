@@ -13,7 +13,7 @@ from .calls import checked_methods
 from .errors import ArgumentError, brief
 from .fit_glm import GLMFit
 from .inference import glm
-from .model_result import GeneralisedResult, check_no_type
+from .model_result import GeneralisedResult, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
@@ -232,6 +232,7 @@ class GLMResult(GeneralisedResult):
                     f"test={test!r} compares models: give the smaller ones as arguments. Without "
                     "them the tests of terms are Wald's, 'Chisq'"
                 )
+            check_one_model(names)
             from .inference.anova import anova_table
 
             return anova_table(self.fit, "II" if type is None else type)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import tables
 from .calls import checked_methods
-from .model_result import ModelResult, check_no_type
+from .model_result import ModelResult, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
@@ -303,6 +303,7 @@ class MixedResult(ModelResult):
         ``Anova(type = 3)`` tests it under contrasts that sum to zero, and covariates at zero.
         """
         if not others:
+            check_one_model(names)
             from .inference.anova import anova_table
 
             return anova_table(self.fit, self._anova_type if type is None else type)

@@ -472,6 +472,19 @@ def check_no_type(type: str | int | None) -> None:
         )
 
 
+def check_one_model(names: Sequence[str] | None) -> None:
+    """Refuse names of models where there is only one.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    if names is not None:
+        raise ArgumentError(
+            "names= labels the models of a comparison, and there is only one; give the others first"
+        )
+
+
 @checked_methods
 class GeneralisedResult(ModelResult):
     """A fitted model with a family and a link.

@@ -349,7 +349,7 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
 VALUES: dict[tuple[str, str], Hint] = {
     ("vcov", "correlation"): lambda v: _ROBUST[:1].upper() + _ROBUST[1:] if _is_text(v) else "",
     ("ranef", "cond_sd"): lambda v: (
-        f"m.ranef()[{v!r}] has one grouping factor" if isinstance(v, str) else ""
+        f"m.ranef()[{_short(v)}] has one grouping factor" if isinstance(v, str) else ""
     ),
     ("conf_int", "level"): lambda v: (
         f"alpha={v:g} is statsmodels' way to say the same"
@@ -362,7 +362,9 @@ VALUES: dict[tuple[str, str], Hint] = {
         "Profile likelihoods and the bootstrap are not available: 'Wald' has normal quantiles, "
         "conf_int() those of the tests in summary()"
     ),
-    ("predict", "type"): lambda v: "terms are not available" if v == "terms" else "",
+    ("predict", "type"): lambda v: (
+        "terms are not available" if isinstance(v, str) and v == "terms" else ""
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .calls import number
 from .errors import ArgumentError, DataError, listing, suggestion
 from .expressions import Resolved, UserNames, evaluate
 from .formula import Response
@@ -239,10 +240,14 @@ class Replay:
             if isinstance(part, Labels):
                 raise DataError(f"the offset column {column!r} of newdata is not numeric")
             part = np.asarray(part, dtype=np.float64)
-        elif isinstance(argument, int | float | np.number):
-            part = np.full(columns.n, float(argument))
         elif argument is not None:
-            part = vector(argument, "offset", columns.index)
+            part = (
+                np.full(columns.n, number("offset", argument))
+                if isinstance(argument, int | float | np.number)
+                else vector(argument, "offset", columns.index)
+            )
+            if np.isinf(part).any():
+                raise ArgumentError("offset is infinite in rows of newdata; give finite numbers")
         else:
             return total
         return part if total is None else total + part

@@ -139,19 +139,30 @@ def vector(value: Any, argument: str, index: pd.Index) -> np.ndarray:
         If the length or the type is wrong, or a Series has other row labels than the data.
     """
     _check_index(value, argument, index)
+    array = as_array(value)
     try:
-        array = np.asarray(
-            value.to_numpy(dtype=float, na_value=np.nan) if isinstance(value, pd.Series) else value
-        )
+        if isinstance(value, pd.Series) and array.dtype.kind != "c":
+            array = value.to_numpy(dtype=float, na_value=np.nan)
+        if array.dtype.kind == "c":
+            raise TypeError
         array = array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
-        first = np.asarray(value).ravel()[:3].tolist() if np.ndim(value) else []
+        first = array.ravel()[:3].tolist()
         told = f"{type(value).__name__} with {brief(first)}" if first else brief(value)
         raise ArgumentTypeError(
             f"{argument} must be numbers or the name of a column, got {told}"
         ) from None
     _check_length(array, argument, len(index))
     return np.ascontiguousarray(array)
+
+
+def as_array(value: Any) -> np.ndarray:
+    """What NumPy makes of a value; of what has no shape, an array without entries."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):  # rows of unequal length
+        return np.empty(0, dtype=object)
+    return array if array.ndim else np.empty(0, dtype=object) if array.dtype.kind == "O" else array
 
 
 def _check_index(value: Any, argument: str, index: pd.Index) -> None:
@@ -231,7 +242,7 @@ def subset_rows(subset: Any, columns: Columns) -> np.ndarray:
         mask = _query(subset, columns)
     else:
         _check_index(subset, "subset", columns.index)
-        mask = np.asarray(subset)
+        mask = as_array(subset)
         if mask.dtype.kind == "O":
             missing = np.asarray(pd.isna(mask))
             if missing.any():

@@ -13,6 +13,9 @@ from .fit import Fit
 if TYPE_CHECKING:
     from .inference.kinds import AnyFit
 
+# Numbers drawn at once: 16 GB of them.
+MOST_DRAWN = 2**31
+
 
 def simulate(
     fit: AnyFit, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
@@ -42,7 +45,13 @@ def simulate(
     """
     if nsim < 1:
         raise ArgumentError(f"nsim must be a positive integer, got {nsim!r}")
+    if nsim > MOST_DRAWN // max(fit.n, 1):
+        raise ArgumentError(
+            f"nsim={nsim} draws of {fit.n} rows do not fit into memory; draw fewer at a time"
+        )
     try:
+        if isinstance(seed, (bool, np.bool_)):
+            raise TypeError
         rng = np.random.default_rng(seed)
     except (TypeError, ValueError):
         raise ArgumentTypeError(

@@ -38,9 +38,6 @@ ALIASES = {
     "nb": "negativebinomial",
 }
 
-#: What is longer is no family that somebody wrote out, such as a data frame.
-LONGEST_SHOWN = 80
-
 # R's way of writing it as a string: "binomial(probit)", 'Gamma(link = "log")'
 _CALL = re.compile(r"(?P<family>[^()]+)\((?:link\s*=\s*)?[\"']?(?P<link>[^\"']+?)[\"']?\)$")
 
@@ -92,13 +89,11 @@ def resolve(family: object, link: str | Link | None = None) -> Family:
     if type(family).__module__.startswith("statsmodels."):
         raise ArgumentTypeError(_of_statsmodels(family))
     if len(missing) == len(PROTOCOL):
-        shown = repr(family)
-        if len(shown) > LONGEST_SHOWN:
-            shown = f"an object of type {type(family).__name__}; are family and data swapped?"
+        swapped = "; are family and data swapped?" if hasattr(family, "columns") else ""
         raise ArgumentTypeError(
             f"family must be one of the names {listing(FAMILIES)}, a family such as "
             f"Binomial(link='probit'), or an object with the methods {listing(PROTOCOL)}; "
-            f"got {shown}"
+            f"got {brief(family)}{swapped}"
         )
     custom = CustomFamily(family)
     return custom if link is None else custom.with_link(link)

@@ -18,7 +18,15 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import pandas as pd
 
-from ..errors import MAX_LISTED, ArgumentError, ArgumentTypeError, brief, listing, suggestion
+from ..errors import (
+    MAX_LISTED,
+    ArgumentError,
+    ArgumentTypeError,
+    brief,
+    listing,
+    pointed,
+    suggestion,
+)
 from .names import row_labels, spellings
 from .rows import frame_of
 
@@ -53,11 +61,7 @@ class _Reader:
 
     def fail(self, message: str, position: int | None = None) -> NoReturn:
         at = min(self.position if position is None else position, len(self.text))
-        first = max(0, at - 60)
-        line = "".join(c if c.isprintable() else " " for c in self.text[first : first + 90])
-        raise ArgumentError(
-            f"cannot read the hypothesis: {message}\n    {line}\n    {' ' * (at - first)}^"
-        )
+        raise ArgumentError(f"cannot read the hypothesis: {message}{pointed(self.text, at)}")
 
     def peek(self) -> str:
         while self.text[self.position : self.position + 1].isspace():

@@ -73,7 +73,7 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
 def _values(design: Design, new_y: Any) -> np.ndarray:
     """The values as an array of one or two dimensions, their labels checked."""
     frame = frame_of(new_y)
-    if frame is not None:
+    if frame is not None and frame.shape[1]:
         _check_labels(design, frame.index, "data frame")
         # A column at a time: pandas' missing values become NaN.
         return np.column_stack([_of_series(frame.iloc[:, j]) for j in range(frame.shape[1])])
