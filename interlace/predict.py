@@ -218,6 +218,7 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
         )
     # Formula-like: the parser expands "||" and "a/b", formulaic the left side.
     from .formula import parse
+    from .spelling import shown
     from .terms import lhs_terms
 
     right = text.lstrip("~ ")
@@ -233,7 +234,7 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
         names = column_names(fit, factor)
         columns: list[int] = []
         for term in lhs_terms(spec.lhs):
-            wanted = "Intercept" if term == "1" else brief(term)
+            wanted = "Intercept" if term == "1" else shown(term)
             found = [i for i, n in enumerate(names) if n == wanted or n.startswith(f"{wanted}[")]
             if not found:
                 raise ArgumentError(
