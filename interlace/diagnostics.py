@@ -211,14 +211,15 @@ def augment(
     return frame.assign(**{name: np.asarray(values) for name, values in new.items()})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Convergence:
     """The verdict on an optimisation and what it rests on.
 
     Attributes
     ----------
     verdict : str
-        ``"converged"``, ``"singular"``, ``"not identified"`` or ``"not converged"``.
+        ``"converged"``, ``"singular"``, ``"not identified"``, ``"separated"``, ``"breaks down"``
+        or ``"not converged"``.
     message : str
         The verdict in words.
     gradient_norm : float

@@ -35,7 +35,7 @@ def runaway_variances(fit: GLMMFit) -> str:
         return ""
     sign = np.where(seen.y >= 1.0, 1.0, np.where(seen.y <= 0.0, -1.0, 0.0))
     predicted = bool((np.abs(fit.mu - seen.y) < PREDICTED).all())
-    told = []
+    told, agreed = [], True
     for term in fit.covariance.terms:
         factor = fit.design.factors[term.factor]
         sizes = fit.theta_sizes[term.factor]
@@ -43,14 +43,17 @@ def runaway_variances(fit: GLMMFit) -> str:
             agree = _agree(factor.codes, len(factor.levels), factor.Z[:, j], sign, seen.trials)
             if agree or (predicted and sizes[j] > HUGE):
                 told.append(f"{name} by {factor.name}")
+                agreed &= agree
     if not told:
         return ""
     one = "variance" if len(told) == 1 else "variances"
     tends = "tends" if len(told) == 1 else "tend"
+    why = "all rows of a level agree, so that " if agreed else ""
+    way = "analyse one row for each level with glm(), or " if agreed else ""
+    out = f"{way}leave the term out"
     return (
-        f"the random effects predict every row: all rows of a level agree, so that the {one} of "
-        f"{listing(told)} {tends} to infinity and the likelihood has no maximum. Estimates mean "
-        "nothing. Analyse one row for each level with glm(), or leave the term out"
+        f"the random effects predict every row: {why}the {one} of {listing(told)} {tends} to "
+        f"infinity and the likelihood has no maximum. Estimates mean nothing; {out}"
     )
 
 

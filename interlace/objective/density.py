@@ -252,6 +252,6 @@ class FamilyDensity(ConditionalDensity):
     def start(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
         mu = self.family.mean(eta, zeta)
         # an extreme offset leaves means of which no moments can be taken
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             found = self.family.start_zeta(self.y, mu, self.weights, self.trials)
         return np.nan_to_num(np.asarray(found, dtype=np.float64)).reshape(self.n_zeta)

@@ -38,7 +38,8 @@ ROUNDING = 1e-16
 # A step of a decrement below this is not asked whether it gains: rounding of eta hides as much in
 # the values of large counts.
 TRUSTED = 1e-9
-MAX_STEPS = 100
+# Where a likelihood falls exponentially Newton's steps have length one.
+MAX_STEPS = 500
 MAX_HALVINGS = 40
 # Effects a grouping factor may have for the compiled loop over its levels.
 MAX_WIDTH = 16
@@ -227,7 +228,7 @@ class PenalisedIRLS(Modes):
             if frozen:  # what is no maximum has no approximation
                 self._refactor(self._newton, rows.observed, T)
                 return u, eta, rows, scores, g, 0.0
-            definite = self._factorise(rows, T, eta, zeta)
+            definite = self._factorise(rows, T, eta, zeta)[0]
             step = self._newton.solve(g)
             decrement = float(g @ step)
             small = decrement / (1.0 + abs(value))
@@ -252,15 +253,25 @@ class PenalisedIRLS(Modes):
 
     def _factorise(
         self, rows: RowSums, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray
-    ) -> bool:
-        """H, or where that is not positive definite (far from the mode) its expected twin."""
+    ) -> tuple[bool, np.ndarray]:
+        """H, or where that is not positive definite (far from the mode) its expected twin.
+
+        Whether it is H, and the information of the rows that was taken.
+        """
         try:
             self._refactor(self._newton, rows.observed, T)
         except NumericalError:
-            safe = rows if self.expected else self.density.rows(eta, zeta, True, order=0)
-            self._refactor(self._newton, np.maximum(safe.weight, 0.0), T)
-            return False
-        return True
+            return False, self._factorise_expected(rows, T, eta, zeta)
+        return True, rows.observed
+
+    def _factorise_expected(
+        self, rows: RowSums, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray
+    ) -> np.ndarray:
+        """The expected twin of H; the information of the rows in it."""
+        safe = rows if self.expected else self.density.rows(eta, zeta, True, order=0)
+        weight = np.maximum(safe.weight, 0.0)
+        self._refactor(self._newton, weight, T)
+        return weight
 
     def _refactor(self, factor: Factor, w: np.ndarray, T: Sequence[np.ndarray]) -> None:
         factor.set_cross(self.Z.refill(w))

@@ -20,6 +20,8 @@ __all__ = ["Problem"]
 START_VARIANCES = (0.02, 25.0)
 # The first estimates are good enough when the log-likelihood gains less than this share.
 START_DECREMENT = 1e-6
+# ... but not where predictors are farther from those of the responses themselves than this.
+FARTHEST = 10.0
 # ... and the logarithm of a precision has settled to this.
 SETTLED = 0.1
 
@@ -108,6 +110,9 @@ class Problem:
                 density, self.X, self.offset, self.zeta, eta, decrement=START_DECREMENT,
                 max_iterations=25,
             )  # fmt: skip
+            if density.scale_free and np.abs(fit.eta).max() > np.abs(eta).max() + FARTHEST:
+                # without random effects the likelihood rises without end: begin at the response
+                fit = irls(density, self.X, self.offset, self.zeta, eta, max_iterations=0)
             if last or not density.n_zeta:
                 break
             zeta = density.start(fit.eta, self.zeta)

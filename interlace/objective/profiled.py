@@ -128,7 +128,7 @@ class ProfiledObjective(GeneralisedObjective):
         zeta = self.split(x)[2]
         u, gamma, eta, rows = self._joint_mode(T, zeta, max(order, 1))
         self._u, self._gamma = u, gamma
-        solve = _JointSolver(self, T, rows)
+        solve = _JointSolver(self, T, rows.observed)
         final = modes._final
         if modes.expected:
             modes._refactor(final, rows.weight, T)
@@ -162,8 +162,12 @@ class ProfiledObjective(GeneralisedObjective):
         for _ in range(MAX_STEPS):
             g_u = times_templates(Z, T, Z.transposed(rows.score)) - u
             g_gamma = X.T @ rows.score
-            definite = modes._factorise(rows, T, eta, zeta)
-            step, step_gamma = _JointSolver(self, T, rows)(g_u, g_gamma)
+            definite, weight = modes._factorise(rows, T, eta, zeta)
+            solver = _JointSolver(self, T, weight)
+            if definite and solver.ridge and not density.log_concave:
+                solver = _JointSolver(self, T, modes._factorise_expected(rows, T, eta, zeta))
+                definite = False
+            step, step_gamma = solver(g_u, g_gamma)
             small = float(g_u @ step + g_gamma @ step_gamma) / (1.0 + abs(value))
             stalled = small < ROUNDING and small > 0.25 * before
             if definite and (small < DECREMENT or stalled):
@@ -189,13 +193,15 @@ class ProfiledObjective(GeneralisedObjective):
 class _JointSolver:
     """Solves with [[H, A'WX], [., X'WX]] by its Schur complement in the coefficients."""
 
-    def __init__(self, objective: ProfiledObjective, T, rows) -> None:
+    ridge = 0.0
+
+    def __init__(self, objective: ProfiledObjective, T, weight: np.ndarray) -> None:
         problem = objective.problem
         self._solve = objective.modes._newton.solve
-        K = problem.Z.transposed_weighted_X(rows.observed, problem.X)
+        K = problem.Z.transposed_weighted_X(weight, problem.X)
         self._K = times_templates(problem.Z, T, K)
         self._U = self._solve(self._K)
-        complement = weighted_gram(problem.X, rows.observed) - self._K.T @ self._U
+        complement = weighted_gram(problem.X, weight) - self._K.T @ self._U
         self.complement = complement
         if not complement.size:
             self.S = complement
@@ -214,6 +220,7 @@ class _JointSolver:
                 "the information on the coefficients is not finite at these parameters; start "
                 "elsewhere with theta0=, or use nAGQ=1"
             )
+        self.ridge = ridge
         self.S = lapack.dpotrs(factor, np.eye(len(complement)))[0]
 
     def __call__(self, r_u: np.ndarray, r_gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

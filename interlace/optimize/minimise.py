@@ -26,6 +26,7 @@ RESTART_RADIUS = 0.5
 RESTART_PROMISE = 1e-7
 # Searches for one fit: another where the modes of its optimum are not the best ones.
 MAX_RECONSIDERED = 3
+MOST_BEGINNINGS = 5
 
 _Run = tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]
 
@@ -153,10 +154,22 @@ def _lbfgsb(objective: Objective, x0: np.ndarray) -> _Run:
     found = minimize(value_and_gradient, x0, jac=True, method="L-BFGS-B", options=options)
     if not objective.curvature_is_cheap:
         # a range that the means must not leave can end the line search early
-        x, here, more = quasi_newton(objective, min(log, key=lambda point: point[1])[0])
+        x, here, more = _from_the_best(objective, log, x0)
         return x, here, log + more
     x = objective.snap(found.x)
     return x, objective.evaluate(x), log
+
+
+def _from_the_best(
+    objective: Objective, log: list[tuple[np.ndarray, float]], x0: np.ndarray
+) -> _Run:
+    """A quasi-Newton search from the lowest point that can be found again, or from the start."""
+    for x, _ in sorted(log, key=lambda point: point[1])[:MOST_BEGINNINGS]:
+        try:
+            return quasi_newton(objective, x)
+        except NumericalError:  # its modes were found on the way to it alone
+            continue
+    return quasi_newton(objective, x0)
 
 
 def _beyond(log: list[tuple[np.ndarray, float]]) -> float:

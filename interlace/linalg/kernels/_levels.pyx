@@ -18,7 +18,7 @@ cdef double ROUNDING = 1e-16
 cdef double TRUSTED = 1e-9
 # ... and at which it still serves when the steps are used up
 cdef double LOOSE = 1e-8
-cdef int MAX_STEPS = 100
+cdef int MAX_STEPS = 500
 cdef int MAX_HALVINGS = 40
 
 
