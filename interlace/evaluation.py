@@ -23,7 +23,7 @@ from formulaic.materializers.types import FactorValues
 
 from .errors import DataError, FormulaError
 from .spelling import mark_tokens, python_text, unmarked
-from .transforms import AGGREGATES, CONTEXT, ROWWISE, TAKES_LOGICAL
+from .transforms import AGGREGATES, CONTEXT, ROWWISE, TAKES_LABELS
 
 #: Expressions whose code is kept.
 CACHE_SIZE = 512
@@ -157,6 +157,8 @@ class _Compiler(ast.NodeTransformer):
         called = node.func
         if isinstance(called, ast.Name) and self._name(called.id) == "Q" and len(node.args) == 1:
             return self._patsy_name(node.args[0])
+        if isinstance(called, ast.Name) and called.id == "I":
+            _check_identity(node)
         trusted = keeps = False
         if isinstance(called, ast.Name) and called.id not in self.bound:
             name = self._name(called.id)
@@ -230,6 +232,14 @@ class _Compiler(ast.NodeTransformer):
             for left, operator, right in zip(sides, node.ops, sides[1:])
         ]
         return pairs[0] if len(pairs) == 1 else _call("_all", *pairs)
+
+
+def _check_identity(node: ast.Call) -> None:
+    if node.keywords:
+        word = node.keywords[0].arg
+        raise FormulaError(f"I() takes one expression; to compare write I({word} == ...)")
+    if len(node.args) != 1:
+        raise FormulaError(f"I() takes one expression, got {len(node.args)}")
 
 
 def _comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr) -> ast.expr:
@@ -328,8 +338,8 @@ class Values:
 
 def _not_of_data(text: str) -> DataError:
     return DataError(
-        f"{text!r} is a variable of the session with one value per row, not a column of data: new "
-        "data would not have it. Add it to data as a column"
+        f"{text!r} has one value per row that does not come from data, so new data would not have "
+        "it; add it to data as a column"
     )
 
 
@@ -354,15 +364,15 @@ def value_of(expression: Expression, values: Values) -> Any:
 
 def _apply(values: Values, key: str, function: Callable, *given: Any, **named: Any) -> Any:
     """Call a function; a transform with a state is handed its own, one of the session copies."""
-    name = getattr(function, "__name__", "")
-    if not isinstance(function, np.ufunc) and CONTEXT.get(name) is not function:
-        given = tuple(_copied(value) for value in given)
-        named = {key: _copied(value) for key, value in named.items()}
+    called = key.partition("(")[0]
     if isinstance(function, np.ufunc):
-        if name not in LOGICAL_UFUNCS:
-            given = tuple(_plain_number(value) for value in given)
-    elif CONTEXT.get(name) is function and name not in TAKES_LOGICAL:
-        given = tuple(_plain_number(value) for value in given)
+        if function.__name__ not in LOGICAL_UFUNCS:
+            given = tuple(_numeric(value, key) for value in given)
+    elif CONTEXT.get(called) is not function:
+        given = tuple(_copied(value) for value in given)
+        named = {word: _copied(value) for word, value in named.items()}
+    elif called not in TAKES_LABELS:
+        given = tuple(_numeric(value, key) for value in given)
     if getattr(function, "__is_stateful_transform__", False):
         named |= {"_state": values.state.setdefault(key, {}), "_context": {}, "_metadata": {}}
     return function(*given, **named)
@@ -481,7 +491,7 @@ def _plain_number(value: Any) -> Any:
 
 def _numeric(value: Any, where: str) -> Any:
     if isinstance(getattr(value, "dtype", None), pd.CategoricalDtype):
-        raise DataError(
+        raise TypeError(  # whoever evaluates adds the term
             f"{where!r} calculates with a factor, whose values are labels; convert the column to "
             "numbers first, or compare it: f == 'a'"
         )

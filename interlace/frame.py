@@ -157,6 +157,13 @@ def column_names(data: Any) -> Collection[str]:
     return _narwhals(data).collect_schema().names()
 
 
+def with_text_names(data: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its columns' names as they print."""
+    if data.columns.inferred_type == "string":
+        return data
+    return data.set_axis([str(name) for name in data.columns], axis=1)
+
+
 def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Columns:
     """Read the columns `names` of a data frame.
 
@@ -182,8 +189,8 @@ def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Colum
     """
     if isinstance(data, Mapping):
         data = _from_mapping({str(name): value for name, value in data.items()}, names)
-    elif isinstance(data, pd.DataFrame) and data.columns.inferred_type != "string":
-        data = data.set_axis([str(name) for name in data.columns], axis=1)
+    elif isinstance(data, pd.DataFrame):
+        data = with_text_names(data)
     if not isinstance(data, pd.DataFrame):
         frame = _narwhals(data).select(list(dict.fromkeys(names)))
         if hasattr(frame, "collect"):

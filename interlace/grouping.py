@@ -156,13 +156,31 @@ def _combine(
 def _labels(variable: str, columns: Columns, context: Mapping[str, Any], state: dict) -> Labels:
     column: Column | None = columns.values.get(variable)
     if column is None:
-        return labels_from(evaluate(variable, vectors(columns, variable), context, state))
+        made = labels_from(evaluate(variable, vectors(columns, variable), context, state))
+        gone = missing_rows(columns, variable)
+        if gone is not None:
+            made = Labels(np.where(gone, -1, made.codes), made.levels, made.ordered)
+        return made
     labels = column if isinstance(column, Labels) else label_numbers(column)
     missing = columns.missing.get(variable)
     if missing is not None:
         codes = np.where(missing, -1, labels.codes)
         labels = Labels(codes, labels.levels, labels.ordered)
     return labels
+
+
+def missing_rows(columns: Columns, expression: str) -> np.ndarray | None:
+    """Rows where a column of the expression is missing, whose value means nothing; None if none."""
+    gone = np.zeros(columns.n, dtype=bool)
+    for name in {found.name for found in names_in(expression)} & columns.values.keys():
+        column = columns.values[name]
+        if name in columns.missing:
+            gone |= columns.missing[name]
+        elif isinstance(column, Labels):
+            gone |= column.codes < 0
+        elif column.dtype.kind == "f":
+            gone |= np.isnan(column)
+    return gone if gone.any() else None
 
 
 def vectors(columns: Columns, expression: str) -> dict[str, Any]:

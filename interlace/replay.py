@@ -24,7 +24,7 @@ from .frame import (
     recode,
     row_labels,
 )
-from .grouping import Grouping, vectors
+from .grouping import Grouping, missing_rows, vectors
 from .model_matrix import MatrixRecipe
 from .response import response as response_values
 from .response import vector
@@ -226,7 +226,10 @@ class Replay:
         for side in self.offsets:
             state = self.states.get(f"offset {side.text}", {})
             value = evaluate(side.text, vectors(columns, side.text), self.context, state)
-            total = np.asarray(value, dtype=np.float64) + (0.0 if total is None else total)
+            own = np.asarray(value, dtype=np.float64)
+            gone = missing_rows(columns, side.text)
+            own = own if gone is None else np.where(gone, np.nan, own)
+            total = own + (0.0 if total is None else total)
         column = argument if isinstance(argument, str) else None
         if argument is None:
             if self.offset_given and self.offset_column is None:

@@ -12,7 +12,7 @@ from .errors import ArgumentError, ArgumentTypeError, DataError, brief, listing
 from .expressions import evaluate
 from .formula import Response
 from .frame import Columns, Labels, as_float, row_labels
-from .grouping import vectors
+from .grouping import missing_rows, vectors
 from .spelling import unquoted
 
 
@@ -225,7 +225,7 @@ def subset_rows(subset: Any, columns: Columns) -> np.ndarray:
     Parameters
     ----------
     subset : array of bool, Series of bool, or str
-        A column of booleans, or an expression as pandas' ``DataFrame.query`` takes it.
+        A column of booleans, or a comparison of columns, written as in a formula.
     columns : Columns
         All rows of the data.
 
@@ -274,16 +274,12 @@ def _query(expression: str, columns: Columns) -> np.ndarray:
                 "are neither in nor out; fill them first"
             )
     else:
-        try:
-            value = columns.pandas(columns.values).eval(expression, engine="python")
-        except Exception as error:
-            raise ArgumentError(
-                f"subset={expression!r} cannot be evaluated: {str(error).splitlines()[0]}"
-            ) from None
+        value = evaluate(expression, vectors(columns, expression), {}, {}, strict=False)
     mask = np.asarray(value)
     if mask.shape != (columns.n,) or mask.dtype.kind != "b":
         raise ArgumentError(
             f"subset={expression!r} does not give one truth value per row; write a comparison "
             "such as 'Days > 2'"
         )
-    return mask
+    gone = missing_rows(columns, expression)
+    return mask if gone is None else mask & ~gone

@@ -52,10 +52,13 @@ def formulaic_terms(text: str, source: str | None = None) -> tuple:
     from formulaic import Formula as FormulaicFormula
     from formulaic.errors import FormulaicError
 
+    if has_dot(text):
+        raise FormulaError("'.' stands for columns in the fixed part only; name them here", source)
     try:
         return tuple(FormulaicFormula(text))
     except (FormulaicError, SyntaxError, ValueError, TypeError) as error:
         reason = re.sub(r"[⧛⧚]", "", str(error).strip().split("\n")[0]) or "syntax error"
+        reason = reason.replace("has insuffient arguments and/or is misplaced", "lacks a term")
         text = shown(text)
         raise FormulaError(f"{text!r} cannot be read ({reason}){_remedy(text)}", source) from None
 

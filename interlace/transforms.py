@@ -269,8 +269,11 @@ ROWWISE = frozenset(
     "pmin pmax numeric integer abs round".split()
 )
 
-#: Functions of the package that take booleans as they are; to the others they are 0 and 1.
-TAKES_LOGICAL = frozenset("C factor ordered relevel dummy hashed identity where".split())
+#: Functions of the package that take booleans and factors as they are; the others take numbers.
+TAKES_LABELS = frozenset(
+    "C factor ordered relevel dummy hashed I ifelse c character numeric integer logical "
+    "length".split()
+)
 
 
 def log(x: Any, base: Any = None) -> Any:

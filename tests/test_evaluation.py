@@ -284,7 +284,7 @@ def test_functions_of_several_columns():
 def test_a_series_of_the_session_is_no_column():
     z = np.arange(180.0)
     sleep = il.load_dataset("sleepstudy")
-    with pytest.raises(DataError, match="variable of the session with one value per row"):
+    with pytest.raises(DataError, match="that does not come from data"):
         build("Reaction ~ I(Days * z) + (1 | Subject)", sleep, context={"z": z})
     with pytest.raises(DataError, match="variable of the session: add it to data"):
         build("Reaction ~ z + (1 | Subject)", sleep, context={"z": z})
@@ -386,3 +386,71 @@ def test_the_base_of_a_logarithm():
 def test_a_response_of_the_session_is_refused():
     with pytest.raises(DataError, match="no column of data in it"):
         build("z ~ Days + (1 | Subject)", il.load_dataset("sleepstudy"), context={"z": [1.0] * 180})
+
+
+# --- missing values in expressions ----------------------------------------------------------
+
+
+def test_an_expression_of_a_missing_value_is_missing_in_new_data():
+    sleep = il.load_dataset("sleepstudy")
+    text = (
+        "Reaction ~ Days + offset(ifelse(Days > 4, 1, 0)) + (1 | Subject) + (1 | factor(Days > 4))"
+    )
+    design = build(text, sleep, linear=False)
+    new = {"Days": [np.nan, 6.0], "Subject": ["308", "308"]}
+    found = design.on(new, new_levels="population")
+    assert np.isnan(found.offset[0]) and found.offset[1] == 1.0
+    groups = [factor.name for factor in design.factors]
+    assert found.factors[groups.index("factor(Days > 4)")][0].tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize(
+    "subset, rows",
+    [
+        ("a + b > 1", [8, 9]),
+        ("Days > 2 & Days < 5", [3, 4]),
+        ("2 < Days < 5", [3, 4]),
+        ("Days %in% c(1, 3)", [1, 3]),
+        ("Days in [1, 3]", [1, 3]),
+        ("!a & Days > mean(Days)", [5]),
+        ("`a b` | Days == 0", [0, 6, 7, 8, 9]),
+        ("class > 8", [9]),
+        ("a", [6, 7, 8, 9]),
+    ],
+)
+def test_subsets_are_read_as_formulas_are(subset, rows, logical):
+    subset = subset.replace("class", "`class`")
+    design = build("Reaction ~ 1 + (1 | Subject)", logical, subset=subset, linear=False)
+    assert sorted(set(design.index % 10)) == rows
+
+
+def test_missing_values_are_in_no_subset():
+    sleep = il.load_dataset("sleepstudy")
+    d = sleep.assign(k=sleep.Days.astype("Int64").mask(sleep.Days == 2))
+    design = build("Reaction ~ 1 + (1 | Subject)", d, subset="k < 5")
+    assert sorted(set(design.index % 10)) == [0, 1, 3, 4]
+    design = build("Reaction ~ 1 + (1 | Subject)", d, subset="!(k >= 5)")
+    assert sorted(set(design.index % 10)) == [0, 1, 3, 4]
+
+
+def test_factors_are_no_numbers():
+    d = il.load_dataset("sleepstudy")
+    for term in ("ns(Subject, 3)", "log(Subject)", "scale(Subject)", "I(Days - mean(Subject))"):
+        with pytest.raises(DataError, match="calculates with a factor"):
+            build(f"Reaction ~ {term} + (1 | Subject)", d)
+
+
+@pytest.mark.parametrize(
+    "term, message",
+    [
+        ("bool(Days)", "asks whether a whole column is true"),
+        ("float(Days)", "takes single numbers, not columns"),
+        ("I(Days=3)", r"write I\(Days == ...\)"),
+        ("I()", "takes one expression, got 0"),
+        ("(. | Subject)", "'.' stands for columns in the fixed part only"),
+        ("np.ones(180)", "does not come from data"),
+    ],
+)
+def test_more_refusals(term, message):
+    with pytest.raises((DataError, FormulaError), match=message):
+        build(f"Reaction ~ Days + {term} + (1 | Subject)", il.load_dataset("sleepstudy"))

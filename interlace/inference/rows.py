@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, ArgumentTypeError, InterlaceError, brief, listing
+from ..frame import with_text_names
 from ..spelling import unquoted
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _rows_of(data: Any, design: Design, names: list[str] | None = None) -> pd.Da
             raise ArgumentTypeError(
                 f"data must be the data frame that was fitted, got {brief(data)}"
             )
-        frame = found if names is None else found[names]
+        frame = found if names is None else with_text_names(found)[names]
     positions = np.arange(len(frame)) if design.rows is None else design.rows
     fits = positions.size == design.y.size and positions.max(initial=-1) < len(frame)
     if not fits or not frame.index[positions].equals(design.index):
