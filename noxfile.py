@@ -75,6 +75,14 @@ def install_cholmod(session: nox.Session) -> bool:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Random models against dense criteria, every way of fitting them; ``-- --r`` against R too."""
+    install(session, "test")
+    chosen = session.posargs or ["--models", "1000"]
+    session.run("python", "tests/behaviour/fuzz.py", *chosen, env=TEST_ENVIRONMENT)
+
+
+@nox.session
 def oldest(session: nox.Session) -> None:
     """The test suite with the oldest dependencies that pyproject.toml allows.
 

@@ -1,0 +1,344 @@
+"""Whether a verdict is true, from values of a dense criterion alone.
+
+Of the fit only its point and its own idea of standard errors are used: they say which way to look
+and how far. Along a direction of one standard error a deviance is d(t) = d(0) + t^2, so slope and
+curvature at zero say how much it could still fall, and whether the standard error is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import dense
+import numpy as np
+
+# Steps, in standard errors: five points leave an error of h^4 = 6e-6 of the fifth derivative, and
+# rounding of 1e-13 of the deviance over h^2.
+STEP = 0.05
+FINER = (0.008, 0.002)
+# A certificate promises that the criterion cannot fall by more than 1e-6 (or 1e-12 of it); the
+# differences above may err by as much again.
+PROMISE = 2e-6
+# Rounding of a deviance of n terms, as a share of it.
+ROUNDING = 1e-11
+# The curvature in units of standard errors is 2; a Hessian from differences of gradients is good
+# to 1e-4, five points to (h^4 / 90) times the sixth derivative.
+CURVATURE_SHARE = 0.02
+# For a dense search that is to show that the criterion can fall.
+SECONDS = 3.0
+# Least eigenvalue of the information of the modes, where the prior alone gives 1.
+NEARLY_FLAT = 0.1
+# lme4's bar for what is zero, in standardised covariates.
+ZERO = 1e-4
+
+
+@dataclass
+class Place:
+    """A fit's point in the dense problem: v = (theta, coefficients unless profiled, zeta)."""
+
+    problem: dense.Problem
+    v: np.ndarray
+    directions: np.ndarray  # columns: one standard error each, uncorrelated
+    lost: np.ndarray  # parameters without a standard error
+    value: float
+    f: Callable[[np.ndarray], float]
+
+    @property
+    def noise(self) -> float:
+        return PROMISE + ROUNDING * abs(self.value)
+
+    def parts(self, v: np.ndarray):
+        """Loadings, coefficients, zeta."""
+        k = self.problem.n_theta
+        p = 0 if self.problem.profiled else self.problem.X.shape[1]
+        return dense.loadings(self.problem, v[:k]), v[k : k + p], v[k + p :]
+
+
+def place(problem: dense.Problem, fit) -> Place:
+    """Where a fit stands."""
+    zeta = np.asarray(fit.zeta) if problem.family else np.zeros(0)
+    theta = np.asarray(fit.theta)
+    if problem.profiled:
+        v = np.concatenate([theta, zeta])
+        unit = np.concatenate([np.asarray(fit.theta_scale), np.ones(len(zeta))])
+        H = fit.optimum.curvature * unit[:, None] * unit
+        directions, lost = _of_information(H)
+    else:
+        v = np.concatenate([theta, fit.beta, zeta])
+        directions, lost = _of_covariance(np.asarray(fit.cov_all))
+    problem.starts.pop("here", None)
+    f = dense.criterion(problem, "here")
+    return Place(problem, v, directions, lost, f(v), f)
+
+
+def _of_information(H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    size = np.sqrt(np.maximum(np.abs(np.diagonal(H)), 1e-300))
+    values, vectors = np.linalg.eigh(H / size[:, None] / size)
+    keep = values > 1e-7 * max(values.max(initial=0.0), 1e-300)
+    directions = vectors[:, keep] * np.sqrt(2.0 / values[keep]) / size[:, None]
+    return directions, (np.abs(vectors[:, ~keep]) > 1e-3).any(axis=1)
+
+
+def _of_covariance(C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    lost = ~np.isfinite(np.diagonal(C)) | (np.diagonal(C) <= 0.0)
+    own = np.flatnonzero(~lost)
+    C = C[np.ix_(own, own)]
+    size = np.sqrt(np.diagonal(C))
+    values, vectors = np.linalg.eigh(C / size[:, None] / size)
+    keep = values > 1e-12
+    out = np.zeros((len(lost), int(keep.sum())))
+    out[own] = vectors[:, keep] * np.sqrt(values[keep]) * size[:, None]
+    return out, lost
+
+
+def slopes(place: Place, step: float = STEP) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and curvature along each direction, by five points."""
+    slope, curvature = [], []
+    for d in place.directions.T:
+        a, b, c, e = (place.f(place.v + t * step * d) for t in (-2.0, -1.0, 1.0, 2.0))
+        slope.append((8.0 * (c - b) - (e - a)) / (12.0 * step))
+        curvature.append((16.0 * (b + c) - a - e - 30.0 * place.value) / (12.0 * step**2))
+    return np.array(slope), np.array(curvature)
+
+
+def not_stationary(place: Place) -> Iterator[tuple[str, str]]:
+    """Signs that the point is no minimum with these standard errors."""
+    for step in (STEP, *FINER):
+        signs = list(_signs(place, step))
+        if not signs:  # a shorter step where the criterion bends within the longer one
+            break
+    yield from signs
+    for j in np.flatnonzero(place.lost):
+        for t in (1e-3, -1e-3, 1e-2, -1e-2):
+            there = place.v.copy()
+            there[j] += t
+            if place.f(there) < place.value - place.noise:
+                yield "lost direction", f"parameter {j} by {t}: {place.f(there) - place.value:.3g}"
+                break
+
+
+def _signs(place: Place, step: float) -> Iterator[tuple[str, str]]:
+    slope, curvature = slopes(place, step)
+    if not (np.isfinite(slope).all() and np.isfinite(curvature).all()):
+        yield "cliff", "the criterion has no value within a tenth of a standard error"
+        return
+    fall = float(np.sum(slope**2 / (2.0 * np.maximum(np.abs(curvature), 0.2))))
+    if fall > place.noise:
+        yield "gradient", f"it can fall by {fall:.2g}, slopes {np.round(slope, 6).tolist()}"
+    noise = 10.0 * ROUNDING * abs(place.value) / step**2
+    if curvature.min(initial=2.0) < -noise:
+        yield "saddle", f"curvatures {np.round(curvature, 4).tolist()}"
+    elif (np.abs(curvature - 2.0) > 2.0 * CURVATURE_SHARE + noise).any():
+        yield "standard errors", f"curvatures {np.round(curvature, 4).tolist()} instead of 2"
+
+
+def not_on_the_boundary(place: Place) -> Iterator[tuple[str, str]]:
+    """Signs that a variance would rather be larger than zero, or a correlation less than one."""
+    problem = place.problem
+    S, beta, zeta = place.parts(place.v)
+    rng = np.random.default_rng(0)
+    for i, term in enumerate(problem.terms):
+        size = np.sqrt((term.Z**2).mean(axis=0))
+        size[size == 0.0] = 1.0
+        scaled = S[i] * size[:, None]
+        for direction in _null(scaled, term.structure, rng):
+            for t in (0.01, 0.05):
+                more = list(S)
+                extra = (t * direction / size)[:, None]
+                more[i] = np.concatenate([S[i], extra], axis=1)
+                if problem.nAGQ > 1:  # nodes in as many dimensions as before
+                    R = np.linalg.qr(more[i].T, mode="r")
+                    more[i] = (R * np.where(np.diagonal(R) < 0.0, -1.0, 1.0)[:, None]).T
+                value = dense.at(problem, more, beta, zeta)
+                if value < place.value - place.noise:
+                    yield (
+                        "boundary",
+                        f"more variance of {term.group} along {direction.round(3).tolist()}, "
+                        f"{t}^2: {value - place.value:.3g}",
+                    )
+                    break
+
+
+def _null(S: np.ndarray, structure: str, rng: np.random.Generator) -> list[np.ndarray]:
+    k = len(S)
+    if structure == "diag":
+        return [np.eye(k)[j] for j in range(k) if abs(S[j, j]) < ZERO]
+    U, values, _ = np.linalg.svd(S)
+    null = U[:, values < ZERO]
+    if not null.shape[1]:
+        return []
+    out = list(null.T)
+    if null.shape[1] > 1:
+        for _ in range(2):
+            v = null @ rng.normal(size=null.shape[1])
+            out.append(v / np.linalg.norm(v))
+    return out
+
+
+def is_singular(place: Place) -> bool:
+    """Some covariance matrix of random effects has lost rank, in standardised covariates."""
+    for S, term in zip(place.parts(place.v)[0], place.problem.terms, strict=True):
+        size = np.sqrt((term.Z**2).mean(axis=0))
+        if np.abs(np.diagonal(S) * size).min() < ZERO:
+            return True
+    return False
+
+
+def runs_away(place: Place) -> bool:
+    """The criterion does not rise when random effects and coefficients grow together."""
+    S, beta, zeta = place.parts(place.v)
+    sizes = [np.sqrt((t.Z**2).mean(axis=0)) for t in place.problem.terms]
+    largest = max(np.abs(s * z[:, None]).max() for s, z in zip(S, sizes, strict=True))
+    if largest < ZERO:
+        return False
+    for c in (4.0, 16.0, 64.0):
+        c *= max(1.0, 1.0 / largest)
+        far = dense.at(place.problem, [c * s for s in S], c * beta, zeta)
+        if not far < place.value + 1e-2:
+            return False
+    return True
+
+
+def separates(X: np.ndarray, y: np.ndarray, two_ends: bool) -> bool:
+    """A direction d with X d >= 0 at the top, <= 0 at the bottom, zero between, not zero."""
+    from scipy.optimize import linprog
+
+    sign = np.where(y <= 0.0, -1.0, 0.0)
+    if two_ends:
+        sign[y >= 1.0] = 1.0
+    Q = np.linalg.qr(X / np.maximum(np.linalg.norm(X, axis=0), 1e-300))[0]
+    free = sign != 0.0
+    moved = Q[free] * sign[free, None]
+    if not len(moved):
+        return False
+    found = linprog(
+        -moved.sum(axis=0), -moved, np.zeros(len(moved)), Q[~free] if (~free).any() else None,
+        np.zeros(int((~free).sum())) if (~free).any() else None, [(-1.0, 1.0)] * Q.shape[1],
+    )  # fmt: skip
+    return found.status == 0 and -found.fun > 1e-6
+
+
+def can_separate(problem: dense.Problem) -> bool | None:
+    """Whether coefficients have no finite maximum; None where the family cannot have that."""
+    if problem.family == "binomial":
+        return separates(problem.X, problem.y, True)
+    if problem.family in ("poisson", "negativebinomial") and problem.link == "log":
+        return separates(problem.X, problem.y, False)
+    return None
+
+
+def levels_separate(problem: dense.Problem) -> bool:
+    """Coefficients and effects together predict every row: variances without bound."""
+    if problem.family != "binomial" or not np.isin(problem.y, (0.0, 1.0)).all():
+        return False
+    S = [np.eye(t.Z.shape[1]) for t in problem.terms]
+    return _separates_all(np.column_stack([dense.columns(problem, S), problem.X]), problem.y)
+
+
+def _separates_all(A: np.ndarray, y: np.ndarray) -> bool:
+    from scipy.optimize import linprog
+
+    signed = A * np.where(y > 0.5, 1.0, -1.0)[:, None]
+    k = A.shape[1]
+    found = linprog(
+        np.zeros(k), -signed, -np.ones(len(y)), bounds=[(-1e6, 1e6)] * k
+    )  # any d with s_i a_i'd >= 1
+    return found.status == 0
+
+
+def breaks_down(place: Place) -> bool:
+    """Laplace's formula is in doubt: several modes, or an information near to singular."""
+    problem = place.problem
+    if problem.family in ("poisson", None) or problem.link in ("logit", "probit", "cloglog"):
+        return False
+    S, beta, zeta = place.parts(place.v)
+    A = dense.columns(problem, S)
+    q = A.shape[1]
+    rng = np.random.default_rng(0)
+    B = None
+    base = problem.offset
+    if problem.nAGQ == 0:
+        B = np.linalg.qr(problem.X / np.linalg.norm(problem.X, axis=0))[0]
+    else:
+        base = base + problem.X @ beta
+    seen = []
+    for size in (0.0, *[1.0] * 8, *[3.0] * 12):
+        start = np.concatenate(
+            [size * rng.normal(size=q), np.zeros(0 if B is None else B.shape[1])]
+        )
+        found = dense.search(problem, A, base, zeta, B, start)
+        if found is None:
+            continue
+        v, r = found
+        seen.append(r.value.sum() - 0.5 * v[:q] @ v[:q])
+        M = (A * r.observed[:, None]).T @ A + np.eye(q)
+        if np.linalg.eigvalsh(M)[0] < NEARLY_FLAT:
+            return True
+    return not seen or max(seen) - min(seen) > 1e-5 * (1.0 + abs(max(seen)))
+
+
+def any_coefficients(X: np.ndarray, offset: np.ndarray) -> bool:
+    """Whether some coefficients make every linear predictor positive."""
+    from scipy.optimize import linprog
+
+    Q = np.linalg.qr(X / np.maximum(np.linalg.norm(X, axis=0), 1e-300))[0]
+    k = Q.shape[1]
+    # the largest t with Q d + offset >= t
+    found = linprog(
+        np.r_[np.zeros(k), -1.0], np.column_stack([-Q, np.ones(len(Q))]), offset,
+        bounds=[(-1e6, 1e6)] * k + [(None, 1.0)],
+    )  # fmt: skip
+    return found.status == 0 and -found.fun > 1e-9
+
+
+def flattest(place: Place) -> float:
+    """The smallest eigenvalue of the criterion's Hessian by differences, diagonal scaled to 1."""
+    m = len(place.v)
+    width = np.full(m, 1e-2)
+    if place.directions.size:
+        spread = np.sqrt((place.directions**2).sum(axis=1))
+        width = np.where((spread > 0) & (spread < 10.0), 0.05 * spread, width)
+    H = np.zeros((m, m))
+    f, v = place.f, place.v
+    for i in range(m):
+        for j in range(i + 1):
+            a, b = np.zeros(m), np.zeros(m)
+            a[i], b[j] = width[i], width[j]
+            H[i, j] = H[j, i] = 0.25 * (f(v + a + b) - f(v + a - b) - f(v - a + b) + f(v - a - b))
+    if not np.isfinite(H).all():
+        return -np.inf
+    size = np.sqrt(np.maximum(np.abs(np.diagonal(H)), 1e-12))
+    return float(np.linalg.eigvalsh(H / size[:, None] / size)[0])
+
+
+def can_fall(place: Place) -> float:
+    """How much a dense search from the point lowers the criterion."""
+    from scipy.optimize import minimize
+
+    if not np.isfinite(place.value):
+        return np.inf
+    spread = np.sqrt((place.directions**2).sum(axis=1)) if place.directions.size else 0.0
+    spread = np.where(
+        (spread > 1e-8) & (spread < 1e3), spread, 0.1 * np.maximum(1, np.abs(place.v))
+    )
+
+    def f(t):
+        value = place.f(place.v + t * spread)
+        return value if np.isfinite(value) else abs(place.value) * 10.0 + 1e6
+
+    clock = perf_counter()
+
+    def enough(*_):
+        if perf_counter() - clock > SECONDS:
+            raise StopIteration
+
+    best = 0.0
+    for method in ("BFGS", "Nelder-Mead"):
+        options = {"maxiter": 150, "maxfev": 2000} if method == "Nelder-Mead" else {"maxiter": 60}
+        found = minimize(f, np.zeros(len(place.v)), method=method, callback=enough, options=options)
+        best = max(best, place.value - found.fun)
+        if best > 1e-5 or perf_counter() - clock > SECONDS:
+            break
+    return float(best)
