@@ -50,6 +50,10 @@ class Objective(ABC):
     def start(self) -> np.ndarray:
         """Where to start, (n,)."""
 
+    def other_starts(self) -> list[np.ndarray]:
+        """Where else to start, lest there be several minima."""
+        return []
+
     @abstractmethod
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         """Value (order 0), with gradient (1), with curvature (2)."""

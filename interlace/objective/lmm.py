@@ -25,6 +25,10 @@ from .base import NOT_ASKED, Evaluation, Objective
 from .parameters import ThetaScale
 
 LOG_2PI = float(np.log(2.0 * np.pi))
+# Of 2053 random designs of 8 to 89 rows 14 had a lower minimum than the one found from the moments,
+# 12 of these with fewer than 40 rows. Starting at this relative standard deviation found 11.
+SMALL_SAMPLE = 50
+LARGE_DEVIATION = 5.0
 
 
 class _Profile(NamedTuple):
@@ -144,6 +148,11 @@ class LMMObjective(Objective):
         if not self.covariance.identity:
             return self.scale.start(NOT_ASKED)
         return self.scale.start(np.concatenate(moment_start(self.cross)) ** 2)
+
+    def other_starts(self) -> list[np.ndarray]:
+        if self.cross.n >= SMALL_SAMPLE or not self.covariance.identity:
+            return []
+        return [self.scale.start(np.full(sum(self.covariance.widths), LARGE_DEVIATION**2))]
 
     def lower_bounds(self) -> np.ndarray:
         return self.scale.lower_bounds()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,8 @@ LBFGSB_GRADIENT = 1e-7
 BOBYQA_XTOL = 1e-10
 BOBYQA_FTOL = 1e-12
 MAX_EVALUATIONS = 10_000
+# Of two minima the first stays unless the second is lower by this, relatively.
+LOWER = 1e-9
 # lme4's restart_edge, with curvature: BOBYQA starts again where a step away from its answer
 # promises a fall that is no rounding.
 MAX_RESTARTS = 5
@@ -47,9 +50,25 @@ def minimise(
     Returns
     -------
     Optimum
+        The best of those found from the start and from where else the objective wants it tried.
     """
+    best = _from(objective, optimizer, objective.start() if start is None else start)
+    evaluations = best.evaluations
+    for x in objective.other_starts():
+        try:
+            found = _from(objective, optimizer, x)
+        except NumericalError:
+            continue
+        evaluations += found.evaluations
+        if found.value < best.value - LOWER * (1.0 + abs(best.value)):
+            best = found
+    return best if evaluations == best.evaluations else replace(best, evaluations=evaluations)
+
+
+def _from(objective: Objective, optimizer: str, start: np.ndarray) -> Optimum:
+    """The optimum that a search from one start finds."""
     counted = _Counted(objective)
-    x = objective.start() if start is None else np.asarray(start, dtype=float)
+    x = np.asarray(start, dtype=float)
     log: list[tuple[np.ndarray, float]] = []
     for _ in range(MAX_RECONSIDERED):
         x, here, own = OPTIMIZERS[optimizer](counted, x)
