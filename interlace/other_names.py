@@ -26,6 +26,12 @@ _REFERENCE = "degrees of freedom are Satterthwaite's; Kenward and Roger's are no
 _CORRECTED = "with k = m.nparams and n = m.nobs it is m.aic + 2 * k * (k + 1) / (n - k - 1)"
 _NO_ORDINAL = "ordinal models are not available"
 _STANDARD = "m.residuals('pearson', scaled=True) / (1 - m.hatvalues()) ** 0.5"
+_RESIDUALS = {
+    "quantile": "Randomised quantile residuals are not available; m.simulate() draws responses",
+    **dict.fromkeys(
+        ("studentized", "standardized", "studentised", "standardised"), f"Write {_STANDARD}"
+    ),
+}
 
 #: Attributes and methods of results elsewhere -> what serves here.
 SAME: dict[str, str] = {
@@ -56,6 +62,12 @@ SAME: dict[str, str] = {
     "influence": "m.hatvalues() and m.cooks_distance()",
     "get_influence": "m.hatvalues() and m.cooks_distance()",
     "hat": "m.hatvalues()",
+    "dfbeta": "m.cooks_distance() for the effect of a row on all coefficients",
+    "dfbetas": "m.cooks_distance() for the effect of a row on all coefficients",
+    "hessian": "m.vcov(), the inverse of the information on the coefficients",
+    "extractAIC": "m.aic",
+    "fe": "m.fe_params",
+    "re": "m.random_effects",
     "leverage": "m.hatvalues()",
     "cooks": "m.cooks_distance()",
     "allFit": "il.update(m, optimizer='bobyqa') for one other, m.convergence for the verdict",
@@ -265,7 +277,7 @@ KEYWORDS: dict[str, Hint] = {
     "model_names": _instead("names"),
     "typ": _instead("type"),
     "digits": "the numbers themselves are in m.tidy(), for .round(3)",
-    "alternative": "tests are two-sided: half the p-value is that of one side",
+    "alternative": "tests are two-sided: half the p-value is that of the side of the estimate",
     "p_adjust": "p-values are not adjusted",
     "adjust": "p-values are not adjusted",
     "use_f": "write test='F' or test='Chisq'",
@@ -362,6 +374,7 @@ VALUES: dict[tuple[str, str], Hint] = {
         "Profile likelihoods and the bootstrap are not available: 'Wald' has normal quantiles, "
         "conf_int() those of the tests in summary()"
     ),
+    ("residuals", "type"): lambda v: _RESIDUALS.get(v.lower(), "") if isinstance(v, str) else "",
     ("predict", "type"): lambda v: (
         "terms are not available" if isinstance(v, str) and v == "terms" else ""
     ),

@@ -255,7 +255,9 @@ class _Reader:
         )
 
     def one_sided(self) -> NoReturn:
-        self.fail("tests are two-sided: write '='; half the p-value is that of one side")
+        self.fail(
+            "tests are two-sided: write '='; half the p-value is that of the side of the estimate"
+        )
 
     def unexpected(self) -> NoReturn:
         char = self.peek()

@@ -139,6 +139,8 @@ ANSWERED = {
     "m.tidy(0.95)": "effects=0.95 is not known",
     "m.tidy([])": "effects is empty",
     "m.confint('profile')": "use 'Wald'. Profile likelihoods .* not available",
+    "m.residuals('quantile')": "quantile residuals are not available",
+    "m.residuals('studentized')": r"Write m.residuals\('pearson', scaled=True\)",
     "m.anova(type=True)": "type=True is not known",
     "m.anova(m, names='ab')": "names must be a list of texts, got 'ab'",
     "m.predict(S, re_form=None)": "include_re= says.* True for all .*False for none",
