@@ -81,12 +81,15 @@ class Problem:
         """Everything that depends on the response; gives the scales of the columns of Z."""
         design, order = self.design, self.order
         X, offset = design.X, design.offset
-        # at the mean of the predictors: where they follow the response nothing is dispersed
+        # at the centre of the predictors: where they follow the response nothing is dispersed
+        centre = np.full(density.n, eta.mean() if density.scale_free else np.median(eta))
         self.zeta = np.zeros(density.n_zeta)
         if density.n_zeta:
-            zeta = density.start(np.full(density.n, eta.mean()), self.zeta)
+            zeta = density.start(centre, self.zeta)
             eta, self.zeta = density.moved(eta, self.zeta, zeta), zeta
-        root = np.sqrt(np.maximum(density.rows(eta, self.zeta, True, order=0).weight, 1e-300))
+        # there, too, if one response near the end of the link's range would outweigh all others
+        at = eta if density.scale_free else centre
+        root = np.sqrt(np.maximum(density.rows(at, self.zeta, True, order=0).weight, 1e-300))
         std = standardise(X, intercept_column(design.x_names), root, eta)
         # a step of 1 in a coefficient moves the predictors by `unit` in (weighted) mean square
         total = float(root @ root)

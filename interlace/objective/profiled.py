@@ -126,7 +126,9 @@ class ProfiledObjective(GeneralisedObjective):
         problem, modes = self.problem, self.modes
         T = [np.ascontiguousarray(t) for t in self.scale.templates(x[: self.n_theta])]
         zeta = self.split(x)[2]
-        u, gamma, eta, rows = self._joint_mode(T, zeta, max(order, 1))
+        # a coefficient on its way to infinity takes steps that are none; they are halved
+        with np.errstate(over="ignore", invalid="ignore"):
+            u, gamma, eta, rows = self._joint_mode(T, zeta, max(order, 1))
         self._u, self._gamma = u, gamma
         solve = _JointSolver(self, T, rows.observed)
         final = modes._final
