@@ -25,6 +25,8 @@ _NO_EXTRA = np.empty((3, 0))
 
 # exp is finite up to here.
 LARGEST_ZETA = 700.0
+# Codes of distinct observations are whole numbers up to here.
+LARGEST_CODE = 2**62
 
 
 class RowSums(NamedTuple):
@@ -226,23 +228,25 @@ class FamilyDensity(ConditionalDensity):
 
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """y, weights, trials and how often: gamma functions once for each distinct observation."""
-        rows = self.y, self.weights, self.trials
+        y, weights, trials = self.y, self.weights, self.trials
         if not self.family.discrete:
-            return *rows, np.ones(self.n)
-        same = [False, *(bool((values == values[0]).all()) for values in rows[1:])]
-        if same[1] and same[2] and ((self.y == 0.0) | (self.y == 1.0)).all():
-            distinct = np.array([[0.0, 1.0]])
-            counts = np.bincount(self.y.astype(np.intp), minlength=2)
+            return y, weights, trials, np.ones(self.n)
+        columns = [y, weights] if np.array_equal(weights, trials) else [y, weights, trials]
+        varying = [v for v in columns if not (v == v[0]).all()]
+        if len(varying) == 1 and varying[0] is y and ((y == 0.0) | (y == 1.0)).all():
+            first = np.array([y.argmin(), y.argmax()])
+            counts = np.bincount(y.astype(np.intp), minlength=2)
         else:
-            varying = np.stack([v for v, alike in zip(rows, same, strict=True) if not alike])
-            distinct, counts = np.unique(varying, axis=1, return_counts=True)
-        found = iter(distinct)
-        columns = (
-            np.full(counts.size, values[0]) if alike else next(found)
-            for values, alike in zip(rows, same, strict=True)
-        )
-        y, weights, trials = columns
-        return y, weights, trials, counts.astype(np.float64)
+            code, size = np.zeros(self.n, dtype=np.int64), 1
+            for values in varying:
+                distinct, place = np.unique(values, return_inverse=True)
+                size *= distinct.size
+                if size > LARGEST_CODE:
+                    code = np.unique(code, return_inverse=True)[1]
+                    size = self.n * distinct.size
+                code = code * distinct.size + place
+            _, first, counts = np.unique(code, return_index=True, return_counts=True)
+        return y[first], weights[first], trials[first], counts.astype(np.float64)
 
     def moved(self, eta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         if not isinstance(self.family.link, NegativeBinomialCanonical):

@@ -214,3 +214,23 @@ def test_a_parameter_at_infinity_is_told_in_the_familys_words(counts):
     d = counts.assign(y=rng.poisson(3.0, 96))
     with pytest.warns(il.ConvergenceWarning, match="no clumping"):
         il.glmer("y ~ x + (1 | g)", d, Own())
+
+
+def test_constants_of_distinct_observations(monkeypatch):
+    """Whatever varies, and where the codes of observations would be too large for one number."""
+    from interlace.objective import density as module
+
+    rng = np.random.default_rng(3)
+    trials = rng.integers(1, 5, 60) * 1.0
+    y = rng.binomial(trials.astype(int), 0.5) / trials
+    prior = rng.choice([0.5, 1.0], 60)
+    ones, zeros = np.ones(60), np.zeros(60)
+    bits = np.where(rng.random(60) < 0.5, 1.0, 0.0)
+    cases = [(y, trials, trials), (y, trials * prior, trials), (bits, ones, ones)]
+    cases += [(bits, prior, ones), (zeros, ones, ones), (ones, 2.0 * ones, ones)]
+    for largest in (module.LARGEST_CODE, 1):
+        monkeypatch.setattr(module, "LARGEST_CODE", largest)
+        for case in cases:
+            found = FamilyDensity(Binomial(), *case).constant(np.empty(0))[0]
+            exact = Binomial().constant(*case)[0].sum()
+            assert found == pytest.approx(exact, rel=1e-12, abs=1e-12)
