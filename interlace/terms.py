@@ -58,6 +58,8 @@ def formulaic_terms(text: str, source: str | None = None) -> tuple:
         return tuple(FormulaicFormula(text))
     except (FormulaicError, SyntaxError, ValueError, TypeError) as error:
         reason = re.sub(r"[⧛⧚]", "", str(error).strip().split("\n")[0]) or "syntax error"
+        if "numerical scaling" in reason:
+            reason = "a 1 in brackets that are multiplied; leave it out there"
         reason = reason.replace("has insuffient arguments and/or is misplaced", "lacks a term")
         text = shown(text)
         raise FormulaError(f"{text!r} cannot be read ({reason}){_remedy(text)}", source) from None

@@ -72,9 +72,20 @@ def _right(right: str, old: Formula) -> str:
     tokens = tokens_of(right)
     _check(tokens, right, bool(fixed))
     kept = [*old.written, *(f"offset({offset})" for offset in old.offsets)]
-    kept += [] if "1" in terms else ["0"]
-    alone = "1" if "1" in terms else "0"
-    text = " + ".join([*kept, _filled(right, " + ".join(fixed) or alone)]).replace("+ -", "-")
+    if "1" not in terms and any(token.text == "." for token in tokens):
+        kept.append("0")
+    filled, last = "", 0
+    for token in tokens:
+        if token.text == ".":  # terms; inside a call, the text
+            piece = _filled(".", " + ".join(fixed) or ("1" if "1" in terms else "0"))
+            piece = f"({piece})" if len(fixed) > 1 else piece
+        else:
+            piece = _filled(token.text, shown(old.fixed)) if token.kind == "python" else token.text
+        filled += right[last : token.start] + piece
+        last = token.end
+    filled += right[last:]
+    start = " + ".join(kept)
+    text = f"{start} {filled}" if filled[:1] == "-" else " + ".join([*kept, filled])
     parts = Parts()
     right_side(tokens_of(text), text, parts)
     pieces = [shown(term) for term in lhs_terms(parts.fixed_text(), text)]

@@ -42,6 +42,8 @@ R_UPDATES = [
     ("y~a", "I(.-1) ~ .", "I(y-1) ~ a"),
     ("y~a*b", ". ~ (. - b)*c", "y ~ a + c + a:b + a:c + a:b:c"),
     ("y~a", ". ~ I(1.5*a) + .", "y ~ I(1.5 * a) + a"),
+    ("y~a*b", ". ~ log(.) + z", "y ~ log(a * b) + z"),
+    ("y~a-1", ". ~ I(.)", "y ~ I(a - 1)"),
 ]
 
 
@@ -89,6 +91,7 @@ def test_dots_that_stand_for_nothing():
         ("y ~ abcd", ". ~ . - abce", "Did you mean 'abcd'"),
         ("y ~ a", ". ~ . - (1 | g)", "no random term"),
         ("y ~ a", ". ~ . - offset(w)", "no offset.w. to take away"),
+        ("y ~ a + b", ". ~ -a + .", "no term a to take away"),
         ("y ~ 1", ". ~ . * z", "stands for the intercept alone"),
         ("y ~ a", ". ~ . + 1/b", "nothing is calculated with 1"),
         ("y ~ a", ". ~", "nothing stands right"),
