@@ -428,7 +428,8 @@ def _total_offset(frame: ModelFrame, states: dict[str, dict]) -> np.ndarray | No
     total = frame.offset
     for side in frame.offsets:
         state = states.setdefault(f"offset {side.text}", {})
-        value = evaluate(side.text, vectors(frame.columns, side.text), frame.context, state)
+        values = vectors(frame.columns, side.text)
+        value = evaluate(side.text, frame.columns.n, values, frame.context, state)
         part = numeric(f"offset({side.text})", value, frame.columns)
         total = part if total is None else total + part
     return total

@@ -109,6 +109,7 @@ class _Compiler(ast.NodeTransformer):
     def __init__(self, tree: ast.AST, aliases: Mapping[str, str]):
         self.aliases, self.plain = aliases, True
         self.names: list[Name] = []
+        self.inside = 0  # loops and lambdas around
         self.bound = {
             node.id if isinstance(node, ast.Name) else node.arg
             for node in ast.walk(tree)
@@ -190,13 +191,25 @@ class _Compiler(ast.NodeTransformer):
 
     def _part(self, key: str, made: ast.AST) -> ast.expr:
         self.plain = False
+        if self.inside:  # its value changes with the variable of a loop
+            return _expression(made)
         again = ast.Lambda(
             ast.arguments([], [ast.arg("_v")], None, [], [], None, []), _expression(made)
         )
         return _call("_part", _variable(), ast.Constant(key), again)
 
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
+        self.inside += 1
+        made = self.generic_visit(node)
+        self.inside -= 1
+        return _expression(made)
+
     def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
-        return self._part(_text(node, self.aliases), self.generic_visit(node))
+        key = _text(node, self.aliases)
+        self.inside += 1
+        made = self.generic_visit(node)
+        self.inside -= 1
+        return self._part(key, made)
 
     visit_GeneratorExp = visit_SetComp = visit_DictComp = visit_ListComp  # type: ignore[assignment]
 
@@ -388,6 +401,8 @@ def _part(values: Values, key: str, again: Callable[[Values], Any]) -> Any:
     if key in kept:
         return kept[key]
     value = again(values)
+    if values.n == 1 and not values.fitting:
+        value = _in_a_row(value)
     if values.fitting:
         size = _rows(value)
         if size is None:
@@ -403,6 +418,12 @@ def _part(values: Values, key: str, again: Callable[[Values], Any]) -> Any:
                 )
             values.state["whole"] = key
     return value
+
+
+def _in_a_row(value: Any) -> Any:
+    """What has one value per row has one value for one row, whatever shape it came in."""
+    single = isinstance(value, np.ndarray | np.generic | float | int | str) and not np.ndim(value)
+    return np.array([value]) if single else value
 
 
 def _rows(value: Any) -> int | None:
@@ -457,7 +478,7 @@ def _matrix(value: Any) -> np.ndarray | None:
         getattr(value, "dtype", None), np.dtype
     ):
         value = np.asarray(value, dtype=object)
-    array = np.asarray(value)
+    array = np.asarray(_in_a_row(value))
     if array.ndim not in (1, 2):
         return None
     return array.reshape(len(array), -1)

@@ -112,6 +112,7 @@ def requote(text: str, names: Iterable[str]) -> str:
 
 def evaluate(
     expression: str,
+    n: int,
     values: Mapping[str, Any],
     context: Mapping[str, Any],
     state: dict,
@@ -122,6 +123,8 @@ def evaluate(
     Parameters
     ----------
     expression : str
+    n : int
+        Number of rows.
     values : mapping
         Columns, as :func:`interlace.grouping.vectors` gives them.
     context : mapping
@@ -138,7 +141,6 @@ def evaluate(
     """
     try:
         made = expression_of(expression)
-        n = len(next(iter(values.values()), ()))
         if not made.plain:
             values = {name: pd.Series(value) for name, value in values.items()}
         value = value_of(made, Values(values, context, state, n, "fitted" not in state, strict))

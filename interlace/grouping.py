@@ -156,7 +156,9 @@ def _combine(
 def _labels(variable: str, columns: Columns, context: Mapping[str, Any], state: dict) -> Labels:
     column: Column | None = columns.values.get(variable)
     if column is None:
-        made = labels_from(evaluate(variable, vectors(columns, variable), context, state))
+        made = labels_from(
+            evaluate(variable, columns.n, vectors(columns, variable), context, state)
+        )
         gone = missing_rows(columns, variable)
         if gone is not None:
             made = Labels(np.where(gone, -1, made.codes), made.levels, made.ordered)

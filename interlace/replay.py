@@ -225,8 +225,10 @@ class Replay:
         total = None
         for side in self.offsets:
             state = self.states.get(f"offset {side.text}", {})
-            value = evaluate(side.text, vectors(columns, side.text), self.context, state)
+            values = vectors(columns, side.text)
+            value = evaluate(side.text, columns.n, values, self.context, state)
             own = np.asarray(value, dtype=np.float64)
+            own = np.full(columns.n, own) if own.ndim == 0 else own
             gone = missing_rows(columns, side.text)
             own = own if gone is None else np.where(gone, np.nan, own)
             total = own + (0.0 if total is None else total)

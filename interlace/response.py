@@ -93,7 +93,8 @@ def _numbers(
     if column is not None:
         return as_float(column)
     # new data have no response to be computed: it may look at all rows, as rank(y) does
-    value = evaluate(expression, vectors(columns, expression), context, state, strict=False)
+    values = vectors(columns, expression)
+    value = evaluate(expression, columns.n, values, context, state, strict=False)
     return numeric(expression, value, columns)
 
 
@@ -274,7 +275,8 @@ def _query(expression: str, columns: Columns) -> np.ndarray:
                 "are neither in nor out; fill them first"
             )
     else:
-        value = evaluate(expression, vectors(columns, expression), {}, {}, strict=False)
+        values = vectors(columns, expression)
+        value = evaluate(expression, columns.n, values, {}, {}, strict=False)
     mask = np.asarray(value)
     if mask.shape != (columns.n,) or mask.dtype.kind != "b":
         raise ArgumentError(

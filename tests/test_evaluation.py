@@ -164,6 +164,10 @@ def clipped(x, low=2):
     return np.where(x > low, x, low)
 
 
+def squeezed(x):
+    return np.squeeze(np.asarray(x) * 2)
+
+
 def cut_at(x, breaks):
     return pd.cut(x, breaks)
 
@@ -191,6 +195,10 @@ ROW_BY_ROW = [
     "clipped(Days)",
     "clipped(Days, low=5)",
     "cut_at(Days, [-1, 3, 6, 10])",
+    "squeezed(Days)",
+    "np.array([triple(v) for v in Days])",
+    "Days.map(lambda v: triple(v) + max(v, 2))",
+    "np.array([v if v > 3 else triple(v) for v in Days])",
     "np.where(Days > 3, 1, 0)",
     "np.clip(Days, 2, 5)",
     "Days.clip(2, 5)",
@@ -454,3 +462,13 @@ def test_factors_are_no_numbers():
 def test_more_refusals(term, message):
     with pytest.raises((DataError, FormulaError), match=message):
         build(f"Reaction ~ Days + {term} + (1 | Subject)", il.load_dataset("sleepstudy"))
+
+
+def test_offsets_and_groups_of_the_session_are_refused():
+    z = np.arange(180.0)
+    sleep = il.load_dataset("sleepstudy")
+    for text in ("offset(np.log(z + 1))", "(1 | factor(z > 90))"):
+        with pytest.raises(DataError, match="does not come from data"):
+            build(f"Reaction ~ Days + {text} + (1 | Subject)", sleep, context={"z": z})
+    design = build("Reaction ~ Days + offset(np.log(k)) + (1 | Subject)", sleep, context={"k": 2.0})
+    assert design.on({"Days": [1.0, 2.0]}, factors=()).offset.tolist() == [np.log(2.0)] * 2
