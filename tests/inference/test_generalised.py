@@ -52,7 +52,7 @@ def test_models_are_compared_in_any_order() -> None:
         assert interlace.anova(fixed, m, **options).equals(table)
     assert interlace.anova(none, fixed, m).equals(interlace.anova(m, none, fixed))
     assert interlace.anova(fixed, m, names=["b", "a"]).index.tolist() == ["b", "a"]
-    with pytest.raises(ArgumentError, match="test='F' is for glms alone"):
+    with pytest.raises(ArgumentError, match="test='F' is for glms of one family alone"):
         interlace.anova(fixed, m, test="F")
     with pytest.raises(ArgumentTypeError, match="anova compares fitted models, got 3"):
         fixed.anova(m, 3)
