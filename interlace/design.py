@@ -18,7 +18,7 @@ from .model_frame import ModelFrame
 from .model_matrix import MatrixRecipe, Terms, model_matrix
 from .rank import independent_columns
 from .replay import NewDesign, Replay, Side
-from .response import numeric, response
+from .response import check_size, numeric, response
 from .terms import term_key
 
 __all__ = ["Design", "GroupingFactor", "NewDesign", "RandomTerm", "build"]
@@ -319,6 +319,8 @@ def build(
         )
     factors, terms, groupings, sides = _random_part(frame, X, fixed, linear)
     offset = _total_offset(frame, states)
+    if linear and offset is not None:
+        check_size(offset, "offset")
     return Design(
         y=_own(y),
         X=_contiguous(X, kept),

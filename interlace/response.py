@@ -15,6 +15,9 @@ from .frame import Columns, Labels, as_float, row_labels
 from .grouping import missing_rows, vectors
 from .spelling import unquoted
 
+# Criteria have fourth powers of residuals, times rows and weights: within 1e308 either way.
+LARGEST = 1e60
+
 
 def response(
     spec: Response, columns: Columns, context: Mapping[str, Any], state: dict, linear: bool
@@ -68,7 +71,19 @@ def response(
             f"the response {spec.text!r} is constant ({y[0]:g}) in the {len(y)} row(s) used; "
             "there is nothing to model"
         )
+    if linear:
+        check_size(y, f"the response {spec.text!r}")
     return y, trials
+
+
+def check_size(values: np.ndarray, what: str, error: type[Exception] = DataError) -> None:
+    """Refuse numbers of a linear model whose fourth powers are none, by the error given."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
+        raise error(
+            f"{what} has values up to {largest:.3g}, which leave the range of numbers when they "
+            f"are squared and multiplied; divide by {10.0 ** np.floor(np.log10(largest)):.0e}"
+        )
 
 
 def _numbers(

@@ -117,3 +117,33 @@ def test_contrasts_change_coefficients_but_not_the_likelihood(dataset):
     for m in fits[1:]:
         assert m.llf == pytest.approx(fits[0].llf, **SAME)
         np.testing.assert_allclose(m.fittedvalues, fits[0].fittedvalues, rtol=1e-7)
+
+
+@pytest.mark.parametrize("power", [-57, 57])
+def test_very_large_and_very_small_responses(dataset, power):
+    for name, formula, y in (
+        ("sleepstudy", "Reaction ~ Days + (Days | Subject)", "Reaction"),
+        ("Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)", "diameter"),
+    ):
+        data, scale = dataset(name), 10.0**power
+        a = il.fit(formula, data)
+        data[y] *= scale
+        b = il.fit(formula, data)
+        np.testing.assert_allclose(b.theta, a.theta, rtol=1e-5)
+        np.testing.assert_allclose(b.fe_params, a.fe_params * scale, rtol=1e-9)
+        np.testing.assert_allclose(b._table["p_value"], a._table["p_value"], rtol=1e-4)
+        again = a.refit(data[y])
+        np.testing.assert_allclose(again.theta, a.theta, rtol=1e-5)
+
+
+@pytest.mark.parametrize("power", [-320, -160, -80, 80, 150])
+def test_responses_beyond_the_range_of_their_powers_are_refused(dataset, power):
+    data = dataset("sleepstudy")
+    m = il.fit("Reaction ~ Days + (1 | Subject)", data)
+    data["far"] = data.Reaction * 10.0**power
+    with pytest.raises(il.DataError, match="the response 'far' has values up to .* divide by"):
+        il.fit("far ~ Days + (1 | Subject)", data)
+    with pytest.raises(il.DataError, match="offset has values up to .* divide by"):
+        il.fit("Reaction ~ Days + (1 | Subject)", data, offset="far")
+    with pytest.raises(il.ArgumentError, match="new_y has values up to .* divide by"):
+        m.refit(data.far)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
 from ..fit import Fit
-from ..response import other_labels
+from ..response import check_size, other_labels
 from ..spelling import unquoted
 from .rows import frame_of
 
@@ -67,6 +67,8 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
             )
     if isinstance(fit, Fit) and y.size and y.min() == y.max():
         raise ArgumentError(f"new_y is constant ({y[0]:g}); there is nothing to model")
+    if isinstance(fit, Fit):
+        check_size(y, "new_y", ArgumentError)
     return y
 
 
