@@ -1,4 +1,4 @@
-"""Where searches start: as cheap in memory as the cross-products they come from."""
+"""What comes after the cross-products of many levels takes little more memory than they do."""
 
 import tracemalloc
 
@@ -7,6 +7,7 @@ import numpy as np
 from interlace.design import build
 from interlace.linalg import moments
 from interlace.linalg.crossprod import cross_products
+from interlace.linalg.factored import FactorMarginal, make_marginal
 
 
 def test_moments_of_many_columns_take_little_memory(monkeypatch):
@@ -25,3 +26,17 @@ def test_moments_of_many_columns_take_little_memory(monkeypatch):
     assert 10 * peak < gathered
     monkeypatch.setattr(moments, "GATHERED", 10**9)
     np.testing.assert_allclose(found, np.concatenate(moments.moment_start(c)), rtol=1e-9)
+
+
+def test_a_sparse_marginal_keeps_one_matrix():
+    rng = np.random.default_rng(3)
+    n = 3000
+    data = {"y": rng.normal(size=n), "x": rng.normal(size=n), "g": rng.integers(0, 900, n)}
+    data["h"] = rng.integers(0, 700, n)
+    marginal = make_marginal(cross_products(build("y ~ x + (x | g) + (1 | h)", data)), "superlu")
+    assert isinstance(marginal, FactorMarginal)
+    for other in (marginal, marginal.fresh()):
+        for columns, part in zip(other._A_columns, other.slices, strict=True):
+            assert np.shares_memory(columns.data, marginal._A.data)
+            assert np.shares_memory(columns.indices, marginal._A.indices)
+            np.testing.assert_array_equal(columns.toarray(), marginal._A.toarray()[:, part])
