@@ -389,6 +389,12 @@ def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe
     X, recipe = model_matrix(
         side.text, frame.columns, side.variables, frame.contrasts, side.context
     )
+    if len(set(recipe.names)) < len(recipe.names):
+        twice = next(name for name in recipe.names if recipe.names.count(name) > 1)
+        raise DataError(
+            f"two columns of the model matrix would have the name {twice!r}; rename the column of "
+            "data that is named like a coefficient"
+        )
     with np.errstate(all="ignore"):
         sums = X.sum(axis=0)
     if not np.isfinite(sums).all():

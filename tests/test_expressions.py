@@ -200,6 +200,16 @@ def test_factors_named_like_numbers(odd):
     assert design.x_names == ("Intercept", "`Intercept`[S.u]", "`Intercept`[S.v]")
 
 
+@pytest.mark.parametrize(
+    "right, name", [("f + `f[T.v]`", "f[T.v]"), ("poly(a, 2) + `poly(a, 2)[1]`", "poly(a, 2)[1]")]
+)
+def test_no_two_coefficients_have_one_name(right, name, odd):
+    d = odd.assign(a=odd.a**2 + 1, **{name: np.arange(60) % 7})
+    with pytest.raises(DataError, match="two columns of the model matrix would have the name"):
+        build(f"y ~ {right} + (1 | g)", d)
+    assert name in build(f"y ~ `{name}` + (1 | g)", d).x_names
+
+
 def test_effects_named_like_numbers_in_results(odd):
     m = il.fit("y ~ `2` + Intercept + (`1` || g)", odd)
     assert list(m.fe_params.index) == ["Intercept", "`2`", "`Intercept`"]
