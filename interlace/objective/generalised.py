@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from ..covariance import CovarianceModel
+from ..errors import NumericalError
 from .base import NOT_ASKED, Objective
 from .density import FamilyDensity
 from .holds import ModeSearch, breakdown
@@ -151,7 +152,10 @@ class GeneralisedObjective(Objective):
     def reconsider(self, x: np.ndarray) -> bool:
         if self.problem.density.log_concave:
             return False
-        u, better, _ = self._other_modes(x)
+        try:
+            u, better, _ = self._other_modes(x)
+        except NumericalError:  # modes that were found on the way to x alone: see `doubts`
+            return False
         self.hold(u if better is None else better)
         return better is not None
 
@@ -159,7 +163,10 @@ class GeneralisedObjective(Objective):
         if self.problem.density.log_concave:
             return []
         # asked for at any time: the work space of a search is not its own
-        return self.fresh()._doubts(x, value)
+        try:
+            return self.fresh()._doubts(x, value)
+        except NumericalError:
+            return ModeSearch(self.problem, self.modes).words(np.empty(0, dtype=np.intp), True)
 
     def _doubts(self, x: np.ndarray, value: float) -> list[str]:
         u, _, second = self._other_modes(x)

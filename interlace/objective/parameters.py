@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..covariance import CovarianceModel
+from ..covariance.structures import SINGULAR_TOLERANCE
 
 __all__ = ["SNAP_TOLERANCE", "ThetaScale"]
 
@@ -82,6 +83,8 @@ class ThetaScale:
     def null_directions(self, x: np.ndarray) -> list[str]:
         """What lies on a boundary at x, judged for standardised covariates, in words."""
         cov = self.covariance
+        if cov.identity and (np.abs(x[self._bounded]) >= SINGULAR_TOLERANCE).all():
+            return []
         return cov.null_directions(x if cov.identity else self.theta(x))
 
     def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
+from scipy.linalg import lapack
 
 from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
@@ -30,6 +31,8 @@ NOISE_OF_CORRECTION = 1e-2
 # gradient vanishes: at most so often, until its decrement is below ..., by steps that do not raise
 # the criterion by more than its rounding.
 SUSPECT_SHARE = 1e-4
+# Pivots of a matrix of unit diagonal that are larger leave no eigenvalue so small.
+SURE_PIVOT = 0.1
 LOOKS = 3
 VANISHED = 1e-22
 LEVEL = 1e-11
@@ -91,28 +94,42 @@ def _refined(
     return H
 
 
-class Axes(NamedTuple):
+class Axes:
     """Axes of a curvature, scaled to unit diagonal.
+
+    Parameters
+    ----------
+    H : ndarray, shape (n, n)
 
     Attributes
     ----------
     scale : ndarray, shape (n,)
         See `unit_scale`.
-    values : ndarray, shape (n,)
-        Ascending.
-    vectors : ndarray, shape (n, n)
-        In columns.
+    root : ndarray, shape (n, n), or None
+        Upper Cholesky factor of the scaled curvature if its pivots say that it is far from flat
+        in any direction: then nobody need ask for the axes themselves.
     """
 
-    scale: np.ndarray
-    values: np.ndarray
-    vectors: np.ndarray
+    def __init__(self, H: np.ndarray) -> None:
+        self.scale = unit_scale(H)
+        self._scaled = H * self.scale[:, None] * self.scale
+        root, failed = lapack.dpotrf(self._scaled, clean=0)
+        sure = not failed and min(root.diagonal().tolist(), default=1.0) > SURE_PIVOT
+        self.root = root if sure else None
 
-    @classmethod
-    def of(cls, H: np.ndarray) -> Axes:
-        """Those of H (n, n)."""
-        scale = unit_scale(H)
-        return cls(scale, *np.linalg.eigh(H * scale[:, None] * scale))
+    @cached_property
+    def _axes(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.linalg.eigh(self._scaled)
+
+    @property
+    def values(self) -> np.ndarray:
+        """Eigenvalues, ascending, (n,)."""
+        return self._axes[0]
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """Eigenvectors in columns, (n, n)."""
+        return self._axes[1]
 
     @property
     def lowest(self) -> float:
@@ -161,9 +178,9 @@ def second_look(
     axes : Axes
         Of the curvature there.
     """
-    axes = Axes.of(here.curvature)
+    axes = Axes(here.curvature)
     for _ in range(LOOKS):
-        if axes.lowest > SUSPECT_SHARE * axes.top:
+        if axes.root is not None or axes.lowest > SUSPECT_SHARE * axes.top:
             break
         scale, values, vectors = axes.scale, axes.values, axes.vectors
         curved = values > SUSPECT_SHARE * axes.top
@@ -175,7 +192,7 @@ def second_look(
         if there is None or there.value > here.value + LEVEL * (1.0 + abs(here.value)):
             break
         x, here = x + step, there
-        axes = Axes.of(here.curvature)
+        axes = Axes(here.curvature)
     return x, here, axes
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import lapack
 
 from ..objective.base import Objective
 from .curvature import Axes
@@ -41,8 +42,7 @@ class Certificate:
         The verdict in words, with what to do if something is wrong.
     decrement : float
         How much the criterion could still fall, by its curvature.
-    gradient_norm : float
-        Largest gradient in units of the parameters' standard errors.
+    gradient : ndarray, shape (n,)
     curvature : ndarray, shape (n, n)
     boundary : tuple of str
         What lies on a boundary, in words.
@@ -51,9 +51,15 @@ class Certificate:
     verdict: str
     message: str
     decrement: float
-    gradient_norm: float
+    gradient: np.ndarray
     curvature: np.ndarray
     boundary: tuple[str, ...]
+
+    @property
+    def gradient_norm(self) -> float:
+        """Largest gradient along an axis of curvature, in units of the standard error."""
+        shares, _ = _shares(Axes(self.curvature), self.gradient)
+        return float(np.sqrt(shares.max(initial=0.0)))
 
     @property
     def eigenvalues(self) -> np.ndarray:
@@ -158,17 +164,19 @@ def certify(optimum: Optimum, objective: Objective) -> Certificate:
     Certificate
     """
     x, g, H = optimum.x, optimum.gradient, optimum.curvature
-    axes = Axes.of(H) if optimum._axes is None else optimum._axes
+    axes = Axes(H) if optimum._axes is None else optimum._axes
     noise = VALUE_NOISE * max(1.0, abs(optimum.value))
-    size = np.abs(axes.values)
-    flat = size < IDENTIFIED_SHARE * axes.top
-    saddle = axes.lowest < -SADDLE_SHARE * axes.top
-    along = axes.vectors.T @ (g * axes.scale)
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        shares = np.where(flat, 0.0, along**2 / size)
-    decrement, norm = 0.5 * float(shares.sum()), float(np.sqrt(max(shares.tolist(), default=0.0)))
-    directions = _flat_directions(axes, flat)
-    slope = float(np.abs(directions.T @ g).max(initial=0.0)) if directions.size else 0.0
+    saddle, slope, directions = False, 0.0, np.empty((0, 0))
+    if axes.root is not None:
+        scaled = g * axes.scale
+        decrement = 0.5 * float(scaled @ lapack.dpotrs(axes.root, scaled)[0])
+    else:
+        saddle = axes.lowest < -SADDLE_SHARE * axes.top
+        shares, flat = _shares(axes, g)
+        decrement = 0.5 * float(shares.sum())
+        directions = _flat_directions(axes, flat)
+        if directions.size:
+            slope = float(np.abs(directions.T @ g).max())
     boundary = tuple(objective.null_directions(x))
     infinite = objective.at_infinity(x, H)
     doubts = [] if infinite else objective.doubts(x, optimum.value)
@@ -205,7 +213,16 @@ def certify(optimum: Optimum, objective: Objective) -> Certificate:
             f"converged: the criterion is within {max(decrement, noise):.1g} of its minimum and "
             f"{curved}"
         )
-    return Certificate(verdict, message, decrement, norm, H, boundary)
+    return Certificate(verdict, message, decrement, g, H, boundary)
+
+
+def _shares(axes: Axes, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Twice the fall of the criterion along each axis, none along flat ones; which are flat."""
+    size = np.abs(axes.values)
+    flat = size < IDENTIFIED_SHARE * axes.top
+    along = axes.vectors.T @ (gradient * axes.scale)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return np.where(flat, 0.0, along**2 / size), flat
 
 
 def _flat_directions(axes: Axes, flat: np.ndarray) -> np.ndarray:
