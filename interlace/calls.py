@@ -35,13 +35,17 @@ def checked(function: F) -> F:
     """The function, with its arguments checked before it is entered."""
     signature: inspect.Signature | None = None
     rules: list[tuple[str, Rule]] = []
+    free = range(0)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        nonlocal signature
+        nonlocal signature, free
+        if not kwargs and len(args) in free:
+            return function(*args)
         if signature is None:  # read at the first call: importing the package stays cheap
             signature = inspect.signature(function)
             rules.extend(rules_of(signature))
+            free = _unruled(signature, rules)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
@@ -65,6 +69,19 @@ def checked_methods(cls: C) -> C:
         if not name.startswith("_") and inspect.isfunction(value):
             setattr(cls, name, checked(value))
     return cls
+
+
+def _unruled(signature: inspect.Signature, rules: Sequence[tuple[str, Rule]]) -> range:
+    """How many arguments by position make a call that has nothing to check."""
+    ruled = {name for name, _ in rules}
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = list(signature.parameters.values())
+    needed = [p for p in parameters if p.default is p.empty]
+    if any(p.kind not in kinds for p in needed):
+        return range(0)
+    positions = [p.name in ruled for p in parameters if p.kind in kinds]
+    most = positions.index(True) if True in positions else len(positions)
+    return range(len(needed), most + 1)
 
 
 # -- rules --------------------------------------------------------------------------------------
