@@ -55,7 +55,7 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
     out = fit.design.y - fit.fitted
     if type in ("pearson", "deviance") and fit.design.weights is not None:
         out = out * np.sqrt(fit.design.weights)
-    return out / fit.sigma if scaled else out
+    return out / (fit.sigma or np.nan) if scaled else out
 
 
 def _generalised_residuals(fit: GeneralisedFit, type: str) -> np.ndarray:
@@ -126,7 +126,7 @@ def hat_values(fit: AnyFit) -> np.ndarray:
     variance = joint_variance(mixed, rows_of(fit, None, everything, "error"), everything)
     if not isinstance(fit, Fit):
         return variance * fit.working_weights
-    leverage = variance / fit.sigma**2
+    leverage = variance / (fit.sigma or np.nan) ** 2
     return leverage if fit.design.weights is None else leverage * fit.design.weights
 
 
@@ -166,8 +166,7 @@ def augment(
         The data of the fit, whose columns come first; default: see
         :func:`interlace.inference.rows.rows_of_data`.
     influence : bool, default True
-        Also ``.hat`` and ``.cooksd``, which cost a solve per distinct row when there are several
-        grouping factors.
+        Also ``.hat`` and ``.cooksd``.
     source : data frame, optional
         The data of the fit, of which the variables of the formula come first without ``data``.
     own_response : bool, default False

@@ -14,10 +14,13 @@ import numpy as np
 
 from .covariance import CovarianceModel
 from .design import Design
+from .errors import ConvergenceWarning, warn
 from .frame import read_only
 from .linalg.crossprod import CrossProducts, cross_products
 from .linalg.threads import blas_threads, one_thread
 from .objective import LMMObjective, Solution
+from .objective.exact import ExactFit
+from .objective.parameters import ThetaScale
 from .optimize import Optimum, minimise
 
 
@@ -50,6 +53,7 @@ class BaseFit(ABC):
     seconds: dict[str, float]
     optimizer: str
     backend: str
+    scale: ThetaScale
 
     @property
     @abstractmethod
@@ -149,8 +153,7 @@ class BaseFit(ABC):
 
         What is zero is judged on it, so that units of covariates do not matter.
         """
-        covariance = self.covariance
-        return self.x[: covariance.n_theta] if covariance.identity else self.theta
+        return self.scale.standard(self.x[: self.covariance.n_theta])
 
     @property
     def fitted(self) -> np.ndarray:
@@ -174,8 +177,8 @@ class Fit(BaseFit):
     seconds : dict
         Wall time by stage.
     optimizer, backend : str
-    theta_scale : ndarray, shape (n_theta,)
-        ``optimum.x = theta * theta_scale``.
+    scale : ThetaScale
+        theta <-> ``optimum.x``.
     """
 
     design: Design
@@ -185,7 +188,7 @@ class Fit(BaseFit):
     seconds: dict[str, float]
     optimizer: str
     backend: str
-    theta_scale: np.ndarray
+    scale: ThetaScale
     _objective: LMMObjective | None = field(default=None, repr=False)
     #: What inference has worked out at the optimum and may ask for again, by name.
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -218,7 +221,7 @@ class Fit(BaseFit):
     @property
     def theta(self) -> np.ndarray:
         """Relative covariance parameters, lme4's order and scale, (n_theta,)."""
-        return self.optimum.x / self.theta_scale
+        return self.scale.theta(self.optimum.x)
 
     @property
     def T(self) -> tuple[np.ndarray, ...]:
@@ -302,11 +305,16 @@ def fit_objective(
     """Minimise an objective and make the record."""
     clock = perf_counter()
     start = None if theta0 is None else objective.x(theta0)
+    solution = None
     with _threads(design, objective):
-        optimum = minimise(objective, optimizer, start)
+        try:
+            optimum = minimise(objective, optimizer, start)
+        except ExactFit as found:
+            x, solution = objective.without_residual(found.x)
+            optimum = _unbounded(objective, optimizer, x)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
-    return Fit(
+    fit = Fit(
         design=design,
         covariance=objective.covariance,
         method="REML" if objective.reml else "ML",
@@ -314,7 +322,26 @@ def fit_objective(
         seconds=seconds,
         optimizer=optimizer,
         backend=objective.marginal.backend,
-        theta_scale=objective.scale.x_scale,
+        scale=objective.scale,
+        _objective=objective,
+    )
+    if solution is not None:
+        fit.__dict__["solution"] = closed(solution)
+    return fit
+
+
+def _unbounded(objective: LMMObjective, optimizer: str, x: np.ndarray) -> Optimum:
+    """The record of a likelihood without a maximum, as was noticed at x."""
+    nothing = np.zeros(x.size)
+    return Optimum(
+        x=x,
+        value=-np.inf,
+        gradient=nothing,
+        curvature=np.diag(nothing),
+        evaluations=1,
+        optimizer=optimizer,
+        log=(),
+        parameters=objective.parameters,
         _objective=objective,
     )
 
@@ -336,7 +363,10 @@ def refit_response(fit: Fit, y: np.ndarray) -> Fit:
     object.__setattr__(design, "y", y)  # a new object, not the frozen one
     with _threads(design, fit._shared):
         objective = fit._shared.with_response(y if design.offset is None else y - design.offset)
-    return fit_objective(design, objective, fit.optimizer, _warm(fit), {})
+    other = fit_objective(design, objective, fit.optimizer, _warm(fit), {})
+    if other.criterion == -np.inf:
+        warn(other.optimum.message, ConvergenceWarning)
+    return other
 
 
 def _warm(fit: Fit) -> np.ndarray | None:

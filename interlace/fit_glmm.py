@@ -22,6 +22,7 @@ from .linalg.threads import blas_threads, one_thread
 from .objective.density import FamilyDensity
 from .objective.laplace import LaplaceObjective
 from .objective.modes import Point
+from .objective.parameters import ThetaScale
 from .objective.problem import Problem
 from .objective.profiled import JointPoint, ProfiledObjective
 from .optimize import Optimum, minimise
@@ -81,8 +82,8 @@ class GLMMFit(BaseFit):
     seconds : dict
         Wall time by stage.
     optimizer, backend : str
-    theta_scale : ndarray, shape (n_theta,)
-        The optimiser sees ``theta * theta_scale``.
+    scale : ThetaScale
+        theta <-> the first parameters of the optimiser.
     """
 
     design: Design
@@ -95,7 +96,7 @@ class GLMMFit(BaseFit):
     seconds: dict[str, float]
     optimizer: str
     backend: str
-    theta_scale: np.ndarray
+    scale: ThetaScale
     method: str = "ML"
     _objective: LaplaceObjective | ProfiledObjective | None = field(default=None, repr=False)
 
@@ -129,7 +130,7 @@ class GLMMFit(BaseFit):
     @property
     def theta(self) -> np.ndarray:
         """Covariance parameters: entries of T, lme4's order, (n_theta,)."""
-        return self.x[: self.covariance.n_theta] / self.theta_scale
+        return self.scale.theta(self.x[: self.covariance.n_theta])
 
     @property
     def T(self) -> tuple[np.ndarray, ...]:
@@ -324,7 +325,7 @@ def _minimised(
         seconds=seconds,
         optimizer=optimizer,
         backend=objective.modes.backend,
-        theta_scale=objective.scale.x_scale,
+        scale=objective.scale,
         _objective=objective,
     )
 
@@ -401,7 +402,7 @@ def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> 
     p = back.shape[0]
     point: Point | JointPoint
     theta, zeta = objective.split(x)[0], objective.split(x)[2]
-    to_theta = np.diag(1.0 / scale.x_scale)
+    to_theta = scale.jacobian()
     if isinstance(objective, LaplaceObjective):
         point, gamma = objective.point(x), objective.split(x)[1]
         cov = 2.0 * inverse_where_determined(H, block_diag(to_theta, back, np.eye(zeta.size)))
@@ -413,8 +414,7 @@ def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> 
         others = np.r_[:k, k + p : k + p + zeta.size]
         cov[np.ix_(others, others)] = own
         cov[k : k + p, k : k + p] = inverse_where_determined(joint.information, back)
-    scaled = scale.templates(theta)
-    T = tuple(t / s[:, None] for t, s in zip(scaled, problem.Z.scale, strict=True))
+    T = scale.natural(scale.templates(theta))
     offsets = problem.Z.offsets
     u = tuple(
         point.u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)).copy() for b, t in enumerate(T)

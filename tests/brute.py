@@ -30,7 +30,10 @@ def design(y, X, x_names, groups, weights=None, offset=None):
 
 
 def random_design(seed, widths, levels, n=160, weights=False, structure="us", nested=False):
-    """Random groups, an intercept and two covariates, of which the first k_b - 1 vary by level."""
+    """Random groups, an intercept and two covariates, of which the first k_b - 1 vary by level.
+
+    More of them than that have covariates of their own.
+    """
     rng = np.random.default_rng(seed)
     X = np.c_[np.ones(n), rng.normal(size=(n, 2)) * [3.0, 0.5] + [5.0, 0.0]]
     groups, y = [], X @ [2.0, 1.0, -1.0] + rng.normal(size=n)
@@ -40,9 +43,10 @@ def random_design(seed, widths, levels, n=160, weights=False, structure="us", ne
             codes = codes * ell // (codes.max() + 1)
         else:
             codes = rng.permutation(np.arange(n) % ell)
-        Z = X[:, :k]
+        Z = X[:, :k] if k <= 3 else np.c_[X, rng.normal(size=(n, k - 3))]
         y = y + np.einsum("ij,ij->i", Z, rng.normal(size=(ell, k))[codes])
-        groups.append((codes, Z, ("Intercept", "x", "z")[:k], structure))
+        names = ("Intercept", "x", "z", *(f"v{j}" for j in range(3, k)))[:k]
+        groups.append((codes, Z, names, structure))
     w = rng.uniform(0.5, 2.0, n) if weights else None
     return design(y, X, ("Intercept", "x", "z"), groups, w)
 

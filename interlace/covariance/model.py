@@ -94,11 +94,10 @@ class CovarianceModel:
         parts = zip(self.terms, self.theta_slices, strict=True)
         return np.concatenate([t.structure.values(theta[s]) for t, s in parts])
 
-    def templates(self, theta: np.ndarray, scale: np.ndarray | None = None) -> list[np.ndarray]:
-        """One T per grouping factor, (k_b, k_b) each; ``scale`` multiplies the entries."""
+    def templates(self, theta: np.ndarray) -> list[np.ndarray]:
+        """One T per grouping factor, (k_b, k_b) each."""
         flat = np.zeros(self._size)
-        values = self.values(theta)
-        flat[self._flat] = values if scale is None else values * scale
+        flat[self._flat] = self.values(theta)
         return [flat[a:b].reshape(k, k) for a, b, k in self._views]
 
     def pull_back(
@@ -142,20 +141,35 @@ class CovarianceModel:
             out.append(bool(np.any(np.abs(np.diag(T)) < tolerance)))
         return out
 
-    def null_directions(self, theta: np.ndarray, tolerance: float = SINGULAR_TOLERANCE):
-        """What is zero, in words: one text per singular term."""
+    def null_directions(
+        self,
+        theta: np.ndarray,
+        scaled: np.ndarray | None = None,
+        tolerance: float = SINGULAR_TOLERANCE,
+    ) -> list[str]:
+        """What is zero, in words: one text per singular term.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (n_theta,)
+            What is singular is judged on it.
+        scaled : ndarray, shape (n_theta,), optional
+            ... and which variances are zero on this, where theta is that of other covariates.
+        tolerance : float
+        """
         texts = []
+        scaled = theta if scaled is None else scaled
         singular = self.singular(theta, tolerance)
         for term, s, bad in zip(self.terms, self.theta_slices, singular, strict=True):
             if not bad:
                 continue
             group = self.group_names[term.factor]
-            T = term.structure.template(theta[s])
-            sd = np.sqrt(np.sum(T * T, axis=1))
+            sd = np.linalg.norm(term.structure.template(scaled[s]), axis=1)
             zero = [n for n, v in zip(term.names, sd, strict=True) if v < tolerance]
             if zero:
                 texts.append(f"the variance of {', '.join(zero)} by {group} is estimated as zero")
             else:
+                T = term.structure.template(theta[s])
                 rank = int(np.sum(np.abs(np.diag(T)) >= tolerance))
                 names = ", ".join(term.names)
                 texts.append(

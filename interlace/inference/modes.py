@@ -10,7 +10,6 @@ from ..fit import Fit
 from ..linalg.choose import choose
 from ..linalg.factor import Factor
 from ..linalg.marginal import Marginal
-from ..linalg.weighted import WeightedDesign
 
 if TYPE_CHECKING:
     from .kinds import MixedFit
@@ -31,9 +30,10 @@ def factor_at_optimum(fit: MixedFit) -> Marginal | Factor:
     """
     if isinstance(fit, Fit):
         return fit.objective.marginal_at(fit.x)
-    rows = WeightedDesign(fit.design)
-    factor = choose(rows.refill(fit.working_weights))
-    factor.refactor([T * s[:, None] for T, s in zip(fit.T, rows.scale, strict=True)])
+    problem = fit.objective.problem
+    weights, order = fit.working_weights, problem.order
+    factor = choose(problem.Z.refill(weights if order is None else weights[order]))
+    factor.refactor(fit.scale.templates(fit.x[: fit.covariance.n_theta]))
     return factor
 
 

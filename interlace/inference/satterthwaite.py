@@ -59,6 +59,10 @@ def variance_derivatives(fit: Fit) -> VarianceDerivatives:
 
 
 def _variance_derivatives(fit: Fit) -> VarianceDerivatives:
+    if not fit.sigma > 0.0:  # an exact fit has no distribution
+        q = fit.theta.size + 1
+        nothing = np.full((q, q), np.nan)
+        return VarianceDerivatives(nothing, np.full((q, fit.p, fit.p), np.nan), nothing)
     objective = fit.objective
     H = objective.hessian(fit.x)
     slope, Y = objective.variance_derivatives(fit.x)
@@ -129,6 +133,8 @@ def satterthwaite_f(fit: Fit, L: np.ndarray) -> tuple[float, int, float]:
     den_df : float
     """
     L = np.atleast_2d(np.asarray(L, dtype=float))
+    if not fit.sigma > 0.0:
+        return np.nan, int(np.linalg.matrix_rank(L)), np.nan
     values, vectors = np.linalg.eigh(L @ fit.cov_beta @ L.T)
     keep = values > RANK_TOLERANCE * values[-1]
     rows = vectors[:, keep].T @ L

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from functools import partial
 
 import numpy as np
 from scipy.linalg import lapack
 
 from ..errors import NumericalError
 from .crossprod import CrossProducts
+from .large import inner_products, large_factors, projections, typical_blocks
 from .marginal import Marginal, dense_traces, spread
 from .threads import held
 
@@ -37,6 +39,7 @@ class DenseMarginal(Marginal):
         self.slices = [slice(a, b) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
         q, m = z.q, cross.WW.shape[0]
         self._q = q
+        self._typical = typical_blocks(z)
         self.dense_columns = q
         # [A, Z'W], side by side, so that one triangular solve serves both.
         self._AB = np.zeros((q, q + m), order="F")
@@ -58,6 +61,9 @@ class DenseMarginal(Marginal):
     def fresh(self) -> DenseMarginal:
         return copy(self)  # `update` writes to new arrays only
 
+    def renewed(self, cross: CrossProducts) -> DenseMarginal:
+        return DenseMarginal(cross)
+
     def with_cross(self, cross: CrossProducts) -> DenseMarginal:
         other = self.fresh()
         other.cross = cross
@@ -67,7 +73,7 @@ class DenseMarginal(Marginal):
 
     @held
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
-        q = self._q
+        self.T, q = T, self._q
         R = self._left(T, self._AB)
         M = self._left(T, R[:, :q].T)
         M[np.arange(q), np.arange(q)] += 1.0
@@ -82,7 +88,26 @@ class DenseMarginal(Marginal):
         self._G = self._AB[:, :q] - inner[:q, :q]
         self._P = self._AB[:, q:] - inner[:q, q:]
         logdet = 2.0 * float(np.log(np.diagonal(self._L)).sum())
+        large = large_factors(T, self._typical)
+        if large:
+            return logdet, self._without_subtraction(T, large, J[:, q:])
         return logdet, self.cross.WW - inner[q:, q:]
+
+    def _without_subtraction(
+        self, T: Sequence[np.ndarray], large: list[int], J: np.ndarray
+    ) -> np.ndarray:
+        """G and P anew, and W'V^{-1}W, where some variances are very large."""
+        U, _ = lapack.dtrtrs(self._L, J, lower=1, trans=1)
+        left = partial(self._left, T)
+        h = np.eye(self._q)
+        self._G = inner_products(T, self.slices, large, h, self._AB[:, : self._q], left, self.solve)
+        V = []
+        for b, (t, s) in enumerate(zip(T, self.slices, strict=True)):
+            V.append(t @ U[s].reshape(-1, len(t), U.shape[1]))
+            if b in large:
+                self._P[s] = projections(np.ascontiguousarray(U[s]), t)
+        E = self.cross.residuals(V)
+        return E.T @ E + U.T @ U
 
     def _left(self, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
         """Lambda'R."""

@@ -12,6 +12,7 @@ from .choose import choose
 from .crossprod import CrossProducts
 from .dense import DENSE_LIMIT, DenseMarginal
 from .factor import Factor
+from .large import inner_products, large_factors, projections, typical_blocks
 from .marginal import Marginal, dense_traces, spread
 from .onefactor import OneFactorMarginal
 from .threads import held
@@ -62,6 +63,7 @@ class FactorMarginal(Marginal):
         z = cross.z
         self.offsets = z.offsets
         self.slices = [slice(a, b) for a, b in zip(self.offsets[:-1], self.offsets[1:])]
+        self._typical = typical_blocks(z)
         A = z.matrix()
         q = A.shape[0]
         dense = q <= DENSE_COLUMNS and A.nnz > DENSE_SHARE * q * q
@@ -74,6 +76,11 @@ class FactorMarginal(Marginal):
         other.factor = self.factor.fresh()
         other.__dict__.pop("_P", None)
         return other
+
+    def renewed(self, cross: CrossProducts) -> FactorMarginal:
+        factor = self.factor.fresh()
+        factor.set_cross(cross.z)
+        return FactorMarginal(cross, factor)
 
     def with_cross(self, cross: CrossProducts) -> FactorMarginal:
         other = self.fresh()
@@ -102,8 +109,15 @@ class FactorMarginal(Marginal):
         self.factor.refactor(T)
         R = self._scaled(self._ZW, transpose=True)
         U = self.factor.solve(R)
-        self._P = self._ZW - self._A @ self._scaled(U, transpose=False)
-        return self.factor.logdet, self.cross.WW - R.T @ U
+        V = self._scaled(U, transpose=False)
+        self._P = self._ZW - self._A @ V
+        self._large = large_factors(T, self._typical)
+        if not self._large:
+            return self.factor.logdet, self.cross.WW - R.T @ U
+        for b in self._large:
+            self._P[self.slices[b]] = projections(U[self.slices[b]], T[b])
+        E = self.cross.residuals([self._blocks(V, b) for b in range(len(T))])
+        return self.factor.logdet, E.T @ E + U.T @ U
 
     @held
     def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,9 +138,16 @@ class FactorMarginal(Marginal):
         for b, (A, s) in enumerate(zip(self._A_columns, self.slices, strict=True)):
             mine = slice(stops[b], stops[b + 1])
             Ah[:, mine] = A @ h[s, mine]
-        W = self._scaled(Ah, transpose=True)
-        out = h.T @ Ah - W.T @ self.factor.solve(W)
-        return 0.5 * (out + out.T)
+        return self._inner_products(h, Ah)
+
+    def _inner_products(self, h: np.ndarray, Ah: np.ndarray) -> np.ndarray:
+        """h'Z'V^{-1}Z h."""
+        return inner_products(
+            self.T, self.slices, self._large, h, Ah, self._transposed, self.factor.solve
+        )
+
+    def _transposed(self, R: np.ndarray) -> np.ndarray:
+        return self._scaled(R, transpose=True)
 
     @held
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray | None:
@@ -134,8 +155,7 @@ class FactorMarginal(Marginal):
         if q > DENSE_COLUMNS:
             return None
         A = self._A if isinstance(self._A, np.ndarray) else self._A.toarray()
-        R = self._scaled(A, transpose=True)
-        G = A - R.T @ self.factor.solve(R)
+        G = self._inner_products(np.eye(q), A)
         if C is not None:
             PX = self._P[:, : C.shape[0]]
             G -= PX @ C @ PX.T

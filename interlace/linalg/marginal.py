@@ -80,6 +80,10 @@ class Marginal(ABC):
     def with_cross(self, cross: CrossProducts) -> Marginal:
         """``fresh`` for another response."""
 
+    @abstractmethod
+    def renewed(self, cross: CrossProducts) -> Marginal:
+        """``fresh`` for other values on the same pattern."""
+
 
 def dense_traces(
     G: np.ndarray, D: Sequence[np.ndarray], slices: Sequence[slice], widths: Sequence[int]

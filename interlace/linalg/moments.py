@@ -20,17 +20,20 @@ LARGEST_START = 10.0
 GATHERED = 65_536
 
 
-def moment_start(cross: CrossProducts) -> list[np.ndarray]:
+def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np.ndarray] | None:
     """Relative standard deviation of each column of Z, on its standardised scale.
 
     Parameters
     ----------
     cross : CrossProducts
+    residual : float, optional
+        Residual variance from elsewhere, which sets the scale whatever it is: the moments know
+        that of much larger variances to few digits, if any.
 
     Returns
     -------
-    list of ndarray, shape (k_b,)
-        Ones where the moments have no admissible solution.
+    list of ndarray, shape (k_b,), or None
+        None where the moments have no admissible solution.
     """
     z, p = cross.z, cross.p
     widths = z.widths
@@ -60,10 +63,12 @@ def moment_start(cross: CrossProducts) -> list[np.ndarray]:
     v[-1] = cross.WW[p, p]
     scale = 1.0 / np.sqrt(np.maximum(np.diagonal(S), np.finfo(float).tiny))
     solution = scale * np.linalg.lstsq(S * scale[:, None] * scale, v * scale, rcond=1e-10)[0]
+    if residual is not None:
+        solution[-1] = residual
     if not (np.all(np.isfinite(solution)) and solution[-1] > 0.0):
-        return [np.ones(k) for k in widths]
+        return None
     ratio = np.sqrt(np.maximum(solution[:-1] / solution[-1], 0.0))
-    ratio = np.clip(ratio, SMALLEST_START, LARGEST_START)
+    ratio = np.clip(ratio, SMALLEST_START, LARGEST_START if residual is None else None)
     return np.split(ratio, stops[1:-1])
 
 

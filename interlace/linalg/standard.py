@@ -13,6 +13,10 @@ CHUNK_ROWS = 8192
 # Below this smallest pivot of the scaled Gram matrix a Cholesky factor has lost half its digits,
 # and the columns are orthonormalised by a QR decomposition of X itself.
 GRAM_PIVOT_FLOOR = 1e-6
+# Above it covariates of a random-effects term are left as they are: T is found as easily.
+GRAM_PIVOT_ENOUGH = 0.1
+# A column of which no more than this share is left after the ones before it is one of them.
+DEPENDENT = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,36 @@ def standardise(
         back[intercept] -= mean @ P
     logdet = float(np.log(np.abs(np.diagonal(P))).sum())
     return Standardisation(mean, P, back, logdet, P.T @ moment)
+
+
+def orthogonaliser(Z: np.ndarray, root: np.ndarray) -> np.ndarray | None:
+    """Unit upper triangular R with the columns of sqrt(w) Z R^{-1} orthogonal.
+
+    Parameters
+    ----------
+    Z : ndarray, shape (n, k)
+    root : ndarray, shape (n,) or (0,)
+        Roots of weights; empty for none.
+
+    Returns
+    -------
+    ndarray, shape (k, k), or None
+        None if there is no need, or no such thing: the columns are linearly dependent.
+    """
+    W = Z * root[:, None] if root.size else Z
+    gram = W.T @ W
+    norms = np.sqrt(np.diagonal(gram))
+    if not (norms > 0.0).all():
+        return None
+    R, info = lapack.dpotrf(gram / (norms[:, None] * norms), lower=0, clean=1)
+    least = 0.0 if info else float(np.diagonal(R).min()) ** 2
+    if least > GRAM_PIVOT_ENOUGH:
+        return None
+    if least < GRAM_PIVOT_FLOOR:
+        R = np.linalg.qr(W / norms, mode="r")
+        if len(R) < len(norms) or np.abs(np.diagonal(R)).min() < DEPENDENT:
+            return None
+    return R / np.diagonal(R)[:, None] * (norms / norms[:, None])
 
 
 def standard_columns(

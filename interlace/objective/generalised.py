@@ -52,7 +52,7 @@ class GeneralisedObjective(Objective):
         self, problem: Problem, covariance: CovarianceModel, expected: bool, p: int
     ) -> None:
         self.problem, self.covariance, self.expected = problem, covariance, expected
-        self.scale = ThetaScale(covariance, problem.Z.scale)
+        self.scale = ThetaScale(covariance, problem.z_roots)
         self.n_theta, self.p = covariance.n_theta, p
         self.n_parameters = self.n_theta + p + problem.density.n_zeta
         if not (expected or problem.density.log_concave):
@@ -82,7 +82,7 @@ class GeneralisedObjective(Objective):
     def _with(self, problem: Problem) -> Self:
         other = copy(self)
         other.problem = problem
-        other.scale = ThetaScale(self.covariance, problem.Z.scale)
+        other.scale = ThetaScale(self.covariance, problem.z_roots)
         other.modes = self.modes.fresh(problem.Z, problem.density)
         return other
 

@@ -19,9 +19,17 @@ from ..errors import NumericalError
 from ..linalg.crossprod import CrossProducts
 from ..linalg.factored import FactorMarginal, make_marginal
 from ..linalg.marginal import Marginal
-from ..linalg.moments import moment_start
+from ..linalg.moments import LARGEST_START, SMALLEST_START, moment_start
 from ..linalg.onefactor import OneFactorMarginal
 from .base import NOT_ASKED, Evaluation, Objective
+from .exact import (
+    EXACT,
+    ExactFit,
+    degrees_of_freedom,
+    least_squares,
+    roughly_unexplained,
+    smallest_residual,
+)
 from .parameters import ThetaScale
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -29,6 +37,17 @@ LOG_2PI = float(np.log(2.0 * np.pi))
 # 12 of these with fewer than 40 rows. Starting at this relative standard deviation found 11.
 SMALL_SAMPLE = 50
 LARGE_DEVIATION = 5.0
+# Where less than this share of y'V^{-1}y is left by the coefficients, digits go: the response is
+# then taken from other coefficients than those of least squares.
+SHARE = 1e-4
+# A residual sum of squares this far below that of least squares without random effects: either they
+# explain all, or their variances are very large.
+SUSPECT = 1e-8
+# ... and where the search begins with variances as large as the data say.
+DOMINATED = 1e-3
+# Relative standard deviations by the moments from which on that is looked at: their residual
+# variance has an error in proportion to the other variances.
+DOUBTFUL = 2.0
 
 
 class _Profile(NamedTuple):
@@ -38,6 +57,7 @@ class _Profile(NamedTuple):
     r2: float
     c: np.ndarray  # [-beta; 1] in standardised coordinates
     C: np.ndarray  # (X'V^{-1}X)^{-1}
+    share: float = 1.0  # r2 over y'V^{-1}y
 
 
 @dataclass(frozen=True)
@@ -102,10 +122,17 @@ class LMMObjective(Objective):
         self.reml = reml
         self.marginal = make_marginal(cross, backend) if marginal is None else marginal
         self.df = cross.n - cross.p if reml else cross.n
-        self.scale = ThetaScale(covariance, cross.z_scale)
+        self.scale = ThetaScale(covariance, cross.z_roots)
         std = cross.standardisation
         self._constant = -cross.log_weights - (2.0 * std.logdet if reml else 0.0)
+        self._take(cross)
         self._fused = self._compiled()
+
+    def _take(self, cross: CrossProducts) -> None:
+        """What depends on the response alone."""
+        self._smallest = smallest_residual(cross)
+        self._without = float(cross.WW[-1, -1])  # residual sum of squares without random effects
+        self._looked_at = self._exact = False
 
     def _compiled(self):
         """The whole evaluation in one call, where there is such a thing."""
@@ -117,7 +144,9 @@ class LMMObjective(Objective):
     def with_response(self, y: np.ndarray) -> LMMObjective:
         """The same objective for another response less offset, (n,); no work twice."""
         cross = self.cross.with_response(y)
-        return self._with(cross, self.marginal.with_cross(cross))
+        other = self._with(cross, self.marginal.with_cross(cross))
+        other._take(cross)
+        return other
 
     def fresh(self) -> LMMObjective:
         """The same objective with numbers of its own, for another thread or another use."""
@@ -147,7 +176,53 @@ class LMMObjective(Objective):
     def start(self) -> np.ndarray:
         if not self.covariance.identity:
             return self.scale.start(NOT_ASKED)
-        return self.scale.start(np.concatenate(moment_start(self.cross)) ** 2)
+        found = moment_start(self.cross)
+        if found is None or max(float(sd.max()) for sd in found) >= DOUBTFUL:
+            found = self._beyond(found)
+        return self.scale.start(np.concatenate(found) ** 2)
+
+    def _beyond(self, found: list[np.ndarray] | None) -> list[np.ndarray]:
+        """Where to start from variances far above the residual one, of which moments know little.
+
+        The covariates are then measured in units that bring the entries of T near one.
+        """
+        found = found or [np.ones(k) for k in self.cross.z.widths]
+        left = degrees_of_freedom(self.cross)
+        if left <= 0:
+            return found
+        least = DOMINATED * self._without
+        if roughly_unexplained(self.cross, self.marginal) >= least:
+            return found
+        residual = least_squares(self.cross, self.marginal.fresh()).residual
+        if not self._smallest < residual < least:
+            return found
+        sd = moment_start(self.cross, residual / left)
+        if sd is None:
+            return found
+        sd = self._beside_the_largest(sd, residual / left)
+        by = [np.where(s > LARGEST_START, s, 1.0) for s in sd]
+        self.cross = self.cross.enlarged(by)
+        self.marginal = self.marginal.renewed(self.cross)
+        self.scale = ThetaScale(self.covariance, self.cross.z_roots, by)
+        self._fused = self._compiled()
+        return [s / unit for s, unit in zip(sd, by, strict=True)]
+
+    def _beside_the_largest(self, sd: list[np.ndarray], variance: float) -> list[np.ndarray]:
+        """Standard deviations again, all but the largest given this one.
+
+        Where others are zero g_l = Z_l'V^{-1}(y - X beta) has variance sigma^2 (G_l + s^2 G_l^2);
+        smaller ones are lost in the errors of plain moments.
+        """
+        top = max(float(s.max()) for s in sd)
+        profile = self._profile(*self.marginal.update([np.diag(s * (s == top)) for s in sd]))
+        out = []
+        for b, s in enumerate(sd):
+            G = np.diagonal(self.marginal.level_sums(b)[0])
+            g = self.marginal.projected(b) @ profile.c
+            square = np.sum(g * g, axis=0) / variance
+            ratio = np.maximum(square - G, 0.0) * len(g) / np.maximum(G * G, np.finfo(float).tiny)
+            out.append(np.where(s == top, s, np.maximum(np.sqrt(ratio), SMALLEST_START)))
+        return out
 
     def other_starts(self) -> list[np.ndarray]:
         if self.cross.n >= SMALL_SAMPLE or not self.covariance.identity:
@@ -175,23 +250,59 @@ class LMMObjective(Objective):
     # -- the criterion ----------------------------------------------------------------------
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
-        if self._fused is not None:
-            return self._evaluate_fused(x, order)
-        return self._evaluate(x, order)
+        return self._evaluate_fused(x, order) if self._fused else self._evaluate(x, order)
 
     def _evaluate_fused(self, x: np.ndarray, order: int) -> Evaluation:
         gradient, curvature = np.empty(x.size), np.empty((x.size, x.size))
-        value = self._fused.evaluate(x, order, gradient, curvature)
+        for again in (True, False):
+            fused = self._fused
+            value = fused.evaluate(x, order, gradient, curvature)
+            if not self._lost(x, fused.r2, fused.share, again):
+                break
+            self._recentre(fused.corner()[1])
         if value != value:
             raise _not_positive_definite()
         if order == 2:
-            return Evaluation(value, gradient, curvature, self._fused.exact)
+            return Evaluation(value, gradient, curvature, fused.exact)
         return Evaluation(value, gradient if order else NOT_ASKED)
 
-    def _evaluate(self, x: np.ndarray, order: int) -> Evaluation:
+    def _lost(self, x: np.ndarray, r2: float, share: float, again: bool) -> bool:
+        """Whether r^2 lost digits that another centre of the response saves.
+
+        Raises
+        ------
+        ExactFit
+            If there is no residual.
+        """
+        if r2 <= self._smallest:
+            raise ExactFit(x)
+        if r2 < SUSPECT * self._without and not self._looked_at:
+            self._looked_at = True
+            if degrees_of_freedom(self.cross) > 0:
+                found = least_squares(self.cross, self.marginal.fresh())
+                if found.residual <= self._smallest:
+                    raise ExactFit(x)
+        return again and share < SHARE
+
+    def _recentre(self, c: np.ndarray) -> None:
+        """Take the response as residual of these coefficients, not of those of least squares."""
+        gamma = self.cross.standardisation.gamma - c[:-1]
+        self.cross = self.cross.with_response(self.cross.response, gamma)
+        self.marginal = self.marginal.with_cross(self.cross)
+        self._fused = self._compiled()
+
+    def _at(self, x: np.ndarray) -> tuple[list[np.ndarray], _Profile]:
+        """The templates, and beta and sigma profiled out, with the marginal at x."""
         T = self._templates(x)
-        logdet, K = self.marginal.update(T)
-        profile = self._profile(logdet, K)
+        for again in (True, False):
+            profile = self._profile(*self.marginal.update(T))
+            if not self._lost(x, profile.r2, profile.share, again):
+                break
+            self._recentre(profile.c)
+        return T, profile
+
+    def _evaluate(self, x: np.ndarray, order: int) -> Evaluation:
+        T, profile = self._at(x)
         if order == 0:
             return Evaluation(profile.value)
         N, PP = self._level_matrices(profile)
@@ -207,9 +318,12 @@ class LMMObjective(Objective):
         p, df = self.cross.p, self.df
         R, info = lapack.dpotrf(K)
         r2 = R[p, p] ** 2
-        if info or not r2 > 0.0:
+        if info == p + 1:  # all but the response was factorised
+            r2 = float(R[p, p])
+        elif info or not r2 > 0.0:
             raise _not_positive_definite()
-        value = logdet + df * (1.0 + LOG_2PI + np.log(r2 / df)) + self._constant
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = logdet + df * (1.0 + LOG_2PI + np.log(r2 / df)) + self._constant
         c = np.ones(p + 1)
         C = np.zeros((0, 0))
         if p:
@@ -220,7 +334,7 @@ class LMMObjective(Objective):
             inverse = np.triu(inverse)
             C = inverse @ inverse.T
             c[:p] = -(inverse @ R[:p, p])
-        return _Profile(float(value), float(r2), c, C)
+        return _Profile(float(value), float(r2), c, C, float(r2 / K[p, p]))
 
     def _level_matrices(self, profile: _Profile) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """N_b = sum_l [Z'QZ - (df / r^2) g g']_ll of section C, and the sums P_l (x) P_l."""
@@ -322,8 +436,10 @@ class LMMObjective(Objective):
         -------
         ndarray, shape (n, n)
         """
-        T = self._templates(x)
-        profile = self._profile(*self.marginal.update(T))
+        if self._fused is not None:
+            self._evaluate_fused(x, 0)
+            return self._fused.hessian(x)
+        T, profile = self._at(x)
         D = self._derivatives(T)
         trace = self.marginal.traces(D, profile.C if self.reml else None)
         if trace is None:
@@ -343,8 +459,7 @@ class LMMObjective(Objective):
         Y : ndarray, shape (n_theta, p, p)
             ``d (X'V^{-1}X)^{-1} / d x_i = C Y_i C`` in standardised coordinates.
         """
-        T = self._templates(x)
-        profile = self._profile(*self.marginal.update(T))
+        T, profile = self._at(x)
         _, PP = self._level_matrices(profile)
         a, Y = self._moments(self._derivatives(T), PP, profile)
         p = self.cross.p
@@ -355,6 +470,35 @@ class LMMObjective(Objective):
             columns = [self.scale.pull_back(x, column, NOT_ASKED)[0] for column in flat.T]
             Y = np.stack(columns, axis=1).reshape(-1, p, p)
         return -a, Y
+
+    def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
+        return [EXACT] if self._exact else []
+
+    def without_residual(self, x: np.ndarray) -> tuple[np.ndarray, Solution]:
+        """Parameters and estimates where the model fits the response exactly, noticed at x.
+
+        Without a residual variance there are no standard errors; the variances of random effects,
+        if these are needed for the fit, are not known either.
+        """
+        self._exact = True
+        if self._without <= self._smallest:
+            x = np.zeros_like(x)
+            gamma, sigma = self.cross.standardisation.gamma, 0.0
+            u = [np.zeros(zw.shape[:2]) for zw in self.cross.ZW]
+        else:
+            found = least_squares(self.cross, self.marginal.fresh())
+            gamma, sigma, u = found.gamma, np.nan, found.b
+            x = self.scale.start(np.ones(sum(self.cross.z.widths)))  # any that can make b of u
+            if self.covariance.identity:
+                u = found.b
+        return x, Solution(
+            beta=self.cross.standardisation.back @ gamma,
+            cov_beta=np.full((gamma.size, gamma.size), np.nan),
+            sigma=sigma,
+            T=self.scale.natural(self._templates(x)),
+            u=tuple(u),
+            criterion=-np.inf,
+        )
 
     def as_ml(self) -> LMMObjective:
         """The ML deviance of the same data, sharing the symbolic factorisation."""
@@ -369,17 +513,17 @@ class LMMObjective(Objective):
 
     def solution(self, x: np.ndarray) -> Solution:
         """Estimates at x on the scale of the data."""
-        T = self._templates(x)
         if self._fused is None:
-            profile = self._profile(*self.marginal.update(T))
+            T, profile = self._at(x)
         else:
-            profile = _Profile(self._evaluate_fused(x, 0).value, *self._fused.corner())
+            T = self._templates(x)
+            value = self._evaluate_fused(x, 0).value
+            profile = _Profile(value, *self._fused.corner())
         std = self.cross.standardisation
         p = self.cross.p
         sigma2 = profile.r2 / self.df
         beta = std.back @ (std.gamma - profile.c[:p])
         cov = sigma2 * (std.back @ profile.C @ std.back.T)
-        scales = self.cross.z_scale
         u = tuple(
             (self.marginal.projected(b) @ profile.c) @ t for b, t in enumerate(T)
         )  # u = Lambda'Z'V^{-1}(y - X beta)
@@ -387,7 +531,7 @@ class LMMObjective(Objective):
             beta=beta,
             cov_beta=0.5 * (cov + cov.T),
             sigma=float(np.sqrt(sigma2)),
-            T=tuple(t / s[:, None] for t, s in zip(T, scales, strict=True)),
+            T=self.scale.natural(T),
             u=u,
             criterion=profile.value,
         )

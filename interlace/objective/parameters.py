@@ -1,10 +1,12 @@
-"""theta as the optimisers see it: on the scale of covariates of unit root mean square."""
+"""theta as the optimisers see it: for orthogonal covariates of unit root mean square."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
+from scipy.linalg import lapack
 
 from ..covariance import CovarianceModel
 from ..covariance.structures import SINGULAR_TOLERANCE
@@ -14,6 +16,9 @@ __all__ = ["SNAP_TOLERANCE", "ThetaScale"]
 # A diagonal entry of the scaled template this near zero is put on it if that does not raise the
 # criterion: lme4's boundary.tol.
 SNAP_TOLERANCE = 1e-5
+# An entry of the scaled template this near zero cannot be told from it: at an optimum the criterion
+# changes with its square.
+NEGLIGIBLE = 1e-8
 # Of differences of T T', which is quadratic where T is linear.
 CHANGE_STEP = 1e-4
 
@@ -22,36 +27,61 @@ class ThetaScale:
     """theta <-> x, the templates of x, and their derivatives.
 
     For structures whose parameters are entries of T, x holds those entries for standardised
-    covariates; other structures keep their own parameters.
+    covariates, R T with Z = (standardised Z) R; other structures keep their own parameters.
 
     Parameters
     ----------
     covariance : CovarianceModel
-    z_scale : sequence of ndarray, shape (k_b,)
-        Root mean squares of the covariates of each grouping factor.
+    z_roots : sequence of ndarray, shape (k_b, k_b)
+        Lower triangular R of each grouping factor, block diagonal by term.
+    enlarged : sequence of ndarray, shape (k_b,), optional
+        How many times unity the root mean squares of the standardised covariates are.
     """
 
-    def __init__(self, covariance: CovarianceModel, z_scale: Sequence[np.ndarray]) -> None:
+    def __init__(
+        self,
+        covariance: CovarianceModel,
+        z_roots: Sequence[np.ndarray],
+        enlarged: Sequence[np.ndarray] | None = None,
+    ) -> None:
         self.covariance = covariance
-        entries = np.concatenate(z_scale)
-        starts = np.cumsum([0, *(len(s) for s in z_scale)])
-        self.entry_scale = entries[starts[covariance.factor] + covariance.row]
-        self.x_scale = self.entry_scale if covariance.identity else np.ones(covariance.n_theta)
+        self.z_roots = list(z_roots)
+        self._inverses = [_inverse(R) for R in z_roots]
+        self._enlarged = None
+        if enlarged is not None:
+            starts = np.cumsum([0, *covariance.widths])
+            self._enlarged = np.concatenate(enlarged)[starts[covariance.factor] + covariance.row]
         self._bounded = covariance.lower_bounds() == 0.0
 
     def theta(self, x: np.ndarray) -> np.ndarray:
         """theta of x."""
-        return x / self.x_scale
+        x = np.asarray(x, dtype=float)
+        return self._mapped(self._inverses, x) if self.covariance.identity else x
 
     def x(self, theta: np.ndarray) -> np.ndarray:
         """x of theta."""
-        return np.asarray(theta, dtype=float) * self.x_scale
+        theta = np.asarray(theta, dtype=float)
+        return self._mapped(self.z_roots, theta) if self.covariance.identity else theta
+
+    def _mapped(self, roots: Sequence[np.ndarray], entries: np.ndarray) -> np.ndarray:
+        """Entries of R T from those of T."""
+        templates = self.covariance.templates(entries)
+        return self.gradient([R @ T for R, T in zip(roots, templates, strict=True)])
+
+    def jacobian(self) -> np.ndarray:
+        """d theta / d x, (n_theta, n_theta)."""
+        return np.array([self.theta(unit) for unit in np.eye(self.covariance.n_theta)]).T
 
     def templates(self, x: np.ndarray) -> list[np.ndarray]:
         """T of every grouping factor, for standardised covariates."""
+        templates = self.covariance.templates(x)
         if self.covariance.identity:
-            return self.covariance.templates(x)
-        return self.covariance.templates(self.theta(x), self.entry_scale)
+            return templates
+        return [R @ T for R, T in zip(self.z_roots, templates, strict=True)]
+
+    def natural(self, templates: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        """Templates on the scale of the data from those for standardised covariates."""
+        return tuple(F @ T for F, T in zip(self._inverses, templates, strict=True))
 
     def start(self, variances: np.ndarray) -> np.ndarray:
         """x of independent effects with these variances, one for each column of each factor."""
@@ -73,19 +103,45 @@ class ThetaScale:
         self, x: np.ndarray, gradient: np.ndarray, curvature: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """From entries of the templates to x."""
-        cov, scale = self.covariance, self.entry_scale
+        cov = self.covariance
         if cov.identity:
             return gradient, curvature
+        J = self._entries
         if curvature.size:
-            curvature = curvature * scale[:, None] * scale
-        return cov.pull_back(self.theta(x), gradient * scale, curvature)
+            curvature = J.T @ curvature @ J
+        return cov.pull_back(x, J.T @ gradient, curvature)
+
+    @cached_property
+    def _entries(self) -> np.ndarray:
+        """d entries of R T / d entries of T."""
+        cov, n = self.covariance, self.covariance.factor.size
+        J = np.zeros((n, n))
+        for b, at in enumerate(cov.entries_of):
+            i, j = cov.row[at], cov.col[at]
+            J[np.ix_(at, at)] = self.z_roots[b][np.ix_(i, i)] * (j[:, None] == j)
+        return J
 
     def null_directions(self, x: np.ndarray) -> list[str]:
         """What lies on a boundary at x, judged for standardised covariates, in words."""
         cov = self.covariance
-        if cov.identity and (np.abs(x[self._bounded]) >= SINGULAR_TOLERANCE).all():
+        if not cov.identity:
+            return cov.null_directions(x)
+        standard = self.standard(x)
+        if (np.abs(standard[self._bounded]) >= SINGULAR_TOLERANCE).all():
             return []
-        return cov.null_directions(x if cov.identity else self.theta(x))
+        return cov.null_directions(standard, self._mapped(self._units, x))
+
+    def standard(self, x: np.ndarray) -> np.ndarray:
+        """theta for covariates of unit root mean square, on which zero is judged."""
+        if not self.covariance.identity or self._enlarged is None:
+            return x
+        return x * self._enlarged
+
+    @cached_property
+    def _units(self) -> list[np.ndarray]:
+        """From orthogonal covariates to those of the data, each of unit root mean square."""
+        sizes = [np.sqrt(np.sum(R * R, axis=0)) for R in self.z_roots]
+        return [s[:, None] * F for s, F in zip(sizes, self._inverses, strict=True)]
 
     def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """What unit steps along directions (n_theta, m) change in the T T', (c, m)."""
@@ -100,15 +156,25 @@ class ThetaScale:
 
     def lower_bounds(self) -> np.ndarray:
         """Lower bounds of x."""
-        return self.covariance.lower_bounds() * self.x_scale
+        return self.covariance.lower_bounds()
 
     def canonical(self, x: np.ndarray) -> np.ndarray:
-        """The equivalent x with non-negative diagonals of T; x itself if it is that."""
-        if self.covariance.identity and (x[self._bounded] > 0.0).all():
+        """The equivalent x with non-negative diagonals of T; x itself if it is that.
+
+        Entries that are zero but for rounding are zero in it.
+        """
+        if not self.covariance.identity:
+            return self.covariance.canonical(x)
+        if (x[self._bounded] > NEGLIGIBLE).all() and (np.abs(x) > NEGLIGIBLE).all():
             return x
-        return self.x(self.covariance.canonical(self.theta(x)))
+        return self.covariance.canonical(np.where(np.abs(x) > NEGLIGIBLE, x, 0.0))
 
     def snap(self, x: np.ndarray) -> np.ndarray:
         """x with what is negligibly far from a boundary put on it."""
         near = self._bounded & (np.abs(x) < SNAP_TOLERANCE)
         return np.where(near, 0.0, x) if near.any() else x
+
+
+def _inverse(R: np.ndarray) -> np.ndarray:
+    """Of a lower triangular matrix."""
+    return np.tril(lapack.dtrtri(R, lower=1)[0])

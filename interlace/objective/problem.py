@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from ..linalg.crossprod import effect_root, standard_rows
 from ..linalg.standard import intercept_column, standardise, standardised
 from ..linalg.weighted import WeightedDesign, root_mean_squares
 from .density import FamilyDensity
@@ -16,6 +16,7 @@ from .irls import IRLS, irls
 
 __all__ = ["Problem"]
 
+NONE = np.empty(0)
 # Variances that the search starts from, whatever the moments say.
 START_VARIANCES = (0.02, 25.0)
 # The first estimates are good enough when the log-likelihood gains less than this share.
@@ -53,17 +54,21 @@ class Problem:
         Of the predictors: 1 where a link has a scale of its own (logarithms, quantiles), else the
         residual standard deviation of a row on the scale of the predictors.
     Z : WeightedDesign
-        Its columns are scaled to a root mean square of ``unit``.
+        Its columns are scaled to a root mean square of ``unit``, those of unstructured terms
+        orthogonal.
+    z_roots : list of ndarray, shape (k_b, k_b)
+        Lower triangular R with the design's Z = Z R.
     """
 
     def __init__(self, design, density: FamilyDensity, eta: np.ndarray) -> None:
         self.design = design
         self.order = order = _level_order(design)
-        self.factors = design.factors
+        self._roots = [effect_root(design, b, NONE) for b in range(len(design.factors))]
+        self.factors = [_orthogonal(f, R) for f, R in zip(design.factors, self._roots, strict=True)]
         if order is not None:
-            self.factors = [_reordered(factor, order) for factor in design.factors]
+            self.factors = [_reordered(factor, order) for factor in self.factors]
         scale = self._take(density, eta)
-        self.Z = WeightedDesign(_Rows(self.factors), scale)
+        self.Z = WeightedDesign(self, scale)
 
     def with_response(self, density: FamilyDensity, eta: np.ndarray) -> Problem:
         """The same rows for another response; arguments as those of the class."""
@@ -104,7 +109,9 @@ class Problem:
         self.X = standardised(X, self.standard, order)
         self.offset = np.broadcast_to(0.0, density.n) if offset is None else offset
         self.glm = self._first_estimates(eta)
-        return [root_mean_squares(factor.Z) / self.unit for factor in self.factors]
+        scale = [root_mean_squares(factor.Z) / self.unit for factor in self.factors]
+        self.z_roots = [s[:, None] * R for s, R in zip(scale, self._roots, strict=True)]
+        return scale
 
     def _first_estimates(self, eta: np.ndarray) -> IRLS:
         density = self.density
@@ -158,11 +165,6 @@ class Problem:
         return np.clip(np.nan_to_num(np.concatenate(out)), *START_VARIANCES)
 
 
-class _Rows:
-    def __init__(self, factors: Sequence) -> None:
-        self.factors = factors
-
-
 def _level_order(design) -> np.ndarray | None:
     if len(design.factors) != 1:
         return None
@@ -179,3 +181,12 @@ def _reordered(factor, order: np.ndarray):
     Z = factor.Z
     sole = Z.strides == (0, 0)
     return type(factor)(factor.name, factor.levels, factor.codes[order], Z if sole else Z[order])
+
+
+def _orthogonal(factor, R: np.ndarray):
+    Z, _ = standard_rows(factor.Z, R)
+    if Z is factor.Z:
+        return factor
+    other = copy(factor)
+    object.__setattr__(other, "Z", Z)  # a new object, not the frozen one
+    return other

@@ -3,6 +3,7 @@
 import brute
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 
 from interlace.linalg import crossprod, standard
 from interlace.linalg.crossprod import cross_products
@@ -34,12 +35,12 @@ def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weigh
     np.testing.assert_allclose(c.WW, W.T @ W, atol=1e-10)
     assert np.abs(c.WW[-1, :-1]).max() < 1e-10  # the response is residual on X
     Z = np.concatenate(dense_z(d), axis=1) * root[:, None]
-    scale = np.concatenate(
-        [np.tile(s, len(f.levels)) for s, f in zip(c.z_scale, d.factors, strict=True)]
+    Z = Z @ block_diag(
+        *[np.linalg.inv(R) for R, f in zip(c.z_roots, d.factors, strict=True) for _ in f.levels]
     )
-    np.testing.assert_allclose(c.z.matrix().toarray(), (Z / scale).T @ (Z / scale), atol=1e-12)
+    np.testing.assert_allclose(c.z.matrix().toarray(), Z.T @ Z, atol=1e-12)
     ZW = np.concatenate([b.reshape(-1, 4) for b in c.ZW])
-    np.testing.assert_allclose(ZW, (Z / scale).T @ W, atol=1e-11)
+    np.testing.assert_allclose(ZW, Z.T @ W, atol=1e-11)
     np.testing.assert_allclose(
         s.back @ (s.gamma + [1.0, 2.0, 3.0]),
         np.linalg.lstsq(d.X * root[:, None], X @ (s.gamma + [1.0, 2.0, 3.0]), rcond=None)[0],
@@ -82,48 +83,53 @@ def test_row_kernels_against_numpy():
                 np.testing.assert_allclose(values[at], expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rotations_keep_every_product_and_leave_what_is_within_levels(weighted):
+    rng = np.random.default_rng(4)
+    n, k, m = 40, 3, 2
+    codes = rng.integers(0, 9, n).astype(np.int32)
+    codes[:2] = 9, 10  # levels with fewer rows than columns
+    Z, W = rng.normal(size=(n, k)), rng.normal(size=(n, m))
+    Z[codes == 3] = Z[codes == 3][0]  # ... and one with linearly dependent rows
+    root = rng.uniform(0.5, 2.0, n) if weighted else np.empty(0)
+    r = root[:, None] if weighted else 1.0
+    R, b, left = np.zeros((11, k, k)), np.zeros((11, k, m)), W.copy()
+    for rows in (slice(0, 17), slice(17, n)):
+        part = left[rows]
+        _crossprod.rotate(codes[rows], Z[rows], root[rows], part, R, b)
+    A, B = np.empty_like(R), np.empty_like(b)
+    _crossprod.gram(R, b, A, B)
+    assert np.array_equal(R, np.triu(R))
+    within = np.zeros((m, m))
+    for level in range(11):
+        rows = codes == level
+        Zl = (Z * r)[rows]
+        np.testing.assert_allclose(A[level], Zl.T @ Zl, atol=1e-12)
+        np.testing.assert_allclose(B[level], Zl.T @ W[rows], atol=1e-12)
+        residual = W[rows] - Zl @ np.linalg.lstsq(Zl, W[rows], rcond=1e-12)[0]
+        within += residual.T @ residual
+    np.testing.assert_allclose(left.T @ left, within, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
 @pytest.mark.parametrize("singular", [False, True])
-def test_level_kernels_against_numpy(singular):
+def test_whitening_against_numpy(singular, k):
     rng = np.random.default_rng(3)
-    levels, k, m = 6, 2, 3
-    Z = rng.normal(size=(levels, 5, k))
-    A = np.einsum("lna,lnb->lab", Z, Z)
-    B = rng.normal(size=(levels, k, m))
+    levels, m = 6, 3
+    R = np.triu(rng.normal(size=(levels, k, k)))
+    R[0, -1] = 0.0
+    b = rng.normal(size=(levels, k, m))
     T = np.tril(rng.normal(size=(k, k)))
     if singular:
-        T[1, 1] = 0.0
-    G, P = np.empty((levels, k, k)), np.empty((levels, k, m))
-    G_sum, W_sum, PP = np.empty((k, k)), np.empty((m, m)), np.empty((k * k, m * m))
-    work = np.empty((3, k * m))
-    logdet = _onefactor.level_sums(T, A, B, G, P, G_sum, W_sum, PP, work)
-    M = T.T @ A @ T + np.eye(k)
-    inverse = np.linalg.inv(M)
-    np.testing.assert_allclose(logdet, np.linalg.slogdet(M)[1].sum(), rtol=1e-12)
-    expected = A - A @ T @ inverse @ T.T @ A
-    np.testing.assert_allclose(G, expected, atol=1e-12)
-    np.testing.assert_allclose(P, B - A @ T @ inverse @ T.T @ B, atol=1e-12)
-    np.testing.assert_allclose(G_sum, expected.sum(axis=0), atol=1e-12)
-    TB = T.T @ B
-    np.testing.assert_allclose(
-        W_sum, (TB.transpose(0, 2, 1) @ inverse @ TB).sum(axis=0), atol=1e-12
-    )
-    np.testing.assert_allclose(
-        PP, np.einsum("lai,lcj->acij", P, P).reshape(k * k, m * m), atol=1e-12
-    )
-    c, C = rng.normal(size=m), np.cov(rng.normal(size=(2, 9)))
-    GGG, GG = np.empty((k * k, k * k)), np.empty((k * k, k * k))
-    _onefactor.level_products(G, P, c, C, GGG, GG, work)
-    g, S = P @ c, P[:, :, :2] @ C @ P[:, :, :2].transpose(0, 2, 1)
-    D = rng.normal(size=(2, k, k))
-    D = D + D.transpose(0, 2, 1)
-    for i in range(2):
-        for j in range(2):
-            quad = np.einsum("la,ab,lbc,cd,ld->", g, D[i], G, D[j], g)
-            assert D[i].ravel() @ GGG @ D[j].ravel() == pytest.approx(quad, rel=1e-10)
-            trace = np.trace(
-                (G @ D[i] @ G @ D[j] - S @ D[i] @ G @ D[j] - G @ D[i] @ S @ D[j]).sum(axis=0)
-            )
-            assert D[i].ravel() @ GG @ D[j].ravel() == pytest.approx(trace, rel=1e-10)
+        T[-1, -1] = 0.0
+    LR, Lb, K = np.empty_like(R), np.empty_like(b), np.zeros((m, m))
+    logdet = _onefactor.whiten(T, R, b, LR, Lb, K, np.empty(2 * k * k))
+    S = np.eye(k) + R @ T @ T.T @ R.transpose(0, 2, 1)
+    inverse, Rt, bt = np.linalg.inv(S), R.transpose(0, 2, 1), b.transpose(0, 2, 1)
+    np.testing.assert_allclose(logdet, np.linalg.slogdet(S)[1].sum(), rtol=1e-12)
+    np.testing.assert_allclose(LR.transpose(0, 2, 1) @ LR, Rt @ inverse @ R, atol=1e-12)
+    np.testing.assert_allclose(LR.transpose(0, 2, 1) @ Lb, Rt @ inverse @ b, atol=1e-12)
+    np.testing.assert_allclose(K, np.tril((bt @ inverse @ b).sum(axis=0)), atol=1e-12)
 
 
 def test_moments_solve_the_equations_they_state():
@@ -134,9 +140,10 @@ def test_moments_solve_the_equations_they_state():
     Q = np.eye(80) - X @ np.linalg.solve(X.T @ X, X.T)
     y = Q @ (d.y * root)
     columns = []
-    for Z, f, s in zip(dense_z(d), d.factors, c.z_scale, strict=True):
+    for Z, f, R in zip(dense_z(d), d.factors, c.z_roots, strict=True):
         k = f.Z.shape[1]
-        columns += [Z[:, j::k] * root[:, None] / s[j] for j in range(k)]
+        Z = Z @ block_diag(*[np.linalg.inv(R)] * len(f.levels))
+        columns += [Z[:, j::k] * root[:, None] for j in range(k)]
     S = [Z @ Z.T for Z in columns] + [np.eye(80)]
     lhs = np.array([[np.trace(Q @ a @ Q @ b) for b in S] for a in S])
     solution = np.linalg.solve(lhs, [y @ s @ y for s in S])

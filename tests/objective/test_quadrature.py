@@ -91,7 +91,7 @@ def interior(o, size, shift=0.1):
     cov = o.covariance
     theta = size * np.where(cov.row == cov.col, 1.0 + 0.2 * cov.row, 0.3)
     gamma = o.problem.glm.beta + shift * size * np.sin(np.arange(o.p))
-    return np.concatenate([theta * o.scale.entry_scale, gamma, o.problem.zeta + 0.1])
+    return np.concatenate([o.scale.x(theta), gamma, o.problem.zeta + 0.1])
 
 
 def differences(o, x, h):

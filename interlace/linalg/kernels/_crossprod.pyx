@@ -1,7 +1,13 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """One pass over rows that fills the cross-products of a grouping factor."""
 
+from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t
+
+import numpy as np
+
+# What a rotation leaves of a covariate that depends on those before it: some eps of its terms.
+cdef double ROUNDING = 1e-14
 
 
 def accumulate(const int32_t[:] codes, const double[:, :] Z, const double[:] root_weights,
@@ -26,6 +32,67 @@ def accumulate(const int32_t[:] codes, const double[:, :] Z, const double[:] roo
                     A[l, a, c] += z * Z[i, c] * s
                 for j in range(m):
                     B[l, a, j] += z * W[i, j]
+
+
+def rotate(const int32_t[:] codes, const double[:, :] Z, const double[:] root_weights,
+           double[:, ::1] W, double[:, :, ::1] R, double[:, :, ::1] b):
+    """Rows i of level l = codes[i] into the triangular factor of the level's rows [Z W] sqrt(w).
+
+    Givens rotations keep R_l'R_l the sum of w_i Z_i Z_i' and b_l = Q_l'W, Z_l = Q_l R_l. W, already
+    multiplied by sqrt(w), is overwritten with what is left of it: W'W is then the sum of squares
+    within levels, of which nothing has been subtracted.
+    """
+    cdef Py_ssize_t n = codes.shape[0], k = Z.shape[1], m = W.shape[1]
+    cdef Py_ssize_t i, j, c, l
+    cdef bint weighted = root_weights.shape[0] > 0
+    cdef double s = 1.0, norm, cosine, sine, t, u
+    cdef double[::1] z = np.empty(k)
+    with nogil:
+        for i in range(n):
+            l = codes[i]
+            if weighted:
+                s = root_weights[i]
+            for j in range(k):
+                z[j] = Z[i, j] * s
+            for j in range(k):
+                if z[j] == 0.0:
+                    continue
+                norm = sqrt(R[l, j, j] * R[l, j, j] + z[j] * z[j])
+                if norm == 0.0:
+                    continue
+                cosine, sine = R[l, j, j] / norm, z[j] / norm
+                R[l, j, j] = norm
+                for c in range(j + 1, k):
+                    t = R[l, j, c]
+                    R[l, j, c] = cosine * t + sine * z[c]
+                    u, t = cosine * z[c], sine * t
+                    z[c] = u - t if fabs(u - t) > ROUNDING * (fabs(u) + fabs(t)) else 0.0
+                for c in range(m):
+                    t = b[l, j, c]
+                    b[l, j, c] = cosine * t + sine * W[i, c]
+                    W[i, c] = cosine * W[i, c] - sine * t
+
+
+def gram(const double[:, :, ::1] R, const double[:, :, ::1] b,
+         double[:, :, ::1] A, double[:, :, ::1] B):
+    """A_l = R_l'R_l and B_l = R_l'b_l for upper triangular R_l."""
+    cdef Py_ssize_t levels = R.shape[0], k = R.shape[1], m = b.shape[2]
+    cdef Py_ssize_t l, a, c, j
+    cdef double s
+    with nogil:
+        for l in range(levels):
+            for a in range(k):
+                for c in range(a + 1):
+                    s = 0.0
+                    for j in range(c + 1):
+                        s += R[l, j, a] * R[l, j, c]
+                    A[l, a, c] = s
+                    A[l, c, a] = s
+                for j in range(m):
+                    s = 0.0
+                    for c in range(a + 1):
+                        s += R[l, c, a] * b[l, c, j]
+                    B[l, a, j] = s
 
 
 def accumulate_response(const int32_t[:] codes, const double[:, :] Z, const double[:] root_weights,

@@ -1,14 +1,16 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Level sums of a model with one grouping factor: everything V^{-1} meets, level by level.
+"""A model with one grouping factor: everything V^{-1} meets, level by level.
 
-V = I + Z Lambda Lambda' Z' is block diagonal, so that with A_l = Z_l'Z_l, B_l = Z_l'W and
-M_l = T'A_l T + I each level gives
-    G_l = Z_l'V^{-1}Z_l = A_l - A_l T M_l^{-1} T'A_l,
-    P_l = Z_l'V^{-1}W   = B_l - A_l T M_l^{-1} T'B_l,
-all right at singular T.
+V = I + Z Lambda Lambda' Z' is block diagonal. With Z_l = Q_l R_l and b_l = Q_l'W, which the
+cross-products hold, and S_l = I + R_l T T'R_l' = L_l L_l' each level gives
+    G_l = Z_l'V^{-1}Z_l = (L^{-1}R)'(L^{-1}R),     P_l = Z_l'V^{-1}W = (L^{-1}R)'(L^{-1}b),
+    W'V^{-1}W = W'(I - QQ')W + sum_l (L^{-1}b)'(L^{-1}b),
+sums of squares all of them: nothing cancels, however large T is, and singular T is not special.
+L comes from the triangular factor of [T'R'; I], so that S, whose entries are squares, is never
+formed.
 """
 
-from libc.math cimport NAN, log, sqrt
+from libc.math cimport NAN, fabs, log, sqrt
 from libc.stdint cimport int64_t
 
 import numpy as np
@@ -16,207 +18,167 @@ import numpy as np
 cdef double LOG_2PI = 1.8378770664093453
 
 
-cpdef double level_sums(const double[:, ::1] T, const double[:, :, ::1] A, const double[:, :, ::1] B,
-               double[:, :, ::1] G, double[:, :, ::1] P, double[:, ::1] G_sum,
-               double[:, ::1] W_sum, double[:, ::1] PP, double[:, ::1] work):
-    """Fill G and P (per level), their sums, and return log|M|.
+cdef inline double triangle(double* F, Py_ssize_t k) noexcept nogil:
+    """[C'; I] (2k, k), column-major, <- its triangular factor in the first k rows.
 
-    G_sum (k, k) = sum_l G_l;  W_sum (m, m) = sum_l (T'B_l)' M_l^{-1} (T'B_l);
-    PP (k k, m m): PP[(a, c), (i, j)] = sum_l P_l[a, i] P_l[c, j].
-    ``work`` needs 3 rows of max(k, m) * k entries.
+    Returns the product of the squared diagonal, |I + CC'|.
     """
-    cdef Py_ssize_t levels = A.shape[0], k = A.shape[1], m = B.shape[2]
-    cdef Py_ssize_t l, a, b, c, i, j
-    cdef double logdet = 0.0, s, product = 1.0
-    cdef double* AT = &work[0, 0]
-    cdef double* L = &work[1, 0]
-    cdef double* R = &work[2, 0]
-    G_sum[:, :] = 0.0
-    W_sum[:, :] = 0.0
-    PP[:, :] = 0.0
+    cdef Py_ssize_t j, c, r, n = 2 * k
+    cdef double norm, alpha, s, product = 1.0
+    cdef double* v
+    cdef double* x
+    for j in range(k):
+        v = F + j * n
+        norm = 0.0
+        # of the identity's rows the columns so far have reached j + 1
+        for r in range(j, k + j + 1):
+            norm += v[r] * v[r]
+        norm = sqrt(norm)
+        alpha = v[j]
+        v[j] = alpha + norm if alpha > 0.0 else alpha - norm
+        s = norm * (norm + fabs(alpha))
+        for c in range(j + 1, k):
+            x = F + c * n
+            alpha = 0.0
+            for r in range(j, k + j + 1):
+                alpha += v[r] * x[r]
+            alpha /= s
+            for r in range(j, k + j + 1):
+                x[r] -= alpha * v[r]
+        v[j] = -norm if v[j] > 0.0 else norm
+        product *= norm * norm
+    return product
+
+
+cpdef double whiten(const double[:, ::1] T, const double[:, :, ::1] R, const double[:, :, ::1] b,
+                    double[:, :, ::1] LR, double[:, :, ::1] Lb, double[:, ::1] K,
+                    double[::1] work):
+    """LR <- L^{-1}R and Lb <- L^{-1}b of each level; K += sum_l (L^{-1}b)'(L^{-1}b), lower half.
+
+    Returns log|M|. ``work`` needs 2 k k entries.
+    """
+    cdef Py_ssize_t levels = R.shape[0], k = R.shape[1], m = b.shape[2]
+    cdef Py_ssize_t l, a, c, d, i, j
+    cdef double logdet = 0.0, s, product = 1.0, t
+    cdef double* F = &work[0]
     with nogil:
         for l in range(levels):
+            if k == 1:
+                t = R[l, 0, 0] * T[0, 0]
+                s = 1.0 + t * t
+                product *= s
+                F[0] = sqrt(s)
+            else:
+                for a in range(k):  # column a of C' = T'R' is row a of C = RT
+                    for c in range(k):
+                        s = 0.0
+                        for d in range(a if a > c else c, k):
+                            s += R[l, a, d] * T[d, c]
+                        F[a * 2 * k + c] = s
+                        F[a * 2 * k + k + c] = 1.0 if a == c else 0.0
+                product *= triangle(F, k)
+            if product > 1e100:
+                logdet += log(product)
+                product = 1.0
             for a in range(k):
-                for b in range(k):
-                    s = 0.0
-                    for c in range(b, k):
-                        s += A[l, a, c] * T[c, b]
-                    AT[a * k + b] = s
-            for a in range(k):
-                for b in range(a + 1):
-                    s = 1.0 if a == b else 0.0
-                    for c in range(a, k):
-                        s += T[c, a] * AT[c * k + b]
-                    for c in range(b):
-                        s -= L[a * k + c] * L[b * k + c]
-                    if a == b:
-                        product *= s
-                        if product > 1e100 or product < 1e-100:
-                            logdet += log(product)
-                            product = 1.0
-                        L[a * k + a] = sqrt(s)
-                    else:
-                        L[a * k + b] = s / L[b * k + b]
-            # R = L^{-1} T' B_l, then P_l = B_l - (A T) L^{-T} R
-            for i in range(m):
-                for a in range(k):
-                    s = 0.0
-                    for c in range(a, k):
-                        s += T[c, a] * B[l, c, i]
+                t = F[a * 2 * k + a]
+                for d in range(k):
+                    s = R[l, a, d]
                     for c in range(a):
-                        s -= L[a * k + c] * R[c * m + i]
-                    R[a * m + i] = s / L[a * k + a]
-            for i in range(m):
-                for j in range(i + 1):
-                    s = 0.0
-                    for a in range(k):
-                        s += R[a * m + i] * R[a * m + j]
-                    W_sum[i, j] += s
-            # AT <- A T L^{-T}, so that both corrections are plain products
-            for a in range(k):
-                for b in range(k):
-                    s = AT[a * k + b]
-                    for c in range(b):
-                        s -= AT[a * k + c] * L[b * k + c]
-                    AT[a * k + b] = s / L[b * k + b]
-            for a in range(k):
-                for b in range(a + 1):
-                    s = A[l, a, b]
-                    for c in range(k):
-                        s -= AT[a * k + c] * AT[b * k + c]
-                    G[l, a, b] = s
-                    G[l, b, a] = s
-                    G_sum[a, b] += s
+                        s -= F[a * 2 * k + c] * LR[l, c, d]
+                    LR[l, a, d] = s / t
                 for i in range(m):
-                    s = B[l, a, i]
-                    for c in range(k):
-                        s -= AT[a * k + c] * R[c * m + i]
-                    P[l, a, i] = s
-            for a in range(k):
-                for c in range(a + 1):
-                    for i in range(m):
-                        s = P[l, a, i]
-                        for j in range(m):
-                            PP[a * k + c, i * m + j] += s * P[l, c, j]
-        logdet += log(product)
-        for i in range(m):
-            for j in range(i):
-                W_sum[j, i] = W_sum[i, j]
-        for a in range(k):
-            for c in range(a):
-                G_sum[c, a] = G_sum[a, c]
+                    s = b[l, a, i]
+                    for c in range(a):
+                        s -= F[a * 2 * k + c] * Lb[l, c, i]
+                    Lb[l, a, i] = s / t
                 for i in range(m):
-                    for j in range(m):
-                        PP[c * k + a, j * m + i] = PP[a * k + c, i * m + j]
-    return logdet
-
-
-cpdef void level_products(const double[:, :, ::1] G, const double[:, :, ::1] P, const double[::1] c,
-                   const double[:, ::1] C, double[:, ::1] GGG, double[:, ::1] GG,
-                   double[:, ::1] work):
-    """Sums of products over levels that the curvature needs.
-
-    With g_l = P_l c and S_l = P_l C P_l' (C may be empty):
-    GGG[(b, d), (e, a)] = sum_l (g_l g_l')[a, b] G_l[d, e]
-    GG[(b, d), (e, a)]  = sum_l G_l[a, b] G_l[d, e] - S_l[a, b] G_l[d, e] - G_l[a, b] S_l[d, e]
-    so that sum_l g'D_i G D_j g = vec(D_i)'GGG vec(D_j) and
-    sum_l tr(G D_i G D_j - S D_i G D_j - G D_i S D_j) = vec(D_i)'GG vec(D_j).
-    ``work`` needs 3 rows of max(k k, k m) entries.
-    """
-    cdef Py_ssize_t levels = G.shape[0], k = G.shape[1], m = P.shape[2], p = C.shape[0]
-    cdef Py_ssize_t l, a, b, d, e, i, j
-    cdef double s, t, gab, sab
-    cdef double* g = &work[0, 0]
-    cdef double* S = &work[1, 0]
-    cdef double* PC = &work[2, 0]
-    GGG[:, :] = 0.0
-    GG[:, :] = 0.0
-    with nogil:
-        for l in range(levels):
-            for a in range(k):
-                s = 0.0
-                for i in range(m):
-                    s += P[l, a, i] * c[i]
-                g[a] = s
-                for j in range(p):
-                    t = 0.0
-                    for i in range(p):
-                        t += P[l, a, i] * C[i, j]
-                    PC[a * m + j] = t
-            for a in range(k):
-                for b in range(k):
-                    s = 0.0
-                    for j in range(p):
-                        s += PC[a * m + j] * P[l, b, j]
-                    S[a * k + b] = s
-            for a in range(k):
-                for b in range(k):
-                    gab = G[l, a, b]
-                    sab = S[a * k + b]
-                    t = g[a] * g[b]
-                    for d in range(k):
-                        for e in range(k):
-                            GGG[b * k + d, e * k + a] += t * G[l, d, e]
-                            GG[b * k + d, e * k + a] += (
-                                gab * G[l, d, e] - sab * G[l, d, e] - gab * S[d * k + e])
+                    s = Lb[l, a, i]
+                    for j in range(i + 1):
+                        K[i, j] += s * Lb[l, a, j]
+    return logdet + log(product)
 
 
 cdef class OneFactor:
     """Profiled deviance of a model with one grouping factor: all of an evaluation in one call.
 
     The numbers are those of ``LMMObjective`` (whose numpy form is the readable one); small models
-    spend their time in calls, which this saves.
+    spend their time in calls, which this saves. The derivatives use that
+    dV / dT_ij = Z (e_i t_j' + t_j e_i')Z' with the j-th column t_j of T: with H = GT and F = T'GT
+        tr(G D_ij G D_kl) = 2 (H_kj H_il + G_ik F_jl),
+    so that the Hessian costs some multiplications a level for each of its entries.
 
-    Parameters are the cross-products (A, B, WW), the entries (rows, cols) of T that x fills, the
-    degrees of freedom of the criterion, whether it is REML, and its constant.
+    Parameters are the roots (R, b) and what is left of W'W within the levels, the entries (rows,
+    cols) of T that x fills, the degrees of freedom of the criterion, whether it is REML, and its
+    constant.
     """
 
-    cdef const double[:, :, ::1] A, B
-    cdef const double[:, ::1] WW
+    cdef const double[:, :, ::1] R, b
+    cdef const double[:, ::1] within
     cdef const int64_t[::1] rows, cols
     cdef double df, constant
     cdef bint reml
-    cdef double[:, :, ::1] G, P
-    cdef double[:, ::1] T, G_sum, W_sum, PP, GGG, GG, work, K, C, Q, N, D, Y, S, L, nothing
-    cdef double[::1] c, a, diagonal
+    cdef double[:, :, ::1] LR, Lb
+    cdef double[:, ::1] T, K, C, W, N, gg, S, G, H, F, HS, FS, P, PC, TPC, Y, s, L
+    cdef double[::1] work, c, a, g, tau, diagonal
     cdef Py_ssize_t k, m, p, q
     cdef readonly bint exact
+    cdef readonly double r2, share
 
-    def __init__(self, A, B, WW, rows, cols, df, reml, constant, buffers):
-        self.A, self.B, self.WW = A, B, WW
+    def __init__(self, R, b, within, rows, cols, df, reml, constant, buffers):
+        self.R, self.b, self.within = R, b, within
         self.rows, self.cols = rows, cols
         self.df, self.reml, self.constant = df, reml, constant
-        self.k, self.m = A.shape[1], B.shape[2]
+        self.k, self.m = R.shape[1], b.shape[2]
         self.p, self.q = self.m - 1, rows.shape[0]
-        (self.G, self.P, self.T, self.G_sum, self.W_sum, self.PP, self.GGG, self.GG, self.work,
-         self.K, self.C, self.Q, self.N, self.D, self.Y, self.S, self.L, self.c, self.a,
-         self.diagonal, self.nothing) = buffers
+        self.LR, self.Lb, self.T, self.work = buffers
+        k, m, p, q = self.k, self.m, self.p, self.q
+        self.K, self.C, self.W = np.empty((m, m)), np.empty((p, p)), np.empty((p, p))
+        squares = np.empty((8, k, k))
+        self.N, self.gg, self.S, self.G, self.H, self.F, self.HS, self.FS = squares
+        self.P, self.PC, self.TPC = np.empty((1, p)), np.empty((k, p)), np.empty((k, p))
+        self.Y, self.s = np.empty((q if reml else 0, p * p)), np.empty((q, p))
+        self.L = np.empty((q, q))
+        self.c, self.a, self.diagonal = np.empty(m), np.empty(q), np.empty(q)
+        self.g, self.tau = np.empty(k), np.empty(k)
 
     def evaluate(self, const double[::1] x, int order, double[::1] gradient, double[:, ::1] H):
         """The criterion; gradient (order 1) and curvature (order 2) are written to the arrays.
 
         NaN if the corner is not positive definite. ``exact`` says whether the curvature is the
-        Hessian (positive definite) or average information plus 2 N (x) I.
+        Hessian (positive definite) or average information plus 2 N (x) I; ``r2`` is the profiled
+        residual sum of squares, ``share`` its share of what it was subtracted from.
         """
-        cdef double logdet, r2, value
+        cdef double value, r2
         cdef Py_ssize_t e
         self.T[:, :] = 0.0
         for e in range(self.q):
             self.T[self.rows[e], self.cols[e]] = x[e]
-        logdet = level_sums(self.T, self.A, self.B, self.G, self.P, self.G_sum, self.W_sum,
-                            self.PP, self.work)
+        self.K[:, :] = self.within
+        value = whiten(self.T, self.R, self.b, self.LR, self.Lb, self.K, self.work)
         r2 = self.profile()
         if not r2 > 0.0:
             return NAN
-        value = logdet + self.df * (1.0 + LOG_2PI + log(r2 / self.df)) + self.constant
+        value += self.df * (1.0 + LOG_2PI + log(r2 / self.df)) + self.constant
         if self.reml:
             for e in range(self.p):
                 value += 2.0 * log(self.K[e, e])
         if order > 0:
-            self.slope(r2, gradient)
+            self.slope(r2, order, gradient, H)
         if order > 1:
-            self.curve(r2, H)
+            self.exact = self.choose(H)
         return value
+
+    def hessian(self, const double[::1] x):
+        """The Hessian, positive definite or not, (q, q)."""
+        H = np.empty((self.q, self.q))
+        value = self.evaluate(x, 1, np.empty(self.q), H)
+        if value == value:
+            root = self.K[self.p, self.p]
+            self.slope(root * root, 2, np.empty(self.q), H)
+            H = np.tril(H, -1)
+            H += H.T + np.diag(self.diagonal)
+        return H
 
     def corner(self):
         """r^2, c = [-beta; 1] and (X'V^{-1}X)^{-1} of the last evaluation."""
@@ -224,22 +186,24 @@ cdef class OneFactor:
         return root * root, np.array(self.c), np.array(self.C)
 
     cdef double profile(self):
-        """K <- its Cholesky factor; c = [-beta; 1], C = (X'V^{-1}X)^{-1}; returns r^2."""
+        """K <- its Cholesky factor; W its inverse, C = W'W, c = [-beta; 1]; returns r^2."""
         cdef Py_ssize_t i, j, l, m = self.m, p = self.p
         cdef double s
-        cdef double[:, ::1] K = self.K, C = self.C, W = self.S
+        cdef double[:, ::1] K = self.K, C = self.C, W = self.W
+        self.share, self.r2 = K[p, p], NAN
         for i in range(m):
             for j in range(i + 1):
-                s = self.WW[i, j] - self.W_sum[i, j]
+                s = K[i, j]
                 for l in range(j):
                     s -= K[i, l] * K[j, l]
+                if i == p and j == p:
+                    self.r2 = s
                 if i == j:
                     if not s > 0.0:
                         return NAN
                     K[i, i] = sqrt(s)
                 else:
                     K[i, j] = s / K[j, j]
-        # W = inverse of the lower factor; C = W'W; beta = W' (row p of K)
         for j in range(p):
             W[j, j] = 1.0 / K[j, j]
             for i in range(j + 1, p):
@@ -259,86 +223,187 @@ cdef class OneFactor:
                 s += W[l, i] * K[p, l]
             self.c[i] = -s
         self.c[p] = 1.0
-        return K[p, p] * K[p, p]
+        self.share = self.r2 / self.share
+        return self.r2
 
-    cdef void slope(self, double r2, double[::1] gradient):
-        """N = sum_l [Z'QZ - (df/r2) gg']_ll and d/dT = 2 N T."""
-        cdef Py_ssize_t a, b, i, j, e, k = self.k, m = self.m, p = self.p
-        cdef double s
-        for i in range(m):
-            for j in range(m):
-                s = self.df / r2 * self.c[i] * self.c[j]
-                if self.reml and i < p and j < p:
-                    s += self.C[i, j]
-                self.Q[i, j] = s
+    cdef void slope(self, double r2, int order, double[::1] gradient, double[:, ::1] curvature):
+        """N = sum_l [Z'QZ - (df/r2) gg']_ll and d/dT = 2 N T; with order 2 the curvature."""
+        cdef Py_ssize_t l, a, b, e, k = self.k, q = self.q, levels = self.R.shape[0]
+        cdef double s, t
+        cdef double[:, ::1] N = self.N, gg = self.gg
+        cdef double* out = &curvature[0, 0] if order > 1 else NULL
+        N[:, :] = 0.0
+        gg[:, :] = 0.0
+        self.S[:, :] = 0.0
+        if order > 1:
+            curvature[:, :] = 0.0
+            self.diagonal[:] = 0.0
+            self.s[:, :] = 0.0
+            self.Y[:, :] = 0.0
+        with nogil:
+            for l in range(levels):
+                self.level(l)
+                for a in range(k):
+                    for b in range(a + 1):
+                        gg[a, b] += self.g[a] * self.g[b]
+                        N[a, b] += self.G[a, b] - self.S[a, b]
+                if order > 1:
+                    self.pairs(out)
         for a in range(k):
-            for b in range(k):
-                s = self.G_sum[a, b]
-                for i in range(m):
-                    for j in range(m):
-                        s -= self.PP[a * k + b, i * m + j] * self.Q[i, j]
-                self.N[a, b] = s
-        for e in range(self.q):
-            s = 0.0
+            for b in range(a + 1):
+                gg[b, a] = gg[a, b]
+                N[a, b] -= self.df / r2 * gg[a, b]
+                N[b, a] = N[a, b]
+        for e in range(q):
+            s = t = 0.0
             for a in range(k):
-                s += self.N[self.rows[e], a] * self.T[a, self.cols[e]]
+                s += N[self.rows[e], a] * self.T[a, self.cols[e]]
+                t += gg[self.rows[e], a] * self.T[a, self.cols[e]]
             gradient[e] = 2.0 * s
+            self.a[e] = 2.0 * t
+        if order > 1:
+            self.curve(r2, curvature)
+
+    cdef void level(self, Py_ssize_t l) noexcept nogil:
+        """G, g = P c, P W' and S = P C P' (REML) of one level."""
+        cdef Py_ssize_t a, b, i, j, k = self.k, m = self.m, p = self.p
+        cdef double s
+        cdef double* r = &self.tau[0]
+        cdef double* g = &self.g[0]
+        cdef double* c = &self.c[0]
+        cdef double* LR = &self.LR[l, 0, 0]
+        cdef double* Lb = &self.Lb[l, 0, 0]
+        cdef double* G = &self.G[0, 0]
+        cdef double* S = &self.S[0, 0]
+        cdef double* P = &self.P[0, 0]
+        cdef double* PC = &self.PC[0, 0]
+        cdef double* W = &self.W[0, 0]
+        for a in range(k):
+            s = 0.0
+            for i in range(m):
+                s += Lb[a * m + i] * c[i]
+            r[a] = s
+        for a in range(k):
+            s = 0.0
+            for b in range(k):
+                s += LR[b * k + a] * r[b]
+            g[a] = s
+            for b in range(a + 1):
+                s = 0.0
+                for i in range(k):
+                    s += LR[i * k + a] * LR[i * k + b]
+                G[a * k + b] = s
+                G[b * k + a] = s
+            for i in range(p):
+                s = 0.0
+                for b in range(k):
+                    s += LR[b * k + a] * Lb[b * m + i]
+                P[i] = s
+            for i in range(p):
+                s = 0.0
+                for j in range(i + 1):
+                    s += P[j] * W[i * p + j]
+                PC[a * p + i] = s
+        if self.reml:
+            for a in range(k):
+                for b in range(a + 1):
+                    s = 0.0
+                    for i in range(p):
+                        s += PC[a * p + i] * PC[b * p + i]
+                    S[a * k + b] = s
+                    S[b * k + a] = s
+
+    cdef void pairs(self, double* out) noexcept nogil:
+        """A level's share of g'D_e G D_f g (upper half) and of the traces (lower half)."""
+        cdef Py_ssize_t e, f, i, j, v, w, a, b, k = self.k, p = self.p, q = self.q
+        cdef double s, t, quad, trace, ti, gi
+        cdef double* T = &self.T[0, 0]
+        cdef double* G = &self.G[0, 0]
+        cdef double* S = &self.S[0, 0]
+        cdef double* H = &self.H[0, 0]
+        cdef double* F = &self.F[0, 0]
+        cdef double* HS = &self.HS[0, 0]
+        cdef double* FS = &self.FS[0, 0]
+        cdef double* PC = &self.PC[0, 0]
+        cdef double* TPC = &self.TPC[0, 0]
+        cdef double* g = &self.g[0]
+        cdef double* tau = &self.tau[0]
+        cdef double* y
+        cdef const int64_t* rows = &self.rows[0]
+        cdef const int64_t* cols = &self.cols[0]
+        cdef bint reml = self.reml
+        for j in range(k):
+            s = 0.0
+            for a in range(j, k):
+                s += T[a * k + j] * g[a]
+            tau[j] = s
+            for i in range(p):
+                s = 0.0
+                for a in range(j, k):
+                    s += T[a * k + j] * PC[a * p + i]
+                TPC[j * p + i] = s
+            for a in range(k):
+                s = t = 0.0
+                for b in range(j, k):
+                    s += G[a * k + b] * T[b * k + j]
+                    t += S[a * k + b] * T[b * k + j]
+                H[a * k + j] = s
+                HS[a * k + j] = t
+        for a in range(k):
+            for j in range(k):
+                s = t = 0.0
+                for b in range(a, k):
+                    s += T[b * k + a] * H[b * k + j]
+                    t += T[b * k + a] * HS[b * k + j]
+                F[a * k + j] = s
+                FS[a * k + j] = t
+        for e in range(q):
+            i, j = rows[e], cols[e]
+            ti, gi = tau[j], g[i]
+            for a in range(p):
+                self.s[e, a] += PC[i * p + a] * ti + TPC[j * p + a] * gi
+            if reml:
+                y = &self.Y[e, 0]
+                for a in range(p):
+                    s = PC[i * p + a]
+                    for b in range(p):
+                        y[a * p + b] += s * TPC[j * p + b]
+            for f in range(e + 1):
+                v, w = rows[f], cols[f]
+                quad = (ti * (tau[w] * G[i * k + v] + g[v] * H[i * k + w])
+                        + gi * (tau[w] * H[v * k + j] + g[v] * F[j * k + w]))
+                trace = H[v * k + j] * H[i * k + w] + G[i * k + v] * F[j * k + w]
+                if reml:
+                    trace -= (H[v * k + j] * HS[i * k + w] + F[j * k + w] * S[i * k + v]
+                              + G[i * k + v] * FS[j * k + w] + H[i * k + w] * HS[v * k + j])
+                out[f * q + e] += quad
+                if e == f:
+                    self.diagonal[e] += 2.0 * trace
+                else:
+                    out[e * q + f] += 2.0 * trace
 
     cdef void curve(self, double r2, double[:, ::1] H):
         """Section C of the mathematics page."""
-        cdef Py_ssize_t e, f, i, j, l, ab, k = self.k, m = self.m, p = self.p, q = self.q
-        cdef Py_ssize_t kk = k * k
-        cdef double s, t, quad, trace, known, ai, df = self.df
-        cdef double[:, ::1] D = self.D, Y = self.Y, S = self.S
-        D[:, :] = 0.0
-        for e in range(q):
-            i, j = self.rows[e], self.cols[e]
-            for l in range(k):
-                D[e, i * k + l] += self.T[l, j]
-                D[e, l * k + i] += self.T[l, j]
-            for i in range(m):
-                for j in range(m):
-                    s = 0.0
-                    for ab in range(kk):
-                        s += D[e, ab] * self.PP[ab, i * m + j]
-                    Y[e, i * m + j] = s
-            t = 0.0
-            for i in range(m):
-                s = 0.0
-                for j in range(m):
-                    s += Y[e, i * m + j] * self.c[j]
-                S[e, i] = s
-                t += s * self.c[i]
-            self.a[e] = t
-        level_products(self.G, self.P, self.c, self.C if self.reml else self.nothing,
-                       self.GGG, self.GG, self.work)
-        for e in range(q):
-            # Q is free now: C Y_e for the traces, (p, p)
-            for i in range(p):
-                for j in range(p):
-                    s = 0.0
-                    for l in range(p):
-                        s += self.C[i, l] * Y[e, l * m + j]
-                    self.Q[i, j] = s
-            for f in range(e + 1):
-                quad = trace = 0.0
-                for i in range(kk):
-                    s = t = 0.0
-                    for j in range(kk):
-                        s += self.GGG[i, j] * D[f, j]
-                        t += self.GG[i, j] * D[f, j]
-                    quad += D[e, i] * s
-                    trace += D[e, i] * t
+        cdef Py_ssize_t e, f, i, j, p = self.p
+        cdef double t, quad, trace, known, ai, df = self.df
+        cdef double[:, ::1] Y = self.Y, s = self.s
+        if self.reml:
+            for e in range(self.q):
                 for i in range(p):
-                    for j in range(p):
-                        quad -= S[e, i] * self.C[i, j] * S[f, j]
+                    for j in range(i + 1):
+                        t = Y[e, i * p + j] + Y[e, j * p + i]
+                        Y[e, i * p + j] = t
+                        Y[e, j * p + i] = t
+        for e in range(self.q):
+            for f in range(e + 1):
+                quad = H[f, e]
+                trace = self.diagonal[e] if e == f else H[e, f]
+                for i in range(p):
+                    quad -= s[e, i] * s[f, i]
                 if self.reml:
-                    for i in range(p):
-                        for j in range(p):
-                            s = 0.0
-                            for l in range(p):
-                                s += self.C[j, l] * Y[f, l * m + i]
-                            trace += self.Q[i, j] * s
+                    # what couples the levels has rank p: tr(C Y_e C Y_f), Y_e = X'V_e*X
+                    for i in range(p * p):
+                        trace += Y[e, i] * Y[f, i]
                 known = 0.0
                 if self.cols[e] == self.cols[f]:
                     known = 2.0 * self.N[self.rows[e], self.rows[f]]
@@ -349,7 +414,6 @@ cdef class OneFactor:
                     self.diagonal[e] = H[e, e]
                 H[f, e] = known + ai
         # H holds the Hessian below its diagonal, the safe curvature on and above it.
-        self.exact = self.choose(H)
 
     cdef bint choose(self, double[:, ::1] H):
         """Keep the Hessian if it is positive definite, else the other half."""
