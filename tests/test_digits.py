@@ -273,3 +273,12 @@ def test_large_variances_of_one_of_several_factors_keep_their_digits(levels, rat
         assert m.fe_bse["x"] == pytest.approx(reference.fe_bse["x"], rel=1e-7)
         index = 0 if ratios[0] == 1.0 else 1
         assert m.fit.theta[index] == pytest.approx(reference.fit.theta[0], rel=1e-5)
+
+
+def test_variances_of_zero_are_zero_not_nearly() -> None:
+    """Where the criterion is flat the search ends at zero but for rounding."""
+    d = slopes(0.0)
+    d["f"] = np.where(np.arange(len(d)) % 3 == 0, "a", "b")
+    m = il.fit("y ~ t + f + (f || g) + (f || h)", d.assign(y=3.0 * d.t + np.sin(np.arange(300))))
+    for sd in m.VarCorr().query("term2.isna()").sd_or_corr:
+        assert sd == 0.0 or sd > 1e-7 * m.sigma

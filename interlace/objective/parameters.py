@@ -54,9 +54,9 @@ class ThetaScale:
         self._bounded = covariance.lower_bounds() == 0.0
 
     def theta(self, x: np.ndarray) -> np.ndarray:
-        """theta of x."""
+        """theta of x, zero where x is but for rounding."""
         x = np.asarray(x, dtype=float)
-        return self._mapped(self._inverses, x) if self.covariance.identity else x
+        return self._mapped(self._inverses, _rounded(x)) if self.covariance.identity else x
 
     def x(self, theta: np.ndarray) -> np.ndarray:
         """x of theta."""
@@ -81,7 +81,7 @@ class ThetaScale:
 
     def natural(self, templates: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Templates on the scale of the data from those for standardised covariates."""
-        return tuple(F @ T for F, T in zip(self._inverses, templates, strict=True))
+        return tuple(F @ _rounded(T) for F, T in zip(self._inverses, templates, strict=True))
 
     def start(self, variances: np.ndarray) -> np.ndarray:
         """x of independent effects with these variances, one for each column of each factor."""
@@ -167,12 +167,17 @@ class ThetaScale:
             return self.covariance.canonical(x)
         if (x[self._bounded] > NEGLIGIBLE).all() and (np.abs(x) > NEGLIGIBLE).all():
             return x
-        return self.covariance.canonical(np.where(np.abs(x) > NEGLIGIBLE, x, 0.0))
+        return self.covariance.canonical(_rounded(x))
 
     def snap(self, x: np.ndarray) -> np.ndarray:
         """x with what is negligibly far from a boundary put on it."""
         near = self._bounded & (np.abs(x) < SNAP_TOLERANCE)
         return np.where(near, 0.0, x) if near.any() else x
+
+
+def _rounded(entries: np.ndarray) -> np.ndarray:
+    """Entries of templates, zero where they cannot be told from it."""
+    return np.where(np.abs(entries) > NEGLIGIBLE, entries, 0.0)
 
 
 def _inverse(R: np.ndarray) -> np.ndarray:
