@@ -244,32 +244,30 @@ def linear(problem: Problem, S: Sequence[np.ndarray]) -> tuple[float, np.ndarray
 
 
 def extended(problem: Problem, S: Sequence[np.ndarray]) -> float:
-    """The criterion of a linear model in extended precision: V formed, factorised by columns."""
+    """The criterion of a linear model in extended precision, by orthogonal columns.
+
+    Of [A, X, y; I, 0, 0] what is left of the columns of A has the determinant of M, what is left
+    of X and y that of X'V^{-1}X and the residual: no cross-product loses a ratio of variances.
+    """
     T = np.longdouble
     n, p = problem.X.shape
-    A = columns(problem, S).astype(T)
-    V = A @ A.T + np.diag(1.0 / problem.prior.astype(T))
-    scale = np.linalg.norm(problem.X, axis=0)
-    B = np.column_stack([problem.X / scale, problem.y - problem.offset]).astype(T)
-    L = _factor(V)
-    for i in range(n):  # forward substitution
-        B[i] = (B[i] - L[i, :i] @ B[:i]) / L[i, i]
-    G = B.T @ B
-    C = _factor(G)
+    root = np.sqrt(problem.prior.astype(T))
+    A = columns(problem, S).astype(T) * root[:, None]
+    q = A.shape[1]
+    B = np.column_stack([problem.X, problem.y - problem.offset]).astype(T) * root[:, None]
+    C = np.vstack([np.column_stack([A, B]), np.zeros((q, q + p + 1), dtype=T)])
+    C[n + np.arange(q), np.arange(q)] = 1
+    size = np.empty(q + p + 1, dtype=T)
+    for j in range(q + p + 1):
+        v = C[:, j]
+        for _ in range(2):  # twice, so that what is left is orthogonal to the last digit
+            v = v - C[:, :j] @ (C[:, :j].T @ v)
+        size[j] = np.sqrt(v @ v)
+        C[:, j] = v / size[j]
     df = n - p if problem.reml else n
-    value = 2 * np.log(np.diagonal(L)).sum() + df * (1 + np.log(2 * T(np.pi) * C[p, p] ** 2 / df))
-    if problem.reml:
-        value += 2 * (np.log(np.diagonal(C)[:p]).sum() + np.log(scale.astype(T)).sum())
-    return float(value)
-
-
-def _factor(V: np.ndarray) -> np.ndarray:
-    """Lower Cholesky factor of any precision."""
-    V = V.copy()
-    for j in range(len(V)):
-        V[j:, j] /= np.sqrt(V[j, j])
-        V[j + 1 :, j + 1 :] -= np.outer(V[j + 1 :, j], V[j + 1 :, j])
-    return np.tril(V)
+    value = 2 * np.log(size[:q]).sum() - 2 * np.log(root).sum()
+    value += df * (1 + np.log(2 * T(np.pi) * size[-1] ** 2 / df))
+    return float(value + 2 * np.log(size[q:-1]).sum() if problem.reml else value)
 
 
 # -- generalised models --------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import numpy as np
 # Steps, in standard errors: five points leave an error of h^4 = 6e-6 of the fifth derivative, and
 # rounding of 1e-13 of the deviance over h^2.
 STEP = 0.05
-FINER = (0.008, 0.002)
+FINER = (0.008, 0.002, 3e-4)
 # A certificate promises that the criterion cannot fall by more than 1e-6 (or 1e-12 of it); the
 # differences above may err by as much again.
 PROMISE = 2e-6
@@ -28,6 +28,8 @@ ROUNDING = 1e-11
 CURVATURE_SHARE = 0.02
 # For a dense search that is to show that the criterion can fall.
 SECONDS = 3.0
+# Rounding of sums of n terms.
+EXACT = 1e-13
 # Least eigenvalue of the information of the modes, where the prior alone gives 1.
 NEARLY_FLAT = 0.1
 # lme4's bar for what is zero, in standardised covariates.
@@ -62,9 +64,10 @@ def place(problem: dense.Problem, fit) -> Place:
     theta = np.asarray(fit.theta)
     if problem.profiled:
         v = np.concatenate([theta, zeta])
-        unit = np.concatenate([np.asarray(fit.theta_scale), np.ones(len(zeta))])
-        H = fit.optimum.curvature * unit[:, None] * unit
-        directions, lost = _of_information(H)
+        back = np.eye(len(v))
+        back[: len(theta), : len(theta)] = fit.scale.jacobian()
+        directions, lost = _of_information(fit.optimum.curvature)
+        directions, lost = back @ directions, (np.abs(back[:, lost]) > 0.0).any(axis=1)
     else:
         v = np.concatenate([theta, fit.beta, zeta])
         directions, lost = _of_covariance(np.asarray(fit.cov_all))
@@ -140,17 +143,15 @@ def not_on_the_boundary(place: Place) -> Iterator[tuple[str, str]]:
     S, beta, zeta = place.parts(place.v)
     rng = np.random.default_rng(0)
     for i, term in enumerate(problem.terms):
-        size = np.sqrt((term.Z**2).mean(axis=0))
-        size[size == 0.0] = 1.0
-        scaled = S[i] * size[:, None]
-        for direction in _null(scaled, term.structure, rng):
+        R = root(term)
+        for direction in _null(R @ S[i], term.structure, rng):
             for t in (0.01, 0.05):
                 more = list(S)
-                extra = (t * direction / size)[:, None]
+                extra = t * np.linalg.solve(R, direction)[:, None]
                 more[i] = np.concatenate([S[i], extra], axis=1)
                 if problem.nAGQ > 1:  # nodes in as many dimensions as before
-                    R = np.linalg.qr(more[i].T, mode="r")
-                    more[i] = (R * np.where(np.diagonal(R) < 0.0, -1.0, 1.0)[:, None]).T
+                    U = np.linalg.qr(more[i].T, mode="r")
+                    more[i] = (U * np.where(np.diagonal(U) < 0.0, -1.0, 1.0)[:, None]).T
                 value = dense.at(problem, more, beta, zeta)
                 if value < place.value - place.noise:
                     yield (
@@ -159,6 +160,20 @@ def not_on_the_boundary(place: Place) -> Iterator[tuple[str, str]]:
                         f"{t}^2: {value - place.value:.3g}",
                     )
                     break
+
+
+def root(term: dense.Term) -> np.ndarray:
+    """R, lower triangular, with Z'Z / n = R'R: R S is S for orthogonal covariates of unit size."""
+    G = term.Z.T @ term.Z / len(term.Z)
+    size = np.sqrt(np.diagonal(G))
+    size[size == 0.0] = 1.0
+    if term.structure == "diag":
+        return np.diag(size)
+    turned = (G / size[:, None] / size)[::-1, ::-1]
+    try:
+        return np.linalg.cholesky(turned)[::-1, ::-1].T * size
+    except np.linalg.LinAlgError:
+        return np.diag(size)
 
 
 def _null(S: np.ndarray, structure: str, rng: np.random.Generator) -> list[np.ndarray]:
@@ -180,8 +195,7 @@ def _null(S: np.ndarray, structure: str, rng: np.random.Generator) -> list[np.nd
 def is_singular(place: Place) -> bool:
     """Some covariance matrix of random effects has lost rank, in standardised covariates."""
     for S, term in zip(place.parts(place.v)[0], place.problem.terms, strict=True):
-        size = np.sqrt((term.Z**2).mean(axis=0))
-        if np.abs(np.diagonal(S) * size).min() < ZERO:
+        if np.abs(np.diagonal(root(term) @ S)).min() < ZERO:
             return True
     return False
 
@@ -189,8 +203,8 @@ def is_singular(place: Place) -> bool:
 def runs_away(place: Place) -> bool:
     """The criterion does not rise when random effects and coefficients grow together."""
     S, beta, zeta = place.parts(place.v)
-    sizes = [np.sqrt((t.Z**2).mean(axis=0)) for t in place.problem.terms]
-    largest = max(np.abs(s * z[:, None]).max() for s, z in zip(S, sizes, strict=True))
+    pairs = zip(S, place.problem.terms, strict=True)
+    largest = max(np.abs(root(term) @ s).max() for s, term in pairs)
     if largest < ZERO:
         return False
     for c in (4.0, 16.0, 64.0):
@@ -234,6 +248,13 @@ def levels_separate(problem: dense.Problem) -> bool:
     if problem.family != "binomial" or not np.isin(problem.y, (0.0, 1.0)).all():
         return False
     S = [np.eye(t.Z.shape[1]) for t in problem.terms]
+    for term in problem.terms:
+        # or the rows of every level that one effect moves agree
+        pull = np.where(problem.y > 0.5, 1.0, -1.0)[:, None] * np.sign(term.Z)
+        for j in range(term.Z.shape[1]):
+            pairs = np.unique(np.column_stack([term.codes, pull[:, j]])[pull[:, j] != 0], axis=0)
+            if len(pairs) == len(np.unique(pairs[:, 0])) and len(pairs) > 1:
+                return True
     return _separates_all(np.column_stack([dense.columns(problem, S), problem.X]), problem.y)
 
 
@@ -279,6 +300,22 @@ def breaks_down(place: Place) -> bool:
     return not seen or max(seen) - min(seen) > 1e-5 * (1.0 + abs(max(seen)))
 
 
+def exact(problem: dense.Problem) -> bool:
+    """Coefficients and effects reproduce the response of a linear model to its last digits."""
+    if problem.family is not None:
+        return False
+    y = problem.y - problem.offset
+    A = dense.columns(problem, [np.eye(t.Z.shape[1]) for t in problem.terms])
+    for B in (problem.X, np.column_stack([problem.X, A])):
+        B = B / np.maximum(np.linalg.norm(B, axis=0), 1e-300)
+        U, values, _ = np.linalg.svd(B, full_matrices=False)
+        U = U[:, values > 1e-10 * values[0]]
+        rest = y - U @ (U.T @ y)
+        if np.linalg.norm(rest - U @ (U.T @ rest)) < EXACT * np.linalg.norm(y):
+            return True
+    return False
+
+
 def any_coefficients(X: np.ndarray, offset: np.ndarray) -> bool:
     """Whether some coefficients make every linear predictor positive."""
     from scipy.optimize import linprog
@@ -296,7 +333,7 @@ def any_coefficients(X: np.ndarray, offset: np.ndarray) -> bool:
 def flattest(place: Place) -> float:
     """The smallest eigenvalue of the criterion's Hessian by differences, diagonal scaled to 1."""
     m = len(place.v)
-    width = np.full(m, 1e-2)
+    width = np.full(m, 2e-3)
     if place.directions.size:
         spread = np.sqrt((place.directions**2).sum(axis=1))
         width = np.where((spread > 0) & (spread < 10.0), 0.05 * spread, width)

@@ -7,21 +7,12 @@ from __future__ import annotations
 
 import checks
 import pytest
+from known import KNOWN
 from random_models import draw
 
 SEEDS = range(160)
 #: Of these every check: optimisers, back ends, threads, pickles, rows in another order.
 EVERY = 21
-
-#: What fails still, by seed.
-KNOWN: dict[int, str] = {
-    26: "no start of an inverse Gaussian",
-    **dict.fromkeys((39, 119), "an exact fit that is not named"),
-    59: "digits of slopes of covariates far from zero",
-    62: "warnings of numpy from nAGQ = 0",
-    68: "modes that are not unique, and not told",
-    71: "a unit that one tiny response decides",
-}
 
 
 def cases(seeds) -> list:
