@@ -248,6 +248,11 @@ class FamilyDensity(ConditionalDensity):
             _, first, counts = np.unique(code, return_index=True, return_counts=True)
         return y[first], weights[first], trials[first], counts.astype(np.float64)
 
+    def level(self, zeta: np.ndarray) -> np.ndarray:
+        """Predictors with the mean response as every mean, (n,)."""
+        mean = np.full(self.n, np.average(self.y, weights=self.weights))
+        return self.family.linear_predictor(mean, zeta)
+
     def moved(self, eta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         if not isinstance(self.family.link, NegativeBinomialCanonical):
             return eta

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from ..errors import NumericalError
 from ..linalg.crossprod import effect_root, standard_rows
 from ..linalg.standard import intercept_column, standardise, standardised
 from ..linalg.weighted import WeightedDesign, root_mean_squares
@@ -116,13 +117,7 @@ class Problem:
     def _first_estimates(self, eta: np.ndarray) -> IRLS:
         density = self.density
         for last in (False, False, True):
-            fit = irls(
-                density, self.X, self.offset, self.zeta, eta, decrement=START_DECREMENT,
-                max_iterations=25,
-            )  # fmt: skip
-            if density.scale_free and np.abs(fit.eta).max() > np.abs(eta).max() + FARTHEST:
-                # without random effects the likelihood rises without end: begin at the response
-                fit = irls(density, self.X, self.offset, self.zeta, eta, max_iterations=0)
+            fit = self._regression(eta)
             if last or not density.n_zeta:
                 break
             zeta = density.start(fit.eta, self.zeta)
@@ -130,6 +125,27 @@ class Problem:
                 break
             eta, self.zeta = density.moved(fit.eta, self.zeta, zeta), zeta
         return fit
+
+    def _regression(self, eta: np.ndarray) -> IRLS:
+        """A fit without random effects that begins at the responses, or at their mean.
+
+        Where information falls with the mean (inverse Gaussian) the smallest responses draw the
+        first step far below the others, and the next one overshoots to where the likelihood is
+        flat; from the mean all rows have one weight. A likelihood that rises without end from
+        there too leaves the regression of the responses themselves.
+        """
+        density, far = self.density, np.abs(eta).max() + FARTHEST
+        arguments = density, self.X, self.offset, self.zeta
+        if not density.scale_free:
+            return irls(*arguments, eta, decrement=START_DECREMENT, max_iterations=25)
+        for start in (eta, density.level(self.zeta)):
+            try:
+                fit = irls(*arguments, start, decrement=START_DECREMENT, max_iterations=25)
+            except NumericalError:
+                continue
+            if np.abs(fit.eta).max() <= far:
+                return fit
+        return irls(*arguments, eta, max_iterations=0)
 
     def beta(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients of X from those of the standardised columns."""

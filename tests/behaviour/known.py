@@ -4,7 +4,6 @@ from __future__ import annotations
 
 #: What fails still, by seed.
 KNOWN: dict[int, str] = {
-    **dict.fromkeys((26, 30, 231, 475, 625, 750, 925), "no start of an inverse Gaussian"),
     34: "digits of crossed factors at a ratio of 1e7",
     **dict.fromkeys((68, 282), "modes that are not unique, and not told"),
     **dict.fromkeys((171, 196), "a lower minimum elsewhere, of an inverse Gaussian"),
