@@ -99,9 +99,11 @@ def _judged(model: Model, there: dict) -> tuple[str, str]:
     bar = LOWER * (1.0 + abs(fit.llf))
     problem = model.problem(fit)
     if gap < -bar:
-        return "lower here", (
+        at_r = _dense(problem, fit, there)
+        wrong = at_r is not None and at_r > fit.criterion - 2.0 * bar
+        return "R's value is off" if wrong else "lower here", (
             f"log-likelihood {fit.llf!r}, R {there['logLik']!r} {there['warnings']}; dense "
-            f"criterion {_dense(problem, fit, None)!r} here, {_dense(problem, fit, there)!r} at "
+            f"criterion {_dense(problem, fit, None)!r} here, {at_r!r} at "
             "R's parameters (minus twice the log-likelihood)"
         )
     if gap > bar:
