@@ -158,6 +158,11 @@ def reason(error: BaseException) -> str:
     text = (found[1] if found else str(error)).strip().split("\n")[0] or type(error).__name__
     if "could not be broadcast" in text or "Lengths must match" in text:
         return f"its parts have different numbers of values ({text})"
+    if "Contrasts.__init__()" in text:
+        return (
+            "a coding knows how many levels there are: write contr.sum, or "
+            "contr.treatment(base='b') with the level of reference"
+        )
     if "truth value of" in text:
         return "it asks whether a whole column is true; use ifelse(), pmin(), pmax(), & and |"
     if re.search("must be real number|string or a real number|string, a bytes|only length-1", text):

@@ -403,14 +403,15 @@ def _objects(values: np.ndarray, name: str, group: bool) -> tuple[Column, np.nda
         return np.where(pd.isna(values), np.nan, values).astype(np.float64), None
     if kind == "empty":
         return np.full(len(values), np.nan), None
-    if kind in ("categorical",):
+    if kind in ("categorical", "interval"):
         return _categorical(pd.Categorical(values)), None
     if "date" in kind or "time" in kind or kind == "period":
         return _dates(pd.Series(values), name, group, kind), None
     types = sorted({type(value).__name__ for value in values[~pd.isna(values)][:10_000]})
+    what, into = ("mixes", "one type, e.g.") if len(types) > 1 else ("has", "numbers or text, e.g.")
     raise DataError(
-        f"column {name!r} mixes values of type {listing(types)}; convert it to one type, "
-        f"e.g. data[{name!r}].astype(str)"
+        f"column {name!r} {what} values of type {listing(types)}; convert it to {into} "
+        f"data[{name!r}].astype(str)"
     )
 
 
@@ -443,6 +444,8 @@ def unknown_column(
         hint = " It is a level of the index: data.reset_index() makes it a column."
     elif in_session:
         hint = " It is a variable of the session: add it to data as a column."
+    elif not hint and (whole := name.partition(".")[0]) != name and whole in names:
+        hint = f" What is computed from the column {whole!r} goes into I(), or is a column."
     return DataError(
         f"{where} names {name!r}, which is no column of data.{hint} Available: {listing(names)}"
     )

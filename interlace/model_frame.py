@@ -113,7 +113,15 @@ class ModelFrame:
         covariates = dict.fromkeys(name for piece in sides for name in piece.variables)
         labels = dict.fromkeys(name for piece in groups for name in piece.variables)
         self.used = list(covariates | labels)
-        self.group_only = [name for name in labels if name not in covariates]
+        # Dates are labels, but not where a part of them is asked for.
+        taken = {
+            name.name
+            for piece in groups
+            if piece.text not in names
+            for name in names_in(piece.text)
+            if name.path != name.name
+        }
+        self.group_only = [name for name in labels if name not in covariates and name not in taken]
 
     @staticmethod
     def _group(

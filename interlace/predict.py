@@ -101,8 +101,8 @@ class Prediction:
             known = values[~np.isnan(values)]
             limits = f"{known.min():.4g} to {known.max():.4g}" if known.size else "all missing"
             parts.append(f"{name} {limits}")
-        rows = len(self.index)
-        return f"Predictions of {rows} rows: {', '.join(parts)}; summary_frame() has them all"
+        rows = "1 row" if len(self.index) == 1 else f"{len(self.index)} rows"
+        return f"Predictions of {rows}: {', '.join(parts)}; summary_frame() has them all"
 
     def _repr_html_(self) -> str:
         # pandas shows the first and last rows of many.

@@ -154,6 +154,11 @@ def vector(value: Any, argument: str, index: pd.Index) -> np.ndarray:
     ArgumentError, ArgumentTypeError
         If the length or the type is wrong, or a Series has other row labels than the data.
     """
+    if callable(value):  # a method of the frame that has a column's name
+        raise ArgumentTypeError(
+            f"{argument} must be numbers or the name of a column, got the function "
+            f"{getattr(value, '__name__', brief(value))}(); a column of that name is data['…']"
+        )
     _check_index(value, argument, index)
     array = as_array(value)
     try:

@@ -377,7 +377,7 @@ def _shorten(name: str, length: int) -> str:
 def coefficient_text(fit: AnyFit) -> str:
     """Coefficients in one line, the first ones where there are many."""
     pairs = zip(fit.design.x_names, fit.beta, strict=True)
-    return listing(f"{name} {value:.4g}" for name, value in pairs)
+    return listing(f"{name} {value:.4g}" for name, value in pairs) or "none"
 
 
 def short(fit: MixedFit) -> str:

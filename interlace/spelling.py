@@ -46,6 +46,28 @@ def python_text(text: str) -> str:
     return _HELD.sub(lambda found: held[int(found[1])], text)
 
 
+#: The other way: what Python spells otherwise than R, outside quotes.
+_TO_R = (
+    (re.compile(r"\s*\*\*\s*"), "^"),
+    (re.compile(r"(?<=[\w)\]]) in (?=[\w(\[-])"), " %in% "),
+    (re.compile(r"\s//\s"), " %/% "),
+    (re.compile(r"\s%\s"), " %% "),
+    (re.compile(r"\bnot (?=[\w(])"), "!"),
+    (re.compile(r"(?<![\w.])(numeric|integer|character|logical)(?=\()"), r"as.\1"),
+)
+
+
+def r_text(text: str) -> str:
+    """The calls of a Python expression in R's spelling, as :func:`python_text` reads them."""
+    at = text.find("(")
+    if at < 1 or not re.match(r"\w", text[at - 1]):
+        return text
+    parts = re.split(f"({_QUOTED.pattern})", text)
+    for pattern, r in _TO_R:
+        parts[::2] = [pattern.sub(r, part) for part in parts[::2]]
+    return "".join(parts)
+
+
 def _bracketed(text: str) -> str:
     """Comparisons beside ``&`` and ``|`` in brackets; Python's words bind as R's signs do."""
     words = re.sub(r"\s*&&?\s*", " and ", re.sub(r"\s*\|\|?\s*", " or ", text))

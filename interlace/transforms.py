@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from formulaic.materializers.types import FactorValues
 from formulaic.transforms import TRANSFORMS, ContrastsRegistry, encode_contrasts
+from formulaic.utils.sentinels import UNSET
 from formulaic.utils.stateful_transforms import stateful_transform
 
 from .errors import ArgumentError, DataError, listing, suggestion
@@ -121,13 +122,21 @@ def coded(data: Any, contrasts: Any = None, name: str | None = None) -> FactorVa
                 raise DataError(unseen_level(name or "a factor of the formula", unseen, known))
         return encode_contrasts(
             values,
-            contrasts=contrasts,
+            contrasts=_based(contrasts, known or list(values.cat.categories), name),
             reduced_rank=reduced_rank,
             _state=encoder_state,
             _spec=model_spec,
         )
 
     return FactorValues(data, kind="categorical", spans_intercept=True, encoder=encoder)
+
+
+def _based(contrasts: Any, levels: list, name: str | None) -> Any:
+    """Treatment contrasts whose reference, which may be written as it is printed, is a level."""
+    if not isinstance(contrasts, ContrastsRegistry.treatment) or contrasts.base is UNSET:
+        return contrasts
+    base = _level(contrasts.base, levels, f"the coding of {name or 'a factor'}")
+    return type(contrasts)(base)
 
 
 def logical(data: Any) -> FactorValues:
@@ -211,20 +220,25 @@ def C(data: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues: 
 def relevel(data: Any, ref: Any) -> FactorValues:
     """R's ``relevel(f, ref="b")``: that level first."""
     values = _categorical(data)
-    if ref not in values.cat.categories:
-        raise DataError(f"relevel(): {ref!r} is no level; levels: {listing(values.cat.categories)}")
+    ref = _level(ref, list(values.cat.categories), "relevel()")
     rest = [item for item in values.cat.categories if item != ref]
     return coded(values.cat.set_categories([ref, *rest], ordered=False))
+
+
+def _level(item: Any, known: list, where: str) -> Any:
+    """The level that is `item`, or is printed as it is: R's levels are texts."""
+    named = known if item in known else [level for level in known if str(level) == str(item)]
+    if not named:
+        raise DataError(f"{where}: {item!r} is no level; levels: {listing(known)}")
+    return item if item in known else named[0]
 
 
 def dummy(data: Any, levels: Any = None) -> FactorValues:
     """lme4's ``dummy(f, levels)``: indicators of some levels (by default all but the first)."""
     values = _categorical(data)
     known = list(values.cat.categories)
-    chosen = known[1:] if levels is None else [levels] if isinstance(levels, str) else list(levels)
-    for item in chosen:
-        if item not in known:
-            raise DataError(f"dummy(): {item!r} is no level; levels: {listing(known)}")
+    chosen = known[1:] if levels is None else [levels] if np.ndim(levels) == 0 else list(levels)
+    chosen = [_level(item, known, "dummy()") for item in chosen]
     columns = {str(item): (values == item).to_numpy(dtype=np.float64) for item in chosen}
     return FactorValues(columns, kind="numerical", spans_intercept=False, format="{name}[{field}]")
 

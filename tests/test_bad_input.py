@@ -203,6 +203,10 @@ CASES = {
     ),
     "unknown weights column": (F, table, {"weights": "w"}, DataError, "weights names 'w'"),
     "weights column of text": (F, table, {"weights": "f"}, ArgumentTypeError, "weights='f' names"),
+    "a method as offset": (
+        F, table, {"offset": table().le}, ArgumentTypeError,
+        r"offset must be numbers or the name of a column, got the function le\(\)",
+    ),
     "offset too short": (
         F, table, {"offset": np.zeros(3)}, ArgumentError, "offset has 3 values but data has 24",
     ),

@@ -268,3 +268,36 @@ def test_missing_values_in_a_subset():
     for subset, data in ((chosen, sleep), ("ok", sleep.assign(ok=chosen))):
         with pytest.raises(il.errors.ArgumentError, match="missing in 90 row"):
             build("Reaction ~ Days + (1 | Subject)", data, subset=subset)
+
+
+@pytest.mark.parametrize("ref", ["3", 3])
+@pytest.mark.parametrize("dtype", [float, int, str])
+def test_levels_are_named_as_they_print(ref, dtype):
+    sleep = il.load_dataset("sleepstudy")
+    d = sleep.assign(Days=sleep.Days.astype(int).astype(dtype))
+    for coding in ("relevel(f, ref={})", "C(f, Treatment({}))", "C(f, contr.treatment(base={}))"):
+        term = coding.format(repr(ref)).replace("f,", "factor(Days),")
+        found = [name.rpartition("[")[2] for name in made(term, d).x_names[1:]]
+        assert found == [f"T.{i}]" for i in (0, 1, 2, 4, 5, 6, 7, 8, 9)], term
+    assert made(f"dummy(factor(Days), {ref!r})", d).x_names[1].endswith("[3]")
+
+
+def test_a_reference_written_as_text_is_kept_for_new_data():
+    m = il.fit("Reaction ~ C(Days, Treatment('3')) + (1 | Subject)", il.load_dataset("sleepstudy"))
+    fitted = m.predict({"Days": [3, 4]}, include_re=False)
+    assert fitted.iloc[0] == m.fe_params.iloc[0]
+    assert fitted.iloc[1] == pytest.approx(m.fe_params.iloc[[0, 4]].sum(), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ("relevel(factor(Days), 'x')", r"relevel\(\): 'x' is no level; levels: 0, 1"),
+        ("C(Days, Treatment('x'))", "the coding of Days: 'x' is no level; levels: 0, 1"),
+        ("C(Days, contr.treatment(10, base=3))", "a coding knows how many levels there are"),
+        ("C(Days, contr.sum(10))", r"write contr.sum, or contr.treatment\(base='b'\)"),
+    ],
+)
+def test_codings_that_cannot_be(term, message):
+    with pytest.raises(DataError, match=message):
+        made(term)

@@ -208,3 +208,35 @@ def test_recode():
     assert recode(np.array([309, 308, 1]), texts)[0].tolist() == [1, 0, -1]
     as_text = Labels(np.array([0, 1]), texts)
     assert recode(as_text, np.array([308, 309]))[0].tolist() == [0, 1]
+
+
+def test_intervals_are_levels(table):
+    edges = [-9, -0.5, 0.5, 9]
+    cut = table.assign(c=pd.cut(table.x, edges))
+    design = build("y ~ c + (1 | g)", cut.assign(g=table.f))
+    assert design.x_names == ("Intercept", "c[.L]", "c[.Q]")  # pandas' cut has an order
+    for c in (cut.c.astype(object), pd.Series(cut.c.to_numpy(), dtype="interval[float64, right]")):
+        plain = build("y ~ c + (1 | g)", cut.assign(g=table.f, c=c))
+        assert plain.x_names == ("Intercept", "c[T.(-0.5, 0.5]]", "c[T.(0.5, 9.0]]")
+
+
+def test_values_of_one_wrong_type_are_not_called_mixed(table):
+    with pytest.raises(DataError, match="'x' has values of type tuple; convert it to numbers"):
+        build("y ~ x + (1 | f)", table.assign(x=[(1, 2)] * len(table)))
+    with pytest.raises(DataError, match="mixes values of type int, str; convert it to one type"):
+        build("y ~ x + (1 | f)", table.assign(x=[1, "1"] * (len(table) // 2)))
+
+
+@pytest.mark.parametrize("term", ["factor(when.dt.month)", "when.dt.year"])
+def test_parts_of_dates_as_groups(table, term):
+    d = table.assign(when=pd.date_range("2020-01-01", periods=len(table), freq="12D"))
+    with pytest.raises(DataError, match="'when' holds dates or times"):
+        build(f"y ~ x + (1 | {term})", d)
+    d["when"] = d.when.dt.floor("60D")
+    design = build("y ~ x + (1 | factor(when))", d)
+    assert len(np.unique(design.factors[0].codes)) == d.when.nunique()
+
+
+def test_a_part_of_a_column_as_a_term(table):
+    with pytest.raises(DataError, match=r"computed from the column 'x' goes into I\(\)"):
+        build("y ~ x.values + (1 | f)", table)

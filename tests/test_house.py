@@ -166,6 +166,7 @@ def written_files() -> list[Path]:
         if path.suffix in endings
         and path.resolve() != Path(__file__).resolve()
         and "__pycache__" not in path.parts
+        and path.name != ".git"  # of a linked worktree
     )
 
 

@@ -263,3 +263,44 @@ def test_questions_about_random_effects_need_some():
     for ask in (il.isSingular, il.VarCorr):
         with pytest.raises(il.ArgumentTypeError, match="random effects"):
             ask(m)
+
+
+NAMES = {
+    "I(Days^2)": ("I(Days ** 2)", "I(Days^2)"),
+    "as.numeric(Days > 3)": ("numeric(Days > 3)", "as.numeric(Days > 3)"),
+    "I(Days %in% c(2, 4))": ("I(Days in c(2, 4))", "I(Days %in% c(2, 4))"),
+    "I(!(Days > 3))": ("I(not Days > 3)", "I(!Days > 3)"),
+    "I(Days %/% 2)": ("I(Days // 2)", "I(Days %/% 2)"),
+    "I(Days %% 2)": ("I(Days % 2)", "I(Days %% 2)"),
+    "factor(Days > 3)": ("factor(Days > 3)[T.True]", "factor(Days > 3)True"),
+}
+
+
+@pytest.mark.parametrize("term", NAMES)
+def test_expressions_have_r_names_that_serve_in_hypotheses(term):
+    m = il.glm(f"Reaction ~ {term} + {term}:log(Days + 1)", il.load_dataset("sleepstudy"))
+    _, r = NAMES[term]
+    assert m.tidy(r_names=True)["term"].iloc[1] == r
+    own = m.t_test(m.fe_params.index[1])
+    pd.testing.assert_frame_equal(m.t_test(f"{r} = 0"), own)
+
+
+def test_levels_and_texts_keep_their_spelling():
+    data = pd.DataFrame({"f": ["u", "a ** b", "x in y"] * 4, "y": np.arange(12.0) ** 2})
+    data["z ** 2"] = np.arange(12) % 5
+    data["g(x ** 2)"] = np.arange(12) % 4
+    m = il.glm("y ~ relevel(f, ref='x in y') + `z ** 2` + `g(x ** 2)`", data)
+    assert m.tidy(r_names=True)["term"].tolist() == [
+        "(Intercept)",
+        "relevel(f, ref='x in y')a ** b",
+        "relevel(f, ref='x in y')u",
+        "z ** 2",
+        "g(x^2)",  # read as a call: a column of such a name is none in R
+    ]
+
+
+def test_one_row_no_coefficient():
+    sleep = il.load_dataset("sleepstudy")
+    m = il.lmer("Reaction ~ 0 + (1 | Subject)", sleep)
+    assert "\n  fixed: none\n" in repr(m)
+    assert repr(m.get_prediction(sleep.head(1))).startswith("Predictions of 1 row: means")

@@ -54,11 +54,12 @@ class Comparison(pd.DataFrame):
 
     def __repr__(self) -> str:
         lines, table = self._printed()
-        return "\n".join([*lines, repr(table)])
+        # All columns whatever the screen: what pandas leaves out of narrow ones are the tests.
+        return "\n".join([*lines, table.to_string(na_rep="")])
 
     def _repr_html_(self) -> str:
         lines, table = self._printed()
-        return "".join(f"<p>{escape(line)}</p>" for line in lines) + table.to_html()
+        return "".join(f"<p>{escape(line)}</p>" for line in lines) + table.to_html(na_rep="")
 
 
 # -- names ----------------------------------------------------------------------------------------

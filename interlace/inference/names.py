@@ -9,6 +9,7 @@ from itertools import permutations
 
 import numpy as np
 
+from ..spelling import r_text
 from ..tokens import split_outside
 
 # "period[T.2]", "poly(x, 2)[1]", "f[.L]": formulaic's brackets around a level or a basis column.
@@ -38,10 +39,14 @@ def r_name(name: str) -> str:
     Examples
     --------
     >>> from interlace.inference.names import r_name
-    >>> [r_name(n) for n in ("Intercept", "period[T.2]", "poly(x, 2)[1]", "a[T.x]:days")]
-    ['(Intercept)', 'period2', 'poly(x, 2)1', 'ax:days']
+    >>> [r_name(n) for n in ("Intercept", "period[T.2]", "poly(x, 2)[1]", "a[T.x]:I(days ** 2)")]
+    ['(Intercept)', 'period2', 'poly(x, 2)1', 'ax:I(days^2)']
     """
-    return "(Intercept)" if name == "Intercept" else _LEVEL.sub(r"\1", name)
+    if name == "Intercept":
+        return "(Intercept)"
+    parts = _LEVEL.split(name)
+    parts[::2] = map(r_text, parts[::2])
+    return "".join(parts)
 
 
 def names_as(names: Sequence[str], r_names: bool) -> list[str]:

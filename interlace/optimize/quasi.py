@@ -124,8 +124,10 @@ def updated(B: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
     -------
     ndarray, shape (n, n)
     """
-    missing = change - B @ step
-    denominator = float(missing @ step)
-    if abs(denominator) <= SKIP_SHARE * np.linalg.norm(missing) * np.linalg.norm(step):
-        return B
-    return B + np.outer(missing, missing) / denominator
+    with np.errstate(over="ignore", invalid="ignore"):  # a gradient past a pole of the criterion
+        missing = change - B @ step
+        denominator = float(missing @ step)
+        if abs(denominator) <= SKIP_SHARE * np.linalg.norm(missing) * np.linalg.norm(step):
+            return B
+        better = B + np.outer(missing, missing) / denominator
+    return better if np.isfinite(better).all() else B

@@ -38,7 +38,8 @@ def test_refits_are_said_in_the_table_and_in_print(data):
     again = pickle.loads(pickle.dumps(table))
     assert repr(again) == repr(table)
     quiet = il.anova(il.lmer("y ~ x + (1 | g)", data, method="ML"), ml)
-    assert quiet.attrs["notes"] == () and repr(quiet) == repr(pd.DataFrame(quiet))
+    assert quiet.attrs["notes"] == ()
+    assert repr(quiet) == pd.DataFrame(quiet).to_string(na_rep="")
     same = il.anova(reml, il.lmer("y ~ x + (x | g)", data), refit=False)
     assert same.attrs["notes"] == ()
 
@@ -222,3 +223,13 @@ def test_tests_of_type_three_do_not_depend_on_the_coding(data):
         summed = fit(formula, d, contrasts={"f": "sum"}).anova(type=3)
         for column in treatment.columns:
             np.testing.assert_allclose(treatment[column], summed[column], rtol=1e-4)
+
+
+def test_every_column_is_printed_on_narrow_screens(data):
+    table = il.lmer("y ~ x + (1 | g)", data, method="ML").anova(
+        il.lmer("y ~ 1 + (1 | g)", data, method="ML")
+    )
+    with pd.option_context("display.width", 40, "display.max_columns", 0):
+        header = repr(table).splitlines()[0]
+    assert header.split() == "Df AIC BIC logLik deviance Chisq Chi Df Pr(>Chisq)".split()
+    assert "NaN" not in repr(table) and "NaN" not in table._repr_html_()

@@ -265,3 +265,9 @@ def test_no_variance_is_a_singular_fit(family, link):
     assert found.verdict == "singular" and found.converged
     assert "estimated as zero" in found.message
     assert (np.abs(found.x[: o.n_theta]) <= 1e-10).all()
+
+
+@pytest.mark.parametrize("size", [1e200, 1e300])
+def test_gradients_out_of_range_change_nothing(size):
+    B = np.eye(2)
+    assert updated(B, np.array([1.0, 0.5]), np.array([size, -size])) is B
