@@ -232,13 +232,19 @@ class LaplaceObjective(GeneralisedObjective):
         return B
 
     def _differenced_zeta(self, x: np.ndarray, B: np.ndarray) -> None:
-        """Rows of zeta from forward differences of the gradient."""
-        step = 1e-5
+        """Rows of zeta from differences of the gradient to one side, where there is one."""
         here = self.evaluate(x, 1).gradient
         for i in range(self.n_theta + self.p, self.n_parameters):
-            moved = x.copy()
-            moved[i] += step
-            B[i] = B[:, i] = (self.evaluate(moved, 1).gradient - here) / step
+            B[i, i] = 1.0
+            for step in (1e-5, -1e-5):
+                moved = x.copy()
+                moved[i] += step
+                try:
+                    there = self.evaluate(moved, 1).gradient
+                except NumericalError:
+                    continue
+                B[i] = B[:, i] = (there - here) / step
+                break
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """The exact Hessian over x, by central differences of the exact gradient.

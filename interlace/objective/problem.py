@@ -115,15 +115,23 @@ class Problem:
         return scale
 
     def _first_estimates(self, eta: np.ndarray) -> IRLS:
+        """The fit without random effects, as far as its likelihood has a maximum near the data."""
         density = self.density
+        fit: IRLS | None = None
         for last in (False, False, True):
-            fit = self._regression(eta)
+            try:
+                fit = self._regression(eta)
+            except NumericalError:
+                if fit is None:
+                    raise
+                break
             if last or not density.n_zeta:
                 break
             zeta = density.start(fit.eta, self.zeta)
             if np.abs(zeta - self.zeta).max() < SETTLED:
                 break
             eta, self.zeta = density.moved(fit.eta, self.zeta, zeta), zeta
+        assert fit is not None
         return fit
 
     def _regression(self, eta: np.ndarray) -> IRLS:

@@ -87,7 +87,8 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
         if there is not None and ratio > 1e-4:
             x, here = x + step, there
             if promise > REFRESH and refreshed < MAX_REFRESHED:
-                B, refreshed = objective.evaluate(x, 2).curvature, refreshed + 1
+                again = try_evaluate(objective, x, 2)
+                B, refreshed = B if again is None else again.curvature, refreshed + 1
             log.append((x, here.value))
     H = final_hessian(objective, x)
     if H is None:
