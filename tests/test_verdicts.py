@@ -232,3 +232,28 @@ def test_families_know_where_they_are_log_concave(name, link):
     zeta = np.full(len(family.parameters), 0.3)
     observed = family.rows(eta[keep], y[keep], np.ones(keep.sum()), zeta, False).observed
     assert family.log_concave is bool((observed >= -1e-12).all())
+
+
+def slopes_of_an_inverse_link(seed):
+    r = np.random.default_rng(seed)
+    g, x = np.arange(160) % 20, r.normal(size=160)
+    eta = 2.0 + 0.1 * x + (r.normal(size=20) * 0.08)[g] + x * (r.normal(size=20) * 0.08)[g]
+    data = {"y": 1.0 / eta + 0.06 * r.normal(size=160), "x": x, "g": g}
+    return il.glmer("y ~ x + (1 + x | g)", data, "gaussian", link="inverse")
+
+
+@pytest.mark.parametrize("seed", [3, 19])
+def test_a_rejected_step_does_not_leave_a_search_at_other_modes(seed):
+    m = slopes_of_an_inverse_link(seed)
+    assert m.fit.optimum.converged
+    assert m.fit.optimum.evaluations < 60
+
+
+@pytest.mark.parametrize("nAGQ", [1, 5])
+def test_a_criterion_of_several_modes_comes_back_after_a_detour(nAGQ):
+    fit = il.update(slopes_of_an_inverse_link(16), nAGQ=nAGQ).fit
+    objective, x = fit.objective, fit.x
+    here = objective.evaluate(x, 1).value
+    far = objective.evaluate(x + [0.5, 0.9, 0.3, 0.0, 0.0, 0.0], 1).value
+    assert far > here + 100.0
+    assert objective.evaluate(x + 1e-9, 1).value == pytest.approx(here, abs=1e-3)

@@ -47,6 +47,7 @@ class GeneralisedObjective(Objective):
     modes: Modes
     #: Nodes of the quadrature in each dimension; 1 where there is none.
     nodes: int = 1
+    _lowest = np.inf  # criterion where the next search for modes starts
 
     def __init__(
         self, problem: Problem, covariance: CovarianceModel, expected: bool, p: int
@@ -130,6 +131,20 @@ class GeneralisedObjective(Objective):
         k = self.n_theta
         own = self.scale.changes(x[:k], directions[:k])
         return np.concatenate([own, directions[k:]])
+
+    def _leads_on(self, value: float, zeta: np.ndarray) -> bool:
+        """Whether the next search for modes starts at those of this criterion without constants.
+
+        Where there may be several modes only the best point's own may: a step that is rejected
+        can end in other ones, and from these a search does not come back.
+        """
+        if self.problem.density.log_concave:
+            return True
+        value -= 2.0 * self.problem.density.constant(zeta)[0]
+        if not value <= self._lowest:
+            return False
+        self._lowest = value
+        return True
 
     # -- whether the approximation holds --------------------------------------------------------
 

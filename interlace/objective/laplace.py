@@ -91,12 +91,13 @@ class LaplaceObjective(GeneralisedObjective):
         self._begin()
 
     _u: np.ndarray
+    _last: tuple[np.ndarray, Point, int] | None
+    _astray = False  # the last point is not where the next search for modes starts
 
     def _begin(self, at: LaplaceObjective | None = None) -> None:
         Z = self.problem.Z
-        self._u = np.zeros(Z.q) if at is None else at._u
+        self.hold(np.zeros(Z.q) if at is None else at._u)
         self._eta0 = np.empty(Z.n)  # offset + X beta at the point in hand
-        self._last: tuple[np.ndarray, Point, int] | None = None
 
     # -- the criterion ----------------------------------------------------------------------
 
@@ -112,7 +113,7 @@ class LaplaceObjective(GeneralisedObjective):
         return Evaluation(value, gradient, self._curvature(x, point))
 
     def point(self, x: np.ndarray, order: int = 1) -> Point:
-        """Modes and determinant at x; they are where the next search starts."""
+        """Modes and determinant at x; they are where the next search starts, if that is wise."""
         if self._last is not None and order <= self._last[2] and (x == self._last[0]).all():
             return self._last[1]
         theta, gamma, zeta = self.split(x)
@@ -127,7 +128,9 @@ class LaplaceObjective(GeneralisedObjective):
             except NumericalError:
                 point = self.modes.find(T, eta0, zeta, np.zeros_like(self._u), order)
         self._last = (x.copy(), point, order)
-        self._u = point.u
+        self._astray = not self._leads_on(point.value, zeta)
+        if not self._astray:
+            self._u = point.u if self.problem.density.log_concave else point.u.copy()
         return point
 
     def modes_at(self, x):
@@ -137,7 +140,7 @@ class LaplaceObjective(GeneralisedObjective):
         return T, self._fixed(gamma), zeta, u
 
     def hold(self, u: np.ndarray) -> None:
-        self._u, self._last = u, None
+        self._u, self._last, self._lowest = u, None, np.inf
 
     def _fixed(self, gamma: np.ndarray) -> np.ndarray:
         eta = np.matmul(self.problem.X, gamma, out=self._eta0)
@@ -152,6 +155,8 @@ class LaplaceObjective(GeneralisedObjective):
         move = x - before
         if not move.any():
             return point.u
+        if self._astray:
+            return self._u
         Z, (theta, _, zeta) = self.problem.Z, self.split(before)
         old = self.scale.templates(theta)
         change = [new - t for new, t in zip(T, old, strict=True)]
@@ -268,7 +273,7 @@ class LaplaceObjective(GeneralisedObjective):
         steps = self._steps(self._working_curvature(x, point, T, directions))
         tangents = self._tangents(x, point, T, directions.U)
         u = point.u
-        self.hold(u)  # the arrays of the point are those of the displaced ones
+        self._last = None  # the arrays of the point are those of the displaced ones
         for _ in range(SHORTENED):
             try:
                 return self._differenced(x, u, tangents, steps)

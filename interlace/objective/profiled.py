@@ -98,6 +98,7 @@ class ProfiledObjective(GeneralisedObjective):
     def _begin(self, at: ProfiledObjective | None = None) -> None:
         problem = self.problem
         self._u, self._gamma = np.zeros(problem.Z.q), problem.glm.beta
+        self._lowest = np.inf
         if at is not None:
             self._u, self._gamma = at._u, at._gamma
 
@@ -119,7 +120,7 @@ class ProfiledObjective(GeneralisedObjective):
         return T, eta0, self.split(x)[2], point.u
 
     def hold(self, u: np.ndarray) -> None:
-        self._u = u
+        self._u, self._lowest = u, np.inf
 
     def point(self, x: np.ndarray, order: int = 1) -> JointPoint:
         """The joint mode at x and the derivatives there."""
@@ -129,12 +130,13 @@ class ProfiledObjective(GeneralisedObjective):
         # a coefficient on its way to infinity takes steps that are none; they are halved
         with np.errstate(over="ignore", invalid="ignore"):
             u, gamma, eta, rows = self._joint_mode(T, zeta, max(order, 1))
-        self._u, self._gamma = u, gamma
         solve = _JointSolver(self, T, rows.observed)
         final = modes._final
         if modes.expected:
             modes._refactor(final, rows.weight, T)
         value = -2.0 * rows.total + float(u @ u) + final.logdet
+        if self._leads_on(value, zeta):
+            self._u, self._gamma = u, gamma
         point = JointPoint(value, gamma, solve.complement, u, eta, rows.weight, _EMPTY, _EMPTY)
         if order == 0:
             return point

@@ -200,15 +200,18 @@ def _beyond(log: list[tuple[np.ndarray, float]]) -> float:
 def _bobyqa(objective: Objective, x0: np.ndarray) -> _Run:
     log: list[tuple[np.ndarray, float]] = []
     lower = objective.lower_bounds()
-    x = np.maximum(x0, lower)
+    x, here = _bobyqa_once(objective, np.maximum(x0, lower), lower, log)
     for _ in range(MAX_RESTARTS):
-        x = objective.snap(_bobyqa_once(objective, x, lower, log))
-        here = objective.evaluate(x)
         step, promise, *_ = trust_step(here.gradient, here.curvature, RESTART_RADIUS)
         if promise < RESTART_PROMISE:
             break
-        moved = x + step
-        x = np.where(lower == 0.0, np.abs(moved), moved)
+        moved = np.where(lower == 0.0, np.abs(x + step), x + step)
+        again, there = _bobyqa_once(objective, moved, lower, log)
+        gained = here.value - there.value
+        if gained > 0.0:
+            x, here = again, there
+        if gained < RESTART_PROMISE:
+            break
     return x, here, log
 
 
@@ -217,7 +220,8 @@ def _bobyqa_once(
     x0: np.ndarray,
     lower: np.ndarray,
     log: list[tuple[np.ndarray, float]],
-) -> np.ndarray:
+) -> tuple[np.ndarray, Evaluation]:
+    """The lowest point from x0, bounds kept, and what the objective says there."""
     import nlopt
 
     def value(x: np.ndarray, _gradient: np.ndarray) -> float:
@@ -235,9 +239,16 @@ def _bobyqa_once(
     opt.set_ftol_abs(BOBYQA_FTOL)
     opt.set_maxeval(MAX_EVALUATIONS)
     try:
-        return np.asarray(opt.optimize(x0))
+        ends = [np.asarray(opt.optimize(x0))]
     except nlopt.RoundoffLimited:
-        return min(log, key=lambda point: point[1])[0]
+        ends = []
+    ends += [x for x, _ in sorted(log, key=lambda point: point[1])[:MOST_BEGINNINGS]]
+    for x in map(objective.snap, ends):
+        try:
+            return x, objective.evaluate(x)
+        except NumericalError as error:  # its modes were found on the way to it alone
+            lost = error
+    raise lost
 
 
 def _newton(objective: Objective, x0: np.ndarray) -> _Run:

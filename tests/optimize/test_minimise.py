@@ -205,3 +205,17 @@ def test_crossed_models_at_the_limit(optimizer, monkeypatch):
     assert found.evaluations < 8 and found.exact
     assert found.verdict == "not converged"
     np.testing.assert_allclose(found.curvature, o.hessian(found.x), rtol=1e-6)
+
+
+def test_bobyqa_says_what_holds_at_its_own_point():
+    """A curvature that promises a fall for ever does not move the point from its value."""
+    f = Function(
+        lambda x: float((x - 1.0) @ (x - 1.0)),
+        lambda x: 2.0 * (x - 1.0),
+        lambda x: -np.eye(x.size),
+        [3.0, -2.0],
+    )
+    found = minimise(f, "bobyqa")
+    assert found.value == f.evaluate(found.x).value < 1e-12
+    np.testing.assert_allclose(found.x, 1.0, atol=1e-6)
+    assert found.evaluations < 500
