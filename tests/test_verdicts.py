@@ -126,6 +126,15 @@ def test_a_separated_coefficient_is_found_by_every_approximation(data, nAGQ, y):
     assert np.isfinite(m.get_prediction(data[data.z == 0].head(3), include_re=False).se).all()
 
 
+@pytest.mark.parametrize("nAGQ", [1, 5])
+def test_separation_is_found_where_long_tails_keep_means_from_the_border(data, nAGQ):
+    formula, family = "lost ~ x + z + (1 | g)", "binomial(cauchit)"
+    m, words = said(lambda: il.glmer(formula, data, family, nAGQ=nAGQ))
+    assert m.convergence.verdict == "separated"
+    assert len(words) == 1 and "z falls without bound" in words[0]
+    assert np.isfinite(m.fe_bse["x"]) and not np.isfinite(m.fe_bse["z"])
+
+
 @pytest.mark.parametrize("nAGQ", [0, 1, 7])
 @pytest.mark.parametrize("flipped", [False, True])
 def test_levels_whose_rows_agree_have_no_finite_variance(data, nAGQ, flipped):

@@ -220,7 +220,8 @@ def judged_glmm(fit: GLMMFit) -> GLMMFit:
     """The fit, with the verdict "separated" where it has no finite estimate.
 
     The linear program is solved only where the fit gives cause: means at the border of their
-    range, and coefficients whose standard errors are huge on the scale of the predictors.
+    range or an optimum that is none, and coefficients whose standard errors are huge on the scale
+    of the predictors.
 
     Parameters
     ----------
@@ -253,7 +254,9 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
 
 
 def _separated_coefficients(fit: GLMMFit) -> str:
-    if not fit.p or not ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any():
+    # links with long tails bring no mean to the border before all curvature is lost
+    at_border = ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any()
+    if not fit.p or (fit.optimum.converged and not at_border):
         return ""
     sizes = np.sqrt((fit.design.X**2).mean(axis=0))
     with np.errstate(invalid="ignore"):
