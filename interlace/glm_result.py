@@ -200,7 +200,7 @@ class GLMResult(GeneralisedResult):
             another family among them: likelihood-ratio tests. Without any the terms of this model
             are tested.
         test : {"LRT", "Chisq", "F"}, optional
-            Of other models. Default: F where a dispersion is estimated.
+            Default: F where a dispersion is estimated, chi-squared elsewhere.
         type : {"III", "II", "I"} or {3, 2, 1}, optional
             Of the tests of terms, which are Wald's, as car's ``Anova(m, test = "Wald")``. Default:
             II. Tests of type III do not depend on the coding of factors.
@@ -214,7 +214,8 @@ class GLMResult(GeneralisedResult):
         DataFrame
             R's columns: ``Resid. Df, Resid. Dev, Df, Deviance`` and ``Pr(>Chi)``, or
             ``F, Pr(>F)``. Of likelihood-ratio tests ``Df, AIC, BIC, logLik, deviance, Chisq,
-            Chi Df, Pr(>Chisq)``, whichever model comes first. Of terms ``Chisq, Df, Pr(>Chisq)``.
+            Chi Df, Pr(>Chisq)``, whichever model comes first. Of terms ``Chisq, Df, Pr(>Chisq)``,
+            or ``NumDF, DenDF, F value, Pr(>F)``.
 
         Examples
         --------
@@ -227,15 +228,18 @@ class GLMResult(GeneralisedResult):
         np.float64(40.716)
         """
         if not others:
-            if test not in (None, "Chisq"):
+            if test == "LRT":
                 raise ArgumentError(
-                    f"test={test!r} compares models: give the smaller ones as arguments. Without "
-                    "them the tests of terms are Wald's, 'Chisq'"
+                    "test='LRT' compares models: give the smaller ones as arguments. Without "
+                    "them the tests of terms are Wald's, 'F' or 'Chisq'"
                 )
             check_one_model(names)
             from .inference.anova import anova_table
+            from .inference.deviance import check_dispersion
 
-            return anova_table(self.fit, "II" if type is None else type)
+            check_dispersion(self.fit, test)
+
+            return anova_table(self.fit, "II" if type is None else type, test)
         check_no_type(type)
         from .inference.comparison import same_distribution
 

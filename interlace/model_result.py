@@ -417,7 +417,7 @@ class ModelResult(tables.Maketables, ABC):
         hypothesis : str, sequence, dict, Series, data frame or array
             As for ``t_test``.
         test : {"F", "Chisq"}, optional
-            Default: F for linear models, chi-squared for others.
+            Default: F where ``t_test`` makes t tests, chi-squared where it makes z tests.
 
         Returns
         -------

@@ -18,7 +18,7 @@ from ..fit import Fit
 from .coding import TermCoding, decode, split_interaction
 from .distributions import chi2_pvalue, f_pvalue
 from .satterthwaite import satterthwaite_f
-from .wald import wald_chisq
+from .wald import default_test, degrees_of_freedom, wald_chisq
 
 if TYPE_CHECKING:
     from .kinds import AnyFit
@@ -30,7 +30,7 @@ DEPENDENT = 1e-8
 ZAP = 1e-9
 
 
-def anova_table(fit: AnyFit, type: Any = "III") -> pd.DataFrame:
+def anova_table(fit: AnyFit, type: Any = "III", test: str | None = None) -> pd.DataFrame:
     """Tests of the fixed-effects terms: F with Satterthwaite's degrees of freedom, or Wald's.
 
     Parameters
@@ -40,12 +40,16 @@ def anova_table(fit: AnyFit, type: Any = "III") -> pd.DataFrame:
         I: each term given those before it. II: each term given those that do not contain it.
         III: each term averaged with equal weights over the levels of the factors it interacts
         with, whatever contrasts the model was fitted with.
+    test : {"F", "Chisq"}, optional
+        Of generalised models; default: see :func:`interlace.inference.wald.default_test`.
 
     Returns
     -------
     DataFrame
         One row per term. Of a linear model ``Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)``;
-        mean squares are F times the residual variance. Of others ``Chisq, Df, Pr(>Chisq)``.
+        mean squares are F times the residual variance. Of generalised linear models whose
+        dispersion is estimated apart ``NumDF, DenDF, F value, Pr(>F)``. Of others
+        ``Chisq, Df, Pr(>Chisq)``.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def anova_table(fit: AnyFit, type: Any = "III") -> pd.DataFrame:
     """
     type = one_of("type", type, TYPES)
     if not isinstance(fit, Fit):
-        return _wald_table(fit, TYPES[type])
+        return _wald_table(fit, TYPES[type], test or default_test(fit))
     key = "contrasts", TYPES[type]
     if key not in fit.memo:
         fit.memo[key] = term_contrasts(fit.design, TYPES[type])
@@ -89,14 +93,21 @@ def anova_table(fit: AnyFit, type: Any = "III") -> pd.DataFrame:
     return pd.DataFrame(rows, index=index, columns=columns)
 
 
-def _wald_table(fit: AnyFit, type: str) -> pd.DataFrame:
-    """Wald chi-squared tests of the terms."""
+def _wald_table(fit: AnyFit, type: str, test: str) -> pd.DataFrame:
+    """Wald tests of the terms."""
     contrasts = term_contrasts(fit.design, type, _information_root(fit.cov_beta))
     rows = [wald_chisq(fit, L) for L in contrasts.values()]
     values = np.array([value for value, _ in rows])
     df = np.array([df for _, df in rows], dtype=np.int64)
-    columns = {"Chisq": values, "Df": df, "Pr(>Chisq)": chi2_pvalue(values, df)}
-    return pd.DataFrame(columns, index=pd.Index(list(contrasts), name="term", dtype=object))
+    index = pd.Index(list(contrasts), name="term", dtype=object)
+    if test == "Chisq":
+        columns = {"Chisq": values, "Df": df, "Pr(>Chisq)": chi2_pvalue(values, df)}
+        return pd.DataFrame(columns, index=index)
+    with np.errstate(invalid="ignore"):  # a term without columns left has no degree of freedom
+        F, den_df = values / df, degrees_of_freedom(fit, np.zeros((len(df), 1)))
+    p = np.array([f_pvalue(*row) for row in zip(F, df, den_df, strict=True)])
+    columns = {"NumDF": df, "DenDF": den_df, "F value": F, "Pr(>F)": p}
+    return pd.DataFrame(columns, index=index)
 
 
 def _information_root(V: np.ndarray) -> np.ndarray:

@@ -88,16 +88,26 @@ def _f_tail(F: float, num_df: float, den_df: float) -> float:
     return f_pvalue(max(F, 0.0), num_df, den_df)
 
 
+def check_dispersion(fit: GLMFit, test: str | None) -> None:
+    """Refuse F tests where no dispersion is estimated.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    if test == "F" and not fit.free_dispersion:
+        raise ArgumentError(
+            f"test='F' needs an estimated dispersion, which the family {fit.family.name!r} does "
+            "not have; use test='Chisq'"
+        )
+
+
 def _checked(fits: Sequence[GLMFit], labels: Sequence[str], test: str | None) -> str:
     first = fits[0]
     if test is None:
         test = "F" if first.free_dispersion else "LRT"
     test = one_of("test", test, TESTS)
-    if test == "F" and not first.free_dispersion:
-        raise ArgumentError(
-            f"test='F' needs an estimated dispersion, which the family {first.family.name!r} does "
-            "not have; use test='LRT'"
-        )
+    check_dispersion(first, test)
     check_same_data(fits, labels)
     for other, label in zip(fits[1:], labels[1:], strict=True):
         if not same_distribution(first.family, other.family):

@@ -92,6 +92,11 @@ def default_df_method(fit: AnyFit) -> str:
     return "residual" if getattr(fit, "free_dispersion", False) else "normal"
 
 
+def default_test(fit: AnyFit) -> str:
+    """The joint test that goes with the t or z tests of :func:`default_df_method`."""
+    return "Chisq" if default_df_method(fit) == "normal" else "F"
+
+
 def degrees_of_freedom(
     fit: AnyFit, L: np.ndarray | None = None, method: str | None = None
 ) -> np.ndarray:
@@ -221,8 +226,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
         See :func:`interlace.inference.hypothesis.parse_hypothesis`.
     test : {"F", "Chisq"}, optional
         F, with the degrees of freedom of the t tests (:func:`default_df_method`), infinite where
-        these are z tests; or the chi-squared test. Default: F for linear models, chi-squared for
-        others.
+        these are z tests; or the chi-squared test. Default: F where these are t tests.
 
     Returns
     -------
@@ -233,8 +237,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
     ArgumentError
         If the test is not known or the rows contradict each other.
     """
-    test = ("F" if isinstance(fit, Fit) else "Chisq") if test is None else test
-    test = one_of("test", test, TESTS)
+    test = default_test(fit) if test is None else one_of("test", test, TESTS)
     L, rhs, labels = parse_hypothesis(fit.design.x_names, hypothesis)
     if np.linalg.matrix_rank(np.c_[L, rhs]) > np.linalg.matrix_rank(L):
         raise ArgumentError(f"the rows of the hypothesis contradict each other: {listing(labels)}")
