@@ -134,7 +134,7 @@ def glmer(
     from .families.observations import observe
     from .fit_glmm import fit_glmm
     from .glmm_result import GLMMResult
-    from .inference.separation import judged_glmm, separation_of
+    from .inference.separation import judged_glmm, lost_fit
 
     clock = perf_counter()
     made = resolve(family, link)
@@ -171,8 +171,7 @@ def glmer(
             seconds=seconds,
         )
     except NumericalError as error:
-        separated = separation_of(design.X, observations, made, design.x_names)
-        raise (error if separated is None else NumericalError(separated.message)) from None
+        raise lost_fit(error, design, observations, made) from None
     fitted = judged_glmm(fitted)
     warn_if_not_converged(fitted.optimum)
     result = GLMMResult(fitted)

@@ -14,7 +14,6 @@ import numpy as np
 
 from .covariance import CovarianceModel
 from .design import Design
-from .errors import ConvergenceWarning, warn
 from .frame import read_only
 from .linalg.crossprod import CrossProducts, cross_products
 from .linalg.threads import blas_threads, one_thread
@@ -363,10 +362,7 @@ def refit_response(fit: Fit, y: np.ndarray) -> Fit:
     object.__setattr__(design, "y", y)  # a new object, not the frozen one
     with _threads(design, fit._shared):
         objective = fit._shared.with_response(y if design.offset is None else y - design.offset)
-    other = fit_objective(design, objective, fit.optimizer, _warm(fit), {})
-    if other.criterion == -np.inf:
-        warn(other.optimum.message, ConvergenceWarning)
-    return other
+    return fit_objective(design, objective, fit.optimizer, _warm(fit), {})
 
 
 def _warm(fit: Fit) -> np.ndarray | None:

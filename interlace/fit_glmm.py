@@ -365,6 +365,13 @@ def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
     return there
 
 
+def responding(fit: GLMMFit, y: np.ndarray) -> tuple[Design, Observations]:
+    """The design of a fit with another response, (n,), and that as its density takes it."""
+    design = copy(fit.design)
+    object.__setattr__(design, "y", np.ascontiguousarray(y, dtype=np.float64))
+    return design, observe(design, fit.family, varying=True)
+
+
 def fit_response(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     """The same model for another response, started at the old estimates.
 
@@ -378,9 +385,7 @@ def fit_response(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     -------
     GLMMFit
     """
-    design = copy(fit.design)
-    object.__setattr__(design, "y", np.ascontiguousarray(y, dtype=np.float64))
-    observations = observe(design, fit.family, varying=True)
+    design, observations = responding(fit, y)
     shared = fit._shared
     with blas_threads(shared.modes.dense_columns, design.X.size):
         objective = shared.with_response(*_density(fit.family, observations))

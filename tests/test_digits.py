@@ -227,8 +227,9 @@ def test_an_exact_refit_is_said_and_the_next_one_is_as_ever(between) -> None:
     d = data()
     d["y"] = 2.0 * d.x + d.b0 + d.e
     m = il.fit("y ~ x + (1 | g)", d)
-    with pytest.warns(il.ConvergenceWarning, match="fits the response exactly"):
+    with pytest.warns(il.ConvergenceWarning, match="fits the response exactly") as said:
         exact = m.refit((1.0 - 2.0 * d.x + between * d.b0).to_numpy())
+    assert len(said) == 1
     assert exact.convergence.verdict == "not identified"
     again = exact.refit(d.y.to_numpy())
     assert again.converged

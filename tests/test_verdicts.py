@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import interlace as il
-from interlace.errors import ConvergenceWarning
+from interlace.errors import ConvergenceWarning, NumericalError
 from interlace.families.resolve import FAMILIES
 from interlace.optimize import OPTIMIZERS
 from interlace.optimize.curvature import final_hessian, unit_scale
@@ -133,6 +133,15 @@ def test_separation_is_found_where_long_tails_keep_means_from_the_border(data, n
     assert m.convergence.verdict == "separated"
     assert len(words) == 1 and "z falls without bound" in words[0]
     assert np.isfinite(m.fe_bse["x"]) and not np.isfinite(m.fe_bse["z"])
+
+
+def test_a_refit_lost_to_separation_says_so_as_a_fit_does(data):
+    formula, family = "{} ~ x + z + (1 | g)", "binomial(cauchit)"
+    m = il.glmer(formula.format("hit"), data, family, nAGQ=0)
+    with pytest.raises(NumericalError, match="z falls without bound"):
+        il.glmer(formula.format("lost"), data, family, nAGQ=0)
+    with pytest.raises(NumericalError, match="z falls without bound"):
+        m.refit(data.lost)
 
 
 @pytest.mark.parametrize("nAGQ", [0, 1, 7])

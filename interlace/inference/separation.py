@@ -20,11 +20,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import listing
+from ..design import Design
+from ..errors import NumericalError, listing
 from ..families.base import Family
 from ..families.observations import Observations
 from ..fit_glm import GLMFit
-from ..fit_glmm import GLMMFit, fit_response
+from ..fit_glmm import GLMMFit, fit_response, responding
 from ..rank import independent_columns
 from .runaway import runaway_variances
 
@@ -250,7 +251,19 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     -------
     GLMMFit
     """
-    return judged_glmm(fit_response(fit, y))
+    try:
+        return judged_glmm(fit_response(fit, y))
+    except NumericalError as error:
+        design, observations = responding(fit, y)
+        raise lost_fit(error, design, observations, fit.family) from None
+
+
+def lost_fit(
+    error: NumericalError, design: Design, observations: Observations, family: Family
+) -> NumericalError:
+    """The error that ended a fit, or why there could be none."""
+    found = separation_of(design.X, observations, family, design.x_names)
+    return error if found is None else NumericalError(found.message)
 
 
 def _separated_coefficients(fit: GLMMFit) -> str:
