@@ -27,6 +27,7 @@ from .errors import (
 )
 from .evaluation import RESERVED, Name, Values, expression_of, owners, value_of
 from .frame import unknown_column
+from .other_names import IN_FORMULAS
 from .spelling import unmarked, unquoted
 from .terms import formulaic_terms
 from .transforms import CONTEXT
@@ -317,12 +318,13 @@ def _check_function(
                 InterlaceWarning,
             )
     elif not callable(mine) and not callable(getattr(builtins, name, None)):
-        known = [key for key, value in CONTEXT.items() if callable(value)]
-        kind = (
-            "a column of data, not a function"
-            if name in columns
-            else f"no function known here.{suggestion(name, known)} Compute the column beforehand"
-        )
+        if name in columns:
+            kind = "a column of data, not a function"
+        elif name in IN_FORMULAS:
+            kind = f"no function known here: {IN_FORMULAS[name]}"
+        else:
+            known = [key for key, value in CONTEXT.items() if callable(value)]
+            kind = f"no function known here.{suggestion(name, known)} Compute the column beforehand"
         raise FormulaError(f"{where} calls {name}(), which is {kind}", text)
 
 

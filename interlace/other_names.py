@@ -192,6 +192,7 @@ FUNCTIONS_INSTEAD: dict[str, str] = {
     **dict.fromkeys(("clm", "clmm", "polr", "OrderedModel"), _NO_ORDINAL),
     **dict.fromkeys(("Beta", "beta", "beta_family"), "the beta family is not available"),
     **dict.fromkeys(("ZeroInflatedPoisson", "zeroinfl"), _ZEROS),
+    **dict.fromkeys(("nbinom1", "nb1"), "'negativebinomial' is NB2; NB1 is not available"),
     "nlmer": "nonlinear mixed models are not available",
     "lmList": "il.glm(formula, part) fits one group at a time, for name, part in data.groupby(...)",
 }
@@ -398,6 +399,20 @@ def function_hint(name: str) -> str:
     if name in FUNCTIONS:
         return f"{name!r} is {FUNCTIONS[name]}"
     return FUNCTIONS_INSTEAD.get(name) or attribute_hint(name)
+
+
+#: Functions that stand in formulas elsewhere.
+IN_FORMULAS: dict[str, str] = {
+    **dict.fromkeys(
+        ("s", "te", "ti", "t2", "lo", "pb"),
+        "penalised smooths are not available: ns(x, df=4) and bs(x, df=5) are splines",
+    ),
+    **dict.fromkeys(("interaction", "Interaction"), "write a:b, or (1 | a:b) in a random term"),
+    "cut": "compute it as a column, with pandas.cut and edges of your own",
+    "strata": "write it as a factor, or as a random term (1 | g)",
+    "cluster": _ROBUST,
+    "mo": "monotonic effects are not available: an ordered factor has polynomial contrasts",
+}
 
 
 def keyword_hint(function: str, key: str, value: Any, names: Sequence[str]) -> str:

@@ -301,3 +301,19 @@ def test_a_reference_written_as_text_is_kept_for_new_data():
 def test_codings_that_cannot_be(term, message):
     with pytest.raises(DataError, match=message):
         made(term)
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ("s(Days)", r"s\(\), which is no function known here: penalised smooths are not available"),
+        ("te(Days, Days)", r"ns\(x, df=4\) and bs\(x, df=5\)"),
+        ("interaction(Days, Subject)", "write a:b"),
+        ("cut(Days, 3)", "pandas.cut and edges of your own"),
+    ],
+)
+def test_functions_of_other_formulas_are_answered(term, message):
+    with pytest.raises(FormulaError, match=message):
+        made(term)
+    own = made(term, **{term.partition("(")[0]: lambda x, *_: np.asarray(x, dtype=float) + 1.0})
+    assert own.X[:, 1].tolist() == (il.load_dataset("sleepstudy").Days + 1.0).tolist()
