@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -85,6 +85,14 @@ class Objective(ABC):
         rotations of a factor that has lost rank.
         """
         return directions
+
+    def names(self) -> list[str]:
+        """Names of the leading parameters of x that have one."""
+        return []
+
+    def fresh(self) -> Self:
+        """The same objective with work space of its own; itself if it needs none."""
+        return self
 
     def doubts(self, x: np.ndarray, value: float) -> list[str]:
         """What speaks against the criterion, found to be ``value`` at x, in words with remedy."""

@@ -22,6 +22,8 @@ __all__ = ["GeneralisedObjective"]
 
 # A criterion that does not come back to this, relative, depends on where its modes came from.
 SAME_VALUE = 1e-7
+# Rows of a sample that may have several optima, where its rows are not log-concave.
+SMALL_SAMPLE = 50
 
 
 class GeneralisedObjective(Objective):
@@ -112,6 +114,16 @@ class GeneralisedObjective(Objective):
         problem = self.problem
         theta = self.scale.start(problem.start_variances())
         return np.concatenate([theta, problem.glm.beta[: self.p], problem.zeta])
+
+    def other_starts(self) -> list[np.ndarray]:
+        if self.problem.density.log_concave or self.problem.density.n >= SMALL_SAMPLE:
+            return []
+        x = self.start()
+        x[: self.n_theta] = self.scale.start(np.ones(sum(self.covariance.widths)))
+        return [x]
+
+    def names(self) -> list[str]:
+        return self.covariance.theta_names
 
     def lower_bounds(self) -> np.ndarray:
         free = np.full(self.n_parameters - self.n_theta, -np.inf)

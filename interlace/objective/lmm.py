@@ -229,6 +229,9 @@ class LMMObjective(Objective):
             return []
         return [self.scale.start(np.full(sum(self.covariance.widths), LARGE_DEVIATION**2))]
 
+    def names(self) -> list[str]:
+        return self.covariance.theta_names
+
     def lower_bounds(self) -> np.ndarray:
         return self.scale.lower_bounds()
 

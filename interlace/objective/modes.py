@@ -204,7 +204,9 @@ class PenalisedIRLS(Modes):
 
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         T = [np.ascontiguousarray(t) for t in T]
-        u, eta, rows, scores, g, decrement = self._search(T, eta0, zeta, u, order, frozen)
+        # steps that lead out of the numbers are halved
+        with np.errstate(over="ignore", invalid="ignore"):
+            u, eta, rows, scores, g, decrement = self._search(T, eta0, zeta, u, order, frozen)
         if self.expected:
             self._refactor(self._final, rows.weight, T)
         return self._point(T, u, eta, rows, scores, g, decrement, order)

@@ -18,6 +18,8 @@ DOUBTFUL_SHARE = 1e-3
 # ... and so is this information on a standardised parameter.
 DOUBTFUL = 0.05
 ALREADY_ZERO = 1e-13
+# Where two directions or more are in doubt all is computed anew, and what then is left of doubt.
+DOUBTFUL_ANEW = 1e-6
 # Steps along their eigenvectors, in units of the scaled parameters and at most so long in their
 # own: with two of them what is left of the truncation is of the order of h^4, rounding of the
 # gradient 1e-11 / h.
@@ -65,10 +67,40 @@ def final_hessian(objective: Objective, x: np.ndarray) -> np.ndarray | None:
         return None
     if objective.curvature_is_cheap or not H.size:
         return H
+    if _doubtful(H) > 1:  # their mixtures are in doubt, too
+        H = _anew(objective, x, H)
+        return _refined(objective, x, H, unit_scale(H), DOUBTFUL_ANEW)
     # first in the parameters' own units, where a standard error of several is a doubt of its own
     for scale, share in ((np.ones(x.size), 0.0), (unit_scale(H), DOUBTFUL_SHARE)):
         H = _refined(objective, x, H, scale, share)
     return H
+
+
+def _doubtful(H: np.ndarray) -> int:
+    """In how many directions H is nearly flat, in the parameters' units or of unit diagonal."""
+    scale = unit_scale(H)
+    own = np.linalg.eigvalsh(H)
+    scaled = np.linalg.eigvalsh(H * scale[:, None] * scale)
+    return int(max((own < DOUBTFUL).sum(), (scaled < DOUBTFUL_SHARE * np.abs(scaled).max()).sum()))
+
+
+def _anew(objective: Objective, x: np.ndarray, H: np.ndarray) -> np.ndarray:
+    """The Hessian by differences of gradients with modes of their own, extrapolated."""
+    size = np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny)
+    out = np.empty_like(H)
+    for i, step in enumerate(np.minimum(STEP / np.sqrt(size), LONGEST * (1.0 + np.abs(x)))):
+        unit = np.zeros(x.size)
+        unit[i] = step
+        try:
+            one, two = (
+                objective.evaluate(x + k * unit, 1).gradient
+                - objective.evaluate(x - k * unit, 1).gradient
+                for k in (1.0, 2.0)
+            )
+        except NumericalError:
+            return H
+        out[i] = (8.0 * one - two) / (12.0 * step)
+    return 0.5 * (out + out.T) if np.isfinite(out).all() else H
 
 
 def _refined(
@@ -179,6 +211,7 @@ def second_look(
         Of the curvature there.
     """
     axes = Axes(here.curvature)
+    fresh = objective.curvature_is_cheap
     for _ in range(LOOKS):
         if axes.root is not None or axes.lowest > SUSPECT_SHARE * axes.top:
             break
@@ -186,12 +219,14 @@ def second_look(
         curved = values > SUSPECT_SHARE * axes.top
         along = (vectors.T @ (here.gradient * scale))[curved]
         if not along.any() or (along**2 / values[curved]).sum() < VANISHED:
-            break
+            if fresh:
+                break
+            along = np.zeros_like(along)  # the curvature is that of the point before the last step
         step = -scale * (vectors[:, curved] @ (along / values[curved]))
         there = _evaluated(objective, x + step)
         if there is None or there.value > here.value + LEVEL * (1.0 + abs(here.value)):
             break
-        x, here = x + step, there
+        x, here, fresh = x + step, there, True
         axes = Axes(here.curvature)
     return x, here, axes
 
@@ -213,7 +248,8 @@ def _along(
 ) -> tuple[float, float] | None:
     """Second derivative along a direction, and how far it may be off."""
     found = []
-    step = min(STEP, LONGEST / float(np.linalg.norm(direction)))
+    length = float(np.linalg.norm(direction))
+    step = min(STEP, LONGEST * (1.0 + abs(float(x @ direction)) / length) / length)
     for h in (step, 2.0 * step):
         try:
             up = objective.evaluate(x + h * direction, 1).gradient

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lapack
 
+from ..errors import listing
 from ..objective.base import Objective
 from .curvature import Axes
 
@@ -23,6 +24,10 @@ SADDLE_SHARE = 1e-6
 SLOPE_TOLERANCE = 1e-5
 # How much a unit step along a flat direction changes the model if it changes it at all.
 CHANGED = 1e-4
+# ... and what the criterion may change by along all of it, relative, and be flat.
+LEVEL = 1e-10
+# A share of a unit step with which a parameter is named.
+SHARE_TO_NAME = 0.1
 NO_DERIVATIVES = "stopped where the criterion has no derivatives around it"
 # The criterion's rounding error, relative: log|M| and the residual sum are sums of n terms.
 VALUE_NOISE = 1e-12
@@ -200,7 +205,8 @@ def certify(optimum: Optimum, objective: Objective) -> Certificate:
     elif _unidentified(objective, x, directions):
         verdict = "not identified"
         message = (
-            f"the criterion is flat in some direction of the {optimum.parameters}: the data do "
+            f"the criterion is flat in some direction of the {optimum.parameters}"
+            f"{_named(objective, directions)}: the data do "
             "not determine them separately. Remove a random-effect term or a column of one"
         )
     elif boundary:
@@ -237,8 +243,27 @@ def _unidentified(objective: Objective, x: np.ndarray, directions: np.ndarray) -
     """Whether the model changes along directions (n, m) in which the criterion does not."""
     if not directions.size:
         return False
-    changes = objective.changes(x, np.linalg.qr(directions)[0])
-    return bool(np.linalg.norm(changes, 2) > CHANGED)
+    directions = np.linalg.qr(directions)[0]
+    if np.linalg.norm(objective.changes(x, directions), 2) > CHANGED:
+        return True
+    # from a variance of zero the model moves with the square of the step: flat is what stays so
+    # over a whole unit
+    objective = objective.fresh()
+    here = objective.evaluate(x, 0).value
+    for d in directions.T:
+        if np.linalg.norm(objective.changes(x + d, d[:, None])) > CHANGED:
+            there = objective.evaluate(x + d, 0).value
+            if abs(there - here) < LEVEL * (1.0 + abs(here)):
+                return True
+    return False
+
+
+def _named(objective: Objective, directions: np.ndarray) -> str:
+    """The parameters with a share in flat directions, as far as they have names."""
+    size = np.abs(directions).max(axis=1, initial=0.0)
+    shares = zip(objective.names(), size, strict=False)
+    names = [name for name, share in shares if share > SHARE_TO_NAME]
+    return f" ({listing(names)})" if names else ""
 
 
 def _stopped(optimum: Optimum, objective: Objective, reason: str) -> str:
