@@ -162,6 +162,15 @@ def test_slopes_and_trials_that_predict_every_row_have_no_finite_variance(data):
     assert m.convergence.verdict == "separated" and words
 
 
+@pytest.mark.parametrize("nAGQ", [1, 25])
+def test_variances_beyond_the_approximations_are_not_called_converged(data, nAGQ):
+    """One row that disagrees makes the variance finite; no approximation comes near it."""
+    d = data.assign(agreed=np.where(data.index == data.index[0], 1.0 - data.agreed, data.agreed))
+    m, words = said(lambda: il.glmer("agreed ~ x + (1 | g)", d, "binomial", nAGQ=nAGQ))
+    assert m.convergence.verdict == "breaks down"
+    assert len(words) == 1 and "standard deviation of Intercept by g" in words[0]
+
+
 def test_levels_of_one_row_each_or_mixed_levels_are_left_alone(data):
     mixed, words = said(lambda: il.glmer("hit ~ x + (1 | g)", data, "binomial"))
     assert mixed.convergence.verdict in GOOD and not words

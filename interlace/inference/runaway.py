@@ -57,6 +57,45 @@ def runaway_variances(fit: GLMMFit) -> str:
     )
 
 
+def too_wide(fit: GLMMFit) -> str:
+    """Which variances are too large for the approximations, in words; empty if none is.
+
+    Where most levels have rows that agree, the conditional density of their effects is half a
+    normal one, as wide as it is: neither a mode nor nodes around it are like it.
+
+    Parameters
+    ----------
+    fit : GLMMFit
+
+    Returns
+    -------
+    str
+    """
+    family, y = fit.family, fit.observations.y
+    if family.support != "proportion" or not all(family.link.ends):
+        return ""
+    for term in fit.covariance.terms:
+        factor = fit.design.factors[term.factor]
+        sizes = fit.theta_sizes[term.factor]
+        for name, j in zip(term.names, range(*term.columns.indices(len(sizes))), strict=True):
+            if not sizes[j] > HUGE:
+                continue
+            pull = np.where(y >= 1.0, 1.0, np.where(y <= 0.0, -1.0, np.nan)) * factor.Z[:, j]
+            levels = len(factor.levels)
+            up = np.bincount(factor.codes[~(pull <= 0.0)], minlength=levels) > 0
+            down = np.bincount(factor.codes[~(pull >= 0.0)], minlength=levels) > 0
+            agreed = int((up ^ down).sum())
+            if 2 * agreed > levels:
+                return (
+                    f"the approximation of the likelihood breaks down: all rows agree in {agreed} "
+                    f"of {levels} levels, so that the standard deviation of {name} by "
+                    f"{factor.name}, {sizes[j]:.3g} on the scale of the predictor, is too large "
+                    "for Laplace's approximation and for quadrature, and estimates mean little; "
+                    "leave the term out, or analyse one row for each level with glm()"
+                )
+    return ""
+
+
 def _agree(
     codes: np.ndarray, levels: int, z: np.ndarray, sign: np.ndarray, trials: np.ndarray
 ) -> bool:

@@ -27,7 +27,7 @@ from ..families.observations import Observations
 from ..fit_glm import GLMFit
 from ..fit_glmm import GLMMFit, fit_response, responding
 from ..rank import independent_columns
-from .runaway import runaway_variances
+from .runaway import runaway_variances, too_wide
 
 #: A row counts as moved when its linear predictor moves by more than this share of the least that
 #: a moved row moves by; HiGHS holds constraints to 1e-7.
@@ -220,6 +220,8 @@ def judged(fit: GLMFit) -> GLMFit:
 def judged_glmm(fit: GLMMFit) -> GLMMFit:
     """The fit, with the verdict "separated" where it has no finite estimate.
 
+    It is "breaks down" where variances are finite, but too large for the approximation.
+
     The linear program is solved only where the fit gives cause: means at the border of their
     range or an optimum that is none, and coefficients whose standard errors are huge on the scale
     of the predictors.
@@ -233,9 +235,12 @@ def judged_glmm(fit: GLMMFit) -> GLMMFit:
     GLMMFit
     """
     message = _separated_coefficients(fit) or runaway_variances(fit)
-    if not message:
+    if message:
+        return replace(fit, optimum=fit.optimum.judged("separated", message))
+    message = too_wide(fit)
+    if not message or not fit.optimum.converged:
         return fit
-    return replace(fit, optimum=fit.optimum.judged("separated", message))
+    return replace(fit, optimum=fit.optimum.judged("breaks down", message))
 
 
 def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:

@@ -40,6 +40,9 @@ ROUNDING = 1e-16
 TRUSTED = 1e-9
 # Where a likelihood falls exponentially Newton's steps have length one.
 MAX_STEPS = 500
+# Where the information is not positive definite and steps promise less than this, relative, they
+# lead to no maximum.
+ENDS = 1e-8
 MAX_HALVINGS = 40
 # Effects a grouping factor may have for the compiled loop over its levels.
 MAX_WIDTH = 16
@@ -237,6 +240,8 @@ class PenalisedIRLS(Modes):
             stalled = small < ROUNDING and small > 0.25 * before
             if definite and (small < DECREMENTS[order] or stalled):
                 return u, eta, rows, scores, g, decrement
+            if not definite and small < ENDS:
+                raise _no_mode()
             before = small
             trusted = definite and small < TRUSTED
             for _ in range(MAX_HALVINGS):

@@ -19,6 +19,7 @@ from .base import Evaluation
 from .generalised import GeneralisedObjective
 from .irls import weighted_gram
 from .modes import (
+    ENDS,
     MAX_HALVINGS,
     MAX_STEPS,
     ROUNDING,
@@ -176,6 +177,8 @@ class ProfiledObjective(GeneralisedObjective):
             stalled = small < ROUNDING and small > 0.25 * before
             if definite and (small < DECREMENT or stalled):
                 return u, gamma, eta, rows
+            if not definite and small < ENDS:
+                break
             before, trusted = small, definite and small < TRUSTED
             for _ in range(MAX_HALVINGS):
                 u_there, gamma_there = u + step, gamma + step_gamma

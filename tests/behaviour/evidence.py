@@ -32,6 +32,9 @@ SECONDS = 3.0
 EXACT = 1e-13
 # Least eigenvalue of the information of the modes, where the prior alone gives 1.
 NEARLY_FLAT = 0.1
+# A standard deviation on the scale of a link that is beyond any approximation; a criterion off by
+# so much says little.
+WIDE, FAR = 20.0, 0.05
 # lme4's bar for what is zero, in standardised covariates.
 ZERO = 1e-4
 
@@ -269,9 +272,35 @@ def _separates_all(A: np.ndarray, y: np.ndarray) -> bool:
     return found.status == 0
 
 
+def far_from_the_integral(place: Place) -> bool:
+    """The criterion of one effect a level is another one than the integral over it.
+
+    With several effects there is no such integral: what is wide is taken for far.
+    """
+    problem = place.problem
+    S, beta, zeta = place.parts(place.v)
+    sole = len(problem.terms) == 1 and problem.terms[0].Z.shape[1] == 1
+    if not sole or problem.profiled:
+        return bool(max(np.abs(s).max() for s in S) > WIDE)
+    u = np.linspace(-9.0, 9.0, 40_001)
+    base, z = problem.offset + problem.X @ beta, problem.terms[0].Z[:, 0] * S[0][0, 0]
+    weight = -0.5 * u**2 + np.log((u[1] - u[0]) / np.sqrt(2.0 * np.pi))
+    total = 0.0
+    for level in np.unique(problem.terms[0].codes):
+        here = problem.terms[0].codes == level
+        value = weight.copy()
+        for i in np.flatnonzero(here):
+            row = (np.full(u.size, v[i]) for v in (problem.y, problem.trials, problem.prior))
+            value += dense.rows("binomial", problem.link, base[i] + z[i] * u, *row, zeta).value
+        total += value.max() + np.log(np.exp(value - value.max()).sum())
+    return bool(abs(-2.0 * total - place.value) > FAR)
+
+
 def breaks_down(place: Place) -> bool:
     """Laplace's formula is in doubt: several modes, or an information near to singular."""
     problem = place.problem
+    if problem.family == "binomial" and far_from_the_integral(place):
+        return True
     if problem.family in ("poisson", None) or problem.link in ("logit", "probit", "cloglog"):
         return False
     S, beta, zeta = place.parts(place.v)
