@@ -53,7 +53,7 @@ def test_a_closed_pipe_is_no_error() -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
-    assert process.returncode == 1
+    assert process.returncode in (0, 1)  # it may have ended before the pipe did
 
 
 # -- tidy ---------------------------------------------------------------------------------------
