@@ -34,6 +34,9 @@ ROUNDING = 16.0 * float(np.finfo(float).eps) ** 2
 # square of the one each time.
 BIG = 1e5
 TIMES = 4
+# Information of a level on its effects, in units of their own, that leaves this share of the rest;
+# below what calls for formulas without subtraction (`large.LARGE`).
+ROUGH = 5e4
 
 
 class ExactFit(Exception):
@@ -75,8 +78,12 @@ def smallest_residual(cross: CrossProducts) -> float:
 
 
 def roughly_unexplained(cross: CrossProducts, marginal: Marginal) -> float:
-    """The residual sum of squares of X and Z together, to as many digits as one projection has."""
-    _, K = marginal.update(_big(cross))
+    """The residual sum of squares of X and Z together, to a share of 1e-4 of that without Z.
+
+    Variances that leave such a share need no more care with digits than usual.
+    """
+    means = [A.mean(axis=0).diagonal() for A in cross.z.diagonal]
+    _, K = marginal.update([np.diag(np.sqrt(ROUGH / np.where(a > 0.0, a, 1.0))) for a in means])
     return float(K[-1, -1] - K[-1, :-1] @ np.linalg.lstsq(K[:-1, :-1], K[:-1, -1], rcond=None)[0])
 
 
