@@ -367,7 +367,8 @@ def refit_response(fit: Fit, y: np.ndarray) -> Fit:
 
 def _warm(fit: Fit) -> np.ndarray | None:
     """theta to start a refit from; from a boundary the gradient does not lead away."""
-    return None if (fit.theta == 0.0).any() else fit.theta
+    theta = fit.theta
+    return None if (theta == 0.0).any() else theta
 
 
 def refit_ml(fit: Fit) -> Fit:

@@ -390,7 +390,7 @@ def fit_response(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     with blas_threads(shared.modes.dense_columns, design.X.size):
         objective = shared.with_response(*_density(fit.family, observations))
     # from a boundary the gradient does not lead away
-    theta = None if (fit.theta == 0.0).any() else fit.theta
+    theta = fit.theta if fit.theta.all() else None
     start = theta, fit.beta, fit.zeta
     return _minimised(
         design, fit.family, observations, objective, fit.nAGQ, fit.optimizer, start, {}
