@@ -207,7 +207,7 @@ class GLMMFit(BaseFit):
     @property
     def theta_sizes(self) -> list[np.ndarray]:
         """Standard deviations of the effects of standardised covariates, (k_b,) per factor."""
-        scaled = self.objective.scale.templates(self.x[: self.covariance.n_theta])
+        scaled = self.scale.templates(self.x[: self.covariance.n_theta])
         return [np.sqrt((t * t).sum(axis=1)) for t in scaled]
 
     @property
