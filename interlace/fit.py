@@ -215,7 +215,11 @@ class Fit(BaseFit):
         if self._objective is not None:
             return self._objective
         backend = None if self.backend == "blocked" else self.backend
-        return LMMObjective(cross_products(self.design), self.covariance, self.is_reml, backend)
+        cross = cross_products(self.design)
+        objective = LMMObjective(cross, self.covariance, self.is_reml, backend)
+        if self.scale.units is not None:
+            objective.enlarge(self.scale.units)
+        return objective
 
     @property
     def theta(self) -> np.ndarray:
@@ -286,7 +290,8 @@ def fit_design(
             cross = cross_products(design)
     objective = LMMObjective(cross, covariance, reml, backend)
     seconds["cross-products"] = perf_counter() - clock
-    return fit_objective(design, objective, optimizer, theta0, seconds)
+    start = None if theta0 is None else objective.x(theta0)
+    return fit_objective(design, objective, optimizer, start, seconds)
 
 
 def _threads(design: Design, objective: LMMObjective) -> AbstractContextManager:
@@ -298,12 +303,11 @@ def fit_objective(
     design: Design,
     objective: LMMObjective,
     optimizer: str,
-    theta0: np.ndarray | None,
+    start: np.ndarray | None,
     seconds: dict[str, float],
 ) -> Fit:
-    """Minimise an objective and make the record."""
+    """Minimise an objective from x and make the record."""
     clock = perf_counter()
-    start = None if theta0 is None else objective.x(theta0)
     solution = None
     with _threads(design, objective):
         try:
@@ -366,9 +370,9 @@ def refit_response(fit: Fit, y: np.ndarray) -> Fit:
 
 
 def _warm(fit: Fit) -> np.ndarray | None:
-    """theta to start a refit from; from a boundary the gradient does not lead away."""
-    theta = fit.theta
-    return None if (theta == 0.0).any() else theta
+    """x to start a refit from; from a boundary the gradient does not lead away."""
+    x = fit.optimum.x
+    return None if (fit.scale.clean(x) == 0.0).any() else x
 
 
 def refit_ml(fit: Fit) -> Fit:

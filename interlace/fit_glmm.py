@@ -8,7 +8,6 @@ from functools import cached_property
 from time import perf_counter
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from .covariance import CovarianceModel
 from .design import Design
@@ -17,7 +16,7 @@ from .families import Family
 from .families.observations import Observations, observe
 from .fit import BaseFit, closed
 from .frame import read_only
-from .linalg.information import inverse_where_determined
+from .linalg.information import inverse_where_determined, side_by_side
 from .linalg.threads import blas_threads, one_thread
 from .objective.density import FamilyDensity
 from .objective.laplace import LaplaceObjective
@@ -312,22 +311,25 @@ def _minimised(
         if optimizer == "bobyqa" and isinstance(objective, LaplaceObjective):
             x = _first_stage(objective, x)
         optimum = minimise(objective, optimizer, x)
+        fit = GLMMFit(
+            design=design,
+            covariance=objective.covariance,
+            family=family,
+            observations=observations,
+            nAGQ=nAGQ,
+            expected=objective.expected,
+            optimum=closed(optimum),
+            seconds=seconds,
+            optimizer=optimizer,
+            backend=objective.modes.backend,
+            scale=objective.scale,
+            _objective=objective,
+        )
+        # while the objective holds the modes of the optimum
+        fit.__dict__["solution"] = closed(_solution(fit, objective))
     objective.release()
     seconds["optimise"] = perf_counter() - clock
-    return GLMMFit(
-        design=design,
-        covariance=objective.covariance,
-        family=family,
-        observations=observations,
-        nAGQ=nAGQ,
-        expected=objective.expected,
-        optimum=closed(optimum),
-        seconds=seconds,
-        optimizer=optimizer,
-        backend=objective.modes.backend,
-        scale=objective.scale,
-        _objective=objective,
-    )
+    return fit
 
 
 def _start(objective, theta, beta, zeta) -> np.ndarray:
@@ -410,11 +412,11 @@ def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> 
     to_theta = scale.jacobian()
     if isinstance(objective, LaplaceObjective):
         point, gamma = objective.point(x), objective.split(x)[1]
-        cov = 2.0 * inverse_where_determined(H, block_diag(to_theta, back, np.eye(zeta.size)))
+        cov = 2.0 * inverse_where_determined(H, side_by_side(to_theta, back, np.eye(zeta.size)))
     else:
         joint = objective.point(x)
         point, gamma = joint, joint.gamma
-        own = 2.0 * inverse_where_determined(H, block_diag(to_theta, np.eye(zeta.size)))
+        own = 2.0 * inverse_where_determined(H, side_by_side(to_theta, np.eye(zeta.size)))
         cov = np.zeros((k + p + zeta.size,) * 2)
         others = np.r_[:k, k + p : k + p + zeta.size]
         cov[np.ix_(others, others)] = own

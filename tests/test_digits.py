@@ -1,5 +1,6 @@
 """Digits: large variance ratios, covariates far from zero, responses without a residual."""
 
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -284,3 +285,17 @@ def test_variances_of_zero_are_zero_not_nearly() -> None:
     assert scale.natural(scale.templates(x))[0][1, 1] == 0.0
     assert scale.canonical(x)[1] == 0.0
     assert scale.theta(np.array([1.0, 1e-6]))[1] > 0.0
+
+
+def test_units_of_huge_variances_outlive_a_pickle() -> None:
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(12), 8)
+    x = rng.normal(size=96) + 0.3 * g
+    y = 2.0 + 1e-3 * x + 1e5 * rng.normal(size=12)[g] + rng.normal(size=96)
+    m = il.fit("y ~ x + (1 | g)", pd.DataFrame({"y": y, "x": x, "g": g}))
+    again = pickle.loads(pickle.dumps(m))
+    assert again.theta.iloc[0] > 1e4
+    np.testing.assert_allclose(again.fe_df, m.fe_df, rtol=1e-6)
+    np.testing.assert_allclose(again.fe_df, [11.0, 83.0], rtol=1e-3)
+    np.testing.assert_allclose(again.hatvalues(), m.hatvalues(), rtol=1e-8)
+    np.testing.assert_allclose(again.refit(y + x).theta, m.refit(y + x).theta, rtol=1e-6)

@@ -10,6 +10,7 @@ unstructured term made orthogonal, so that it does not matter where a covariate 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -143,14 +144,10 @@ class CrossProducts:
                 new = old.copy()
                 np.divide(column, scale, out=new[:, :, p])
                 ZW.append(new)
-        return replace(
-            self,
-            ZW=ZW,
-            WW=WW,
-            standardisation=replace(self.standardisation, gamma=gamma),
-            response=y,
-            levels=levels,
-        )
+        other = copy(self)
+        other.standardisation = replace(self.standardisation, gamma=gamma)
+        other.ZW, other.WW, other.response, other.levels = ZW, WW, y, levels
+        return other
 
     def unexplained(self, beta: np.ndarray, b: Sequence[np.ndarray]) -> np.ndarray:
         """The response less X beta and Z b, both of the standardised columns, (n,)."""

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["covariance_of", "determined_root", "inverse_where_determined", "variance_of"]
+__all__ = [
+    "covariance_of",
+    "determined_root",
+    "inverse_where_determined",
+    "side_by_side",
+    "variance_of",
+]
 
 # Eigenvalues below this share of the largest (after scaling to unit diagonal) carry no information.
 INFORMATION_SHARE = 1e-10
@@ -66,6 +72,15 @@ def _determined(H: np.ndarray, A: np.ndarray | None, share: float) -> tuple[np.n
     rows = np.linalg.norm(B, axis=1, keepdims=True)
     reached = np.abs(B @ vectors[:, ~keep]) > NEGLIGIBLE_SHARE * rows
     return B @ (vectors[:, keep] / np.sqrt(values[keep])), np.flatnonzero(reached.any(axis=1))
+
+
+def side_by_side(*blocks: np.ndarray) -> np.ndarray:
+    """The block diagonal matrix of square blocks (SciPy's takes 0.1 ms)."""
+    ends = np.cumsum([len(block) for block in blocks])
+    out = np.zeros((ends[-1], ends[-1]))
+    for block, end in zip(blocks, ends, strict=True):
+        out[end - len(block) : end, end - len(block) : end] = block
+    return out
 
 
 def covariance_of(L: np.ndarray, cov: np.ndarray) -> np.ndarray:

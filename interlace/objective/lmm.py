@@ -201,11 +201,15 @@ class LMMObjective(Objective):
             return found
         sd = self._beside_the_largest(sd, residual / left)
         by = [np.where(s > LARGEST_START, s, 1.0) for s in sd]
+        self.enlarge(by)
+        return [s / unit for s, unit in zip(sd, by, strict=True)]
+
+    def enlarge(self, by: list[np.ndarray]) -> None:
+        """Measure the standardised covariates in these units, (k_b,): x is then another."""
         self.cross = self.cross.enlarged(by)
         self.marginal = self.marginal.renewed(self.cross)
         self.scale = ThetaScale(self.covariance, self.cross.z_roots, by)
         self._fused = self._compiled()
-        return [s / unit for s, unit in zip(sd, by, strict=True)]
 
     def _beside_the_largest(self, sd: list[np.ndarray], variance: float) -> list[np.ndarray]:
         """Standard deviations again, all but the largest given this one.

@@ -47,6 +47,7 @@ class ThetaScale:
         self.covariance = covariance
         self.z_roots = list(z_roots)
         self._inverses = [_inverse(R) for R in z_roots]
+        self.units = None if enlarged is None else list(enlarged)
         self._enlarged = None
         if enlarged is not None:
             starts = np.cumsum([0, *covariance.widths])
@@ -56,7 +57,12 @@ class ThetaScale:
     def theta(self, x: np.ndarray) -> np.ndarray:
         """theta of x, zero where x is but for rounding."""
         x = np.asarray(x, dtype=float)
-        return self._mapped(self._inverses, _rounded(x)) if self.covariance.identity else x
+        return self._mapped(self._inverses, self.clean(x)) if self.covariance.identity else x
+
+    @staticmethod
+    def clean(x: np.ndarray) -> np.ndarray:
+        """x with zeros for the entries of templates that cannot be told from zero."""
+        return np.where(np.abs(x) > NEGLIGIBLE, x, 0.0)
 
     def x(self, theta: np.ndarray) -> np.ndarray:
         """x of theta."""
@@ -81,7 +87,7 @@ class ThetaScale:
 
     def natural(self, templates: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Templates on the scale of the data from those for standardised covariates."""
-        return tuple(F @ _rounded(T) for F, T in zip(self._inverses, templates, strict=True))
+        return tuple(F @ self.clean(T) for F, T in zip(self._inverses, templates, strict=True))
 
     def start(self, variances: np.ndarray) -> np.ndarray:
         """x of independent effects with these variances, one for each column of each factor."""
@@ -167,17 +173,12 @@ class ThetaScale:
             return self.covariance.canonical(x)
         if (x[self._bounded] > NEGLIGIBLE).all() and (np.abs(x) > NEGLIGIBLE).all():
             return x
-        return self.covariance.canonical(_rounded(x))
+        return self.covariance.canonical(self.clean(x))
 
     def snap(self, x: np.ndarray) -> np.ndarray:
         """x with what is negligibly far from a boundary put on it."""
         near = self._bounded & (np.abs(x) < SNAP_TOLERANCE)
         return np.where(near, 0.0, x) if near.any() else x
-
-
-def _rounded(entries: np.ndarray) -> np.ndarray:
-    """Entries of templates, zero where they cannot be told from it."""
-    return np.where(np.abs(entries) > NEGLIGIBLE, entries, 0.0)
 
 
 def _inverse(R: np.ndarray) -> np.ndarray:

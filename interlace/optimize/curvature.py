@@ -8,9 +8,10 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ..errors import NumericalError
+from ..linalg.kernels import _trust
 from ..objective.base import Evaluation, Objective
 
-__all__ = ["Axes", "final_hessian", "second_look", "unit_scale"]
+__all__ = ["Axes", "final_hessian", "second_look", "to_unit_diagonal"]
 
 # Eigenvalues below this share of the largest (of the Hessian scaled to unit diagonal) are smaller
 # than what differences with one step may be off by.
@@ -67,20 +68,22 @@ def final_hessian(objective: Objective, x: np.ndarray) -> np.ndarray | None:
         return None
     if objective.curvature_is_cheap or not H.size:
         return H
-    if _doubtful(H) > 1:  # their mixtures are in doubt, too
+    doubtful = _doubtful(H)
+    if not doubtful:
+        return H
+    if doubtful > 1:  # their mixtures are in doubt, too
         H = _anew(objective, x, H)
-        return _refined(objective, x, H, unit_scale(H), DOUBTFUL_ANEW)
+        return _refined(objective, x, H, to_unit_diagonal(H)[0], DOUBTFUL_ANEW)
     # first in the parameters' own units, where a standard error of several is a doubt of its own
-    for scale, share in ((np.ones(x.size), 0.0), (unit_scale(H), DOUBTFUL_SHARE)):
+    for scale, share in ((np.ones(x.size), 0.0), (to_unit_diagonal(H)[0], DOUBTFUL_SHARE)):
         H = _refined(objective, x, H, scale, share)
     return H
 
 
 def _doubtful(H: np.ndarray) -> int:
     """In how many directions H is nearly flat, in the parameters' units or of unit diagonal."""
-    scale = unit_scale(H)
     own = np.linalg.eigvalsh(H)
-    scaled = np.linalg.eigvalsh(H * scale[:, None] * scale)
+    scaled = np.linalg.eigvalsh(to_unit_diagonal(H)[1])
     return int(max((own < DOUBTFUL).sum(), (scaled < DOUBTFUL_SHARE * np.abs(scaled).max()).sum()))
 
 
@@ -136,15 +139,14 @@ class Axes:
     Attributes
     ----------
     scale : ndarray, shape (n,)
-        See `unit_scale`.
+        See `to_unit_diagonal`.
     root : ndarray, shape (n, n), or None
         Upper Cholesky factor of the scaled curvature if its pivots say that it is far from flat
         in any direction: then nobody need ask for the axes themselves.
     """
 
     def __init__(self, H: np.ndarray) -> None:
-        self.scale = unit_scale(H)
-        self._scaled = H * self.scale[:, None] * self.scale
+        self.scale, self._scaled = to_unit_diagonal(H)
         root, failed = lapack.dpotrf(self._scaled, clean=0)
         sure = not failed and min(root.diagonal().tolist(), default=1.0) > SURE_PIVOT
         self.root = root if sure else None
@@ -176,16 +178,14 @@ class Axes:
         return max(-float(self.values[0]), float(self.values[-1]), TINY)
 
 
-def unit_scale(H: np.ndarray) -> np.ndarray:
-    """Factors that bring H to unit diagonal, (n,); 0 where the diagonal is as good as zero.
+def to_unit_diagonal(H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Factors that bring H to unit diagonal, (n,), 0 where that is as good as zero; H times them.
 
     Parameters are standardised: `NO_INFORMATION` on one is as good as none.
     """
-    size = np.abs(H.diagonal())
-    least = max(NO_INFORMATION, ROUNDING * max(size.tolist(), default=0.0))
-    scale = 1.0 / np.sqrt(np.maximum(size, least))
-    scale[size < least] = 0.0
-    return scale
+    scale, scaled = np.empty(len(H)), np.empty(H.shape)
+    _trust.to_unit_diagonal(np.ascontiguousarray(H), NO_INFORMATION, ROUNDING, scale, scaled)
+    return scale, scaled
 
 
 def second_look(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite, sqrt
+
 import numpy as np
 
 from ..objective.base import Evaluation, Objective
@@ -127,8 +129,8 @@ def updated(B: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
     """
     with np.errstate(over="ignore", invalid="ignore"):  # a gradient past a pole of the criterion
         missing = change - B @ step
-        denominator = float(missing @ step)
-        if abs(denominator) <= SKIP_SHARE * np.linalg.norm(missing) * np.linalg.norm(step):
+        denominator, size = float(missing @ step), float(missing @ missing)
+        if not abs(denominator) > SKIP_SHARE * sqrt(size * float(step @ step)):
             return B
-        better = B + np.outer(missing, missing) / denominator
-    return better if np.isfinite(better).all() else B
+        better = B + missing[:, None] * (missing / denominator)
+    return better if isfinite(size / denominator) else B

@@ -126,6 +126,7 @@ cdef class OneFactor:
     cdef readonly double r2, share
 
     def __init__(self, R, b, within, rows, cols, df, reml, constant, buffers):
+        cdef Py_ssize_t k, m, p, q
         self.R, self.b, self.within = R, b, within
         self.rows, self.cols = rows, cols
         self.df, self.reml, self.constant = df, reml, constant
@@ -133,14 +134,20 @@ cdef class OneFactor:
         self.p, self.q = self.m - 1, rows.shape[0]
         self.LR, self.Lb, self.T, self.work = buffers
         k, m, p, q = self.k, self.m, self.p, self.q
-        self.K, self.C, self.W = np.empty((m, m)), np.empty((p, p)), np.empty((p, p))
-        squares = np.empty((8, k, k))
-        self.N, self.gg, self.S, self.G, self.H, self.F, self.HS, self.FS = squares
-        self.P, self.PC, self.TPC = np.empty((1, p)), np.empty((k, p)), np.empty((k, p))
-        self.Y, self.s = np.empty((q if reml else 0, p * p)), np.empty((q, p))
-        self.L = np.empty((q, q))
-        self.c, self.a, self.diagonal = np.empty(m), np.empty(q), np.empty(q)
-        self.g, self.tau = np.empty(k), np.empty(k)
+        self.K, self.L = np.empty((m, m)), np.empty((q, q))
+        self.Y = np.empty((q if reml else 0, p * p))
+        # a view of an array costs as much as an evaluation of a small model: few arrays, sliced
+        cdef double[:, :, ::1] squares = np.empty((8, k, k)), corners = np.empty((2, p, p))
+        cdef double[:, ::1] rows_of_p = np.empty((1 + 2 * k + q, p))
+        cdef double[::1] vectors = np.empty(m + 2 * q + 2 * k)
+        self.C, self.W = corners[0], corners[1]
+        self.N, self.gg, self.S, self.G = squares[0], squares[1], squares[2], squares[3]
+        self.H, self.F, self.HS, self.FS = squares[4], squares[5], squares[6], squares[7]
+        self.P, self.PC = rows_of_p[:1], rows_of_p[1 : 1 + k]
+        self.TPC, self.s = rows_of_p[1 + k : 1 + 2 * k], rows_of_p[1 + 2 * k :]
+        self.c, self.a = vectors[:m], vectors[m : m + q]
+        self.diagonal = vectors[m + q : m + 2 * q]
+        self.g, self.tau = vectors[m + 2 * q : m + 2 * q + k], vectors[m + 2 * q + k :]
 
     def evaluate(self, const double[::1] x, int order, double[::1] gradient, double[:, ::1] H):
         """The criterion; gradient (order 1) and curvature (order 2) are written to the arrays.

@@ -87,3 +87,21 @@ def trust_step(const double[::1] g, double[:, ::1] V, double radius, double flat
             s += V[i, j] * z[i]
         step[j] = s
     return promise, length, low, top
+
+
+def to_unit_diagonal(const double[:, ::1] H, double smallest, double share,
+                     double[::1] scale, double[:, ::1] scaled):
+    """scaled <- diag(scale) H diag(scale), whose diagonal is +-1, or 0 where H's is negligible.
+
+    Negligible is what is below ``smallest``, or below ``share`` of the largest.
+    """
+    cdef Py_ssize_t n = H.shape[0], i, j
+    cdef double least = 0.0
+    for i in range(n):
+        least = fmax(least, fabs(H[i, i]))
+    least = fmax(smallest, share * least)
+    for i in range(n):
+        scale[i] = 1.0 / sqrt(fabs(H[i, i])) if fabs(H[i, i]) >= least else 0.0
+    for i in range(n):
+        for j in range(n):
+            scaled[i, j] = H[i, j] * scale[i] * scale[j]
