@@ -436,3 +436,17 @@ def test_levels_that_the_fit_has_not_seen():
         m.predict(new)
     predicted = np.asarray(m.predict(new, new_levels="population"))
     assert np.isfinite(predicted).all() and ((predicted > 0.0) & (predicted < 1.0)).all()
+
+
+@pytest.mark.parametrize("family", ["poisson", "gamma"])
+def test_a_start_within_the_range_without_an_intercept(family) -> None:
+    """x and x^2 alone: predictors are positive only for coefficients far from the regression."""
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(8), 12)
+    x = np.r_[rng.normal(size=95), 0.15]
+    mean = 5.0 + rng.normal(size=8)[g] - 0.15 * x**2
+    y = rng.poisson(mean) if family == "poisson" else rng.gamma(4.0, mean / 4.0)
+    d = pd.DataFrame({"g": g, "x": x, "y": y})
+    m = il.glmer("y ~ 0 + x + I(x**2) + (1 | g)", d, family, link="identity")
+    assert m.convergence.verdict == "converged"
+    assert (m.fittedvalues > 0.0).all()

@@ -112,6 +112,11 @@ class ConditionalDensity(ABC):
         """The predictors that have the same means when zeta changes."""
         return eta
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval of predictors whose means are possible."""
+        return -np.inf, np.inf
+
     def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
         """What it means that zeta is as good as infinite, in words with the remedy; or nothing."""
         return []
@@ -180,6 +185,12 @@ class FamilyDensity(ConditionalDensity):
     def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
         said = self.family.infinite(zeta, self._unit, information) if self.n_zeta else None
         return [] if said is None else [said]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        below, middle, above = self.family.valid(np.array([-1.0, 0.5, 2.0]))
+        high = 0.0 if not middle else np.inf if above else 1.0
+        return -np.inf if below else 0.0, high
 
     def take(self, rows: np.ndarray) -> FamilyDensity:
         """The same density of the rows in another order."""

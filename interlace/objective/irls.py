@@ -16,6 +16,8 @@ MAX_HALVINGS = 30
 DECREMENT = 1e-18
 # A ridge, relative to the mean information, when information vanishes (separated data).
 RIDGE = 1e-10
+# How far from the border of its range a predictor to begin with must be.
+MARGIN = 1e-6
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def irls(
 def _feasible(density: ConditionalDensity, X, base, zeta, eta):
     """Coefficients with every mean in its range.
 
-    Those of a regression of the working response, or as much of them as the range allows.
+    Those of a regression of the working response, or as much of them as the range allows; where
+    that is nothing, those whose predictors are farthest from the border of the range.
     """
     here = density.rows(eta, zeta, True, order=0)
     regression = _solve(X, here.weight, X.T @ (here.weight * (eta - base) + here.score))[0]
@@ -131,7 +134,38 @@ def _feasible(density: ConditionalDensity, X, base, zeta, eta):
             if np.isfinite(rows.total):
                 return beta, there, rows
         share *= 0.5
+    inside = _inside(density, X, base)
+    if inside is not None:
+        there = base + X @ inside
+        rows = density.rows(there, zeta, True, order=0)
+        if np.isfinite(rows.total):
+            return inside, there, rows
     raise NumericalError(_INFEASIBLE)
+
+
+def _inside(density: ConditionalDensity, X: np.ndarray, base: np.ndarray) -> np.ndarray | None:
+    """Coefficients whose predictors are as far from the border of their range as can be.
+
+    max t subject to low + t <= base + X beta <= high - t.
+    """
+    from scipy.optimize import linprog
+
+    low, high = density.interval
+    n, p = X.shape
+    if not p or not (np.isfinite(low) or np.isfinite(high)):
+        return None
+    rows, limits = [], []
+    if np.isfinite(low):
+        rows.append(np.column_stack([-X, np.ones(n)]))
+        limits.append(base - low)
+    if np.isfinite(high):
+        rows.append(np.column_stack([X, np.ones(n)]))
+        limits.append(high - base)
+    cost = np.zeros(p + 1)
+    cost[-1] = -1.0
+    bounds = [(None, None)] * p + [(0.0, 1.0)]
+    found = linprog(cost, np.concatenate(rows), np.concatenate(limits), bounds=bounds).x
+    return None if found is None or found[-1] < MARGIN else found[:-1]
 
 
 _INFEASIBLE = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -32,8 +31,6 @@ DIFFERENCE_STEP = 6e-6
 MOST_POLISHING = 25
 NEARER = 0.1
 STOPPED = 1e-14
-#: How far from the border of the link's range a start must be, relative to the largest predictor.
-FEASIBLE_MARGIN = 1e-6
 
 
 class Maximum(NamedTuple):
@@ -109,10 +106,11 @@ def maximum(
             raise _outside(density.family, design)
         return _at(density, Q, zeta, np.zeros(0), base, 0, True)
     if c is None:
-        with suppress(NumericalError):  # no step from eta leads inside the family's range
+        try:
             found = irls(density, Q, design.offset, zeta, eta)
-            return _polished(density, Q, zeta, found, found.beta)
-        c = _inside(density.family, Q, base, design)
+        except NumericalError:
+            raise _outside(density.family, design) from None
+        return _polished(density, Q, zeta, found, found.beta)
     # From coefficients: they become part of the offset, so that steps are halved towards them.
     here = base + Q @ c
     found = irls(density, Q, here, zeta, here)
@@ -169,36 +167,6 @@ def _lost(information: np.ndarray) -> bool:
     except np.linalg.LinAlgError:
         return True
     return bool(pivots.min() ** 2 < LOST_PIVOT)
-
-
-def _inside(family: Family, Q: np.ndarray, base: np.ndarray, design: Design) -> np.ndarray:
-    """Coefficients that give means within their range, as far from its border as can be.
-
-    max t subject to low + t <= base + Q c <= high - t: the range of the link is an interval.
-    """
-    from scipy.optimize import linprog
-
-    probes = np.array([-1.0, 0.5, 2.0])
-    below, middle, above = family.valid(probes)
-    low = -np.inf if below else 0.0
-    high = 0.0 if not middle else np.inf if above else 1.0
-    n, p = Q.shape
-    rows, limits = [], []
-    if np.isfinite(low):
-        rows.append(np.column_stack([-Q, np.ones(n)]))
-        limits.append(base - low)
-    if np.isfinite(high):
-        rows.append(np.column_stack([Q, np.ones(n)]))
-        limits.append(high - base)
-    found = None
-    if rows:
-        cost = np.zeros(p + 1)
-        cost[-1] = -1.0
-        bounds = [(None, None)] * p + [(0.0, 1.0)]
-        found = linprog(cost, np.concatenate(rows), np.concatenate(limits), bounds=bounds).x
-    if found is None or found[-1] < FEASIBLE_MARGIN:
-        raise _outside(family, design)
-    return found[:-1]
 
 
 def _outside(family: Family, design: Design) -> DataError:

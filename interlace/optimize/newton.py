@@ -19,6 +19,8 @@ PROMISE_TOLERANCE = 1e-10
 FLAT_SHARE = 1e-10
 # A smallest eigenvalue below this share of the largest is looked at again at the very end.
 SUSPECT_SHARE = 1e-4
+# Share of a curvature that the last step may leave unknown: more is computed anew at its end.
+BENT_SHARE = 2e-3
 # A promise this small, relative to the criterion, cannot be seen in its values any more.
 VALUE_NOISE = 4e-15
 MAX_ITERATIONS = 200
@@ -52,10 +54,12 @@ def newton(
     here = objective.evaluate(x)
     log = [(x, here.value)]
     radius = FIRST_RADIUS
+    before: tuple[np.ndarray, float] | None = None
     for _ in range(max_evaluations or MAX_ITERATIONS):
         step, promise, length, polish, share = trust_step(here.gradient, here.curvature, radius)
         if promise <= (PROMISE_EXACT if here.exact else PROMISE_TOLERANCE):
-            return _polish(objective, x, here, polish, share < SUSPECT_SHARE, log)
+            anew = share < SUSPECT_SHARE or (here.exact and _bends(before, here, promise))
+            return _polish(objective, x, here, polish, anew, log)
         there = try_evaluate(objective, x + step)
         gain = -np.inf if there is None else here.value - there.value
         ratio = gain_ratio(gain, promise, here, there)
@@ -64,6 +68,7 @@ def newton(
         elif ratio > 0.75 and length > 0.9 * radius:
             radius = min(3.0 * radius, LARGEST_RADIUS)
         if there is not None and ratio > 1e-4:
+            before = here.curvature, promise
             x, here = x + step, there
             log.append((x, here.value))
         elif length < 1e-12:
@@ -71,26 +76,41 @@ def newton(
     return x, here, log
 
 
+def _bends(before: tuple[np.ndarray, float] | None, here: Evaluation, promise: float) -> bool:
+    """Whether the curvature will change in the last step, by what it did in the one before.
+
+    Where a curvature is small, near a variance of zero, a step of 1e-4 of a standard error may be
+    as long as the parameter: then the curvature changes with its square. Steps are as long as the
+    roots of what they promise.
+    """
+    if before is None:
+        return True
+    H, promised = here.curvature, before[1]
+    size = np.sqrt(np.abs(H.diagonal()))
+    allowed = BENT_SHARE * (promised / promise) ** 0.5 if promise > 0.0 else np.inf
+    return bool((np.abs(H - before[0]) > allowed * (size[:, None] * size)).any())
+
+
 def _polish(
     objective: Objective,
     x: np.ndarray,
     here: Evaluation,
     step: np.ndarray,
-    flat: bool,
+    anew: bool,
     log: list[tuple[np.ndarray, float]],
 ) -> tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]:
     """Take the last Newton step, too short to be worth new derivatives.
 
     Gradient and curvature stay those of the point before it: the certificate then vouches for
-    no more than what was computed. A nearly flat curvature is worth a second look: off the
-    optimum a gradient hides how flat it is.
+    no more than what was computed. They are computed anew where the curvature is nearly flat, since
+    off the optimum a gradient hides how flat it is, and where it changes on the way.
     """
     final = objective.snap(x + step)
-    there = try_evaluate(objective, final, order=2 if flat else 0)
+    there = try_evaluate(objective, final, order=2 if anew else 0)
     if there is None or there.value > here.value + value_noise(here.value):
         return x, here, log
     log.append((final, there.value))
-    return final, there if flat else here._replace(value=there.value), log
+    return final, there if anew else here._replace(value=there.value), log
 
 
 def value_noise(value: float) -> float:

@@ -355,6 +355,8 @@ def generalised(problem: Problem, S, beta, zeta, key: str | None = None) -> floa
         found = search(problem, A, base, zeta, None, start)
         if found is None and start is not None:
             found = search(problem, A, base, zeta)
+        if found is None and problem.link in ("identity", "sqrt", "inverse"):
+            found = search(problem, A, base, zeta, None, effects_inside(A, base))
     if found is None:
         return np.inf
     v, r = found
@@ -371,6 +373,19 @@ def generalised(problem: Problem, S, beta, zeta, key: str | None = None) -> floa
     if problem.nAGQ <= 1:
         return float(-2.0 * r.value.sum() + u @ u + 2.0 * np.log(np.diagonal(L)).sum())
     return _quadrature(problem, A, base, zeta, u, L)
+
+
+def effects_inside(A: np.ndarray, base: np.ndarray) -> np.ndarray | None:
+    """Effects with all predictors positive, as far from zero as can be up to one."""
+    from scipy.optimize import linprog
+
+    q = A.shape[1]
+    # the largest t with base + A u >= t
+    found = linprog(
+        np.r_[np.zeros(q), -1.0], np.column_stack([-A, np.ones(len(A))]), base,
+        bounds=[(None, None)] * q + [(0.0, 1.0)],
+    )  # fmt: skip
+    return found.x[:-1] if found.status == 0 else None
 
 
 def fixed_start(problem: Problem, B, zeta) -> np.ndarray:

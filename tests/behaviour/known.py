@@ -7,8 +7,6 @@ KNOWN: dict[int, str] = {
     34: "digits of crossed factors at a ratio of 1e7",
     **dict.fromkeys((68, 282), "modes that are not unique, and not told"),
     **dict.fromkeys((171, 196, 320), "a lower minimum elsewhere, of an inverse Gaussian"),
-    220: "no start of an identity link without intercept",
     472: "lower minima elsewhere: hardly any data for eleven parameters",
     979: "identical factors, flat along a circle that the straight steps of the check leave",
-    922: "a standard error at a variance as good as zero",
 }

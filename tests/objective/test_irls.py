@@ -103,6 +103,21 @@ def test_coefficients_that_cannot_be_are_an_error_in_words():
         irls(density, np.empty((4, 0)), -np.ones(4), np.empty(0), np.ones(4))
 
 
+@pytest.mark.parametrize("family, high", [("poisson", np.inf), ("binomial", 1.0)])
+def test_a_start_is_found_where_no_constant_is_near(family, high):
+    """Neither the regression, nor zero, nor anything on the way to a constant is in the range."""
+    rng = np.random.default_rng(0)
+    x = np.r_[rng.uniform(-2.5, 2.5, 60), 0.1, -0.1]
+    y = np.where(np.abs(x) < 1.0, 1.0, 0.0)
+    made = resolve(family, "identity")
+    ones = np.ones(x.size)
+    density = FamilyDensity(made, y, ones, ones)
+    assert density.interval == (0.0, high)
+    X = np.c_[x, x * x]
+    fit = irls(density, X, None, np.empty(0), made.start_eta(y, ones))
+    assert (fit.eta > 0.0).all() and (fit.eta < high).all() and np.isfinite(fit.total)
+
+
 @pytest.mark.parametrize("link", ["identity", "sqrt", "inverse"])
 def test_steps_stay_within_the_range(link):
     """Rates near zero at one end of a steep covariate."""

@@ -5,8 +5,10 @@ import sys
 
 import brute
 import numpy as np
+import pandas as pd
 import pytest
 
+import interlace as il
 from interlace.covariance import CovarianceModel
 from interlace.linalg.crossprod import cross_products
 from interlace.linalg.kernels import _trust
@@ -109,6 +111,38 @@ def test_a_flat_direction_is_not_identified():
     found = minimise(f)
     assert found.verdict == "not identified"
     assert "Remove a random-effect term" in found.message
+
+
+def test_the_curvature_is_that_of_the_end_where_it_changes_in_the_last_step():
+    """A last step of less than a standard error times 1e-4, and nearly as long as the parameter."""
+
+    class Exact(Function):
+        def evaluate(self, x, order=2):
+            return super().evaluate(x, order)._replace(exact=True)
+
+    def hessian(x):
+        return np.diag([2.0, 2e-3 + 1200.0 * x[1] ** 2])
+
+    valley = Exact(
+        lambda x: x[0] ** 2 + 1e-3 * x[1] ** 2 + 100.0 * x[1] ** 4,
+        lambda x: np.array([2.0 * x[0], 2e-3 * x[1] + 400.0 * x[1] ** 3]),
+        hessian,
+        (0.0, 2e-3),
+    )
+    found = minimise(valley)
+    np.testing.assert_allclose(found.curvature, hessian(found.x), rtol=0.01)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_curvature_of_two_variances_that_stand_for_each_other(seed):
+    rng = np.random.default_rng(seed)
+    g = np.arange(30) % 5
+    x = 1000.0 + rng.normal(size=30)
+    y = 0.3 * rng.normal(size=30) + 0.1 * rng.normal(size=5)[g]
+    fit = il.fit("y ~ x + (x || g)", pd.DataFrame({"g": g, "x": x, "y": y})).fit
+    truth = fit.objective.hessian(fit.optimum.x)
+    size = np.sqrt(np.abs(np.diagonal(truth)))
+    assert (np.abs(fit.optimum.curvature - truth) < 0.01 * size[:, None] * size).all()
 
 
 def test_stopping_short_is_called_so():
