@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .api import VarCorr, anova, fit, isSingular, lmer, update
-from .api_glm import glm
-from .api_glmm import glmer
+from .api.generalised import glmer
+from .api.glm import glm
+from .api.linear import VarCorr, anova, fit, isSingular, lmer, update
 from .datasets import list_datasets, load_dataset
 from .errors import (
     ArgumentError,
@@ -21,7 +21,7 @@ from .errors import (
     MissingDependencyError,
     NumericalError,
 )
-from .result import LMMResult
+from .results.lmm import LMMResult
 
 if TYPE_CHECKING:
     from .families import (
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         NegativeBinomial2Family,
         Poisson,
     )
-    from .glm_result import GLMResult
-    from .glmm_result import GLMMResult
+    from .results.glm import GLMResult
+    from .results.glmm import GLMMResult
 
 __version__ = "0.1.0.dev0"
 

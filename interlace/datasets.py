@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from interlace.calls import checked
-from interlace.errors import ArgumentError, ArgumentTypeError, brief, suggestion
+from .calls import checked
+from .errors import ArgumentError, ArgumentTypeError, brief, suggestion
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

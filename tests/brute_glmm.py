@@ -12,10 +12,11 @@ import brute
 import numpy as np
 
 from interlace.covariance import CovarianceModel
-from interlace.design import GroupingFactor
-from interlace.families import Family, resolve
-from interlace.families.observations import Observations
-from interlace.fit_glmm import make_objective
+from interlace.design.design import GroupingFactor
+from interlace.families import Family
+from interlace.families import names as resolve
+from interlace.models.glmm import make_objective
+from interlace.models.observations import Observations
 
 # A predictor well inside the range of each link.
 POSITIVE = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import interlace
-from interlace.glmm_result import GLMMResult
+from interlace.results.glmm import GLMMResult
 
 CBPP = ("cbpp", "cbind(incidence, size - incidence) ~ period + (1 | herd)", "binomial")
 TICKS = ("grouseticks", "TICKS ~ YEAR + cHEIGHT + (1|BROOD) + (1|INDEX) + (1|LOCATION)", "poisson")

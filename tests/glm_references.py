@@ -11,8 +11,8 @@ import pandas as pd
 from references import R_PARITY, array, frame_of
 
 from interlace import families
-from interlace.api_glm import glm
-from interlace.glm_result import GLMResult
+from interlace.api.glm import glm
+from interlace.results.glm import GLMResult
 
 GLM = R_PARITY / "references" / "glm"
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import interlace as il
-from interlace.linalg.choose import BACKENDS
+from interlace.linalg.factor.choose import BACKENDS
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 

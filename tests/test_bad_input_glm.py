@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from interlace import families as fam
-from interlace.api_glm import glm
-from interlace.design import build
+from interlace.api.glm import glm
+from interlace.design.design import build
 from interlace.errors import (
     ArgumentError,
     ConvergenceWarning,

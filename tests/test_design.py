@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from frames import ALL_LIBRARIES
 
-from interlace.design import Design, build
+from interlace.design.design import Design, build
+from interlace.design.model_matrix import PlainMatrix, _through_formulaic, model_matrix
+from interlace.design.rank import independent_columns
 from interlace.errors import DataError, DataWarning, FormulaError
-from interlace.formula import parse
-from interlace.frame import read
-from interlace.model_matrix import PlainMatrix, _through_formulaic, model_matrix
-from interlace.rank import independent_columns
+from interlace.formula.parser import parse
+from interlace.frames.read import read
 
 R = json.loads(
     (Path(__file__).parents[1] / "r_parity" / "references" / "front_end.json").read_text()
@@ -196,8 +196,8 @@ def test_rank_of_special_matrices():
 @pytest.fixture
 def unchecked(monkeypatch):
     """R's references were made with its checks of the number of levels off."""
-    monkeypatch.setattr("interlace.design._check_effects", lambda *a: None)
-    monkeypatch.setattr("interlace.design._check_groups", lambda *a: None)
+    monkeypatch.setattr("interlace.design.design._check_effects", lambda *a: None)
+    monkeypatch.setattr("interlace.design.design._check_groups", lambda *a: None)
 
 
 @pytest.mark.parametrize("text", R["random"])

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import interlace as il
-from interlace.design import build
+from interlace.design.design import build
 from interlace.errors import DataError, FormulaError
-from interlace.spelling import python_text
+from interlace.formula.spelling import python_text
 
 
 @pytest.fixture(scope="module")
@@ -329,7 +329,7 @@ def test_a_boolean_is_a_factor_of_two_levels(right, names, logical):
 
 
 def _columns(data):
-    from interlace.frame import read
+    from interlace.frames.read import read
 
     return read(data, [name for name in data if name != "class"])
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from frames import ALL_LIBRARIES
 
-from interlace.design import build
+from interlace.design.design import build
 from interlace.errors import ArgumentTypeError, DataError, DataWarning
-from interlace.frame import Labels, column_names, label_numbers, read, recode
+from interlace.frames.read import Labels, column_names, label_numbers, read, recode
 
 
 @pytest.fixture

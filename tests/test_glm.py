@@ -16,7 +16,7 @@ from scipy import special
 
 import interlace as il
 from interlace import families as fam
-from interlace.api_glm import glm
+from interlace.api.glm import glm
 from interlace.errors import ArgumentError, ConvergenceWarning, DataError, FormulaError
 from interlace.inference.names import names_as
 

@@ -19,8 +19,8 @@ from generalised import CBPP, EPIL, GAMMA, SLOPES, fitted
 
 import interlace
 from interlace.errors import ArgumentError, NumericalError
-from interlace.glmm_result import GLMMResult
-from interlace.inference.modes import conditional_covariances
+from interlace.inference.random_effects import conditional_covariances
+from interlace.results.glmm import GLMMResult
 
 
 def test_estimates_of_cbpp() -> None:

@@ -12,7 +12,7 @@ from generalised import CBPP, EPIL, GAMMA, SLOPES, TICKS, fitted
 
 import interlace
 from interlace.errors import ArgumentError, DataError
-from interlace.glmm_result import GLMMResult
+from interlace.results.glmm import GLMMResult
 
 
 def dense(fit) -> tuple[np.ndarray, np.ndarray]:

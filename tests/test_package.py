@@ -218,7 +218,9 @@ def test_examples_in_docstrings_run(name: str) -> None:
 
 
 def test_examples_of_decorated_functions_are_found() -> None:
-    found = {example.name for example in Finder().find(importlib.import_module("interlace.api"))}
-    assert {"interlace.api.fit", "interlace.api.lmer"} <= found
-    found = {e.name for e in Finder().find(importlib.import_module("interlace.model_result"))}
-    assert "interlace.model_result.ModelResult.conf_int" in found
+    found = {
+        example.name for example in Finder().find(importlib.import_module("interlace.api.linear"))
+    }
+    assert {"interlace.api.linear.fit", "interlace.api.linear.lmer"} <= found
+    found = {e.name for e in Finder().find(importlib.import_module("interlace.results.base"))}
+    assert "interlace.results.base.ModelResult.conf_int" in found

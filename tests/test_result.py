@@ -14,7 +14,7 @@ import pytest
 
 import interlace
 from interlace.errors import ArgumentError
-from interlace.result import LMMResult
+from interlace.results.lmm import LMMResult
 
 SLEEP = ("sleepstudy", "Reaction ~ Days + (Days | Subject)")
 

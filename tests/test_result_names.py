@@ -13,8 +13,8 @@ from generalised import CBPP, EPIL, GAMMA, fitted
 
 import interlace as il
 from interlace.errors import ArgumentError, ArgumentTypeError
-from interlace.families import resolve
-from interlace.show import abbreviate
+from interlace.families import names as resolve
+from interlace.tables.summary.mixed import abbreviate
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 COUNTS = "cbind(incidence, size - incidence) ~ period"

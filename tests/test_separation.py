@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 import interlace as il
 from interlace import families as fam
-from interlace.api_glm import glm
-from interlace.design import build
+from interlace.api.glm import glm
+from interlace.design.design import build
+from interlace.design.rank import independent_columns
 from interlace.errors import ConvergenceWarning
-from interlace.families.observations import observe
-from interlace.fit_glm import fit_glm
-from interlace.inference.separation import judged, separation, separation_of
-from interlace.rank import independent_columns
+from interlace.models.glm import fit_glm
+from interlace.models.observations import observe
+from interlace.models.separation import judged, separation, separation_of
 
 LINKS = ["logit", "probit", "cloglog", "loglog", "cauchit"]
 
@@ -201,7 +201,7 @@ def test_what_is_found_is_a_proof_and_what_is_not_is_a_maximum(case):
 
 
 def test_only_what_gives_cause_is_judged(monkeypatch):
-    import interlace.inference.separation as module
+    import interlace.models.separation as module
 
     def refuse(*arguments):
         raise AssertionError("the linear program was solved")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import interlace
-from interlace.layout import Table
-from interlace.show import abbreviate, format_numbers, format_pvalues, stars
+from interlace.printing import Table
+from interlace.tables.summary.mixed import abbreviate, format_numbers, format_pvalues, stars
 
 SLEEP = """\
 Linear mixed model fit by REML; t-tests use Satterthwaite's degrees of freedom

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 import interlace
-from interlace import tables
 from interlace.errors import ArgumentError
-from interlace.inference.modes import conditional_sd
 from interlace.inference.names import r_name
+from interlace.inference.random_effects import conditional_sd
+from interlace.tables import tidy as tables
 
 SLEEP = ("sleepstudy", "Reaction ~ Days + (Days | Subject)")
 # lme4 at its tight optimum, printed to 8 digits of theta and sigma.

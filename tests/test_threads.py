@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import interlace as il
-from interlace.linalg.cholmod import cholmod_available
+from interlace.linalg.factor.cholmod import cholmod_available
 
 SPARSE = ["superlu"] + ["cholmod"] * cholmod_available()
 LINEAR = {

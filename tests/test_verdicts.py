@@ -10,7 +10,7 @@ import pytest
 
 import interlace as il
 from interlace.errors import ConvergenceWarning, NumericalError
-from interlace.families.resolve import FAMILIES
+from interlace.families.names import FAMILIES
 from interlace.optimize import OPTIMIZERS
 from interlace.optimize.curvature import final_hessian, to_unit_diagonal
 

@@ -78,7 +78,7 @@ class CovarianceModel:
 
     @classmethod
     def of(cls, design) -> CovarianceModel:
-        """The model of a :class:`~interlace.design.Design`."""
+        """The model of a :class:`~interlace.design.design.Design`."""
         terms = []
         for term in design.terms:
             k = len(term.names)

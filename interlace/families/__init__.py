@@ -8,13 +8,21 @@ from .custom import CustomFamily, GLMMFamily
 from .gamma import Gamma, GammaFamily
 from .gaussian import Gaussian
 from .inverse_gaussian import InverseGaussian
-from .link import Link
-from .link_names import resolve_link
-from .links import Identity, Inverse, InverseSquare, Log, NegativeBinomialCanonical, Power, Sqrt
+from .links.base import Link
+from .links.names import resolve_link
+from .links.power import (
+    Identity,
+    Inverse,
+    InverseSquare,
+    Log,
+    NegativeBinomialCanonical,
+    Power,
+    Sqrt,
+)
+from .links.probability import Cauchit, Cloglog, Logit, Loglog, Probit
+from .names import resolve
 from .negative_binomial import NegativeBinomial
 from .poisson import Poisson
-from .probability_links import Cauchit, Cloglog, Logit, Loglog, Probit
-from .resolve import resolve
 
 #: The same family under the name that tells it from NB1.
 NegativeBinomial2Family = NegativeBinomial

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .compiled import changed, code
-from .link import Link
-from .link_names import resolve_link
+from .links.base import Link
+from .links.names import resolve_link
 
 Array: TypeAlias = np.ndarray
 #: Logarithms of the estimated parameters: (m,), or (m, n) with one for every row.

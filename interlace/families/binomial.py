@@ -6,10 +6,10 @@ import numpy as np
 
 from . import compiled
 from .base import Array, Family, PerRow, Rows, Zeta, gathered
-from .link import Link
-from .links import Identity, Log
-from .numeric import SMALLEST_DISTANCE, shrunk_proportions, y_log_ratio
-from .probability_links import Logit
+from .links.base import Link
+from .links.power import Identity, Log
+from .links.probability import Logit
+from .special_functions import SMALLEST_DISTANCE, shrunk_proportions, y_log_ratio
 
 
 class Binomial(Family):

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .base import Array, Family, PerRow, Rows, Zeta, gathered
-from .link import Link
-from .link_names import resolve_link
-from .numeric import central_differences, shrunk_proportions
+from .links.base import Link
+from .links.names import resolve_link
+from .special_functions import central_differences, shrunk_proportions
 
 #: What an object must have to serve as a family.
 PROTOCOL = ("link", "linkinv", "mu_eta", "variance", "dev_resids")

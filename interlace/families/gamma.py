@@ -6,8 +6,10 @@ import numpy as np
 
 from . import compiled
 from .base import Array, Family, PerRow, Zeta
-from .link import Link
-from .numeric import (
+from .links.base import Link
+from .one_parameter import Precision
+from .positive_mean import POSITIVE_LINKS, InLogMean, PositiveFamily
+from .special_functions import (
     LARGEST_EXPONENT,
     STIRLING_FROM,
     digamma_rest,
@@ -15,8 +17,6 @@ from .numeric import (
     root,
     stirling_rest,
 )
-from .parameter import Precision
-from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
 
 
 class Gamma(Precision, PositiveFamily):

@@ -6,10 +6,10 @@ import numpy as np
 
 from . import compiled
 from .base import Array, PerRow, Rows, Zeta, gathered
-from .link import Link
-from .links import Identity, Inverse
-from .parameter import Precision
-from .positive import POSITIVE_LINKS
+from .links.base import Link
+from .links.power import Identity, Inverse
+from .one_parameter import Precision
+from .positive_mean import POSITIVE_LINKS
 
 
 class Gaussian(Precision):

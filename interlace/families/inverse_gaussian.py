@@ -6,10 +6,10 @@ import numpy as np
 
 from . import compiled
 from .base import Array, PerRow, Zeta
-from .link import Link
-from .numeric import LARGEST_EXPONENT, exp
-from .parameter import Precision
-from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
+from .links.base import Link
+from .one_parameter import Precision
+from .positive_mean import POSITIVE_LINKS, InLogMean, PositiveFamily
+from .special_functions import LARGEST_EXPONENT, exp
 
 
 class InverseGaussian(Precision, PositiveFamily):

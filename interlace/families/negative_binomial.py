@@ -6,9 +6,11 @@ import numpy as np
 
 from . import compiled
 from .base import Array, PerRow, Rows, Zeta, gathered
-from .link import Link
-from .links import NegativeBinomialCanonical, unit_inverse
-from .numeric import (
+from .links.base import Link
+from .links.power import NegativeBinomialCanonical, unit_inverse
+from .one_parameter import OneParameter, ratio
+from .positive_mean import POSITIVE_LINKS, InLogMean, PositiveFamily
+from .special_functions import (
     log_gamma_difference,
     logistic,
     poisson_counts,
@@ -16,8 +18,6 @@ from .numeric import (
     scaled_digamma_difference,
     y_log_ratio,
 )
-from .parameter import OneParameter, ratio
-from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
 
 #: theta a million times the mean count is infinite for all that data can tell (the log-likelihoods
 #: differ by less than n times the inverse), and so it is where log(theta) has a standard error of

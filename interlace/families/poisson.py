@@ -6,10 +6,10 @@ import numpy as np
 
 from . import compiled
 from .base import Array, PerRow, Zeta
-from .link import Link
-from .links import Log
-from .numeric import exp, poisson_counts, saturated_poisson, y_log_ratio
-from .positive import POSITIVE_LINKS, InLogMean, PositiveFamily
+from .links.base import Link
+from .links.power import Log
+from .positive_mean import POSITIVE_LINKS, InLogMean, PositiveFamily
+from .special_functions import exp, poisson_counts, saturated_poisson, y_log_ratio
 
 
 class Poisson(PositiveFamily):

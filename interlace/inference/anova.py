@@ -14,14 +14,14 @@ import pandas as pd
 
 from ..calls import one_of
 from ..errors import ArgumentError, NumericalError
-from ..fit import Fit
+from ..models.lmm import Fit
 from .coding import TermCoding, decode, split_interaction
-from .distributions import chi2_pvalue, f_pvalue
 from .satterthwaite import satterthwaite_f
+from .tails import chi2_pvalue, f_pvalue
 from .wald import default_test, degrees_of_freedom, wald_chisq
 
 if TYPE_CHECKING:
-    from .kinds import AnyFit
+    from ..models.kinds import AnyFit
 
 TYPES = {"I": "I", "II": "II", "III": "III", 1: "I", 2: "II", 3: "III"}
 # A column depends on others when this share of it is left after projecting them out.

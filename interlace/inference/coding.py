@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError
-from ..tokens import split_outside
+from ..formula.tokens import split_outside
 
 
 @dataclass(frozen=True, eq=False)

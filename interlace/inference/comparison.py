@@ -13,11 +13,11 @@ import pandas as pd
 from ..errors import ArgumentError, ArgumentTypeError, brief
 from ..families import CustomFamily, Gaussian, NegativeBinomial, Poisson
 from ..families.base import Family
-from ..fit import Fit
-from ..fit_glmm import GLMMFit
+from ..models.glmm import GLMMFit
+from ..models.lmm import Fit
 
 if TYPE_CHECKING:
-    from .kinds import AnyFit
+    from ..models.kinds import AnyFit
 
 # Entries of two fixed-effects matrices that agree to this share are the same column, evaluated by
 # another formula.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..linalg.factor import Factor
-from ..linalg.marginal import Marginal
-from ..linalg.pattern import PairBlocks
+from ..linalg.crossproducts.blocks import PairBlocks
+from ..linalg.factor.base import Factor
+from ..objective.linear.marginal import Marginal
 
 # Right-hand sides of one solve: (q, CHUNK) doubles stay within some tens of MB.
 CHUNK = 512

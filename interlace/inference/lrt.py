@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
-from ..fit import Fit, refit_ml
-from ..fit_glmm import GLMMFit
+from ..models.glmm import GLMMFit
+from ..models.lmm import Fit, refit_ml
 from .comparison import (
     Comparison,
     check_same_data,
@@ -20,10 +20,10 @@ from .comparison import (
     labels_of,
     nested,
 )
-from .distributions import chi2_pvalue
+from .tails import chi2_pvalue
 
 if TYPE_CHECKING:
-    from .kinds import AnyFit
+    from ..models.kinds import AnyFit
 
 # Searches leave less than this share of a log-likelihood: a larger model that lies lower by more
 # does not contain the smaller one, or is not at its maximum.

@@ -9,8 +9,8 @@ from itertools import permutations
 
 import numpy as np
 
-from ..spelling import r_text
-from ..tokens import split_outside
+from ..formula.spelling import r_text
+from ..formula.tokens import split_outside
 
 # "period[T.2]", "poly(x, 2)[1]", "f[.L]": formulaic's brackets around a level or a basis column.
 _LEVEL = re.compile(r"\[(?:[TS]\.)?([^\[\]]*)\]")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..fit import Fit
+from ..models.lmm import Fit
 
 # lmerTest drops eigenvalues of H_f below this: directions on a boundary carry no information.
 EIGENVALUE_FLOOR = 1e-8

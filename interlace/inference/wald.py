@@ -16,15 +16,15 @@ import pandas as pd
 from ..calls import level as checked_level
 from ..calls import one_of
 from ..errors import ArgumentError, listing
-from ..fit import Fit
-from ..layout import Table
 from ..linalg.information import covariance_of, variance_of
-from .distributions import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
-from .hypothesis import parse_hypothesis
+from ..models.lmm import Fit
+from ..printing import Table
+from .hypotheses import parse_hypothesis
 from .satterthwaite import RANK_TOLERANCE, satterthwaite, satterthwaite_f
+from .tails import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
 
 if TYPE_CHECKING:
-    from .kinds import AnyFit
+    from ..models.kinds import AnyFit
 
 DF_METHODS = ("satterthwaite", "residual", "normal")
 TESTS = ("F", "Chisq")
@@ -201,7 +201,7 @@ def t_test(
     ----------
     fit : Fit, GLMMFit or GLMFit
     hypothesis : str, sequence, mapping or array
-        See :func:`interlace.inference.hypothesis.parse_hypothesis`.
+        See :func:`interlace.inference.hypotheses.parse_hypothesis`.
     level : float, default 0.95
     df_method : {"satterthwaite", "residual", "normal"}, optional
         See :func:`degrees_of_freedom`.
@@ -223,7 +223,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
     ----------
     fit : Fit, GLMMFit or GLMFit
     hypothesis : str, sequence, mapping or array
-        See :func:`interlace.inference.hypothesis.parse_hypothesis`.
+        See :func:`interlace.inference.hypotheses.parse_hypothesis`.
     test : {"F", "Chisq"}, optional
         F, with the degrees of freedom of the t tests (:func:`default_df_method`), infinite where
         these are z tests; or the chi-squared test. Default: F where these are t tests.

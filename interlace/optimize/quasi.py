@@ -8,14 +8,7 @@ import numpy as np
 
 from ..objective.base import Evaluation, Objective
 from .curvature import final_hessian
-from .newton import (
-    FIRST_RADIUS,
-    LARGEST_RADIUS,
-    gain_ratio,
-    trust_step,
-    try_evaluate,
-    value_noise,
-)
+from .newton import FIRST_RADIUS, LARGEST_RADIUS, gain_ratio, trust_step, try_evaluate, value_noise
 
 # The exact Hessian is formed where the step ahead promises less than this, a few 1e-5 standard
 # errors: the Hessian of there is that of the optimum to as many digits.

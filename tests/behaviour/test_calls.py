@@ -15,9 +15,9 @@ from generalised import CBPP, fitted
 import interlace as il
 from interlace import calls
 from interlace.errors import ArgumentError, ArgumentTypeError
-from interlace.linalg.choose import BACKENDS
+from interlace.inference.prediction import Prediction
+from interlace.linalg.factor.choose import BACKENDS
 from interlace.optimize import OPTIMIZERS
-from interlace.predict import Prediction
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 RESULTS = (il.LMMResult, il.GLMMResult, il.GLMResult)

@@ -96,7 +96,7 @@ class LogDiagonal(Structure):
 def test_a_structure_with_its_own_parameters_runs_through_the_whole_objective(backend):
     import brute
 
-    from interlace.linalg.crossprod import cross_products
+    from interlace.linalg.crossproducts.linear import cross_products
     from interlace.objective import LMMObjective
     from interlace.optimize import minimise
 

@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from interlace.families import (
-    Binomial,
-    Gamma,
-    Gaussian,
-    InverseGaussian,
-    NegativeBinomial,
-    Poisson,
-)
-from interlace.families.parameter import Precision
+from interlace.families import Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson
+from interlace.families.one_parameter import Precision
 
 MU = np.array([0.02, 0.3, 0.9, 1.0, 4.0, 30.0])
 TRIALS = 7

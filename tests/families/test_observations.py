@@ -7,10 +7,10 @@ import warnings
 import pandas as pd
 import pytest
 
-from interlace.design import build
+from interlace.design.design import build
 from interlace.errors import ArgumentError, DataError, DataWarning
-from interlace.families import resolve
-from interlace.families.observations import observe
+from interlace.families import names as resolve
+from interlace.models.observations import observe
 
 FAMILIES = ["binomial", "poisson", "negativebinomial", "gamma", "inverse_gaussian", "gaussian"]
 

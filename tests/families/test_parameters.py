@@ -10,14 +10,7 @@ import pytest
 from brute import differences
 
 from interlace.errors import ArgumentError, ArgumentTypeError
-from interlace.families import (
-    Binomial,
-    Gamma,
-    Gaussian,
-    InverseGaussian,
-    NegativeBinomial,
-    Poisson,
-)
+from interlace.families import Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson
 
 ESTIMATED = [NegativeBinomial(), Gamma("log"), InverseGaussian("log"), Gaussian()]
 each = pytest.mark.parametrize("family", ESTIMATED, ids=repr)

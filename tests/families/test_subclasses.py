@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import interlace as il
-from interlace.design import build
+from interlace.design.design import build
 from interlace.families import (
     Binomial,
     Gamma,
@@ -19,9 +19,9 @@ from interlace.families import (
     Poisson,
 )
 from interlace.families.compiled import code
-from interlace.families.observations import observe
-from interlace.inference.separation import separation_of
-from interlace.objective.density import FamilyDensity
+from interlace.models.observations import observe
+from interlace.models.separation import separation_of
+from interlace.objective.generalised.density import FamilyDensity
 
 
 class Halved(Poisson):
@@ -218,7 +218,7 @@ def test_a_parameter_at_infinity_is_told_in_the_familys_words(counts):
 
 def test_constants_of_distinct_observations(monkeypatch):
     """Whatever varies, and where the codes of observations would be too large for one number."""
-    from interlace.objective import density as module
+    from interlace.objective.generalised import density as module
 
     rng = np.random.default_rng(3)
     trials = rng.integers(1, 5, 60) * 1.0

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from interlace.api_glm import glm
+from interlace.api.glm import glm
 from interlace.errors import ArgumentError
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from interlace.errors import ArgumentError, ArgumentTypeError
-from interlace.inference.hypothesis import parse_hypothesis
+from interlace.inference.hypotheses import parse_hypothesis
 from interlace.inference.names import number_text
 
 NAMES = (

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import interlace as il
-from interlace.fit import Fit
 from interlace.inference import leverage
+from interlace.models.lmm import Fit
 
 
 def data(nested=False):

@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from interlace.inference.satterthwaite import (
-    satterthwaite,
-    satterthwaite_f,
-    variance_derivatives,
-)
+from interlace.inference.satterthwaite import satterthwaite, satterthwaite_f, variance_derivatives
 
 # Central differences of step h on the deviance d leave truncation h^4 after extrapolation and
 # rounding eps |d| / h^2 = 2e-16 * 2e3 / 1e-6 = 4e-7 against curvatures of 1 to 100.

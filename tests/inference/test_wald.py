@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from interlace.errors import ArgumentError
-from interlace.inference.hypothesis import parse_hypothesis
-from interlace.inference.wald import (
-    f_pvalue,
-    t_pvalue,
-    t_quantile,
-    t_table,
-    t_test,
-    wald_test,
-)
+from interlace.inference.hypotheses import parse_hypothesis
+from interlace.inference.wald import f_pvalue, t_pvalue, t_quantile, t_table, t_test, wald_test
 
 SLEEP = ("sleepstudy", "Reaction ~ Days + (Days | Subject)")
 HAM = ("Machines", "score ~ Machine + (1 | Worker/Machine)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from interlace.linalg.pattern import PairBlocks, ZCross
+from interlace.linalg.crossproducts.blocks import PairBlocks, ZCross
 
 
 def cross_of(codes, Z, n_levels, weights=None):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from scipy.linalg import block_diag
 
-from interlace.linalg import crossprod, standard
-from interlace.linalg.crossprod import cross_products
+from interlace.linalg.crossproducts import linear as crossprod
+from interlace.linalg.crossproducts import standardise as standard
+from interlace.linalg.crossproducts.linear import cross_products
 from interlace.linalg.kernels import _crossprod, _onefactor
-from interlace.linalg.moments import moment_start
+from interlace.objective.linear.start import moment_start
 
 
 def dense_z(d):

@@ -10,20 +10,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from interlace.errors import (
-    ArgumentError,
-    InterlaceWarning,
-    MissingDependencyError,
-    NumericalError,
-)
-from interlace.linalg import choose as choice
-from interlace.linalg import schur, sparse
-from interlace.linalg.cholmod import CholmodFactor
-from interlace.linalg.choose import choose
-from interlace.linalg.nested import NestedFactor, is_nested
-from interlace.linalg.pattern import PairBlocks, ZCross
-from interlace.linalg.schur import SchurFactor
-from interlace.linalg.superlu import SuperLUFactor
+from interlace.errors import ArgumentError, InterlaceWarning, MissingDependencyError, NumericalError
+from interlace.linalg.crossproducts.blocks import PairBlocks, ZCross
+from interlace.linalg.factor import choose as choice
+from interlace.linalg.factor import schur, sparse
+from interlace.linalg.factor.cholmod import CholmodFactor
+from interlace.linalg.factor.choose import choose
+from interlace.linalg.factor.nested import NestedFactor, is_nested
+from interlace.linalg.factor.schur import SchurFactor
+from interlace.linalg.factor.superlu import SuperLUFactor
 
 EPS = np.finfo(float).eps
 KINDS = [
@@ -264,7 +259,7 @@ class TestChoice:
         rng = np.random.default_rng(0)
         codes, Z, levels = designs.crossed(rng, 2000, (1800, 1500), (1, 1))
         cross = designs.cross_of(codes, Z, levels)
-        monkeypatch.setattr("interlace.linalg.choose.cholmod_available", lambda: False)
+        monkeypatch.setattr("interlace.linalg.factor.choose.cholmod_available", lambda: False)
         assert choose(cross).name == "superlu"
         assert choose(cross, "blocked").name == "schur"
         if has_cholmod:
@@ -273,13 +268,13 @@ class TestChoice:
 
     def test_a_tail_too_large_for_memory(self, monkeypatch):
         monkeypatch.setattr(choice, "DENSE_BYTES", 1e3)
-        monkeypatch.setattr("interlace.linalg.choose.cholmod_available", lambda: False)
+        monkeypatch.setattr("interlace.linalg.factor.choose.cholmod_available", lambda: False)
         assert choose(design("crossed, sparse")).name == "superlu"
 
     @pytest.mark.parametrize("looked_at", [1e8, 0.0])
     @pytest.mark.parametrize("fits", [True, False])
     def test_very_much_work_is_said(self, monkeypatch, fits, looked_at):
-        monkeypatch.setattr("interlace.linalg.choose.cholmod_available", lambda: False)
+        monkeypatch.setattr("interlace.linalg.factor.choose.cholmod_available", lambda: False)
         monkeypatch.setattr(choice, "PAIRS_LOOKED_AT", looked_at)
         monkeypatch.setattr(choice, "SMALL_TAIL", 0)
         cross = design("crossed, sparse")

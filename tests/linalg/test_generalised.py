@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from interlace.errors import NumericalError
-from interlace.linalg import factor as factors
-from interlace.linalg import schur, sparse
-from interlace.linalg.choose import choose
-from interlace.linalg.superlu import SuperLUFactor
-from interlace.linalg.weighted import WeightedDesign
+from interlace.linalg.crossproducts.weighted import WeightedDesign
+from interlace.linalg.factor import base as factors
+from interlace.linalg.factor import schur, sparse
+from interlace.linalg.factor.choose import choose
+from interlace.linalg.factor.superlu import SuperLUFactor
 
 EPS = np.finfo(float).eps
 has_cholmod = importlib.util.find_spec("sksparse") is not None

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from interlace.families import resolve
+from interlace.families import names as resolve
 from interlace.linalg.kernels import _levels
-from interlace.objective.density import FamilyDensity
+from interlace.objective.generalised.density import FamilyDensity
 
 CASES = {
     "logit": ("binomial", "logit", -0.3),

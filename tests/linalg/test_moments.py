@@ -4,10 +4,10 @@ import tracemalloc
 
 import numpy as np
 
-from interlace.design import build
-from interlace.linalg import moments
-from interlace.linalg.crossprod import cross_products
-from interlace.linalg.factored import FactorMarginal, make_marginal
+from interlace.design.design import build
+from interlace.linalg.crossproducts.linear import cross_products
+from interlace.objective.linear import start as moments
+from interlace.objective.linear.many_columns import FactorMarginal, make_marginal
 
 
 def test_moments_of_many_columns_take_little_memory(monkeypatch):

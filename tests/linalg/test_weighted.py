@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import twins
 
-from interlace.linalg import crossprod
-from interlace.linalg.choose import choose
-from interlace.linalg.crossprod import cross_products
+from interlace.linalg.crossproducts import linear as crossprod
+from interlace.linalg.crossproducts.linear import cross_products
+from interlace.linalg.crossproducts.weighted import WeightedDesign
+from interlace.linalg.factor.choose import choose
 from interlace.linalg.kernels import _weighted
-from interlace.linalg.weighted import WeightedDesign
 
 # Sums of at most some hundred products in another order.
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from interlace.errors import NumericalError
-from interlace.families import resolve
-from interlace.objective.density import FamilyDensity
-from interlace.objective.irls import irls, weighted_gram
+from interlace.families import names as resolve
+from interlace.objective.generalised.density import FamilyDensity
+from interlace.objective.generalised.irls import irls, weighted_gram
 
 
 def parts(m):

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import ndtr, ndtri, xlogy
 
 from interlace.families import NegativeBinomial
-from interlace.objective.modes import LevelModes, PenalisedIRLS
+from interlace.objective.generalised.modes import LevelModes, PenalisedIRLS
 from interlace.optimize import minimise
 
 # Sums of some hundred terms of order one in another order.

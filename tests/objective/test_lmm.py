@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from interlace.covariance import CovarianceModel
-from interlace.linalg.crossprod import cross_products
+from interlace.linalg.crossproducts.linear import cross_products
 from interlace.objective import LMMObjective
 from interlace.objective.base import Objective
-from interlace.objective.exact import ExactFit
+from interlace.objective.linear.exact import ExactFit
 
 # Central differences of fourth order with step 1e-4 are good to about 1e-9 of the largest
 # gradient; the bar is 1e-7.

@@ -5,7 +5,7 @@ import brute_glmm as glmm
 import numpy as np
 import pytest
 
-from interlace.objective.profiled import ProfiledObjective
+from interlace.objective.generalised.joint_modes import ProfiledObjective
 from interlace.optimize import minimise
 
 EXACT = 1e-10

@@ -9,14 +9,18 @@ from scipy.integrate import quad
 
 import interlace as il
 from interlace.covariance import CovarianceModel
-from interlace.design import build
+from interlace.design.design import build
 from interlace.errors import ArgumentError
-from interlace.families import resolve
-from interlace.objective.density import ConditionalDensity, FamilyDensity, RowSums
-from interlace.objective.irls import IRLS
-from interlace.objective.laplace import LaplaceObjective
-from interlace.objective.problem import Problem
-from interlace.objective.quadrature import QuadratureModes, QuadratureObjective, normal_grid
+from interlace.families import names as resolve
+from interlace.objective.generalised.density import ConditionalDensity, FamilyDensity, RowSums
+from interlace.objective.generalised.irls import IRLS
+from interlace.objective.generalised.laplace import LaplaceObjective
+from interlace.objective.generalised.problem import Problem
+from interlace.objective.generalised.quadrature import (
+    QuadratureModes,
+    QuadratureObjective,
+    normal_grid,
+)
 from interlace.optimize.quasi import quasi_newton
 
 # Differences of fourth order with step 2e-3 leave 1e-8 of the largest gradient where the density

@@ -8,10 +8,10 @@ import pytest
 
 import interlace as il
 from interlace.covariance import CovarianceModel
-from interlace.design import build
-from interlace.families import resolve
-from interlace.families.observations import observe
-from interlace.fit_glmm import make_objective
+from interlace.design.design import build
+from interlace.families import names as resolve
+from interlace.models.glmm import make_objective
+from interlace.models.observations import observe
 
 
 def skewed(seed: int, family: str, size: float) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pytest
 
 import interlace as il
 from interlace.covariance import CovarianceModel
-from interlace.linalg.crossprod import cross_products
+from interlace.linalg.crossproducts.linear import cross_products
 from interlace.linalg.kernels import _trust
 from interlace.objective import Evaluation, LMMObjective, Objective
 from interlace.optimize import minimise

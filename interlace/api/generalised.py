@@ -1,0 +1,204 @@
+"""The front door of generalised linear mixed models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..calls import checked
+from ..design.design import build
+from ..design.expressions import caller_names
+from ..errors import ArgumentError, NumericalError, warn_if_not_converged
+from .linear import start_of
+
+# A linear model does not pay for what only generalised ones need: imported when first fitted.
+if TYPE_CHECKING:
+    from ..results.glmm import GLMMResult
+
+#: lme4's limit on quadrature nodes.
+MAX_NODES = 100
+
+
+@checked
+def glmer(
+    formula: str,
+    data: Any,
+    family: Any,
+    groups: str | Sequence[str] | None = None,
+    random: str | Sequence[str] | None = None,
+    weights: Any = None,
+    optimizer: Literal["newton", "lbfgsb", "bobyqa"] = "newton",
+    theta0: Any = None,
+    nAGQ: int = 1,
+    offset: Any = None,
+    *,
+    link: Any = None,
+    laplace: Literal["expected", "observed"] | None = None,
+    contrasts: Mapping[str, Any] | None = None,
+    subset: Any = None,
+    na_action: Literal["omit", "exclude", "raise"] = "omit",
+    backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
+) -> GLMMResult:
+    """Fit a generalised linear mixed model by maximum likelihood.
+
+    Parameters
+    ----------
+    formula : str
+        lme4's grammar: ``"y ~ x + (1 | g)"``, ``"cbind(k, n - k) ~ x + (1 | g)"``,
+        ``"k / n ~ x"``; the random part may be given apart.
+    data : data frame
+        pandas, Polars (lazy too), PyArrow, anything narwhals reads, or a dict of columns.
+    family : str, Family or object
+        ``"binomial"``, ``"poisson"``, ``"negativebinomial"``, ``"gamma"``,
+        ``"inverse_gaussian"``, ``"gaussian"``, R's spellings of them (``"binomial(probit)"``), a
+        family such as ``il.Binomial(link="cloglog")``, or an object with the `GLMMFamily`
+        protocol (``link``, ``linkinv``, ``mu_eta``, ``variance``, ``dev_resids``).
+    groups : str or sequence of str, optional
+        Grouping columns, each with a random intercept.
+    random : str or sequence of str, optional
+        Random-effect terms such as ``"(1 + x | g)"``; wins over ``groups``.
+    weights : array, Series or column name, shape (n,), optional
+        Var(y_i) = dispersion V(mu_i) / w_i, as in ``lmer``; numbers of trials where the response
+        is a proportion; where the family has no dispersion they multiply the log-density. All
+        positive.
+    optimizer : {"newton", "lbfgsb", "bobyqa"}, default "newton"
+        The first two use exact gradients; ``"bobyqa"`` none, in lme4's two stages.
+    theta0 : array, shape (n_theta,), optional
+        Start for theta, on lme4's scale and in its order.
+    nAGQ : int, default 1
+        1: Laplace's approximation. More: nodes per dimension of adaptive Gauss-Hermite
+        quadrature, for one grouping factor with at most 3 effects. 0: the coefficients are
+        found inside penalised IRLS, fast and not quite the maximum.
+    offset : array, Series or column name, shape (n,), optional
+        Known part of the linear predictor, added to any ``offset()`` in the formula.
+    link : str or Link, optional
+        Link in place of the family's own.
+    laplace : {"expected", "observed"}, optional
+        Information in the determinant: expected (Fisher) as lme4 for binomial, Poisson and
+        negative binomial, observed as glmmTMB for the families with a free dispersion; the same
+        where the link is canonical.
+    contrasts : dict of column to contrast, optional
+        As for :func:`fit`.
+    subset : array of bool or str, optional
+        Rows to use.
+    na_action : {"omit", "exclude", "raise"}, default "omit"
+        What happens to rows with missing values, as for :func:`fit`.
+    backend : {"auto", "blocked", "nested", "schur", "cholmod", "superlu"}, default "auto"
+        How Lambda'Z'WZ Lambda + I is factorised.
+
+    Returns
+    -------
+    GLMMResult
+        Always with a verdict on its convergence, ``result.convergence``.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read or has no random term.
+    DataError
+        If columns or values do not suit the model or the family.
+    ArgumentError
+        If another argument does not.
+    NumericalError
+        If no parameters are found for which the model can be computed.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If no optimum was found, or the data do not determine the parameters.
+    DataWarning
+        If rows or columns were dropped, or counts are not whole numbers.
+
+    References
+    ----------
+    Bates, Mächler, Bolker and Walker (2015), Fitting Linear Mixed-Effects Models Using lme4,
+    Journal of Statistical Software 67(1). Pinheiro and Chao (2006), Efficient Laplacian and
+    adaptive Gaussian quadrature algorithms for multilevel generalized linear mixed models,
+    Journal of Computational and Graphical Statistics 15(1).
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> cbpp = il.load_dataset("cbpp")
+    >>> m = il.glmer("incidence / size ~ period", cbpp, "binomial", groups="herd")
+    >>> m.fe_params.round(3).tolist()
+    [-1.399, -0.992, -1.129, -1.58]
+    >>> round(m.llf, 4)
+    -92.0263
+    """
+    expected = None if laplace is None else laplace == "expected"
+    nodes = _nodes(nAGQ)
+
+    from ..families import names as resolve
+    from ..models.glmm import fit_glmm
+    from ..models.observations import observe
+    from ..models.separation import judged_glmm, lost_fit
+    from ..results.glmm import GLMMResult
+
+    clock = perf_counter()
+    made = resolve(family, link)
+    design = build(
+        formula,
+        data,
+        groups=groups,
+        random=random,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        subset=subset,
+        na_action=na_action,
+        linear=False,
+        mixed=True,
+        context=caller_names(),
+    )
+    if nodes > 1:
+        from ..objective.generalised.quadrature import check_nodes
+
+        check_nodes(nodes, design)
+    observations = observe(design, made, varying=True)
+    seconds = {"design": perf_counter() - clock}
+    try:
+        fitted = fit_glmm(
+            design,
+            made,
+            observations,
+            nAGQ=nodes,
+            expected=expected,
+            optimizer=optimizer,
+            theta0=start_of(theta0, design),
+            backend=None if backend == "auto" else backend,
+            seconds=seconds,
+        )
+    except NumericalError as error:
+        raise lost_fit(error, design, observations, made) from None
+    fitted = judged_glmm(fitted)
+    warn_if_not_converged(fitted.optimum)
+    result = GLMMResult(fitted)
+    result.call = {
+        "formula": formula,
+        "data": data,
+        "family": family,
+        "groups": groups,
+        "random": random,
+        "weights": weights,
+        "optimizer": optimizer,
+        "nAGQ": nAGQ,
+        "offset": offset,
+        "link": link,
+        "laplace": laplace,
+        "contrasts": contrasts,
+        "subset": subset,
+        "na_action": na_action,
+        "backend": backend,
+    }
+    return result
+
+
+def _nodes(nodes: int) -> int:
+    if not 0 <= nodes <= MAX_NODES:
+        raise ArgumentError(
+            f"nAGQ={nodes} is out of range: 0 (fast, approximate), 1 (Laplace) or up to "
+            f"{MAX_NODES} nodes of adaptive quadrature"
+        )
+    return nodes

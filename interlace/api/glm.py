@@ -1,0 +1,134 @@
+"""The front door of generalised linear models: formula and data in, result out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..calls import checked
+from ..design.design import build
+from ..design.expressions import caller_names
+from ..errors import warn_if_not_converged
+
+# A linear mixed model does not pay for what only generalised ones need.
+if TYPE_CHECKING:
+    from ..results.glm import GLMResult
+
+
+@checked
+def glm(
+    formula: str,
+    data: Any,
+    family: Any = "gaussian",
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    link: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    subset: Any = None,
+    na_action: Literal["omit", "exclude", "raise"] = "omit",
+) -> GLMResult:
+    """Fit a generalised linear model without random effects.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x"``. A binomial response is 0/1, booleans, a factor of two levels (the first is
+        failure), ``cbind(k, n - k)``, ``k / n``, or proportions with ``weights`` as trials.
+    data : data frame
+        pandas, Polars (lazy too), PyArrow, anything narwhals reads, or a dict of columns.
+    family : str or family, default "gaussian"
+        ``"binomial"``, ``"poisson"``, ``"gamma"``, ``"inverse_gaussian"``,
+        ``"negativebinomial"`` (theta estimated by maximum likelihood), or an object such as
+        ``Binomial(link="cloglog")``.
+    weights : array, Series or column name, shape (n,), optional
+        Var(y_i) = dispersion V(mu_i) / w_i; numbers of trials where the response is a proportion;
+        where the family has no dispersion they multiply the log-density. All positive.
+    offset : array, Series or column name, shape (n,), optional
+        Known part of the linear predictor, added to any ``offset()`` in the formula.
+    link : str or Link, optional
+        Link in place of the family's own.
+    contrasts : dict of column to contrast, optional
+        ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, ``"SAS"``, ``"diff"``, a matrix, or
+        a formulaic contrast object.
+    subset : array of bool or str, optional
+        Rows to use.
+    na_action : {"omit", "exclude", "raise"}, default "omit"
+        What happens to rows with missing values: dropped (a warning counts them), dropped but
+        padded in fitted values and residuals, or an error.
+
+    Returns
+    -------
+    GLMResult
+        Always with a verdict on its convergence, ``result.convergence``.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read or has random terms.
+    DataError
+        If columns or values do not suit the model.
+    ArgumentError
+        If another argument does not.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the likelihood has no maximum (separated responses: the coefficients are named), or
+        none was found.
+    DataWarning
+        If rows or columns were dropped, or counts are not whole.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized Linear Models, 2nd edition, Chapman and Hall.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> from interlace.api_glm import glm
+    >>> formula = "cbind(incidence, size - incidence) ~ period"
+    >>> m = glm(formula, il.load_dataset("cbpp"), family="binomial")
+    >>> m.bse.round(4).tolist()
+    [0.1449, 0.2915, 0.3129, 0.4131]
+    >>> round(m.aic, 3)
+    206.058
+    """
+    from ..families import names as resolve
+    from ..models.glm import fit_glm
+    from ..models.observations import observe
+    from ..models.separation import judged
+    from ..results.glm import GLMResult
+
+    kind = resolve(family, link)
+    clock = perf_counter()
+    design = build(
+        formula,
+        data,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        subset=subset,
+        na_action=na_action,
+        linear=False,
+        mixed=False,
+        context=caller_names(),
+    )
+    observations = observe(design, kind)
+    seconds = {"design": perf_counter() - clock}
+    fitted = judged(fit_glm(design, observations, kind, seconds=seconds))
+    warn_if_not_converged(fitted)
+    result = GLMResult(fitted)
+    result.call = {
+        "formula": formula,
+        "data": data,
+        "family": family,
+        "weights": weights,
+        "offset": offset,
+        "link": link,
+        "contrasts": contrasts,
+        "subset": subset,
+        "na_action": na_action,
+    }
+    return result

@@ -1,0 +1,1 @@
+"""A formula and columns become a design."""

@@ -1,0 +1,261 @@
+"""Formula and data -> the needed columns of the rows that are used."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DataError,
+    DataWarning,
+    FormulaError,
+    listing,
+    warn,
+)
+from ..formula.parser import Formula, RandomTermSpec
+from ..frames.read import (
+    Columns,
+    Labels,
+    as_float,
+    check_finite,
+    column_names,
+    read,
+    row_labels,
+    unknown_column,
+)
+from .expressions import Resolved, UserNames, names_in, resolve
+from .functions import contrasts_of
+from .response import check_weights, subset_rows, vector
+
+NA_ACTIONS = ("omit", "exclude", "raise")
+
+
+class ModelFrame:
+    """What the names of a formula mean in the data, and the rows that are used.
+
+    Attributes
+    ----------
+    formula : Formula
+    columns : Columns
+        The needed columns, rows used only, unused levels dropped.
+    response, offsets, sides : sequence of Resolved
+        Names settled: of the parts of the response, the offsets, the left sides.
+    fixed : Resolved
+        Of the fixed part.
+    groups : dict of str -> list of Resolved
+        By label of the grouping factor: of its variables.
+    weights, offset : (n,) ndarray or None
+        Arguments, rows used only.
+    contrasts : dict of str -> coding
+    context : UserNames
+        The user's names that the formula uses.
+    n_missing, missing_by, na_action, full_index, kept, rows
+        As in :class:`interlace.design.design.Design`.
+    """
+
+    def __init__(
+        self,
+        formula: Formula,
+        data: Any,
+        *,
+        weights: Any,
+        offset: Any,
+        contrasts: Any,
+        subset: Any,
+        na_action: str,
+        context: Mapping[str, Any],
+    ):
+        if na_action not in NA_ACTIONS:
+            raise ArgumentError(
+                f"na_action must be one of {listing(NA_ACTIONS)}, got {na_action!r}"
+            )
+        self.formula, self.na_action = formula, na_action
+        self._resolve(column_names(data), context)
+        self._read(data, weights, offset, subset)
+        self.contrasts = self._contrasts(contrasts)
+
+    def _resolve(self, names: Collection[str], context: Mapping[str, Any]) -> None:
+        formula = self.formula
+        assert formula.response is not None
+        self.names = names
+        self.response = tuple(
+            resolve(part, names, context, "the response", expression=True)
+            for part in formula.response.parts
+        )
+        self.response_parts = replace(
+            formula.response, parts=tuple(piece.text for piece in self.response)
+        )
+        if not any(piece.variables for piece in self.response):
+            raise DataError(
+                f"the response {formula.response.text!r} has no column of data in it; add its "
+                "values to data as a column"
+            )
+        self.fixed = resolve(formula.fixed, names, context, "formula")
+        self.offsets = tuple(
+            resolve(text, names, context, "offset()", expression=True) for text in formula.offsets
+        )
+        self.sides = [resolve(s.lhs, names, context, s.text) for s in formula.random]
+        self.groups = {
+            spec.label: [self._group(v, names, context, spec) for v in spec.group]
+            for spec in formula.random
+        }
+        sides = [*self.response, self.fixed, *self.offsets, *self.sides]
+        groups = [piece for group in self.groups.values() for piece in group]
+        self.context = UserNames()
+        for piece in [*sides, *groups]:
+            self.context.update(piece.context)
+        covariates = dict.fromkeys(name for piece in sides for name in piece.variables)
+        labels = dict.fromkeys(name for piece in groups for name in piece.variables)
+        self.used = list(covariates | labels)
+        # Dates are labels, but not where a part of them is asked for.
+        taken = {
+            name.name
+            for piece in groups
+            if piece.text not in names
+            for name in names_in(piece.text)
+            if name.path != name.name
+        }
+        self.group_only = [name for name in labels if name not in covariates and name not in taken]
+
+    @staticmethod
+    def _group(
+        variable: str, names: Collection[str], context: Mapping[str, Any], spec: RandomTermSpec
+    ) -> Resolved:
+        if variable in names:
+            return Resolved(variable, (variable,), UserNames())
+        try:
+            names_in(variable)
+        except FormulaError:  # a name that needs quotes
+            raise unknown_column(variable, names, spec.text) from None
+        return resolve(variable, names, context, spec.text, expression=True)
+
+    def _read(self, data: Any, weights: Any, offset: Any, subset: Any) -> None:
+        extra = []
+        for value, argument in ((weights, "weights"), (offset, "offset")):
+            if isinstance(value, str):
+                if value not in self.names:
+                    raise unknown_column(value, self.names, argument)
+                extra.append(value)
+        extra += self._subset_names(subset)
+        every = list(dict.fromkeys([*self.used, *extra]))
+        columns = read(data, every, self.group_only)
+        if not columns.n:
+            raise DataError("data has no rows")
+        self.weights = self._vector(weights, "weights", columns)
+        self.offset = self._vector(offset, "offset", columns)
+        self.offset_column = offset if isinstance(offset, str) else None
+        self._keep_rows(columns, None if subset is None else subset_rows(subset, columns))
+
+    def _subset_names(self, subset: Any) -> list[str]:
+        if not isinstance(subset, str):
+            return []
+        return list(resolve(subset, self.names, {}, "subset", expression=True).variables)
+
+    def _vector(self, value: Any, argument: str, columns: Columns) -> np.ndarray | None:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            return vector(value, argument, columns.index)
+        column = columns.values[value]
+        if isinstance(column, Labels):
+            raise ArgumentTypeError(f"{argument}={value!r} names a column that is not numeric")
+        missing = columns.missing.get(value)
+        return as_float(column) if missing is None else np.where(missing, np.nan, column)
+
+    def _keep_rows(self, columns: Columns, chosen: np.ndarray | None) -> None:
+        """Drop the rows outside the subset and those with missing values."""
+        missing = {k: v for k, v in columns.missing.items() if k in self.used}
+        for name, values in (("weights", self.weights), ("offset", self.offset)):
+            if values is not None and np.isnan(values).any():
+                missing[f"{name}="] = np.isnan(values)
+        if chosen is not None:
+            missing = {k: v & chosen for k, v in missing.items()}
+        self.missing_by = {k: int(v.sum()) for k, v in missing.items() if v.any()}
+        keep = chosen
+        if self.missing_by:
+            gone = np.logical_or.reduce(list(missing.values()))
+            keep = ~gone if chosen is None else chosen & ~gone
+        in_subset = columns.n if chosen is None else int(chosen.sum())
+        self.n_missing = 0 if keep is None else in_subset - int(keep.sum())
+        self._report_missing(columns.index, missing, keep)
+        self.kept, self.full_index = None, None
+        if self.n_missing and self.na_action == "exclude":
+            whole = np.ones(columns.n, dtype=bool) if chosen is None else chosen
+            assert keep is not None
+            self.full_index, self.kept = columns.index[whole], np.flatnonzero(keep[whole])
+        self.rows = None
+        wanted = Columns({name: columns.values[name] for name in self.used}, columns.index)
+        if keep is not None and not keep.all():
+            self.rows = np.flatnonzero(keep)
+            wanted = wanted.take(self.rows)
+            self.weights = None if self.weights is None else self.weights[self.rows]
+            self.offset = None if self.offset is None else self.offset[self.rows]
+        for name, column in wanted.values.items():
+            if isinstance(column, Labels):
+                wanted.values[name] = column.used()
+        self.columns = wanted
+        check_finite(wanted)
+        if self.weights is not None:
+            check_weights(self.weights, wanted.index)
+        if self.offset is not None and not np.isfinite(self.offset).all():
+            bad = ~np.isfinite(self.offset)
+            raise ArgumentError(
+                f"offset is infinite in row(s) {row_labels(wanted.index, bad)}; drop them with "
+                "subset="
+            )
+
+    def _report_missing(
+        self, index: pd.Index, missing: Mapping[str, np.ndarray], keep: np.ndarray | None
+    ) -> None:
+        if not self.missing_by or keep is None:
+            return
+        counts = listing(f"{name} ({count})" for name, count in self.missing_by.items())
+        if self.na_action == "raise":
+            rows = np.logical_or.reduce(list(missing.values()))
+            raise DataError(
+                f"missing values in {counts}, row(s) {row_labels(index, rows)}; fill them, or let "
+                "na_action='omit' drop these rows"
+            )
+        if not keep.any():
+            raise DataError(
+                f"every row has a missing value; missing by column: {counts}. Leave out the "
+                "column(s) that are mostly missing"
+            )
+        warn(
+            f"dropped {self.n_missing} row(s) with missing values in {counts}; {keep.sum()} rows "
+            "are used. na_action='raise' makes this an error",
+            DataWarning,
+        )
+
+    def _contrasts(self, given: Any) -> dict[str, Any]:
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            raise ArgumentTypeError(
+                f'contrasts must be a dict such as {{"f": "sum"}}, got {type(given).__name__}'
+            )
+        out = {}
+        for name, value in given.items():
+            column = self.columns.values.get(name)
+            if column is None:
+                raise unknown_column(name, self.used, "contrasts")
+            if not isinstance(column, Labels):
+                raise ArgumentError(
+                    f"contrasts names {name!r}, which is numeric; write C({name}, ...) in the "
+                    "formula or make it a category first"
+                )
+            coding = contrasts_of(value, f"contrasts[{name!r}]")
+            if isinstance(coding, np.ndarray):
+                if coding.ndim != 2 or len(coding) != len(column.levels):
+                    raise ArgumentError(
+                        f"contrasts[{name!r}] must have one row per level "
+                        f"({len(column.levels)}), got shape {coding.shape}"
+                    )
+            out[name] = coding
+        return out

@@ -1,0 +1,523 @@
+"""Text of a right side + columns -> model matrix, and the same again on new data.
+
+Two ways, one result.  Terms made of columns and of elementwise expressions of numbers (numbers,
+factors, ``log(x)``, products of them) are filled in directly: formulaic decides once per formula,
+on two rows, which factors are coded in full and which in contrasts, and that answer is kept.
+Everything else goes through formulaic itself.  Names
+of columns are formulaic's in both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula as FormulaicFormula
+from formulaic import ModelSpec
+from formulaic.errors import FormulaicError
+from formulaic.materializers import PandasMaterializer
+from formulaic.materializers.types import FactorValues
+from formulaic.transforms import ContrastsRegistry
+from formulaic.transforms.contrasts import Contrasts, CustomContrasts
+from interface_meta import override
+
+from ..errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
+from ..formula.spelling import marked, shown, unmarked
+from ..formula.terms import formulaic_terms
+from ..frames.read import Columns, Labels, as_float
+from .evaluation import Values, expression_of, value_of
+from .expressions import UserNames, elementwise, names_in, reason
+from .functions import check_levels, coded, is_logical, is_text, logical
+
+#: Formulas whose structure is kept.
+CACHE_SIZE = 512
+
+Terms = tuple[tuple[str, slice], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Coding:
+    """Coding of one factor: rows of the matrices are its levels."""
+
+    full: np.ndarray
+    reduced: np.ndarray
+    full_names: tuple[str, ...]
+    reduced_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PlainMatrix:
+    """A matrix of bare columns and their products.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the columns.
+    terms : tuple of (str, slice)
+        Term -> its columns.
+    products : tuple
+        Per scoped term of formulaic: scale, and (variable, reduced) of its factors.
+    codings : dict of str -> Coding
+        By factor; booleans are factors, also those that an expression gives.
+    calls : tuple of (str, tuple of str)
+        Elementwise expressions among the factors of `products`, and the columns they use.
+    logicals : frozenset of str
+        Columns and expressions that are booleans.
+    """
+
+    names: tuple[str, ...]
+    terms: Terms
+    products: tuple[tuple[float, tuple[tuple[str, bool], ...]], ...]
+    codings: dict[str, Coding]
+    calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    logicals: frozenset[str] = frozenset()
+
+    def matrix(self, columns: Columns) -> np.ndarray:
+        """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing.
+
+        A sole intercept is a read-only broadcast of 1.0.
+        """
+        if self.names == ("Intercept",):
+            return np.broadcast_to(np.float64(1.0), (columns.n, 1))
+        computed = _computed(self.calls, columns)
+        if computed is None:
+            raise DataError(
+                f"the term(s) {listing(call for call, _ in self.calls)} cannot be computed on "
+                "newdata as they were on the data of the fit"
+            )
+        values = {**{marked(name): value for name, value in columns.values.items()}, **computed}
+        X = np.empty((columns.n, len(self.names)))
+        at = 0
+        for scale, factors in self.products:
+            numeric = [np.asarray(values[v]) for v, _ in factors if v not in self.codings]
+            coded_by = [
+                self._coded(values[v], v, reduced) for v, reduced in factors if v in self.codings
+            ]
+            width = int(np.prod([c.shape[1] for _, c in coded_by])) if coded_by else 1
+            block = X[:, at : at + width]
+            at += width
+            if not coded_by:
+                block[:, 0] = scale
+                for column in numeric:
+                    block[:, 0] *= column
+                continue
+            # The first factor varies fastest, as in R.
+            coding = coded_by[-1][1]
+            codes = coded_by[-1][0]
+            for more_codes, more in reversed(coded_by[:-1]):
+                coding = (coding[:, None, :, None] * more[None, :, None, :]).reshape(
+                    len(coding) * len(more), -1
+                )
+                codes = np.where((codes < 0) | (more_codes < 0), -1, codes * len(more) + more_codes)
+            block[:] = coding[codes]
+            if (codes < 0).any():
+                block[codes < 0] = np.nan
+            if scale != 1:
+                block *= scale
+            for column in numeric:
+                block *= column[:, None]
+        return X
+
+    def _coded(self, column: Any, variable: str, reduced: bool) -> tuple[np.ndarray, np.ndarray]:
+        coding = self.codings[variable]
+        if isinstance(column, Labels):
+            codes = column.codes.astype(np.intp)
+        else:
+            codes = np.where(np.isnan(column), -1, column != 0).astype(np.intp)
+        return codes, coding.reduced if reduced else coding.full
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaicMatrix:
+    """A matrix that formulaic makes.
+
+    Attributes
+    ----------
+    names, terms
+        As in :class:`PlainMatrix`.
+    spec : formulaic.ModelSpec
+        State of the transforms and codings.
+    variables : tuple of str
+        Columns of the data that it needs.
+    contrasts : dict
+        Codings given as an argument.
+    context : UserNames
+        The user's own functions and values that the formula uses.
+    logicals : frozenset of str
+        Columns and expressions that were boolean in the fit; new data may have 0 and 1.
+    """
+
+    names: tuple[str, ...]
+    terms: Terms
+    spec: ModelSpec
+    variables: tuple[str, ...]
+    contrasts: dict[str, Any]
+    context: UserNames
+    logicals: frozenset[str] = frozenset()
+
+    def matrix(self, columns: Columns) -> np.ndarray:
+        """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing."""
+        mask = np.zeros(columns.n, dtype=bool)
+        for name in self.variables:
+            column = columns.values[name]
+            if isinstance(column, Labels):
+                mask |= column.codes < 0
+            elif column.dtype.kind == "f":
+                mask |= np.isnan(column)
+        if not mask.any():
+            return self._evaluate(columns)
+        X = np.full((columns.n, len(self.names)), np.nan)
+        if not mask.all():
+            X[~mask] = self._evaluate(columns.take(np.flatnonzero(~mask)))
+        return X
+
+    def _evaluate(self, columns: Columns) -> np.ndarray:
+        frame = _marked_frame(columns, self.variables)
+        for name in self.logicals.intersection(self.variables):
+            frame[marked(name)] = frame[marked(name)].astype(bool)
+        return _materialise(self.spec, frame, self.contrasts, self.context)[0]
+
+
+MatrixRecipe = PlainMatrix | FormulaicMatrix
+
+
+def model_matrix(
+    text: str,
+    columns: Columns,
+    variables: tuple[str, ...],
+    contrasts: Mapping[str, Any],
+    context: Mapping[str, Any],
+) -> tuple[np.ndarray, MatrixRecipe]:
+    """Model matrix of a right side.
+
+    Parameters
+    ----------
+    text : str
+        One-sided formula, intercept implicit.
+    columns : Columns
+        Rows without missing values, unused levels dropped.
+    variables : tuple of str
+        Columns that `text` uses.
+    contrasts : mapping of str -> coding
+        By factor, as formulaic's contrast objects or matrices.
+    context : mapping
+        The user's names.
+
+    Returns
+    -------
+    X : (n, p) float64 ndarray, C-contiguous
+    recipe : PlainMatrix or FormulaicMatrix
+        Makes the matrix on new data.
+
+    Raises
+    ------
+    FormulaError, DataError
+        If a term cannot be computed; the message has the term and the reason.
+    """
+    kinds = tuple((marked(name), kind_of(columns.values[name])) for name in variables)
+    calls = _calls(text, frozenset(variables))
+    if calls and (context or _computed(calls, columns) is None):
+        return _through_formulaic(text, columns, variables, contrasts, context)
+    products, logicals = _structure(text, kinds)
+    codings = {name: logical_coding(shown(name)) for name in logicals}
+    for name, kind in kinds:
+        if kind == "factor":
+            column = columns.values[unmarked(name)]
+            assert isinstance(column, Labels)
+            codings[name] = coding_of(shown(name), column, contrasts.get(unmarked(name)))
+    names: list[str] = []
+    terms = []
+    for term, scoped in products:
+        start = len(names)
+        for _, factors in scoped:
+            names += _product_names(factors, codings)
+        terms.append((term, slice(start, len(names))))
+    recipe = PlainMatrix(
+        names=tuple(names),
+        terms=tuple(terms),
+        products=tuple(product for _, scoped in products for product in scoped),
+        codings=codings,
+        calls=calls,
+        logicals=frozenset(shown(name) for name in logicals),
+    )
+    return recipe.matrix(columns), recipe
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _calls(text: str, variables: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Expressions among the factors of a formula, each with the columns it uses."""
+    expressions = dict.fromkeys(
+        factor.expr
+        for term in formulaic_terms(text)
+        for factor in term.factors
+        if factor.eval_method.value == "python"
+    )
+    return tuple(
+        (text, tuple({found.name for found in names_in(text)} & variables)) for text in expressions
+    )
+
+
+def _computed(
+    calls: tuple[tuple[str, tuple[str, ...]], ...], columns: Columns
+) -> dict[str, np.ndarray] | None:
+    """Values of the expressions; None when one of them needs formulaic."""
+    out = {}
+    for expression, names in calls:
+        values = {}
+        for name in names:
+            column = columns.values[name]
+            if isinstance(column, Labels):
+                return None
+            values[name] = column if column.dtype.kind == "b" else as_float(column)
+        value = elementwise(expression, values, {})
+        if value is None:
+            return None
+        # A comparison with NaN is False; of a missing value nothing is known.
+        for column in values.values():
+            if column.dtype.kind == "f" and np.isnan(np.add.reduce(column)):
+                value = np.where(np.isnan(column), np.nan, value)
+        out[expression] = value
+    return out
+
+
+def _product_names(
+    factors: tuple[tuple[str, bool], ...], codings: Mapping[str, Coding]
+) -> list[str]:
+    if not factors:
+        return ["Intercept"]
+    fields: list[tuple[str, ...]] = []
+    for name, reduced in factors:
+        coding = codings.get(name)
+        if coding is None:
+            fields.append((shown(name),))
+        else:
+            fields.append(coding.reduced_names if reduced else coding.full_names)
+    return [":".join(reversed(product)) for product in itertools.product(*reversed(fields))]
+
+
+def coding_of(name: str, column: Labels, contrasts: Any = None) -> Coding:
+    """Coding matrices of a factor: treatment, polynomial when ordered, or as given."""
+    levels = column.levels
+    check_levels(len(levels), name, levels)
+    full = np.eye(len(levels))
+    full_names = tuple(f"{name}[{level}]" for level in levels)
+    if contrasts is None and not column.ordered:
+        return Coding(
+            full, full[:, 1:], full_names, tuple(f"{name}[T.{level}]" for level in levels[1:])
+        )
+    key = tuple(levels.tolist())
+    matrix, fields, shape = (
+        _polynomials(key) if contrasts is None else _contrast_matrix(contrasts, key)
+    )
+    reduced_names = tuple(shape.format(name=name, field=field) for field in fields)
+    return Coding(full, matrix, full_names, reduced_names)
+
+
+def logical_coding(name: str) -> Coding:
+    """Coding of booleans: where there is an intercept the indicator of truth."""
+    full = np.eye(2)
+    return Coding(full, full[:, 1:], (f"{name}[False]", f"{name}[True]"), (name,))
+
+
+def _contrast_matrix(contrasts: Any, levels: tuple) -> tuple[np.ndarray, tuple[str, ...], str]:
+    """Matrix (levels x columns), names of its columns, and the format of a coefficient's name."""
+    if not isinstance(contrasts, Contrasts):
+        contrasts = CustomContrasts(contrasts)
+    matrix = np.asarray(contrasts.get_coding_matrix(levels, reduced_rank=True), dtype=np.float64)
+    fields = tuple(str(f) for f in contrasts.get_coding_column_names(levels, reduced_rank=True))
+    return matrix, fields, contrasts.get_factor_format(levels, reduced_rank=True)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _polynomials(levels: tuple) -> tuple[np.ndarray, tuple[str, ...], str]:
+    return _contrast_matrix(ContrastsRegistry.poly(), levels)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _parsed(text: str) -> Any:
+    return FormulaicFormula(text)
+
+
+def _fresh(text: str) -> ModelSpec:
+    """A specification without state: formulaic writes levels and knots into the one it is given."""
+    return ModelSpec(formula=_parsed(text), output="numpy", na_action="ignore")
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _structure(text: str, kinds: tuple[tuple[str, str], ...]) -> tuple[tuple, tuple[str, ...]]:
+    """Formulaic's reading of a formula of columns and elementwise expressions.
+
+    Per term: its name, and its products as (scale, ((variable, coded in contrasts), ...)).  Then
+    the variables and expressions that are booleans.
+    """
+    frame = pd.DataFrame({name: _EXAMPLES[kind] for name, kind in kinds}, index=range(2))
+    spec = _materialise(_fresh(text), frame, {}, {})[1]
+    factors = {name for name, kind in kinds if kind == "factor"}
+    logicals = tuple(
+        expr
+        for expr, (kind, _) in spec.encoder_state.items()
+        if kind.value == "categorical" and expr not in factors
+    )
+    products = tuple(
+        (
+            "Intercept" if str(row.term) == "1" else shown(str(row.term)),
+            tuple(
+                (
+                    float(scoped.scale),
+                    tuple((str(f.factor.expr), bool(f.reduced)) for f in scoped.factors),
+                )
+                for scoped in row.scoped_terms
+            ),
+        )
+        for row in spec.structure
+    )
+    return products, logicals
+
+
+#: Two rows of each kind of column.
+_EXAMPLES: dict[str, Any] = {
+    "factor": pd.Categorical(["a", "b"]),
+    "logical": np.array([False, True]),
+    "number": np.array([0.0, 1.0]),
+}
+
+
+def kind_of(column: Any) -> str:
+    """What a column is in a model matrix."""
+    if isinstance(column, Labels):
+        return "factor"
+    return "logical" if column.dtype.kind == "b" else "number"
+
+
+# --- formulaic ------------------------------------------------------------------------------
+
+
+class _Materializer(PandasMaterializer):
+    """formulaic's, with our coding (or the user's) of bare factors, and of calls that give text."""
+
+    given: Mapping[str, Any] = {}
+    fitting = False
+
+    @override
+    def _lookup(self, name: str) -> tuple[Any, set]:
+        values, variables = super()._lookup(name)
+        if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+            name = unmarked(name)
+            return coded(values, self.given.get(name), name), variables
+        return (logical(values) if is_logical(values) else values), variables
+
+    @override
+    def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set]:
+        made = expression_of(expr)
+        columns = {unmarked(name): self.data_context[name] for name in self.data_context}
+        n = len(self.data)
+        values = value_of(
+            made, Values(columns, self.context, spec.transform_state, n, self.fitting)
+        )
+        _check_rows(expr, values, n)
+        # what C() or factor() made already has its coding
+        if not isinstance(values, FactorValues) and is_text(values):
+            return coded(values, None, expr), set()
+        return (logical(values) if is_logical(values) else values), set()
+
+
+def _check_rows(expr: str, values: Any, n: int) -> None:
+    """Refuse a term that is not one row per row."""
+    plain = values.__wrapped__ if isinstance(values, FactorValues) else values
+    if isinstance(plain, dict):
+        plain = next(iter(plain.values()), None)
+    if not np.ndim(plain) and not hasattr(plain, "shape"):
+        plain = np.asarray(plain)
+    if not np.ndim(plain):
+        raise DataError(
+            f"{shown(expr)!r} is a single value, not one per row; it may be part of a term, as in "
+            "I(x - mean(x))"
+        )
+    if np.shape(plain)[0] != n:
+        raise DataError(f"{shown(expr)!r} gives {np.shape(plain)[0]} values for {n} rows")
+
+
+def _materialise(
+    spec: ModelSpec,
+    frame: pd.DataFrame,
+    contrasts: Mapping[str, Any],
+    context: Mapping[str, Any],
+    fitting: bool = False,
+) -> tuple[np.ndarray, ModelSpec]:
+    materializer = _Materializer(frame, context=context)
+    materializer.given, materializer.fitting = contrasts, fitting
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            found = materializer.get_model_matrix(spec)
+    except InterlaceError as error:
+        raise error from None
+    except FormulaicError as error:
+        cause = error.__cause__
+        raise (cause if isinstance(cause, InterlaceError) else _failed(error)) from None
+    except (ValueError, TypeError, ArithmeticError, KeyError, IndexError) as error:
+        raise _failed(error) from None
+    X = np.asarray(found)
+    if X.dtype.kind not in "biuf":
+        raise DataError(
+            f"the columns {listing(found.model_spec.column_names)} are not all numbers (they are "
+            f"of type {X.dtype}); make the columns of data numbers or factors first"
+        )
+    return np.ascontiguousarray(X, dtype=np.float64), found.model_spec
+
+
+def _failed(error: Exception) -> InterlaceError:
+    text = str(error)
+    start, end = text.find("`") + 1, text.find("`. [")
+    if isinstance(error.__cause__, ImportError):
+        return MissingDependencyError(f"the formula needs a package: {reason(error)}")
+    if end > start > 0:
+        term = text[start:end]
+        return DataError(f"the term {shown(term)!r} cannot be computed: {reason(error)}")
+    return FormulaError(f"the model matrix cannot be built: {reason(error)}")
+
+
+def _marked_frame(columns: Columns, variables: tuple[str, ...]) -> pd.DataFrame:
+    frame = columns.pandas(variables)
+    frame.columns = pd.Index([marked(name) for name in variables], dtype=object)
+    return frame
+
+
+def _through_formulaic(
+    text: str,
+    columns: Columns,
+    variables: tuple[str, ...],
+    contrasts: Mapping[str, Any],
+    context: Mapping[str, Any],
+) -> tuple[np.ndarray, FormulaicMatrix]:
+    frame = _marked_frame(columns, variables)
+    for name in variables:
+        column = columns.values[name]
+        if isinstance(column, Labels):
+            check_levels(len(column.levels), name, column.levels)
+    X, spec = _materialise(_fresh(text), frame, contrasts, context, fitting=True)
+    terms, start = [], 0
+    for row in spec.structure:
+        end = start + len(row.columns)
+        name = "Intercept" if str(row.term) == "1" else shown(str(row.term))
+        terms.append((name, slice(start, end)))
+        start = end
+    recipe = FormulaicMatrix(
+        names=tuple(shown(name) for name in spec.column_names),
+        terms=tuple(terms),
+        spec=spec,
+        variables=variables,
+        contrasts={name: contrasts[name] for name in variables if name in contrasts},
+        context=UserNames(context),
+        logicals=frozenset(
+            [name for name in variables if kind_of(columns.values[name]) == "logical"]
+            + [shown(expr) for expr, (_, state) in spec.encoder_state.items() if "logical" in state]
+        ),
+    )
+    return X, recipe

@@ -1,0 +1,281 @@
+"""The design of a fitted model on new data: same transforms, contrasts and levels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..calls import number
+from ..errors import ArgumentError, DataError, listing, suggestion
+from ..formula.parser import Response
+from ..frames.read import (
+    Column,
+    Columns,
+    Labels,
+    check_finite,
+    column_names,
+    label_numbers,
+    read,
+    recode,
+    row_labels,
+)
+from .expressions import Resolved, UserNames, evaluate
+from .functions import unseen_level
+from .grouping import Grouping, missing_rows, vectors
+from .model_matrix import MatrixRecipe
+from .response import response as response_values
+from .response import vector
+
+NEW_LEVELS = ("error", "population")
+
+
+@dataclass(frozen=True, eq=False)
+class NewDesign:
+    """A design on new data.
+
+    Attributes
+    ----------
+    X : (r, p) float64 ndarray
+        NaN in rows with a missing value.
+    offset : (r,) float64 ndarray or None
+    index : pandas.Index
+    factors : tuple of (codes, Z)
+        In the order of ``Design.factors``; codes are -1 for levels that the fit does not know.
+        For factors that were not asked for, all codes are -1, and Z is zero unless it was.
+    unseen : dict of str -> tuple
+        By grouping factor: the labels that the fit does not know.
+    y : (r,) float64 ndarray or None
+        The response, when asked for.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> from interlace.design import build
+    >>> design = build("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> design.on({"Days": [3.0], "Subject": [308]}).X
+    array([[1., 3.]])
+    """
+
+    X: np.ndarray
+    offset: np.ndarray | None
+    index: pd.Index
+    factors: tuple[tuple[np.ndarray, np.ndarray], ...]
+    unseen: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    y: np.ndarray | None = None
+
+
+class Side(NamedTuple):
+    """Left side of one random term: how to make its columns, and their place."""
+
+    recipe: MatrixRecipe
+    variables: tuple[str, ...]
+    factor: int
+    columns: slice
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What a design keeps for new data.
+
+    Attributes
+    ----------
+    fixed : MatrixRecipe
+        Of the whole fixed part; `kept` are its columns in X, `fixed_variables` what it needs.
+    sides : tuple of Side
+        By random term.
+    groupings : tuple of Grouping
+        By grouping factor; `grouping_variables` are the columns they need.
+    offsets : tuple of Resolved
+        Expressions inside ``offset()``.
+    offset_column : str or None
+        Column that the argument `offset` named.
+    offset_given : bool
+        Whether there was an argument `offset`.
+    response : Response
+        With the columns that it needs, `response_variables`.
+    levels : dict of str -> Labels or None
+        By column: a factor's levels (no rows), None for numbers.
+    logical : frozenset of str
+        Boolean columns: factors of two levels in a model matrix, numbers in expressions.
+    context : UserNames
+        The user's names that the formula uses.
+    states : dict
+        Of the transforms in response and offsets.
+    linear : bool
+    """
+
+    fixed: MatrixRecipe
+    kept: np.ndarray
+    fixed_variables: tuple[str, ...]
+    sides: tuple[Side, ...]
+    groupings: tuple[Grouping, ...]
+    grouping_variables: tuple[tuple[str, ...], ...]
+    offsets: tuple[Resolved, ...]
+    offset_column: str | None
+    offset_given: bool
+    response: Response
+    response_variables: tuple[str, ...]
+    levels: dict[str, Labels | None]
+    logical: frozenset[str]
+    context: UserNames
+    states: dict[str, dict]
+    linear: bool
+
+    def on(
+        self,
+        newdata: Any,
+        widths: tuple[int, ...],
+        new_levels: str = "error",
+        factors: Collection[int] | None = None,
+        offset: Any = None,
+        response: bool = False,
+        spread: Collection[int] = (),
+    ) -> NewDesign:
+        """See :meth:`interlace.design.design.Design.on`; `widths` are those of the factors' Z."""
+        if new_levels not in NEW_LEVELS:
+            raise ArgumentError(
+                f"new_levels must be one of {listing(NEW_LEVELS)}, got {new_levels!r}"
+            )
+        wanted = range(len(self.groupings)) if factors is None else sorted(factors)
+        spread = {*wanted, *spread}
+        covariates = self._covariates(spread, response)
+        labels = [name for b in wanted for name in self.grouping_variables[b]]
+        extra = []
+        if self.offset_column is not None and offset is None:
+            if self.offset_column not in column_names(newdata):
+                raise DataError(
+                    f"newdata lacks the column {self.offset_column!r}, the offset of the fit; add "
+                    "it, or give offset= for the rows of newdata (offset=0 leaves it out)"
+                )
+            extra.append(self.offset_column)
+        extra += [offset] if isinstance(offset, str) else []
+        given = _read_new(newdata, [*covariates, *labels, *extra], labels)
+        columns = self._recoded(given, covariates)
+        X = self.fixed.matrix(columns)
+        blocks, unseen = [], {}
+        for b, made in enumerate(self.groupings):
+            codes = np.full(columns.n, -1, dtype=np.int32)
+            Z = np.zeros((columns.n, widths[b]))
+            if b in wanted:
+                codes, new, missing = made.codes(given, self.context)
+                if new:
+                    unseen[made.label] = new
+                if (new or missing) and new_levels == "error":
+                    raise _unknown_levels(made.label, new)
+            for side in self.sides:
+                if b in spread and side.factor == b:
+                    Z[:, side.columns] = side.recipe.matrix(columns)
+            blocks.append((codes, Z))
+        y = None
+        if response:
+            y, _ = response_values(self.response, columns, self.context, self.states, False)
+        total = self._offset(columns, given, offset)
+        kept = X if len(self.kept) == X.shape[1] else np.ascontiguousarray(X[:, self.kept])
+        return NewDesign(kept, total, columns.index, tuple(blocks), unseen, y)
+
+    def _covariates(self, wanted: Iterable[int], response: bool) -> list[str]:
+        names = list(self.fixed_variables)
+        names += [name for side in self.sides if side.factor in wanted for name in side.variables]
+        names += [name for piece in self.offsets for name in piece.variables]
+        if response:
+            names += self.response_variables
+        return list(dict.fromkeys(names))
+
+    def _recoded(self, given: Columns, names: Iterable[str]) -> Columns:
+        """Factors in the levels of the fit, numbers as float64 with NaN for missing."""
+        values: dict[str, Column] = {}
+        for name in names:
+            column, known = given.values[name], self.levels[name]
+            missing = given.missing.get(name)
+            if known is None:
+                if isinstance(column, Labels):
+                    if missing is None or not missing.all():
+                        raise DataError(
+                            f"column {name!r} of newdata is not numeric but has the values "
+                            f"{listing(map(repr, column.levels[:5]))}; it was numeric in the fit"
+                        )
+                    column = np.full(len(column), np.nan)
+                elif missing is not None:
+                    column = np.where(missing, np.nan, column)
+                if name in self.logical and column.dtype.kind != "b":
+                    odd = ~(np.isin(column, (0, 1)) | np.isnan(column))
+                    if odd.any():
+                        raise DataError(
+                            f"column {name!r} of newdata has the value {column[odd][0]:g}, in "
+                            f"row(s) {row_labels(given.index, odd)}; it was boolean in the fit"
+                        )
+                values[name] = column
+                continue
+            labels = column if isinstance(column, Labels) else label_numbers(column)
+            if missing is not None:
+                labels = Labels(np.where(missing, -1, labels.codes), labels.levels)
+            codes, unseen = recode(labels, known.levels)
+            if len(unseen):
+                raise DataError(unseen_level(name, unseen, known.levels))
+            values[name] = Labels(codes, known.levels, known.ordered)
+        out = Columns(values, given.index)
+        check_finite(out)
+        return out
+
+    def _offset(self, columns: Columns, given: Columns, argument: Any) -> np.ndarray | None:
+        total = None
+        for side in self.offsets:
+            state = self.states.get(f"offset {side.text}", {})
+            values = vectors(columns, side.text)
+            value = evaluate(side.text, columns.n, values, self.context, state)
+            own = np.asarray(value, dtype=np.float64)
+            own = np.full(columns.n, own) if own.ndim == 0 else own
+            gone = missing_rows(columns, side.text)
+            own = own if gone is None else np.where(gone, np.nan, own)
+            total = own + (0.0 if total is None else total)
+        column = argument if isinstance(argument, str) else None
+        if argument is None:
+            if self.offset_given and self.offset_column is None:
+                raise ArgumentError(
+                    "the model was fitted with an offset given as an array, which newdata does "
+                    "not have; give offset= for the rows of newdata"
+                )
+            column = self.offset_column
+        if column is not None:
+            part = given.values[column]
+            if isinstance(part, Labels):
+                raise DataError(f"the offset column {column!r} of newdata is not numeric")
+            part = np.asarray(part, dtype=np.float64)
+        elif argument is not None:
+            part = (
+                np.full(columns.n, number("offset", argument))
+                if isinstance(argument, int | float | np.number)
+                else vector(argument, "offset", columns.index)
+            )
+            if np.isinf(part).any():
+                raise ArgumentError("offset is infinite in rows of newdata; give finite numbers")
+        else:
+            return total
+        return part if total is None else total + part
+
+
+def _read_new(newdata: Any, names: list[str], labels: list[str]) -> Columns:
+    available = column_names(newdata)
+    absent = [name for name in dict.fromkeys(names) if name not in available]
+    if absent:
+        raise DataError(
+            f"newdata lacks the column(s) {listing(map(repr, absent))}."
+            f"{suggestion(absent[0], available)} It has {listing(available)}"
+        )
+    every = list(dict.fromkeys(names))
+    if every:
+        return read(newdata, every, labels)
+    first = list(available)[:1]
+    return Columns({}, read(newdata, first).index)
+
+
+def _unknown_levels(label: str, unseen: tuple[Any, ...]) -> DataError:
+    what = f"levels that the fit does not know: {listing(map(repr, unseen))}"
+    return DataError(
+        f"grouping factor {label!r} of newdata has {what if unseen else 'missing labels'}; "
+        "new_levels='population' predicts such rows without its random effects"
+    )

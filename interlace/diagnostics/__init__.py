@@ -1,0 +1,1 @@
+"""Residuals, influence and convergence of a fit."""

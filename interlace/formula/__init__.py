@@ -1,0 +1,1 @@
+"""Formula text becomes response, fixed part, random terms and offsets."""

@@ -1,0 +1,537 @@
+"""Any data frame -> the needed columns in one common form.
+
+After this file nothing knows which data-frame library the user has.  A column becomes either a
+numeric array (booleans stay boolean, since they are valid group labels) or :class:`Labels`:
+integer codes with our own order of levels.  Columns that need no conversion are not copied.
+
+The order of levels is that of the categories where the column has an order of its own (pandas
+categoricals, Polars enums, Arrow dictionaries), and sorted otherwise: strings, and Polars
+categoricals, whose order is that of first appearance.  NaN, NaT, None and null are missing in
+every library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentTypeError, DataError, listing, suggestion
+
+#: Row labels shown in a message about faulty values.
+ROWS_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """A categorical column.
+
+    Attributes
+    ----------
+    codes : (n,) integer ndarray
+        Positions in `levels`; -1 for missing.
+    levels : (l,) ndarray
+        Distinct values in their order.
+    ordered : bool
+        Whether the order of the levels means something (a pandas ordered categorical).
+    """
+
+    codes: np.ndarray
+    levels: np.ndarray
+    ordered: bool = False
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> Labels:
+        return Labels(self.codes[rows], self.levels, self.ordered)
+
+    def used(self) -> Labels:
+        """Without the levels that do not occur."""
+        # A spare last place takes the code -1.
+        keep = np.zeros(len(self.levels) + 1, dtype=bool)
+        keep[self.codes] = True
+        keep = keep[:-1]
+        if keep.all():
+            return self
+        new = np.cumsum(keep) - 1
+        codes = np.where(self.codes < 0, -1, new[self.codes]).astype(np.int32)
+        return Labels(codes, self.levels[keep], self.ordered)
+
+    def categorical(self) -> pd.Categorical:
+        """The column as pandas has it."""
+        return pd.Categorical.from_codes(
+            self.codes, categories=pd.Index(self.levels), ordered=self.ordered
+        )
+
+
+Column = np.ndarray | Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The needed columns of a data frame.
+
+    Attributes
+    ----------
+    values : dict of str -> numeric ndarray or Labels
+        Each of length `n`.
+    index : pandas.Index
+        Row labels: the frame's own in pandas, 0, 1, ... elsewhere.
+    missing : dict of str -> (n,) bool ndarray
+        For the columns that have missing values: where.
+    """
+
+    values: dict[str, Column]
+    index: pd.Index
+    missing: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.index)
+
+    def take(self, rows: np.ndarray) -> Columns:
+        """The rows at the positions `rows`, missing values among them forgotten."""
+        return Columns({k: v[rows] for k, v in self.values.items()}, self.index[rows])
+
+    def pandas(self, names: Iterable[str]) -> pd.DataFrame:
+        """The named columns as a pandas frame with float64, boolean and categorical columns."""
+        return pd.DataFrame(
+            {name: _pandas_values(self.values[name]) for name in names}, index=self.index
+        )
+
+
+def _pandas_values(column: Column) -> Any:
+    if isinstance(column, Labels):
+        return column.categorical()
+    return column if column.dtype.kind == "b" else as_float(column)
+
+
+def as_float(column: np.ndarray) -> np.ndarray:
+    """A numeric column as float64, without a copy where it is that already."""
+    return np.ascontiguousarray(column, dtype=np.float64)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The array itself, closed to writers."""
+    array.flags.writeable = False
+    return array
+
+
+# --- reading --------------------------------------------------------------------------------
+
+
+class ColumnNames(dict[str, None]):
+    """Names of columns, and of the levels of the index, which are none."""
+
+    index_names: tuple[Any, ...] = ()
+
+
+def column_names(data: Any) -> Collection[str]:
+    """Names of the columns of `data`, which may be any frame narwhals reads, or a dict of arrays.
+
+    Names that are no text, such as the numbers in a pivoted frame, are as they print.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If `data` is no data frame.
+    DataError
+        If its columns have several levels of names.
+    """
+    if isinstance(data, pd.DataFrame):
+        if isinstance(data.columns, pd.MultiIndex):
+            raise DataError(
+                f"the columns of data have {data.columns.nlevels} levels of names; flatten them "
+                "first: data.columns = ['_'.join(map(str, name)) for name in data.columns]"
+            )
+        names = ColumnNames((str(name), None) for name in data.columns)
+        names.index_names = tuple(data.index.names)
+        return names
+    if isinstance(data, Mapping):
+        return ColumnNames((str(name), None) for name in data)
+    return _narwhals(data).collect_schema().names()
+
+
+def with_text_names(data: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its columns' names as they print."""
+    if data.columns.inferred_type == "string":
+        return data
+    return data.set_axis([str(name) for name in data.columns], axis=1)
+
+
+def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Columns:
+    """Read the columns `names` of a data frame.
+
+    Parameters
+    ----------
+    data : frame
+        pandas, Polars (lazy too), PyArrow, anything else narwhals reads, or a dict of arrays.
+    names : iterable of str
+        Columns that exist in `data`.
+    groups : collection of str, optional
+        Those that are grouping factors and nothing else; dates are allowed as group labels only.
+
+    Returns
+    -------
+    Columns
+
+    Raises
+    ------
+    DataError
+        If a column is of a type that a model cannot use, or a name is ambiguous.
+    ArgumentTypeError
+        If `data` is no data frame.
+    """
+    if isinstance(data, Mapping):
+        data = _from_mapping({str(name): value for name, value in data.items()}, names)
+    elif isinstance(data, pd.DataFrame):
+        data = with_text_names(data)
+    if not isinstance(data, pd.DataFrame):
+        frame = _narwhals(data).select(list(dict.fromkeys(names)))
+        if hasattr(frame, "collect"):
+            frame = frame.collect()
+        if not frame.implementation.is_pandas_like():
+            found = {name: _series(frame[name], name, name in groups) for name in frame.columns}
+            return _collect(found, pd.RangeIndex(len(frame)))
+        data = frame.to_pandas()
+    found = {}
+    for name in names:
+        column = data[name]
+        if isinstance(column, pd.DataFrame):
+            raise DataError(
+                f"data has {column.shape[1]} columns named {name!r}; rename or drop all but one"
+            )
+        found[name] = _pandas_series(column, name, name in groups)
+    return _collect(found, data.index)
+
+
+def _collect(found: dict[str, tuple[Column, np.ndarray | None]], index: pd.Index) -> Columns:
+    missing = {}
+    for name, (column, mask) in found.items():
+        if mask is None:
+            mask = _missing(column)
+        if mask is not None:
+            missing[name] = mask
+    return Columns({name: column for name, (column, _) in found.items()}, index, missing)
+
+
+def _missing(column: Column) -> np.ndarray | None:
+    if isinstance(column, Labels):
+        mask = column.codes < 0
+    elif column.dtype.kind != "f" or np.isfinite(_sum(column)):
+        return None
+    else:
+        mask = np.isnan(column)
+    return mask if mask.any() else None
+
+
+def _sum(column: np.ndarray) -> float:
+    # One pass without a temporary: a finite sum has finite terms only.
+    with np.errstate(all="ignore"):
+        return float(np.add.reduce(column))
+
+
+def _narwhals(data: Any) -> Any:
+    import narwhals.stable.v2 as nw
+
+    try:
+        return nw.from_native(data)
+    except TypeError:
+        hint = (
+            " Give the columns names first: pandas.DataFrame(data, columns=[...])."
+            if isinstance(data, np.ndarray | list | tuple)
+            else ""
+        )
+        raise ArgumentTypeError(
+            "data must be a data frame (pandas, Polars, PyArrow, ... or a dict of arrays), "
+            f"got {type(data).__name__}.{hint}"
+        ) from None
+
+
+def _from_mapping(data: Mapping, names: Iterable[str]) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    single: list[str] = []
+    for name in names:
+        value = data[name]
+        if np.ndim(value) > 1:
+            raise DataError(
+                f"data[{name!r}] must be one-dimensional, got {np.ndim(value)} dimensions"
+            )
+        if np.ndim(value) == 0:
+            single.append(name)
+            value = [value]
+        columns[name] = value if isinstance(value, pd.Categorical) else np.asarray(value)
+        if isinstance(value, pd.Series):
+            columns[name] = value.array
+    many = [len(value) for name, value in columns.items() if name not in single]
+    if many:  # a single value stands in every row
+        for name in single:
+            columns[name] = np.repeat(columns[name], many[0])
+    lengths = {name: len(value) for name, value in columns.items()}
+    if len(set(lengths.values())) > 1:
+        shown = listing(f"{name!r} has {length}" for name, length in lengths.items())
+        raise DataError(f"the arrays in data differ in length: {shown}")
+    if columns:
+        return pd.DataFrame(columns, copy=False)
+    first = next(iter(data.values()), ())
+    return pd.DataFrame(index=pd.RangeIndex(len(first) if np.ndim(first) else 1))
+
+
+def _pandas_series(series: pd.Series, name: str, group: bool) -> tuple[Column, np.ndarray | None]:
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "biuf":
+            return series.to_numpy(), None
+        if dtype.kind == "O":
+            return _objects(series.to_numpy(), name, group)
+        if dtype.kind in "Mm":
+            return _dates(series, name, group, str(dtype)), None
+        raise _unusable(name, str(dtype))
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _categorical(series.array), None
+    if isinstance(dtype, pd.StringDtype):
+        return _strings(series.array), None
+    text = str(dtype)
+    if text.startswith("dictionary"):
+        return _categorical(series.astype("category").array), None
+    if "string" in text:
+        return _strings(series.array), None
+    kind = "f" if "decimal" in text else getattr(dtype, "kind", "O")
+    if kind in "biuf":
+        mask = series.isna().to_numpy()
+        if kind == "f":
+            return series.to_numpy(dtype=np.float64, na_value=np.nan), None
+        zero = False if kind == "b" else 0
+        values = series.to_numpy(
+            dtype={"b": bool, "i": np.int64, "u": np.uint64}[kind], na_value=zero
+        )
+        return values, (mask if mask.any() else None)
+    if kind in "Mm" or any(word in text for word in ("period", "date", "time")):
+        return _dates(series, name, group, text), None
+    return _objects(series.to_numpy(dtype=object), name, group)
+
+
+def _series(series: Any, name: str, group: bool) -> tuple[Column, np.ndarray | None]:
+    """A narwhals series."""
+    import narwhals.stable.v2 as nw
+
+    dtype = series.dtype
+    if isinstance(dtype, nw.Decimal):
+        series, dtype = series.cast(nw.Float64), nw.Float64()
+    if dtype.is_numeric() or isinstance(dtype, nw.Boolean):
+        if not series.null_count():
+            return series.to_numpy(), None
+        if dtype.is_float():
+            return series.fill_null(float("nan")).to_numpy(), None
+        mask = series.is_null().to_numpy()
+        zero = False if isinstance(dtype, nw.Boolean) else 0
+        return series.fill_null(zero).to_numpy(), mask
+    if isinstance(dtype, nw.Enum | nw.Categorical | nw.String):
+        levels = list(dtype.categories) if isinstance(dtype, nw.Enum) else None
+        return _text_labels(series, levels), None
+    if dtype.is_temporal():
+        return _dates(series.to_pandas(), name, group, str(dtype)), None
+    if isinstance(dtype, nw.Object | nw.Unknown):
+        return _objects(np.array(series.to_list(), dtype=object), name, group)
+    raise _unusable(name, str(dtype))
+
+
+def _text_labels(series: Any, levels: list[str] | None) -> Labels:
+    """A narwhals series of text, its levels sorted unless given."""
+    native = series.to_native()
+    if series.implementation.is_polars():
+        import polars as pl
+
+        if levels is None:
+            native = native.cast(pl.String)
+            levels = native.unique().drop_nulls().sort().to_list()
+        codes = native.cast(pl.Enum(levels)).to_physical().cast(pl.Int32).fill_null(-1)
+        return Labels(codes.to_numpy(), np.array(levels, dtype=object))
+    if series.implementation.is_pyarrow():
+        if str(native.type).startswith("dictionary"):
+            chunk = native.unify_dictionaries().combine_chunks()
+            codes = chunk.indices.cast("int32").fill_null(-1).to_numpy(zero_copy_only=False)
+            levels = chunk.dictionary.to_pylist()
+            return Labels(codes, np.array(levels, dtype=object), bool(native.type.ordered))
+        chunk = native.dictionary_encode().combine_chunks()
+        codes = chunk.indices.cast("int32").fill_null(-1).to_numpy(zero_copy_only=False)
+        return _sorted(codes, np.array(chunk.dictionary.to_pylist(), dtype=object))
+    if levels is None:
+        return _strings(np.array(series.to_list(), dtype=object))
+    found = _strings(np.array(series.to_list(), dtype=object))
+    position = {level: i for i, level in enumerate(levels)}
+    new = np.array([position[level] for level in found.levels] + [-1], dtype=np.int32)
+    return Labels(new[found.codes], np.array(levels, dtype=object))
+
+
+def _strings(values: Any) -> Labels:
+    """Factorise with sorted levels."""
+    values = values.astype(object) if isinstance(values, np.ndarray) else values
+    codes, levels = pd.factorize(values)
+    return _sorted(codes, np.asarray(levels, dtype=object))
+
+
+def _sorted(codes: np.ndarray, levels: np.ndarray) -> Labels:
+    order = np.argsort(levels)
+    rank = np.full(len(levels) + 1, -1, dtype=np.int32)
+    rank[order] = np.arange(len(levels), dtype=np.int32)
+    return Labels(rank[codes], levels[order])
+
+
+def _categorical(values: Any) -> Labels:
+    levels = np.asarray(values.categories)
+    if levels.dtype.kind in "MmO" or levels.dtype.kind not in "biufO":
+        levels = np.asarray(values.categories.astype(str), dtype=object)
+    return Labels(values.codes, levels, bool(values.ordered))
+
+
+def _objects(values: np.ndarray, name: str, group: bool) -> tuple[Column, np.ndarray | None]:
+    """A column of Python objects, told apart by what is in it."""
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind == "string":
+        return _strings(values), None
+    if kind in ("boolean", "integer"):
+        mask = pd.isna(values)
+        plain = np.where(mask, 0, values).astype(bool if kind == "boolean" else np.int64)
+        return plain, (mask if mask.any() else None)
+    if kind in ("floating", "mixed-integer-float", "decimal"):
+        return np.where(pd.isna(values), np.nan, values).astype(np.float64), None
+    if kind == "empty":
+        return np.full(len(values), np.nan), None
+    if kind in ("categorical", "interval"):
+        return _categorical(pd.Categorical(values)), None
+    if "date" in kind or "time" in kind or kind == "period":
+        return _dates(pd.Series(values), name, group, kind), None
+    types = sorted({type(value).__name__ for value in values[~pd.isna(values)][:10_000]})
+    what, into = ("mixes", "one type, e.g.") if len(types) > 1 else ("has", "numbers or text, e.g.")
+    raise DataError(
+        f"column {name!r} {what} values of type {listing(types)}; convert it to {into} "
+        f"data[{name!r}].astype(str)"
+    )
+
+
+def _dates(series: pd.Series, name: str, group: bool, shown: str) -> Labels:
+    if not group:
+        raise DataError(
+            f"column {name!r} holds dates or times ({shown}), which are not numbers; convert it "
+            "to a number of days or years first, or to text for a factor"
+        )
+    return _strings(np.where(series.isna(), None, series.astype(str).astype(object)))
+
+
+def _unusable(name: str, dtype: str) -> DataError:
+    return DataError(
+        f"column {name!r} is of type {dtype}; a model needs numbers, booleans, strings or "
+        "categories"
+    )
+
+
+# --- checks ---------------------------------------------------------------------------------
+
+
+def unknown_column(
+    name: str, available: Iterable[str], where: str, in_session: bool = False
+) -> DataError:
+    """The error for a name that is no column, with the nearest one that is."""
+    names = [str(item) for item in available]
+    hint = suggestion(name, names)
+    if name in getattr(available, "index_names", ()):
+        hint = " It is a level of the index: data.reset_index() makes it a column."
+    elif in_session:
+        hint = " It is a variable of the session: add it to data as a column."
+    elif not hint and (whole := name.partition(".")[0]) != name and whole in names:
+        hint = f" What is computed from the column {whole!r} goes into I(), or is a column."
+    return DataError(
+        f"{where} names {name!r}, which is no column of data.{hint} Available: {listing(names)}"
+    )
+
+
+def row_labels(index: pd.Index, mask: np.ndarray) -> str:
+    """The first labels of the rows where `mask` holds."""
+    rows = np.flatnonzero(mask)
+    return listing(list(index[rows[:ROWS_SHOWN]]) + ["…"] * (len(rows) > ROWS_SHOWN))
+
+
+def check_finite(columns: Columns) -> None:
+    """Refuse infinite values.
+
+    Raises
+    ------
+    DataError
+        Naming the column, how many there are, and the first rows.
+    """
+    for name, column in columns.values.items():
+        if isinstance(column, Labels) or column.dtype.kind != "f" or np.isfinite(_sum(column)):
+            continue
+        infinite = np.isinf(column)
+        if infinite.any():
+            raise DataError(
+                f"column {name!r} has {infinite.sum()} infinite value(s), in row(s) "
+                f"{row_labels(columns.index, infinite)}; set them to missing or drop the rows"
+            )
+
+
+def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of a column in given levels.
+
+    Parameters
+    ----------
+    column : numeric ndarray or Labels
+    levels : (l,) ndarray
+        Levels to count in.  Text and numbers are matched as they print, as in R: 308 is "308".
+
+    Returns
+    -------
+    codes : (n,) int32 ndarray
+        -1 where the value is missing or not among the levels.
+    unseen : ndarray
+        Values of `column` that are not among the levels.
+    """
+    labels = column if isinstance(column, Labels) else label_numbers(column)
+    labels = labels.used()
+    known, given = levels, labels.levels
+    if (known.dtype.kind == "O") != (given.dtype.kind == "O"):
+        known, given = level_texts(known), level_texts(given)
+    position = {level: i for i, level in enumerate(known.tolist())}
+    found = np.array([position.get(level, -1) for level in given.tolist()] + [-1])
+    return found[labels.codes].astype(np.int32), labels.levels[found[:-1] < 0]
+
+
+def level_texts(levels: np.ndarray) -> np.ndarray:
+    """Labels as text, whole numbers without a decimal point."""
+    if levels.dtype.kind in "iu":
+        return levels.astype(np.str_)
+    if levels.dtype.kind == "f":
+        return np.array([f"{level:.15g}" for level in levels], dtype=np.str_)
+    return np.array([str(level) for level in levels.tolist()], dtype=np.str_)
+
+
+def label_numbers(values: np.ndarray) -> Labels:
+    """A numeric column as labels in numeric order; NaN is missing."""
+    if values.dtype.kind == "b":
+        return Labels(values.astype(np.int32), np.array([False, True]))
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            whole = values == np.floor(values)
+        if whole.all():
+            # A column of integers with gaps arrives as floats; its labels are the integers.
+            limit = np.iinfo(np.int64).max
+            if np.abs(values).max(initial=0) < limit:
+                values = values.astype(np.int64)
+    elif len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low < 4 * len(values):
+            # Compact integers: a table look-up, no hashing, no sort. Small types would overflow.
+            shifted = (values.astype(np.int64) if values.dtype.itemsize < 8 else values) - low
+            present = np.zeros(high - low + 1, dtype=bool)
+            present[shifted] = True
+            rank = np.cumsum(present, dtype=np.int32) - 1
+            levels = np.flatnonzero(present) + low
+            return Labels(rank[shifted].astype(np.int32, copy=False), levels)
+    codes, levels = pd.factorize(values)
+    return _sorted(codes, np.asarray(levels))

@@ -1,0 +1,116 @@
+"""New responses drawn from a fitted model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError, ArgumentTypeError, InterlaceWarning, brief, warn
+from ..models.lmm import Fit
+
+if TYPE_CHECKING:
+    from ..models.kinds import AnyFit
+
+# Numbers drawn at once: 16 GB of them.
+MOST_DRAWN = 2**31
+
+
+def simulate(
+    fit: AnyFit, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
+) -> pd.DataFrame:
+    """Draw responses from the fitted model.
+
+    Parameters
+    ----------
+    fit : Fit, GLMMFit or GLMFit
+    nsim : int, default 1
+        Number of draws.
+    seed : int or numpy Generator, optional
+    use_u : bool, default False
+        Keep the conditional modes of the random effects; ``False`` draws new ones.
+
+    Returns
+    -------
+    DataFrame, shape (n, nsim)
+        Columns ``sim_1, sim_2, …``; rows as in the fit. Proportions for a binomial response with
+        trials: what a refit takes. Missing, with a warning, where a drawn linear predictor leaves
+        the range of the link.
+
+    Raises
+    ------
+    ArgumentError
+        If ``nsim`` is not a positive integer.
+    """
+    if nsim < 1:
+        raise ArgumentError(f"nsim must be a positive integer, got {nsim!r}")
+    if nsim > MOST_DRAWN // max(fit.n, 1):
+        raise ArgumentError(
+            f"nsim={nsim} draws of {fit.n} rows do not fit into memory; draw fewer at a time"
+        )
+    try:
+        if isinstance(seed, (bool, np.bool_)):
+            raise TypeError
+        rng = np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(
+            "seed must be a whole number of at least 0, a numpy random Generator or None; "
+            f"got {brief(seed)}"
+        ) from None
+    names = [f"sim_{i + 1}" for i in range(nsim)]
+    draws = simulate_array(fit, int(nsim), rng, use_u)
+    return pd.DataFrame(draws, index=fit.design.index, columns=names)
+
+
+def simulate_array(
+    fit: AnyFit, nsim: int, rng: np.random.Generator, use_u: bool = False
+) -> np.ndarray:
+    """The draws alone.
+
+    Parameters
+    ----------
+    fit : Fit, GLMMFit or GLMFit
+    nsim : int
+    rng : numpy Generator
+    use_u : bool, default False
+
+    Returns
+    -------
+    ndarray, shape (n, nsim)
+        Columns are contiguous, ready to be refitted.
+    """
+    if isinstance(fit, Fit):
+        noise = rng.standard_normal((nsim, fit.n))
+        if fit.design.weights is not None:
+            noise /= np.sqrt(fit.design.weights)
+        return (_add_effects(fit, rng, fit.fixed_part + fit.sigma * noise, use_u)).T
+    eta = _add_effects(fit, rng, np.tile(fit.fixed_part, (nsim, 1)), use_u)
+    family, seen = fit.family, fit.observations
+    valid = family.valid(eta)
+    if not valid.all():
+        warn(
+            f"{np.count_nonzero(~valid)} of {eta.size} linear predictors drawn are outside the "
+            f"range of the link {family.link.name!r}: these responses are missing. A link such as "
+            "'log' has no such limits; use_u=True keeps the modes",
+            InterlaceWarning,
+        )
+        eta = np.where(valid, eta, fit.eta)
+    draws = [
+        family.sample(rng, family.mean(row, fit.zeta), seen.prior, seen.trials, fit.zeta)
+        for row in eta
+    ]
+    return np.where(valid, np.array(draws), np.nan).T
+
+
+def _add_effects(fit: AnyFit, rng: np.random.Generator, out: np.ndarray, use_u: bool) -> np.ndarray:
+    """Each row of out, (nsim, n), plus Z b for the modes or for b drawn anew."""
+    if use_u:
+        return out + fit.random_part
+    for factor, T in zip(fit.design.factors, fit.T, strict=True):
+        levels, k = len(factor.levels), T.shape[0]
+        b = fit.re_scale * (rng.standard_normal((len(out), levels, k)) @ T.T)
+        for j in range(k):
+            column = b[:, factor.codes, j]
+            out += column if factor.Z.strides == (0, 0) else column * factor.Z[:, j]
+    return out

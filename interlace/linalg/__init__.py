@@ -1,0 +1,1 @@
+"""Matrices: cross-products, factorisations, inverses. It knows arrays only."""

@@ -1,0 +1,252 @@
+"""Z of a design for weights that change: refilled Z'WZ, and the other passes over the rows.
+
+A generalised model asks for all of these at every inner step. The pattern, and the place of every
+row in it, are found once; no weighted copy of X or Z is ever made. Throughout, Z stands for the
+covariates divided by their scales, so that T is comparable between them. An object has work space
+of its own: not for several threads at once, each of which takes a `fresh` one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+
+import numpy as np
+
+from ..factor.base import as_templates
+from ..kernels import _weighted
+from .blocks import PairBlocks, ZCross
+from .linear import pair_pattern
+
+__all__ = ["WeightedDesign", "root_mean_squares"]
+
+_EMPTY = np.empty(0)
+
+_Pattern = dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
+
+
+class WeightedDesign:
+    """Z of a design, its pattern fixed once; refilled for weights.
+
+    Parameters
+    ----------
+    design : Design
+        Its `factors` are read: level codes and covariates, the factor with most levels first.
+    scale : list of (k_b,) float64 arrays, optional
+        What each column of Z is divided by; default its root mean square, 1 for a column of zeros.
+
+    Attributes
+    ----------
+    n, q : int
+        Rows, and columns of Z.
+    n_levels, widths : tuple of int
+        Levels and covariates of each grouping factor.
+    offsets : (B + 1,) int64 array
+        Where each factor begins among the q columns, level-major within a factor.
+    scale : list of (k_b,) float64 arrays
+    cross : ZCross
+        Z'WZ of the last weights; of weights of 1 after construction. `refill` overwrites its
+        arrays in place, so a `Factor` that was given them must be refactored before it is asked
+        anything else.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import interlace as il
+    >>> from interlace.design import build
+    >>> from interlace.linalg.weighted import WeightedDesign
+    >>> design = build("Reaction ~ Days + (1 | Subject)", il.load_dataset("sleepstudy"))
+    >>> Z = WeightedDesign(design)
+    >>> Z.n, Z.q, Z.cross.diagonal[0][:2].ravel().tolist()
+    (180, 18, [10.0, 10.0])
+    >>> Z.refill(np.full(180, 0.25)).diagonal[0][:2].ravel().tolist()
+    [2.5, 2.5]
+    """
+
+    def __init__(self, design, scale: Sequence[np.ndarray] | None = None) -> None:
+        factors = design.factors
+        self._codes = [np.ascontiguousarray(f.codes, dtype=np.int32) for f in factors]
+        self._Z = [f.Z for f in factors]
+        self.n = len(self._codes[0])
+        self.n_levels = tuple(len(f.levels) for f in factors)
+        self.widths = tuple(Z.shape[1] for Z in self._Z)
+        if scale is None:
+            scale = [root_mean_squares(Z) for Z in self._Z]
+        self._places: dict[tuple[int, int], np.ndarray] = {}
+        self._renew(scale, self._pattern())
+        self.offsets = self.cross.offsets
+        self.q = self.cross.q
+        self.refill(np.ones(self.n))
+
+    def fresh(self, scale: Sequence[np.ndarray] | None = None) -> WeightedDesign:
+        """The same rows and pattern with work space of its own; `refill` must follow.
+
+        Parameters
+        ----------
+        scale : list of (k_b,) float64 arrays, optional
+            In place of the scales of this one.
+
+        Returns
+        -------
+        WeightedDesign
+        """
+        other = copy(self)
+        pattern = {key: (p.indptr, p.indices) for key, p in self.cross.pairs.items()}
+        other._renew(self.scale if scale is None else scale, pattern)
+        return other
+
+    def _renew(self, scale: Sequence[np.ndarray], pattern: _Pattern) -> None:
+        """All that depends on scales or is written to."""
+        self.scale = [np.ascontiguousarray(s, dtype=np.float64) for s in scale]
+        self._inverse = [1.0 / s for s in self.scale]
+        k, sizes = self.widths, list(zip(self.n_levels, self.widths))
+        diagonal = tuple(np.zeros((levels, k, k)) for levels, k in sizes)
+        pairs = {
+            (b, c): PairBlocks(indptr, indices, np.zeros((len(indices), k[b], k[c])))
+            for (b, c), (indptr, indices) in pattern.items()
+        }
+        self.cross = ZCross(self.n_levels, k, diagonal, pairs)
+        self._effects = [np.empty((levels, k)) for levels, k in sizes]
+        self._work = np.empty(2 * max(k))
+
+    def _pattern(self) -> _Pattern:
+        pattern = {}
+        for b in range(len(self.widths)):
+            for c in range(b + 1, len(self.widths)):
+                codes = self._codes[b], self._codes[c]
+                indptr, indices = pair_pattern(*codes, self.n_levels[b], self.n_levels[c])
+                self._places[b, c] = place = np.empty(self.n, dtype=np.int32)
+                _weighted.places(*codes, indptr, indices, place)
+                pattern[b, c] = indptr, indices
+        return pattern
+
+    def refill(self, w: np.ndarray) -> ZCross:
+        """Z' diag(w) Z.
+
+        Parameters
+        ----------
+        w : (n,) float64 array
+            Weights; may be negative in places.
+
+        Returns
+        -------
+        ZCross
+            `cross`, its arrays overwritten; diagonal blocks in full.
+        """
+        cross, Z, inverse = self.cross, self._Z, self._inverse
+        for b, A in enumerate(cross.diagonal):
+            _weighted.diagonal(self._codes[b], Z[b], inverse[b], w, A)
+        for (b, c), place in self._places.items():
+            values = cross.pairs[b, c].values
+            _weighted.pair(place, Z[b], Z[c], inverse[b], inverse[c], w, values)
+        return cross
+
+    def times(
+        self, T: Sequence[np.ndarray], u: np.ndarray, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Z Λ u, Λ = blockdiag(I ⊗ T_b).
+
+        Parameters
+        ----------
+        T : list of (k_b, k_b) arrays
+            Lower triangular.
+        u : (q,) float64 array
+        out : (n,) float64 array, optional
+            Overwritten and returned.
+
+        Returns
+        -------
+        (n,) array
+        """
+        out = np.empty(self.n) if out is None else out
+        for b, t in enumerate(as_templates(T)):
+            effects = self._effects[b]
+            own = u[self.offsets[b] : self.offsets[b + 1]].reshape(effects.shape)
+            _weighted.level_effects(t, self._inverse[b], own, effects)
+            _weighted.gather(self._codes[b], self._Z[b], effects, b > 0, out)
+        return out
+
+    def transposed(self, s: np.ndarray) -> np.ndarray:
+        """Z's for s (n,), or Z'S for S (n, r); without T.
+
+        Returns
+        -------
+        (q,) or (q, r) array
+        """
+        if s.ndim == 2:
+            return self._scatter_columns(_EMPTY, s)
+        out = np.empty(self.q)
+        for b, own in enumerate(self._split(out)):
+            _weighted.scatter(self._codes[b], self._Z[b], self._inverse[b], s, own)
+        return out
+
+    def transposed_weighted_X(self, w: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """Z' diag(w) X without a weighted copy of X.
+
+        Parameters
+        ----------
+        w : (n,) float64 array
+            Weights; may be negative in places.
+        X : (n, p) float64 array
+
+        Returns
+        -------
+        (q, p) array
+        """
+        return self._scatter_columns(w, X)
+
+    def _scatter_columns(self, w: np.ndarray, S: np.ndarray) -> np.ndarray:
+        r = S.shape[1]
+        out = np.empty((self.q, r))
+        if r == 0:
+            return out
+        S = np.ascontiguousarray(S)
+        for b, (levels, k) in enumerate(zip(self.n_levels, self.widths)):
+            own = out[self.offsets[b] : self.offsets[b + 1]].reshape(levels, k, r)
+            _weighted.scatter_columns(self._codes[b], self._Z[b], self._inverse[b], w, S, own)
+        return out
+
+    def quadratic(
+        self,
+        T: Sequence[np.ndarray],
+        blocks: Sequence[np.ndarray],
+        pairs: Mapping[tuple[int, int], np.ndarray],
+    ) -> np.ndarray:
+        """h_i = [Z Λ S Λ' Z']_ii for a symmetric S given where levels share a row.
+
+        Parameters
+        ----------
+        T : list of (k_b, k_b) arrays
+        blocks : list of (l_b, k_b, k_b) arrays
+            Diagonal blocks of S, as from `Factor.inverse_blocks`.
+        pairs : dict of (b, c) to (nnz, k_b, k_c) arrays
+            Its blocks at the pattern of ``cross.pairs[b, c]``, as from `Factor.inverse_pairs`.
+
+        Returns
+        -------
+        (n,) array
+        """
+        h, T, inverse, work = np.empty(self.n), as_templates(T), self._inverse, self._work
+        for b, S in enumerate(blocks):
+            args = (self._codes[b], self._Z[b], inverse[b], T[b], S)
+            _weighted.quadratic(*args, b > 0, h, work)
+        for (b, c), place in self._places.items():
+            _weighted.quadratic_pair(
+                place, self._Z[b], self._Z[c], inverse[b], inverse[c], T[b], T[c], pairs[b, c], h,
+                work,
+            )  # fmt: skip
+        return h
+
+    def _split(self, x: np.ndarray) -> list[np.ndarray]:
+        """Views (l_b, k_b) of x (q,)."""
+        parts = zip(self.n_levels, self.widths, self.offsets, self.offsets[1:])
+        return [x[i:j].reshape(levels, k) for levels, k, i, j in parts]
+
+
+def root_mean_squares(Z: np.ndarray) -> np.ndarray:
+    """Of every column, (k,); 1 for a column of zeros."""
+    if Z.strides[0] == 0:
+        mean_square = Z[0] ** 2
+    else:
+        mean_square = np.einsum("ij,ij->j", Z, Z) / len(Z)
+    return np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0))

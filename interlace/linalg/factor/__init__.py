@@ -1,0 +1,1 @@
+"""Factorisations of M = Lambda'Z'WZ Lambda + I."""

@@ -1,0 +1,167 @@
+"""Which factorisation a design gets, from the work each would be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from ...errors import ArgumentError, InterlaceWarning, MissingDependencyError, warn
+from ..crossproducts.blocks import ZCross
+from .base import Factor
+from .cholmod import CholmodFactor, cholmod_available
+from .nested import NestedFactor, is_nested
+from .schur import SchurFactor
+from .superlu import SuperLUFactor
+from .work import elimination_counts, elimination_flops, orderings, tail_density
+
+__all__ = ["BACKENDS", "choose"]
+
+BACKENDS = ("blocked", "nested", "schur", "cholmod", "superlu")
+
+# Crossed factors: below this many tail columns the dense tail takes a few milliseconds and
+# nothing is looked into.
+SMALL_TAIL = 400
+# A complement filled to this share before any further fill is as good as dense.
+DENSE_TAIL = 0.25
+# Multiply-adds per second relative to the dense tail's (47e9 measured at q_t = 4000, one thread):
+# CHOLMOD with the inverse on its pattern 23e9, SuperLU 2e9 to 3.5e9.
+CHOLMOD_RATE = 0.5
+SUPERLU_RATE = 0.05
+DENSE_RATE = 47e9
+# Bytes of the dense tail's two buffers beyond which a sparse factorisation is taken anyway.
+DENSE_BYTES = 8e9
+# Bytes for each entry of a sparse factor: the library's and ours, with indices, and the inverse.
+ENTRY_BYTES = 40.0
+# Pairs of tail columns, not all different, up to which their graph is made to look for orderings.
+PAIRS_LOOKED_AT = 1e8
+# Of one factorisation: what takes longer, or more memory, is said before it is begun.
+LONG_SECONDS = 60.0
+LARGE_BYTES = 6e9
+
+
+def choose(cross: ZCross, backend: str | None = None) -> Factor:
+    """The factorisation for a design, symbolic work done.
+
+    One factor or a nested chain is factorised level by level. Crossed factors get a dense tail
+    unless it would be large and mostly empty: then CHOLMOD if it is installed, else SuperLU where
+    even that is faster.
+
+    Parameters
+    ----------
+    cross : ZCross
+        Z'WZ, the factor with most levels first.
+    backend : {None, "blocked", "nested", "schur", "cholmod", "superlu"}
+        Force a back end; "blocked" is "nested" where the factors are nested, else "schur".
+
+    Returns
+    -------
+    Factor
+
+    Raises
+    ------
+    ArgumentError
+        If `backend` is unknown, or "nested" for crossed factors, or "schur" for a single one.
+    MissingDependencyError
+        If `backend` is "cholmod" and scikit-sparse is not installed.
+
+    Warns
+    -----
+    InterlaceWarning
+        If the best that is left would take minutes or many gigabytes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.linalg.choose import choose
+    >>> from interlace.linalg.pattern import ZCross
+    >>> choose(ZCross((2,), (1,), (np.ones((2, 1, 1)),), {})).name
+    'nested'
+    """
+    if backend is None or backend == "blocked":
+        if is_nested(cross):
+            return NestedFactor(cross)
+        return SchurFactor(cross) if backend else _for_crossed(cross)
+    named = {f.name: f for f in (NestedFactor, SchurFactor, CholmodFactor, SuperLUFactor)}
+    if backend not in named:
+        raise ArgumentError(f"backend must be None or one of {BACKENDS}, not {backend!r}")
+    if backend == "nested" and not is_nested(cross):
+        raise ArgumentError(
+            "backend='nested' needs one grouping factor or a chain of nested ones; these are "
+            "crossed: use 'blocked' or None"
+        )
+    if backend == "schur" and len(cross.widths) == 1:
+        raise ArgumentError(
+            "backend='schur' needs two or more grouping factors; use 'blocked' or None"
+        )
+    return named[backend](cross)
+
+
+def _for_crossed(cross: ZCross) -> Factor:
+    q_tail = cross.q - cross.n_levels[0] * cross.widths[0]
+    fits = 16.0 * q_tail**2 <= DENSE_BYTES
+    dense = _Work("schur", float(q_tail) ** 3, 16.0 * q_tail**2)
+    if fits and (q_tail <= SMALL_TAIL or tail_density(cross) > DENSE_TAIL):
+        return _said(dense, SchurFactor, cross)
+    # factorisation and inverse: q_t³ dense, 3 Σ c_j² sparse
+    A = cross.matrix()
+    if cholmod_available():
+        try:
+            factor = CholmodFactor(cross)
+        except MissingDependencyError:  # installed, but its library does not load
+            pass
+        else:
+            sparse = _sparse("cholmod", CHOLMOD_RATE, elimination_counts(A, factor.permutation()))
+            if not fits or sparse.flops < dense.flops:
+                return _said(sparse, lambda _: factor, cross)
+            return _said(dense, SchurFactor, cross)
+    sparse = _guess(cross, A, q_tail)
+    better = SuperLUFactor if not fits or sparse.flops < dense.flops else SchurFactor
+    return _said(sparse if better is SuperLUFactor else dense, better, cross)
+
+
+class _Work(NamedTuple):
+    """What one factorisation and inverse would be."""
+
+    name: str
+    flops: float  # as if dense
+    memory: float
+
+
+def _sparse(name: str, rate: float, counts: np.ndarray) -> _Work:
+    return _Work(name, 3.0 * elimination_flops(counts) / rate, ENTRY_BYTES * float(counts.sum()))
+
+
+def _guess(cross: ZCross, A: sp.csr_array, q_tail: int) -> _Work:
+    """SuperLU's work, at most: under cheap orderings, or with a dense tail."""
+    pairs = tail_density(cross) * float(q_tail) ** 2
+    if pairs > PAIRS_LOOKED_AT:
+        return _sparse("superlu", SUPERLU_RATE, np.arange(1.0, q_tail + 1.0))
+    guesses = [elimination_counts(A, P) for P in orderings(A, cross.q - q_tail)]
+    return _sparse("superlu", SUPERLU_RATE, min(guesses, key=elimination_flops))
+
+
+def _said(work: _Work, factor: Callable[[ZCross], Factor], cross: ZCross) -> Factor:
+    """The factor; with a warning where it would be very much work."""
+    seconds = work.flops / DENSE_RATE
+    if seconds > LONG_SECONDS or work.memory > LARGE_BYTES:
+        remedy = "leave out one of the grouping factors, or make its levels coarser"
+        if not cholmod_available():
+            remedy = (
+                f"install scikit-sparse for CHOLMOD (pip install 'interlace[cholmod]'), {remedy}"
+            )
+        warn(
+            f"the grouping factors are crossed so much that each factorisation for their "
+            f"{cross.q} random effects may take up to {_duration(seconds)} and "
+            f"{work.memory / 1e9:.1f} GB ({work.name}), and a fit needs ten or more; {remedy}",
+            InterlaceWarning,
+        )
+    return factor(cross)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120.0:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60.0:.0f} minutes" if seconds < 7200.0 else f"{seconds / 3600.0:.0f} hours"

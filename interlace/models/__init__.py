@@ -1,0 +1,1 @@
+"""A design becomes a frozen fit with its verdict."""

@@ -1,0 +1,355 @@
+"""Generalised linear models without random effects: the record of a fit, and how it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..design.design import Design
+from ..families.base import Family
+from ..linalg.crossproducts.standardise import intercept_column, standardise
+from ..linalg.information import determined_root, inverse_where_determined
+from ..objective.generalised.density import FamilyDensity
+from .glm_maximum import LOST_PIVOT, Maximum, maximum, with_theta
+from .lmm import closed
+from .observations import Observations
+
+#: Means this near to the border of their range, and a direction with as good as no information, are
+#: the signs of separation: IRLS ends there at a decrement of 1e-18, which is what the rows that are
+#: predicted perfectly have left of both. Standardised columns have length one, so that information
+#: is a mean of weights.
+BORDER = 1e-6
+NO_INFORMATION = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class GLMFit:
+    """A fitted generalised linear model.
+
+    Attributes
+    ----------
+    design : Design
+    family : Family
+    observations : Observations
+    beta : (p,) ndarray
+        Coefficients.
+    unscaled : (p, p) ndarray
+        Inverse of the expected information at dispersion one; infinite for coefficients with a
+        share in a direction without information.
+    root : (p, r) ndarray
+        Root of that inverse, without these directions.
+    zeta : (m,) ndarray
+        Logarithms of the estimated family parameters: theta of the negative binomial, else the
+        precision (one over `dispersion`); empty if there are none.
+    se_zeta : (m,) ndarray
+        Their standard errors, means held fixed; NaN for a precision.
+    dispersion : float
+        Pearson's X^2 over the residual degrees of freedom where it is free (NaN without any), else
+        the family's.
+    llf : float
+        Log-likelihood; a free dispersion is deviance / n there, as in R's ``logLik``.
+    deviance, null_deviance : float
+    df_null, df_resid : int
+    eta, mu : (n,) ndarray
+        Linear predictor and fitted means.
+    maximum : Maximum
+        Where IRLS stopped, in standardised coordinates.
+    verdict : {"converged", "separated", "not identified", "not converged"}
+    message : str
+        The verdict in words.
+    separated : Separation or None
+        See :func:`interlace.models.separation.judged`.
+    seconds : dict of str to float
+    """
+
+    design: Design
+    family: Family
+    observations: Observations
+    beta: np.ndarray
+    unscaled: np.ndarray
+    root: np.ndarray
+    zeta: np.ndarray
+    se_zeta: np.ndarray
+    dispersion: float
+    llf: float
+    deviance: float
+    null_deviance: float
+    df_null: int
+    df_resid: int
+    eta: np.ndarray
+    mu: np.ndarray
+    maximum: Maximum
+    verdict: str
+    message: str
+    separated: Any = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    # Named as on the fits of mixed models, so that what reads a fit need not ask which kind it is.
+    method = "ML"
+    is_reml = False
+    re_scale = 1.0
+    optimizer = "irls"
+    backend = "cholesky"
+
+    @property
+    def n(self) -> int:
+        """Rows used."""
+        return self.design.X.shape[0]
+
+    @property
+    def p(self) -> int:
+        """Coefficients."""
+        return self.design.X.shape[1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Estimated parameters: coefficients and those of the family."""
+        return self.p + len(self.zeta)
+
+    @property
+    def cov_beta(self) -> np.ndarray:
+        """Covariance matrix of the coefficients from the expected information, (p, p)."""
+        return self.dispersion * self.unscaled
+
+    @property
+    def free_dispersion(self) -> bool:
+        """Whether the dispersion is estimated: tests are t tests then."""
+        return self.family.free_dispersion
+
+    @property
+    def criterion(self) -> float:
+        """-2 log-likelihood."""
+        return -2.0 * self.llf
+
+    @property
+    def sigma(self) -> float:
+        """Root of the dispersion."""
+        return float(np.sqrt(self.dispersion))
+
+    @property
+    def converged(self) -> bool:
+        """Whether a maximum was found."""
+        return self.verdict == "converged"
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Fitted means, (n,)."""
+        return self.mu
+
+    @property
+    def fixed_part(self) -> np.ndarray:
+        """X beta plus the offset, (n,)."""
+        return self.eta
+
+    @property
+    def random_part(self) -> np.ndarray:
+        """Zeros, (n,)."""
+        return np.zeros(self.n)
+
+    @property
+    def theta(self) -> np.ndarray:
+        """No covariance parameters."""
+        return np.zeros(0)
+
+    @property
+    def T(self) -> tuple[np.ndarray, ...]:
+        """No templates."""
+        return ()
+
+    @property
+    def b(self) -> tuple[np.ndarray, ...]:
+        """No random effects."""
+        return ()
+
+    @cached_property
+    def working_weights(self) -> np.ndarray:
+        """mu'^2 / V(mu) times the weights, at dispersion one, (n,)."""
+        seen = self.observations
+        zeta = np.zeros_like(self.zeta) if self.free_dispersion else self.zeta
+        # Rows stay exact where a mean is rounded to the border of its range.
+        rows = self.family.rows(self.eta, seen.y, seen.weights, zeta)
+        return rows.weight * self.family.dispersion(zeta)
+
+    @cached_property
+    def hat(self) -> np.ndarray:
+        """Leverages, (n,): their sum is p, less the directions without information."""
+        return self.working_weights * np.sum((self.design.X @ self.root) ** 2, axis=1)
+
+    @property
+    def at_border(self) -> bool:
+        """Whether the fit asks if estimates are finite: means at the border, information lost."""
+        if not self.p or np.linalg.eigvalsh(self.maximum.information)[0] > NO_INFORMATION:
+            return False
+        low = self.mu < BORDER
+        if self.family.support == "proportion":
+            return bool(low.any() or (self.mu > 1.0 - BORDER).any())
+        return self.family.support == "count" and bool(low.any())
+
+
+def fit_glm(
+    design: Design,
+    observations: Observations,
+    family: Family,
+    *,
+    seconds: dict[str, float] | None = None,
+) -> GLMFit:
+    """Fit a generalised linear model by iteratively reweighted least squares.
+
+    Parameters
+    ----------
+    design : Design
+        Its random terms, if it has any, are left out.
+    observations : Observations
+        Of ``observe(design, family)``.
+    family : Family
+    seconds : dict of str to float, optional
+        Stages timed so far.
+
+    Returns
+    -------
+    GLMFit
+        Always; its verdict says whether to rely on it.
+
+    Raises
+    ------
+    DataError
+        If no coefficients give means inside the family's range.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized Linear Models, chapter 2.  Venables and Ripley (2002),
+    Modern Applied Statistics with S, section 7.4, for the negative binomial.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> from interlace.design import build
+    >>> from interlace.families import resolve
+    >>> from interlace.families.observations import observe
+    >>> from interlace.fit_glm import fit_glm
+    >>> formula = "cbind(incidence, size - incidence) ~ period"
+    >>> design = build(formula, il.load_dataset("cbpp"), linear=False)
+    >>> family = resolve("binomial")
+    >>> fit = fit_glm(design, observe(design, family), family)
+    >>> fit.beta.round(4).tolist(), round(fit.llf, 4)
+    ([-1.269, -1.1708, -1.3014, -1.7823], -99.0292)
+    """
+    clock = perf_counter()
+    X = design.X
+    intercept = intercept_column(design.x_names)
+    back = standardise(X, intercept, np.zeros(0), np.zeros(len(X))).back
+    density = FamilyDensity(family, observations.y, observations.weights, observations.trials)
+    Q = X @ back
+    start = family.start_mean(observations.y, observations.weights)
+    if family.parameters and not family.free_dispersion:
+        found, zeta, se_zeta = with_theta(density, Q, design, start)
+    else:
+        zeta = np.zeros(len(family.parameters))
+        se_zeta = np.full(len(zeta), np.nan)
+        found = maximum(density, Q, design, zeta, family.linear_predictor(start, zeta))
+    mu = family.mean(found.eta, zeta)
+    phi = 1.0 if family.free_dispersion else float(family.dispersion(zeta))
+    deviance = _deviance(family, observations, mu, zeta)
+    df_resid = len(X) - X.shape[1]
+    dispersion = _dispersion(family, observations, mu, zeta, df_resid)
+    verdict, message = _verdict(found, family)
+    made = GLMFit(
+        design=design,
+        family=family,
+        observations=observations,
+        beta=back @ found.c,
+        unscaled=inverse_where_determined(found.information * phi, back, LOST_PIVOT),
+        root=determined_root(found.information * phi, back, LOST_PIVOT),
+        zeta=-np.log([dispersion]) if family.free_dispersion and dispersion > 0 else zeta,
+        se_zeta=se_zeta,
+        dispersion=dispersion,
+        llf=_log_likelihood(density, observations, found.eta, deviance, zeta),
+        deviance=deviance,
+        null_deviance=_null_deviance(design, family, observations, zeta, intercept),
+        df_null=len(X) - (intercept is not None),
+        df_resid=df_resid,
+        eta=found.eta,
+        mu=mu,
+        maximum=found,
+        verdict=verdict,
+        message=message,
+        seconds={**(seconds or {}), "optimise": perf_counter() - clock},
+    )
+    return closed(made)
+
+
+def _deviance(family: Family, seen: Observations, mu: np.ndarray, zeta: np.ndarray) -> float:
+    return float(np.sum(family.deviance(seen.y, mu, seen.weights, zeta)))
+
+
+def _dispersion(
+    family: Family, seen: Observations, mu: np.ndarray, zeta: np.ndarray, df_resid: int
+) -> float:
+    """Pearson's X^2 over its degrees of freedom where free, as R's ``summary.glm``."""
+    if not family.free_dispersion:
+        return float(family.dispersion(zeta))
+    if df_resid == 0:
+        return float("nan")
+    return float(np.sum(family.pearson(seen.y, mu, seen.weights, zeta))) / df_resid
+
+
+def _log_likelihood(
+    density: FamilyDensity, seen: Observations, eta: np.ndarray, deviance: float, zeta: np.ndarray
+) -> float:
+    """As R's ``logLik.glm`` without weights: a free dispersion is deviance / n, there."""
+    if density.family.free_dispersion:
+        if deviance <= 0.0:
+            return float("inf")
+        zeta = np.log(np.array([len(seen.y) / deviance]))
+    return density.rows(eta, zeta, True, order=0).total + density.constant(zeta)[0]
+
+
+def _null_deviance(
+    design: Design, family: Family, seen: Observations, zeta: np.ndarray, intercept: int | None
+) -> float:
+    """Deviance of the model with the intercept and the offset alone, as R has it."""
+    n = len(seen.y)
+    if intercept is None:
+        eta = np.zeros(n) if design.offset is None else design.offset
+        if not np.all(family.valid(eta)):
+            return float("nan")
+        return _deviance(family, seen, family.mean(eta, zeta), zeta)
+    if design.offset is None:
+        mean = seen.weights @ seen.y / seen.weights.sum()
+        return _deviance(family, seen, np.full(n, mean), zeta)
+    density = FamilyDensity(family, seen.y, seen.weights, seen.trials)
+    start = family.linear_predictor(family.start_mean(seen.y, seen.weights), zeta)
+    alone = maximum(density, np.ones((n, 1)), design, zeta, start)
+    return _deviance(family, seen, family.mean(alone.eta, zeta), zeta)
+
+
+def _verdict(found: Maximum, family: Family) -> tuple[str, str]:
+    limited = not np.all(family.valid(np.array([-1.0, 2.0])))
+    if found.endless:
+        return "not identified", (
+            "the responses vary no more than a Poisson distribution lets them: theta goes to "
+            "infinity and its value means nothing. Use family='poisson'"
+        )
+    if limited and (found.lost or not found.stopped):
+        return "not converged", (
+            "fitted means went to the border of their range, which the link "
+            f"{family.link.name!r} does not keep them from: the likelihood still rises there and "
+            "standard errors mean nothing. Try another link="
+        )
+    if found.lost:
+        return "not identified", (
+            "the data do not determine all coefficients: their information matrix is singular at "
+            "the estimates. Leave out terms, or look for cells of the covariates where all "
+            "responses agree"
+        )
+    if not found.stopped:
+        return "not converged", (
+            "iteratively reweighted least squares stopped before the maximum: the log-likelihood "
+            f"can still rise by about {found.decrement:.2g}. Look for outliers, rescale the "
+            "covariates, or try another link="
+        )
+    return "converged", f"converged in {found.iterations} iterations"

@@ -1,0 +1,447 @@
+"""`GLMMFit`: the frozen record of a fitted generalised linear mixed model."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+
+import numpy as np
+
+from ..covariance import CovarianceModel
+from ..design.design import Design
+from ..errors import NumericalError
+from ..families import Family
+from ..frames.read import read_only
+from ..linalg.information import inverse_where_determined, side_by_side
+from ..linalg.threads import blas_threads, one_thread
+from ..objective.generalised.density import FamilyDensity
+from ..objective.generalised.joint_modes import JointPoint, ProfiledObjective
+from ..objective.generalised.laplace import LaplaceObjective
+from ..objective.generalised.modes import Point
+from ..objective.generalised.problem import Problem
+from ..objective.theta_scale import ThetaScale
+from ..optimize import Optimum, minimise
+from .lmm import BaseFit, closed
+from .observations import Observations, observe
+
+# Halvings of a start that has means out of range.
+MAX_HALVINGS = 12
+
+
+@dataclass(frozen=True)
+class GLMMSolution:
+    """All estimates at the optimum, on the scale of the data.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+    zeta : ndarray, shape (m,)
+        Logarithms of the family's parameters.
+    T : tuple of ndarray, shape (k_b, k_b)
+        Templates; the covariance matrix of the effects is T T'.
+    u : tuple of ndarray, shape (l_b, k_b)
+        Spherical conditional modes: b = u T'.
+    eta, weight : ndarray, shape (n,)
+        Linear predictor, and information of the rows, at the modes.
+    cov_all : ndarray, shape (n_parameters, n_parameters)
+        Covariance matrix of (theta, beta, zeta).
+    cov_modes : tuple of ndarray, shape (l_b, k_b, k_b)
+        Conditional covariances of the modes b.
+    """
+
+    beta: np.ndarray
+    zeta: np.ndarray
+    T: tuple[np.ndarray, ...]
+    u: tuple[np.ndarray, ...]
+    eta: np.ndarray
+    weight: np.ndarray
+    cov_all: np.ndarray
+    cov_modes: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class GLMMFit(BaseFit):
+    """A fitted generalised linear mixed model.
+
+    Attributes
+    ----------
+    design : Design
+    covariance : CovarianceModel
+    family : Family
+    observations : Observations
+        The response as the density takes it.
+    nAGQ : int
+        0, 1 (Laplace) or nodes of adaptive quadrature.
+    expected : bool
+        The determinant takes expected instead of observed information.
+    method : "ML"
+    optimum : Optimum
+    seconds : dict
+        Wall time by stage.
+    optimizer, backend : str
+    scale : ThetaScale
+        theta <-> the first parameters of the optimiser.
+    """
+
+    design: Design
+    covariance: CovarianceModel
+    family: Family
+    observations: Observations
+    nAGQ: int
+    expected: bool
+    optimum: Optimum
+    seconds: dict[str, float]
+    optimizer: str
+    backend: str
+    scale: ThetaScale
+    method: str = "ML"
+    _objective: LaplaceObjective | ProfiledObjective | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict:
+        derived = ("_shared", "fixed_part", "random_part", "b", "mu", "eta")
+        state = {k: v for k, v in self.__dict__.items() if k not in derived}
+        return {**state, "solution": self.solution, "_objective": None}
+
+    @property
+    def objective(self) -> LaplaceObjective | ProfiledObjective:
+        """The objective, a new one each time: no two users see each other's numbers."""
+        return self._shared.fresh()
+
+    @cached_property
+    def _shared(self) -> LaplaceObjective | ProfiledObjective:
+        """What the objectives of this fit share; rebuilt from the design after unpickling."""
+        if self._objective is not None:
+            return self._objective
+        return make_objective(
+            self.design, self.covariance, self.family, self.observations, self.nAGQ,
+            self.expected, None if self.backend == "levels" else self.backend,
+        )  # fmt: skip
+
+    @cached_property
+    def solution(self) -> GLMMSolution:
+        """All estimates at the optimum, made when first asked for."""
+        objective = self.objective
+        with blas_threads(objective.modes.dense_columns, self.design.X.size):
+            return closed(_solution(self, objective))
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Covariance parameters: entries of T, lme4's order, (n_theta,)."""
+        return self.scale.theta(self.x[: self.covariance.n_theta])
+
+    @property
+    def T(self) -> tuple[np.ndarray, ...]:
+        """Template of each grouping factor, (k_b, k_b)."""
+        return self.solution.T
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Fixed-effects coefficients, (p,)."""
+        return self.solution.beta
+
+    @property
+    def zeta(self) -> np.ndarray:
+        """Logarithms of the family's estimated parameters, (m,)."""
+        return self.solution.zeta
+
+    @property
+    def cov_all(self) -> np.ndarray:
+        """Covariance matrix of (theta, beta, zeta): twice the inverse Hessian of the deviance."""
+        return self.solution.cov_all
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Names of the rows of ``cov_all``."""
+        logs = [f"log({name})" for name in self.family.parameters]
+        return [*self.covariance.theta_names, *self.design.x_names, *logs]
+
+    @property
+    def cov_beta(self) -> np.ndarray:
+        """Covariance matrix of the coefficients, (p, p)."""
+        rows = slice(self.covariance.n_theta, self.covariance.n_theta + self.p)
+        return self.solution.cov_all[rows, rows]
+
+    @property
+    def sigma(self) -> float:
+        """What R's ``sigma`` gives: 1 unless the family has a dispersion."""
+        return float(self.family.sigma(self.zeta))
+
+    @property
+    def dispersion(self) -> float:
+        """Dispersion of the family; 1 for binomial, Poisson and negative binomial."""
+        return float(self.family.dispersion(self.zeta))
+
+    @property
+    def re_scale(self) -> float:
+        """1: random effects are on the scale of the linear predictor."""
+        return 1.0
+
+    @property
+    def u(self) -> tuple[np.ndarray, ...]:
+        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
+        return self.solution.u
+
+    @property
+    def n_parameters(self) -> int:
+        """Estimated parameters: coefficients, theta and those of the family."""
+        return self.p + self.covariance.n_theta + len(self.family.parameters)
+
+    @property
+    def eta(self) -> np.ndarray:
+        """Linear predictor at the modes, offset included, (n,)."""
+        return self.solution.eta
+
+    @cached_property
+    def mu(self) -> np.ndarray:
+        """Means at the modes, (n,)."""
+        return read_only(self.family.mean(self.eta, self.zeta))
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Means at the modes, (n,)."""
+        return self.mu
+
+    @property
+    def theta_sizes(self) -> list[np.ndarray]:
+        """Standard deviations of the effects of standardised covariates, (k_b,) per factor."""
+        scaled = self.scale.templates(self.x[: self.covariance.n_theta])
+        return [np.sqrt((t * t).sum(axis=1)) for t in scaled]
+
+    @property
+    def working_weights(self) -> np.ndarray:
+        """Information of the rows in the determinant, at the modes, (n,)."""
+        return self.solution.weight
+
+    def cond_cov(self, b: int) -> np.ndarray:
+        """Covariances of the modes given theta, beta and zeta, (l_b, k_b, k_b)."""
+        return self.solution.cov_modes[b]
+
+
+def make_objective(
+    design: Design,
+    covariance: CovarianceModel,
+    family: Family,
+    observations: Observations,
+    nAGQ: int,
+    expected: bool,
+    backend: str | None,
+) -> LaplaceObjective | ProfiledObjective:
+    """The criterion that ``nAGQ`` asks for."""
+    problem = Problem(design, *_density(family, observations))
+    if nAGQ == 0:
+        return ProfiledObjective(problem, covariance, expected, backend)
+    if nAGQ == 1:
+        return LaplaceObjective(problem, covariance, expected, backend)
+    from ..objective.generalised.quadrature import QuadratureObjective
+
+    return QuadratureObjective(problem, covariance, expected, nAGQ, backend)
+
+
+def _density(family: Family, observations: Observations) -> tuple[FamilyDensity, np.ndarray]:
+    """The density of the rows, and predictors to begin with."""
+    density = FamilyDensity(family, observations.y, observations.weights, observations.trials)
+    return density, family.start_eta(observations.y, observations.weights)
+
+
+def fit_glmm(
+    design: Design,
+    family: Family,
+    observations: Observations,
+    *,
+    nAGQ: int = 1,
+    expected: bool | None = None,
+    optimizer: str = "newton",
+    theta0: np.ndarray | None = None,
+    backend: str | None = None,
+    seconds: dict[str, float] | None = None,
+) -> GLMMFit:
+    """Fit a generalised linear mixed model to a design.
+
+    Parameters
+    ----------
+    design : Design
+    family : Family
+    observations : Observations
+    nAGQ : int, default 1
+        0: coefficients inside penalised IRLS; 1: Laplace; more: nodes of adaptive quadrature.
+    expected : bool, optional
+        Expected instead of observed information in the determinant; default: the family's.
+    optimizer : {"newton", "lbfgsb", "bobyqa"}
+    theta0 : ndarray, optional
+        Start of theta.
+    backend : str, optional
+        Forces a factorisation back end.
+    seconds : dict, optional
+        Stages timed so far.
+
+    Returns
+    -------
+    GLMMFit
+    """
+    seconds = dict(seconds or {})
+    clock = perf_counter()
+    if expected is None:
+        expected = family.expected_by_default
+    covariance = CovarianceModel.of(design)
+    with one_thread(design.X.size):
+        objective = make_objective(
+            design, covariance, family, observations, nAGQ, expected, backend
+        )
+    seconds["first estimates"] = perf_counter() - clock
+    return _minimised(
+        design, family, observations, objective, nAGQ, optimizer, (theta0, None, None), seconds
+    )
+
+
+def _minimised(
+    design: Design,
+    family: Family,
+    observations: Observations,
+    objective: LaplaceObjective | ProfiledObjective,
+    nAGQ: int,
+    optimizer: str,
+    start: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None],
+    seconds: dict[str, float],
+) -> GLMMFit:
+    clock = perf_counter()
+    with blas_threads(objective.modes.dense_columns, design.X.size):
+        x = _start(objective, *start)
+        if optimizer == "bobyqa" and isinstance(objective, LaplaceObjective):
+            x = _first_stage(objective, x)
+        optimum = minimise(objective, optimizer, x)
+        fit = GLMMFit(
+            design=design,
+            covariance=objective.covariance,
+            family=family,
+            observations=observations,
+            nAGQ=nAGQ,
+            expected=objective.expected,
+            optimum=closed(optimum),
+            seconds=seconds,
+            optimizer=optimizer,
+            backend=objective.modes.backend,
+            scale=objective.scale,
+            _objective=objective,
+        )
+        # while the objective holds the modes of the optimum
+        fit.__dict__["solution"] = closed(_solution(fit, objective))
+    objective.release()
+    seconds["optimise"] = perf_counter() - clock
+    return fit
+
+
+def _start(objective, theta, beta, zeta) -> np.ndarray:
+    """The objective's own start, but for what is given."""
+    x = objective.start()
+    k = objective.n_theta
+    if theta is not None:
+        x[:k] = objective.scale.x(theta)
+    if beta is not None and isinstance(objective, LaplaceObjective):
+        x[k : k + beta.size] = objective.problem.gamma(beta)
+    if zeta is not None and zeta.size:
+        x[-zeta.size :] = zeta
+    for _ in range(MAX_HALVINGS):
+        try:
+            objective.evaluate(x, 1)
+            break
+        except NumericalError:  # a mean out of its range: nearer to no random effects
+            x[:k] *= 0.5
+    return x
+
+
+def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
+    """lme4's first stage: theta with the coefficients inside penalised IRLS."""
+    profiled = ProfiledObjective(
+        objective.problem, objective.covariance, objective.expected, objective.modes.backend
+    )
+    k, p = objective.n_theta, objective.p
+    try:
+        found = minimise(profiled, "bobyqa", np.concatenate([x[:k], x[k + p :]]))
+        gamma = profiled.point(found.x, 0).gamma
+        there = np.concatenate([found.x[:k], gamma, found.x[k:]])
+        objective.evaluate(there, 0)
+    except NumericalError:
+        return x
+    return there
+
+
+def responding(fit: GLMMFit, y: np.ndarray) -> tuple[Design, Observations]:
+    """The design of a fit with another response, (n,), and that as its density takes it."""
+    design = copy(fit.design)
+    object.__setattr__(design, "y", np.ascontiguousarray(y, dtype=np.float64))
+    return design, observe(design, fit.family, varying=True)
+
+
+def fit_response(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
+    """The same model for another response, started at the old estimates.
+
+    Parameters
+    ----------
+    fit : GLMMFit
+    y : ndarray, shape (n,)
+        The response as the design has it: numbers, or proportions where there are trials.
+
+    Returns
+    -------
+    GLMMFit
+    """
+    design, observations = responding(fit, y)
+    shared = fit._shared
+    with blas_threads(shared.modes.dense_columns, design.X.size):
+        objective = shared.with_response(*_density(fit.family, observations))
+    # from a boundary the gradient does not lead away
+    theta = fit.theta if fit.theta.all() else None
+    start = theta, fit.beta, fit.zeta
+    return _minimised(
+        design, fit.family, observations, objective, fit.nAGQ, fit.optimizer, start, {}
+    )
+
+
+def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> GLMMSolution:
+    x = fit.x
+    problem, scale, k = objective.problem, objective.scale, objective.n_theta
+    H = fit.optimum.curvature
+    if objective.at_infinity(x, H):
+        H = _without(H, len(fit.family.parameters))
+    back = problem.standard.back
+    p = back.shape[0]
+    point: Point | JointPoint
+    theta, zeta = objective.split(x)[0], objective.split(x)[2]
+    to_theta = scale.jacobian()
+    if isinstance(objective, LaplaceObjective):
+        point, gamma = objective.point(x), objective.split(x)[1]
+        cov = 2.0 * inverse_where_determined(H, side_by_side(to_theta, back, np.eye(zeta.size)))
+    else:
+        joint = objective.point(x)
+        point, gamma = joint, joint.gamma
+        own = 2.0 * inverse_where_determined(H, side_by_side(to_theta, np.eye(zeta.size)))
+        cov = np.zeros((k + p + zeta.size,) * 2)
+        others = np.r_[:k, k + p : k + p + zeta.size]
+        cov[np.ix_(others, others)] = own
+        cov[k : k + p, k : k + p] = inverse_where_determined(joint.information, back)
+    T = scale.natural(scale.templates(theta))
+    offsets = problem.Z.offsets
+    u = tuple(
+        point.u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)).copy() for b, t in enumerate(T)
+    )
+    modes = objective.modes
+    cov_modes = tuple(t @ modes.inverse_blocks(b) @ t.T for b, t in enumerate(T))
+    return GLMMSolution(
+        beta=problem.beta(gamma),
+        zeta=zeta.copy(),
+        T=T,
+        u=u,
+        eta=problem.unsorted(point.eta).copy(),
+        weight=problem.unsorted(point.weight).copy(),
+        cov_all=cov,
+        cov_modes=cov_modes,
+    )
+
+
+def _without(H: np.ndarray, m: int) -> np.ndarray:
+    """H with the last m parameters apart from the others, and without information."""
+    out = H.copy()
+    out[-m:] = out[:, -m:] = 0.0
+    return out

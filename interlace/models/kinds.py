@@ -1,0 +1,18 @@
+"""The kinds of fits that inference, predictions and tables serve, as names for annotations."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from .glm import GLMFit
+from .glmm import GLMMFit
+from .lmm import Fit
+
+# Functions of a fit ask which kind it is in one way only, isinstance(fit, Fit): the linear model
+# has exact degrees of freedom and its scale profiled out, the others a family and a link.
+
+#: With random effects.
+MixedFit: TypeAlias = Fit | GLMMFit
+#: With a family and a link.
+GeneralisedFit: TypeAlias = GLMMFit | GLMFit
+AnyFit: TypeAlias = Fit | GLMMFit | GLMFit

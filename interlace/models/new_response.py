@@ -1,0 +1,180 @@
+"""Another response for the rows of a fit: matched by label where it has labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from ..design.response import check_size, other_labels
+from ..errors import ArgumentError, ArgumentTypeError, brief, listing
+from ..formula.spelling import unquoted
+from ..tables.source_rows import frame_of
+from .lmm import Fit
+
+if TYPE_CHECKING:
+    from ..design.design import Design
+    from .glmm import GLMMFit
+    from .kinds import AnyFit
+
+
+def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
+    """Another response for the rows of the fit, as new numbers.
+
+    Parameters
+    ----------
+    fit : Fit, GLMMFit or GLMFit
+    new_y : array, Series or data frame, shape (n,), (n, 1) or (n, 2)
+        Two columns are successes and failures of a binomial response. What has row labels must
+        have those of the fit, in their order, or 0, 1, …, n - 1. Under ``na_action="exclude"`` it
+        may have all rows of the data.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    ArgumentError
+        If length or labels are wrong, a value is not finite, or the model does not allow it.
+    """
+    binomial = not isinstance(fit, Fit) and fit.family.support == "proportion"
+    values = _values(fit.design, new_y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim == 2 and not (binomial and values.shape[1] == 2):
+        one = "; refit one column after the other, as in frame.apply(m.refit)"
+        raise ArgumentError(
+            f"new_y has shape {values.shape}; the fit has {fit.n} rows and needs one value each"
+            f"{one if values.shape[1] > 1 else ''}"
+        )
+    values = _rows_used(fit.design, values)
+    if binomial:
+        values = _successes(fit, values)
+    y = _as_numbers(values, binomial)
+    if y.ndim == 2:
+        y = _share(fit, y)
+    if not np.isfinite(y).all():
+        raise ArgumentError("new_y has values that are missing or not finite")
+    if binomial:
+        outside = y[(y < 0.0) | (y > 1.0)]
+        if outside.size:
+            raise ArgumentError(
+                "new_y must hold proportions of successes, between 0 and 1 (counts divided by the "
+                "trials), as simulate() gives them, or two columns of successes and failures; got "
+                f"{listing(f'{v:g}' for v in outside[:3])}"
+            )
+    if isinstance(fit, Fit) and y.size and y.min() == y.max():
+        raise ArgumentError(f"new_y is constant ({y[0]:g}); there is nothing to model")
+    if isinstance(fit, Fit):
+        check_size(y, "new_y", ArgumentError)
+    return y
+
+
+def _values(design: Design, new_y: Any) -> np.ndarray:
+    """The values as an array of one or two dimensions, their labels checked."""
+    frame = frame_of(new_y)
+    if frame is not None and frame.shape[1]:
+        _check_labels(design, frame.index, "data frame")
+        # A column at a time: pandas' missing values become NaN.
+        return np.column_stack([_of_series(frame.iloc[:, j]) for j in range(frame.shape[1])])
+    if isinstance(new_y, pd.Series):
+        _check_labels(design, new_y.index, "Series")
+        return _of_series(new_y)
+    try:
+        values = np.asarray(new_y)
+    except (TypeError, ValueError):
+        values = np.empty(())
+    if values.ndim not in (1, 2):
+        raise ArgumentTypeError(
+            f"new_y must hold one value for each of the {design.y.size} rows of the fit, got "
+            f"{brief(new_y)}"
+        )
+    return values
+
+
+def _of_series(series: pd.Series) -> np.ndarray:
+    if isinstance(series.dtype, pd.CategoricalDtype) or series.dtype.kind not in "biuf":
+        return series.to_numpy(dtype=object, na_value=np.nan)
+    return series.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _check_labels(design: Design, index: pd.Index, kind: str) -> None:
+    """Refuse labels of other rows, or of the same ones in another order."""
+    every = design.index if design.full_index is None else design.full_index
+    known = every if len(index) == len(every) else design.index
+    differ = other_labels(index, known) if len(index) == len(known) else ""
+    if not differ:
+        return
+    if differ == "order":
+        told = "in another order; new_y.loc[m.resid.index] puts them in that of the fit"
+    else:
+        told = "others than those of the fit; give it these, those of m.resid.index"
+    raise ArgumentError(
+        f"new_y is a {kind} whose row labels are {told}, and new_y.to_numpy() takes the values as "
+        "they stand, row by row"
+    )
+
+
+def _rows_used(design: Design, values: np.ndarray) -> np.ndarray:
+    """The rows of the fit, out of all rows of its data where these are known."""
+    n = design.y.size
+    if len(values) == n:
+        return values
+    if design.full_index is not None and design.kept is not None:
+        if len(values) == len(design.full_index):
+            return values[design.kept]
+    remedy = ""
+    if design.rows is not None and len(values) > n:
+        remedy = (
+            ". Is it a response for all rows of the data? The fit leaves out some of them: "
+            "new_y.loc[m.resid.index] has those it uses, or fit with na_action='exclude'"
+        )
+    raise ArgumentError(
+        f"new_y has shape {values.shape}; the fit has {n} rows and needs one value each{remedy}"
+    )
+
+
+def _as_numbers(values: np.ndarray, binomial: bool) -> np.ndarray:
+    kind = values.dtype.kind
+    try:
+        if kind in "biufO" and not (kind == "O" and any(isinstance(v, str) for v in values.flat)):
+            return np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        pass
+    what = " or the two levels of the fit's factor" if binomial else ""
+    got = brief(values.ravel()[0]) if values.size else "nothing"
+    raise ArgumentTypeError(
+        f"new_y must hold numbers{what}, one for each row of the fit; got {got}"
+    )
+
+
+def _successes(fit: AnyFit, values: np.ndarray) -> np.ndarray:
+    """Labels of a factor as 0 and 1, by the levels that the response of the fit had."""
+    spec, replay = fit.design.formula.response, fit.design.replay
+    if values.ndim != 1 or spec is None or replay is None or spec.kind != "column":
+        return values
+    known = replay.levels.get(unquoted(spec.parts[0]))
+    if known is None:
+        return values
+    found = pd.Index(known.levels).get_indexer(pd.Index(values.astype(object)))
+    if not (found < 0).any():
+        return found.astype(float)
+    if any(isinstance(v, str) for v in values.astype(object)):
+        raise ArgumentError(
+            "new_y has labels that are not the levels of the fit's response: "
+            f"{listing(map(repr, known.levels))}"
+        )
+    return values
+
+
+def _share(fit: AnyFit, counts: np.ndarray) -> np.ndarray:
+    """Proportions of successes from the counts of both kinds."""
+    trials = cast("GLMMFit", fit).observations.trials
+    if not (np.isfinite(counts).all() and np.array_equal(counts.sum(axis=1), trials)):
+        raise ArgumentError(
+            "the two columns of new_y, successes and failures, must add up to the trials of the "
+            "fit in each row; update() fits the model to other trials"
+        )
+    return counts[:, 0] / trials

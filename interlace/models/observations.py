@@ -1,0 +1,285 @@
+"""A response against a family: counts, proportions and weights as the log-density takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ArgumentError, DataError, DataWarning, listing, warn
+from ..families.base import Family
+from ..families.links.power import Identity
+from ..formula.spelling import unquoted
+from ..frames.read import Labels, row_labels
+
+if TYPE_CHECKING:
+    from ..design.design import Design
+
+#: How far from a whole number a count of successes may be: R's bar in binomial()$initialize, wide
+#: enough for proportions that were rounded to some digits.
+WHOLE_SUCCESSES = 1e-3
+#: The same for counts, relative to max(1, |y|): R's in dpois.
+WHOLE_COUNT = 1e-7
+#: Trials given twice, as k / n and as weights, agree to rounding.
+SAME_TRIALS = 1e-9
+#: Values listed in a message.
+SHOWN = 3
+
+BINOMIAL_FORMS = (
+    "a binomial response is 0/1, True/False, a factor of two levels, cbind(successes, failures), "
+    "successes / trials, or proportions with weights=trials"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """A response as the log-density takes it.
+
+    Attributes
+    ----------
+    y : (n,) float64 ndarray
+        Proportions of successes for binomial families, the response itself otherwise.
+    weights : (n,) float64 ndarray
+        What multiplies a row's log-density: ``prior * trials``.
+    trials : (n,) float64 ndarray
+        Ones but for binomial families.
+    prior : (n,) float64 ndarray
+        Prior weights.
+
+    Examples
+    --------
+    >>> from interlace.design import build
+    >>> from interlace.families import resolve
+    >>> from interlace.families.observations import observe
+    >>> data = {"k": [1.0, 3.0], "n": [4.0, 4.0]}
+    >>> observed = observe(build("cbind(k, n - k) ~ 1", data, linear=False), resolve("binomial"))
+    >>> observed.y.tolist(), observed.weights.tolist()
+    ([0.25, 0.75], [4.0, 4.0])
+    """
+
+    y: np.ndarray
+    weights: np.ndarray
+    trials: np.ndarray
+    prior: np.ndarray
+
+
+def observe(design: Design, family: Family, *, varying: bool = False) -> Observations:
+    """Check a response against a family, and tell trials from prior weights.
+
+    Parameters
+    ----------
+    design : Design
+        Made with ``linear=False``.
+    family : Family
+        Its `support` decides.
+    varying : bool, default False
+        Whether a constant response is an error, as it is where random effects are to be estimated.
+
+    Returns
+    -------
+    Observations
+
+    Raises
+    ------
+    DataError
+        If values do not suit the family, or leave nothing to estimate.
+    ArgumentError
+        If weights contradict the trials of ``k / n``.
+
+    Warns
+    -----
+    DataWarning
+        If counts are not whole numbers.
+
+    Examples
+    --------
+    >>> from interlace.design import build
+    >>> from interlace.families import resolve
+    >>> from interlace.families.observations import observe
+    >>> observe(build("y ~ 1", {"y": [-1.0, 2.0]}, linear=False), resolve("poisson"))
+    Traceback (most recent call last):
+    ...
+    interlace.errors.DataError: the response 'y' is negative in row(s) 0 (-1); ...
+    """
+    ones = np.ones(len(design.y))
+    given = ones if design.weights is None else design.weights
+    if family.support == "proportion":
+        found = _binomial(design, given, ones)
+    elif design.formula.response is not None and design.formula.response.kind == "cbind":
+        if family.support is not None:
+            raise DataError(
+                f"{design.response_name} counts successes and failures, which the family "
+                f"{family.name!r} cannot use; family='binomial' does"
+            )
+        assert design.trials is not None
+        found = Observations(design.y, given * design.trials, design.trials, given)
+    else:
+        found = Observations(design.y, given, ones, given)
+        _check_values(design, family)
+    _check_constant(design, family, found, varying)
+    estimated = family.residual_variance and bool(family.parameters)
+    if estimated and isinstance(family.link, Identity):
+        _check_residual(design)
+    return found
+
+
+def _binomial(design: Design, given: np.ndarray, ones: np.ndarray) -> Observations:
+    y, kind = design.y, _kind(design)
+    outside = ~((y >= 0) & (y <= 1))
+    if outside.any():
+        raise DataError(_outside(design, kind, outside))
+    if kind == "cbind":
+        assert design.trials is not None
+        trials, prior = design.trials, given
+    elif kind == "ratio":
+        assert design.trials is not None
+        trials, prior = design.trials, ones
+        if design.weights is not None:
+            _check_same_trials(design, given)
+    elif np.isin(y, (0.0, 1.0)).all() and (given != np.round(given)).any():
+        # The likelihood is the same either way; only here can trials not be what is meant.
+        trials, prior = ones, given
+    else:
+        trials, prior = given, ones
+    _warn_if_broken(design, kind, y * trials, trials)
+    return Observations(y, trials * prior, trials, prior)
+
+
+def _kind(design: Design) -> str:
+    return "column" if design.formula.response is None else design.formula.response.kind
+
+
+def _outside(design: Design, kind: str, bad: np.ndarray) -> str:
+    name, y, rows = design.response_name, design.y, row_labels(design.index, bad)
+    if kind == "cbind":
+        return f"{name} has negative counts in row(s) {rows}; correct or drop them"
+    if kind == "ratio":
+        assert design.trials is not None
+        if (design.trials <= 0).any():
+            rows = row_labels(design.index, design.trials <= 0)
+            return (
+                f"the number of trials in {name} is not positive in row(s) {rows}; drop these rows "
+                "with subset="
+            )
+        return (
+            f"{name} has more successes than trials, or negative ones, in row(s) {rows}; the "
+            "denominator must be the number of trials"
+        )
+    remedy = BINOMIAL_FORMS
+    if set(np.unique(y)) == {1.0, 2.0}:
+        remedy = f"subtract 1 to have 0/1: {remedy}"
+    return f"the response {name!r} is outside [0, 1] in row(s) {rows} ({_values(y, bad)}); {remedy}"
+
+
+def _check_same_trials(design: Design, given: np.ndarray) -> None:
+    assert design.trials is not None
+    differ = np.abs(given - design.trials) > SAME_TRIALS * design.trials
+    if differ.any():
+        rows = row_labels(design.index, differ)
+        first = int(np.flatnonzero(differ)[0])
+        raise ArgumentError(
+            f"weights differ from the trials in {design.response_name} in row(s) {rows} "
+            f"({given[first]:g} and {design.trials[first]:g}). With successes / trials, weights "
+            "are the trials and need not be given; for prior weights write "
+            "cbind(successes, failures)"
+        )
+
+
+def _warn_if_broken(design: Design, kind: str, successes: np.ndarray, trials: np.ndarray) -> None:
+    broken = np.abs(successes - np.round(successes)) > WHOLE_SUCCESSES
+    if not broken.any():
+        return
+    remedy = "check the counts"
+    if kind == "column":
+        remedy = (
+            "each row counts as one trial: give the trials as weights=, or write successes / trials"
+            if design.weights is None
+            else "weights times the response must give the number of successes"
+        )
+    warn(
+        f"the response {design.response_name!r} does not stand for whole numbers of successes in "
+        f"{broken.sum()} row(s), such as {row_labels(design.index, broken)} "
+        f"({_values(successes, broken)} of {_values(trials, broken)}); {remedy}",
+        DataWarning,
+    )
+
+
+def _check_values(design: Design, family: Family) -> None:
+    name, y = design.response_name, design.y
+    if family.support is not None and _is_factor(design):
+        raise DataError(
+            f"the response {name!r} is a factor, which the family {family.name!r} cannot use; "
+            "family='binomial' models its second level against the first"
+        )
+    if family.support == "count":
+        negative = y < 0
+        if negative.any():
+            raise DataError(
+                f"the response {name!r} is negative in row(s) {row_labels(design.index, negative)} "
+                f"({_values(y, negative)}); the family {family.name!r} needs counts. Correct or "
+                "drop these rows, or choose family='gaussian'"
+            )
+        broken = np.abs(y - np.round(y)) > WHOLE_COUNT * np.maximum(1.0, y)
+        if broken.any():
+            warn(
+                f"the response {name!r} is not whole in {broken.sum()} row(s), such as "
+                f"{row_labels(design.index, broken)} ({_values(y, broken)}): the fit is one of "
+                "quasi-likelihood and its log-likelihood no probability. For rates model the "
+                "counts, with offset(log(exposure))",
+                DataWarning,
+            )
+    elif family.support == "positive":
+        bad = y <= 0
+        if bad.any():
+            raise DataError(
+                f"the response {name!r} is not positive in row(s) {row_labels(design.index, bad)} "
+                f"({_values(y, bad)}); the family {family.name!r} needs positive values. Correct "
+                "or drop these rows, or choose family='gaussian' with link='log'"
+            )
+
+
+def _is_factor(design: Design) -> bool:
+    response = design.formula.response
+    if design.replay is None or response is None:
+        return False
+    return isinstance(design.replay.levels.get(unquoted(response.parts[0])), Labels)
+
+
+def _check_constant(design: Design, family: Family, found: Observations, varying: bool) -> None:
+    y, name = found.y, design.response_name
+    if not len(y) or y.min() != y.max():
+        return
+    value = float(y[0])
+    if family.support == "count" and value == 0.0:
+        raise DataError(
+            f"the response {name!r} is zero in all {len(y)} rows used: the likelihood has no "
+            "maximum, the mean goes to zero. There is nothing to model"
+        )
+    if family.support == "proportion" and value in (0.0, 1.0):
+        what = "success" if value else "failure"
+        raise DataError(
+            f"the response {name!r} is a {what} in all {len(y)} rows used: the likelihood has no "
+            f"maximum, the probability goes to {value:g}. There is nothing to model"
+        )
+    if varying and _kind(design) == "column":
+        raise DataError(
+            f"the response {name!r} is constant ({value:g}) in the {len(y)} row(s) used; there is "
+            "nothing to model"
+        )
+
+
+def _check_residual(design: Design) -> None:
+    """Refuse an effect for each row beside a residual for each row."""
+    for factor in design.factors:
+        if len(factor.levels) >= len(design.y):
+            raise DataError(
+                f"grouping factor {factor.name!r} has as many levels as there are rows "
+                f"({len(design.y)}): its variance cannot be told from the residual variance. Leave "
+                "the term out; if the variances of the rows are known, as in a meta-analysis, hold "
+                "it fixed: family=Gaussian(precision=1), weights=1/variance"
+            )
+
+
+def _values(values: np.ndarray, mask: np.ndarray) -> str:
+    return listing((f"{v:g}" for v in values[mask]), SHOWN)

@@ -1,0 +1,1 @@
+"""Laplace's approximation, adaptive quadrature and joint modes."""

@@ -1,0 +1,220 @@
+"""What the objectives of generalised models share: how x is made of its parts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from copy import copy
+from typing import Self
+
+import numpy as np
+
+from ...covariance import CovarianceModel
+from ...errors import NumericalError
+from ..base import NOT_ASKED, Objective
+from ..theta_scale import ThetaScale
+from .density import FamilyDensity
+from .holds import ModeSearch, breakdown
+from .modes import Modes
+from .problem import Problem
+
+__all__ = ["GeneralisedObjective"]
+
+
+# A criterion that does not come back to this, relative, depends on where its modes came from.
+SAME_VALUE = 1e-7
+# Rows of a sample that may have several optima, where its rows are not log-concave.
+SMALL_SAMPLE = 50
+
+
+class GeneralisedObjective(Objective):
+    """A criterion over x = (theta, coefficients, zeta).
+
+    An object belongs to one user in one thread; `fresh` makes another.
+
+    theta is on the scale of standardised covariates, coefficients are those of the standardised
+    columns of X (none of them where they are profiled out).
+
+    Parameters
+    ----------
+    problem : Problem
+    covariance : CovarianceModel
+    expected : bool
+        The determinant takes expected instead of observed information.
+    p : int
+        Coefficients in x.
+    """
+
+    curvature_is_cheap = False
+    parameters = "parameters"
+    modes: Modes
+    #: Nodes of the quadrature in each dimension; 1 where there is none.
+    nodes: int = 1
+    _lowest = np.inf  # criterion where the next search for modes starts
+
+    def __init__(
+        self, problem: Problem, covariance: CovarianceModel, expected: bool, p: int
+    ) -> None:
+        self.problem, self.covariance, self.expected = problem, covariance, expected
+        self.scale = ThetaScale(covariance, problem.z_roots)
+        self.n_theta, self.p = covariance.n_theta, p
+        self.n_parameters = self.n_theta + p + problem.density.n_zeta
+        if not (expected or problem.density.log_concave):
+            self.advice = f"laplace='expected', {Objective.advice}"
+
+    @abstractmethod
+    def _begin(self, at: Self | None = None) -> None:
+        """Where the first search for modes starts; there where that of another left off."""
+
+    def fresh(self) -> Self:
+        """The same objective with work space of its own, for another thread or another use."""
+        other = self._with(self.problem.fresh())
+        other._begin(self)
+        return other
+
+    def with_response(self, density: FamilyDensity, eta: np.ndarray) -> Self:
+        """The same criterion of another response; arguments as those of `Problem`."""
+        other = self._with(self.problem.with_response(density, eta))
+        other._begin()
+        return other
+
+    def release(self) -> None:
+        """Drop the numbers of the last evaluation, which may be many, and keep what is shared."""
+        self.modes = self.modes.fresh(self.problem.Z, self.problem.density)
+        self._begin(self)
+
+    def _with(self, problem: Problem) -> Self:
+        other = copy(self)
+        other.problem = problem
+        other.scale = ThetaScale(self.covariance, problem.z_roots)
+        other.modes = self.modes.fresh(problem.Z, problem.density)
+        return other
+
+    def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """theta as the optimiser sees it, coefficients of standardised columns, zeta."""
+        k = self.n_theta + self.p
+        zeta = x[k:]
+        if zeta.size:
+            zeta = np.minimum(zeta, self.problem.density.zeta_limit)
+        return x[: self.n_theta], x[self.n_theta : k], zeta
+
+    def assembled(
+        self, x: np.ndarray, entries: np.ndarray, fixed: np.ndarray, zeta: np.ndarray
+    ) -> np.ndarray:
+        """The gradient from its parts.
+
+        ``entries`` are derivatives in the entries of the templates; zeta's is zero beyond its
+        limit.
+        """
+        theta, _ = self.scale.pull_back(x[: self.n_theta], entries, NOT_ASKED)
+        if zeta.size:
+            zeta = zeta * (x[self.n_theta + self.p :] < self.problem.density.zeta_limit)
+        return np.concatenate([theta, fixed, zeta])
+
+    def start(self) -> np.ndarray:
+        problem = self.problem
+        theta = self.scale.start(problem.start_variances())
+        return np.concatenate([theta, problem.glm.beta[: self.p], problem.zeta])
+
+    def other_starts(self) -> list[np.ndarray]:
+        if self.problem.density.log_concave or self.problem.density.n >= SMALL_SAMPLE:
+            return []
+        x = self.start()
+        x[: self.n_theta] = self.scale.start(np.ones(sum(self.covariance.widths)))
+        return [x]
+
+    def names(self) -> list[str]:
+        return self.covariance.theta_names
+
+    def lower_bounds(self) -> np.ndarray:
+        free = np.full(self.n_parameters - self.n_theta, -np.inf)
+        return np.concatenate([self.scale.lower_bounds(), free])
+
+    def canonical(self, x: np.ndarray) -> np.ndarray:
+        theta = self.scale.canonical(x[: self.n_theta])
+        return x if theta is x else np.concatenate([theta, x[self.n_theta :]])
+
+    def snap(self, x: np.ndarray) -> np.ndarray:
+        return np.concatenate([self.scale.snap(x[: self.n_theta]), x[self.n_theta :]])
+
+    def null_directions(self, x: np.ndarray) -> list[str]:
+        return self.scale.null_directions(x[: self.n_theta])
+
+    def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        k = self.n_theta
+        own = self.scale.changes(x[:k], directions[:k])
+        return np.concatenate([own, directions[k:]])
+
+    def _leads_on(self, value: float, zeta: np.ndarray) -> bool:
+        """Whether the next search for modes starts at those of this criterion without constants.
+
+        Where there may be several modes only the best point's own may: a step that is rejected
+        can end in other ones, and from these a search does not come back.
+        """
+        if self.problem.density.log_concave:
+            return True
+        value -= 2.0 * self.problem.density.constant(zeta)[0]
+        if not value <= self._lowest:
+            return False
+        self._lowest = value
+        return True
+
+    # -- whether the approximation holds --------------------------------------------------------
+
+    @abstractmethod
+    def modes_at(
+        self, x: np.ndarray
+    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+        """Templates, X beta plus offset (n,), zeta, and the modes u (q,) that the search holds."""
+
+    @abstractmethod
+    def hold(self, u: np.ndarray) -> None:
+        """Start the next search for modes at u (q,)."""
+
+    def _other_modes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """Modes in hand, better ones if there are any, parts with a second one that matters."""
+        T, eta0, zeta, u = self.modes_at(x)
+        search = ModeSearch(self.problem, self.modes)
+        return u, *search.compare(T, eta0, zeta, self.modes.find(T, eta0, zeta, u, 0))
+
+    def reconsider(self, x: np.ndarray) -> bool:
+        if self.problem.density.log_concave:
+            return False
+        try:
+            u, better, _ = self._other_modes(x)
+        except NumericalError:  # modes that were found on the way to x alone: see `doubts`
+            return False
+        self.hold(u if better is None else better)
+        return better is not None
+
+    def doubts(self, x: np.ndarray, value: float) -> list[str]:
+        if self.problem.density.log_concave:
+            return []
+        # asked for at any time: the work space of a search is not its own
+        try:
+            return self.fresh()._doubts(x, value)
+        except NumericalError:
+            return ModeSearch(self.problem, self.modes).words(np.empty(0, dtype=np.intp), True)
+
+    def _doubts(self, x: np.ndarray, value: float) -> list[str]:
+        u, _, second = self._other_modes(x)
+        T, eta0, zeta, _ = self.modes_at(x)
+        eta = eta0 + self.problem.Z.times(T, u)
+        words = breakdown(self.problem, T, eta, zeta, self.expected)
+        self.hold(u)
+        again = self.evaluate(x, 0).value
+        depends = abs(again - value) > SAME_VALUE * (1.0 + abs(value))
+        return words or ModeSearch(self.problem, self.modes).words(second, depends)
+
+    def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
+        own = left_information(curvature, self.problem.density.n_zeta)
+        return self.problem.density.infinite(self.split(x)[2], own)
+
+
+def left_information(curvature: np.ndarray, m: int) -> np.ndarray:
+    """Information on each of the last m parameters that the others leave, (m,)."""
+    if not m:
+        return NOT_ASKED
+    k = len(curvature) - m
+    rest, cross = curvature[:k, :k], curvature[:k, k:]
+    taken = np.einsum("im,im->m", cross, np.linalg.lstsq(rest, cross, rcond=None)[0])
+    return 0.5 * (np.diagonal(curvature)[k:] - taken)

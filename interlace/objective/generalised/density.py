@@ -1,0 +1,277 @@
+"""The conditional density of the rows, as the objectives see it.
+
+All that Laplace's approximation and quadrature need of a response is asked through
+`ConditionalDensity`: values and derivatives in the linear predictor eta, and in any number of
+further predictors zeta (logarithms of a dispersion or a shape, thresholds, zero inflation), each
+a number for all rows or one number per row.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from ...families import Family
+from ...families.compiled import code
+from ...families.links.power import NegativeBinomialCanonical
+from ...linalg.kernels import _rows
+
+__all__ = ["ConditionalDensity", "FamilyDensity", "RowSums"]
+
+_EMPTY = np.empty(0)
+_NO_EXTRA = np.empty((3, 0))
+
+# exp is finite up to here.
+LARGEST_ZETA = 700.0
+# Codes of distinct observations are whole numbers up to here.
+LARGEST_CODE = 2**62
+
+
+class RowSums(NamedTuple):
+    """Value and derivatives at one eta.
+
+    Attributes
+    ----------
+    total : float
+        Sum over rows of the part of the log-density that depends on eta.
+    score, weight, observed, slope : ndarray, shape (n,)
+        First derivative; information of the determinant; minus the second derivative;
+        derivative of ``weight``.
+    extra : ndarray, shape (m, 3, n)
+        For each further predictor the derivatives of value, score and ``weight``.
+    """
+
+    total: float
+    score: np.ndarray
+    weight: np.ndarray
+    observed: np.ndarray
+    slope: np.ndarray
+    extra: np.ndarray
+
+
+class Kernel(NamedTuple):
+    """How the compiled kernels know a family and its link."""
+
+    family: int
+    link: int
+    power: float
+    log_y: np.ndarray
+
+
+class ConditionalDensity(ABC):
+    """Log-density of every row given eta and zeta.
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    n_extra : int
+        Number m of further predictors.
+    n_zeta : int
+        Number of free parameters in them.
+    canonical : bool
+        Expected and observed information are the same.
+    scale_free : bool
+        Predictors have no unit (logarithms, quantiles of a distribution).
+    log_concave : bool
+        Every row's log-density is concave in eta: modes are unique.
+    zeta_limit : float
+        zeta beyond it is as good as infinite.
+    kernel : Kernel or None
+        Set where the compiled kernels know the density and zeta holds at most one number.
+    """
+
+    n: int
+    n_extra: int
+    n_zeta: int
+    canonical: bool
+    scale_free: bool
+    log_concave: bool = False
+    zeta_limit: float = np.inf
+    kernel: Kernel | None
+
+    @abstractmethod
+    def rows(self, eta: np.ndarray, zeta: np.ndarray, expected: bool, order: int = 1) -> RowSums:
+        """Derivatives at eta; ``slope`` and ``extra`` only with order 1."""
+
+    @abstractmethod
+    def values(self, eta: np.ndarray, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The value of every row and its score, (n,) each."""
+
+    @abstractmethod
+    def constant(self, zeta: np.ndarray) -> tuple[float, np.ndarray]:
+        """The rest of the log-likelihood and its derivative in zeta, (n_zeta,)."""
+
+    @abstractmethod
+    def start(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+        """zeta to begin with at the means of given predictors and zeta, (n_zeta,)."""
+
+    def moved(self, eta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """The predictors that have the same means when zeta changes."""
+        return eta
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval of predictors whose means are possible."""
+        return -np.inf, np.inf
+
+    def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
+        """What it means that zeta is as good as infinite, in words with the remedy; or nothing."""
+        return []
+
+    def collapse(self, rows: np.ndarray) -> np.ndarray:
+        """Derivatives in the predictors of the rows, (m, n) -> in the parameters, (n_zeta,)."""
+        return rows.sum(axis=1)
+
+
+class FamilyDensity(ConditionalDensity):
+    """A family, its link and the observations.
+
+    Parameters
+    ----------
+    family : Family
+    y, weights, trials : ndarray, shape (n,)
+        As in `Observations`: means for the binomial; prior weights times trials; trials.
+    prior : ndarray, shape (n,), or None
+        Prior weights alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.families import Poisson
+    >>> from interlace.objective.density import FamilyDensity
+    >>> density = FamilyDensity(Poisson(), np.array([0.0, 2.0]), np.ones(2), np.ones(2))
+    >>> density.rows(np.zeros(2), np.empty(0), True).score.tolist()
+    [-1.0, 1.0]
+    """
+
+    def __init__(
+        self, family: Family, y: np.ndarray, weights: np.ndarray, trials: np.ndarray
+    ) -> None:
+        self.family = family
+        self.y = np.ascontiguousarray(y, dtype=np.float64)
+        self.weights = np.ascontiguousarray(weights, dtype=np.float64)
+        self.trials = np.ascontiguousarray(trials, dtype=np.float64)
+        self.n = self.y.size
+        self.n_extra = self.n_zeta = len(family.parameters)
+        self.kernel = self._compiled()
+        self._fixed = self._fixed_parameter()
+        self._constants: tuple[np.ndarray, float, np.ndarray] | None = None
+        self._distinct: tuple[np.ndarray, ...] | None = None
+        self.scale_free, self.log_concave = family.link.scale_free, family.log_concave
+        self.canonical = family.canonical
+        if self.n_zeta:
+            self._unit = family.parameter_unit(self.y, self.weights)
+            self.zeta_limit = family.zeta_limit(self._unit)
+
+    def _compiled(self) -> Kernel | None:
+        family, link = self.family, self.family.link
+        known, linked = code(family), code(link)
+        if known is None or linked is None:
+            return None
+        logs = np.log(np.where(self.y > 0.0, self.y, 1.0)) if family.reads_log_y else _EMPTY
+        return Kernel(known, linked, float(getattr(link, "power", 1.0)), logs)
+
+    def _fixed_parameter(self) -> float:
+        value = getattr(self.family, "parameter", None)
+        return 1.0 if value is None else float(value)
+
+    def parameter(self, zeta: np.ndarray) -> float:
+        """The family's parameter, for the compiled kernels."""
+        return float(np.exp(min(zeta[0], LARGEST_ZETA))) if self.n_zeta else self._fixed
+
+    def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
+        said = self.family.infinite(zeta, self._unit, information) if self.n_zeta else None
+        return [] if said is None else [said]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        below, middle, above = self.family.valid(np.array([-1.0, 0.5, 2.0]))
+        high = 0.0 if not middle else np.inf if above else 1.0
+        return -np.inf if below else 0.0, high
+
+    def take(self, rows: np.ndarray) -> FamilyDensity:
+        """The same density of the rows in another order."""
+        return FamilyDensity(self.family, self.y[rows], self.weights[rows], self.trials[rows])
+
+    def rows(self, eta: np.ndarray, zeta: np.ndarray, expected: bool, order: int = 1) -> RowSums:
+        kernel = self.kernel
+        if kernel is None:
+            r = self.family.rows(eta, self.y, self.weights, zeta, expected)
+            return RowSums(float(r.loglik.sum()), r.score, r.weight, r.observed, r.slope, r.extra)
+        n = self.n
+        buffer = np.empty((4 if order else 3, n))
+        slope = buffer[3] if order else _EMPTY
+        extra = np.empty((3, n)) if order and self.n_zeta else _NO_EXTRA
+        total = _rows.rows(
+            kernel.family, kernel.link, kernel.power, self.parameter(zeta), expected, eta, self.y,
+            self.weights, kernel.log_y, buffer[0], buffer[1], buffer[2], slope, extra,
+        )  # fmt: skip
+        return RowSums(total, buffer[0], buffer[1], buffer[2], slope, extra[None, :, :])
+
+    def values(self, eta: np.ndarray, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        kernel = self.kernel
+        if kernel is None:
+            r = self.family.rows(eta, self.y, self.weights, zeta, True)
+            return r.loglik, r.score
+        out = np.empty((2, self.n))
+        _rows.values(
+            kernel.family, kernel.link, kernel.power, self.parameter(zeta), eta, self.y,
+            self.weights, kernel.log_y, out[0], out[1],
+        )  # fmt: skip
+        return out[0], out[1]
+
+    def constant(self, zeta: np.ndarray) -> tuple[float, np.ndarray]:
+        known = self._constants
+        if known is not None and (not self.n_zeta or (zeta == known[0]).all()):
+            return known[1:]
+        if self._distinct is None:
+            self._distinct = self._table()
+        y, weights, trials, counts = self._distinct
+        # no number at a zeta whose exponential is none: an optimiser turns back there
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            value, derivative = self.family.constant(y, weights, trials, zeta)
+        out = float(value @ counts), np.reshape(derivative, (self.n_zeta, y.size)) @ counts
+        self._constants = (zeta.copy(), *out)
+        return out
+
+    def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """y, weights, trials and how often: gamma functions once for each distinct observation."""
+        y, weights, trials = self.y, self.weights, self.trials
+        if not self.family.discrete:
+            return y, weights, trials, np.ones(self.n)
+        columns = [y, weights] if np.array_equal(weights, trials) else [y, weights, trials]
+        varying = [v for v in columns if not (v == v[0]).all()]
+        if len(varying) == 1 and varying[0] is y and ((y == 0.0) | (y == 1.0)).all():
+            first = np.array([y.argmin(), y.argmax()])
+            counts = np.bincount(y.astype(np.intp), minlength=2)
+        else:
+            code, size = np.zeros(self.n, dtype=np.int64), 1
+            for values in varying:
+                distinct, place = np.unique(values, return_inverse=True)
+                size *= distinct.size
+                if size > LARGEST_CODE:
+                    code = np.unique(code, return_inverse=True)[1]
+                    size = self.n * distinct.size
+                code = code * distinct.size + place
+            _, first, counts = np.unique(code, return_index=True, return_counts=True)
+        return y[first], weights[first], trials[first], counts.astype(np.float64)
+
+    def level(self, zeta: np.ndarray) -> np.ndarray:
+        """Predictors with the mean response as every mean, (n,)."""
+        mean = np.full(self.n, np.average(self.y, weights=self.weights))
+        return self.family.linear_predictor(mean, zeta)
+
+    def moved(self, eta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        if not isinstance(self.family.link, NegativeBinomialCanonical):
+            return eta
+        return self.family.linear_predictor(self.family.mean(eta, old), new)
+
+    def start(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+        mu = self.family.mean(eta, zeta)
+        # an extreme offset leaves means of which no moments can be taken
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = self.family.start_zeta(self.y, mu, self.weights, self.trials)
+        return np.nan_to_num(np.asarray(found, dtype=np.float64)).reshape(self.n_zeta)

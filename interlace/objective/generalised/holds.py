@@ -1,0 +1,153 @@
+"""Whether Laplace's approximation holds at a point: least information, modes from other starts.
+
+Where rows are not log-concave the penalised likelihood of a level can have several modes, and the
+observed information at a mode can be as little as one likes: at a fold, where a mode meets a
+saddle, log|M| tends to minus infinity. A criterion made of one mode says little there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ...errors import NumericalError
+from ...linalg.factor.choose import choose
+from .modes import Modes, Point
+from .problem import Problem
+
+__all__ = ["ModeSearch", "breakdown"]
+
+# Information of a mode below this share of its expectation: fits that hold have 0.2 to 1, those
+# whose search runs into a fold 1e-5 to 0.08 (44 small samples with log links).
+LEAST_SHARE = 0.1
+# A second mode matters if it adds this share to what Laplace's approximation takes of the first,
+# and one with a penalised log-likelihood higher by this share of it is the better one.
+SECOND_MASS = 0.01
+HIGHER = 1e-7
+# Modes closer than this, relative to their size, are the same.
+SAME_MODE = 1e-4
+
+
+class _Level(NamedTuple):
+    """Where something happens: a grouping factor and its level."""
+
+    factor: int
+    level: int
+
+
+def _named(problem: Problem, at: _Level) -> str:
+    factor = problem.factors[at.factor]
+    return f"level {str(factor.levels[at.level])!r} of {factor.name}"
+
+
+def breakdown(
+    problem: Problem, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray, expected: bool
+) -> list[str]:
+    """What is wrong with the information of the modes at these predictors, in words; or nothing.
+
+    Compared are the blocks of H^{-1} and of its twin with the expected information, level by
+    level: the share is the least one of any direction of a level.
+    """
+    Z, density = problem.Z, problem.density
+    factor = choose(Z.cross, None)
+    inverses = []
+    for information in (False, True):
+        rows = density.rows(eta, zeta, information, order=0)
+        factor.set_cross(Z.refill(rows.weight if information else rows.observed))
+        try:
+            factor.refactor(T)
+        except NumericalError:
+            return [_words("at a point that is no mode", 0.0, expected, problem)]
+        inverses.append([factor.inverse_blocks(b).copy() for b in range(len(T))])
+    least, where = 1.0, _Level(0, 0)
+    for b, (own, twin) in enumerate(zip(*inverses, strict=True)):
+        share = np.linalg.eigvals(np.linalg.solve(own, twin)).real.min(axis=1)
+        if share.min() < least:
+            least, where = float(share.min()), _Level(b, int(share.argmin()))
+    if least >= LEAST_SHARE:
+        return []
+    return [_words(f"at {_named(problem, where)}", least, expected, problem)]
+
+
+def _words(where: str, share: float, expected: bool, problem: Problem) -> str:
+    ways = [] if expected else ["take laplace='expected'"]
+    if len(problem.factors) == 1 and problem.Z.widths[0] == 1:
+        ways.append("integrate with nAGQ=25")
+    ways.append("take another link or family, or leave out a random-effect term")
+    return (
+        f"Laplace's approximation breaks down: {where} the mode of the random effects has "
+        f"{100.0 * share:.2g} % of the information expected there, so the estimates mean little; "
+        f"{', '.join(ways[:-1])}{', or ' if len(ways) > 1 else ''}{ways[-1]}"
+    )
+
+
+class ModeSearch:
+    """Modes from other starts, compared with those in hand.
+
+    With one grouping factor levels are compared one by one, else all effects together.
+
+    Parameters
+    ----------
+    problem : Problem
+    modes : Modes
+    """
+
+    def __init__(self, problem: Problem, modes: Modes) -> None:
+        self.problem, self.modes = problem, modes
+        sole = len(problem.factors) == 1
+        self.codes = problem.factors[0].codes if sole else np.zeros(problem.Z.n, dtype=np.intp)
+        self.parts = problem.Z.n_levels[0] if sole else 1
+
+    def values(self, point: Point, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Modes, penalised log-likelihoods and log-determinants by part."""
+        rows = self.problem.density.values(point.eta, zeta)[0]
+        u = point.u.reshape(self.parts, -1).copy()
+        f = np.bincount(self.codes, weights=rows, minlength=self.parts)
+        f -= 0.5 * (u * u).sum(axis=1)
+        if self.parts == 1:
+            return u, f, np.array([point.logdet])
+        return u, f, -np.linalg.slogdet(self.modes.inverse_blocks(0))[1]
+
+    def compare(
+        self, T: Sequence[np.ndarray], eta0: np.ndarray, zeta: np.ndarray, here: Point
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        """Better modes (q,) if there are any, and the parts with a second mode that matters."""
+        u, f, logdet = self.values(here, zeta)
+        own, second = u.copy(), np.zeros(self.parts, dtype=bool)
+        better = np.zeros(self.parts, dtype=bool)
+        for start in (np.zeros(u.size), -own.ravel()):
+            try:
+                there = self.modes.find(T, eta0, zeta, start, 0)
+            except NumericalError:
+                continue
+            v, g, other = self.values(there, zeta)
+            far = np.abs(v - own).max(axis=1) > SAME_MODE * (1.0 + np.abs(own).max(axis=1))
+            mass = g - f - 0.5 * (other - logdet)
+            second |= far & (mass > np.log(SECOND_MASS))
+            higher = far & (g > f + HIGHER * (1.0 + np.abs(f)))
+            u[higher], f = v[higher], np.where(higher, g, f)
+            logdet = np.where(higher, other, logdet)
+            better |= higher
+        return (u.ravel() if better.any() else None), np.flatnonzero(second)
+
+    def words(self, second: np.ndarray, depends: bool) -> list[str]:
+        """What it means that these parts have a second mode; or nothing.
+
+        ``depends`` says that the search for modes ended at others than before.
+        """
+        if not second.size and not depends:
+            return []
+        where = "of the model"
+        if second.size and self.parts > 1:
+            where = f"at {_named(self.problem, _Level(0, int(second[0])))}"
+            if second.size > 1:
+                where += f" and {second.size - 1} more"
+        ways = "take another link or family, or leave out a random-effect term"
+        if len(self.problem.factors) == 1 and self.problem.Z.widths[0] == 1:
+            ways = f"integrate with nAGQ=25, {ways}"
+        return [
+            "Laplace's approximation breaks down: the conditional modes are not unique, the random "
+            f"effects {where} have several that matter, and the criterion takes one; {ways}"
+        ]

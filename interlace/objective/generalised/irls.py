@@ -1,0 +1,201 @@
+"""Fixed effects alone: iteratively reweighted least squares (McCullagh and Nelder 1989, 2.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from ...errors import NumericalError
+from .density import ConditionalDensity
+
+MAX_ITERATIONS = 100
+MAX_HALVINGS = 30
+# Newton decrement, relative to the log-likelihood, at which the estimates have all their digits.
+DECREMENT = 1e-18
+# A ridge, relative to the mean information, when information vanishes (separated data).
+RIDGE = 1e-10
+# How far from the border of its range a predictor to begin with must be.
+MARGIN = 1e-6
+
+
+@dataclass(frozen=True)
+class IRLS:
+    """The fit of a generalised linear model at given zeta.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+    eta : ndarray, shape (n,)
+        Offset included.
+    information : ndarray, shape (p, p)
+        X'WX at beta.
+    weight : ndarray, shape (n,)
+        W.
+    total : float
+        Sum of the parts of the log-densities that depend on eta.
+    iterations : int
+    converged : bool
+    """
+
+    beta: np.ndarray
+    eta: np.ndarray
+    information: np.ndarray
+    weight: np.ndarray
+    total: float
+    iterations: int
+    converged: bool
+
+
+def irls(
+    density: ConditionalDensity,
+    X: np.ndarray,
+    offset: np.ndarray | None,
+    zeta: np.ndarray,
+    eta: np.ndarray,
+    *,
+    decrement: float = DECREMENT,
+    max_iterations: int = MAX_ITERATIONS,
+) -> IRLS:
+    """Maximise the log-likelihood in beta by Fisher scoring with step halving.
+
+    Parameters
+    ----------
+    density : ConditionalDensity
+    X : ndarray, shape (n, p)
+        Of full column rank and well scaled.
+    offset : ndarray, shape (n,), or None
+    zeta : ndarray, shape (n_zeta,)
+        Held fixed.
+    eta : ndarray, shape (n,)
+        Predictors to begin with, within the range of the link.
+    decrement : float
+        Newton decrement, relative to the log-likelihood, to stop at.
+    max_iterations : int
+
+    Returns
+    -------
+    IRLS
+
+    Raises
+    ------
+    NumericalError
+        If no coefficients within the range of the link are found.
+    """
+    base = np.zeros(density.n) if offset is None else offset
+    beta, eta, here = _feasible(density, X, base, zeta, eta)
+    total = here.total
+    gradient = X.T @ here.score
+    step, information = _solve(X, here.weight, gradient)
+    if not np.isfinite(step).all():
+        return IRLS(beta, eta, information, here.weight, total, 0, False)
+    for iteration in range(1, max_iterations + 1):
+        for _ in range(MAX_HALVINGS):
+            there = beta + step
+            eta_there = base + X @ there
+            rows = density.rows(eta_there, zeta, True, order=0)
+            if rows.total >= total - 1e-13 * abs(total):
+                break
+            step = 0.5 * step
+        else:
+            return IRLS(beta, eta, information, here.weight, total, iteration, False)
+        beta, eta, here, total = there, eta_there, rows, rows.total
+        gradient = X.T @ here.score
+        step, information = _solve(X, here.weight, gradient)
+        if not np.isfinite(step).all():
+            return IRLS(beta, eta, information, here.weight, total, iteration, False)
+        if gradient @ step <= decrement * max(1.0, abs(total)):
+            return IRLS(beta, eta, information, here.weight, total, iteration, True)
+    return IRLS(beta, eta, information, here.weight, total, max_iterations, False)
+
+
+def _feasible(density: ConditionalDensity, X, base, zeta, eta):
+    """Coefficients with every mean in its range.
+
+    Those of a regression of the working response, or as much of them as the range allows; where
+    that is nothing, those whose predictors are farthest from the border of the range.
+    """
+    here = density.rows(eta, zeta, True, order=0)
+    regression = _solve(X, here.weight, X.T @ (here.weight * (eta - base) + here.score))[0]
+    beta = np.nan_to_num(regression)
+    there = base + X @ beta
+    rows = density.rows(there, zeta, True, order=0)
+    if np.isfinite(rows.total):
+        return beta, there, rows
+    level = np.full(density.n, float(np.median(eta)))
+    constant = np.linalg.lstsq(X, level - base, rcond=None)[0]
+    share = 1.0
+    for _ in range(MAX_HALVINGS):
+        for origin in (np.zeros_like(regression), constant):
+            beta = np.nan_to_num(origin + share * (regression - origin))
+            there = base + X @ beta
+            rows = density.rows(there, zeta, True, order=0)
+            if np.isfinite(rows.total):
+                return beta, there, rows
+        share *= 0.5
+    inside = _inside(density, X, base)
+    if inside is not None:
+        there = base + X @ inside
+        rows = density.rows(there, zeta, True, order=0)
+        if np.isfinite(rows.total):
+            return inside, there, rows
+    raise NumericalError(_INFEASIBLE)
+
+
+def _inside(density: ConditionalDensity, X: np.ndarray, base: np.ndarray) -> np.ndarray | None:
+    """Coefficients whose predictors are as far from the border of their range as can be.
+
+    max t subject to low + t <= base + X beta <= high - t.
+    """
+    from scipy.optimize import linprog
+
+    low, high = density.interval
+    n, p = X.shape
+    if not p or not (np.isfinite(low) or np.isfinite(high)):
+        return None
+    rows, limits = [], []
+    if np.isfinite(low):
+        rows.append(np.column_stack([-X, np.ones(n)]))
+        limits.append(base - low)
+    if np.isfinite(high):
+        rows.append(np.column_stack([X, np.ones(n)]))
+        limits.append(high - base)
+    cost = np.zeros(p + 1)
+    cost[-1] = -1.0
+    bounds = [(None, None)] * p + [(0.0, 1.0)]
+    found = linprog(cost, np.concatenate(rows), np.concatenate(limits), bounds=bounds).x
+    return None if found is None or found[-1] < MARGIN else found[:-1]
+
+
+_INFEASIBLE = (
+    "no coefficients were found for which every mean is within its range and within the numbers "
+    "of a computer: check offset and predictors for extreme values, or take a link whose inverse "
+    "cannot leave the range (log, logit)"
+)
+
+
+def _solve(X: np.ndarray, w: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not r.size:
+        return r, np.empty((0, 0))
+    information = weighted_gram(X, w)
+    scale = float(np.trace(information)) / max(len(r), 1)
+    A = information
+    for _ in range(3):
+        factor, info = lapack.dpotrf(A, lower=0)
+        if not info:
+            return lapack.dpotrs(factor, r)[0], information
+        A = A + max(RIDGE * scale, 1e-300) * np.eye(len(r))
+    return np.linalg.lstsq(information, r, rcond=None)[0], information
+
+
+def weighted_gram(
+    X: np.ndarray, w: np.ndarray, chunk: int = 8192, Y: np.ndarray | None = None
+) -> np.ndarray:
+    """X' diag(w) X, or X' diag(w) Y, a chunk of rows at a time."""
+    Y = X if Y is None else Y
+    out = np.zeros((X.shape[1], Y.shape[1]))
+    for start in range(0, X.shape[0], chunk):
+        rows = slice(start, start + chunk)
+        out += (X[rows] * w[rows, None]).T @ Y[rows]
+    return out

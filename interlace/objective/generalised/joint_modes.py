@@ -1,0 +1,227 @@
+"""lme4's ``nAGQ = 0``: the coefficients found together with the modes, inside penalised IRLS.
+
+    d(theta, zeta) = -2 sum(log density) + |u|^2 + log|M|   at the joint mode of (u, beta)
+
+The determinant is that of u alone, so this is no approximation of the likelihood of beta; it is
+fast, nearly right, and where lme4's optimiser begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from ...covariance import CovarianceModel
+from ...errors import NumericalError
+from ..base import Evaluation
+from .base import GeneralisedObjective
+from .irls import weighted_gram
+from .modes import ENDS, MAX_HALVINGS, MAX_STEPS, ROUNDING, TRUSTED, PenalisedIRLS, times_templates
+from .problem import Problem
+
+__all__ = ["JointPoint", "ProfiledObjective"]
+
+# Of the joint Newton iteration, relative: its modes have all their digits.
+DECREMENT = 1e-20
+# Added to the information on the coefficients where that is singular, as a share of it.
+RIDGE, RIDGE_GROWTH, MAX_RIDGES = 1e-12, 1e3, 8
+_EMPTY = np.empty(0)
+
+
+@dataclass(eq=False)
+class JointPoint:
+    """The joint mode of random effects and coefficients.
+
+    Attributes
+    ----------
+    value : float
+        The criterion without constants.
+    gamma : ndarray, shape (p,)
+        Coefficients of the standardised columns.
+    information : ndarray, shape (p, p)
+        On gamma, given theta.
+    u : ndarray, shape (q,)
+    eta, weight : ndarray, shape (n,)
+    entries : ndarray
+        Derivatives in the entries of the templates (from order 1 on, as ``dzeta``).
+    dzeta : ndarray, shape (n_zeta,)
+        Derivative in zeta, without that of the constant.
+    """
+
+    value: float
+    gamma: np.ndarray
+    information: np.ndarray
+    u: np.ndarray
+    eta: np.ndarray
+    weight: np.ndarray
+    entries: np.ndarray
+    dzeta: np.ndarray
+
+
+class ProfiledObjective(GeneralisedObjective):
+    """The criterion of ``nAGQ = 0`` over x = (theta, zeta).
+
+    Parameters
+    ----------
+    problem : Problem
+    covariance : CovarianceModel
+    expected : bool
+    backend : str or None
+    """
+
+    modes: PenalisedIRLS
+
+    def __init__(
+        self,
+        problem: Problem,
+        covariance: CovarianceModel,
+        expected: bool,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(problem, covariance, expected, 0)
+        backend = None if backend == "levels" else backend
+        self.modes = PenalisedIRLS(problem.Z, problem.density, expected, backend)
+        self._begin()
+
+    _u: np.ndarray
+    _gamma: np.ndarray
+
+    def _begin(self, at: ProfiledObjective | None = None) -> None:
+        problem = self.problem
+        self._u, self._gamma = np.zeros(problem.Z.q), problem.glm.beta
+        self._lowest = np.inf
+        if at is not None:
+            self._u, self._gamma = at._u, at._gamma
+
+    def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
+        point = self.point(x, order)
+        constant, slope = self.problem.density.constant(self.split(x)[2])
+        value = point.value - 2.0 * constant
+        if order == 0:
+            return Evaluation(value)
+        gradient = self.assembled(x, point.entries, np.empty(0), point.dzeta - 2.0 * slope)
+        if order == 1:
+            return Evaluation(value, gradient)
+        return Evaluation(value, gradient, self.hessian(x), True)
+
+    def modes_at(self, x):
+        point = self.point(x, 0)
+        T = [np.ascontiguousarray(t) for t in self.scale.templates(x[: self.n_theta])]
+        eta0 = self.problem.offset + self.problem.X @ point.gamma
+        return T, eta0, self.split(x)[2], point.u
+
+    def hold(self, u: np.ndarray) -> None:
+        self._u, self._lowest = u, np.inf
+
+    def point(self, x: np.ndarray, order: int = 1) -> JointPoint:
+        """The joint mode at x and the derivatives there."""
+        problem, modes = self.problem, self.modes
+        T = [np.ascontiguousarray(t) for t in self.scale.templates(x[: self.n_theta])]
+        zeta = self.split(x)[2]
+        # a coefficient on its way to infinity takes steps that are none; they are halved
+        with np.errstate(over="ignore", invalid="ignore"):
+            u, gamma, eta, rows = self._joint_mode(T, zeta, max(order, 1))
+        solve = _JointSolver(self, T, rows.observed)
+        final = modes._final
+        if modes.expected:
+            modes._refactor(final, rows.weight, T)
+        value = -2.0 * rows.total + float(u @ u) + final.logdet
+        if self._leads_on(value, zeta):
+            self._u, self._gamma = u, gamma
+        point = JointPoint(value, gamma, solve.complement, u, eta, rows.weight, _EMPTY, _EMPTY)
+        if order == 0:
+            return point
+        Z, X = problem.Z, problem.X
+
+        def adjoint(c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            v, v_gamma = solve(times_templates(Z, T, Z.transposed(c)), X.T @ c)
+            return v, Z.times(T, v) + X @ v_gamma
+
+        scores = Z.transposed(rows.score)
+        _, _, dT, point.dzeta = modes.derivatives(T, u, rows, scores, adjoint)
+        point.entries = self.scale.gradient(dT)
+        return point
+
+    def _joint_mode(self, T, zeta, order):
+        problem, modes = self.problem, self.modes
+        Z, X, density = problem.Z, problem.X, problem.density
+        u, gamma = self._u, self._gamma
+        eta = problem.offset + X @ gamma + Z.times(T, u)
+        rows = density.rows(eta, zeta, modes.expected, order)
+        if not np.isfinite(rows.total):
+            u, gamma = np.zeros_like(u), problem.glm.beta
+            eta = problem.offset + X @ gamma
+            rows = density.rows(eta, zeta, modes.expected, order)
+        value = rows.total - 0.5 * (u @ u)
+        before = np.inf
+        for _ in range(MAX_STEPS):
+            g_u = times_templates(Z, T, Z.transposed(rows.score)) - u
+            g_gamma = X.T @ rows.score
+            definite, weight = modes._factorise(rows, T, eta, zeta)
+            solver = _JointSolver(self, T, weight)
+            if definite and solver.ridge and not density.log_concave:
+                solver = _JointSolver(self, T, modes._factorise_expected(rows, T, eta, zeta))
+                definite = False
+            step, step_gamma = solver(g_u, g_gamma)
+            small = float(g_u @ step + g_gamma @ step_gamma) / (1.0 + abs(value))
+            stalled = small < ROUNDING and small > 0.25 * before
+            if definite and (small < DECREMENT or stalled):
+                return u, gamma, eta, rows
+            if not definite and small < ENDS:
+                break
+            before, trusted = small, definite and small < TRUSTED
+            for _ in range(MAX_HALVINGS):
+                u_there, gamma_there = u + step, gamma + step_gamma
+                eta = problem.offset + X @ gamma_there + Z.times(T, u_there)
+                rows = density.rows(eta, zeta, modes.expected, order)
+                there = rows.total - 0.5 * (u_there @ u_there)
+                if there >= value - 1e-13 * abs(value) or (trusted and np.isfinite(there)):
+                    break
+                step, step_gamma = 0.5 * step, 0.5 * step_gamma
+            else:
+                break
+            u, gamma, value = u_there, gamma_there, there
+        raise NumericalError(
+            "penalised IRLS for the modes and coefficients together did not converge; use nAGQ=1, "
+            "or start elsewhere with theta0="
+        )
+
+
+class _JointSolver:
+    """Solves with [[H, A'WX], [., X'WX]] by its Schur complement in the coefficients."""
+
+    ridge = 0.0
+
+    def __init__(self, objective: ProfiledObjective, T, weight: np.ndarray) -> None:
+        problem = objective.problem
+        self._solve = objective.modes._newton.solve
+        K = problem.Z.transposed_weighted_X(weight, problem.X)
+        self._K = times_templates(problem.Z, T, K)
+        self._U = self._solve(self._K)
+        complement = weighted_gram(problem.X, weight) - self._K.T @ self._U
+        self.complement = complement
+        if not complement.size:
+            self.S = complement
+            return
+        # On the way to infinity a coefficient loses its information: a ridge keeps steps finite.
+        ridge = 0.0
+        for _ in range(MAX_RIDGES):
+            matrix = complement + ridge * np.eye(len(complement))
+            factor, info = lapack.dpotrf(matrix, lower=0)
+            if not info:
+                break
+            top = float(np.abs(complement).max())
+            ridge = RIDGE_GROWTH * ridge if ridge else RIDGE * max(top, np.finfo(float).tiny)
+        else:
+            raise NumericalError(
+                "the information on the coefficients is not finite at these parameters; start "
+                "elsewhere with theta0=, or use nAGQ=1"
+            )
+        self.ridge = ridge
+        self.S = lapack.dpotrs(factor, np.eye(len(complement)))[0]
+
+    def __call__(self, r_u: np.ndarray, r_gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gamma = self.S @ (r_gamma - self._U.T @ r_u)
+        return self._solve(r_u) - self._U @ gamma, gamma

@@ -1,0 +1,349 @@
+"""-2 log-likelihood by Laplace's approximation, with its exact gradient.
+
+    d(theta, beta, zeta) = -2 sum(log density) + |u|^2 + log|M|        (section D)
+
+The parameter vector x stacks theta (on the scale of standardised covariates), the coefficients of
+the standardised columns of X, and zeta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ...covariance import CovarianceModel
+from ...errors import NumericalError
+from ..base import NOT_ASKED, Evaluation
+from .base import GeneralisedObjective
+from .irls import weighted_gram
+from .modes import MAX_WIDTH, LevelModes, PenalisedIRLS, Point, times_templates
+from .problem import Problem
+
+__all__ = ["LaplaceObjective"]
+
+# Central differences of the exact gradient, in standard errors of the parameters: truncation
+# (h^2 / n) and rounding (1e-11 / h) are both far below 1e-6.
+HESSIAN_STEP = 1e-3
+ZETA_STEP = 3e-4
+# Where the modes end within that distance, shorter ones are tried.
+SHORTER_STEPS = 0.1
+SHORTENED = 2
+# Rows times displaced points that are held at once.
+BATCH_ENTRIES = 500_000
+# Less information than this (of a parameter in units of the predictors) does not lengthen a step.
+LEAST_INFORMATION = 1e-2
+
+
+class _Directions(NamedTuple):
+    """What moves with the entries of T and the coefficients.
+
+    Attributes
+    ----------
+    a : ndarray, shape (n, entries)
+        Direct changes of eta with the entries; those with the coefficients are X.
+    Q : ndarray, shape (q, entries)
+        dLambda'Z's.
+    R : ndarray, shape (q, entries + p)
+        Derivatives of the mode equation.
+    U : ndarray, shape (q, entries + p)
+        Tangents of the modes, H^{-1} R.
+    g : ndarray, shape (q,)
+        Z's.
+    """
+
+    a: np.ndarray
+    Q: np.ndarray
+    R: np.ndarray
+    U: np.ndarray
+    g: np.ndarray
+
+
+class LaplaceObjective(GeneralisedObjective):
+    """-2 log-likelihood by Laplace's approximation over x = (theta, beta, zeta).
+
+    Parameters
+    ----------
+    problem : Problem
+    covariance : CovarianceModel
+    expected : bool
+        The determinant takes expected (lme4) instead of observed (TMB) information; the two
+        differ where the link is not canonical.
+    backend : str or None
+        Forces a back end of the factorisation.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        covariance: CovarianceModel,
+        expected: bool,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(problem, covariance, expected, problem.X.shape[1])
+        density, Z = problem.density, problem.Z
+        compiled = density.kernel is not None and density.n_extra <= 1 and len(Z.widths) == 1
+        if compiled and backend in (None, "levels") and Z.widths[0] <= MAX_WIDTH:
+            self.modes = LevelModes(Z, problem.factors[0], density, expected)
+        else:
+            self.modes = PenalisedIRLS(Z, density, expected, backend)
+        self._begin()
+
+    _u: np.ndarray
+    _last: tuple[np.ndarray, Point, int] | None
+    _astray = False  # the last point is not where the next search for modes starts
+
+    def _begin(self, at: LaplaceObjective | None = None) -> None:
+        Z = self.problem.Z
+        self.hold(np.zeros(Z.q) if at is None else at._u)
+        self._eta0 = np.empty(Z.n)  # offset + X beta at the point in hand
+
+    # -- the criterion ----------------------------------------------------------------------
+
+    def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
+        point = self.point(x, min(order, 1))
+        constant, slope = self.problem.density.constant(self.split(x)[2])
+        value = point.value - 2.0 * constant
+        if order == 0:
+            return Evaluation(value)
+        gradient = self._gradient(x, point, slope)
+        if order == 1:
+            return Evaluation(value, gradient)
+        return Evaluation(value, gradient, self._curvature(x, point))
+
+    def point(self, x: np.ndarray, order: int = 1) -> Point:
+        """Modes and determinant at x; they are where the next search starts, if that is wise."""
+        if self._last is not None and order <= self._last[2] and (x == self._last[0]).all():
+            return self._last[1]
+        theta, gamma, zeta = self.split(x)
+        T = self.scale.templates(theta)
+        eta0, predicted = self._fixed(gamma), self._predicted(x, T)
+        self._last = None  # its arrays are the next point's
+        try:
+            point = self.modes.find(T, eta0, zeta, predicted, order)
+        except NumericalError:  # the prediction led astray
+            try:
+                point = self.modes.find(T, eta0, zeta, self._u, order)
+            except NumericalError:
+                point = self.modes.find(T, eta0, zeta, np.zeros_like(self._u), order)
+        self._last = (x.copy(), point, order)
+        self._astray = not self._leads_on(point.value, zeta)
+        if not self._astray:
+            self._u = point.u if self.problem.density.log_concave else point.u.copy()
+        return point
+
+    def modes_at(self, x):
+        u = self.point(x, 0).u.copy()
+        theta, gamma, zeta = self.split(x)
+        T = [np.ascontiguousarray(t) for t in self.scale.templates(theta)]
+        return T, self._fixed(gamma), zeta, u
+
+    def hold(self, u: np.ndarray) -> None:
+        self._u, self._last, self._lowest = u, None, np.inf
+
+    def _fixed(self, gamma: np.ndarray) -> np.ndarray:
+        eta = np.matmul(self.problem.X, gamma, out=self._eta0)
+        eta += self.problem.offset
+        return eta
+
+    def _predicted(self, x: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
+        """Modes to begin with: the last ones moved along their tangent."""
+        if self._last is None or not self._last[2]:
+            return self._u
+        before, point, _ = self._last
+        move = x - before
+        if not move.any():
+            return point.u
+        if self._astray:
+            return self._u
+        Z, (theta, _, zeta) = self.problem.Z, self.split(before)
+        old = self.scale.templates(theta)
+        change = [new - t for new, t in zip(T, old, strict=True)]
+        a = self.problem.X @ self.split(move)[1]
+        a += Z.times(change, point.u)
+        push = -point.observed * a
+        dzeta = self.split(move)[2]
+        if dzeta.size and dzeta.any():
+            rows = self.problem.density.rows(point.eta, zeta, self.expected)
+            push += np.tensordot(dzeta, rows.extra[:, 1], axes=1)
+        r = times_templates(Z, old, Z.transposed(push))
+        r += times_templates(Z, change, Z.transposed(point.score))
+        return point.u + point.solve(r)
+
+    def _gradient(self, x: np.ndarray, point: Point, slope: np.ndarray) -> np.ndarray:
+        fixed = self.problem.X.T @ point.t
+        entries = self.scale.gradient(point.dT)
+        return self.assembled(x, entries, fixed, point.dzeta - 2.0 * slope)
+
+    # -- curvature --------------------------------------------------------------------------
+
+    def _directions(self, point: Point, T: Sequence[np.ndarray]) -> _Directions:
+        Z, cov, X, w = self.problem.Z, self.covariance, self.problem.X, point.observed
+        entries = cov.factor.size
+        a = np.empty((Z.n, entries))
+        g = Z.transposed(point.score)
+        Q = np.zeros((Z.q, entries))
+        for e, (b, i, j) in enumerate(zip(cov.factor, cov.row, cov.col, strict=True)):
+            unit = [np.zeros_like(t) for t in T]
+            unit[b][i, j] = 1.0
+            a[:, e] = Z.times(unit, point.u)
+            rows = slice(Z.offsets[b], Z.offsets[b + 1])
+            k = len(T[b])
+            Q[rows].reshape(-1, k, entries)[:, j, e] = g[rows].reshape(-1, k)[:, i]
+        both = [Z.transposed_weighted_X(w, columns) for columns in (a, X)]
+        R = -times_templates(Z, T, np.concatenate(both, axis=1))
+        R[:, :entries] += Q
+        return _Directions(a, Q, R, point.solve(R), g)
+
+    def _curvature(self, x: np.ndarray, point: Point) -> np.ndarray:
+        T = self.scale.templates(self.split(x)[0])
+        B = self._working_curvature(x, point, T, self._directions(point, T))
+        if self.problem.density.n_zeta:
+            self._differenced_zeta(x, B)
+        return B
+
+    def _working_curvature(
+        self, x: np.ndarray, point: Point, T: Sequence[np.ndarray], directions: _Directions
+    ) -> np.ndarray:
+        """Average information + 2 N (x) I of the working model, the coefficients included.
+
+        With F = 2 (a'W_o a - r'H^{-1}r), the exact Hessian of all but log|M|, the entries of T get
+        F / 2 + Q'Q + 2 N (x) I, N_b = sum_l [Z'V^{-1}Z - g g']_ll (section C).
+        """
+        theta = self.split(x)[0]
+        Z, cov, X, w = self.problem.Z, self.covariance, self.problem.X, point.observed
+        a, Q, R, U, g = directions
+        m = cov.factor.size
+        direct = np.empty((m + self.p, m + self.p))
+        direct[:m, :m], direct[m:, m:] = weighted_gram(a, w), weighted_gram(X, w)
+        direct[:m, m:] = weighted_gram(a, w, Y=X)
+        direct[m:, :m] = direct[:m, m:].T
+        F = 2.0 * (direct - R.T @ U)
+        top = 0.5 * F[:m, :m] + Q.T @ Q
+        for b, entries in enumerate(cov.entries_of):
+            own = g[Z.offsets[b] : Z.offsets[b + 1]].reshape(-1, len(T[b]))
+            N = self.modes.information(b) - own.T @ own
+            i, j = cov.row[entries], cov.col[entries]
+            top[np.ix_(entries, entries)] += 2.0 * N[np.ix_(i, i)] * (j[:, None] == j)
+        B = np.zeros((self.n_parameters, self.n_parameters))
+        k = self.n_theta + self.p
+        gradient = self.scale.gradient(point.dT)
+        _, B[: self.n_theta, : self.n_theta] = self.scale.pull_back(theta, gradient, top)
+        B[self.n_theta : k, self.n_theta : k] = F[m:, m:]
+        if cov.identity:
+            B[: self.n_theta, self.n_theta : k] = F[:m, m:]
+            B[self.n_theta : k, : self.n_theta] = F[m:, :m]
+        return B
+
+    def _differenced_zeta(self, x: np.ndarray, B: np.ndarray) -> None:
+        """Rows of zeta from differences of the gradient to one side, where there is one."""
+        here = self.evaluate(x, 1).gradient
+        for i in range(self.n_theta + self.p, self.n_parameters):
+            B[i, i] = 1.0
+            for step in (1e-5, -1e-5):
+                moved = x.copy()
+                moved[i] += step
+                try:
+                    there = self.evaluate(moved, 1).gradient
+                except NumericalError:
+                    continue
+                B[i] = B[:, i] = (there - here) / step
+                break
+
+    def hessian(self, x: np.ndarray) -> np.ndarray:
+        """The exact Hessian over x, by central differences of the exact gradient.
+
+        The modes of the displaced points are those along the tangent: what they lack is even in
+        the displacement and cancels.
+
+        Returns
+        -------
+        ndarray, shape (n_parameters, n_parameters)
+
+        Raises
+        ------
+        NumericalError
+            If the modes end at any distance.
+        """
+        point = self.point(x)
+        theta = self.split(x)[0]
+        T = self.scale.templates(theta)
+        directions = self._directions(point, T)
+        steps = self._steps(self._working_curvature(x, point, T, directions))
+        tangents = self._tangents(x, point, T, directions.U)
+        u = point.u
+        self._last = None  # the arrays of the point are those of the displaced ones
+        for _ in range(SHORTENED):
+            try:
+                return self._differenced(x, u, tangents, steps)
+            except NumericalError:  # too near a fold of the modes for steps of this length
+                steps = steps * SHORTER_STEPS
+        return self._differenced(x, u, tangents, steps)
+
+    def _differenced(
+        self, x: np.ndarray, u: np.ndarray, tangents: np.ndarray, steps: np.ndarray
+    ) -> np.ndarray:
+        moves = np.concatenate([np.diag(steps), -np.diag(steps)])
+        batch = max(BATCH_ENTRIES // self.problem.Z.n, 1)
+        slopes = np.concatenate(
+            [
+                self._displaced_gradients(x, u, tangents, moves[i : i + batch])
+                for i in range(0, len(moves), batch)
+            ]
+        )
+        up, down = np.split(slopes, 2)
+        H = (up - down) / (2.0 * steps[:, None])
+        return 0.5 * (H + H.T)
+
+    def _displaced_gradients(
+        self, x: np.ndarray, u: np.ndarray, tangents: np.ndarray, moves: np.ndarray
+    ) -> np.ndarray:
+        """Gradients at x + moves, (m, n_parameters), with the modes along their tangents."""
+        parts = [self.split(x + move) for move in moves]
+        eta0 = np.stack([gamma for _, gamma, _ in parts]) @ self.problem.X.T
+        eta0 += self.problem.offset
+        zeta = np.stack([zeta for *_, zeta in parts])
+        T = [self.scale.templates(theta) for theta, *_ in parts]
+        t, dT, dzeta = self.modes.displaced(T, eta0, zeta, u + moves @ tangents.T)
+        fixed = t @ self.problem.X
+        constant = self.problem.density.constant
+        return np.stack(
+            [
+                self.assembled(
+                    x + moves[i],
+                    self.scale.gradient(dT[i]),
+                    fixed[i],
+                    dzeta[i] - 2.0 * constant(z)[1],
+                )
+                for i, z in enumerate(zeta)
+            ]
+        )
+
+    def _steps(self, B: np.ndarray) -> np.ndarray:
+        """A small share of each parameter's standard error, with the others fixed."""
+        k = self.n_theta + self.p
+        steps = np.full(self.n_parameters, ZETA_STEP)
+        information = 0.5 * np.abs(np.diagonal(B)[:k])
+        steps[:k] = HESSIAN_STEP / np.sqrt(np.maximum(information, LEAST_INFORMATION))
+        return steps
+
+    def _tangents(
+        self, x: np.ndarray, point: Point, T: Sequence[np.ndarray], U: np.ndarray
+    ) -> np.ndarray:
+        """Derivatives of the modes in every parameter, (q, n_parameters)."""
+        Z, (theta, _, zeta) = self.problem.Z, self.split(x)
+        m = self.covariance.factor.size
+        out = np.empty((Z.q, x.size))
+        k = self.n_theta + self.p
+        out[:, self.n_theta : k] = U[:, m:]
+        if self.covariance.identity:
+            out[:, : self.n_theta] = U[:, :m]
+        else:
+            units = [self.scale.pull_back(theta, unit, NOT_ASKED)[0] for unit in np.eye(m)]
+            out[:, : self.n_theta] = U[:, :m] @ np.array(units)
+        if zeta.size:
+            rows = self.problem.density.rows(point.eta, zeta, self.expected)
+            push = np.ascontiguousarray(rows.extra[:, 1].T)
+            out[:, k:] = point.solve(times_templates(Z, T, Z.transposed(push)))
+        return out

@@ -1,0 +1,216 @@
+"""Where every objective of a generalised model starts: rows, columns, first estimates."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from ...errors import NumericalError
+from ...linalg.crossproducts.linear import effect_root, standard_rows
+from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
+from ...linalg.crossproducts.weighted import WeightedDesign, root_mean_squares
+from .density import FamilyDensity
+from .irls import IRLS, irls
+
+__all__ = ["Problem"]
+
+NONE = np.empty(0)
+# Variances that the search starts from, whatever the moments say.
+START_VARIANCES = (0.02, 25.0)
+# The first estimates are good enough when the log-likelihood gains less than this share.
+START_DECREMENT = 1e-6
+# ... but not where predictors are farther from those of the responses themselves than this.
+FARTHEST = 10.0
+# ... and the logarithm of a precision has settled to this.
+SETTLED = 0.1
+
+
+class Problem:
+    """What every objective of a generalised model starts from: rows, columns, first estimates.
+
+    Parameters
+    ----------
+    design : Design
+    density : ConditionalDensity
+        Of the rows in the design's order.
+    eta : ndarray, shape (n,)
+        Predictors to begin with, within the range of the link.
+
+    Attributes
+    ----------
+    order : ndarray of int, shape (n,), or None
+        With one grouping factor: rows sorted by level; None if they are or need not be.
+    density : ConditionalDensity
+        Of the rows in that order.
+    X : ndarray, shape (n, p)
+        Standardised columns.
+    offset : ndarray, shape (n,)
+    glm : IRLS
+        Fit without random effects, in the standardised columns.
+    zeta : ndarray, shape (n_zeta,)
+    unit : float
+        Of the predictors: 1 where a link has a scale of its own (logarithms, quantiles), else the
+        residual standard deviation of a row on the scale of the predictors.
+    Z : WeightedDesign
+        Its columns are scaled to a root mean square of ``unit``, those of unstructured terms
+        orthogonal.
+    z_roots : list of ndarray, shape (k_b, k_b)
+        Lower triangular R with the design's Z = Z R.
+    """
+
+    def __init__(self, design, density: FamilyDensity, eta: np.ndarray) -> None:
+        self.design = design
+        self.order = order = _level_order(design)
+        self._roots = [effect_root(design, b, NONE) for b in range(len(design.factors))]
+        self.factors = [_orthogonal(f, R) for f, R in zip(design.factors, self._roots, strict=True)]
+        if order is not None:
+            self.factors = [_reordered(factor, order) for factor in self.factors]
+        scale = self._take(density, eta)
+        self.Z = WeightedDesign(self, scale)
+
+    def with_response(self, density: FamilyDensity, eta: np.ndarray) -> Problem:
+        """The same rows for another response; arguments as those of the class."""
+        other = copy(self)
+        other.Z = self.Z.fresh(other._take(density, eta))
+        return other
+
+    def fresh(self) -> Problem:
+        """The same problem with work space of its own."""
+        other = copy(self)
+        other.Z = self.Z.fresh()
+        return other
+
+    def _take(self, density: FamilyDensity, eta: np.ndarray) -> list[np.ndarray]:
+        """Everything that depends on the response; gives the scales of the columns of Z."""
+        design, order = self.design, self.order
+        X, offset = design.X, design.offset
+        # at the centre of the predictors: where they follow the response nothing is dispersed
+        centre = np.full(density.n, eta.mean() if density.scale_free else np.median(eta))
+        self.zeta = np.zeros(density.n_zeta)
+        if density.n_zeta:
+            zeta = density.start(centre, self.zeta)
+            eta, self.zeta = density.moved(eta, self.zeta, zeta), zeta
+        # there, too, if one response near the end of the link's range would outweigh all others
+        at = eta if density.scale_free else centre
+        root = np.sqrt(np.maximum(density.rows(at, self.zeta, True, order=0).weight, 1e-300))
+        std = standardise(X, intercept_column(design.x_names), root, eta)
+        # a step of 1 in a coefficient moves the predictors by `unit` in (weighted) mean square
+        total = float(root @ root)
+        self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
+        factor = self.unit * np.sqrt(total)
+        self.standard = replace(std, P=std.P * factor, back=std.back * factor)
+        if order is not None:
+            offset = None if offset is None else offset[order]
+            eta = eta[order]
+            density = density.take(order)
+        self.density = density
+        self.X = standardised(X, self.standard, order)
+        self.offset = np.broadcast_to(0.0, density.n) if offset is None else offset
+        self.glm = self._first_estimates(eta)
+        scale = [root_mean_squares(factor.Z) / self.unit for factor in self.factors]
+        self.z_roots = [s[:, None] * R for s, R in zip(scale, self._roots, strict=True)]
+        return scale
+
+    def _first_estimates(self, eta: np.ndarray) -> IRLS:
+        """The fit without random effects, as far as its likelihood has a maximum near the data."""
+        density = self.density
+        fit: IRLS | None = None
+        for last in (False, False, True):
+            try:
+                fit = self._regression(eta)
+            except NumericalError:
+                if fit is None:
+                    raise
+                break
+            if last or not density.n_zeta:
+                break
+            zeta = density.start(fit.eta, self.zeta)
+            if np.abs(zeta - self.zeta).max() < SETTLED:
+                break
+            eta, self.zeta = density.moved(fit.eta, self.zeta, zeta), zeta
+        assert fit is not None
+        return fit
+
+    def _regression(self, eta: np.ndarray) -> IRLS:
+        """A fit without random effects that begins at the responses, or at their mean.
+
+        Where information falls with the mean (inverse Gaussian) the smallest responses draw the
+        first step far below the others, and the next one overshoots to where the likelihood is
+        flat; from the mean all rows have one weight. A likelihood that rises without end from
+        there too leaves the regression of the responses themselves.
+        """
+        density, far = self.density, np.abs(eta).max() + FARTHEST
+        arguments = density, self.X, self.offset, self.zeta
+        if not density.scale_free:
+            return irls(*arguments, eta, decrement=START_DECREMENT, max_iterations=25)
+        for start in (eta, density.level(self.zeta)):
+            try:
+                fit = irls(*arguments, start, decrement=START_DECREMENT, max_iterations=25)
+            except NumericalError:
+                continue
+            if np.abs(fit.eta).max() <= far:
+                return fit
+        return irls(*arguments, eta, max_iterations=0)
+
+    def beta(self, gamma: np.ndarray) -> np.ndarray:
+        """Coefficients of X from those of the standardised columns."""
+        return self.standard.back @ gamma
+
+    def gamma(self, beta: np.ndarray) -> np.ndarray:
+        """The reverse."""
+        return np.linalg.solve(self.standard.back, beta)
+
+    def unsorted(self, values: np.ndarray) -> np.ndarray:
+        """Row values in the order of the design."""
+        if self.order is None:
+            return values
+        out = np.empty_like(values)
+        out[self.order] = values
+        return out
+
+    def start_variances(self) -> np.ndarray:
+        """Moments of the scores by level at the fit without random effects.
+
+        Without any variance var(g_l) = A_l, with g = Z's and A_l = [Z'WZ]_ll; a variance D adds
+        A_l D A_l.
+        """
+        rows = self.density.rows(self.glm.eta, self.zeta, True, order=0)
+        g, cross = self.Z.transposed(rows.score), self.Z.refill(rows.weight)
+        out = []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for b, k in enumerate(self.Z.widths):
+                own = g[self.Z.offsets[b] : self.Z.offsets[b + 1]].reshape(-1, k)
+                a = np.einsum("ljj->lj", cross.diagonal[b])
+                square = np.maximum((a * a).sum(axis=0), 1e-300)
+                out.append(((own * own - a).sum(axis=0)) / square)
+        return np.clip(np.nan_to_num(np.concatenate(out)), *START_VARIANCES)
+
+
+def _level_order(design) -> np.ndarray | None:
+    if len(design.factors) != 1:
+        return None
+    codes = design.factors[0].codes
+    if codes.size < 2 or (codes[1:] >= codes[:-1]).all():
+        return None
+    # counting: the columns of a compressed sparse row are the rows of a level, in order
+    n = np.arange(codes.size, dtype=np.int32)
+    shape = (len(design.factors[0].levels), codes.size)
+    return sp.coo_array((np.ones(n.size, dtype=np.int8), (codes, n)), shape=shape).tocsr().indices
+
+
+def _reordered(factor, order: np.ndarray):
+    Z = factor.Z
+    sole = Z.strides == (0, 0)
+    return type(factor)(factor.name, factor.levels, factor.codes[order], Z if sole else Z[order])
+
+
+def _orthogonal(factor, R: np.ndarray):
+    Z, _ = standard_rows(factor.Z, R)
+    if Z is factor.Z:
+        return factor
+    other = copy(factor)
+    object.__setattr__(other, "Z", Z)  # a new object, not the frozen one
+    return other

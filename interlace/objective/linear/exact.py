@@ -1,0 +1,123 @@
+"""Responses that a linear model explains without a residual, and very small residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...linalg.crossproducts.linear import CrossProducts
+from .marginal import Marginal
+
+__all__ = [
+    "EXACT",
+    "ExactFit",
+    "LeastSquares",
+    "degrees_of_freedom",
+    "least_squares",
+    "roughly_unexplained",
+    "smallest_residual",
+]
+
+#: What the optimum of such a model says.
+EXACT = (
+    "the model fits the response exactly: its residual variance is zero and the likelihood has no "
+    "maximum, so that there are no standard errors, tests or variance components. Look for a "
+    "column that is the response in other words, or take fewer effects"
+)
+# Residuals of n rows are right to some eps times the response, the sums behind the coefficients
+# to sqrt(n) eps: a residual sum of squares below this many eps^2 times n times the response's own
+# is rounding.
+ROUNDING = 16.0 * float(np.finfo(float).eps) ** 2
+# Relative standard deviation that is as good as infinite, yet leaves M = T'AT + I its identity in
+# double precision, and how often V^{-1} is applied: what random effects can explain shrinks by the
+# square of the one each time.
+BIG = 1e5
+TIMES = 4
+# Information of a level on its effects, in units of their own, that leaves this share of the rest;
+# below what calls for formulas without subtraction (`large.LARGE`).
+ROUGH = 5e4
+
+
+class ExactFit(Exception):
+    """Raised where the criterion has no value, the residual variance being zero.
+
+    Attributes
+    ----------
+    x : ndarray
+        The parameters where that was noticed.
+    """
+
+    def __init__(self, x: np.ndarray) -> None:
+        super().__init__(EXACT)
+        self.x = x
+
+
+@dataclass(frozen=True, eq=False)
+class LeastSquares:
+    """The fit of fixed and random effects with no restraint on either.
+
+    Attributes
+    ----------
+    residual : float
+        Weighted residual sum of squares.
+    gamma : ndarray, shape (p,)
+        Coefficients of the standardised columns.
+    b : list of ndarray, shape (l_b, k_b)
+        Effects of the standardised columns of Z.
+    """
+
+    residual: float
+    gamma: np.ndarray
+    b: list[np.ndarray]
+
+
+def smallest_residual(cross: CrossProducts) -> float:
+    """The residual sum of squares that is no more than rounding."""
+    return ROUNDING * cross.n * cross.total
+
+
+def roughly_unexplained(cross: CrossProducts, marginal: Marginal) -> float:
+    """The residual sum of squares of X and Z together, to a share of 1e-4 of that without Z.
+
+    Variances that leave such a share need no more care with digits than usual.
+    """
+    means = [A.mean(axis=0).diagonal() for A in cross.z.diagonal]
+    _, K = marginal.update([np.diag(np.sqrt(ROUGH / np.where(a > 0.0, a, 1.0))) for a in means])
+    return float(K[-1, -1] - K[-1, :-1] @ np.linalg.lstsq(K[:-1, :-1], K[:-1, -1], rcond=None)[0])
+
+
+def least_squares(cross: CrossProducts, marginal: Marginal) -> LeastSquares:
+    """Least squares on X and Z together, by projections that cannot lose digits to large effects.
+
+    Parameters
+    ----------
+    cross : CrossProducts
+    marginal : Marginal
+        Of these; brought to another T.
+    """
+    T = _big(cross)
+    gamma = np.zeros(cross.p)
+    b = [np.zeros(zw.shape[:2]) for zw in cross.ZW]
+    here = cross
+    for _ in range(TIMES):
+        _, K = marginal.update(T)
+        step = here.standardisation.gamma + np.linalg.lstsq(K[:-1, :-1], K[:-1, -1], rcond=None)[0]
+        c = np.append(here.standardisation.gamma - step, 1.0)
+        effects = [(marginal.projected(i) @ c) @ (t @ t.T) for i, t in enumerate(T)]
+        gamma += step
+        b = [old + new for old, new in zip(b, effects, strict=True)]
+        here = here.with_response(here.unexplained(step, effects))
+        marginal = marginal.with_cross(here)
+    return LeastSquares(here.total, gamma, b)
+
+
+def _big(cross: CrossProducts) -> list[np.ndarray]:
+    """Templates as good as infinite for covariates of whatever size, (k_b, k_b)."""
+    squares = [np.einsum("lkk->k", A) / cross.n for A in cross.z.diagonal]
+    return [np.diag(BIG / np.sqrt(np.where(s > 0.0, s, 1.0))) for s in squares]
+
+
+def degrees_of_freedom(cross: CrossProducts) -> int:
+    """Rows beyond the effects, fixed and random: none if there may be a fit without residual."""
+    return cross.n - cross.p - cross.z.q

@@ -1,0 +1,130 @@
+"""What the marginal covariance V = I + Z Lambda Lambda' Z' does to the data of a linear model.
+
+A linear mixed model asks four things of V at each T, all answerable from cross-products:
+log|V|, W'V^{-1}W, sums over levels of Z_l'V^{-1}[Z_l W], and products with a vector in the
+column space of Z.  With one grouping factor a fused kernel answers them level by level; in
+general they come from a :class:`~interlace.linalg.factor.base.Factor`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...linalg.crossproducts.blocks import ZCross
+from ...linalg.crossproducts.linear import CrossProducts
+
+
+class Marginal(ABC):
+    """V^{-1} at one T, seen through the cross-products.
+
+    ``update`` first; the rest refer to its T. An object belongs to one user in one thread:
+    ``fresh`` makes another.  ``D`` are the symmetric k x k matrices
+    ``dT T' + T dT'`` of the entries of T, per grouping factor, shape (n_entries_b, k_b, k_b).
+    """
+
+    backend: str
+    cross: CrossProducts
+    #: Whether `traces` costs no more than the rest of an evaluation.
+    exact_is_cheap: bool = False
+    #: Columns of the largest matrix factorised as dense.
+    dense_columns: int = 0
+
+    @abstractmethod
+    def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
+        """log|M| and W'V^{-1}W (m, m)."""
+
+    @abstractmethod
+    def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
+        """sum_l Z_l'V^{-1}Z_l (k, k) and sum_l P_l (x) P_l, P_l = Z_l'V^{-1}W, (k k, m m)."""
+
+    @abstractmethod
+    def projected(self, b: int) -> np.ndarray:
+        """Z_b'V^{-1}W, (l_b, k_b, m)."""
+
+    @abstractmethod
+    def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
+        """h_i'Z'V^{-1}Z h_j with h_i = D_i Z'V^{-1}W c, (n_entries, n_entries)."""
+
+    @abstractmethod
+    def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray | None:
+        """tr(Q V_i Q V_j), (n_entries, n_entries), or None where too large to form.
+
+        Q = V^{-1} - V^{-1}X C X'V^{-1}, or V^{-1} without C.
+        """
+
+    @abstractmethod
+    def inverse_blocks(self, b: int) -> np.ndarray:
+        """Diagonal blocks of M^{-1}, (l_b, k_b, k_b)."""
+
+    @abstractmethod
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        """Blocks of M^{-1} at the pairs of levels that share a row, in the order of `pattern`."""
+
+    @property
+    def pattern(self) -> ZCross:
+        """Which levels share a row."""
+        return self.cross.z
+
+    @abstractmethod
+    def solve(self, R: np.ndarray) -> np.ndarray:
+        """M^{-1} R, for R of shape (q, r)."""
+
+    @abstractmethod
+    def fresh(self) -> Marginal:
+        """Another one of the same data, symbolic work shared; ``update`` must follow."""
+
+    @abstractmethod
+    def with_cross(self, cross: CrossProducts) -> Marginal:
+        """``fresh`` for another response."""
+
+    @abstractmethod
+    def renewed(self, cross: CrossProducts) -> Marginal:
+        """``fresh`` for other values on the same pattern."""
+
+
+def dense_traces(
+    G: np.ndarray, D: Sequence[np.ndarray], slices: Sequence[slice], widths: Sequence[int]
+) -> np.ndarray:
+    """tr(G D_i G D_j) for a dense symmetric G = Z'QZ and block-diagonal D.
+
+    Parameters
+    ----------
+    G : ndarray, shape (q, q)
+    D : sequence of ndarray, shape (n_entries_b, k_b, k_b)
+    slices, widths
+        Columns and width of each grouping factor.
+
+    Returns
+    -------
+    ndarray, shape (n_entries, n_entries)
+    """
+    stops = np.cumsum([0, *(len(d) for d in D)])
+    out = np.empty((stops[-1], stops[-1]))
+    for b, (sb, kb) in enumerate(zip(slices, widths, strict=True)):
+        for c, (sc, kc) in enumerate(zip(slices, widths, strict=True)):
+            block = G[sb, sc]
+            if kb == kc == 1:
+                out[stops[b], stops[c]] = D[b][0, 0, 0] * D[c][0, 0, 0] * np.vdot(block, block)
+                continue
+            levels = block.reshape(-1, kb, block.shape[1] // kc, kc)
+            pair = levels.transpose(0, 2, 1, 3).reshape(-1, kb * kc)
+            gram = (pair.T @ pair).reshape(kb, kc, kb, kc)
+            # sum D_i[a, b] G[b, c] D_j[c, d] G[a, d]
+            X = gram.transpose(2, 0, 1, 3).reshape(kb * kb, kc * kc)
+            left, right = D[b].reshape(len(D[b]), -1), D[c].reshape(len(D[c]), -1)
+            out[stops[b] : stops[b + 1], stops[c] : stops[c + 1]] = left @ X @ right.T
+    return out
+
+
+def spread(D: Sequence[np.ndarray], g: np.ndarray, slices: Sequence[slice]) -> np.ndarray:
+    """h (q, n_entries) with h_i = D_i g, zero outside the entry's own grouping factor."""
+    stops = np.cumsum([0, *(len(d) for d in D)])
+    h = np.zeros((g.size, stops[-1]))
+    for b, (d, s) in enumerate(zip(D, slices, strict=True)):
+        k = d.shape[1]
+        block = g[s].reshape(-1, k)
+        h[s, stops[b] : stops[b + 1]] = (block @ d).transpose(1, 2, 0).reshape(-1, len(d))
+    return h

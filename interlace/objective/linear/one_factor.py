@@ -1,0 +1,105 @@
+"""One grouping factor: V is block diagonal by level, and one kernel call does it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...linalg.crossproducts.linear import CrossProducts
+from ...linalg.kernels import _onefactor
+from .marginal import Marginal
+
+
+class OneFactorMarginal(Marginal):
+    """The level sums of `Marginal` from one pass over the levels.
+
+    Parameters
+    ----------
+    cross : CrossProducts
+    """
+
+    backend = "blocked"
+    exact_is_cheap = True
+
+    def __init__(self, cross: CrossProducts) -> None:
+        assert cross.levels is not None
+        self.cross = cross
+        self._roots = cross.levels
+        levels, k, m = self._roots.b.shape
+        self._LR = np.empty((levels, k, k))
+        self._Lb = np.empty((levels, k, m))
+        self._work = np.empty(2 * k * k)
+
+    def fresh(self) -> OneFactorMarginal:
+        return OneFactorMarginal(self.cross)
+
+    def with_cross(self, cross: CrossProducts) -> OneFactorMarginal:
+        return OneFactorMarginal(cross)  # nothing symbolic to keep
+
+    def renewed(self, cross: CrossProducts) -> OneFactorMarginal:
+        return OneFactorMarginal(cross)
+
+    def fused(self, rows: np.ndarray, cols: np.ndarray, df: int, reml: bool, constant: float):
+        """The compiled evaluation of the whole criterion, sharing this object's buffers.
+
+        Parameters
+        ----------
+        rows, cols : ndarray of int, shape (q,)
+            Entries of T that the parameters fill.
+        df, reml, constant
+            Of the criterion.
+        """
+        roots, k = self._roots, self._LR.shape[1]
+        entries = (np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(cols, np.int64))
+        buffers = self._LR, self._Lb, np.empty((k, k)), self._work
+        return _onefactor.OneFactor(
+            roots.R, roots.b, roots.within, *entries, float(df), reml, constant, buffers
+        )
+
+    def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
+        self.T = T
+        K, roots = self._roots.within.copy(), self._roots
+        template = np.ascontiguousarray(T[0], dtype=np.float64)
+        logdet = _onefactor.whiten(template, roots.R, roots.b, self._LR, self._Lb, K, self._work)
+        return logdet, np.tril(K) + np.tril(K, -1).T
+
+    def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
+        P = self.projected(b)
+        levels, k, m = P.shape
+        rows, flat = self._LR.reshape(-1, k), P.reshape(levels, k * m)
+        PP = (flat.T @ flat).reshape(k, m, k, m).transpose(0, 2, 1, 3).reshape(k * k, m * m)
+        return rows.T @ rows, PP
+
+    def projected(self, b: int) -> np.ndarray:
+        return self._LR.transpose(0, 2, 1) @ self._Lb
+
+    def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
+        h = (self.projected(0) @ c) @ D[0]  # (n_entries, l, k)
+        rows = (self._LR @ h[:, :, :, None]).reshape(len(h), -1)
+        return rows @ rows.T
+
+    def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray:
+        G = self._LR.transpose(0, 2, 1) @ self._LR
+        S, coupled = np.zeros_like(G), 0.0
+        if C is not None:
+            P = self.projected(0)[:, :, : len(C)]
+            S = P @ C @ P.transpose(0, 2, 1)
+            # The part of Q that couples the levels has rank p: tr(C Y_i C Y_j), Y_i = X'V_i*X.
+            Y = C @ np.einsum("lai,eab,lbj->eij", P, D[0], P, optimize=True)
+            coupled = np.einsum("eij,fji->ef", Y, Y)
+        products = np.einsum("lab,lcd->abcd", G, G) - np.einsum("lab,lcd->abcd", S, G)
+        products -= np.einsum("lab,lcd->abcd", G, S)
+        return np.einsum("abcd,ebc,fda->ef", products, D[0], D[0], optimize=True) + coupled
+
+    def inverse_blocks(self, b: int) -> np.ndarray:
+        C = self._roots.R @ self.T[0]
+        return np.linalg.inv(C.transpose(0, 2, 1) @ C + np.eye(C.shape[1]))
+
+    def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        return {}
+
+    def solve(self, R: np.ndarray) -> np.ndarray:
+        levels, k, _ = self._LR.shape
+        blocks = R.reshape(levels, k, -1)
+        return (self.inverse_blocks(0) @ blocks).reshape(R.shape)

@@ -1,0 +1,79 @@
+"""Variance components from second moments: where optimisers start.
+
+Minimum norm quadratic unbiased estimation with weights taken at zero variances, MINQUE(0)
+(Rao 1971; Searle, Casella and McCulloch 1992, section 11.3): every quadratic form
+y'Q Z_c Z_c'Q y and the residual sum of squares is set equal to its expectation, Q being the
+projection off X.  All traces are sums of squares of the cross-products.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...linalg.crossproducts.linear import CrossProducts
+
+# Relative standard deviations to start from are held within these: at zero the criterion is
+# flat, and beyond ten the data say little more than "large".
+SMALLEST_START = 0.1
+LARGEST_START = 10.0
+# Numbers of Z'X that are put side by side at once for pairs of levels: 0.5 MB, as caches have.
+GATHERED = 65_536
+
+
+def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np.ndarray] | None:
+    """Relative standard deviation of each column of Z, on its standardised scale.
+
+    Parameters
+    ----------
+    cross : CrossProducts
+    residual : float, optional
+        Residual variance from elsewhere, which sets the scale whatever it is: the moments know
+        that of much larger variances to few digits, if any.
+
+    Returns
+    -------
+    list of ndarray, shape (k_b,), or None
+        None where the moments have no admissible solution.
+    """
+    z, p = cross.z, cross.p
+    widths = z.widths
+    stops = np.cumsum([0, *widths])
+    n_components = int(stops[-1])
+    S = np.empty((n_components + 1, n_components + 1))
+    v = np.empty(n_components + 1)
+    B = [block[:, :, :p] for block in cross.ZW]
+    for b, (A, block) in enumerate(zip(z.diagonal, B, strict=True)):
+        sb = slice(stops[b], stops[b + 1])
+        within = np.einsum("lai,lci->lac", block, block)
+        # Columns of one level meet in A; those of different levels only through X.
+        S[sb, sb] = (A * A - 2.0 * A * within).sum(axis=0) + _gram_squares(block, block)
+        S[sb, -1] = S[-1, sb] = np.diagonal((A - within).sum(axis=0))
+        v[sb] = (cross.ZW[b][:, :, p] ** 2).sum(axis=0)
+    for (b, c), pair in z.pairs.items():
+        sb, sc = slice(stops[b], stops[b + 1]), slice(stops[c], stops[c + 1])
+        both = _gram_squares(B[b], B[c])
+        rows, step = pair.rows, max(GATHERED // max(p * (widths[b] + widths[c]), 1), 1)
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            left, right = B[b][rows[some]], B[c][pair.indices[some]]
+            A, through = pair.values[some], np.einsum("lai,lci->lac", left, right)
+            both += (A * A - 2.0 * A * through).sum(axis=0)
+        S[sb, sc], S[sc, sb] = both, both.T
+    S[-1, -1] = cross.n - p
+    v[-1] = cross.WW[p, p]
+    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(S), np.finfo(float).tiny))
+    solution = scale * np.linalg.lstsq(S * scale[:, None] * scale, v * scale, rcond=1e-10)[0]
+    if residual is not None:
+        solution[-1] = residual
+    if not (np.all(np.isfinite(solution)) and solution[-1] > 0.0):
+        return None
+    ratio = np.sqrt(np.maximum(solution[:-1] / solution[-1], 0.0))
+    ratio = np.clip(ratio, SMALLEST_START, LARGEST_START if residual is None else None)
+    return np.split(ratio, stops[1:-1])
+
+
+def _gram_squares(Bb: np.ndarray, Bc: np.ndarray) -> np.ndarray:
+    """|B_b'B_c|^2 for each pair of columns, (k_b, k_c)."""
+    left = np.einsum("lai,laj->aij", Bb, Bb)
+    right = np.einsum("lai,laj->aij", Bc, Bc)
+    return np.einsum("aij,cij->ac", left, right)

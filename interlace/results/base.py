@@ -1,0 +1,538 @@
+"""What the results of all models share: names users expect, over functions of a fit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+
+from ..calls import checked_methods
+from ..errors import ArgumentError, ArgumentTypeError, brief, suggestion, warn_if_not_converged
+from ..inference import wald
+from ..other_names import attribute_hint
+from ..tables import tidy as tables
+
+# What no fit needs is imported by the method that does: a fresh process starts sooner.
+if TYPE_CHECKING:
+    from ..models.kinds import AnyFit, GeneralisedFit
+    from ..tables.summary import mixed as show
+
+#: What the classes of results are about that have names others lack.
+KINDS = {"MixedResult": "random effects", "GeneralisedResult": "a family and a link"}
+
+
+@checked_methods
+class ModelResult(tables.Maketables, ABC):
+    """A fitted model with coefficients, whatever else it has.
+
+    Everything is computed when asked for; ``fit`` is the record it is computed from.
+
+    Parameters
+    ----------
+    fit : Fit, GLMMFit or GLMFit
+        The frozen record.
+    """
+
+    fit: AnyFit
+    #: Arguments of the call that made the fit, data included; not kept in a pickle.
+    call: dict[str, Any] | None = None
+    #: The data of the model that this one was refitted from.
+    _refitted_data: Any = None
+    #: Fits the same model to another response.
+    _refit: Callable[[Any, np.ndarray], Any]
+    #: What ``residuals()`` gives without being told: R's default.
+    _residual_type = "response"
+
+    def __init__(self, fit: Any) -> None:
+        self.fit = fit
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"fit": self.fit}
+
+    def __copy__(self) -> Self:
+        other = type(self)(self.fit)
+        other.call, other._refitted_data = self.call, self._refitted_data
+        return other
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what is not there: says what serves instead."""
+        if name in dir(type(self)):  # a property that failed: its own error
+            return object.__getattribute__(self, name)
+        hint = "" if name.startswith("_") else self._missing(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
+    @classmethod
+    def _missing(cls, name: str) -> str:
+        if hint := attribute_hint(name):
+            return f": {hint}"
+        for other in ModelResult.__subclasses__():
+            if not issubclass(cls, other) and hasattr(other, name):
+                return f": {name!r} is of results with {KINDS[other.__name__]}"
+        near = suggestion(name, [n for n in dir(cls) if not n.startswith("_")])
+        return f".{near}" if near else ""
+
+    @property
+    def _data(self) -> Any:
+        """The data of the fit, None if they are not known any more."""
+        return self._refitted_data if self.call is None else self.call.get("data")
+
+    # -- coefficients ----------------------------------------------------------------------------
+
+    def _series(self, values: Any, name: str) -> pd.Series:
+        return pd.Series(np.array(values), index=list(self.fit.design.x_names), name=name)
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        return wald.t_table(self.fit)
+
+    @property
+    def fe_params(self) -> pd.Series:
+        """Coefficients, the fixed effects of a mixed model, (p,)."""
+        return self._series(self.fit.beta, "estimate")
+
+    @property
+    def fe_bse(self) -> pd.Series:
+        """Standard errors of the coefficients, (p,): roots of the diagonal of ``vcov()``."""
+        return self._series(np.sqrt(np.diagonal(self.fit.cov_beta)), "std_error")
+
+    @property
+    def fe_tvalues(self) -> pd.Series:
+        """Coefficients over standard errors, (p,)."""
+        return self._table["statistic"].copy()
+
+    @property
+    def fe_pvalues(self) -> pd.Series:
+        """Two-sided p-values, (p,), from the distribution that ``summary()`` names."""
+        return self._table["p_value"].copy()
+
+    @property
+    def fe_conf_int(self) -> pd.DataFrame:
+        """95 % intervals of the coefficients: columns ``lower, upper``."""
+        return self.conf_int()
+
+    @property
+    def fe_cov(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, (p, p)."""
+        return self.vcov()
+
+    params = fe_params
+    bse = fe_bse
+    tvalues = fe_tvalues
+    pvalues = fe_pvalues
+
+    def vcov(self, correlation: bool = False) -> pd.DataFrame:
+        """Covariance matrix of the coefficients.
+
+        Parameters
+        ----------
+        correlation : bool, default False
+            Correlations instead.
+
+        Returns
+        -------
+        DataFrame, shape (p, p)
+        """
+        return tables.named_matrix(self.fit.cov_beta, self.fit.design.x_names, correlation)
+
+    def cov_params(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, under statsmodels' name."""
+        return self.vcov()
+
+    def conf_int(
+        self, level: float = 0.95, *, alpha: float | None = None, df_method: str | None = None
+    ) -> pd.DataFrame:
+        """Wald intervals of the coefficients.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+        alpha : float, optional
+            One minus the level, as statsmodels asks for it.
+        df_method : {"satterthwaite", "residual", "normal"}, optional
+            Degrees of freedom of the t quantile, the first for linear mixed models only;
+            ``"normal"`` is R's ``method = "Wald"``. Default, as for the p-values: Satterthwaite's
+            for linear mixed models, residual ones for a generalised linear model with an estimated
+            dispersion, normal for others.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.conf_int().loc["Days"].round(3).tolist()
+        [7.206, 13.729]
+        """
+        if alpha is not None:
+            if level != 0.95:
+                raise ArgumentError(f"level={level:g} and alpha={alpha:g} are both given; drop one")
+            level = 1.0 - alpha
+        same = df_method is None
+        table = self._table if same else wald.t_table(self.fit, df_method=df_method)
+        table = wald.add_intervals(table, level)
+        return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
+
+    def confint(self, method: Literal["Wald"] = "Wald", level: float = 0.95) -> pd.DataFrame:
+        """Intervals under R's name: normal quantiles, as ``confint(m, method = "Wald")``.
+
+        Parameters
+        ----------
+        method : {"Wald"}
+        level : float, default 0.95
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+        """
+        return self.conf_int(level, df_method="normal")
+
+    # -- the fit ---------------------------------------------------------------------------------
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood; the restricted one for a REML fit, as lme4's ``logLik``."""
+        return float(self.fit.llf)
+
+    @property
+    def aic(self) -> float:
+        """AIC; of the REML criterion for a REML fit, as in lme4."""
+        return tables.aic(self.fit)
+
+    @property
+    def bic(self) -> float:
+        """BIC with log(nobs); of the REML criterion for a REML fit, as in lme4."""
+        return tables.bic(self.fit)
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self.fit.n
+
+    @property
+    def n_missing(self) -> int:
+        """Rows dropped for missing values."""
+        return self.fit.design.n_missing
+
+    @property
+    def missing_by(self) -> dict[str, int]:
+        """Column -> missing values in it, of those that had any."""
+        return dict(self.fit.design.missing_by)
+
+    @property
+    def dropped_columns(self) -> tuple[str, ...]:
+        """Columns of X left out because they depend on earlier ones."""
+        return tuple(str(name) for name in self.fit.design.dropped_columns)
+
+    @property
+    def nparams(self) -> int:
+        """Estimated parameters, coefficients, theta and the family's: R's df of logLik."""
+        return self.fit.n_parameters
+
+    @property
+    def method(self) -> str:
+        """``"REML"`` or ``"ML"``."""
+        return self.fit.method
+
+    @property
+    def formula(self) -> str:
+        """The formula, with its random terms."""
+        return self.fit.design.formula.text
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def _by_row(self, values: np.ndarray, name: str) -> pd.Series:
+        return self.fit.design.pad(values).rename(name)
+
+    @property
+    def fittedvalues(self) -> pd.Series:
+        """Fitted values, with the random effects, on the scale of the response, (n,)."""
+        return self._by_row(self.fit.fitted, "fitted")
+
+    @property
+    def linear_predictor(self) -> pd.Series:
+        """X beta + offset, and Z b of a mixed model, (n,)."""
+        return self._by_row(self.fit.fixed_part + self.fit.random_part, "linear_predictor")
+
+    @property
+    def resid(self) -> pd.Series:
+        """Residuals of R's default type, as ``residuals()``, (n,)."""
+        return self.residuals()
+
+    def residuals(
+        self,
+        type: Literal["response", "pearson", "deviance", "working"] | None = None,
+        scaled: bool = False,
+    ) -> pd.Series:
+        """Residuals.
+
+        Parameters
+        ----------
+        type : {"response", "pearson", "deviance", "working"}, optional
+            Default, as in R: response for linear models, deviance for others.
+        scaled : bool, default False
+            Divide by the root of the dispersion, sigma in a linear model.
+
+        Returns
+        -------
+        Series, shape (n,)
+
+        Raises
+        ------
+        ArgumentError
+            If the type is not known.
+        """
+        from ..diagnostics import residuals as diagnostics
+
+        kind = self._residual_type if type is None else type
+        return self._by_row(diagnostics.residual_array(self.fit, kind, scaled), "resid")
+
+    def weights(self, type: Literal["prior", "working"] = "prior") -> pd.Series:
+        """Weights of the rows, as R's ``weights(m, type)``.
+
+        Parameters
+        ----------
+        type : {"prior", "working"}, default "prior"
+            The ``weights=`` of the fit, times the trials of a binomial response; or the weights
+            of the least-squares problem that the fit solves, which are the same for a linear
+            model.
+
+        Returns
+        -------
+        Series, shape (n,)
+        """
+        from ..diagnostics import residuals as diagnostics
+
+        return self._by_row(diagnostics.weight_array(self.fit, type), "weights")
+
+    def hatvalues(self) -> pd.Series:
+        """Leverage of each row, given theta; its sum is the effective number of parameters."""
+        from ..diagnostics import residuals as diagnostics
+
+        return self._by_row(diagnostics.hat_values(self.fit), "hat")
+
+    def cooks_distance(self) -> pd.Series:
+        """Cook's distance of each row as R's ``cooks.distance``, theta held fixed, (n,)."""
+        from ..diagnostics import residuals as diagnostics
+
+        return self._by_row(diagnostics.cooks_distance(self.fit), "cooksd")
+
+    def refit(self, new_y: Any) -> Self:
+        """The same model for another response on the same rows, warm-started.
+
+        Parameters
+        ----------
+        new_y : array, Series or data frame, shape (n,), (n, 1) or (n, 2)
+            Row by row as the rows of the fit: what has row labels must have theirs, or 0, 1, ….
+            With ``na_action="exclude"`` all rows of the data will do too. For a binomial
+            response: proportions, booleans, the two levels of the factor that the fit had, or
+            successes and failures side by side, with the trials of the fit.
+
+        Returns
+        -------
+        LMMResult, GLMMResult or GLMResult
+
+        Raises
+        ------
+        ArgumentError
+            If length, labels or a value are wrong.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+        >>> m.refit(m.simulate(seed=1)["sim_1"]).converged
+        True
+        """
+        from ..models.new_response import checked_response
+
+        fitted = type(self)._refit(self.fit, checked_response(self.fit, new_y))
+        warn_if_not_converged(getattr(fitted, "optimum", fitted))
+        other = type(self)(fitted)
+        other._refitted_data = self._data
+        return other
+
+    # -- tests -----------------------------------------------------------------------------------
+
+    def _compared(
+        self, others: Sequence[Any], names: Sequence[str] | None, refit: bool
+    ) -> pd.DataFrame:
+        """Likelihood-ratio tests against fitted models of whatever kind."""
+        for other in others:
+            if not isinstance(other, ModelResult):
+                raise ArgumentTypeError(f"anova compares fitted models, got {brief(other)}")
+        from ..inference.lrt import likelihood_ratio
+
+        return likelihood_ratio([m.fit for m in (self, *others)], names, refit)
+
+    def t_test(
+        self, hypothesis: Any, level: float = 0.95, df_method: str | None = None
+    ) -> pd.DataFrame:
+        """t test of each row of a linear hypothesis; z test with infinite degrees of freedom.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence, dict, Series, data frame or array
+            ``"Days"``, ``"Days = 10"``, ``"a = b = 0"``, ``"a; b - c = 1"``, ``{"Days": 10}``,
+            ``{"label": "a - b"}``, weights with the names of coefficients as labels, or a matrix
+            of contrasts (r, p). Names are those printed, or R's; names with ``:`` or brackets need
+            no quotes.
+        level : float, default 0.95
+        df_method : {"satterthwaite", "residual", "normal"}, optional
+            Default: as for ``conf_int``.
+
+        Returns
+        -------
+        DataFrame
+            ``estimate, std_error, df, statistic, p_value, conf_low, conf_high``.
+
+        Raises
+        ------
+        ArgumentError
+            If the hypothesis cannot be read; the message points at the place.
+        """
+        return wald.t_test(self.fit, hypothesis, level, df_method)
+
+    def wald_test(
+        self, hypothesis: Any, test: Literal["F", "Chisq"] | None = None
+    ) -> wald.WaldTest:
+        """Joint test of a linear hypothesis.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence, dict, Series, data frame or array
+            As for ``t_test``.
+        test : {"F", "Chisq"}, optional
+            Default: F where ``t_test`` makes t tests, chi-squared where it makes z tests.
+
+        Returns
+        -------
+        WaldTest
+        """
+        return wald.wald_test(self.fit, hypothesis, test)
+
+    def f_test(self, hypothesis: Any) -> wald.WaldTest:
+        """Joint F test of a linear hypothesis, under statsmodels' name.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence, dict, Series, data frame or array
+            As for ``t_test``.
+
+        Returns
+        -------
+        WaldTest
+        """
+        return self.wald_test(hypothesis, "F")
+
+    # -- tables and text -------------------------------------------------------------------------
+
+    @abstractmethod
+    def summary(self, r_names: bool = False) -> show.Summary:
+        """The summary in the order R users know; prints itself.
+
+        Parameters
+        ----------
+        r_names : bool, default False
+            R's names of coefficients.
+
+        Returns
+        -------
+        Summary
+        """
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+
+def check_no_type(type: str | int | None) -> None:
+    """Refuse a type of tests of terms where models are compared.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    if type is not None:
+        raise ArgumentError(
+            f"type={type!r} is for the tests of one model's terms; leave it out to compare models"
+        )
+
+
+def check_one_model(names: Sequence[str] | None) -> None:
+    """Refuse names of models where there is only one.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    if names is not None:
+        raise ArgumentError(
+            "names= labels the models of a comparison, and there is only one; give the others first"
+        )
+
+
+@checked_methods
+class GeneralisedResult(ModelResult):
+    """A fitted model with a family and a link.
+
+    Everything is computed when asked for; ``fit`` is the record it is computed from.
+
+    Parameters
+    ----------
+    fit : GLMMFit or GLMFit
+        The frozen record.
+    """
+
+    fit: GeneralisedFit
+    _residual_type = "deviance"
+
+    @property
+    def fe_zvalues(self) -> pd.Series:
+        """Coefficients over standard errors, (p,): normal under the hypothesis of zero."""
+        return self.fe_tvalues
+
+    zvalues = fe_zvalues
+
+    @property
+    def family(self) -> str:
+        """Name of the family; the object itself is ``fit.family``."""
+        return self.fit.family.name
+
+    @property
+    def link(self) -> str:
+        """Name of the link; the object itself is ``fit.family.link``."""
+        return self.fit.family.link.name
+
+    @property
+    def dispersion(self) -> float:
+        """phi in Var(y) = phi V(mu) / weights: 1 for binomial, Poisson and negative binomial."""
+        return self.fit.dispersion
+
+    @property
+    def scale(self) -> float:
+        """The dispersion, under statsmodels' name."""
+        return self.fit.dispersion
+
+    @property
+    def sigma(self) -> float:
+        """The root of the dispersion: sigma of a Gaussian, coefficient of variation of a Gamma."""
+        return self.fit.sigma
+
+    def _by_parameter(self, values: np.ndarray, name: str) -> pd.Series:
+        return pd.Series(np.array(values), list(self.fit.family.parameters), name=name)
+
+    @property
+    def disp_params(self) -> pd.Series:
+        """Estimated parameters of the family, (m,), all of them precisions.
+
+        ``theta`` of the negative binomial, ``shape`` of Gamma, ``lambda`` of the inverse Gaussian
+        and ``precision`` (1 / sigma^2) of the Gaussian family.
+        """
+        return self._by_parameter(np.exp(self.fit.zeta), "estimate")

@@ -1,0 +1,371 @@
+"""The result of a generalised linear model without random effects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from ..calls import checked_methods
+from ..diagnostics import residuals as diagnostics
+from ..errors import ArgumentError, brief
+from ..models.glm import GLMFit
+from ..tables import glm
+from ..tables import tidy as tables
+from .base import GeneralisedResult, check_no_type, check_one_model
+
+# What no fit needs is imported by the method that does: a fresh process starts sooner.
+if TYPE_CHECKING:
+    from ..inference.prediction import Prediction
+    from ..tables.summary import mixed as show
+
+
+@checked_methods
+class GLMResult(GeneralisedResult):
+    """A fitted generalised linear model.
+
+    Everything is computed when asked for; ``fit`` is the record it is computed from. The covariance
+    matrix is that of the expected information, dispersion times (X'WX)^{-1}.
+
+    Parameters
+    ----------
+    fit : GLMFit
+        The frozen record.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> from interlace.api_glm import glm
+    >>> formula = "cbind(incidence, size - incidence) ~ period"
+    >>> m = glm(formula, il.load_dataset("cbpp"), family="binomial")
+    >>> m.params.round(3).to_dict()
+    {'Intercept': -1.269, 'period[T.2]': -1.171, 'period[T.3]': -1.301, 'period[T.4]': -1.782}
+    >>> round(m.deviance, 3), m.df_resid
+    (114.102, 52)
+    """
+
+    fit: GLMFit
+    _refit = staticmethod(glm.refit_glm)
+
+    # -- the fit ---------------------------------------------------------------------------------
+
+    @property
+    def deviance(self) -> float:
+        """Residual deviance: twice the distance in log-likelihood to a perfect fit, unscaled."""
+        return self.fit.deviance
+
+    @property
+    def null_deviance(self) -> float:
+        """Deviance of the model with intercept and offset alone."""
+        return self.fit.null_deviance
+
+    @property
+    def pearson_chi2(self) -> float:
+        """Pearson's X^2."""
+        return float(np.sum(diagnostics.residual_array(self.fit, "pearson") ** 2))
+
+    @property
+    def df_null(self) -> int:
+        """Residual degrees of freedom of the null model."""
+        return self.fit.df_null
+
+    @property
+    def df_resid(self) -> int:
+        """Rows less coefficients."""
+        return self.fit.df_resid
+
+    @property
+    def df_model(self) -> int:
+        """Coefficients besides the intercept, as in statsmodels; ``nparams`` has all parameters."""
+        return self.fit.df_null - self.fit.df_resid
+
+    @property
+    def disp_bse(self) -> pd.Series:
+        """Standard errors of the logarithms of ``disp_params``, (m,): NaN for dispersions."""
+        return self._by_parameter(self.fit.se_zeta, "std_error")
+
+    @property
+    def converged(self) -> bool:
+        """A maximum was found."""
+        return self.fit.converged
+
+    @property
+    def convergence(self) -> diagnostics.Convergence:
+        """The verdict in words and what it rests on."""
+        return glm.convergence(self.fit)
+
+    @property
+    def infinite(self) -> dict[str, int]:
+        """Coefficients without a finite estimate: 1 rises without bound, -1 falls, 0 neither."""
+        return dict(self.fit.separated.infinite) if self.fit.separated is not None else {}
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        newdata: Any = None,
+        type: Literal["response", "link"] = "response",
+        offset: Any = None,
+        se: bool = False,
+    ) -> pd.Series | pd.DataFrame:
+        """Predicted means or linear predictors.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            Default: the rows of the fit.
+        type : {"response", "link"}
+            Means, or linear predictors.
+        offset : array, shape (r,), or float, optional
+            In place of the fit's ``offset=`` argument.
+        se : bool, default False
+            With standard errors, as R's ``se.fit``: a DataFrame ``prediction, se``.
+
+        Returns
+        -------
+        Series, shape (r,), or DataFrame
+
+        Raises
+        ------
+        DataError
+            If columns are missing or levels unknown.
+        ArgumentError
+            If another argument is not one of those above.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> from interlace.api_glm import glm
+        >>> formula = "cbind(incidence, size - incidence) ~ period"
+        >>> m = glm(formula, il.load_dataset("cbpp"), family="binomial")
+        >>> m.predict({"period": [1, 2]}).round(4).tolist()
+        [0.2194, 0.0802]
+        """
+        from ..inference import prediction as predict
+
+        return predict.predict(self.fit, newdata, type, False, "error", offset, se)
+
+    def get_prediction(self, newdata: Any = None, offset: Any = None) -> Prediction:
+        """Predictions with standard errors; ``summary_frame(alpha)`` tabulates the intervals.
+
+        Parameters
+        ----------
+        newdata, offset
+            As for ``predict``.
+
+        Returns
+        -------
+        Prediction
+        """
+        from ..inference import prediction as predict
+
+        return predict.get_prediction(self.fit, newdata, False, offset=offset)
+
+    def simulate(
+        self, nsim: int = 1, seed: int | np.random.Generator | None = None
+    ) -> pd.DataFrame:
+        """Draw responses from the fitted model.
+
+        Parameters
+        ----------
+        nsim : int, default 1
+        seed : int or numpy Generator, optional
+
+        Returns
+        -------
+        DataFrame, shape (n, nsim)
+            Proportions for ``cbind()`` and ``successes / trials``, else responses.
+        """
+        from ..inference import simulate
+
+        return simulate.simulate(self.fit, nsim, seed)
+
+    # -- tests -----------------------------------------------------------------------------------
+
+    def anova(
+        self,
+        *others: Any,
+        test: Literal["LRT", "Chisq", "F"] | None = None,
+        type: Literal["I", "II", "III", 1, 2, 3] | None = None,
+        refit: bool = True,
+        names: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Analysis of deviance against other models, or tests of this model's terms.
+
+        Parameters
+        ----------
+        *others : GLMResult, LMMResult or GLMMResult
+            Models of the same rows, nested in this one or containing it. With a mixed model or
+            another family among them: likelihood-ratio tests. Without any the terms of this model
+            are tested.
+        test : {"LRT", "Chisq", "F"}, optional
+            Default: F where a dispersion is estimated, chi-squared elsewhere.
+        type : {"III", "II", "I"} or {3, 2, 1}, optional
+            Of the tests of terms, which are Wald's, as car's ``Anova(m, test = "Wald")``. Default:
+            II. Tests of type III do not depend on the coding of factors.
+        refit : bool, default True
+            Refit REML fits among the others by maximum likelihood first.
+        names : sequence of str, optional
+            Row labels; default: the formulas.
+
+        Returns
+        -------
+        DataFrame
+            R's columns: ``Resid. Df, Resid. Dev, Df, Deviance`` and ``Pr(>Chi)``, or
+            ``F, Pr(>F)``. Of likelihood-ratio tests ``Df, AIC, BIC, logLik, deviance, Chisq,
+            Chi Df, Pr(>Chisq)``, whichever model comes first. Of terms ``Chisq, Df, Pr(>Chisq)``,
+            or ``NumDF, DenDF, F value, Pr(>F)``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> from interlace.api_glm import glm
+        >>> cbpp = il.load_dataset("cbpp")
+        >>> none = glm("cbind(incidence, size - incidence) ~ 1", cbpp, family="binomial")
+        >>> full = glm("cbind(incidence, size - incidence) ~ period", cbpp, family="binomial")
+        >>> none.anova(full)["Deviance"].iloc[1].round(3)
+        np.float64(40.716)
+        """
+        if not others:
+            if test == "LRT":
+                raise ArgumentError(
+                    "test='LRT' compares models: give the smaller ones as arguments. Without "
+                    "them the tests of terms are Wald's, 'F' or 'Chisq'"
+                )
+            check_one_model(names)
+            from ..inference.anova import anova_table
+            from ..inference.glm_anova import check_dispersion
+
+            check_dispersion(self.fit, test)
+
+            return anova_table(self.fit, "II" if type is None else type, test)
+        check_no_type(type)
+        from ..inference.comparison import same_distribution
+
+        family = self.fit.family
+        if not all(
+            isinstance(other, GLMResult) and same_distribution(family, other.fit.family)
+            for other in others
+        ):
+            if test not in (None, "LRT", "Chisq"):
+                raise ArgumentError(
+                    f"test={test!r} is for glms of one family alone: against a mixed model or "
+                    "another family the test is 'LRT'"
+                )
+            return self._compared(others, names, refit)
+        from ..inference.glm_anova import analysis_of_deviance
+
+        return analysis_of_deviance([m.fit for m in (self, *others)], names, test)
+
+    # -- tables and text -------------------------------------------------------------------------
+
+    def tidy(
+        self,
+        effects: str | Sequence[str] = "fixed",
+        *,
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        exponentiate: bool = False,
+        r_names: bool = False,
+    ) -> pd.DataFrame:
+        """One row per coefficient, with broom's columns.
+
+        Parameters
+        ----------
+        effects : "fixed"
+            As for mixed models; there are no others here.
+        conf_int : bool, default False
+        conf_level : float, default 0.95
+        exponentiate : bool, default False
+            Exponentials of estimates and intervals, standard errors by the delta method, for the
+            links log, logit and cloglog.
+        r_names : bool, default False
+            R's names of coefficients.
+
+        Returns
+        -------
+        DataFrame
+            ``term, estimate, std_error, statistic, p_value[, conf_low, conf_high]``.
+        """
+        if tables.wanted_effects(effects) != ["fixed"]:
+            raise ArgumentError(
+                f"effects={brief(effects)}: a model without random effects has 'fixed' ones only"
+            )
+        fixed = tables.tidy(
+            cast(Any, self.fit),
+            "fixed",
+            conf_int=conf_int,
+            conf_level=conf_level,
+            exponentiate=exponentiate,
+            r_names=r_names,
+            table=self._table,
+        )
+        return fixed.drop(columns="effect")
+
+    def glance(self) -> pd.DataFrame:
+        """One row with broom's columns.
+
+        Returns
+        -------
+        DataFrame
+            ``null_deviance, df_null, log_lik, aic, bic, deviance, df_residual, nobs``, and the
+            ``theta`` or ``dispersion`` that was estimated.
+        """
+        row = {
+            "null_deviance": self.null_deviance,
+            "df_null": self.df_null,
+            "log_lik": self.llf,
+            "aic": self.aic,
+            "bic": self.bic,
+            "deviance": self.deviance,
+            "df_residual": self.df_resid,
+            "nobs": self.nobs,
+        }
+        return pd.DataFrame([row | tables.own_parameter(self.fit)])
+
+    def augment(
+        self,
+        data: Any = None,
+        type_predict: Literal["link", "response"] = "link",
+        type_residuals: Literal["deviance", "pearson"] = "deviance",
+    ) -> pd.DataFrame:
+        """The rows with ``.fitted, .resid, .hat, .cooksd, .std_resid``, as broom has them.
+
+        Parameters
+        ----------
+        data : data frame, optional
+            That of the fit, all of whose columns then come first; refused where the variables of
+            the formula have other values. Default: the response and the
+            variables of the formula; of a result from a pickle, the columns of the model matrix.
+        type_predict : {"link", "response"}, default "link"
+            What ``.fitted`` holds.
+        type_residuals : {"deviance", "pearson"}, default "deviance"
+            What ``.resid`` holds.
+
+        Returns
+        -------
+        DataFrame
+        """
+        return glm.augment(
+            self.fit, data, type_predict, type_residuals, self._data, self.call is not None
+        )
+
+    def summary(self, r_names: bool = False) -> show.Summary:
+        from ..tables.summary.glm import summarise
+
+        return summarise(self.fit, self._table, r_names)
+
+    def __repr__(self) -> str:
+        from ..tables.summary.glm import short
+
+        return short(self.fit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
+        return glm.as_dict(self.fit)
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return ["N", "ll", "aic"]

@@ -1,0 +1,65 @@
+"""The result of a linear mixed model."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..calls import checked_methods
+from ..models.lmm import Fit, refit_ml, refit_response
+from .mixed import MixedResult
+
+
+@checked_methods
+class LMMResult(MixedResult):
+    """A fitted linear mixed model.
+
+    Everything is computed when asked for; ``fit`` is the record it is computed from.
+
+    Parameters
+    ----------
+    fit : Fit
+        The frozen record.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (1 + Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> m.fe_bse.round(4).to_dict()
+    {'Intercept': 6.8246, 'Days': 1.5458}
+    >>> m.VarCorr().round(3)["sd_or_corr"].tolist()
+    [24.74, 5.922, 0.066, 25.592]
+    """
+
+    fit: Fit
+    _refit = staticmethod(refit_response)
+
+    @property
+    def fe_df(self) -> pd.Series:
+        """Satterthwaite's degrees of freedom of the coefficients, (p,)."""
+        return self._table["df"].copy()
+
+    df = fe_df
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self.fit.sigma
+
+    @property
+    def scale(self) -> float:
+        """Residual variance."""
+        return self.fit.sigma**2
+
+    @property
+    def reml_criterion(self) -> float:
+        """REML criterion at the optimum; NaN for an ML fit."""
+        return self.fit.criterion if self.fit.is_reml else float("nan")
+
+    @property
+    def family(self) -> str:
+        """``"gaussian"``."""
+        return "gaussian"
+
+    def refit_ml(self) -> LMMResult:
+        """The maximum-likelihood fit of the same model (itself if it is one)."""
+        return LMMResult(refit_ml(self.fit)) if self.fit.is_reml else self

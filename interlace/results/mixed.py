@@ -1,0 +1,417 @@
+"""What the results of all mixed models share: names users expect, over functions of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ..calls import checked_methods
+from ..tables import tidy as tables
+from .base import ModelResult, check_no_type, check_one_model
+
+# What no fit needs is imported by the method that does: a fresh process starts sooner.
+if TYPE_CHECKING:
+    from ..diagnostics import residuals as diagnostics
+    from ..inference.prediction import Prediction
+    from ..models.kinds import MixedFit
+    from ..tables.summary import mixed as show
+
+
+@checked_methods
+class MixedResult(ModelResult):
+    """A fitted mixed model, linear or generalised.
+
+    Everything is computed when asked for; ``fit`` is the record it is computed from.
+
+    Parameters
+    ----------
+    fit : Fit or GLMMFit
+        The frozen record.
+    """
+
+    fit: MixedFit
+    #: What ``anova()`` gives without being told: R's default.
+    _anova_type = "III"
+
+    # -- random effects and variances ------------------------------------------------------------
+
+    @property
+    def random_effects(self) -> dict[str, pd.DataFrame]:
+        """Conditional modes: grouping factor -> DataFrame (levels x terms)."""
+        return tables.random_effects(self.fit)
+
+    @property
+    def random_effects_se(self) -> dict[str, pd.DataFrame]:
+        """Conditional standard deviations of the modes, shaped as ``random_effects``."""
+        return tables.random_effects_se(self.fit)
+
+    def ranef(self, cond_sd: bool = False, r_names: bool = False) -> Any:
+        """Conditional modes of the random effects.
+
+        Parameters
+        ----------
+        cond_sd : bool, default False
+            A tidy frame with conditional standard deviations, as R's
+            ``as.data.frame(ranef(m))``, instead of ``random_effects``.
+        r_names : bool, default False
+            R's names of the terms, in the tidy frame.
+
+        Returns
+        -------
+        dict of DataFrame, or DataFrame
+            ``group, level, term, value, cond_sd``.
+        """
+        return tables.ranef(self.fit, True, r_names) if cond_sd else self.random_effects
+
+    def coef(self) -> dict[str, pd.DataFrame]:
+        """Coefficients of each level, fixed plus random: grouping factor -> DataFrame."""
+        return tables.coef(self.fit)
+
+    @property
+    def variance_components(self) -> dict[str, float | pd.DataFrame]:
+        """Grouping factor -> variance (one effect) or covariance DataFrame (several)."""
+        return tables.variance_components(self.fit)
+
+    def VarCorr(self, r_names: bool = False) -> pd.DataFrame:
+        """Variances and covariances; with the residual variance where the family is Gaussian.
+
+        Parameters
+        ----------
+        r_names : bool, default False
+
+        Returns
+        -------
+        DataFrame
+            ``group, term1, term2, variance, sd_or_corr`` in the order of lme4's
+            ``as.data.frame(VarCorr(m))``.
+        """
+        return tables.varcorr(self.fit, r_names)
+
+    def rePCA(self) -> pd.DataFrame:
+        """Principal components of the random effects' covariances: what the data support."""
+        return tables.principal_components(self.fit)
+
+    @property
+    def theta(self) -> pd.Series:
+        """Relative covariance parameters in lme4's order, (n_theta,)."""
+        return pd.Series(self.fit.theta.copy(), index=self.fit.covariance.theta_names, name="theta")
+
+    # -- the fit ---------------------------------------------------------------------------------
+
+    @property
+    def deviance(self) -> float:
+        """lme4's ``deviance()``.
+
+        Of a linear model -2 log-likelihood, for a REML fit at its theta (``REML = FALSE``); of a
+        generalised one the sum of squared deviance residuals, given the random effects.
+        """
+        return tables.deviance(self.fit)
+
+    @property
+    def ngroups(self) -> dict[str, int]:
+        """Grouping factor -> number of levels."""
+        return {f.name: len(f.levels) for f in self.fit.design.factors}
+
+    @property
+    def df_model(self) -> int:
+        """Estimated parameters, as ``nparams``; of a ``glm`` the name means another number."""
+        return self.nparams
+
+    @property
+    def df_resid(self) -> int:
+        """Rows less estimated parameters, as lme4's ``df.residual``."""
+        return self.fit.n - self.fit.n_parameters
+
+    @property
+    def converged(self) -> bool:
+        """An optimum was found, inside or on the boundary."""
+        return self.fit.optimum.converged
+
+    @property
+    def is_singular(self) -> bool:
+        """A covariance matrix of random effects has lost rank."""
+        return self.fit.optimum.singular
+
+    @property
+    def boundary_flags(self) -> dict[str, bool]:
+        """Random-effect term -> whether its covariance matrix has lost rank."""
+        covariance = self.fit.covariance
+        flags = covariance.singular(self.fit.theta_standard)
+        return dict(zip(tables.term_labels(covariance), flags, strict=True))
+
+    @property
+    def convergence(self) -> diagnostics.Convergence:
+        """The verdict in words and what it rests on."""
+        from ..diagnostics import residuals as diagnostics
+
+        return diagnostics.convergence(self.fit)
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        newdata: Any = None,
+        type: Literal["response", "link"] = "response",
+        include_re: Any = True,
+        new_levels: Literal["error", "population"] = "error",
+        offset: Any = None,
+        se: bool = False,
+    ) -> Any:
+        """Predicted values.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            Default: the rows of the fit.
+        type : {"response", "link"}
+            Means, or the linear predictor; the same for a linear model.
+        include_re : bool, str or sequence of str, default True
+            All random effects (R's ``re.form = NULL``), none (``NA``), or those of the grouping
+            factors or terms named, such as ``"Subject"`` or ``"(1 | Subject)"``.
+        new_levels : {"error", "population"}, default "error"
+            What an unseen level of a grouping factor is: an error, or a level without random
+            effect.
+        offset : array, shape (r,), or float, optional
+            In place of the fit's ``offset=`` argument.
+        se : bool, default False
+            With standard errors; see ``get_prediction`` for what they are.
+
+        Returns
+        -------
+        Series, shape (r,)
+            With ``se=True`` a DataFrame ``prediction, se``.
+
+        Raises
+        ------
+        DataError
+            If columns are missing or levels unknown.
+        ArgumentError
+            If another argument is not one of those above.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> sleep = il.load_dataset("sleepstudy")
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> m.predict(sleep.head(2)).round(3).tolist()
+        [253.664, 273.33]
+        >>> m.predict(sleep.head(2), include_re=False).round(3).tolist()
+        [251.405, 261.872]
+        """
+        from ..inference import prediction as predict
+
+        return predict.predict(self.fit, newdata, type, include_re, new_levels, offset, se)
+
+    def get_prediction(
+        self,
+        newdata: Any = None,
+        include_re: Any = True,
+        new_levels: Literal["error", "population"] = "error",
+        offset: Any = None,
+        new_level_variance: bool = False,
+    ) -> Prediction:
+        """Predictions with standard errors; ``summary_frame(alpha)`` has the intervals.
+
+        Intervals of the mean, and of linear models intervals for a new observation, ``obs_ci``:
+        of a level that is not known, or left out, they have the variance of its random effects.
+
+        Parameters
+        ----------
+        newdata, include_re, new_levels, offset
+            As for ``predict``.
+        new_level_variance : bool, default False
+            Whether the mean of a level that is not known, or left out by ``include_re``, is that
+            of a level drawn at random, with the variance of the random effects in its standard
+            error, and not that of a level whose random effects are zero, as lme4's.
+
+        Returns
+        -------
+        Prediction
+            See :func:`interlace.inference.prediction.get_prediction` for what the standard errors are; its
+            ``notes``, also in ``summary_frame().attrs``, say what is in the intervals.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> frame = m.get_prediction({"Days": [5.0]}, include_re=False).summary_frame()
+        >>> frame.round(1)["obs_ci_lower"].tolist()  # of a subject that is not one of the 18
+        [201.9]
+        """
+        from ..inference import prediction as predict
+
+        return predict.get_prediction(
+            self.fit, newdata, include_re, new_levels, offset, new_level_variance
+        )
+
+    def simulate(
+        self, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
+    ) -> pd.DataFrame:
+        """Draw responses from the fitted model, in the form that ``refit`` takes.
+
+        Parameters
+        ----------
+        nsim : int, default 1
+        seed : int or numpy Generator, optional
+        use_u : bool, default False
+            Keep the random effects at their conditional modes instead of drawing them.
+
+        Returns
+        -------
+        DataFrame, shape (n, nsim)
+        """
+        from ..inference import simulate
+
+        return simulate.simulate(self.fit, nsim, seed, use_u)
+
+    # -- tests -----------------------------------------------------------------------------------
+
+    def anova(
+        self,
+        *others: Any,
+        type: Literal["I", "II", "III", 1, 2, 3] | None = None,
+        refit: bool = True,
+        names: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Tests of the fixed-effects terms, or likelihood-ratio tests against other models.
+
+        Parameters
+        ----------
+        *others : LMMResult, GLMMResult or GLMResult
+            Models of the same response, in any order; without any, the terms of this model are
+            tested.
+        type : {"III", "II", "I"} or {3, 2, 1}, optional
+            Default: III for linear models, as lmerTest; II for others, as car's ``Anova``.
+        refit : bool, default True
+            Refit REML fits by maximum likelihood before comparing, as lme4.
+        names : sequence of str, optional
+            Row labels of a comparison; default: the formulas.
+
+        Returns
+        -------
+        DataFrame
+            By term: ``Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)`` for linear models,
+            ``Chisq, Df, Pr(>Chisq)`` (Wald) for others. By model: ``Df, AIC, BIC, logLik,
+            deviance, Chisq, Chi Df, Pr(>Chisq)``; ``attrs["notes"]``, printed above the table,
+            names the models that were refitted.
+
+        Notes
+        -----
+        Tests of type III do not depend on the coding of factors: each term is tested as R's
+        ``Anova(type = 3)`` tests it under contrasts that sum to zero, and covariates at zero.
+        """
+        if not others:
+            check_one_model(names)
+            from ..inference.anova import anova_table
+
+            return anova_table(self.fit, self._anova_type if type is None else type)
+        check_no_type(type)
+        return self._compared(others, names, refit)
+
+    # -- tables and text -------------------------------------------------------------------------
+
+    def tidy(
+        self,
+        effects: str | Sequence[str] = ("fixed", "ran_pars"),
+        *,
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        exponentiate: bool = False,
+        r_names: bool = False,
+    ) -> pd.DataFrame:
+        """One row per parameter, with broom.mixed's columns.
+
+        Parameters
+        ----------
+        effects : {"fixed", "ran_pars", "ran_vals", "ran_coefs"} or sequence of them
+            Coefficients; standard deviations and correlations; conditional modes; coefficients
+            of each level.
+        conf_int : bool, default False
+        conf_level : float, default 0.95
+        exponentiate : bool, default False
+            exp() of coefficients and their intervals, standard errors by the delta method: odds
+            ratios, rate ratios. For the links log, logit and cloglog, and linear models of a
+            logarithm.
+        r_names : bool, default False
+            R's names of coefficients.
+
+        Returns
+        -------
+        DataFrame
+            ``effect, group, level, term, estimate, std_error, statistic, df, p_value, conf_low,
+            conf_high``, as far as one of the effects has them; ``df`` for linear models. With
+            ``"ran_pars"`` also ``theta`` of a negative binomial model.
+        """
+        wanted = tables.wanted_effects(effects)
+        return tables.tidy(
+            self.fit,
+            wanted,
+            conf_int=conf_int,
+            conf_level=conf_level,
+            exponentiate=exponentiate,
+            r_names=r_names,
+            table=self._table if "fixed" in wanted else None,
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """One row: ``nobs, sigma, log_lik, aic, bic, reml_crit | deviance, df_residual``.
+
+        Returns
+        -------
+        DataFrame
+            With the columns ``theta`` of a negative binomial model and ``dispersion`` of a
+            generalised one that estimates it.
+        """
+        return tables.glance(self.fit)
+
+    def augment(self, data: Any = None, influence: bool = True) -> pd.DataFrame:
+        """The rows with broom.mixed's columns ``.fitted, .resid, .hat, .cooksd, .fixed``.
+
+        Parameters
+        ----------
+        data : data frame, optional
+            That of the fit, all of whose columns then come first; refused where the variables of
+            the formula have other values. Default: the response and the
+            variables of the formula; of a result from a pickle, the columns of the model matrix.
+        influence : bool, default True
+            With ``.hat`` and ``.cooksd``, which take time with several grouping factors.
+
+        Returns
+        -------
+        DataFrame
+            For a generalised model ``.fitted`` and ``.fixed`` are linear predictors, ``.resid``
+            deviance residuals, and ``.mu`` the fitted means.
+        """
+        from ..diagnostics import residuals as diagnostics
+
+        return diagnostics.augment(self.fit, data, influence, self._data, self.call is not None)
+
+    def summary(self, r_names: bool = False, correlation: bool = True) -> show.Summary:
+        """The summary in the order R users know; prints itself.
+
+        Parameters
+        ----------
+        r_names : bool, default False
+            R's names of coefficients.
+        correlation : bool, default True
+            Correlations of the fixed effects, for at most 20 coefficients.
+
+        Returns
+        -------
+        Summary
+        """
+        from ..tables.summary import mixed as show
+
+        return show.summarise(self.fit, self._table, r_names, correlation)
+
+    def __repr__(self) -> str:
+        from ..tables.summary import mixed as show
+
+        return show.short(self.fit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
+        return tables.as_dict(self.fit)

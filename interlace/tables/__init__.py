@@ -1,0 +1,1 @@
+"""A fit as frames and text."""

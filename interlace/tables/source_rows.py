@@ -1,0 +1,187 @@
+"""The rows of a fit as a data frame: the variables of its formula as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError, ArgumentTypeError, InterlaceError, brief, listing
+from ..formula.spelling import unquoted
+from ..frames.read import with_text_names
+
+if TYPE_CHECKING:
+    from ..design.design import Design, NewDesign
+
+# Entries of a model matrix made twice from the same columns agree to rounding; data that were
+# changed since the fit do not.
+SAME_COLUMN = 1e-8
+
+
+def frame_of(value: Any) -> pd.DataFrame | None:
+    """A data frame of any library, lazy ones too, as pandas; None for what is none."""
+    if isinstance(value, pd.DataFrame):
+        return value
+    if isinstance(value, (list, tuple, np.ndarray)) or not hasattr(type(value), "columns"):
+        return None
+    import narwhals.stable.v2 as nw
+
+    try:
+        return nw.from_native(value).lazy().collect("pandas").to_native()
+    except (TypeError, AttributeError):
+        return None
+
+
+def rows_of_data(
+    design: Design, data: Any = None, source: Any = None, own_response: bool = False
+) -> pd.DataFrame:
+    """The rows of the fit in a data frame.
+
+    Parameters
+    ----------
+    design : Design
+    data : data frame, optional
+        The data of the fit, all of whose columns are wanted.
+    source : data frame, optional
+        The data of the fit, if they are still known: without ``data``, the response and the
+        variables of the formula are taken from there.
+    own_response : bool, default False
+        Whether the response of the fit is that of its data: of a refit it is another.
+
+    Returns
+    -------
+    DataFrame, n rows
+        Without data and source, or with a source that has changed since the fit: response, columns
+        of X and grouping factors.
+
+    Raises
+    ------
+    ArgumentError
+        If rows of the fit are not in ``data``, or the variables of its formula differ there.
+    """
+    if data is not None:
+        frame = _rows_of(data, design)
+        _check_values(design, frame, own_response)
+        return frame
+    found = None if source is None else _variables(design, source)
+    return _columns_of(design) if found is None else found
+
+
+def _columns_of(design: Design) -> pd.DataFrame:
+    columns = {design.response_name: design.y}
+    for name, values in zip(design.x_names, design.X.T, strict=True):
+        if name != "Intercept":
+            columns[name] = values
+    for factor in design.factors:
+        columns[factor.name] = np.asarray(factor.levels)[factor.codes]
+    return pd.DataFrame(columns, index=design.index)
+
+
+def _names_of(design: Design) -> list[str]:
+    """The variables of the formula but for the response."""
+    replay = design.replay
+    if replay is None:
+        return []
+    names = list(replay.fixed_variables)
+    names += [name for side in replay.sides for name in side.variables]
+    names += [name for piece in replay.offsets for name in piece.variables]
+    names += [name for group in replay.grouping_variables for name in group]
+    return list(dict.fromkeys(names))
+
+
+def _check_values(design: Design, frame: pd.DataFrame, own_response: bool) -> None:
+    """Refuse rows with the labels of the fit but other values, where they have its variables.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    names = _names_of(design)
+    response = list(design.replay.response_variables) if design.replay is not None else []
+    if not set(names) <= set(frame):
+        return
+    with_response = own_response and bool(response) and set(response) <= set(frame)
+    wanted = list(dict.fromkeys([*names, *(response if with_response else [])]))
+    try:
+        again = design.on(frame[wanted], offset=0.0, response=with_response)
+    except InterlaceError as error:
+        raise ArgumentError(f"data are not those of the fit: {error}") from None
+    bad = [
+        name
+        for j, name in enumerate(design.x_names)
+        if not _same_column(again.X[:, j], design.X[:, j])
+    ]
+    bad += [
+        factor.name
+        for (codes, _), factor in zip(again.factors, design.factors, strict=True)
+        if not np.array_equal(codes, factor.codes)
+    ]
+    if with_response and again.y is not None and not _same_column(again.y, design.y):
+        bad.insert(0, design.response_name)
+    if bad:
+        raise ArgumentError(
+            f"data has the row labels of the fit but other values of {listing(bad)}: its rows are "
+            "in another order, or it was changed. Pass the frame that was fitted; predict(newdata) "
+            "is for others"
+        )
+
+
+def _same_column(a: np.ndarray, b: np.ndarray) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(a - b) <= SAME_COLUMN * np.abs(b).max(initial=0.0)).all())
+
+
+def _variables(design: Design, source: Any) -> pd.DataFrame | None:
+    """The variables of the formula, None if the source does not have them as the fit did."""
+    replay = design.replay
+    if replay is None:
+        return None
+    names = _names_of(design)
+    response = list(replay.response_variables)
+    try:
+        frame = _rows_of(source, design, list(dict.fromkeys([*response, *names])))
+        again = design.on(frame, offset=0.0, response=True)
+    except (InterlaceError, KeyError):
+        return None
+    if not _same(design, again) or again.y is None:
+        return None
+    first = unquoted(design.response_name)
+    made = pd.Series(design.y, frame.index, name=first)
+    if not np.array_equal(again.y, design.y):  # refitted: the source has another response
+        frame = frame[[name for name in frame if name in names and name != first]]
+        return pd.concat([made, frame], axis=1)
+    return frame if first in response else pd.concat([made, frame], axis=1)
+
+
+def _same(design: Design, again: NewDesign) -> bool:
+    """Whether a design made again has the columns and groups of the first."""
+    bound = SAME_COLUMN * np.abs(design.X).max(axis=0, initial=0.0)
+    return bool((np.abs(again.X - design.X) <= bound).all()) and all(
+        np.array_equal(codes, factor.codes)
+        for (codes, _), factor in zip(again.factors, design.factors, strict=True)
+    )
+
+
+def _rows_of(data: Any, design: Design, names: list[str] | None = None) -> pd.DataFrame:
+    if isinstance(data, Mapping):
+        try:
+            frame = pd.DataFrame({name: data[name] for name in (data if names is None else names)})
+        except ValueError as error:
+            raise ArgumentError(f"data is a dict that makes no data frame: {error}") from None
+    else:
+        found = frame_of(data)
+        if found is None:
+            raise ArgumentTypeError(
+                f"data must be the data frame that was fitted, got {brief(data)}"
+            )
+        frame = found if names is None else with_text_names(found)[names]
+    positions = np.arange(len(frame)) if design.rows is None else design.rows
+    fits = positions.size == design.y.size and positions.max(initial=-1) < len(frame)
+    if not fits or not frame.index[positions].equals(design.index):
+        raise ArgumentError(
+            f"data has {len(frame)} rows, whose index does not match that of the {design.y.size} "
+            "rows of the fit; pass the frame that was fitted"
+        )
+    return frame.iloc[positions]
