@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import errors
+from .api.functions import VarCorr, anova, isSingular, update
 from .api.generalised import glmer
 from .api.glm import glm
-from .api.linear import VarCorr, anova, fit, isSingular, lmer, update
+from .api.linear import fit, lmer
 from .datasets import list_datasets, load_dataset
 from .errors import (
     ArgumentError,
@@ -93,8 +94,8 @@ _LATE = {
         ),
         "families",
     ),
-    "GLMMResult": "glmm_result",
-    "GLMResult": "glm_result",
+    "GLMMResult": "results.glmm",
+    "GLMResult": "results.glm",
 }
 
 
@@ -118,7 +119,11 @@ def _missing(name: str) -> str:
     from .other_names import function_hint
 
     # Nothing is imported that is not there: the import of a submodule asks here first.
-    late = [(f"{__name__}.{module}", cls) for cls, module in _LATE.items() if "result" in module]
+    late = [
+        (f"{__name__}.{module}", cls)
+        for cls, module in _LATE.items()
+        if module.startswith("results.")
+    ]
     for owner in (LMMResult, *(getattr(sys.modules.get(path), cls, None) for path, cls in late)):
         if hasattr(owner, name):
             called = "(…)" if callable(getattr(owner, name)) else ""

@@ -13,8 +13,7 @@ import numpy as np
 
 from interlace.covariance import CovarianceModel
 from interlace.design.design import GroupingFactor
-from interlace.families import Family
-from interlace.families import names as resolve
+from interlace.families import Family, resolve
 from interlace.models.glmm import make_objective
 from interlace.models.observations import Observations
 

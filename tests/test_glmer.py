@@ -9,7 +9,7 @@ from frames import ALL_LIBRARIES
 from scipy.special import gammaln
 
 import interlace as il
-from interlace.families import names as resolve
+from interlace.families import resolve
 
 CBPP = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
 # Standard errors come from differences of the gradient, a thousandth of one wide.

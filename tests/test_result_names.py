@@ -13,7 +13,7 @@ from generalised import CBPP, EPIL, GAMMA, fitted
 
 import interlace as il
 from interlace.errors import ArgumentError, ArgumentTypeError
-from interlace.families import names as resolve
+from interlace.families import resolve
 from interlace.tables.summary.mixed import abbreviate
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"

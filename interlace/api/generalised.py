@@ -10,7 +10,7 @@ from ..calls import checked
 from ..design.design import build
 from ..design.expressions import caller_names
 from ..errors import ArgumentError, NumericalError, warn_if_not_converged
-from .linear import start_of
+from .arguments import start_of
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def glmer(
     expected = None if laplace is None else laplace == "expected"
     nodes = _nodes(nAGQ)
 
-    from ..families import names as resolve
+    from ..families import resolve
     from ..models.glmm import fit_glmm
     from ..models.observations import observe
     from ..models.separation import judged_glmm, lost_fit

@@ -95,7 +95,7 @@ def glm(
     >>> round(m.aic, 3)
     206.058
     """
-    from ..families import names as resolve
+    from ..families import resolve
     from ..models.glm import fit_glm
     from ..models.observations import observe
     from ..models.separation import judged

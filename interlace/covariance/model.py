@@ -94,6 +94,26 @@ class CovarianceModel:
         parts = zip(self.terms, self.theta_slices, strict=True)
         return np.concatenate([t.structure.values(theta[s]) for t, s in parts])
 
+    @property
+    def term_labels(self) -> list[str]:
+        """lme4's label of each random-effect term: later ones of a factor get ``.1``, ``.2``."""
+        seen: dict[str, int] = {}
+        labels = []
+        for term in self.terms:
+            group = self.group_names[term.factor]
+            count = seen.get(group, 0)
+            seen[group] = count + 1
+            labels.append(f"{group}.{count}" if count else group)
+        return labels
+
+    def effect_names(self, factor: int) -> list[str]:
+        """Names of all random effects of one grouping factor, in the order of a fit's ``b``."""
+        names = [""] * self.widths[factor]
+        for term in self.terms:
+            if term.factor == factor:
+                names[term.columns] = term.names
+        return names
+
     def templates(self, theta: np.ndarray) -> list[np.ndarray]:
         """One T per grouping factor, (k_b, k_b) each."""
         flat = np.zeros(self._size)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..calls import one_of
 from ..inference.prediction import joint_variance, rows_of, selection
-from ..models.lmm import Fit
+from ..models.lmm import LMMFit
 from ..printing import Table, paragraph
 from ..tables.source_rows import rows_of_data
 
@@ -30,7 +30,7 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     type : {"response", "pearson", "deviance", "working"}
         With weights w (times the trials of a binomial response): ``y - mu``;
         ``(y - mu) sqrt(w / V(mu))``; the root of the row's part of the deviance, signed as
@@ -49,7 +49,7 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
         If the type is not known.
     """
     type = one_of("type", type, RESIDUALS)
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         out = _generalised_residuals(fit, type)
         return out / np.sqrt(fit.dispersion) if scaled else out
     out = fit.design.y - fit.fitted
@@ -82,7 +82,7 @@ def weight_array(fit: AnyFit, type: str = "prior") -> np.ndarray:
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     type : {"prior", "working"}, default "prior"
         Weights of the call, times the trials of a binomial response; or those of the weighted
         least squares that the fit solves, which are the same for a linear model.
@@ -97,7 +97,7 @@ def weight_array(fit: AnyFit, type: str = "prior") -> np.ndarray:
         If the type is not known.
     """
     type = one_of("type", type, WEIGHTS)
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         given = fit.design.weights
         return np.ones(fit.n) if given is None else given.copy()
     return (fit.observations.weights if type == "prior" else fit.working_weights).copy()
@@ -108,7 +108,7 @@ def hat_values(fit: AnyFit) -> np.ndarray:
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
 
     Returns
     -------
@@ -124,7 +124,7 @@ def hat_values(fit: AnyFit) -> np.ndarray:
     mixed = cast("MixedFit", fit)
     everything = selection(mixed, True)
     variance = joint_variance(mixed, rows_of(fit, None, everything, "error"), everything)
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         return variance * fit.working_weights
     leverage = variance / (fit.sigma or np.nan) ** 2
     return leverage if fit.design.weights is None else leverage * fit.design.weights
@@ -135,7 +135,7 @@ def cooks_distance(fit: AnyFit, hat: np.ndarray | None = None) -> np.ndarray:
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     hat : ndarray, shape (n,), optional
         Hat values if made already.
 
@@ -161,7 +161,7 @@ def augment(
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
     data : data frame, optional
         The data of the fit, whose columns come first; default: see
         :func:`interlace.tables.source_rows.rows_of_data`.
@@ -188,7 +188,7 @@ def augment(
     """
     design = fit.design
     frame = rows_of_data(design, data, source, own_response)
-    linear = isinstance(fit, Fit)
+    linear = isinstance(fit, LMMFit)
     eta = fit.fixed_part + fit.random_part
     new = {".fitted": eta, ".resid": residual_array(fit, "response" if linear else "deviance")}
     if influence:
@@ -197,7 +197,7 @@ def augment(
     new[".fixed"] = fit.fixed_part
     if design.offset is not None:
         new[".offset"] = design.offset
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         variance = fit.family.variance(fit.mu, fit.zeta)
         with np.errstate(divide="ignore", invalid="ignore"):
             root = np.sqrt(fit.observations.weights / variance)
@@ -281,7 +281,7 @@ def convergence(fit: MixedFit) -> Convergence:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------

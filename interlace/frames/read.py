@@ -535,3 +535,17 @@ def label_numbers(values: np.ndarray) -> Labels:
             return Labels(rank[shifted].astype(np.int32, copy=False), levels)
     codes, levels = pd.factorize(values)
     return _sorted(codes, np.asarray(levels))
+
+
+def frame_of(value: Any) -> pd.DataFrame | None:
+    """A data frame of any library, lazy ones too, as pandas; None for what is none."""
+    if isinstance(value, pd.DataFrame):
+        return value
+    if isinstance(value, (list, tuple, np.ndarray)) or not hasattr(type(value), "columns"):
+        return None
+    import narwhals.stable.v2 as nw
+
+    try:
+        return nw.from_native(value).lazy().collect("pandas").to_native()
+    except (TypeError, AttributeError):
+        return None

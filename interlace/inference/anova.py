@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..calls import one_of
 from ..errors import ArgumentError, NumericalError
-from ..models.lmm import Fit
+from ..models.lmm import LMMFit
 from .coding import TermCoding, decode, split_interaction
 from .satterthwaite import satterthwaite_f
 from .tails import chi2_pvalue, f_pvalue
@@ -35,7 +35,7 @@ def anova_table(fit: AnyFit, type: Any = "III", test: str | None = None) -> pd.D
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     type : {"III", "II", "I"} or {3, 2, 1}, default "III"
         I: each term given those before it. II: each term given those that do not contain it.
         III: each term averaged with equal weights over the levels of the factors it interacts
@@ -76,7 +76,7 @@ def anova_table(fit: AnyFit, type: Any = "III", test: str | None = None) -> pd.D
     {'Machine': {'NumDF': 2, 'F value': 87.8}}
     """
     type = one_of("type", type, TYPES)
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         return _wald_table(fit, TYPES[type], test or default_test(fit))
     key = "contrasts", TYPES[type]
     if key not in fit.memo:

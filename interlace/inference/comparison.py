@@ -14,7 +14,7 @@ from ..errors import ArgumentError, ArgumentTypeError, brief
 from ..families import CustomFamily, Gaussian, NegativeBinomial, Poisson
 from ..families.base import Family
 from ..models.glmm import GLMMFit
-from ..models.lmm import Fit
+from ..models.lmm import LMMFit
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -99,7 +99,7 @@ def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
 
 
 def _kind(fit: AnyFit) -> str:
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         return "linear"
     family = fit.family
     arguments = family._arguments().items()
@@ -158,7 +158,7 @@ def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
 
 
 def _weights(fit: AnyFit) -> np.ndarray:
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         return fit.observations.weights
     return np.ones(fit.n) if fit.design.weights is None else fit.design.weights
 
@@ -261,7 +261,7 @@ def check_same_fixed_part(fits: Sequence[AnyFit], labels: Sequence[str]) -> None
 
 def family_of(fit: AnyFit) -> Family:
     """The family; of a linear model the Gaussian."""
-    return Gaussian() if isinstance(fit, Fit) else fit.family
+    return Gaussian() if isinstance(fit, LMMFit) else fit.family
 
 
 def same_distribution(one: Family, other: Family) -> bool:

@@ -27,7 +27,7 @@ from ..errors import (
     pointed,
     suggestion,
 )
-from ..tables.source_rows import frame_of
+from ..frames.read import frame_of
 from .names import row_labels, spellings
 
 Parsed = tuple[np.ndarray, np.ndarray, list[str]]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import ArgumentError
 from ..models.glmm import GLMMFit
-from ..models.lmm import Fit, refit_ml
+from ..models.lmm import LMMFit, refit_ml
 from .comparison import (
     Comparison,
     check_same_data,
@@ -37,7 +37,7 @@ def likelihood_ratio(
 
     Parameters
     ----------
-    fits : sequence of Fit, GLMMFit or GLMFit
+    fits : sequence of LMMFit, GLMMFit or GLMFit
         At least two, of the same response on the same rows; any order.
     names : sequence of str, optional
         Row labels; default: the formulas, with what tells models of the same formula apart.
@@ -71,7 +71,7 @@ def likelihood_ratio(
     notes = []
     restricted = [label for fit, label in zip(fits, labels, strict=True) if fit.is_reml]
     if refit and restricted:
-        fits = [refit_ml(fit) if isinstance(fit, Fit) else fit for fit in fits]
+        fits = [refit_ml(fit) if isinstance(fit, LMMFit) else fit for fit in fits]
         notes.append(f"refitted by maximum likelihood instead of REML: {'; '.join(restricted)}")
     elif restricted:
         check_same_fixed_part(fits, labels)
@@ -135,7 +135,7 @@ def _maximum(fit: AnyFit) -> float:
     R's ``logLik`` of a model without random effects has it at another dispersion (the deviance
     over n) where that is estimated.
     """
-    if isinstance(fit, (Fit, GLMMFit)) or not fit.family.parameters:
+    if isinstance(fit, (LMMFit, GLMMFit)) or not fit.family.parameters:
         return fit.llf
     o = fit.observations
     zeta = fit.family.update_zeta(o.y, fit.mu, o.weights, o.trials)

@@ -13,9 +13,8 @@ import pandas as pd
 from ..calls import checked_methods, one_of
 from ..errors import ArgumentError, ArgumentTypeError, DataError, brief, listing, suggestion
 from ..linalg.information import inverse_where_determined, variance_of
-from ..models.lmm import Fit
+from ..models.lmm import LMMFit
 from ..printing import paragraph
-from ..tables.tidy import column_names
 from .leverage import inverse_quadratic
 from .random_effects import factor_at_optimum
 from .tails import t_quantile
@@ -169,7 +168,7 @@ def selection(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     include_re : bool, str or sequence of str
         All, none, or those named: a grouping factor (``"Subject"``), or terms in lme4's way
         (``"(1 | Subject)"``; ``"~ (1 | a) + (1 | b)"`` as R's ``re.form``).
@@ -231,7 +230,7 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
                 f"of the model. It has {listing(groups)}"
             )
         factor = groups.index(spec.label)
-        names = column_names(fit, factor)
+        names = fit.covariance.effect_names(factor)
         columns: list[int] = []
         for term in lhs_terms(spec.lhs):
             wanted = "Intercept" if term == "1" else shown(term)
@@ -261,7 +260,7 @@ def rows_of(
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     newdata : data frame or None
         None: the rows of the fit.
     masks : list of ndarray of bool
@@ -320,19 +319,19 @@ def inverse_link(fit: AnyFit, eta: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     eta : ndarray, shape (r,)
 
     Returns
     -------
     ndarray, shape (r,)
     """
-    return eta if isinstance(fit, Fit) else _where_valid(fit, fit.family.mean, eta)
+    return eta if isinstance(fit, LMMFit) else _where_valid(fit, fit.family.mean, eta)
 
 
 def mean_slope(fit: AnyFit, eta: np.ndarray) -> np.ndarray:
     """|d mean / d linear predictor|, (r,); missing where :func:`inverse_link` is."""
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         return np.ones_like(eta)
     return np.abs(_where_valid(fit, fit.family.mean_slope, eta))
 
@@ -361,7 +360,7 @@ def predict(
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     newdata : data frame, optional
         Default: the rows of the fit.
     type : {"response", "link"}
@@ -411,7 +410,7 @@ def get_prediction(
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     newdata, include_re, new_levels, offset
         As for :func:`predict`.
     new_level_variance : bool, default False
@@ -445,7 +444,7 @@ def get_prediction(
     of the mean's interval.
     """
     masks = selection(fit, include_re)
-    linear = isinstance(fit, Fit)
+    linear = isinstance(fit, LMMFit)
     rows = rows_of(fit, newdata, masks, new_levels, offset, spread=linear or new_level_variance)
     if new_level_variance and rows.lacking is not None:
         raise DataError(f"new_level_variance=True needs all covariates: {rows.lacking}")
@@ -453,7 +452,7 @@ def get_prediction(
     unknown = _unknown_variance(fit, rows, masks)
     se = np.sqrt(variance + unknown if new_level_variance else variance)
     notes = _notes(fit, rows, unknown, newdata is not None, new_level_variance)
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         inverse = partial(inverse_link, fit)
         return Prediction(eta, se, df, rows.index, inverse, mean_slope(fit, eta), notes=notes)
     noise = np.full(len(rows.index), fit.sigma**2)
@@ -473,7 +472,7 @@ def _notes(fit: AnyFit, rows: Rows, unknown: np.ndarray, new: bool, drawn: bool)
     if open_ends:
         how = "are drawn at random, mean_se has" if drawn else "are zero, mean_se has nothing of"
         out.append(f"mean: {without} {how} their variance")
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         return tuple(out)
     if rows.lacking is not None:
         return (*out, f"obs_ci: missing, since {rows.lacking}")
@@ -524,7 +523,7 @@ def joint_variance(fit: MixedFit, rows: Rows, masks: list[np.ndarray]) -> np.nda
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
     rows : Rows
     masks : list of ndarray of bool
 
@@ -565,14 +564,14 @@ def _cov_beta_given_theta(
     fit: MixedFit, WX: np.ndarray, crossproduct: np.ndarray, U: np.ndarray
 ) -> np.ndarray:
     """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         return fit.cov_beta
     return inverse_where_determined(fit.design.X.T @ WX - crossproduct.T @ U)
 
 
 def _weighted_columns(fit: MixedFit) -> np.ndarray:
     """WX, (n, p)."""
-    weights = fit.design.weights if isinstance(fit, Fit) else fit.working_weights
+    weights = fit.design.weights if isinstance(fit, LMMFit) else fit.working_weights
     return fit.design.X if weights is None else fit.design.X * weights[:, None]
 
 

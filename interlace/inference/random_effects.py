@@ -8,7 +8,7 @@ import numpy as np
 
 from ..linalg.factor.base import Factor
 from ..linalg.factor.choose import choose
-from ..models.lmm import Fit
+from ..models.lmm import LMMFit
 from ..objective.linear.marginal import Marginal
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def factor_at_optimum(fit: MixedFit) -> Marginal | Factor:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
         W are its prior weights if it is linear, else its working weights.
 
     Returns
@@ -28,7 +28,7 @@ def factor_at_optimum(fit: MixedFit) -> Marginal | Factor:
     Marginal or Factor
         Its ``solve`` and ``inverse_blocks`` refer to the fit's theta until it is updated again.
     """
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         return fit.objective.marginal_at(fit.x)
     problem = fit.objective.problem
     weights, order = fit.working_weights, problem.order
@@ -42,7 +42,7 @@ def conditional_covariances(fit: MixedFit, factor: int) -> np.ndarray:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
     factor : int
         Index into ``design.factors``.
 
@@ -52,7 +52,7 @@ def conditional_covariances(fit: MixedFit, factor: int) -> np.ndarray:
         s^2 T (M^{-1})_ll T', s the scale of the random effects: sigma, or 1 for a generalised
         model.
     """
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         return fit.cond_cov(factor)
     T = fit.T[factor]
     return fit.sigma**2 * (T @ factor_at_optimum(fit).inverse_blocks(factor) @ T.T)
@@ -63,7 +63,7 @@ def conditional_sd(fit: MixedFit, factor: int) -> np.ndarray:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
     factor : int
 
     Returns

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..models.lmm import Fit
+from ..models.lmm import LMMFit
 
 # lmerTest drops eigenvalues of H_f below this: directions on a boundary carry no information.
 EIGENVALUE_FLOOR = 1e-8
@@ -41,12 +41,12 @@ class VarianceDerivatives:
     hessian: np.ndarray
 
 
-def variance_derivatives(fit: Fit) -> VarianceDerivatives:
+def variance_derivatives(fit: LMMFit) -> VarianceDerivatives:
     """Exact derivatives of cov(beta) and the covariance of the variance parameters.
 
     Parameters
     ----------
-    fit : Fit
+    fit : LMMFit
         Worked out once; the fit keeps them.
 
     Returns
@@ -58,7 +58,7 @@ def variance_derivatives(fit: Fit) -> VarianceDerivatives:
     return fit.memo["variance derivatives"]
 
 
-def _variance_derivatives(fit: Fit) -> VarianceDerivatives:
+def _variance_derivatives(fit: LMMFit) -> VarianceDerivatives:
     if not fit.sigma > 0.0:  # an exact fit has no distribution
         q = fit.theta.size + 1
         nothing = np.full((q, q), np.nan)
@@ -95,12 +95,12 @@ def _pseudo_inverse(H: np.ndarray) -> np.ndarray:
     return 2.0 * (half @ half.T) * scale[:, None] * scale
 
 
-def satterthwaite(fit: Fit, L: np.ndarray | None = None) -> np.ndarray:
+def satterthwaite(fit: LMMFit, L: np.ndarray | None = None) -> np.ndarray:
     """Degrees of freedom of each contrast of the coefficients.
 
     Parameters
     ----------
-    fit : Fit
+    fit : LMMFit
     L : ndarray, shape (r, p), optional
         Contrasts, default the coefficients themselves.
 
@@ -117,12 +117,12 @@ def satterthwaite(fit: Fit, L: np.ndarray | None = None) -> np.ndarray:
         return 2.0 * variance**2 / spread
 
 
-def satterthwaite_f(fit: Fit, L: np.ndarray) -> tuple[float, int, float]:
+def satterthwaite_f(fit: LMMFit, L: np.ndarray) -> tuple[float, int, float]:
     """F test of ``L beta = 0``.
 
     Parameters
     ----------
-    fit : Fit
+    fit : LMMFit
     L : ndarray, shape (r, p)
 
     Returns

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, ArgumentTypeError, InterlaceWarning, brief, warn
-from ..models.lmm import Fit
+from ..models.lmm import LMMFit
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -24,7 +24,7 @@ def simulate(
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     nsim : int, default 1
         Number of draws.
     seed : int or numpy Generator, optional
@@ -70,7 +70,7 @@ def simulate_array(
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     nsim : int
     rng : numpy Generator
     use_u : bool, default False
@@ -80,7 +80,7 @@ def simulate_array(
     ndarray, shape (n, nsim)
         Columns are contiguous, ready to be refitted.
     """
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         noise = rng.standard_normal((nsim, fit.n))
         if fit.design.weights is not None:
             noise /= np.sqrt(fit.design.weights)

@@ -17,7 +17,7 @@ from ..calls import level as checked_level
 from ..calls import one_of
 from ..errors import ArgumentError, listing
 from ..linalg.information import covariance_of, variance_of
-from ..models.lmm import Fit
+from ..models.lmm import LMMFit
 from ..printing import Table
 from .hypotheses import parse_hypothesis
 from .satterthwaite import RANK_TOLERANCE, satterthwaite, satterthwaite_f
@@ -87,7 +87,7 @@ def default_df_method(fit: AnyFit) -> str:
     Satterthwaite's for linear mixed models, as lmerTest; ``n - p`` for a generalised linear model
     whose dispersion is estimated apart, as ``summary.glm``; none, the normal distribution, else.
     """
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         return "satterthwaite"
     return "residual" if getattr(fit, "free_dispersion", False) else "normal"
 
@@ -104,7 +104,7 @@ def degrees_of_freedom(
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     L : ndarray, shape (r, p), optional
         Default: each coefficient.
     method : {"satterthwaite", "residual", "normal"}, optional
@@ -120,7 +120,7 @@ def degrees_of_freedom(
     ArgumentError
         If the method is not known, or not one for this model.
     """
-    allowed = DF_METHODS if isinstance(fit, Fit) else DF_METHODS[1:]
+    allowed = DF_METHODS if isinstance(fit, LMMFit) else DF_METHODS[1:]
     if method is None:
         method = default_df_method(fit)
     elif not (isinstance(method, str) and method.lower() == DF_METHODS[0]):
@@ -130,7 +130,7 @@ def degrees_of_freedom(
         return np.full(rows, float(fit.n - fit.p))
     if method == "normal" or rows == 0:
         return np.full(rows, np.inf)
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         raise ArgumentError(
             "df_method='satterthwaite' is for linear models; use 'normal' or 'residual'"
         )
@@ -148,7 +148,7 @@ def t_table(
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     L : ndarray, shape (r, p), optional
         Default: each coefficient.
     rhs : ndarray, shape (r,), or float
@@ -199,7 +199,7 @@ def t_test(
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     hypothesis : str, sequence, mapping or array
         See :func:`interlace.inference.hypotheses.parse_hypothesis`.
     level : float, default 0.95
@@ -221,7 +221,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     hypothesis : str, sequence, mapping or array
         See :func:`interlace.inference.hypotheses.parse_hypothesis`.
     test : {"F", "Chisq"}, optional
@@ -246,7 +246,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
         p = float(chi2_pvalue(value, rank))
         return WaldTest(value, rank, np.inf, p, "chi2", tuple(labels))
     F = value / rank
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         den_df = satterthwaite_f(fit, L)[2]
     else:  # the same for every hypothesis
         den_df = float(degrees_of_freedom(fit, L)[0])
@@ -258,7 +258,7 @@ def wald_chisq(fit: AnyFit, L: np.ndarray, rhs: np.ndarray | float = 0.0) -> tup
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     L : ndarray, shape (r, p)
     rhs : ndarray, shape (r,), or float
 

@@ -6,13 +6,13 @@ from typing import TypeAlias
 
 from .glm import GLMFit
 from .glmm import GLMMFit
-from .lmm import Fit
+from .lmm import LMMFit
 
-# Functions of a fit ask which kind it is in one way only, isinstance(fit, Fit): the linear model
+# Functions of a fit ask which kind it is in one way only, isinstance(fit, LMMFit): the linear model
 # has exact degrees of freedom and its scale profiled out, the others a family and a link.
 
 #: With random effects.
-MixedFit: TypeAlias = Fit | GLMMFit
+MixedFit: TypeAlias = LMMFit | GLMMFit
 #: With a family and a link.
 GeneralisedFit: TypeAlias = GLMMFit | GLMFit
-AnyFit: TypeAlias = Fit | GLMMFit | GLMFit
+AnyFit: TypeAlias = LMMFit | GLMMFit | GLMFit

@@ -1,4 +1,4 @@
-"""`Fit`: the frozen record of a fitted model, which everything after fitting reads."""
+"""`LMMFit`: the frozen record of a fitted model, which everything after fitting reads."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class BaseFit(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Fit(BaseFit):
+class LMMFit(BaseFit):
     """A fitted linear mixed model.
 
     Attributes
@@ -252,7 +252,7 @@ class Fit(BaseFit):
         return self.solution.u
 
 
-def fit_design(
+def fit_lmm(
     design: Design,
     *,
     reml: bool,
@@ -261,7 +261,7 @@ def fit_design(
     backend: str | None = None,
     cross: CrossProducts | None = None,
     seconds: dict[str, float] | None = None,
-) -> Fit:
+) -> LMMFit:
     """Fit a linear mixed model to a design.
 
     Parameters
@@ -280,7 +280,7 @@ def fit_design(
 
     Returns
     -------
-    Fit
+    LMMFit
     """
     seconds = dict(seconds or {})
     clock = perf_counter()
@@ -305,7 +305,7 @@ def fit_objective(
     optimizer: str,
     start: np.ndarray | None,
     seconds: dict[str, float],
-) -> Fit:
+) -> LMMFit:
     """Minimise an objective from x and make the record."""
     clock = perf_counter()
     solution = None
@@ -317,7 +317,7 @@ def fit_objective(
             optimum = _unbounded(objective, optimizer, x)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
-    fit = Fit(
+    fit = LMMFit(
         design=design,
         covariance=objective.covariance,
         method="REML" if objective.reml else "ML",
@@ -349,18 +349,18 @@ def _unbounded(objective: LMMObjective, optimizer: str, x: np.ndarray) -> Optimu
     )
 
 
-def refit_response(fit: Fit, y: np.ndarray) -> Fit:
+def refit_response(fit: LMMFit, y: np.ndarray) -> LMMFit:
     """The same model for another response, warm-started.
 
     Parameters
     ----------
-    fit : Fit
+    fit : LMMFit
     y : ndarray, shape (n,)
         Checked response.
 
     Returns
     -------
-    Fit
+    LMMFit
     """
     design = copy(fit.design)
     object.__setattr__(design, "y", y)  # a new object, not the frozen one
@@ -369,13 +369,13 @@ def refit_response(fit: Fit, y: np.ndarray) -> Fit:
     return fit_objective(design, objective, fit.optimizer, _warm(fit), {})
 
 
-def _warm(fit: Fit) -> np.ndarray | None:
+def _warm(fit: LMMFit) -> np.ndarray | None:
     """x to start a refit from; from a boundary the gradient does not lead away."""
     x = fit.optimum.x
     return None if (fit.scale.clean(x) == 0.0).any() else x
 
 
-def refit_ml(fit: Fit) -> Fit:
+def refit_ml(fit: LMMFit) -> LMMFit:
     """The ML fit of a model fitted by REML (itself if it is one), warm-started."""
     if not fit.is_reml:
         return fit

@@ -10,8 +10,8 @@ import pandas as pd
 from ..design.response import check_size, other_labels
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
 from ..formula.spelling import unquoted
-from ..tables.source_rows import frame_of
-from .lmm import Fit
+from ..frames.read import frame_of
+from .lmm import LMMFit
 
 if TYPE_CHECKING:
     from ..design.design import Design
@@ -24,7 +24,7 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
     new_y : array, Series or data frame, shape (n,), (n, 1) or (n, 2)
         Two columns are successes and failures of a binomial response. What has row labels must
         have those of the fit, in their order, or 0, 1, …, n - 1. Under ``na_action="exclude"`` it
@@ -39,7 +39,7 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
     ArgumentError
         If length or labels are wrong, a value is not finite, or the model does not allow it.
     """
-    binomial = not isinstance(fit, Fit) and fit.family.support == "proportion"
+    binomial = not isinstance(fit, LMMFit) and fit.family.support == "proportion"
     values = _values(fit.design, new_y)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -65,9 +65,9 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
                 "trials), as simulate() gives them, or two columns of successes and failures; got "
                 f"{listing(f'{v:g}' for v in outside[:3])}"
             )
-    if isinstance(fit, Fit) and y.size and y.min() == y.max():
+    if isinstance(fit, LMMFit) and y.size and y.min() == y.max():
         raise ArgumentError(f"new_y is constant ({y[0]:g}); there is nothing to model")
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         check_size(y, "new_y", ArgumentError)
     return y
 

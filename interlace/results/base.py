@@ -33,7 +33,7 @@ class ModelResult(tables.Maketables, ABC):
 
     Parameters
     ----------
-    fit : Fit, GLMMFit or GLMFit
+    fit : LMMFit, GLMMFit or GLMFit
         The frozen record.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..calls import checked_methods
-from ..models.lmm import Fit, refit_ml, refit_response
+from ..models.lmm import LMMFit, refit_ml, refit_response
 from .mixed import MixedResult
 
 
@@ -17,7 +17,7 @@ class LMMResult(MixedResult):
 
     Parameters
     ----------
-    fit : Fit
+    fit : LMMFit
         The frozen record.
 
     Examples
@@ -30,7 +30,7 @@ class LMMResult(MixedResult):
     [24.74, 5.922, 0.066, 25.592]
     """
 
-    fit: Fit
+    fit: LMMFit
     _refit = staticmethod(refit_response)
 
     @property

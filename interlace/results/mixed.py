@@ -28,7 +28,7 @@ class MixedResult(ModelResult):
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
         The frozen record.
     """
 
@@ -140,7 +140,7 @@ class MixedResult(ModelResult):
         """Random-effect term -> whether its covariance matrix has lost rank."""
         covariance = self.fit.covariance
         flags = covariance.singular(self.fit.theta_standard)
-        return dict(zip(tables.term_labels(covariance), flags, strict=True))
+        return dict(zip(covariance.term_labels, flags, strict=True))
 
     @property
     def convergence(self) -> diagnostics.Convergence:
@@ -230,8 +230,7 @@ class MixedResult(ModelResult):
         Returns
         -------
         Prediction
-            See :func:`interlace.inference.prediction.get_prediction` for what the standard errors are; its
-            ``notes``, also in ``summary_frame().attrs``, say what is in the intervals.
+            Its ``notes``, also in ``summary_frame().attrs``, say what is in the intervals.
 
         Examples
         --------

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import ArgumentError, ArgumentTypeError, InterlaceError, brief, listing
 from ..formula.spelling import unquoted
-from ..frames.read import with_text_names
+from ..frames.read import frame_of, with_text_names
 
 if TYPE_CHECKING:
     from ..design.design import Design, NewDesign
@@ -18,20 +18,6 @@ if TYPE_CHECKING:
 # Entries of a model matrix made twice from the same columns agree to rounding; data that were
 # changed since the fit do not.
 SAME_COLUMN = 1e-8
-
-
-def frame_of(value: Any) -> pd.DataFrame | None:
-    """A data frame of any library, lazy ones too, as pandas; None for what is none."""
-    if isinstance(value, pd.DataFrame):
-        return value
-    if isinstance(value, (list, tuple, np.ndarray)) or not hasattr(type(value), "columns"):
-        return None
-    import narwhals.stable.v2 as nw
-
-    try:
-        return nw.from_native(value).lazy().collect("pandas").to_native()
-    except (TypeError, AttributeError):
-        return None
 
 
 def rows_of_data(

@@ -11,14 +11,13 @@ import pandas as pd
 
 from ..calls import level as checked_level
 from ..calls import one_of
-from ..covariance import CovarianceModel
 from ..errors import ArgumentError, listing
 from ..formula.tokens import split_outside
 from ..inference.names import names_as
 from ..inference.random_effects import conditional_sd
 from ..inference.tails import t_quantile
 from ..inference.wald import add_intervals, t_table
-from ..models.lmm import Fit
+from ..models.lmm import LMMFit
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit, GeneralisedFit, MixedFit
@@ -34,27 +33,6 @@ TIDY_COLUMNS = (
 EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
 
 
-def term_labels(covariance: CovarianceModel) -> list[str]:
-    """lme4's label of each random-effect term: later terms on one factor get ``.1``, ``.2``."""
-    seen: dict[str, int] = {}
-    labels = []
-    for term in covariance.terms:
-        group = covariance.group_names[term.factor]
-        count = seen.get(group, 0)
-        seen[group] = count + 1
-        labels.append(f"{group}.{count}" if count else group)
-    return labels
-
-
-def column_names(fit: MixedFit, factor: int) -> list[str]:
-    """Names of all random effects of one grouping factor, in the order of ``fit.b``."""
-    names = [""] * fit.T[factor].shape[0]
-    for term in fit.covariance.terms:
-        if term.factor == factor:
-            names[term.columns] = term.names
-    return names
-
-
 # -- variance parameters --------------------------------------------------------------------
 
 
@@ -63,7 +41,7 @@ def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
     r_names : bool, default False
         ``(Intercept)`` and R's names of factor levels.
 
@@ -76,7 +54,7 @@ def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
     """
     rows: list[tuple] = []
     covariances = fit.covariance.relative_covariances(fit.theta)
-    labels = term_labels(fit.covariance)
+    labels = fit.covariance.term_labels
     for term, label, relative in zip(fit.covariance.terms, labels, covariances, strict=True):
         S = fit.re_scale**2 * relative
         sd = np.sqrt(np.diagonal(S))
@@ -89,7 +67,7 @@ def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
                 product = sd[i] * sd[j]
                 correlation = S[i, j] / product if product > 0.0 else np.nan
                 rows.append((label, names[i], names[j], S[i, j], correlation))
-    if isinstance(fit, Fit) or fit.family.residual_variance:
+    if isinstance(fit, LMMFit) or fit.family.residual_variance:
         rows.append(("Residual", None, None, fit.sigma**2, fit.sigma))
     group, term1, term2, variance, sd_or_corr = zip(*rows, strict=True)
     columns = {
@@ -108,7 +86,7 @@ def variance_components(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------
@@ -118,7 +96,7 @@ def variance_components(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
     out: dict[str, float | pd.DataFrame] = {}
     for b, (factor, T) in enumerate(zip(fit.design.factors, fit.T, strict=True)):
         S = fit.re_scale**2 * (T @ T.T)
-        names = column_names(fit, b)
+        names = fit.covariance.effect_names(b)
         one = len(names) == 1
         out[factor.name] = float(S[0, 0]) if one else pd.DataFrame(S, index=names, columns=names)
     return out
@@ -131,7 +109,7 @@ def principal_components(fit: MixedFit) -> pd.DataFrame:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------
@@ -163,14 +141,16 @@ def random_effects(fit: MixedFit) -> dict[str, pd.DataFrame]:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------
     dict
     """
     return {
-        factor.name: pd.DataFrame(np.array(b), index=_levels(factor), columns=column_names(fit, i))
+        factor.name: pd.DataFrame(
+            np.array(b), index=_levels(factor), columns=fit.covariance.effect_names(i)
+        )
         for i, (factor, b) in enumerate(zip(fit.design.factors, fit.b, strict=True))
     }
 
@@ -180,7 +160,7 @@ def random_effects_se(fit: MixedFit) -> dict[str, pd.DataFrame]:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------
@@ -190,7 +170,7 @@ def random_effects_se(fit: MixedFit) -> dict[str, pd.DataFrame]:
     for i, factor in enumerate(fit.design.factors):
         sd = conditional_sd(fit, i)
         out[factor.name] = pd.DataFrame(
-            np.array(sd), index=_levels(factor), columns=column_names(fit, i)
+            np.array(sd), index=_levels(factor), columns=fit.covariance.effect_names(i)
         )
     return out
 
@@ -204,7 +184,7 @@ def ranef(fit: MixedFit, cond_sd: bool = True, r_names: bool = False) -> pd.Data
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
     cond_sd : bool, default True
         With their conditional standard deviations.
     r_names : bool, default False
@@ -216,7 +196,7 @@ def ranef(fit: MixedFit, cond_sd: bool = True, r_names: bool = False) -> pd.Data
     """
     parts = []
     for i, (factor, b) in enumerate(zip(fit.design.factors, fit.b, strict=True)):
-        names = names_as(column_names(fit, i), r_names)
+        names = names_as(fit.covariance.effect_names(i), r_names)
         columns = {
             "group": factor.name,
             "level": np.tile(np.asarray(factor.levels), len(names)),
@@ -234,7 +214,7 @@ def coef(fit: MixedFit) -> dict[str, pd.DataFrame]:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------
@@ -280,7 +260,7 @@ def tidy(
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
     effects : {"fixed", "ran_pars", "ran_vals", "ran_coefs"} or sequence of them
         Coefficients; standard deviations and correlations; conditional modes; coefficients of
         each level. Default the first two.
@@ -332,7 +312,7 @@ def tidy(
         parts.append(_tidy_coefficients(fit, r_names))
     rows = [record for part in parts for record in part.to_dict("records")]
     # As broom.mixed: a column that none of these effects has is left out.
-    known = {name for part in parts for name in part if name != "df" or isinstance(fit, Fit)}
+    known = {name for part in parts for name in part if name != "df" or isinstance(fit, LMMFit)}
     return pd.DataFrame(rows, columns=[name for name in TIDY_COLUMNS if name in known])
 
 
@@ -357,7 +337,7 @@ def _tidy_fixed(table: pd.DataFrame, r_names: bool) -> pd.DataFrame:
 
 def _check_exponentials(fit: AnyFit) -> None:
     """Refuse exponentials of coefficients that are not differences of logarithms."""
-    link = "identity" if isinstance(fit, Fit) else fit.family.link.name
+    link = "identity" if isinstance(fit, LMMFit) else fit.family.link.name
     logarithm = fit.design.response_name.startswith(LOGARITHMS)
     if link in LOG_LINKS or (link == "identity" and logarithm):
         return
@@ -388,9 +368,13 @@ def _tidy_parameters(fit: MixedFit, r_names: bool) -> pd.DataFrame:
             terms.append(f"cor__{row.term1}.{row.term2}")
     columns = {"group": table["group"], "term": terms, "estimate": table["sd_or_corr"]}
     out = pd.DataFrame(columns)
-    if not isinstance(fit, Fit) and fit.family.free_dispersion and not fit.family.residual_variance:
+    if (
+        not isinstance(fit, LMMFit)
+        and fit.family.free_dispersion
+        and not fit.family.residual_variance
+    ):
         out.loc[len(out)] = ["Residual", "sd__Observation", fit.sigma]
-    elif not isinstance(fit, Fit) and not fit.family.free_dispersion and len(fit.zeta):
+    elif not isinstance(fit, LMMFit) and not fit.family.free_dispersion and len(fit.zeta):
         # of the exponential by the delta method; cov_all has the logarithms last
         values, m = np.exp(fit.zeta), len(fit.zeta)
         rows = {"term": list(fit.family.parameters), "estimate": values, "group": "Residual"}
@@ -430,7 +414,7 @@ def glance(fit: MixedFit) -> pd.DataFrame:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------
@@ -449,7 +433,7 @@ def glance(fit: MixedFit) -> pd.DataFrame:
         ),
         "df_residual": fit.n - fit.n_parameters,
     }
-    return pd.DataFrame([row | ({} if isinstance(fit, Fit) else own_parameter(fit))])
+    return pd.DataFrame([row | ({} if isinstance(fit, LMMFit) else own_parameter(fit))])
 
 
 def own_parameter(fit: GeneralisedFit) -> dict[str, float]:
@@ -478,13 +462,13 @@ def deviance(fit: MixedFit) -> float:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------
     float
     """
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         seen = fit.observations
         return float(fit.family.deviance(seen.y, fit.mu, seen.weights, fit.zeta).sum())
     if not fit.is_reml:
@@ -497,7 +481,7 @@ def as_dict(fit: MixedFit) -> dict[str, Any]:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------
@@ -534,7 +518,7 @@ def as_dict(fit: MixedFit) -> dict[str, Any]:
 
 def distribution(fit: MixedFit) -> dict[str, Any]:
     """Family, and for a generalised model its link, its parameters and the approximation."""
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         return {"family": "gaussian"}
     values = np.exp(fit.zeta).tolist()
     return {

@@ -55,7 +55,7 @@ class Outcome:
 
 
 def attempt(model: Model, **more) -> Outcome:
-    """Fit, with what it warns of, or the error."""
+    """LMMFit, with what it warns of, or the error."""
     out = Outcome(model)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

@@ -52,7 +52,7 @@ def engine(model: Model) -> str:
 
 
 def compare(seeds: list[int]) -> int:
-    """Fit in both; print what differs; how many are lower here."""
+    """LMMFit in both; print what differs; how many are lower here."""
     models = {s: draw(s) for s in seeds}
     asked = {s: engine(m) for s, m in models.items()}
     with tempfile.TemporaryDirectory() as folder:

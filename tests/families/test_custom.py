@@ -9,8 +9,7 @@ import pytest
 from scipy import special, stats
 
 from interlace.errors import ArgumentError, ArgumentTypeError
-from interlace.families import Binomial, CustomFamily, Gaussian, Poisson, Power
-from interlace.families import names as resolve
+from interlace.families import Binomial, CustomFamily, Gaussian, Poisson, Power, resolve
 from interlace.families.custom import STEP
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from interlace.design.design import build
 from interlace.errors import ArgumentError, DataError, DataWarning
-from interlace.families import names as resolve
+from interlace.families import resolve
 from interlace.models.observations import observe
 
 FAMILIES = ["binomial", "poisson", "negativebinomial", "gamma", "inverse_gaussian", "gaussian"]

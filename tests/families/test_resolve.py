@@ -19,8 +19,8 @@ from interlace.families import (
     NegativeBinomialCanonical,
     Poisson,
     Power,
+    resolve,
 )
-from interlace.families import names as resolve
 
 # What the representations of families are written in.
 NAMES = {

@@ -6,7 +6,7 @@ import pytest
 
 import interlace as il
 from interlace.inference import leverage
-from interlace.models.lmm import Fit
+from interlace.models.lmm import LMMFit
 
 
 def data(nested=False):
@@ -93,7 +93,7 @@ def test_degrees_of_freedom_are_worked_out_once(monkeypatch) -> None:
     m = il.fit("y ~ x + (1 | a) + (1 | b)", data())
     first = m.anova(type=3)
     frame = m.tidy()
-    monkeypatch.setattr(Fit, "objective", property(lambda fit: pytest.fail("worked out again")))
+    monkeypatch.setattr(LMMFit, "objective", property(lambda fit: pytest.fail("worked out again")))
     pd.testing.assert_frame_equal(m.anova(type=3), first)
     pd.testing.assert_frame_equal(m.tidy(), frame)
     m.anova(type=1)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from interlace.families import names as resolve
+from interlace.families import resolve
 from interlace.linalg.kernels import _levels
 from interlace.objective.generalised.density import FamilyDensity
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from interlace.families import Gamma, Gaussian, InverseGaussian, NegativeBinomial
-from interlace.families import names as resolve
+from interlace.families import Gamma, Gaussian, InverseGaussian, NegativeBinomial, resolve
 from interlace.objective.generalised.density import FamilyDensity
 
 POSITIVE = ("log", "identity", "sqrt", "inverse", "inverse_square", "power(0.7)", "power(-0.5)")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from interlace.errors import NumericalError
-from interlace.families import names as resolve
+from interlace.families import resolve
 from interlace.objective.generalised.density import FamilyDensity
 from interlace.objective.generalised.irls import irls, weighted_gram
 

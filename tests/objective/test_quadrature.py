@@ -11,7 +11,7 @@ import interlace as il
 from interlace.covariance import CovarianceModel
 from interlace.design.design import build
 from interlace.errors import ArgumentError
-from interlace.families import names as resolve
+from interlace.families import resolve
 from interlace.objective.generalised.density import ConditionalDensity, FamilyDensity, RowSums
 from interlace.objective.generalised.irls import IRLS
 from interlace.objective.generalised.laplace import LaplaceObjective

@@ -14,7 +14,7 @@ from ...diagnostics.residuals import residual_array
 from ...errors import listing
 from ...inference.names import names_as
 from ...inference.wald import t_table
-from ...models.lmm import Fit
+from ...models.lmm import LMMFit
 from ...printing import Table, paragraph
 from ..tidy import aic, bic, distribution, named_matrix, varcorr
 
@@ -162,7 +162,7 @@ def summarise(
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
     table : DataFrame, optional
         The fixed-effects table if made already.
     r_names : bool, default False
@@ -181,10 +181,10 @@ def summarise(
         quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
         _random_effects(fit, r_names),
     ]
-    if not isinstance(fit, Fit) and fit.family.parameters and not fit.family.residual_variance:
+    if not isinstance(fit, LMMFit) and fit.family.parameters and not fit.family.residual_variance:
         parts.append(_parameters(fit))
     if fit.p:
-        linear = isinstance(fit, Fit)
+        linear = isinstance(fit, LMMFit)
         parts.append(coefficient_table(table, r_names, "Fixed effects:", with_df=linear))
     if correlation and 1 < fit.p <= MOST_CORRELATED:
         parts.append(_correlations(fit, r_names))
@@ -196,7 +196,7 @@ def summarise(
 def header(fit: MixedFit) -> str:
     """Method, formula, and what was left out of the data."""
     lines = [f"Formula: {fit.design.formula.text}", f"   Data: {data_text(fit)}"]
-    if isinstance(fit, Fit):
+    if isinstance(fit, LMMFit):
         method = "REML" if fit.is_reml else "maximum likelihood"
         kind = f"Linear mixed model fit by {method}; "
         lines.insert(0, f"{kind}t-tests use Satterthwaite's degrees of freedom")
@@ -385,7 +385,7 @@ def short(fit: MixedFit) -> str:
 
     Parameters
     ----------
-    fit : Fit or GLMMFit
+    fit : LMMFit or GLMMFit
 
     Returns
     -------
@@ -401,7 +401,7 @@ def short(fit: MixedFit) -> str:
     kind = "REML criterion" if fit.is_reml else "log-likelihood"
     value = fit.criterion if fit.is_reml else fit.llf
     model = "Linear mixed model"
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, LMMFit):
         model = f"Generalised linear mixed model, {family_text(fit)}"
     lines = [
         f"{model}: {fit.design.formula.text}",
