@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -325,8 +326,8 @@ def _minimised(
             scale=objective.scale,
             _objective=objective,
         )
-        # while the objective holds the modes of the optimum
-        fit.__dict__["solution"] = closed(_solution(fit, objective))
+        with suppress(NumericalError):  # while the objective holds the modes of the optimum
+            fit.__dict__["solution"] = closed(_solution(fit, objective))
     objective.release()
     seconds["optimise"] = perf_counter() - clock
     return fit
