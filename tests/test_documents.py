@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
 import re
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ from types import ModuleType
 
 import pytest
 
+import interlace as il
+
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?")
 
 
@@ -25,6 +27,9 @@ def load_tool() -> ModuleType:
 
 
 documents = load_tool()
+DOCUMENTS = documents.pages([ROOT / "README.md", ROOT / "docs"])
+LINKED = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+GUIDE = ROOT / "docs" / "guide"
 
 
 def last_digit(number: str) -> float:
@@ -77,3 +82,107 @@ def test_a_block_and_its_output_are_found(tmp_path: Path) -> None:
     assert (first.shown, first.printed, second.shown) == ("1\n", "2\n", None)
     documents.rewrite(path)
     assert "```text\n2\n```" in path.read_text()
+
+
+def test_pages_of_folders_are_found(tmp_path: Path) -> None:
+    (tmp_path / "guide").mkdir()
+    places = [tmp_path / "index.md", tmp_path / "guide" / "page.md"]
+    for place in places:
+        place.write_text("")
+    assert documents.pages([tmp_path / "index.md", tmp_path / "guide"]) == places
+    assert set(documents.pages([tmp_path])) == set(places)
+
+
+def anchors(path: Path) -> set[str]:
+    """Of the headings of a page, as mkdocs names them."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+    titles = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", t).strip().lower()) for t in titles}
+
+
+def broken_links(path: Path) -> list[str]:
+    """Links to a file or a heading that is not there."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text)):
+        if "://" in link:
+            continue
+        place, _, heading = link.partition("#")
+        target = (path.parent / place).resolve() if place else path
+        if not target.exists() or (heading and heading not in anchors(target)):
+            broken.append(link)
+    return broken
+
+
+@pytest.mark.parametrize("path", LINKED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    assert broken_links(path) == []
+
+
+def test_broken_links_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "there.md").write_text("# Not `this` one: that\n")
+    page = tmp_path / "page.md"
+    page.write_text("[a](there.md#not-this-one-that) [b](there.md#this) [c](gone.md) `f](x)`\n")
+    assert broken_links(page) == ["there.md#this", "gone.md"]
+
+
+def rows(path: Path, heading: str) -> dict[str, list[str]]:
+    """The table below a line that begins with `heading`: further cells by the first."""
+    lines = iter(path.read_text(encoding="utf-8").splitlines())
+    next(line for line in lines if line.startswith(heading))
+    next(lines)
+    table = {}
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        first, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        table[first] = cells
+    return table
+
+
+def test_the_guide_lists_the_links_of_each_family_and_what_each_is() -> None:
+    table = rows(GUIDE / "families.md", "| family |")
+    others: list[str] = []
+    named = set()
+    for family in (
+        il.Poisson, il.Binomial, il.NegativeBinomial, il.Gamma, il.InverseGaussian, il.Gaussian,
+    ):  # fmt: skip
+        name, _, cell, _ = table.pop(f"`il.{family.__name__}`")
+        first, *links = cell.replace("power(p)", "power").split(", ")
+        if "the others of Poisson" in links:
+            place = links.index("the others of Poisson")
+            links[place : place + 1] = [link for link in others if link not in (first, *links)]
+        if family is il.Poisson:
+            others = [first, *links]
+        assert name == f'`"{family.name}"`'
+        assert first == family().link.name
+        assert sorted([first, *links]) == sorted(family.links)
+        named |= set(family.links)
+    assert not table
+    described = {re.split(r"[,(]", link)[0] for link in rows(GUIDE / "families.md", "| link |")}
+    assert described == named
+    assert len(named) == 12  # "twelve", in the guide, on the first page and in the changes
+
+
+def test_the_guide_lists_every_verdict() -> None:
+    m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    documented = re.findall(r'``"([a-z ]+)"``', type(m.convergence).__doc__ or "")
+    table = rows(GUIDE / "convergence.md", "| verdict |")
+    assert sorted(cell.partition("]")[0].strip("[") for cell in table) == sorted(documented)
+
+
+def test_the_reference_has_every_public_name_once_and_no_other_than_there_are() -> None:
+    pages = documents.pages([ROOT / "docs" / "reference"])
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    paths = re.findall(r"^::: (\S+)$", text, re.MULTILINE)
+    modules = {module.name for module in pkgutil.iter_modules(il.__path__)}
+    for path in paths:
+        package, _, name = path.partition(".")
+        assert package == "interlace"
+        # of a module and a function of one name mkdocstrings shows the module
+        assert name not in modules, f"{path}: write the path of the function"
+        assert callable(pkgutil.resolve_name(path))
+    names = [path.rpartition(".")[2] for path in paths]
+    assert len(names) == len(set(names))
+    earlier = {"GammaFamily", "NegativeBinomial2Family"}  # other names of Gamma, NegativeBinomial
+    assert set(il.__all__) - set(names) == {"__version__", "errors"} | earlier

@@ -1,8 +1,8 @@
 """Run the Python blocks of the documents and keep what they print beside them.
 
 A block fenced with ``python`` is run, the blocks of one file in one namespace. A block fenced with
-``text`` right after it is what it prints. ``python tools/documents.py FILE ...`` writes the output
-blocks anew; the tests compare them.
+``text`` right after it is what it prints. ``python tools/documents.py PLACE ...`` writes the output
+blocks of files, and of the pages in folders, anew; the tests compare them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,12 @@ class Block:
     printed: str
     line: int
     span: tuple[int, int]
+
+
+def pages(places: Iterable[Path]) -> list[Path]:
+    """The files among places, and the pages below the folders among them."""
+    found = ([place] if place.is_file() else sorted(place.rglob("*.md")) for place in places)
+    return [path for paths in found for path in paths]
 
 
 def run(path: Path) -> Iterator[Block]:
@@ -56,5 +62,5 @@ def rewrite(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        rewrite(Path(name))
+    for page in pages(map(Path, sys.argv[1:])):
+        rewrite(page)

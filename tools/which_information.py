@@ -1,4 +1,4 @@
-"""Expected or observed information in Laplace's approximation: the table of docs/glmm.md.
+"""Expected or observed information in Laplace's approximation: the guide's table of both.
 
 Simulated samples with one random intercept, groups of 2, 5 and 20 rows. For each information: how
 far the log-likelihood is from the integral, by brute force, at its own estimates; and in how many

@@ -390,7 +390,7 @@ cdef class OneFactor:
                     out[e * q + f] += 2.0 * trace
 
     cdef void curve(self, double r2, double[:, ::1] H):
-        """Section C of the mathematics page."""
+        """Section 4 of the mathematics page."""
         cdef Py_ssize_t e, f, i, j, p = self.p
         cdef double t, quad, trace, known, ai, df = self.df
         cdef double[:, ::1] Y = self.Y, s = self.s

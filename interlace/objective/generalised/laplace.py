@@ -1,6 +1,6 @@
 """-2 log-likelihood by Laplace's approximation, with its exact gradient.
 
-    d(theta, beta, zeta) = -2 sum(log density) + |u|^2 + log|M|        (section D)
+    d(theta, beta, zeta) = -2 sum(log density) + |u|^2 + log|M|        (section 7)
 
 The parameter vector x stacks theta (on the scale of standardised covariates), the coefficients of
 the standardised columns of X, and zeta.
@@ -209,7 +209,7 @@ class LaplaceObjective(GeneralisedObjective):
         """Average information + 2 N (x) I of the working model, the coefficients included.
 
         With F = 2 (a'W_o a - r'H^{-1}r), the exact Hessian of all but log|M|, the entries of T get
-        F / 2 + Q'Q + 2 N (x) I, N_b = sum_l [Z'V^{-1}Z - g g']_ll (section C).
+        F / 2 + Q'Q + 2 N (x) I, N_b = sum_l [Z'V^{-1}Z - g g']_ll (section 4).
         """
         theta = self.split(x)[0]
         Z, cov, X, w = self.problem.Z, self.covariance, self.problem.X, point.observed

@@ -1,7 +1,7 @@
 """Conditional modes by penalised IRLS, and what Laplace's approximation takes from them.
 
 With A = Z Lambda, s, w_o the score and the observed information of the rows, w the information
-chosen for the determinant (section D of the mathematics page):
+chosen for the determinant (section 7 of the mathematics page):
 
     modes u:  A's = u,        H = A'W_o A + I,      M = A'W A + I   (factorised *at* the mode)
     h_i = [A M^{-1} A']_ii,   c = w' h,   v = H^{-1} A'c,   t = -2 s + c - w_o (A v).

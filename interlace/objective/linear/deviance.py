@@ -321,7 +321,7 @@ class LMMObjective(Objective):
         return Evaluation(profile.value, gradient, curvature, exact)
 
     def _profile(self, logdet: float, K: np.ndarray) -> _Profile:
-        """beta and sigma profiled out (section A)."""
+        """beta and sigma profiled out (section 2 of the mathematics page)."""
         p, df = self.cross.p, self.df
         R, info = lapack.dpotrf(K)
         r2 = R[p, p] ** 2
@@ -344,7 +344,7 @@ class LMMObjective(Objective):
         return _Profile(float(value), float(r2), c, C, float(r2 / K[p, p]))
 
     def _level_matrices(self, profile: _Profile) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """N_b = sum_l [Z'QZ - (df / r^2) g g']_ll of section C, and the sums P_l (x) P_l."""
+        """N_b = sum_l [Z'QZ - (df / r^2) g g']_ll (section 4), and the sums P_l (x) P_l."""
         p = self.cross.p
         Q = (self.df / profile.r2) * np.outer(profile.c, profile.c)
         if self.reml:
@@ -437,7 +437,7 @@ class LMMObjective(Objective):
     # -- at the optimum ---------------------------------------------------------------------
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
-        """The exact Hessian over x (section C), from traces or from differences of the gradient.
+        """The exact Hessian over x (section 4), from traces or from differences of the gradient.
 
         Returns
         -------
