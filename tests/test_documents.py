@@ -28,7 +28,7 @@ def load_tool() -> ModuleType:
 
 documents = load_tool()
 DOCUMENTS = documents.pages([ROOT / "README.md", ROOT / "docs"])
-LINKED = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+LINKED = [*DOCUMENTS, *sorted(ROOT.glob("C*.md")), *sorted(ROOT.glob("*/README.md"))]
 GUIDE = ROOT / "docs" / "guide"
 
 
