@@ -186,3 +186,14 @@ def test_the_reference_has_every_public_name_once_and_no_other_than_there_are() 
     assert len(names) == len(set(names))
     earlier = {"GammaFamily", "NegativeBinomial2Family"}  # other names of Gamma, NegativeBinomial
     assert set(il.__all__) - set(names) == {"__version__", "errors"} | earlier
+
+
+def test_files_and_folders_that_pages_name_exist() -> None:
+    named = {
+        (page.name, place)
+        for page in documents.pages([ROOT / "docs"])
+        for place in re.findall(r"`([a-z_]+/(?:[a-z_]+/|[a-z_]+\.py)*)`", page.read_text("utf-8"))
+    }
+    assert {page for page, _ in named} >= {"mathematics.md", "approximations.md"}
+    for page, place in named:
+        assert any((root / place).exists() for root in (ROOT, ROOT / "interlace")), (page, place)
