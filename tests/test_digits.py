@@ -1,6 +1,7 @@
 """Digits: large variance ratios, covariates far from zero, responses without a residual."""
 
 import pickle
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -299,3 +300,81 @@ def test_units_of_huge_variances_outlive_a_pickle() -> None:
     np.testing.assert_allclose(again.fe_df, [11.0, 83.0], rtol=1e-3)
     np.testing.assert_allclose(again.hatvalues(), m.hatvalues(), rtol=1e-8)
     np.testing.assert_allclose(again.refit(y + x).theta, m.refit(y + x).theta, rtol=1e-6)
+
+
+def exact_criterion_of_several(m) -> float:
+    """-2 log restricted likelihood of intercepts of several factors, in fractions."""
+    design, n = m.fit.design, m.fit.n
+    V = [[Fraction(int(i == j)) for j in range(n)] for i in range(n)]
+    for factor, T in zip(design.factors, m.fit.T, strict=True):
+        square = Fraction(float(T[0, 0])) ** 2
+        for i in range(n):
+            for j in np.flatnonzero(factor.codes == factor.codes[i]):
+                V[i][j] += square
+    rows = [[Fraction(float(v)) for v in (*x, y)] for x, y in zip(design.X, design.y, strict=True)]
+    pivots = eliminate(V, rows)
+    p = design.X.shape[1]
+    K = [[Fraction(0)] * (p + 1) for _ in range(p + 1)]
+    for row, d in zip(rows, pivots, strict=True):
+        for a in range(p + 1):
+            for b in range(p + 1):
+                K[a][b] += row[a] * row[b] / d
+    more = eliminate(K, [[Fraction(0)] for _ in range(p + 1)])
+    logs = sum(float(np.log(float(d))) for d in [*pivots, *more[:-1]])
+    df = n - p
+    return logs + df * (1.0 + np.log(2.0 * np.pi) + float(np.log(float(more[-1]))) - np.log(df))
+
+
+def several(kind: str, ratio: float, n: int = 24, sizes: tuple[int, int] = (5, 4)) -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    h = rng.integers(0, sizes[1], n)
+    g = rng.integers(0, sizes[0], n) if kind == "crossed" else 2 * h + np.arange(n) % 2
+    x, e = rng.normal(size=n), rng.normal(size=n)
+    effects = rng.normal(size=g.max() + 1)[g] + rng.normal(size=sizes[1])[h]
+    return pd.DataFrame({"g": g, "h": h, "x": x, "y": 2.0 * x + ratio * effects + e})
+
+
+@pytest.mark.parametrize("kind", ["crossed", "nested"])
+@pytest.mark.parametrize("ratio", [1e3, 1e5, 1e7])
+def test_large_variances_of_factors_that_stand_for_each_other_keep_their_digits(
+    kind, ratio
+) -> None:
+    """A constant in every level of g and one in every level of h are the same column."""
+    d = several(kind, ratio)
+    m = il.fit("y ~ x + (1 | g) + (1 | h)", d)
+    assert m.convergence.verdict == "converged"
+    assert m.convergence.evaluations <= 25  # of two searches
+    assert m.fit.criterion == pytest.approx(
+        exact_criterion_of_several(m), rel=1e-12 + 1e-15 * ratio
+    )
+    # from a start of one's own, too
+    again = il.fit("y ~ x + (1 | g) + (1 | h)", d, theta0=2.0 * m.fit.theta)
+    assert again.convergence.verdict == "converged"
+    assert again.fit.criterion == pytest.approx(m.fit.criterion, rel=1e-9)
+    # the start knows how large they are
+    more = il.fit("y ~ x + (1 | g) + (1 | h)", several(kind, ratio, 64))
+    assert more.converged and more.convergence.evaluations <= 8
+
+
+@pytest.mark.parametrize("kind", ["crossed", "nested"])
+@pytest.mark.parametrize("ratio", [1e3, 1e6])
+def test_a_criterion_that_has_lost_its_digits_is_not_called_converged(kind, ratio) -> None:
+    """Sparse factorisations add squares; how much that costs is known, and said."""
+    d = several(kind, ratio)
+    with np.errstate(all="ignore"), warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        m = il.fit("y ~ x + (1 | g) + (1 | h)", d, backend="superlu")
+    off = abs(m.fit.criterion - exact_criterion_of_several(m))
+    if ratio < 1e4:
+        assert m.convergence.verdict == "converged" and off < 1e-6 and not told
+        return
+    assert m.convergence.verdict == "not converged"
+    assert "has lost its digits" in m.convergence.message
+    assert "Leave backend='auto'" in m.convergence.message and len(told) == 1
+    assert off < 2.0 * m.fit.objective.rounding(m.fit.optimum.x) < 1.0
+
+
+def test_lost_digits_of_large_models_are_said_with_another_remedy() -> None:
+    d = several("crossed", 1e6, 700, (180, 60))
+    with pytest.warns(il.errors.ConvergenceWarning, match="lost its digits.*leave one of them out"):
+        il.fit("y ~ x + (1 | g) + (1 | h)", d)

@@ -290,7 +290,7 @@ def fit_lmm(
             cross = cross_products(design)
     objective = LMMObjective(cross, covariance, reml, backend)
     seconds["cross-products"] = perf_counter() - clock
-    start = None if theta0 is None else objective.x(theta0)
+    start = None if theta0 is None else objective.x_in_units(theta0)
     return fit_objective(design, objective, optimizer, start, seconds)
 
 

@@ -45,6 +45,10 @@ class Objective(ABC):
     parameters: str = "variance parameters"
     #: What to try where a search ends short of an optimum, for messages.
     advice: str = "another optimizer= or theta0="
+    #: What to do where rounding has taken the criterion's digits, a sentence less its full stop.
+    exact_advice: str = (
+        "Look for grouping factors that determine the response, and leave one of them out"
+    )
 
     @abstractmethod
     def start(self) -> np.ndarray:
@@ -93,6 +97,10 @@ class Objective(ABC):
     def fresh(self) -> Self:
         """The same objective with work space of its own; itself if it needs none."""
         return self
+
+    def rounding(self, x: np.ndarray) -> float:
+        """What the criterion at x may be off by, beyond the usual."""
+        return 0.0
 
     def doubts(self, x: np.ndarray, value: float) -> list[str]:
         """What speaks against the criterion, found to be ``value`` at x, in words with remedy."""

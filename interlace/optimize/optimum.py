@@ -15,6 +15,8 @@ from .curvature import Axes
 # The criterion could still fall by this much (Newton decrement): far below what any estimate or
 # test statistic shows. lme4 accepts 2e-3 in the same units of a scaled gradient.
 DECREMENT_TOLERANCE = 1e-6
+# ... and be off by this much.
+ROUNDING_TOLERANCE = 1e-5
 # An eigenvalue of the curvature below this share of the largest (after scaling to unit diagonal)
 # means that the data do not determine that direction.
 IDENTIFIED_SHARE = 1e-8
@@ -185,10 +187,18 @@ def certify(optimum: Optimum, objective: Objective) -> Certificate:
     boundary = tuple(objective.null_directions(x))
     infinite = objective.at_infinity(x, H)
     doubts = [] if infinite else objective.doubts(x, optimum.value)
+    rounding = 0.0 if infinite or doubts else objective.rounding(x)
     if infinite:
         verdict, message = "not identified", "; ".join(infinite)
     elif doubts:
         verdict, message = "breaks down", "; ".join(doubts)
+    elif rounding > max(ROUNDING_TOLERANCE, noise):
+        verdict = "not converged"
+        message = (
+            f"the criterion has lost its digits, it is good to {rounding:.1g}: several grouping "
+            "factors that can stand for each other have variances too large beside the residual "
+            f"one. {objective.exact_advice}"
+        )
     elif not optimum.certified:
         verdict, message = "not converged", _stopped(optimum, objective, NO_DERIVATIVES)
     elif saddle:
@@ -215,10 +225,8 @@ def certify(optimum: Optimum, objective: Objective) -> Certificate:
     else:
         verdict = "converged"
         curved = "every direction is curved" if optimum.exact else "so its average information says"
-        message = (
-            f"converged: the criterion is within {max(decrement, noise):.1g} of its minimum and "
-            f"{curved}"
-        )
+        within = max(decrement, noise, rounding)
+        message = f"converged: the criterion is within {within:.1g} of its minimum and {curved}"
     return Certificate(verdict, message, decrement, g, H, boundary)
 
 

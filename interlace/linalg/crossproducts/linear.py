@@ -30,6 +30,8 @@ from .standardise import (
 
 # A table of levels by levels up to this size is scanned faster than rows are sorted.
 DENSE_PAIRS = 100_000
+# Rows of a dense Z that are held at once.
+ROWS_AT_ONCE = 4096
 
 _EMPTY = np.empty(0)
 
@@ -172,6 +174,42 @@ class CrossProducts:
                 column = Z[:, j] / s if root is _EMPTY else Z[:, j] / s * root
                 W -= column[:, None] * effects[factor.codes, j]
         return W
+
+    def effect_sums(self, E: np.ndarray) -> np.ndarray:
+        """Z'W^{1/2}E of rows E (n, r) for the standardised columns of Z, (q, r)."""
+        root = _root_weights(self.design)
+        out = []
+        for factor, r in zip(self.design.factors, self.z_roots, strict=True):
+            Z, scale = standard_rows(factor.Z, r)
+            levels, k = len(factor.levels), len(scale)
+            sums = np.empty((levels, k, E.shape[1]))
+            for j, column in enumerate(E.T):
+                s = np.zeros((levels, k))
+                _crossprod.accumulate_response(
+                    factor.codes, Z, root, np.ascontiguousarray(column), s
+                )
+                sums[:, :, j] = s / scale
+            out.append(sums.reshape(levels * k, -1))
+        return np.concatenate(out)
+
+    def effects_root(self) -> np.ndarray:
+        """R with R'R = Z'WZ of the standardised columns, made without squares, (q, q)."""
+        root, q = _root_weights(self.design), self.z.q
+        offsets = self.z.offsets
+        out = np.zeros((0, q))
+        for start in range(0, self.n, ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            count = len(self.response[rows])
+            block = np.zeros((count, q))
+            for factor, r, offset in zip(self.design.factors, self.z_roots, offsets[:-1]):
+                Z, scale = standard_rows(factor.Z[rows], r)
+                for j, s in enumerate(scale):
+                    at = offset + factor.codes[rows] * len(scale) + j
+                    block[np.arange(count), at] = Z[:, j] / s
+            if root is not _EMPTY:
+                block *= root[rows, None]
+            out = np.linalg.qr(np.concatenate([out, block]))[1]
+        return np.concatenate([out, np.zeros((q - len(out), q))])
 
     def enlarged(self, by: Sequence[np.ndarray]) -> CrossProducts:
         """The same with the standardised columns of each grouping factor multiplied, (k_b,)."""

@@ -27,6 +27,7 @@ from .exact import (
     roughly_unexplained,
     smallest_residual,
 )
+from .few_columns import DENSE_LIMIT
 from .many_columns import FactorMarginal, make_marginal
 from .marginal import Marginal
 from .one_factor import OneFactorMarginal
@@ -45,9 +46,17 @@ SHARE = 1e-4
 SUSPECT = 1e-8
 # ... and where the search begins with variances as large as the data say.
 DOMINATED = 1e-3
-# Relative standard deviations by the moments from which on that is looked at: their residual
-# variance has an error in proportion to the other variances.
-DOUBTFUL = 2.0
+# Share of the variance that random effects explain by the moments from which on that is looked at:
+# each grouping factor's residual variance has an error in proportion to the other variances.
+DOUBTFUL = 0.8
+# A share this small of the information on a factor is no more than rounding beside another one.
+SPANNED = 1e-8
+
+
+def _explained(sd: list[np.ndarray]) -> float:
+    """Sum of the shares of grouping factors in the variance, each beside the rest alone."""
+    squares = [float(s.max()) ** 2 for s in sd]
+    return sum(square / (1.0 + square) for square in squares)
 
 
 class _Profile(NamedTuple):
@@ -177,7 +186,7 @@ class LMMObjective(Objective):
         if not self.covariance.identity:
             return self.scale.start(NOT_ASKED)
         found = moment_start(self.cross)
-        if found is None or max(float(sd.max()) for sd in found) >= DOUBTFUL:
+        if found is None or _explained(found) >= DOUBTFUL:
             found = self._beyond(found)
         return self.scale.start(np.concatenate(found) ** 2)
 
@@ -211,11 +220,29 @@ class LMMObjective(Objective):
         self.scale = ThetaScale(self.covariance, self.cross.z_roots, by)
         self._fused = self._compiled()
 
+    def x_in_units(self, theta: np.ndarray) -> np.ndarray:
+        """x of theta to start from, in units that bring very large entries of T near one."""
+        if self.covariance.identity:
+            templates = self.scale.templates(self.scale.x(theta))
+            sd = [np.abs(np.diagonal(T)) for T in templates]
+            if max(float(s.max()) for s in sd) > LARGEST_START:
+                self.enlarge([np.where(s > LARGEST_START, s, 1.0) for s in sd])
+        return self.scale.x(theta)
+
+    @property
+    def exact_advice(self) -> str:  # type: ignore[override]
+        dense = self.cross.z.q <= DENSE_LIMIT
+        return "Leave backend='auto', which keeps them" if dense else Objective.exact_advice
+
+    def rounding(self, x: np.ndarray) -> float:
+        return self.marginal.rounding(self._templates(x))
+
     def _beside_the_largest(self, sd: list[np.ndarray], variance: float) -> list[np.ndarray]:
         """Standard deviations again, all but the largest given this one.
 
         Where others are zero g_l = Z_l'V^{-1}(y - X beta) has variance sigma^2 (G_l + s^2 G_l^2);
-        smaller ones are lost in the errors of plain moments.
+        smaller ones are lost in the errors of plain moments. Those of a factor whose columns the
+        largest one spans (nested ones) can only be seen beside it.
         """
         top = max(float(s.max()) for s in sd)
         profile = self._profile(*self.marginal.update([np.diag(s * (s == top)) for s in sd]))
@@ -225,7 +252,8 @@ class LMMObjective(Objective):
             g = self.marginal.projected(b) @ profile.c
             square = np.sum(g * g, axis=0) / variance
             ratio = np.maximum(square - G, 0.0) * len(g) / np.maximum(G * G, np.finfo(float).tiny)
-            out.append(np.where(s == top, s, np.maximum(np.sqrt(ratio), SMALLEST_START)))
+            spanned = np.einsum("lkk->k", self.cross.z.diagonal[b]) * SPANNED > G
+            out.append(np.where((s == top) | spanned, s, np.maximum(ratio**0.5, SMALLEST_START)))
         return out
 
     def other_starts(self) -> list[np.ndarray]:

@@ -40,6 +40,7 @@ class DenseMarginal(Marginal):
         q, m = z.q, cross.WW.shape[0]
         self._q = q
         self._typical = typical_blocks(z)
+        self._root: np.ndarray | None = None  # of A, (q, q), made when first needed
         self.dense_columns = q
         # [A, Z'W], side by side, so that one triangular solve serves both.
         self._AB = np.zeros((q, q + m), order="F")
@@ -77,37 +78,62 @@ class DenseMarginal(Marginal):
         R = self._left(T, self._AB)
         M = self._left(T, R[:, :q].T)
         M[np.arange(q), np.arange(q)] += 1.0
-        self._L, info = lapack.dpotrf(M, lower=1, clean=0)
-        if info:
-            raise NumericalError(
-                "the matrix of the random effects is not positive definite at these covariance "
-                "parameters; start nearer to theta = 1"
-            )
+        large = large_factors(T, self._typical)
+        self._L = self._by_rows(T) if len(large) > 1 else self._by_squares(M)
         J, _ = lapack.dtrtrs(self._L, R, lower=1)
         inner = J.T @ J
         self._G = self._AB[:, :q] - inner[:q, :q]
         self._P = self._AB[:, q:] - inner[:q, q:]
         logdet = 2.0 * float(np.log(np.diagonal(self._L)).sum())
-        large = large_factors(T, self._typical)
         if large:
             return logdet, self._without_subtraction(T, large, J[:, q:])
         return logdet, self.cross.WW - inner[q:, q:]
+
+    def _by_squares(self, M: np.ndarray) -> np.ndarray:
+        """L with M = LL', lower triangular."""
+        L, info = lapack.dpotrf(M, lower=1, clean=0)
+        if info:
+            raise NumericalError(
+                "the matrix of the random effects is not positive definite at these covariance "
+                "parameters; start nearer to theta = 1"
+            )
+        return L
+
+    def _by_rows(self, T: Sequence[np.ndarray]) -> np.ndarray:
+        """L by orthogonal columns of [root of A Lambda; I], which are not squared.
+
+        Of crossed factors some effects stand for each other, and for these M is as small as I: in a
+        sum with the squares of several large T that would be lost.
+        """
+        if self._root is None:
+            self._root = self.cross.effects_root()
+        stacked = np.concatenate([self._left(T, self._root.T).T, np.eye(self._q)])
+        R = lapack.dgeqrf(stacked, overwrite_a=1)[0][: self._q]
+        sign = np.where(np.diagonal(R) < 0.0, -1.0, 1.0)
+        return np.asfortranarray(np.triu(R).T * sign)
 
     def _without_subtraction(
         self, T: Sequence[np.ndarray], large: list[int], J: np.ndarray
     ) -> np.ndarray:
         """G and P anew, and W'V^{-1}W, where some variances are very large."""
         U, _ = lapack.dtrtrs(self._L, J, lower=1, trans=1)
+        if len(large) > 1:
+            # what the sums Z'W have lost to large effects: U = Lambda'Z'E for the residuals E
+            sums = self.cross.effect_sums(self.cross.residuals(self._effects(T, U)))
+            U = U + self.solve(self._left(T, sums) - U)
         left = partial(self._left, T)
         h = np.eye(self._q)
         self._G = inner_products(T, self.slices, large, h, self._AB[:, : self._q], left, self.solve)
-        V = []
-        for b, (t, s) in enumerate(zip(T, self.slices, strict=True)):
-            V.append(t @ U[s].reshape(-1, len(t), U.shape[1]))
-            if b in large:
-                self._P[s] = projections(np.ascontiguousarray(U[s]), t)
-        E = self.cross.residuals(V)
+        for b in large:
+            s = self.slices[b]
+            self._P[s] = projections(np.ascontiguousarray(U[s]), T[b])
+        E = self.cross.residuals(self._effects(T, U))
         return E.T @ E + U.T @ U
+
+    def _effects(self, T: Sequence[np.ndarray], U: np.ndarray) -> list[np.ndarray]:
+        """Lambda U of each grouping factor, (l_b, k_b, m)."""
+        parts = zip(T, self.slices, strict=True)
+        return [t @ U[s].reshape(-1, len(t), U.shape[1]) for t, s in parts]
 
     def _left(self, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
         """Lambda'R."""

@@ -162,6 +162,17 @@ class FactorMarginal(Marginal):
         return dense_traces(G, D, self.slices, self.cross.z.widths)
 
     @held
+    def rounding(self, T: Sequence[np.ndarray]) -> float:
+        # M has an error of eps in each entry, and log|M| one of tr(M^{-1}dM)
+        if len(large_factors(T, self._typical)) < 2:
+            return 0.0
+        factor, total = self.factor.fresh(), 0.0
+        factor.refactor(T)
+        for b, (t, A) in enumerate(zip(T, self.cross.z.diagonal, strict=True)):
+            total += float(np.vdot(t.T @ A @ t, factor.inverse_blocks(b)))
+        return float(np.finfo(float).eps) * total
+
+    @held
     def inverse_blocks(self, b: int) -> np.ndarray:
         return self.factor.inverse_blocks(b)
 

@@ -63,6 +63,10 @@ class Marginal(ABC):
     def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
         """Blocks of M^{-1} at the pairs of levels that share a row, in the order of `pattern`."""
 
+    def rounding(self, T: Sequence[np.ndarray]) -> float:
+        """What log|M| may have lost at T to large effects that stand for each other."""
+        return 0.0
+
     @property
     def pattern(self) -> ZCross:
         """Which levels share a row."""
