@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 import pytest
-from generalised import CBPP, fitted
+from helpers.fitted_models import CBPP, fitted
 
 import interlace as il
 from interlace import calls

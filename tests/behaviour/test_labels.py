@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from frames import ALL_LIBRARIES
-from generalised import CBPP, fitted
+from helpers.fitted_models import CBPP, fitted
+from helpers.frame_libraries import ALL_LIBRARIES
 
 import interlace as il
 from interlace.errors import ArgumentError, ArgumentTypeError, DataError

@@ -8,7 +8,7 @@ import pickle
 import re
 
 import pytest
-from generalised import CBPP, fitted
+from helpers.fitted_models import CBPP, fitted
 
 import interlace as il
 from interlace import other_names

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from generalised import CBPP, EPIL, GAMMA, fitted
+from helpers.fitted_models import CBPP, EPIL, GAMMA, fitted
 
 import interlace as il
 from interlace.errors import MAX_SHOWN, ArgumentError, brief

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from generalised import CBPP, fitted
+from helpers.fitted_models import CBPP, fitted
 
 import interlace as il
 from interlace.errors import MAX_MESSAGE

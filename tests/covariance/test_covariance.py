@@ -94,13 +94,13 @@ class LogDiagonal(Structure):
 
 @pytest.mark.parametrize("backend", [None, "nested"])
 def test_a_structure_with_its_own_parameters_runs_through_the_whole_objective(backend):
-    import brute
+    from helpers import dense_lmm
 
     from interlace.linalg.crossproducts.linear import cross_products
     from interlace.objective import LMMObjective
     from interlace.optimize import minimise
 
-    d = brute.random_design(3, (2,), (14,), structure="diag")
+    d = dense_lmm.random_design(3, (2,), (14,), structure="diag")
     plain = CovarianceModel.of(d)
     own = CovarianceModel(
         [term(0, 0, LogDiagonal(2), ("Intercept", "x"))], plain.widths, plain.group_names
@@ -108,11 +108,11 @@ def test_a_structure_with_its_own_parameters_runs_through_the_whole_objective(ba
     for reml in (True, False):
         o = LMMObjective(cross_products(d), own, reml, backend)
         x = np.array([-0.3, 0.2])
-        truth = brute.solve(d, np.exp(x), reml)
+        truth = dense_lmm.solve(d, np.exp(x), reml)
         assert o.evaluate(x, 0).value == pytest.approx(truth.value, rel=1e-10)
-        numeric = brute.differences(lambda x, o=o: o.evaluate(x, 0).value, x)
+        numeric = dense_lmm.differences(lambda x, o=o: o.evaluate(x, 0).value, x)
         np.testing.assert_allclose(o.evaluate(x, 1).gradient, numeric, rtol=1e-7, atol=1e-7)
-        numeric = brute.differences(lambda x, o=o: o.evaluate(x, 1).gradient, x)
+        numeric = dense_lmm.differences(lambda x, o=o: o.evaluate(x, 1).gradient, x)
         np.testing.assert_allclose(o.hessian(x), numeric, rtol=1e-6, atol=1e-6)
         reference = minimise(LMMObjective(cross_products(d), plain, reml))
         assert minimise(o).value == pytest.approx(reference.value, abs=1e-7)

@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from brute import differences
+from helpers.dense_lmm import differences
 
 from interlace.errors import ArgumentError, ArgumentTypeError
 from interlace.families import (

@@ -7,7 +7,7 @@ from math import log
 
 import numpy as np
 import pytest
-from brute import differences
+from helpers.dense_lmm import differences
 
 from interlace.errors import ArgumentError, ArgumentTypeError
 from interlace.families import Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson

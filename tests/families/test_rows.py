@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from brute import differences
+from helpers.dense_lmm import differences
 
 from interlace.errors import ArgumentError
 from interlace.families import Binomial, Gamma, NegativeBinomial, Poisson

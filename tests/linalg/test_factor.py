@@ -5,10 +5,10 @@ import importlib.util
 import sys
 import types
 
-import factor_designs as designs
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from helpers import random_designs as designs
 
 from interlace.errors import ArgumentError, InterlaceWarning, MissingDependencyError, NumericalError
 from interlace.linalg.crossproducts.blocks import PairBlocks, ZCross

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-import twins
+from helpers import numpy_kernels
 
 from interlace.linalg.kernels import _blocks, _schur, _takahashi
 
@@ -34,19 +34,19 @@ def test_blocks_factor_solve_invert(rng, k):
     A, T = blocks(rng, 7, k), template(rng, k)
     L, work = np.empty_like(A), np.empty(4 * k * k)
     logdet = _blocks.factor_blocks(A, T, L, work)
-    expected, expected_logdet = twins.factor_blocks(A, T)
+    expected, expected_logdet = numpy_kernels.factor_blocks(A, T)
     np.testing.assert_allclose(L, expected, **CLOSE)
     np.testing.assert_allclose(logdet, expected_logdet, **CLOSE)
     for transposed in (False, True):
         B = rng.normal(size=(7, k, 4))
         X = B.copy()
         _blocks.solve_blocks(L, X, transposed)
-        np.testing.assert_allclose(X, twins.solve_blocks(L, B, transposed), **CLOSE)
+        np.testing.assert_allclose(X, numpy_kernels.solve_blocks(L, B, transposed), **CLOSE)
     W, out = blocks(rng, 7, k), np.empty_like(A)
     _blocks.invert_blocks(L, W, out, work)
-    np.testing.assert_allclose(out, twins.invert_blocks(L, W), **CLOSE)
+    np.testing.assert_allclose(out, numpy_kernels.invert_blocks(L, W), **CLOSE)
     _blocks.invert_blocks(L, np.empty((0, k, k)), out, work)
-    np.testing.assert_allclose(out, twins.invert_blocks(L, 0.0 * W), **CLOSE)
+    np.testing.assert_allclose(out, numpy_kernels.invert_blocks(L, 0.0 * W), **CLOSE)
 
 
 def test_blocks_log_determinant_neither_overflows_nor_underflows():
@@ -84,16 +84,18 @@ def test_fronts(rng, k, above):
     L, H, up = np.empty((9, k, k)), np.empty((9, k, above)), F_up.copy()
     work = np.empty(4 * K**2)
     logdet = _blocks.eliminate_fronts(F, T, parent, up, L, H, work)
-    for got, expected in zip((L, H, up, logdet), twins.eliminate_fronts(F, T, parent, F_up)):
+    for got, expected in zip(
+        (L, H, up, logdet), numpy_kernels.eliminate_fronts(F, T, parent, F_up)
+    ):
         np.testing.assert_allclose(got, expected, **CLOSE)
     S_up, S, T_up = blocks(rng, 4, above), np.empty_like(F), template(rng, above)
     _blocks.invert_fronts(L, H, T_up, parent, S_up, S, work)
-    np.testing.assert_allclose(S, twins.invert_fronts(L, H @ T_up, parent, S_up), **CLOSE)
+    np.testing.assert_allclose(S, numpy_kernels.invert_fronts(L, H @ T_up, parent, S_up), **CLOSE)
     own, coupling = np.ascontiguousarray(F[:, :k, :k]), rng.normal(size=(9, k, 1))
     got = np.full_like(F, np.nan)
     _blocks.start_fronts(own, got)
     _blocks.couple_fronts(coupling, K - 1, got)
-    assert (got == twins.start_fronts(own, K, coupling, K - 1)).all()
+    assert (got == numpy_kernels.start_fronts(own, K, coupling, K - 1)).all()
 
 
 @pytest.mark.parametrize("r", [1, 3])
@@ -105,12 +107,12 @@ def test_solves_on_fronts(rng, k, above, r):
     parent = np.array([0, 0, 1, 2, 2, 2, 3, 3, 1], dtype=np.int32)
     for carried in (rng.normal(size=(9, k + above, r)), np.zeros((9, k + above, r))):
         x, up = X.copy(), rng.normal(size=(4, above, r))
-        expected = twins.solve_up(L, H, T, carried, parent, X, up)
+        expected = numpy_kernels.solve_up(L, H, T, carried, parent, X, up)
         _blocks.solve_up(L, H, T, carried if carried.any() else carried[:0], parent, x, up)
         np.testing.assert_allclose(x, expected[0], **CLOSE)
         np.testing.assert_allclose(up, expected[1], **CLOSE)
     x, full, full_up = X.copy(), np.empty((9, k + above, r)), rng.normal(size=(4, above, r))
-    expected = twins.solve_down(L, H, T, parent, full_up, X)
+    expected = numpy_kernels.solve_down(L, H, T, parent, full_up, X)
     _blocks.solve_down(L, H, T, parent, full_up, x, full)
     np.testing.assert_allclose(x, expected[0], **CLOSE)
     np.testing.assert_allclose(full, expected[1], **CLOSE)
@@ -132,7 +134,7 @@ def test_level_information(rng, k):
     for inner in (W, np.empty((0, k, k))):
         out = np.zeros((k, k))
         _blocks.level_information(A, k, inner, T @ T.T, out, np.empty(4 * k * k))
-        expected = twins.level_information(A, inner if len(inner) else 0.0 * W, T)
+        expected = numpy_kernels.level_information(A, inner if len(inner) else 0.0 * W, T)
         np.testing.assert_allclose(out, expected, **CLOSE)
 
 
@@ -153,7 +155,7 @@ def test_scatter_and_gather(rng, k0, tile):
     pointers = np.empty((levels, -(-q // tile) + 1), dtype=np.int64)
     _schur.tile_pointers(indptr, cols, tile, pointers)
     assert (pointers[:, 0] == indptr[:-1]).all() and (pointers[:, -1] == indptr[1:]).all()
-    rows = twins.rows_of_flat(indptr, cols, J, q)
+    rows = numpy_kernels.rows_of_flat(indptr, cols, J, q)
     flat = rows.reshape(-1, q)
     C = np.asfortranarray(rng.normal(size=(q, q)))
     _schur.scatter(C, tile, pointers, cols, J)
@@ -170,7 +172,7 @@ def test_scatter_and_gather(rng, k0, tile):
 def test_coupling_products(rng, k0):
     q, levels, r = 11, 8, 2
     indptr, cols, J = flat_coupling(rng, levels, q, k0)
-    rows = twins.rows_of_flat(indptr, cols, J, q)
+    rows = numpy_kernels.rows_of_flat(indptr, cols, J, q)
     X, out = rng.normal(size=(q, r)), np.empty((levels, k0, r))
     _schur.couple(indptr, cols, J, X, out)
     np.testing.assert_allclose(out, rows @ X, **CLOSE)
@@ -180,7 +182,9 @@ def test_coupling_products(rng, k0):
     np.testing.assert_allclose(out, start - np.einsum("lkq,lkr->qr", rows, x), **CLOSE)
     G, scaled = rng.normal(size=(levels, k0, k0)), np.empty_like(J)
     _schur.scale_head(indptr, G, J, scaled)
-    np.testing.assert_allclose(twins.rows_of_flat(indptr, cols, scaled, q), G @ rows, **CLOSE)
+    np.testing.assert_allclose(
+        numpy_kernels.rows_of_flat(indptr, cols, scaled, q), G @ rows, **CLOSE
+    )
 
 
 @pytest.mark.parametrize(("k0", "k"), [(1, 1), (2, 1), (1, 3), (3, 2)])
@@ -189,7 +193,7 @@ def test_scale_tail(rng, k0, k):
     position = k * rng.permutation(5).astype(np.int64)
     out = np.zeros((5 * k, k0))
     _schur.scale_tail(values, T, position, out)
-    np.testing.assert_allclose(out, twins.scale_tail(values, T, position, 5 * k), **CLOSE)
+    np.testing.assert_allclose(out, numpy_kernels.scale_tail(values, T, position, 5 * k), **CLOSE)
 
 
 @pytest.mark.parametrize("k0", [1, 2, 3])
@@ -204,7 +208,7 @@ def test_rows_of_the_inverse(rng, k0, tile):
     lower = np.asfortranarray(np.tril(S) + np.triu(np.full((q, q), np.nan), 1))
     Y, W = np.full_like(J, np.nan), np.empty((levels, k0, k0))
     _schur.gather_rows(lower, pointers, cols, J, Y)
-    rows = twins.rows_of_flat(indptr, cols, J, q)
+    rows = numpy_kernels.rows_of_flat(indptr, cols, J, q)
     level = np.repeat(np.arange(levels), np.diff(indptr))
     np.testing.assert_allclose(Y, (rows @ S)[level, :, cols], **CLOSE)
     _schur.flat_products(indptr, Y, J, W)
@@ -228,13 +232,15 @@ def test_dense_coupling_rows(rng, k0, k):
         J = np.zeros(shape)
         _schur.dense_rows(values, chosen, row, level, start, 1.7, own, J)
         scaled = 1.7 * values[chosen] * (heads[row] if len(own) else 1.0)
-        np.testing.assert_allclose(J, twins.dense_rows(scaled, row, level, start, shape), **CLOSE)
+        np.testing.assert_allclose(
+            J, numpy_kernels.dense_rows(scaled, row, level, start, shape), **CLOSE
+        )
     W, Y = np.empty((4, k0, k0)), J @ np.diag(rng.uniform(1.0, 2.0, shape[2]))
     _schur.dense_products(Y, J, W)
     np.testing.assert_allclose(W, Y @ J.transpose(0, 2, 1), **CLOSE)
     out = np.zeros(values.shape)
     _schur.dense_pairs(Y, row, level, start, chosen, out)
-    assert (twins.dense_rows(-out[chosen], row, level, start, shape) == Y).all()
+    assert (numpy_kernels.dense_rows(-out[chosen], row, level, start, shape) == Y).all()
     assert not out[[0, 3, 4]].any()
 
 
@@ -258,7 +264,7 @@ def test_tail_blocks(rng, kb, kc):
     values, C = rng.normal(size=(5, kb, kc)), np.asfortranarray(start)
     _schur.add_pair(indptr, indices, values, Tb, Tc, 0, start_c, C)
     scaled = Tb.T @ values @ Tc
-    added = twins.tail_pair(indptr, indices, scaled, 0, start_c, q)
+    added = numpy_kernels.tail_pair(indptr, indices, scaled, 0, start_c, q)
     np.testing.assert_allclose(C, start + added, **CLOSE)
     out = np.empty_like(values)
     _schur.take_pair(np.asfortranarray(added), indptr, indices, 0, start_c, out)
@@ -282,7 +288,7 @@ def test_elimination_and_selected_inverse(rng, density):
     parent, mark = np.empty(q, np.int32), np.empty(q, np.int32)
     counts = np.empty(q, np.int64)
     _takahashi.elimination(indptr, indices, parent, mark, counts)
-    expected_parent, expected = twins.elimination(M != 0.0)
+    expected_parent, expected = numpy_kernels.elimination(M != 0.0)
     assert (parent == expected_parent).all() and (counts == expected.sum(0)).all()
     L_indptr = np.concatenate(([0], np.cumsum(counts)))
     L_indices = np.empty(L_indptr[-1], np.int32)

@@ -2,10 +2,10 @@
 
 from types import SimpleNamespace
 
-import factor_designs as designs
 import numpy as np
 import pytest
-import twins
+from helpers import numpy_kernels
+from helpers import random_designs as designs
 
 from interlace.linalg.crossproducts import linear as crossprod
 from interlace.linalg.crossproducts.linear import cross_products
@@ -46,7 +46,8 @@ def make(shape, n=150, sole="broadcast"):
     ]
     scale = [np.sqrt((z**2).mean(axis=0)) for z in Z]
     parts = [
-        twins.dense_z(f.codes, f.Z, s, len(f.levels)) for f, s in zip(factors, scale, strict=True)
+        numpy_kernels.dense_z(f.codes, f.Z, s, len(f.levels))
+        for f, s in zip(factors, scale, strict=True)
     ]
     return SimpleNamespace(factors=factors), np.concatenate(parts, axis=1), scale, rng
 
@@ -134,7 +135,7 @@ def test_places_of_rows(dense, monkeypatch):
     indptr, indices = crossprod.pair_pattern(b, c, 9, 7)
     place = np.empty(80, dtype=np.int32)
     _weighted.places(b, c, indptr, indices, place)
-    assert (place == twins.places(b, c, indptr, indices)).all()
+    assert (place == numpy_kernels.places(b, c, indptr, indices)).all()
 
 
 def test_a_given_scale_and_a_column_of_zeros():
@@ -149,9 +150,9 @@ def test_a_given_scale_and_a_column_of_zeros():
 
 
 def test_weights_of_one_give_the_cross_products_of_a_linear_model():
-    import brute
+    from helpers import dense_lmm
 
-    d = brute.random_design(1, (2, 3, 1), (11, 6, 4), n=60)
+    d = dense_lmm.random_design(1, (2, 3, 1), (11, 6, 4), n=60)
     ours, linear = WeightedDesign(d), cross_products(d)
     assert ours.cross.n_levels == linear.z.n_levels
     np.testing.assert_allclose(ours.cross.matrix().toarray(), linear.z.matrix().toarray(), **CLOSE)

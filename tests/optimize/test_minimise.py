@@ -3,10 +3,10 @@
 import pickle
 import sys
 
-import brute
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import dense_lmm
 
 import interlace as il
 from interlace.covariance import CovarianceModel
@@ -206,7 +206,7 @@ MODELS = {
 @pytest.mark.parametrize("seed", range(4))
 def test_optimisers_agree_and_newton_is_quick(model, reml, seed):
     widths, levels, options = MODELS[model]
-    d = brute.random_design(seed, widths, levels, **options)
+    d = dense_lmm.random_design(seed, widths, levels, **options)
     o = LMMObjective(cross_products(d), CovarianceModel.of(d), reml)
     newton = minimise(o, "newton")
     assert newton.converged
@@ -215,7 +215,7 @@ def test_optimisers_agree_and_newton_is_quick(model, reml, seed):
         found = minimise(o, other)
         # Newton is never the worse one; the others may end in a local minimum.
         assert newton.value <= found.value + 1e-7
-    truth = brute.solve(d, o.theta(newton.x), reml)
+    truth = dense_lmm.solve(d, o.theta(newton.x), reml)
     assert newton.value == pytest.approx(truth.value, rel=1e-11)
 
 
@@ -232,7 +232,7 @@ def test_a_search_that_its_limit_ended_is_judged_by_the_hessian():
 def test_crossed_models_at_the_limit(optimizer, monkeypatch):
     for name, limit in (("newton", "MAX_ITERATIONS"), ("minimise", "MAX_EVALUATIONS")):
         monkeypatch.setattr(sys.modules[f"interlace.optimize.{name}"], limit, 2)
-    d = brute.random_design(4, (2, 1), (25, 12))
+    d = dense_lmm.random_design(4, (2, 1), (25, 12))
     covariance = CovarianceModel.of(d)
     o = LMMObjective(cross_products(d), covariance, True, "schur")
     found = minimise(o, optimizer)

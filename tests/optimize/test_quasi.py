@@ -1,8 +1,8 @@
 """The quasi-Newton optimiser on functions whose minima are known, and on generalised models."""
 
-import brute_glmm as glmm
 import numpy as np
 import pytest
+from helpers import dense_glmm as glmm
 
 from interlace.errors import NumericalError
 from interlace.objective.base import Evaluation, Objective

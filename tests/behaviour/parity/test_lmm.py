@@ -14,7 +14,15 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from references import R_PARITY, array, fitted, frame_of, r_level, reference, reference_ids
+from helpers.r_references import (
+    R_PARITY,
+    array,
+    fitted,
+    frame_of,
+    r_level,
+    reference,
+    reference_ids,
+)
 from scipy.special import chdtrc, stdtr
 
 import interlace

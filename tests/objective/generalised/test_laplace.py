@@ -2,10 +2,10 @@
 
 from types import SimpleNamespace
 
-import brute
-import brute_glmm as glmm
 import numpy as np
 import pytest
+from helpers import dense_glmm as glmm
+from helpers import dense_lmm
 from scipy.special import ndtr, ndtri, xlogy
 
 from interlace.families import NegativeBinomial
@@ -67,7 +67,7 @@ def assert_value(m, o, x, expected):
 def assert_gradient(o, x):
     gradient = o.evaluate(x, 1).gradient
     # of values to second order in what the modes lack, which come with the gradient
-    numeric = brute.differences(lambda x: o.evaluate(x, 1).value, x)
+    numeric = dense_lmm.differences(lambda x: o.evaluate(x, 1).value, x)
     assert np.abs(gradient - numeric).max() <= DERIVATIVE * np.abs(numeric).max()
 
 
@@ -135,7 +135,7 @@ def test_hessian_at_the_optimum(shape, family, link, expected):
     x = minimise(o).x
     H = o.hessian(x)
     np.testing.assert_array_equal(H, H.T)
-    numeric = brute.differences(lambda x: o.evaluate(x, 1).gradient, x, 1e-3)
+    numeric = dense_lmm.differences(lambda x: o.evaluate(x, 1).gradient, x, 1e-3)
     scale = 1.0 / np.sqrt(np.abs(np.diagonal(numeric)))
     error = np.abs(H - numeric) * scale[:, None] * scale
     # both are differences; 1e-4 in standard errors is the bar for them

@@ -7,11 +7,11 @@ import pickle
 import subprocess
 import sys
 
-import glm_references as refs
 import numpy as np
 import pandas as pd
 import pytest
-from frames import ALL_LIBRARIES
+from helpers import glm_references as refs
+from helpers.frame_libraries import ALL_LIBRARIES
 from scipy import special
 
 import interlace as il

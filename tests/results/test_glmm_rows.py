@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from generalised import CBPP, EPIL, GAMMA, SLOPES, TICKS, fitted
+from helpers.fitted_models import CBPP, EPIL, GAMMA, SLOPES, TICKS, fitted
 
 import interlace
 from interlace.errors import ArgumentError, DataError

@@ -1,8 +1,8 @@
 """Fixed effects alone: the likelihood's equations, starts, separation, ranges."""
 
-import brute_glmm as glmm
 import numpy as np
 import pytest
+from helpers import dense_glmm as glmm
 
 from interlace.errors import NumericalError
 from interlace.families import resolve

@@ -2,9 +2,9 @@
 
 import tracemalloc
 
-import brute
 import numpy as np
 import pytest
+from helpers import dense_lmm
 
 from interlace.covariance import CovarianceModel
 from interlace.linalg.crossproducts.linear import cross_products
@@ -40,7 +40,7 @@ def objective(shape, reml, backend=None, seed=3):
     widths, levels, options = SHAPES[shape]
     if backend == "cholmod":
         pytest.importorskip("sksparse")
-    d = brute.random_design(seed, widths, levels, **options)
+    d = dense_lmm.random_design(seed, widths, levels, **options)
     covariance = CovarianceModel.of(d)
     return d, LMMObjective(cross_products(d), covariance, reml, backend)
 
@@ -72,7 +72,7 @@ cases = [
 def test_value_and_estimates_are_those_of_dense_algebra(shape, reml, backend, point):
     d, o = objective(shape, reml, backend)
     x = point(o)
-    truth = brute.solve(d, o.theta(x), reml)
+    truth = dense_lmm.solve(d, o.theta(x), reml)
     assert o.evaluate(x, 0).value == pytest.approx(truth.value, rel=EXACT)
     s = o.solution(x)
     assert s.criterion == pytest.approx(truth.value, rel=EXACT)
@@ -81,7 +81,7 @@ def test_value_and_estimates_are_those_of_dense_algebra(shape, reml, backend, po
     np.testing.assert_allclose(s.cov_beta, truth.sigma**2 * truth.C, rtol=1e-8, atol=1e-12)
     # u = Lambda'Z'V^{-1}(y - X beta)
     g = np.linalg.solve(truth.V, truth.e)
-    for factor, T, u in zip(d.factors, brute.templates(d, o.theta(x)), s.u, strict=True):
+    for factor, T, u in zip(d.factors, dense_lmm.templates(d, o.theta(x)), s.u, strict=True):
         Zg = np.zeros((len(factor.levels), T.shape[0]))
         np.add.at(Zg, factor.codes, factor.Z * g[:, None])
         np.testing.assert_allclose(u, Zg @ T, rtol=1e-7, atol=1e-9)
@@ -93,7 +93,7 @@ def test_gradient_is_the_derivative_of_the_value(shape, reml, backend, point):
     _, o = objective(shape, reml, backend)
     x = point(o)
     gradient = o.evaluate(x, 1).gradient
-    numeric = brute.differences(lambda x: o.evaluate(x, 0).value, x)
+    numeric = dense_lmm.differences(lambda x: o.evaluate(x, 0).value, x)
     assert np.abs(gradient - numeric).max() <= DERIVATIVE * np.abs(numeric).max()
 
 
@@ -102,7 +102,7 @@ def test_gradient_is_the_derivative_of_the_value(shape, reml, backend, point):
 def test_hessian_is_the_derivative_of_the_gradient(shape, reml, backend, point):
     _, o = objective(shape, reml, backend)
     x = point(o)
-    numeric = brute.differences(lambda x: o.evaluate(x, 1).gradient, x)
+    numeric = dense_lmm.differences(lambda x: o.evaluate(x, 1).gradient, x)
     assert np.abs(o.hessian(x) - numeric).max() <= DERIVATIVE * np.abs(numeric).max()
     # ... and by differences of the gradient, which replace the traces in large models.
     assert np.abs(Objective.hessian(o, x) - numeric).max() <= 1e-6 * np.abs(numeric).max()
@@ -125,7 +125,7 @@ def dense_curvature(d, o, x, reml):
     """AI + 2 (N (x) I) from n x n matrices, on the optimiser's scale."""
     theta = o.theta(x)
     n, p = d.X.shape
-    truth = brute.solve(d, theta, reml)
+    truth = dense_lmm.solve(d, theta, reml)
     Vi = np.linalg.inv(truth.V)
     P = Vi - Vi @ d.X @ truth.C @ d.X.T @ Vi
     Q = P if reml else Vi
@@ -133,7 +133,7 @@ def dense_curvature(d, o, x, reml):
     y = d.y
     Py = P @ y
     r2 = y @ Py
-    T = brute.templates(d, theta)
+    T = dense_lmm.templates(d, theta)
     cov = o.covariance
     dV = []
     for b, i, j in zip(cov.factor, cov.row, cov.col, strict=True):
@@ -170,7 +170,7 @@ def test_compiled_evaluation_is_the_readable_one(shape, reml, point):
 
 
 def test_many_effects_of_one_factor_take_no_more_memory_than_their_hessian():
-    d = brute.random_design(1, (30,), (5,), n=200)
+    d = dense_lmm.random_design(1, (30,), (5,), n=200)
     o = LMMObjective(cross_products(d), CovarianceModel.of(d), True)
     x = o.start()
     tracemalloc.start()
@@ -190,7 +190,7 @@ def test_another_response_on_the_same_design(shape, reml):
     cross = o.cross.with_response(y)
     other = LMMObjective(cross, o.covariance, reml, marginal=o.marginal.with_cross(cross))
     d.y = y
-    truth = brute.solve(d, o.theta(x), reml)
+    truth = dense_lmm.solve(d, o.theta(x), reml)
     assert other.evaluate(x, 0).value == pytest.approx(truth.value, rel=EXACT)
     np.testing.assert_allclose(other.solution(x).beta, truth.beta, rtol=1e-9, atol=1e-10)
 
@@ -215,9 +215,9 @@ def test_no_fixed_effects_at_all():
     for reml in (True, False):
         o = LMMObjective(cross_products(d), CovarianceModel.of(d), reml)
         x = interior(o)
-        truth = brute.solve(d, o.theta(x), False)
+        truth = dense_lmm.solve(d, o.theta(x), False)
         assert o.evaluate(x, 0).value == pytest.approx(truth.value, rel=EXACT)
-        numeric = brute.differences(lambda x, o=o: o.evaluate(x, 1).gradient, x)
+        numeric = dense_lmm.differences(lambda x, o=o: o.evaluate(x, 1).gradient, x)
         assert np.abs(o.hessian(x) - numeric).max() <= DERIVATIVE * np.abs(numeric).max()
 
 
@@ -234,7 +234,7 @@ def test_start_solves_balanced_one_way_models():
     rng = np.random.default_rng(5)
     codes = np.repeat(np.arange(8), 6)
     y = rng.normal(size=8)[codes] + rng.normal(size=48)
-    d = brute.design(
+    d = dense_lmm.design(
         y, np.ones((48, 1)), ("Intercept",), [(codes, np.ones((48, 1)), ("Intercept",), "us")]
     )
     o = LMMObjective(cross_products(d), CovarianceModel.of(d), True)

@@ -15,7 +15,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from generalised import CBPP, EPIL, GAMMA, SLOPES, fitted
+from helpers.fitted_models import CBPP, EPIL, GAMMA, SLOPES, fitted
 
 import interlace
 from interlace.errors import ArgumentError, NumericalError

@@ -8,8 +8,8 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from frames import ALL_LIBRARIES
-from generalised import CBPP, EPIL, GAMMA, fitted
+from helpers.fitted_models import CBPP, EPIL, GAMMA, fitted
+from helpers.frame_libraries import ALL_LIBRARIES
 
 import interlace as il
 from interlace.errors import ArgumentError, ArgumentTypeError

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import brute
 import numpy as np
 
+from helpers import dense_lmm
 from interlace.covariance import CovarianceModel
 from interlace.design.design import GroupingFactor
 from interlace.families import Family, resolve
@@ -93,7 +93,7 @@ def model(
     prior = np.ones(n) if plain else rng.choice([0.5, 1.0, 2.0], n)
     mu = made.mean(eta, zeta)
     y = np.asarray(made.sample(rng, mu, prior, trials, zeta), dtype=float)
-    d = brute.design(y, X, ("Intercept", "x", "z"), groups, offset=None if plain else offset)
+    d = dense_lmm.design(y, X, ("Intercept", "x", "z"), groups, offset=None if plain else offset)
     d.factors = tuple(GroupingFactor(f.name, f.levels, f.codes, f.Z) for f in d.factors)
     observations = Observations(y, trials * prior, trials, prior)
     found = SimpleNamespace(design=d, family=made, observations=observations, beta=beta, zeta=zeta)

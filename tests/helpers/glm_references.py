@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from references import R_PARITY, array, frame_of
 
+from helpers.r_references import R_PARITY, array, frame_of
 from interlace import families
 from interlace.api.glm import glm
 from interlace.results.glm import GLMResult

@@ -16,7 +16,7 @@ import pandas as pd
 import interlace
 from interlace import datasets
 
-R_PARITY = Path(__file__).resolve().parents[1] / "r_parity"
+R_PARITY = Path(__file__).resolve().parents[2] / "r_parity"
 LMM = R_PARITY / "references" / "lmm"
 GLMM = R_PARITY / "references" / "glmm"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from generalised import CBPP, EPIL, GAMMA, TICKS, fitted
+from helpers.fitted_models import CBPP, EPIL, GAMMA, TICKS, fitted
 
 import interlace
 from interlace.errors import ArgumentError, ArgumentTypeError, NumericalError

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from references import array, glmm_fitted, glmm_ids, glmm_reference, r_level
+from helpers.r_references import array, glmm_fitted, glmm_ids, glmm_reference, r_level
 
 from interlace.errors import ConvergenceWarning
 

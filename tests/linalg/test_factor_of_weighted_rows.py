@@ -4,9 +4,9 @@ that change and may be negative in places."""
 import importlib.util
 from types import SimpleNamespace
 
-import factor_designs as designs
 import numpy as np
 import pytest
+from helpers import random_designs as designs
 
 from interlace.errors import NumericalError
 from interlace.linalg.crossproducts.weighted import WeightedDesign

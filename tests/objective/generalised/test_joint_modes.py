@@ -1,9 +1,9 @@
 """The criterion of nAGQ = 0 against dense algebra and differences."""
 
-import brute
-import brute_glmm as glmm
 import numpy as np
 import pytest
+from helpers import dense_glmm as glmm
+from helpers import dense_lmm
 
 from interlace.objective.generalised.joint_modes import ProfiledObjective
 from interlace.optimize import minimise
@@ -91,7 +91,7 @@ def test_value_and_gradient(shape, family, link, expected, kind):
     assert e.value == pytest.approx(value, rel=EXACT)
     np.testing.assert_allclose(point.u, u, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(o.problem.unsorted(point.eta), eta, rtol=1e-7, atol=1e-7)
-    numeric = brute.differences(lambda x: o.evaluate(x, 0).value, x)
+    numeric = dense_lmm.differences(lambda x: o.evaluate(x, 0).value, x)
     assert np.abs(e.gradient - numeric).max() <= DERIVATIVE * max(1.0, np.abs(numeric).max())
 
 

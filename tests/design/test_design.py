@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from frames import ALL_LIBRARIES
+from helpers.frame_libraries import ALL_LIBRARIES
 
 from interlace.design.design import Design, build
 from interlace.design.model_matrix import PlainMatrix, _through_formulaic, model_matrix
@@ -21,7 +21,7 @@ from interlace.formula.parser import parse
 from interlace.frames.read import read
 
 R = json.loads(
-    (Path(__file__).parents[1] / "r_parity" / "references" / "front_end.json").read_text()
+    (Path(__file__).parents[2] / "r_parity" / "references" / "front_end.json").read_text()
 )
 # R's numbers are printed with 15 digits; entries are of order 1 to 1e3 and come from sums of a few
 # dozen terms.

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from frames import ALL_LIBRARIES
+from helpers.frame_libraries import ALL_LIBRARIES
 from scipy.special import gammaln
 
 import interlace as il

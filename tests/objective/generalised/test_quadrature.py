@@ -2,9 +2,9 @@
 
 import tracemalloc
 
-import brute
 import numpy as np
 import pytest
+from helpers import dense_lmm
 from scipy.integrate import quad
 
 import interlace as il
@@ -72,7 +72,7 @@ def small(family, link, k=1, levels=7, seed=1):
     zeta = np.full(len(fam.parameters), ZETA.get(family, 0.0))
     mu = fam.mean(eta, zeta)
     y = np.asarray(fam.sample(rng, mu, trials, trials, zeta), dtype=float)
-    d = brute.design(y, X, ("Intercept", "x", "z"), [(codes, Z, ("1", "x", "z")[:k], "us")])
+    d = dense_lmm.design(y, X, ("Intercept", "x", "z"), [(codes, Z, ("1", "x", "z")[:k], "us")])
     d.beta = np.array([centre, 0.5 * size, 0.0])
     return d, FamilyDensity(fam, y, trials, trials), size
 
@@ -419,7 +419,7 @@ def test_memory_does_not_grow_with_the_nodes():
     X = np.c_[np.ones(n), rng.normal(size=n)]
     fam = resolve("poisson", "log")
     y = rng.poisson(1.0, n).astype(float)
-    d = brute.design(y, X, ("Intercept", "x"), [(codes, X[:, :1], ("1",), "us")])
+    d = dense_lmm.design(y, X, ("Intercept", "x"), [(codes, X[:, :1], ("1",), "us")])
     d.beta = np.zeros(2)
     for backend in (None, "nested"):
         o = quadrature(d, FamilyDensity(fam, y, np.ones(n), np.ones(n)), 60, backend=backend)
@@ -440,7 +440,7 @@ def extreme(y, codes, family, link, nodes, weights=None):
     y, n = np.asarray(y, dtype=float), len(y)
     weights = np.ones(n) if weights is None else weights
     X = np.ones((n, 1))
-    d = brute.design(y, X, ("Intercept",), [(codes, X, ("1",), "us")])
+    d = dense_lmm.design(y, X, ("Intercept",), [(codes, X, ("1",), "us")])
     d.beta = np.zeros(1)
     return quadrature(d, FamilyDensity(resolve(family, link), y, weights, weights), nodes)
 
@@ -513,7 +513,7 @@ def test_several_grouping_factors():
     other = np.arange(density.n) % 3
     ones = np.ones((density.n, 1))
     groups = [(d.factors[0].codes, ones, ("1",), "us"), (other, ones, ("1",), "us")]
-    two = brute.design(d.y, d.X, d.x_names, groups)
+    two = dense_lmm.design(d.y, d.X, d.x_names, groups)
     two.beta = d.beta
     with pytest.raises(ArgumentError, match=r"one grouping factor.* has 2 \(g0, g1\).*nAGQ=1"):
         quadrature(two, density, 9)
@@ -523,7 +523,7 @@ def test_several_grouping_factors():
 def test_more_than_three_effects():
     d, density, _ = small("poisson", "log")
     Z = np.random.default_rng(0).normal(size=(density.n, 4))
-    four = brute.design(d.y, d.X, d.x_names, [(d.factors[0].codes, Z, tuple("abcd"), "us")])
+    four = dense_lmm.design(d.y, d.X, d.x_names, [(d.factors[0].codes, Z, tuple("abcd"), "us")])
     four.beta = d.beta
     with pytest.raises(ArgumentError, match="at most 3 random effects per level, but 'g0' has 4"):
         quadrature(four, density, 9)

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from frames import ALL_LIBRARIES
+from helpers.frame_libraries import ALL_LIBRARIES
 
 from interlace.design.design import build
 from interlace.errors import ArgumentTypeError, DataError, DataWarning

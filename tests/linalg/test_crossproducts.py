@@ -1,8 +1,8 @@
 """Cross-products and their kernels against numpy, row by row."""
 
-import brute
 import numpy as np
 import pytest
+from helpers import dense_lmm
 from scipy.linalg import block_diag
 
 from interlace.linalg.crossproducts import linear as crossprod
@@ -26,7 +26,7 @@ def dense_z(d):
 def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weights, chunk):
     monkeypatch.setattr(standard, "CHUNK_ROWS", chunk)
     monkeypatch.setattr(crossprod, "DENSE_PAIRS", 10 if chunk == 7 else 100_000)
-    d = brute.random_design(1, (2, 3, 1), (11, 6, 4), n=60, weights=weights)
+    d = dense_lmm.random_design(1, (2, 3, 1), (11, 6, 4), n=60, weights=weights)
     c = cross_products(d)
     root = np.ones(60) if d.weights is None else np.sqrt(d.weights)
     s = c.standardisation
@@ -50,7 +50,7 @@ def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weigh
 
 
 def test_nearly_collinear_columns_are_orthonormalised_by_qr():
-    d = brute.random_design(1, (1,), (11,), n=60)
+    d = dense_lmm.random_design(1, (1,), (11,), n=60)
     d.X[:, 2] = d.X[:, 1] + 1e-7 * np.random.default_rng(0).normal(size=60)
     s = cross_products(d).standardisation
     X = (d.X - s.mean) @ s.P
@@ -134,7 +134,7 @@ def test_whitening_against_numpy(singular, k):
 
 
 def test_moments_solve_the_equations_they_state():
-    d = brute.random_design(4, (2, 1), (12, 7), n=80, weights=True)
+    d = dense_lmm.random_design(4, (2, 1), (12, 7), n=80, weights=True)
     c = cross_products(d)
     root = np.sqrt(d.weights)
     X = d.X * root[:, None]

@@ -1,0 +1,1 @@
+"""What tests share: dense algebra, models fitted once, references of R, data frames."""
