@@ -149,10 +149,6 @@ class CovarianceModel:
         parts = zip(self.terms, self.theta_slices, strict=True)
         return np.concatenate([t.structure.canonical(theta[s]) for t, s in parts])
 
-    def diagonal_entries(self) -> np.ndarray:
-        """Indices of the template entries that lie on the diagonal."""
-        return np.flatnonzero(self.row == self.col)
-
     def singular(self, theta: np.ndarray, tolerance: float = SINGULAR_TOLERANCE) -> list[bool]:
         """Per term: whether a diagonal entry of T is below ``tolerance`` (lme4's isSingular)."""
         out = []

@@ -53,6 +53,11 @@ class GroupingFactor:
     codes: np.ndarray
     Z: np.ndarray
 
+    @property
+    def intercept_only(self) -> bool:
+        """Whether Z is a sole intercept, stored as one number."""
+        return self.Z.strides == (0, 0)
+
 
 @dataclass(frozen=True)
 class RandomTerm:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..linalg.factor.base import Factor
-from ..linalg.factor.choose import choose
+from ..linalg.factor.choose import choose_factor
 from ..models.lmm import LMMFit
 from ..objective.linear.marginal import Marginal
 
@@ -32,7 +32,7 @@ def factor_at_optimum(fit: MixedFit) -> Marginal | Factor:
         return fit.objective.marginal_at(fit.x)
     problem = fit.objective.problem
     weights, order = fit.working_weights, problem.order
-    factor = choose(problem.Z.refill(weights if order is None else weights[order]))
+    factor = choose_factor(problem.Z.set_weights(weights if order is None else weights[order]))
     factor.refactor(fit.scale.templates(fit.x[: fit.covariance.n_theta]))
     return factor
 

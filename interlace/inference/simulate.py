@@ -112,5 +112,5 @@ def _add_effects(fit: AnyFit, rng: np.random.Generator, out: np.ndarray, use_u: 
         b = fit.re_scale * (rng.standard_normal((len(out), levels, k)) @ T.T)
         for j in range(k):
             column = b[:, factor.codes, j]
-            out += column if factor.Z.strides == (0, 0) else column * factor.Z[:, j]
+            out += column if factor.intercept_only else column * factor.Z[:, j]
     return out

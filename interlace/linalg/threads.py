@@ -14,7 +14,7 @@ from functools import wraps
 from threading import RLock, Thread, get_ident
 from typing import Any, TypeVar
 
-__all__ = ["blas_threads", "held", "one_thread"]
+__all__ = ["blas_threads", "single_threaded", "one_thread"]
 
 # Below this many columns OpenBLAS does not thread by itself: nothing to hold back. (On a busy
 # machine fits with 30 dense columns took 30 ms instead of 1.5 with two threads allowed.)
@@ -165,7 +165,7 @@ def _set(library: Any, threads: int) -> None:
 _hold = _Hold()
 
 
-def held(method: _Method) -> _Method:
+def single_threaded(method: _Method) -> _Method:
     """Let a method of something with ``dense_columns`` run under `blas_threads`."""
 
     @wraps(method)

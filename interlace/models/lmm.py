@@ -140,7 +140,7 @@ class BaseFit(ABC):
         """Z b, (n,)."""
         out = np.zeros(self.n)
         for factor, b in zip(self.design.factors, self.b, strict=True):
-            if b.shape[1] == 1 and factor.Z.strides == (0, 0):
+            if factor.intercept_only:
                 out += b[:, 0][factor.codes]
             else:
                 out += np.einsum("ij,ij->i", factor.Z, b[factor.codes])

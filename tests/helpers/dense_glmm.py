@@ -94,7 +94,6 @@ def model(
     mu = made.mean(eta, zeta)
     y = np.asarray(made.sample(rng, mu, prior, trials, zeta), dtype=float)
     d = dense_lmm.design(y, X, ("Intercept", "x", "z"), groups, offset=None if plain else offset)
-    d.factors = tuple(GroupingFactor(f.name, f.levels, f.codes, f.Z) for f in d.factors)
     observations = Observations(y, trials * prior, trials, prior)
     found = SimpleNamespace(design=d, family=made, observations=observations, beta=beta, zeta=zeta)
     found.covariance = CovarianceModel.of(d)

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from interlace.design.design import GroupingFactor
+
 
 def design(y, X, x_names, groups, weights=None, offset=None):
     """A design from arrays; ``groups``: (codes, Z, names, structure) per factor, or with a list
@@ -15,7 +17,7 @@ def design(y, X, x_names, groups, weights=None, offset=None):
         codes = np.asarray(codes, dtype=np.int32)
         Z = np.ascontiguousarray(Z, dtype=float)
         levels = np.array([str(v) for v in range(codes.max() + 1)], dtype=object)
-        factors.append(SimpleNamespace(name=f"g{i}", levels=levels, codes=codes, Z=Z))
+        factors.append(GroupingFactor(f"g{i}", levels, codes, Z))
         columns = slice(0, Z.shape[1])
         terms.append(SimpleNamespace(factor=i, columns=columns, names=names, structure=structure))
     return SimpleNamespace(

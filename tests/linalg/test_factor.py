@@ -15,7 +15,7 @@ from interlace.linalg.crossproducts.blocks import PairBlocks, ZCross
 from interlace.linalg.factor import choose as choice
 from interlace.linalg.factor import schur, sparse
 from interlace.linalg.factor.cholmod import CholmodFactor
-from interlace.linalg.factor.choose import choose
+from interlace.linalg.factor.choose import choose_factor
 from interlace.linalg.factor.nested import NestedFactor, is_nested
 from interlace.linalg.factor.schur import SchurFactor
 from interlace.linalg.factor.superlu import SuperLUFactor
@@ -79,7 +79,7 @@ CASES = [(name, backend) for name in DESIGNS for backend in ("blocked", "cholmod
 def make(name, backend):
     if backend == "cholmod" and not has_cholmod:
         pytest.skip("scikit-sparse is not installed")
-    return choose(design(name), backend)
+    return choose_factor(design(name), backend)
 
 
 def check(factor, dense, tolerance, information=True):
@@ -120,7 +120,7 @@ def test_against_dense(name, backend, kind):
 def test_backends_agree(name, kind):
     cross = design(name)
     names = ["blocked", "superlu"] + ["cholmod"] * has_cholmod
-    factors = [choose(cross, backend) for backend in names]
+    factors = [choose_factor(cross, backend) for backend in names]
     T = designs.templates(np.random.default_rng(5), cross.widths, kind)
     for factor in factors:
         factor.refactor(T)
@@ -245,31 +245,31 @@ def test_indefinite_matrix_is_refused(name, backend):
 
 class TestChoice:
     def test_one_factor_and_chains(self):
-        assert isinstance(choose(design("one, k=2")), NestedFactor)
-        assert isinstance(choose(design("nested 3")), NestedFactor)
-        assert choose(design("nested 3"), "schur").name == "schur"
+        assert isinstance(choose_factor(design("one, k=2")), NestedFactor)
+        assert isinstance(choose_factor(design("nested 3")), NestedFactor)
+        assert choose_factor(design("nested 3"), "schur").name == "schur"
 
     def test_small_or_dense_tails(self, monkeypatch):
-        assert choose(design("crossed")).name == "schur"
-        assert choose(design("unbalanced"), "blocked").name == "schur"
+        assert choose_factor(design("crossed")).name == "schur"
+        assert choose_factor(design("unbalanced"), "blocked").name == "schur"
         monkeypatch.setattr(choice, "SMALL_TAIL", 0)
-        assert choose(design("crossed, wide")).name == "schur"
+        assert choose_factor(design("crossed, wide")).name == "schur"
 
     def test_large_sparse_tails(self, monkeypatch):
         rng = np.random.default_rng(0)
         codes, Z, levels = designs.crossed(rng, 2000, (1800, 1500), (1, 1))
         cross = designs.cross_of(codes, Z, levels)
         monkeypatch.setattr("interlace.linalg.factor.choose.cholmod_available", lambda: False)
-        assert choose(cross).name == "superlu"
-        assert choose(cross, "blocked").name == "schur"
+        assert choose_factor(cross).name == "superlu"
+        assert choose_factor(cross, "blocked").name == "schur"
         if has_cholmod:
             monkeypatch.undo()
-            assert choose(cross).name == "cholmod"
+            assert choose_factor(cross).name == "cholmod"
 
     def test_a_tail_too_large_for_memory(self, monkeypatch):
         monkeypatch.setattr(choice, "DENSE_BYTES", 1e3)
         monkeypatch.setattr("interlace.linalg.factor.choose.cholmod_available", lambda: False)
-        assert choose(design("crossed, sparse")).name == "superlu"
+        assert choose_factor(design("crossed, sparse")).name == "superlu"
 
     @pytest.mark.parametrize("looked_at", [1e8, 0.0])
     @pytest.mark.parametrize("fits", [True, False])
@@ -280,25 +280,25 @@ class TestChoice:
         cross = design("crossed, sparse")
         if not fits:
             monkeypatch.setattr(choice, "DENSE_BYTES", 1e3)
-        choose(cross)  # in silence
+        choose_factor(cross)  # in silence
         monkeypatch.setattr(choice, "DENSE_RATE", 1e-1)
         with pytest.warns(InterlaceWarning, match="may take up to .* hours and 0.0 GB") as caught:
-            factor = choose(cross)
+            factor = choose_factor(cross)
         assert f"({factor.name})" in str(caught[0].message)
         assert "scikit-sparse" in str(caught[0].message)
         monkeypatch.setattr(choice, "DENSE_RATE", 47e9)
         monkeypatch.setattr(choice, "LARGE_BYTES", 1e3)
         with pytest.warns(InterlaceWarning, match="may take up to 0 seconds"):
-            choose(cross)
-        choose(cross, "blocked")  # asked for by name: in silence
+            choose_factor(cross)
+        choose_factor(cross, "blocked")  # asked for by name: in silence
 
     def test_refused(self):
         with pytest.raises(ArgumentError, match="'umfpack'"):
-            choose(design("crossed"), "umfpack")
+            choose_factor(design("crossed"), "umfpack")
         with pytest.raises(ArgumentError, match="crossed"):
-            choose(design("crossed"), "nested")
+            choose_factor(design("crossed"), "nested")
         with pytest.raises(ArgumentError, match="two or more"):
-            choose(design("one, k=1"), "schur")
+            choose_factor(design("one, k=1"), "schur")
 
     def test_cholmod_missing(self, monkeypatch):
         real = builtins.__import__
@@ -310,7 +310,7 @@ class TestChoice:
 
         monkeypatch.setattr(builtins, "__import__", without)
         with pytest.raises(MissingDependencyError) as caught:
-            choose(design("crossed"), "cholmod")
+            choose_factor(design("crossed"), "cholmod")
         for remedy in ("libsuitesparse-dev", "brew install", "conda install", "interlace[cholmod]"):
             assert remedy in str(caught.value)
 

@@ -9,10 +9,10 @@ import pytest
 from helpers import random_designs as designs
 
 from interlace.errors import NumericalError
-from interlace.linalg.crossproducts.weighted import WeightedDesign
+from interlace.linalg.crossproducts.weighted import WeightedZ
 from interlace.linalg.factor import base as factors
 from interlace.linalg.factor import schur, sparse
-from interlace.linalg.factor.choose import choose
+from interlace.linalg.factor.choose import choose_factor
 from interlace.linalg.factor.superlu import SuperLUFactor
 
 EPS = np.finfo(float).eps
@@ -38,7 +38,7 @@ each_case = pytest.mark.parametrize(("name", "backend"), CASES)
 
 
 def rows_of(name):
-    """`WeightedDesign` of a named random design, and weights that keep M positive definite."""
+    """`WeightedZ` of a named random design, and weights that keep M positive definite."""
     kind, n, levels, widths = DESIGNS[name]
     rng = np.random.default_rng(23)
     if kind == "unbalanced":
@@ -55,20 +55,20 @@ def rows_of(name):
         SimpleNamespace(codes=c.astype(np.int32), Z=z, levels=np.arange(ell))
         for c, z, ell in zip(codes, Z, levels)
     ]
-    return WeightedDesign(SimpleNamespace(factors=made)), rng
+    return WeightedZ(made), rng
 
 
 def make(name, backend):
     if backend == "cholmod" and not has_cholmod:
         pytest.skip("scikit-sparse is not installed")
     weighted, rng = rows_of(name)
-    return choose(weighted.cross, backend), weighted, rng
+    return choose_factor(weighted.cross, backend), weighted, rng
 
 
 def mixed_weights(weighted, T, rng, lowest=0.2):
     """Weights of either sign with M positive definite: its smallest eigenvalue is `lowest`."""
     w = rng.normal(size=weighted.n) + 0.3
-    shape = designs.Dense(weighted.refill(w), T)
+    shape = designs.Dense(weighted.set_weights(w), T)
     least = np.linalg.eigvalsh(shape.M)[0]
     if least < lowest:
         w *= (1.0 - lowest) / (1.0 - least)
@@ -118,7 +118,7 @@ def check(factor, dense, tolerance):
 
 
 def answers(weighted, w, T):
-    dense = designs.Dense(weighted.refill(w), T)
+    dense = designs.Dense(weighted.set_weights(w), T)
     dense.size = len(dense.A) * max(np.abs(t).max() for t in T) * np.abs(dense.inverse).max()
     # 1e-10 is what BRACKET_FLOOR promises at its worst; roundings grow with the condition of M
     return dense, 1e-10 + 50 * EPS * np.linalg.cond(dense.M)
@@ -191,11 +191,11 @@ def test_an_indefinite_matrix_is_refused_and_forgotten(name, backend):
     for b, bad in [(0, [3]), (0, [3, 5]), (0, range(12)), (-1, [0]), (-1, range(4))]:
         w = good.copy()
         w[np.isin(design_codes[b], list(bad))] = -1e6
-        assert np.linalg.eigvalsh(designs.Dense(weighted.refill(w), T).M)[0] < 0.0
+        assert np.linalg.eigvalsh(designs.Dense(weighted.set_weights(w), T).M)[0] < 0.0
         factor.set_cross(weighted.cross)
         with pytest.raises(NumericalError, match="not positive definite"):
             factor.refactor(T)
-        factor.set_cross(weighted.refill(good))
+        factor.set_cross(weighted.set_weights(good))
         factor.refactor(T)
         check(factor, dense, tolerance)
 
@@ -209,7 +209,7 @@ def test_weights_that_are_not_finite_leave_no_trace(name, backend, bad):
     good = rng.uniform(0.1, 1.0, weighted.n)
     w = good.copy()
     w[7] = bad
-    factor.set_cross(weighted.refill(w))
+    factor.set_cross(weighted.set_weights(w))
     with pytest.raises(NumericalError, match="not positive definite"):
         factor.refactor(T)
     dense, tolerance = answers(weighted, good, T)
@@ -243,7 +243,7 @@ def test_extrapolated_information_with_weights_of_either_sign(name, kind, monkey
 def test_bracket_of_either_sign_is_divided_when_it_is_accurate(monkeypatch):
     """Negative information is not taken for a small one."""
     factor, weighted, _ = make("one, k=1", "blocked")
-    factor.set_cross(weighted.refill(np.full(weighted.n, -0.01)))
+    factor.set_cross(weighted.set_weights(np.full(weighted.n, -0.01)))
     factor.refactor([np.eye(1)])
     monkeypatch.setattr(factor, "_information_exact", lambda b: pytest.fail("not divided"))
     expected = designs.Dense(weighted.cross, [np.eye(1)]).information(0)

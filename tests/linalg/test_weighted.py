@@ -9,8 +9,8 @@ from helpers import random_designs as designs
 
 from interlace.linalg.crossproducts import linear as crossprod
 from interlace.linalg.crossproducts.linear import cross_products
-from interlace.linalg.crossproducts.weighted import WeightedDesign
-from interlace.linalg.factor.choose import choose
+from interlace.linalg.crossproducts.weighted import WeightedZ
+from interlace.linalg.factor.choose import choose_factor
 from interlace.linalg.kernels import _weighted
 
 # Sums of at most some hundred products in another order.
@@ -63,9 +63,9 @@ def lam(cross, T):
 
 @pytest.mark.parametrize("sole", ["broadcast", "ones", "covariate"])
 @each_shape
-def test_refill(shape, sole):
+def test_setting_weights(shape, sole):
     design, Z, scale, rng = make(shape, sole=sole)
-    weighted = WeightedDesign(design)
+    weighted = WeightedZ(design.factors)
     for got, expected in zip(weighted.scale, scale, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-14)
     np.testing.assert_allclose(weighted.cross.matrix().toarray(), Z.T @ Z, **CLOSE)
@@ -74,7 +74,7 @@ def test_refill(shape, sole):
     arrays = [id(A) for A in weighted.cross.diagonal]
     arrays += [id(pair.values) for pair in weighted.cross.pairs.values()]
     for w in (rng.uniform(0.1, 2.0, 150), rng.normal(size=150)):
-        cross = weighted.refill(w)
+        cross = weighted.set_weights(w)
         np.testing.assert_allclose(cross.matrix().toarray(), Z.T @ (w[:, None] * Z), **CLOSE)
         again = [id(A) for A in cross.diagonal] + [id(p.values) for p in cross.pairs.values()]
         assert again == arrays
@@ -84,7 +84,7 @@ def test_refill(shape, sole):
 @each_shape
 def test_products_with_vectors(shape, sole):
     design, Z, _, rng = make(shape, sole=sole)
-    weighted = WeightedDesign(design)
+    weighted = WeightedZ(design.factors)
     T = designs.templates(rng, weighted.widths, "zero diagonal" if "wide" in shape else "random")
     u, s, w = rng.normal(size=weighted.q), rng.normal(size=150), rng.normal(size=150)
     X = rng.normal(size=(150, 4))
@@ -105,7 +105,7 @@ def test_products_with_vectors(shape, sole):
 @each_shape
 def test_quadratic_needs_only_the_pattern(shape, sole):
     design, Z, _, rng = make(shape, sole=sole)
-    weighted = WeightedDesign(design)
+    weighted = WeightedZ(design.factors)
     cross = weighted.cross
     T = designs.templates(rng, weighted.widths)
     S = rng.normal(size=(cross.q, cross.q))
@@ -141,8 +141,8 @@ def test_places_of_rows(dense, monkeypatch):
 def test_a_given_scale_and_a_column_of_zeros():
     design, _, _, _ = make("one, k=2")
     design.factors[0].Z[:, 1] = 0.0
-    assert WeightedDesign(design).scale[0].tolist()[1] == 1.0
-    given = WeightedDesign(design, [np.array([2.0, 5.0])])
+    assert WeightedZ(design.factors).scale[0].tolist()[1] == 1.0
+    given = WeightedZ(design.factors, [np.array([2.0, 5.0])])
     np.testing.assert_allclose(
         given.cross.diagonal[0][:, 0, 0] * 4.0,
         np.bincount(design.factors[0].codes, design.factors[0].Z[:, 0] ** 2), **CLOSE
@@ -153,11 +153,11 @@ def test_weights_of_one_give_the_cross_products_of_a_linear_model():
     from helpers import dense_lmm
 
     d = dense_lmm.random_design(1, (2, 3, 1), (11, 6, 4), n=60)
-    ours, linear = WeightedDesign(d), cross_products(d)
+    ours, linear = WeightedZ(d.factors), cross_products(d)
     assert ours.cross.n_levels == linear.z.n_levels
     np.testing.assert_allclose(ours.cross.matrix().toarray(), linear.z.matrix().toarray(), **CLOSE)
-    factor = choose(ours.cross)
-    factor.set_cross(ours.refill(np.full(60, 2.0)))
+    factor = choose_factor(ours.cross)
+    factor.set_cross(ours.set_weights(np.full(60, 2.0)))
     factor.refactor([np.eye(k) for k in ours.widths])
     M = 2.0 * linear.z.matrix().toarray() + np.eye(ours.q)
     np.testing.assert_allclose(factor.logdet, np.linalg.slogdet(M)[1], rtol=1e-12)

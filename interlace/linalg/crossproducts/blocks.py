@@ -27,7 +27,7 @@ class PairBlocks:
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.linalg.pattern import PairBlocks
+    >>> from interlace.linalg.crossproducts.blocks import PairBlocks
     >>> pair = PairBlocks(np.array([0, 1, 2]), np.array([0, 0], dtype=np.int32), np.ones((2, 1, 1)))
     >>> pair.rows
     array([0, 1])
@@ -63,7 +63,7 @@ class ZCross:
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.linalg.pattern import ZCross
+    >>> from interlace.linalg.crossproducts.blocks import ZCross
     >>> cross = ZCross((2,), (1,), (np.array([[[3.0]], [[4.0]]]),), {})
     >>> cross.q, cross.matrix().toarray().tolist()
     (2, [[3.0, 0.0], [0.0, 4.0]])

@@ -1,4 +1,4 @@
-"""Z of a design for weights that change: refilled Z'WZ, and the other passes over the rows.
+"""Z for weights that change: Z'WZ in place, and the other passes over the rows.
 
 A generalised model asks for all of these at every inner step. The pattern, and the place of every
 row in it, are found once; no weighted copy of X or Z is ever made. Throughout, Z stands for the
@@ -18,20 +18,20 @@ from ..kernels import _weighted
 from .blocks import PairBlocks, ZCross
 from .linear import pair_pattern
 
-__all__ = ["WeightedDesign", "root_mean_squares"]
+__all__ = ["WeightedZ", "root_mean_squares"]
 
 _EMPTY = np.empty(0)
 
 _Pattern = dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
 
 
-class WeightedDesign:
-    """Z of a design, its pattern fixed once; refilled for weights.
+class WeightedZ:
+    """Z of some grouping factors, its pattern fixed once, and Z'WZ for weights that change.
 
     Parameters
     ----------
-    design : Design
-        Its `factors` are read: level codes and covariates, the factor with most levels first.
+    factors : sequence
+        With level ``codes``, ``levels`` and covariates ``Z`` each; that with most levels first.
     scale : list of (k_b,) float64 arrays, optional
         What each column of Z is divided by; default its root mean square, 1 for a column of zeros.
 
@@ -43,28 +43,13 @@ class WeightedDesign:
         Levels and covariates of each grouping factor.
     offsets : (B + 1,) int64 array
         Where each factor begins among the q columns, level-major within a factor.
-    scale : list of (k_b,) float64 arrays
     cross : ZCross
-        Z'WZ of the last weights; of weights of 1 after construction. `refill` overwrites its
+        Z'WZ of the last weights; of weights of 1 after construction. `set_weights` overwrites its
         arrays in place, so a `Factor` that was given them must be refactored before it is asked
         anything else.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import interlace as il
-    >>> from interlace.design import build
-    >>> from interlace.linalg.weighted import WeightedDesign
-    >>> design = build("Reaction ~ Days + (1 | Subject)", il.load_dataset("sleepstudy"))
-    >>> Z = WeightedDesign(design)
-    >>> Z.n, Z.q, Z.cross.diagonal[0][:2].ravel().tolist()
-    (180, 18, [10.0, 10.0])
-    >>> Z.refill(np.full(180, 0.25)).diagonal[0][:2].ravel().tolist()
-    [2.5, 2.5]
     """
 
-    def __init__(self, design, scale: Sequence[np.ndarray] | None = None) -> None:
-        factors = design.factors
+    def __init__(self, factors: Sequence, scale: Sequence[np.ndarray] | None = None) -> None:
         self._codes = [np.ascontiguousarray(f.codes, dtype=np.int32) for f in factors]
         self._Z = [f.Z for f in factors]
         self.n = len(self._codes[0])
@@ -76,20 +61,10 @@ class WeightedDesign:
         self._renew(scale, self._pattern())
         self.offsets = self.cross.offsets
         self.q = self.cross.q
-        self.refill(np.ones(self.n))
+        self.set_weights(np.ones(self.n))
 
-    def fresh(self, scale: Sequence[np.ndarray] | None = None) -> WeightedDesign:
-        """The same rows and pattern with work space of its own; `refill` must follow.
-
-        Parameters
-        ----------
-        scale : list of (k_b,) float64 arrays, optional
-            In place of the scales of this one.
-
-        Returns
-        -------
-        WeightedDesign
-        """
+    def fresh(self, scale: Sequence[np.ndarray] | None = None) -> WeightedZ:
+        """The same rows, with other scales if given, and own work space; `set_weights` follows."""
         other = copy(self)
         pattern = {key: (p.indptr, p.indices) for key, p in self.cross.pairs.items()}
         other._renew(self.scale if scale is None else scale, pattern)
@@ -120,19 +95,8 @@ class WeightedDesign:
                 pattern[b, c] = indptr, indices
         return pattern
 
-    def refill(self, w: np.ndarray) -> ZCross:
-        """Z' diag(w) Z.
-
-        Parameters
-        ----------
-        w : (n,) float64 array
-            Weights; may be negative in places.
-
-        Returns
-        -------
-        ZCross
-            `cross`, its arrays overwritten; diagonal blocks in full.
-        """
+    def set_weights(self, w: np.ndarray) -> ZCross:
+        """Z' diag(w) Z for w (n,), which may be negative in places: `cross`, overwritten."""
         cross, Z, inverse = self.cross, self._Z, self._inverse
         for b, A in enumerate(cross.diagonal):
             _weighted.diagonal(self._codes[b], Z[b], inverse[b], w, A)
@@ -144,20 +108,7 @@ class WeightedDesign:
     def times(
         self, T: Sequence[np.ndarray], u: np.ndarray, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Z Λ u, Λ = blockdiag(I ⊗ T_b).
-
-        Parameters
-        ----------
-        T : list of (k_b, k_b) arrays
-            Lower triangular.
-        u : (q,) float64 array
-        out : (n,) float64 array, optional
-            Overwritten and returned.
-
-        Returns
-        -------
-        (n,) array
-        """
+        """Z Λ u, Λ = blockdiag(I ⊗ T_b), for u (q,); written to ``out`` (n,) if given."""
         out = np.empty(self.n) if out is None else out
         for b, t in enumerate(as_templates(T)):
             effects = self._effects[b]
@@ -167,12 +118,7 @@ class WeightedDesign:
         return out
 
     def transposed(self, s: np.ndarray) -> np.ndarray:
-        """Z's for s (n,), or Z'S for S (n, r); without T.
-
-        Returns
-        -------
-        (q,) or (q, r) array
-        """
+        """Z's (q,) for s (n,), or Z'S (q, r) for S (n, r)."""
         if s.ndim == 2:
             return self._scatter_columns(_EMPTY, s)
         out = np.empty(self.q)
@@ -181,18 +127,7 @@ class WeightedDesign:
         return out
 
     def transposed_weighted_X(self, w: np.ndarray, X: np.ndarray) -> np.ndarray:
-        """Z' diag(w) X without a weighted copy of X.
-
-        Parameters
-        ----------
-        w : (n,) float64 array
-            Weights; may be negative in places.
-        X : (n, p) float64 array
-
-        Returns
-        -------
-        (q, p) array
-        """
+        """Z' diag(w) X, (q, p), without a weighted copy of X."""
         return self._scatter_columns(w, X)
 
     def _scatter_columns(self, w: np.ndarray, S: np.ndarray) -> np.ndarray:
@@ -212,19 +147,9 @@ class WeightedDesign:
         blocks: Sequence[np.ndarray],
         pairs: Mapping[tuple[int, int], np.ndarray],
     ) -> np.ndarray:
-        """h_i = [Z Λ S Λ' Z']_ii for a symmetric S given where levels share a row.
+        """h_i = [Z Λ S Λ' Z']_ii, (n,), for a symmetric S given where levels share a row.
 
-        Parameters
-        ----------
-        T : list of (k_b, k_b) arrays
-        blocks : list of (l_b, k_b, k_b) arrays
-            Diagonal blocks of S, as from `Factor.inverse_blocks`.
-        pairs : dict of (b, c) to (nnz, k_b, k_c) arrays
-            Its blocks at the pattern of ``cross.pairs[b, c]``, as from `Factor.inverse_pairs`.
-
-        Returns
-        -------
-        (n,) array
+        ``blocks`` and ``pairs`` are those of S as `Factor.inverse_blocks` and `inverse_pairs` give.
         """
         h, T, inverse, work = np.empty(self.n), as_templates(T), self._inverse, self._work
         for b, S in enumerate(blocks):
@@ -244,9 +169,6 @@ class WeightedDesign:
 
 
 def root_mean_squares(Z: np.ndarray) -> np.ndarray:
-    """Of every column, (k,); 1 for a column of zeros."""
-    if Z.strides[0] == 0:
-        mean_square = Z[0] ** 2
-    else:
-        mean_square = np.einsum("ij,ij->j", Z, Z) / len(Z)
+    """Root mean square of each column of Z, (k,); 1 for a zero column."""
+    mean_square = np.einsum("ij,ij->j", Z, Z) / len(Z)
     return np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0))

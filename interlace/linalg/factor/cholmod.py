@@ -32,7 +32,7 @@ def cholmod_available() -> bool:
 
     Examples
     --------
-    >>> from interlace.linalg.cholmod import cholmod_available
+    >>> from interlace.linalg.factor.cholmod import cholmod_available
     >>> cholmod_available() in (True, False)
     True
     """
@@ -57,8 +57,8 @@ class CholmodFactor(SparseFactor):
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.linalg.cholmod import CholmodFactor, cholmod_available
-    >>> from interlace.linalg.pattern import ZCross
+    >>> from interlace.linalg.factor.cholmod import CholmodFactor, cholmod_available
+    >>> from interlace.linalg.crossproducts.blocks import ZCross
     >>> cross = ZCross((2,), (1,), (np.array([[[3.0]], [[8.0]]]),), {})
     >>> if cholmod_available():
     ...     factor = CholmodFactor(cross)

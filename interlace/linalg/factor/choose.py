@@ -17,7 +17,7 @@ from .schur import SchurFactor
 from .superlu import SuperLUFactor
 from .work import elimination_counts, elimination_flops, orderings, tail_density
 
-__all__ = ["BACKENDS", "choose"]
+__all__ = ["BACKENDS", "choose_factor"]
 
 BACKENDS = ("blocked", "nested", "schur", "cholmod", "superlu")
 
@@ -42,7 +42,7 @@ LONG_SECONDS = 60.0
 LARGE_BYTES = 6e9
 
 
-def choose(cross: ZCross, backend: str | None = None) -> Factor:
+def choose_factor(cross: ZCross, backend: str | None = None) -> Factor:
     """The factorisation for a design, symbolic work done.
 
     One factor or a nested chain is factorised level by level. Crossed factors get a dense tail
@@ -75,9 +75,9 @@ def choose(cross: ZCross, backend: str | None = None) -> Factor:
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.linalg.choose import choose
-    >>> from interlace.linalg.pattern import ZCross
-    >>> choose(ZCross((2,), (1,), (np.ones((2, 1, 1)),), {})).name
+    >>> from interlace.linalg.factor.choose import choose_factor
+    >>> from interlace.linalg.crossproducts.blocks import ZCross
+    >>> choose_factor(ZCross((2,), (1,), (np.ones((2, 1, 1)),), {})).name
     'nested'
     """
     if backend is None or backend == "blocked":
@@ -104,7 +104,7 @@ def _for_crossed(cross: ZCross) -> Factor:
     fits = 16.0 * q_tail**2 <= DENSE_BYTES
     dense = _Work("schur", float(q_tail) ** 3, 16.0 * q_tail**2)
     if fits and (q_tail <= SMALL_TAIL or tail_density(cross) > DENSE_TAIL):
-        return _said(dense, SchurFactor, cross)
+        return _with_warning(dense, SchurFactor, cross)
     # factorisation and inverse: q_t³ dense, 3 Σ c_j² sparse
     A = cross.matrix()
     if cholmod_available():
@@ -115,11 +115,11 @@ def _for_crossed(cross: ZCross) -> Factor:
         else:
             sparse = _sparse("cholmod", CHOLMOD_RATE, elimination_counts(A, factor.permutation()))
             if not fits or sparse.flops < dense.flops:
-                return _said(sparse, lambda _: factor, cross)
-            return _said(dense, SchurFactor, cross)
+                return _with_warning(sparse, lambda _: factor, cross)
+            return _with_warning(dense, SchurFactor, cross)
     sparse = _guess(cross, A, q_tail)
     better = SuperLUFactor if not fits or sparse.flops < dense.flops else SchurFactor
-    return _said(sparse if better is SuperLUFactor else dense, better, cross)
+    return _with_warning(sparse if better is SuperLUFactor else dense, better, cross)
 
 
 class _Work(NamedTuple):
@@ -143,7 +143,7 @@ def _guess(cross: ZCross, A: sp.csr_array, q_tail: int) -> _Work:
     return _sparse("superlu", SUPERLU_RATE, min(guesses, key=elimination_flops))
 
 
-def _said(work: _Work, factor: Callable[[ZCross], Factor], cross: ZCross) -> Factor:
+def _with_warning(work: _Work, factor: Callable[[ZCross], Factor], cross: ZCross) -> Factor:
     """The factor; with a warning where it would be very much work."""
     seconds = work.flops / DENSE_RATE
     if seconds > LONG_SECONDS or work.memory > LARGE_BYTES:

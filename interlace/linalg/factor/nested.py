@@ -39,8 +39,8 @@ def is_nested(cross: ZCross) -> bool:
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.linalg.nested import is_nested
-    >>> from interlace.linalg.pattern import ZCross
+    >>> from interlace.linalg.factor.nested import is_nested
+    >>> from interlace.linalg.crossproducts.blocks import ZCross
     >>> is_nested(ZCross((2,), (1,), (np.ones((2, 1, 1)),), {}))
     True
     """
@@ -59,8 +59,8 @@ class NestedFactor(Factor):
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.linalg.nested import NestedFactor
-    >>> from interlace.linalg.pattern import ZCross
+    >>> from interlace.linalg.factor.nested import NestedFactor
+    >>> from interlace.linalg.crossproducts.blocks import ZCross
     >>> factor = NestedFactor(ZCross((2,), (1,), (np.array([[[3.0]], [[8.0]]]),), {}))
     >>> factor.refactor([np.eye(1)])
     >>> round(float(np.exp(factor.logdet)), 6)

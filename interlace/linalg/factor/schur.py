@@ -42,8 +42,8 @@ class SchurFactor(Factor):
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.linalg.pattern import PairBlocks, ZCross
-    >>> from interlace.linalg.schur import SchurFactor
+    >>> from interlace.linalg.crossproducts.blocks import PairBlocks, ZCross
+    >>> from interlace.linalg.factor.schur import SchurFactor
     >>> pair = PairBlocks(np.array([0, 1, 2]), np.array([0, 0], dtype=np.int32), np.ones((2, 1, 1)))
     >>> diagonal = (np.ones((2, 1, 1)), np.full((1, 1, 1), 2.0))
     >>> factor = SchurFactor(ZCross((2, 1), (1, 1), diagonal, {(0, 1): pair}))

@@ -24,8 +24,8 @@ class SuperLUFactor(SparseFactor):
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.linalg.pattern import ZCross
-    >>> from interlace.linalg.superlu import SuperLUFactor
+    >>> from interlace.linalg.crossproducts.blocks import ZCross
+    >>> from interlace.linalg.factor.superlu import SuperLUFactor
     >>> factor = SuperLUFactor(ZCross((2,), (1,), (np.array([[[3.0]], [[8.0]]]),), {}))
     >>> factor.refactor([np.eye(1)])
     >>> round(float(np.exp(factor.logdet)), 6)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import NumericalError
-from ...linalg.factor.choose import choose
+from ...linalg.factor.choose import choose_factor
 from .modes import Modes, Point
 from .problem import Problem
 
@@ -51,11 +51,11 @@ def breakdown(
     level: the share is the least one of any direction of a level.
     """
     Z, density = problem.Z, problem.density
-    factor = choose(Z.cross, None)
+    factor = choose_factor(Z.cross, None)
     inverses = []
     for information in (False, True):
         rows = density.rows(eta, zeta, information, order=0)
-        factor.set_cross(Z.refill(rows.weight if information else rows.observed))
+        factor.set_cross(Z.set_weights(rows.weight if information else rows.observed))
         try:
             factor.refactor(T)
         except NumericalError:

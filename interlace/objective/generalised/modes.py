@@ -21,9 +21,9 @@ from typing import cast
 import numpy as np
 
 from ...errors import NumericalError
-from ...linalg.crossproducts.weighted import WeightedDesign
+from ...linalg.crossproducts.weighted import WeightedZ
 from ...linalg.factor.base import Factor
-from ...linalg.factor.choose import choose
+from ...linalg.factor.choose import choose_factor
 from ...linalg.kernels import _levels
 from .density import ConditionalDensity, FamilyDensity, RowSums
 
@@ -99,7 +99,7 @@ class Point:
 class Modes(ABC):
     """Finds modes for given templates, fixed predictors and zeta."""
 
-    Z: WeightedDesign
+    Z: WeightedZ
     density: ConditionalDensity
     expected: bool
     dense_columns: int
@@ -141,7 +141,7 @@ class Modes(ABC):
         return t, [point.dT for point in points], np.stack([point.dzeta for point in points])
 
     @abstractmethod
-    def fresh(self, Z: WeightedDesign, density: ConditionalDensity) -> Modes:
+    def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> Modes:
         """For the same design with work space of its own, and this density of its rows."""
 
     @abstractmethod
@@ -153,7 +153,7 @@ class Modes(ABC):
         """Sum over levels of [Z'V^{-1}Z]_ll at the last point, (k_b, k_b)."""
 
 
-def times_templates(Z: WeightedDesign, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
+def times_templates(Z: WeightedZ, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
     """Lambda' R for R (q,) or (q, r), with Z's columns scaled."""
     out = np.empty_like(R)
     for b, (t, ell) in enumerate(zip(T, Z.n_levels, strict=True)):
@@ -180,7 +180,7 @@ class PenalisedIRLS(Modes):
 
     Parameters
     ----------
-    Z : WeightedDesign
+    Z : WeightedZ
     density : ConditionalDensity
     expected : bool
         Expected instead of observed information in the determinant.
@@ -189,16 +189,16 @@ class PenalisedIRLS(Modes):
     """
 
     def __init__(
-        self, Z: WeightedDesign, density: ConditionalDensity, expected: bool, backend: str | None
+        self, Z: WeightedZ, density: ConditionalDensity, expected: bool, backend: str | None
     ) -> None:
         self.Z, self.density = Z, density
         self.expected = expected and not density.canonical
-        self._newton = choose(Z.cross, backend)
+        self._newton = choose_factor(Z.cross, backend)
         self._final: Factor = self._newton.fresh() if self.expected else self._newton
         self.dense_columns = self._newton.dense_columns
         self.backend = self._newton.name
 
-    def fresh(self, Z: WeightedDesign, density: ConditionalDensity) -> PenalisedIRLS:
+    def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> PenalisedIRLS:
         other = copy(self)
         other.Z, other.density = Z, density
         other._newton = self._newton.fresh()
@@ -281,7 +281,7 @@ class PenalisedIRLS(Modes):
         return weight
 
     def _refactor(self, factor: Factor, w: np.ndarray, T: Sequence[np.ndarray]) -> None:
-        factor.set_cross(self.Z.refill(w))
+        factor.set_cross(self.Z.set_weights(w))
         factor.refactor(T)
 
     def _point(self, T, u, eta, rows: RowSums, scores, g, decrement, order) -> Point:
@@ -357,7 +357,7 @@ class LevelModes(Modes):
 
     Parameters
     ----------
-    Z : WeightedDesign
+    Z : WeightedZ
         Of one factor, rows sorted by level.
     factor : GroupingFactor
         The same rows.
@@ -370,7 +370,7 @@ class LevelModes(Modes):
 
     density: FamilyDensity
 
-    def __init__(self, Z: WeightedDesign, factor, density: FamilyDensity, expected: bool) -> None:
+    def __init__(self, Z: WeightedZ, factor, density: FamilyDensity, expected: bool) -> None:
         self.Z, self.density, self.expected = Z, density, expected
         codes, ell = factor.codes, Z.n_levels[0]
         self._starts = np.searchsorted(codes, np.arange(ell + 1)).astype(np.int64)
@@ -389,7 +389,7 @@ class LevelModes(Modes):
         # Values of the rows: for many of them new memory costs more than what is done with it.
         self._rows = np.empty((5, self.Z.n))
 
-    def fresh(self, Z: WeightedDesign, density: ConditionalDensity) -> LevelModes:
+    def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> LevelModes:
         other = copy(self)
         other.Z, other.density = Z, cast("FamilyDensity", density)
         other._scale(Z)
@@ -418,9 +418,9 @@ class LevelModes(Modes):
             sums[3:4] if density.n_zeta else np.empty(0), self._solver(),
         )  # fmt: skip
 
-    def _scale(self, Z: WeightedDesign) -> None:
+    def _scale(self, Z: WeightedZ) -> None:
         raw = self._factor.Z
-        sole = raw.strides == (0, 0)
+        sole = self._factor.intercept_only
         # a column of ones is not stored: its scale goes to the template
         self._columns = np.empty((0, 1)) if sole else np.ascontiguousarray(raw / Z.scale[0])
         self.shrink = 1.0 / float(Z.scale[0][0]) if sole else 1.0
@@ -458,7 +458,7 @@ class LevelModes(Modes):
     def information(self, b: int) -> np.ndarray:
         assert self._last is not None
         T, w = self._last
-        A = self.Z.refill(w).diagonal[0]
+        A = self.Z.set_weights(w).diagonal[0]
         # [Z'V^{-1}Z]_ll = A - A T M^{-1} T'A
         AT = A @ T
         return A.sum(axis=0) - np.einsum("lab,lbc,ldc->ad", AT, self._S, AT)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from ...errors import NumericalError
 from ...linalg.crossproducts.linear import effect_root, standard_rows
 from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
-from ...linalg.crossproducts.weighted import WeightedDesign, root_mean_squares
+from ...linalg.crossproducts.weighted import WeightedZ, root_mean_squares
 from .density import FamilyDensity
 from .irls import IRLS, irls
 
@@ -54,7 +54,7 @@ class Problem:
     unit : float
         Of the predictors: 1 where a link has a scale of its own (logarithms, quantiles), else the
         residual standard deviation of a row on the scale of the predictors.
-    Z : WeightedDesign
+    Z : WeightedZ
         Its columns are scaled to a root mean square of ``unit``, those of unstructured terms
         orthogonal.
     z_roots : list of ndarray, shape (k_b, k_b)
@@ -69,7 +69,7 @@ class Problem:
         if order is not None:
             self.factors = [_reordered(factor, order) for factor in self.factors]
         scale = self._take(density, eta)
-        self.Z = WeightedDesign(self, scale)
+        self.Z = WeightedZ(self.factors, scale)
 
     def with_response(self, density: FamilyDensity, eta: np.ndarray) -> Problem:
         """The same rows for another response; arguments as those of the class."""
@@ -178,7 +178,7 @@ class Problem:
         A_l D A_l.
         """
         rows = self.density.rows(self.glm.eta, self.zeta, True, order=0)
-        g, cross = self.Z.transposed(rows.score), self.Z.refill(rows.weight)
+        g, cross = self.Z.transposed(rows.score), self.Z.set_weights(rows.weight)
         out = []
         with np.errstate(over="ignore", invalid="ignore"):
             for b, k in enumerate(self.Z.widths):
@@ -202,9 +202,8 @@ def _level_order(design) -> np.ndarray | None:
 
 
 def _reordered(factor, order: np.ndarray):
-    Z = factor.Z
-    sole = Z.strides == (0, 0)
-    return type(factor)(factor.name, factor.levels, factor.codes[order], Z if sole else Z[order])
+    Z = factor.Z if factor.intercept_only else factor.Z[order]
+    return type(factor)(factor.name, factor.levels, factor.codes[order], Z)
 
 
 def _orthogonal(factor, R: np.ndarray):

@@ -30,7 +30,7 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...errors import ArgumentError, NumericalError
-from ...linalg.crossproducts.weighted import WeightedDesign
+from ...linalg.crossproducts.weighted import WeightedZ
 from ...linalg.kernels import _quadrature
 from .density import ConditionalDensity, FamilyDensity
 from .laplace import LaplaceObjective
@@ -154,7 +154,7 @@ class QuadratureModes(Modes):
         self.grid = normal_grid(nodes, self.Z.widths[0])
         self._codes = codes
 
-    def fresh(self, Z: WeightedDesign, density: ConditionalDensity) -> QuadratureModes:
+    def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> QuadratureModes:
         other = copy(self)
         other.laplace = self.laplace.fresh(Z, density)
         other.Z, other.density = Z, density
@@ -229,7 +229,7 @@ class QuadratureModes(Modes):
         Zs = Z.transposed(rows.score)
         # the modes are a small step short of converged
         point.correction += float(v @ (times_templates(Z, [T], Zs) - point.u))
-        A = Z.refill(rows.weight).diagonal[0]
+        A = Z.set_weights(rows.weight).diagonal[0]
         dT = 2.0 * np.einsum("lab,bc,lcd->ad", A, T, S) - 2.0 * P.sum(axis=0)
         dT += Z.transposed(at_mode).reshape(ell, k).T @ sums.u + Zs.reshape(ell, k).T @ v.reshape(
             ell, k

@@ -11,7 +11,7 @@ from scipy.linalg import lapack
 
 from ...errors import NumericalError
 from ...linalg.crossproducts.linear import CrossProducts
-from ...linalg.threads import held
+from ...linalg.threads import single_threaded
 from .large import inner_products, large_factors, projections, typical_blocks
 from .marginal import Marginal, dense_traces, spread
 
@@ -72,7 +72,7 @@ class DenseMarginal(Marginal):
         other._set_response(cross)
         return other
 
-    @held
+    @single_threaded
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         self.T, q = T, self._q
         R = self._left(T, self._AB)
@@ -146,7 +146,7 @@ class DenseMarginal(Marginal):
                 out[s] = (t.T @ R[s].reshape(-1, k, R.shape[1])).reshape(-1, R.shape[1])
         return out
 
-    @held
+    @single_threaded
     def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
         s, k = self.slices[b], self.cross.z.widths[b]
         block = self._G[s, s]
@@ -164,12 +164,12 @@ class DenseMarginal(Marginal):
     def projected(self, b: int) -> np.ndarray:
         return self._P[self.slices[b]].reshape(-1, self.cross.z.widths[b], self._P.shape[1])
 
-    @held
+    @single_threaded
     def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
         h = spread(D, self._P @ c, self.slices)
         return h.T @ self._G @ h
 
-    @held
+    @single_threaded
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray:
         G = self._G
         if C is not None:
@@ -185,7 +185,7 @@ class DenseMarginal(Marginal):
         pairs = self.cross.z.pairs.items()
         return {(b, c): self._inverse_at(b, p.rows, c, p.indices) for (b, c), p in pairs}
 
-    @held
+    @single_threaded
     def _inverse_at(self, b: int, left: np.ndarray, c: int, right: np.ndarray) -> np.ndarray:
         """Blocks of M^{-1} at pairs of levels of factors b and c."""
         inverse, _ = lapack.dpotri(self._L, lower=1)
@@ -195,6 +195,6 @@ class DenseMarginal(Marginal):
         columns = self.slices[c].start + right[:, None] * kc + np.arange(kc)
         return inverse[rows[:, :, None], columns[:, None, :]]
 
-    @held
+    @single_threaded
     def solve(self, R: np.ndarray) -> np.ndarray:
         return lapack.dpotrs(self._L, R, lower=1)[0].reshape(R.shape)

@@ -10,8 +10,8 @@ import scipy.sparse as sp
 
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.factor.base import Factor
-from ...linalg.factor.choose import choose
-from ...linalg.threads import held
+from ...linalg.factor.choose import choose_factor
+from ...linalg.threads import single_threaded
 from .few_columns import DENSE_LIMIT, DenseMarginal
 from .large import inner_products, large_factors, projections, typical_blocks
 from .marginal import Marginal, dense_traces, spread
@@ -42,7 +42,7 @@ def make_marginal(cross: CrossProducts, backend: str | None = None) -> Marginal:
         return OneFactorMarginal(cross)
     if cross.z.q <= DENSE_LIMIT and backend in (None, "blocked"):
         return DenseMarginal(cross)
-    return FactorMarginal(cross, choose(cross.z, backend))
+    return FactorMarginal(cross, choose_factor(cross.z, backend))
 
 
 class FactorMarginal(Marginal):
@@ -103,7 +103,7 @@ class FactorMarginal(Marginal):
             out[self.slices[b]] = scaled.reshape(-1, R.shape[1])
         return out
 
-    @held
+    @single_threaded
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         self.T = T
         self.factor.refactor(T)
@@ -119,7 +119,7 @@ class FactorMarginal(Marginal):
         E = self.cross.residuals([self._blocks(V, b) for b in range(len(T))])
         return self.factor.logdet, E.T @ E + U.T @ U
 
-    @held
+    @single_threaded
     def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
         P = self.projected(b)
         levels, k, m = P.shape
@@ -130,7 +130,7 @@ class FactorMarginal(Marginal):
     def projected(self, b: int) -> np.ndarray:
         return self._blocks(self._P, b)
 
-    @held
+    @single_threaded
     def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
         h = spread(D, self._P @ c, self.slices)
         Ah = np.empty_like(h)
@@ -149,7 +149,7 @@ class FactorMarginal(Marginal):
     def _transposed(self, R: np.ndarray) -> np.ndarray:
         return self._scaled(R, transpose=True)
 
-    @held
+    @single_threaded
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray | None:
         q = self._P.shape[0]
         if q > DENSE_COLUMNS:
@@ -161,7 +161,7 @@ class FactorMarginal(Marginal):
             G -= PX @ C @ PX.T
         return dense_traces(G, D, self.slices, self.cross.z.widths)
 
-    @held
+    @single_threaded
     def rounding(self, T: Sequence[np.ndarray]) -> float:
         # M has an error of eps in each entry, and log|M| one of tr(M^{-1}dM)
         if len(large_factors(T, self._typical)) < 2:
@@ -172,15 +172,15 @@ class FactorMarginal(Marginal):
             total += float(np.vdot(t.T @ A @ t, factor.inverse_blocks(b)))
         return float(np.finfo(float).eps) * total
 
-    @held
+    @single_threaded
     def inverse_blocks(self, b: int) -> np.ndarray:
         return self.factor.inverse_blocks(b)
 
-    @held
+    @single_threaded
     def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
         return self.factor.inverse_pairs()
 
-    @held
+    @single_threaded
     def solve(self, R: np.ndarray) -> np.ndarray:
         return self.factor.solve(R)
 
