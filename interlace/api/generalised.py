@@ -173,7 +173,7 @@ def glmer(
     except NumericalError as error:
         raise lost_fit(error, design, observations, made) from None
     fitted = judged_glmm(fitted)
-    warn_if_not_converged(fitted.optimum)
+    warn_if_not_converged(fitted)
     result = GLMMResult(fitted)
     result.call = {
         "formula": formula,

@@ -128,7 +128,7 @@ def fit(
         backend=None if backend == "auto" else backend,
         seconds=seconds,
     )
-    warn_if_not_converged(fitted.optimum)
+    warn_if_not_converged(fitted)
     result = LMMResult(fitted)
     result.call = {
         "formula": formula,

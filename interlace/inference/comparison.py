@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, ArgumentTypeError, brief
-from ..families import CustomFamily, Gaussian, NegativeBinomial, Poisson
+from ..families import CustomFamily, NegativeBinomial, Poisson
 from ..families.base import Family
-from ..models.glmm import GLMMFit
 from ..models.lmm import LMMFit
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def _kind(fit: AnyFit) -> str:
 
 
 def _approximation(fit: AnyFit) -> str:
-    if not isinstance(fit, GLMMFit):
+    if fit.nAGQ is None:
         return ""
     return f"nAGQ={fit.nAGQ}, {'expected' if fit.expected else 'observed'} information"
 
@@ -147,7 +146,7 @@ def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
                 f"{both} have different responses ({first.response_name!r}, "
                 f"{other.response_name!r}): their log-likelihoods cannot be compared"
             )
-        weights = _weights(fits[0]), _weights(fit)
+        weights = fits[0].observations.weights, fit.observations.weights
         if not np.array_equal(*weights):
             plain = [label for label, w in zip((labels[0], label), weights) if (w == 1.0).all()]
             how = f"only {plain[0]!r} is without" if plain else "fit both with the same weights="
@@ -155,12 +154,6 @@ def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
                 f"{both} have different weights or numbers of trials ({how}): their "
                 "log-likelihoods cannot be compared"
             )
-
-
-def _weights(fit: AnyFit) -> np.ndarray:
-    if not isinstance(fit, LMMFit):
-        return fit.observations.weights
-    return np.ones(fit.n) if fit.design.weights is None else fit.design.weights
 
 
 def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
@@ -173,13 +166,13 @@ def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
     first = fits[0]
     for fit, label in zip(fits[1:], labels[1:], strict=True):
         both = f"{labels[0]!r} and {label!r}"
-        own = [family_of(f) for f in (first, fit) if isinstance(family_of(f), CustomFamily)]
-        if own and not same_distribution(family_of(first), family_of(fit)):
+        own = [f.family for f in (first, fit) if isinstance(f.family, CustomFamily)]
+        if own and not same_distribution(first.family, fit.family):
             raise ArgumentError(
                 f"{both} cannot be compared: log-likelihoods of a family of your own lack a "
                 "constant, and go with models of that family only"
             )
-        if family_of(fit).discrete != family_of(first).discrete:
+        if fit.family.discrete != first.family.discrete:
             raise ArgumentError(
                 f"{both} cannot be compared: the family of one gives probabilities of counts, "
                 "that of the other densities"
@@ -187,7 +180,7 @@ def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
         check_offsets(first, fit, both)
     # Without random effects the likelihood is exact: it goes with any approximation.
     pairs = zip(fits, labels, strict=True)
-    integrated = [(fit, label) for fit, label in pairs if isinstance(fit, GLMMFit)]
+    integrated = [(fit, label) for fit, label in pairs if fit.nAGQ is not None]
     found = {fit.nAGQ: label for fit, label in integrated}
     if len(found) > 1:
         said = " and ".join(f"{label!r} with nAGQ={nodes}" for nodes, label in found.items())
@@ -199,7 +192,7 @@ def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
     kinds = {
         "expected" if fit.expected else "observed": label
         for fit, label in integrated
-        if fit.nAGQ <= 1 and not fit.family.canonical
+        if (fit.nAGQ or 0) <= 1 and not fit.family.canonical
     }
     if len(kinds) > 1:
         said = " and ".join(f"{label!r} with laplace={kind!r}" for kind, label in kinds.items())
@@ -257,11 +250,6 @@ def check_same_fixed_part(fits: Sequence[AnyFit], labels: Sequence[str]) -> None
 
 
 # -- families -------------------------------------------------------------------------------------
-
-
-def family_of(fit: AnyFit) -> Family:
-    """The family; of a linear model the Gaussian."""
-    return Gaussian() if isinstance(fit, LMMFit) else fit.family
 
 
 def same_distribution(one: Family, other: Family) -> bool:

@@ -46,7 +46,7 @@ def analysis_of_deviance(
     """
     labels = labels_of(fits, names)
     test = _checked(fits, labels, test)
-    estimated = any(len(f.zeta) and not f.free_dispersion for f in fits)
+    estimated = any(len(f.zeta) and not f.family.free_dispersion for f in fits)
     df = np.array([f.df_resid for f in fits], dtype=float)
     values = np.array([f.criterion if estimated else f.deviance for f in fits])
     full = fits[int(np.argmin(df))]
@@ -89,7 +89,7 @@ def check_dispersion(fit: GLMFit, test: str | None) -> None:
     ------
     ArgumentError
     """
-    if test == "F" and not fit.free_dispersion:
+    if test == "F" and not fit.family.free_dispersion:
         raise ArgumentError(
             f"test='F' needs an estimated dispersion, which the family {fit.family.name!r} does "
             "not have; use test='Chisq'"
@@ -99,7 +99,7 @@ def check_dispersion(fit: GLMFit, test: str | None) -> None:
 def _checked(fits: Sequence[GLMFit], labels: Sequence[str], test: str | None) -> str:
     first = fits[0]
     if test is None:
-        test = "F" if first.free_dispersion else "LRT"
+        test = "F" if first.family.free_dispersion else "LRT"
     test = one_of("test", test, TESTS)
     check_dispersion(first, test)
     check_same_data(fits, labels)

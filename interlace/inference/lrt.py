@@ -9,14 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
-from ..models.glmm import GLMMFit
-from ..models.lmm import LMMFit, refit_ml
 from .comparison import (
     Comparison,
     check_same_data,
     check_same_fixed_part,
     check_same_scale,
-    family_of,
     labels_of,
     nested,
 )
@@ -71,13 +68,13 @@ def likelihood_ratio(
     notes = []
     restricted = [label for fit, label in zip(fits, labels, strict=True) if fit.is_reml]
     if refit and restricted:
-        fits = [refit_ml(fit) if isinstance(fit, LMMFit) else fit for fit in fits]
+        fits = [fit.as_ml() for fit in fits]
         notes.append(f"refitted by maximum likelihood instead of REML: {'; '.join(restricted)}")
     elif restricted:
         check_same_fixed_part(fits, labels)
     order = sorted(range(len(fits)), key=lambda i: fits[i].n_parameters)
     fits, labels = [fits[i] for i in order], [labels[i] for i in order]
-    llf = np.array([_maximum(fit) for fit in fits])
+    llf = np.array([fit.llf_maximum for fit in fits])
     npar = np.array([fit.n_parameters for fit in fits])
     chisq, df = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
     df[1:] = np.diff(npar)
@@ -110,7 +107,7 @@ def likelihood_ratio(
 
 def _no_test(smaller: AnyFit, larger: AnyFit, below: float, above: float) -> str | None:
     """Why a statistic of two models would have no chi-squared distribution, if that is plain."""
-    one, other = family_of(smaller), family_of(larger)
+    one, other = smaller.family, larger.family
     rounding = ROUNDING * max(1.0, abs(below))
     if larger.n_parameters == smaller.n_parameters:
         if abs(above - below) <= rounding:
@@ -127,16 +124,3 @@ def _no_test(smaller: AnyFit, larger: AnyFit, below: float, above: float) -> str
             "contain the other or is not at its maximum; compare AIC"
         )
     return None
-
-
-def _maximum(fit: AnyFit) -> float:
-    """The maximum of the log-likelihood.
-
-    R's ``logLik`` of a model without random effects has it at another dispersion (the deviance
-    over n) where that is estimated.
-    """
-    if isinstance(fit, (LMMFit, GLMMFit)) or not fit.family.parameters:
-        return fit.llf
-    o = fit.observations
-    zeta = fit.family.update_zeta(o.y, fit.mu, o.weights, o.trials)
-    return float(fit.family.log_density(o.y, fit.mu, o.weights, o.trials, zeta).sum())

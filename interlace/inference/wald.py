@@ -81,20 +81,9 @@ class WaldTest:
         return Table(head, [cells], title="Wald test").html()
 
 
-def default_df_method(fit: AnyFit) -> str:
-    """Where t tests take their degrees of freedom unless told otherwise: R's choice.
-
-    Satterthwaite's for linear mixed models, as lmerTest; ``n - p`` for a generalised linear model
-    whose dispersion is estimated apart, as ``summary.glm``; none, the normal distribution, else.
-    """
-    if isinstance(fit, LMMFit):
-        return "satterthwaite"
-    return "residual" if getattr(fit, "free_dispersion", False) else "normal"
-
-
 def default_test(fit: AnyFit) -> str:
-    """The joint test that goes with the t or z tests of :func:`default_df_method`."""
-    return "Chisq" if default_df_method(fit) == "normal" else "F"
+    """The joint test that goes with the t or z tests of the fit's own ``df_method``."""
+    return "Chisq" if fit.df_method == "normal" else "F"
 
 
 def degrees_of_freedom(
@@ -108,8 +97,8 @@ def degrees_of_freedom(
     L : ndarray, shape (r, p), optional
         Default: each coefficient.
     method : {"satterthwaite", "residual", "normal"}, optional
-        Satterthwaite's, ``n - p``, or infinite (the normal distribution). Default: see
-        :func:`default_df_method`.
+        Satterthwaite's, ``n - p``, or infinite (the normal distribution). Default: the
+        fit's own ``df_method``.
 
     Returns
     -------
@@ -120,9 +109,9 @@ def degrees_of_freedom(
     ArgumentError
         If the method is not known, or not one for this model.
     """
-    allowed = DF_METHODS if isinstance(fit, LMMFit) else DF_METHODS[1:]
+    allowed = DF_METHODS if fit.df_method == DF_METHODS[0] else DF_METHODS[1:]
     if method is None:
-        method = default_df_method(fit)
+        method = fit.df_method
     elif not (isinstance(method, str) and method.lower() == DF_METHODS[0]):
         method = one_of("df_method", method, allowed)
     rows = fit.p if L is None else len(L)
@@ -225,7 +214,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
     hypothesis : str, sequence, mapping or array
         See :func:`interlace.inference.hypotheses.parse_hypothesis`.
     test : {"F", "Chisq"}, optional
-        F, with the degrees of freedom of the t tests (:func:`default_df_method`), infinite where
+        F, with the degrees of freedom of the t tests (the fit's own ``df_method``), infinite where
         these are z tests; or the chi-squared test. Default: F where these are t tests.
 
     Returns

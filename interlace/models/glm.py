@@ -14,8 +14,8 @@ from ..families.base import Family
 from ..linalg.crossproducts.standardise import intercept_column, standardise
 from ..linalg.information import determined_root, inverse_where_determined
 from ..objective.generalised.density import FamilyDensity
+from .base import BaseFit, closed
 from .glm_maximum import LOST_PIVOT, Maximum, maximum, with_theta
-from .lmm import closed
 from .observations import Observations
 
 #: Means this near to the border of their range, and a direction with as good as no information, are
@@ -27,7 +27,7 @@ NO_INFORMATION = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class GLMFit:
+class GLMFit(BaseFit):
     """A fitted generalised linear model.
 
     Attributes
@@ -88,27 +88,12 @@ class GLMFit:
     separated: Any = None
     seconds: dict[str, float] = field(default_factory=dict)
 
-    # Named as on the fits of mixed models, so that what reads a fit need not ask which kind it is.
     method = "ML"
-    is_reml = False
+    nAGQ = None
+    expected = True
     re_scale = 1.0
     optimizer = "irls"
     backend = "cholesky"
-
-    @property
-    def n(self) -> int:
-        """Rows used."""
-        return self.design.X.shape[0]
-
-    @property
-    def p(self) -> int:
-        """Coefficients."""
-        return self.design.X.shape[1]
-
-    @property
-    def n_parameters(self) -> int:
-        """Estimated parameters: coefficients and those of the family."""
-        return self.p + len(self.zeta)
 
     @property
     def cov_beta(self) -> np.ndarray:
@@ -116,9 +101,18 @@ class GLMFit:
         return self.dispersion * self.unscaled
 
     @property
-    def free_dispersion(self) -> bool:
-        """Whether the dispersion is estimated: tests are t tests then."""
-        return self.family.free_dispersion
+    def df_method(self) -> str:
+        """n - p degrees of freedom where the dispersion is estimated apart, as ``summary.glm``."""
+        return "residual" if self.family.free_dispersion else "normal"
+
+    @property
+    def llf_maximum(self) -> float:
+        """As `llf`, at the likeliest dispersion; R's ``logLik`` is at the deviance over n."""
+        if not self.family.parameters:
+            return self.llf
+        o = self.observations
+        zeta = self.family.update_zeta(o.y, self.mu, o.weights, o.trials)
+        return float(self.family.log_density(o.y, self.mu, o.weights, o.trials, zeta).sum())
 
     @property
     def criterion(self) -> float:
@@ -134,11 +128,6 @@ class GLMFit:
     def converged(self) -> bool:
         """Whether a maximum was found."""
         return self.verdict == "converged"
-
-    @property
-    def fitted(self) -> np.ndarray:
-        """Fitted means, (n,)."""
-        return self.mu
 
     @property
     def fixed_part(self) -> np.ndarray:
@@ -169,7 +158,7 @@ class GLMFit:
     def working_weights(self) -> np.ndarray:
         """mu'^2 / V(mu) times the weights, at dispersion one, (n,)."""
         seen = self.observations
-        zeta = np.zeros_like(self.zeta) if self.free_dispersion else self.zeta
+        zeta = np.zeros_like(self.zeta) if self.family.free_dispersion else self.zeta
         # Rows stay exact where a mean is rounded to the border of its range.
         rows = self.family.rows(self.eta, seen.y, seen.weights, zeta)
         return rows.weight * self.family.dispersion(zeta)

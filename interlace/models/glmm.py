@@ -24,7 +24,7 @@ from ..objective.generalised.modes import Point
 from ..objective.generalised.problem import Problem
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
-from .lmm import BaseFit, closed
+from .base import BaseMixedFit, closed
 from .observations import Observations, observe
 
 # Halvings of a start that has means out of range.
@@ -63,7 +63,7 @@ class GLMMSolution:
 
 
 @dataclass(frozen=True, eq=False)
-class GLMMFit(BaseFit):
+class GLMMFit(BaseMixedFit):
     """A fitted generalised linear mixed model.
 
     Attributes
@@ -99,6 +99,9 @@ class GLMMFit(BaseFit):
     scale: ThetaScale
     method: str = "ML"
     _objective: LaplaceObjective | ProfiledObjective | None = field(default=None, repr=False)
+
+    df_method = "normal"
+    re_scale = 1.0
 
     def __getstate__(self) -> dict:
         derived = ("_shared", "fixed_part", "random_part", "b", "mu", "eta")
@@ -175,19 +178,9 @@ class GLMMFit(BaseFit):
         return float(self.family.dispersion(self.zeta))
 
     @property
-    def re_scale(self) -> float:
-        """1: random effects are on the scale of the linear predictor."""
-        return 1.0
-
-    @property
     def u(self) -> tuple[np.ndarray, ...]:
         """Spherical conditional modes, (l_b, k_b) per grouping factor."""
         return self.solution.u
-
-    @property
-    def n_parameters(self) -> int:
-        """Estimated parameters: coefficients, theta and those of the family."""
-        return self.p + self.covariance.n_theta + len(self.family.parameters)
 
     @property
     def eta(self) -> np.ndarray:
@@ -198,11 +191,6 @@ class GLMMFit(BaseFit):
     def mu(self) -> np.ndarray:
         """Means at the modes, (n,)."""
         return read_only(self.family.mean(self.eta, self.zeta))
-
-    @property
-    def fitted(self) -> np.ndarray:
-        """Means at the modes, (n,)."""
-        return self.mu
 
     @property
     def theta_sizes(self) -> list[np.ndarray]:

@@ -8,9 +8,6 @@ from .glm import GLMFit
 from .glmm import GLMMFit
 from .lmm import LMMFit
 
-# Functions of a fit ask which kind it is in one way only, isinstance(fit, LMMFit): the linear model
-# has exact degrees of freedom and its scale profiled out, the others a family and a link.
-
 #: With random effects.
 MixedFit: TypeAlias = LMMFit | GLMMFit
 #: With a family and a link.

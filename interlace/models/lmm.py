@@ -2,166 +2,32 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
-from ..frames.read import read_only
 from ..linalg.crossproducts.linear import CrossProducts, cross_products
 from ..linalg.threads import blas_threads, one_thread
 from ..objective import LMMObjective, Solution
 from ..objective.linear.exact import ExactFit
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
+from .base import BaseMixedFit, closed
 
-
-def closed(record: Any) -> Any:
-    """A record whose arrays, alone or in tuples, nobody can write to any more."""
-    for value in vars(record).values():
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, np.ndarray):
-                read_only(part)
-    return record
-
-
-class BaseFit(ABC):
-    """What every fitted mixed model can be asked, whatever its likelihood.
-
-    Attributes
-    ----------
-    design : Design
-        Data and names.
-    covariance : CovarianceModel
-        theta <-> templates.
-    optimum : Optimum
-        What the optimiser did, with the certificate.
-    """
-
-    design: Design
-    covariance: CovarianceModel
-    method: str
-    optimum: Optimum
-    seconds: dict[str, float]
-    optimizer: str
-    backend: str
-    scale: ThetaScale
-
-    @property
-    @abstractmethod
-    def theta(self) -> np.ndarray:
-        """Relative covariance parameters, lme4's order and scale, (n_theta,)."""
-
-    @property
-    @abstractmethod
-    def T(self) -> tuple[np.ndarray, ...]:
-        """Template of each grouping factor, (k_b, k_b)."""
-
-    @property
-    @abstractmethod
-    def beta(self) -> np.ndarray:
-        """Fixed-effects coefficients, (p,)."""
-
-    @property
-    @abstractmethod
-    def cov_beta(self) -> np.ndarray:
-        """Their covariance matrix, (p, p)."""
-
-    @property
-    @abstractmethod
-    def sigma(self) -> float:
-        """Residual standard deviation, or what takes its place."""
-
-    @property
-    def re_scale(self) -> float:
-        """Standard deviations of random effects are this times those of T T'."""
-        return self.sigma
-
-    @property
-    @abstractmethod
-    def u(self) -> tuple[np.ndarray, ...]:
-        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
-
-    @property
-    def criterion(self) -> float:
-        """-2 log-likelihood (ML) or REML criterion."""
-        return self.optimum.value
-
-    @property
-    def is_reml(self) -> bool:
-        """Fitted by REML."""
-        return self.method == "REML"
-
-    @property
-    def n(self) -> int:
-        """Rows used."""
-        return self.design.X.shape[0]
-
-    @property
-    def p(self) -> int:
-        """Fixed-effects coefficients."""
-        return self.design.X.shape[1]
-
-    @property
-    def n_parameters(self) -> int:
-        """Estimated parameters: coefficients, theta and sigma (lme4's df)."""
-        return self.p + self.theta.size + 1
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood, or the restricted one (-criterion / 2)."""
-        return -0.5 * self.criterion
-
-    @property
-    def x(self) -> np.ndarray:
-        """The parameters as the objective takes them."""
-        return self.optimum.x
-
-    @cached_property
-    def b(self) -> tuple[np.ndarray, ...]:
-        """Conditional modes, (l_b, k_b) per grouping factor."""
-        return tuple(read_only(u @ T.T) for u, T in zip(self.u, self.T, strict=True))
-
-    @cached_property
-    def fixed_part(self) -> np.ndarray:
-        """X beta plus the offset, (n,)."""
-        eta = self.design.X @ self.beta
-        return read_only(eta if self.design.offset is None else eta + self.design.offset)
-
-    @cached_property
-    def random_part(self) -> np.ndarray:
-        """Z b, (n,)."""
-        out = np.zeros(self.n)
-        for factor, b in zip(self.design.factors, self.b, strict=True):
-            if factor.intercept_only:
-                out += b[:, 0][factor.codes]
-            else:
-                out += np.einsum("ij,ij->i", factor.Z, b[factor.codes])
-        return read_only(out)
-
-    @property
-    def theta_standard(self) -> np.ndarray:
-        """theta for standardised covariates, in the unit of the predictors, (n_theta,).
-
-        What is zero is judged on it, so that units of covariates do not matter.
-        """
-        return self.scale.standard(self.x[: self.covariance.n_theta])
-
-    @property
-    def fitted(self) -> np.ndarray:
-        """Fitted means, random effects included, (n,)."""
-        return self.fixed_part + self.random_part
+if TYPE_CHECKING:
+    from ..families.base import Family
+    from .observations import Observations
 
 
 @dataclass(frozen=True, eq=False)
-class LMMFit(BaseFit):
+class LMMFit(BaseMixedFit):
     """A fitted linear mixed model.
 
     Attributes
@@ -192,8 +58,12 @@ class LMMFit(BaseFit):
     #: What inference has worked out at the optimum and may ask for again, by name.
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
+    df_method = "satterthwaite"
+    nAGQ = None
+    expected = True
+
     def __getstate__(self) -> dict:
-        derived = ("_shared", "fixed_part", "random_part", "b")
+        derived = ("_shared", "fixed_part", "random_part", "b", "observations")
         state = {k: v for k, v in self.__dict__.items() if k not in derived}
         return {**state, "solution": self.solution, "_objective": None, "memo": {}}
 
@@ -250,6 +120,65 @@ class LMMFit(BaseFit):
     def u(self) -> tuple[np.ndarray, ...]:
         """Spherical conditional modes, (l_b, k_b) per grouping factor."""
         return self.solution.u
+
+    @property
+    def family(self) -> Family:
+        """The Gaussian family with the identity link."""
+        return _gaussian()
+
+    @property
+    def zeta(self) -> np.ndarray:
+        """Logarithm of the precision 1 / sigma^2, (1,)."""
+        with np.errstate(divide="ignore"):
+            return np.array([-2.0 * np.log(self.sigma)])
+
+    @property
+    def re_scale(self) -> float:
+        """sigma: random effects are in units of it."""
+        return self.sigma
+
+    @property
+    def dispersion(self) -> float:
+        """Residual variance."""
+        return self.sigma**2
+
+    @property
+    def eta(self) -> np.ndarray:
+        """X beta plus the offset and Z b, (n,)."""
+        return self.fixed_part + self.random_part
+
+    @property
+    def mu(self) -> np.ndarray:
+        """The means are the linear predictor, (n,)."""
+        return self.eta
+
+    @cached_property
+    def observations(self) -> Observations:
+        """The response with its prior weights, in the form that families take."""
+        from .observations import Observations
+
+        ones, weights = np.ones(self.n), self.design.weights
+        weights = ones if weights is None else weights
+        return closed(Observations(self.design.y, weights, ones, weights))
+
+    @property
+    def working_weights(self) -> np.ndarray:
+        """Prior weights, (n,): information of the rows times sigma^2."""
+        return self.observations.weights
+
+    def as_ml(self) -> LMMFit:
+        """The fit by maximum likelihood, warm-started (itself if it is one)."""
+        if not self.is_reml:
+            return self
+        return fit_objective(self.design, self._shared.as_ml(), self.optimizer, _warm(self), {})
+
+
+@cache
+def _gaussian() -> Family:
+    """A linear fit does not pay for the import of families."""
+    from ..families.gaussian import Gaussian
+
+    return Gaussian()
 
 
 def fit_lmm(
@@ -373,11 +302,3 @@ def _warm(fit: LMMFit) -> np.ndarray | None:
     """x to start a refit from; from a boundary the gradient does not lead away."""
     x = fit.optimum.x
     return None if (fit.scale.clean(x) == 0.0).any() else x
-
-
-def refit_ml(fit: LMMFit) -> LMMFit:
-    """The ML fit of a model fitted by REML (itself if it is one), warm-started."""
-    if not fit.is_reml:
-        return fit
-    objective = fit._shared.as_ml()
-    return fit_objective(fit.design, objective, fit.optimizer, _warm(fit), {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,6 @@ from .lmm import LMMFit
 
 if TYPE_CHECKING:
     from ..design.design import Design
-    from .glmm import GLMMFit
     from .kinds import AnyFit
 
 
@@ -39,7 +38,7 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
     ArgumentError
         If length or labels are wrong, a value is not finite, or the model does not allow it.
     """
-    binomial = not isinstance(fit, LMMFit) and fit.family.support == "proportion"
+    binomial = fit.family.support == "proportion"
     values = _values(fit.design, new_y)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -171,7 +170,7 @@ def _successes(fit: AnyFit, values: np.ndarray) -> np.ndarray:
 
 def _share(fit: AnyFit, counts: np.ndarray) -> np.ndarray:
     """Proportions of successes from the counts of both kinds."""
-    trials = cast("GLMMFit", fit).observations.trials
+    trials = fit.observations.trials
     if not (np.isfinite(counts).all() and np.array_equal(counts.sum(axis=1), trials)):
         raise ArgumentError(
             "the two columns of new_y, successes and failures, must add up to the trials of the "

@@ -354,7 +354,7 @@ class ModelResult(tables.Maketables, ABC):
         from ..models.new_response import checked_response
 
         fitted = type(self)._refit(self.fit, checked_response(self.fit, new_y))
-        warn_if_not_converged(getattr(fitted, "optimum", fitted))
+        warn_if_not_converged(fitted)
         other = type(self)(fitted)
         other._refitted_data = self._data
         return other

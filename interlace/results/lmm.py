@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..calls import checked_methods
-from ..models.lmm import LMMFit, refit_ml, refit_response
+from ..models.lmm import LMMFit, refit_response
 from .mixed import MixedResult
 
 
@@ -62,4 +62,4 @@ class LMMResult(MixedResult):
 
     def refit_ml(self) -> LMMResult:
         """The maximum-likelihood fit of the same model (itself if it is one)."""
-        return LMMResult(refit_ml(self.fit)) if self.fit.is_reml else self
+        return LMMResult(self.fit.as_ml()) if self.fit.is_reml else self

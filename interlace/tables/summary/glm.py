@@ -57,7 +57,7 @@ def _header(fit: GLMFit) -> str:
 
 def _dispersion(fit: GLMFit) -> str:
     name = fit.family.name
-    if fit.free_dispersion:
+    if fit.family.free_dispersion:
         return f"(Dispersion parameter for {name} family taken to be {fit.dispersion:.7g})"
     text = f"(Dispersion parameter for {name} family taken to be {fit.dispersion:g})"
     for parameter, zeta, se in zip(fit.family.parameters, fit.zeta, fit.se_zeta):

@@ -1,0 +1,239 @@
+"""The interface of all fits, and what those of mixed models share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ..covariance import CovarianceModel
+from ..design.design import Design
+from ..frames.read import read_only
+from ..objective.theta_scale import ThetaScale
+from ..optimize import Optimum
+
+if TYPE_CHECKING:
+    from ..families.base import Family
+    from .observations import Observations
+
+
+def closed(record: Any) -> Any:
+    """The record, its arrays, alone or in tuples, closed to writers."""
+    for value in vars(record).values():
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, np.ndarray):
+                read_only(part)
+    return record
+
+
+class BaseFit(ABC):
+    """A fitted model, whatever its kind: a record that nobody can write to.
+
+    Attributes
+    ----------
+    design : Design
+        Data and names.
+    family : Family
+        Distribution and link; of a linear model the Gaussian with the identity.
+    observations : Observations
+        The response as the family takes it, with weights and trials.
+    beta : ndarray, shape (p,)
+        Fixed-effects coefficients.
+    cov_beta : ndarray, shape (p, p)
+        Their covariance matrix.
+    zeta : ndarray, shape (m,)
+        Logarithms of the family's estimated parameters.
+    sigma, dispersion : float
+        Of the family; 1 for binomial, Poisson and negative binomial.
+    theta : ndarray, shape (n_theta,)
+        Covariance parameters, lme4's order and scale; empty without random effects.
+    T : tuple of ndarray, shape (k_b, k_b)
+        Template of each grouping factor.
+    b : tuple of ndarray, shape (l_b, k_b)
+        Conditional modes.
+    eta, mu : ndarray, shape (n,)
+        Linear predictor, offset and random effects included, and fitted means.
+    fixed_part, random_part : ndarray, shape (n,)
+        X beta plus the offset, and Z b: together eta.
+    working_weights : ndarray, shape (n,)
+        Weights of the least squares problem at the estimates.
+    llf, criterion : float
+        Log-likelihood, or the restricted one, and minus twice it.
+    converged : bool
+    message : str
+        The verdict in words.
+    method : {"REML", "ML"}
+    df_method : {"satterthwaite", "residual", "normal"}
+        Where t tests take their degrees of freedom unless told otherwise: R's choice.
+    nAGQ : int or None
+        Nodes of the approximation of the likelihood; None where it is exact.
+    expected : bool
+        Whether expected information is in the determinant of that approximation.
+    re_scale : float
+        Standard deviations of random effects are this times those of T T'.
+    seconds : dict
+        Wall time by stage.
+    optimizer, backend : str
+    """
+
+    design: Design
+    method: str
+    seconds: dict[str, float]
+    optimizer: str
+    backend: str
+    nAGQ: int | None
+    expected: bool
+
+    if TYPE_CHECKING:  # fields of some records, properties of others
+
+        @property
+        def family(self) -> Family: ...
+        @property
+        def observations(self) -> Observations: ...
+        @property
+        def df_method(self) -> str: ...
+        @property
+        def theta(self) -> np.ndarray: ...
+        @property
+        def llf(self) -> float: ...
+        @property
+        def mu(self) -> np.ndarray: ...
+
+    @property
+    def is_reml(self) -> bool:
+        """Whether it was fitted by REML."""
+        return self.method == "REML"
+
+    @property
+    def n(self) -> int:
+        """Rows used."""
+        return self.design.X.shape[0]
+
+    @property
+    def p(self) -> int:
+        """Fixed-effects coefficients."""
+        return self.design.X.shape[1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Estimated parameters: coefficients, theta and those of the family (lme4's df)."""
+        return self.p + self.theta.size + len(self.family.parameters)
+
+    @property
+    def llf_maximum(self) -> float:
+        """The largest log-likelihood of all parameters, which likelihood ratios compare."""
+        return self.llf
+
+    def as_ml(self) -> Self:
+        """The fit by maximum likelihood: itself unless it is one by REML."""
+        return self
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Fitted means, random effects included, (n,)."""
+        return self.mu
+
+
+class BaseMixedFit(BaseFit):
+    """A fitted mixed model, whatever its likelihood.
+
+    Attributes
+    ----------
+    covariance : CovarianceModel
+        theta <-> templates.
+    optimum : Optimum
+        What the optimiser did, with the certificate.
+    scale : ThetaScale
+        theta <-> the first parameters of the optimiser.
+    """
+
+    covariance: CovarianceModel
+    optimum: Optimum
+    scale: ThetaScale
+
+    @property
+    @abstractmethod
+    def theta(self) -> np.ndarray:
+        """Relative covariance parameters, lme4's order and scale, (n_theta,)."""
+
+    @property
+    @abstractmethod
+    def T(self) -> tuple[np.ndarray, ...]:
+        """Template of each grouping factor, (k_b, k_b)."""
+
+    @property
+    @abstractmethod
+    def beta(self) -> np.ndarray:
+        """Fixed-effects coefficients, (p,)."""
+
+    @property
+    @abstractmethod
+    def cov_beta(self) -> np.ndarray:
+        """Their covariance matrix, (p, p)."""
+
+    @property
+    @abstractmethod
+    def sigma(self) -> float:
+        """Residual standard deviation, or what takes its place."""
+
+    @property
+    @abstractmethod
+    def u(self) -> tuple[np.ndarray, ...]:
+        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
+
+    @property
+    def criterion(self) -> float:
+        """-2 log-likelihood (ML) or REML criterion."""
+        return self.optimum.value
+
+    @property
+    def x(self) -> np.ndarray:
+        """The parameters as the objective takes them."""
+        return self.optimum.x
+
+    @cached_property
+    def b(self) -> tuple[np.ndarray, ...]:
+        """Conditional modes, (l_b, k_b) per grouping factor."""
+        return tuple(read_only(u @ T.T) for u, T in zip(self.u, self.T, strict=True))
+
+    @cached_property
+    def fixed_part(self) -> np.ndarray:
+        """X beta plus the offset, (n,)."""
+        eta = self.design.X @ self.beta
+        return read_only(eta if self.design.offset is None else eta + self.design.offset)
+
+    @cached_property
+    def random_part(self) -> np.ndarray:
+        """Z b, (n,)."""
+        out = np.zeros(self.n)
+        for factor, b in zip(self.design.factors, self.b, strict=True):
+            if factor.intercept_only:
+                out += b[:, 0][factor.codes]
+            else:
+                out += np.einsum("ij,ij->i", factor.Z, b[factor.codes])
+        return read_only(out)
+
+    @property
+    def theta_standard(self) -> np.ndarray:
+        """theta for standardised covariates, in the unit of the predictors, (n_theta,).
+
+        What is zero is judged on it, so that units of covariates do not matter.
+        """
+        return self.scale.standard(self.x[: self.covariance.n_theta])
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood, or the restricted one (-criterion / 2)."""
+        return -0.5 * self.criterion
+
+    @property
+    def converged(self) -> bool:
+        """Whether an optimum was found that can be relied on."""
+        return self.optimum.converged
+
+    @property
+    def message(self) -> str:
+        """The verdict in words."""
+        return self.optimum.message
