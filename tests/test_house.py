@@ -60,8 +60,6 @@ LONGER_FUNCTIONS: dict[str, str] = dict.fromkeys(
     ],
     "to be cut",
 )
-#: Imports that still run up the list.
-UPWARD = {("interlace.diagnostics.residuals", "interlace.tables.source_rows")}
 
 # Slow to import, or not installed everywhere: imported by the function that needs them.
 IMPORTED_LATE = {"polars", "pyarrow", "matplotlib", "nlopt", "sksparse", "threadpoolctl"}
@@ -139,8 +137,6 @@ def test_imports_run_down_the_list_of_folders(path: Path) -> None:
     assert place in ORDER, f"{place} has no place: add it to ORDER and to CONTRIBUTING.md"
     for name in modules_imported(path):
         other = place_of(name)
-        if (name_of(path), name) in UPWARD:
-            continue
         assert other == place or ORDER.index(other) < ORDER.index(place), (
             f"{name_of(path)} imports {name}, which stands above it"
         )

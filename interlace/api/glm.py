@@ -87,9 +87,8 @@ def glm(
     Examples
     --------
     >>> import interlace as il
-    >>> from interlace.api_glm import glm
     >>> formula = "cbind(incidence, size - incidence) ~ period"
-    >>> m = glm(formula, il.load_dataset("cbpp"), family="binomial")
+    >>> m = il.glm(formula, il.load_dataset("cbpp"), family="binomial")
     >>> m.bse.round(4).tolist()
     [0.1449, 0.2915, 0.3129, 0.4131]
     >>> round(m.aic, 3)

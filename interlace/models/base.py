@@ -62,8 +62,8 @@ class BaseFit(ABC):
     llf, criterion : float
         Log-likelihood, or the restricted one, and minus twice it.
     converged : bool
-    message : str
-        The verdict in words.
+    verdict, message : str
+        The verdict, in one word and in full.
     method : {"REML", "ML"}
     df_method : {"satterthwaite", "residual", "normal"}
         Where t tests take their degrees of freedom unless told otherwise: R's choice.
@@ -232,6 +232,11 @@ class BaseMixedFit(BaseFit):
     def converged(self) -> bool:
         """Whether an optimum was found that can be relied on."""
         return self.optimum.converged
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on the optimum."""
+        return self.optimum.verdict
 
     @property
     def message(self) -> str:

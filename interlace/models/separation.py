@@ -24,9 +24,9 @@ from ..design.design import Design
 from ..design.rank import independent_columns
 from ..errors import NumericalError, listing
 from ..families.base import Family
-from .glm import GLMFit
+from .glm import GLMFit, fit_glm
 from .glmm import GLMMFit, fit_response, responding
-from .observations import Observations
+from .observations import Observations, observe
 from .runaway import runaway_variances, too_wide
 
 #: A row counts as moved when its linear predictor moves by more than this share of the least that
@@ -241,6 +241,13 @@ def judged_glmm(fit: GLMMFit) -> GLMMFit:
     if not message or not fit.optimum.converged:
         return fit
     return replace(fit, optimum=fit.optimum.judged("breaks down", message))
+
+
+def refit_glm(fit: GLMFit, y: np.ndarray) -> GLMFit:
+    """The same model for another response (n,), proportions where there are trials."""
+    design = replace(fit.design, y=np.ascontiguousarray(y, dtype=np.float64))
+    observations = observe(design, fit.family)
+    return judged(fit_glm(design, observations, fit.family))
 
 
 def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:

@@ -13,20 +13,23 @@ import pandas as pd
 from ..calls import checked_methods
 from ..errors import ArgumentError, ArgumentTypeError, brief, suggestion, warn_if_not_converged
 from ..inference import wald
+from ..inference.criteria import aic, bic
 from ..other_names import attribute_hint
-from ..tables import tidy as tables
+from ..tables.export import Maketables
+from ..tables.names import named_matrix
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
+    from ..diagnostics.convergence import Convergence
     from ..models.kinds import AnyFit, GeneralisedFit
-    from ..tables.summary import mixed as show
+    from ..tables.summary.text import Summary
 
 #: What the classes of results are about that have names others lack.
 KINDS = {"MixedResult": "random effects", "GeneralisedResult": "a family and a link"}
 
 
 @checked_methods
-class ModelResult(tables.Maketables, ABC):
+class ModelResult(Maketables, ABC):
     """A fitted model with coefficients, whatever else it has.
 
     Everything is computed when asked for; ``fit`` is the record it is computed from.
@@ -136,7 +139,7 @@ class ModelResult(tables.Maketables, ABC):
         -------
         DataFrame, shape (p, p)
         """
-        return tables.named_matrix(self.fit.cov_beta, self.fit.design.x_names, correlation)
+        return named_matrix(self.fit.cov_beta, self.fit.design.x_names, correlation)
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance matrix of the coefficients, under statsmodels' name."""
@@ -204,12 +207,12 @@ class ModelResult(tables.Maketables, ABC):
     @property
     def aic(self) -> float:
         """AIC; of the REML criterion for a REML fit, as in lme4."""
-        return tables.aic(self.fit)
+        return aic(self.fit)
 
     @property
     def bic(self) -> float:
         """BIC with log(nobs); of the REML criterion for a REML fit, as in lme4."""
-        return tables.bic(self.fit)
+        return bic(self.fit)
 
     @property
     def nobs(self) -> int:
@@ -245,6 +248,18 @@ class ModelResult(tables.Maketables, ABC):
     def formula(self) -> str:
         """The formula, with its random terms."""
         return self.fit.design.formula.text
+
+    @property
+    def converged(self) -> bool:
+        """An optimum was found, inside or on the boundary."""
+        return self.fit.converged
+
+    @property
+    def convergence(self) -> Convergence:
+        """The verdict in words and what it rests on."""
+        from ..diagnostics.convergence import convergence
+
+        return convergence(self.fit)
 
     # -- values ----------------------------------------------------------------------------------
 
@@ -289,10 +304,10 @@ class ModelResult(tables.Maketables, ABC):
         ArgumentError
             If the type is not known.
         """
-        from ..diagnostics import residuals as diagnostics
+        from ..diagnostics.residuals import residual_array
 
         kind = self._residual_type if type is None else type
-        return self._by_row(diagnostics.residual_array(self.fit, kind, scaled), "resid")
+        return self._by_row(residual_array(self.fit, kind, scaled), "resid")
 
     def weights(self, type: Literal["prior", "working"] = "prior") -> pd.Series:
         """Weights of the rows, as R's ``weights(m, type)``.
@@ -308,21 +323,21 @@ class ModelResult(tables.Maketables, ABC):
         -------
         Series, shape (n,)
         """
-        from ..diagnostics import residuals as diagnostics
+        from ..diagnostics.residuals import weight_array
 
-        return self._by_row(diagnostics.weight_array(self.fit, type), "weights")
+        return self._by_row(weight_array(self.fit, type), "weights")
 
     def hatvalues(self) -> pd.Series:
         """Leverage of each row, given theta; its sum is the effective number of parameters."""
-        from ..diagnostics import residuals as diagnostics
+        from ..diagnostics.influence import hat_values
 
-        return self._by_row(diagnostics.hat_values(self.fit), "hat")
+        return self._by_row(hat_values(self.fit), "hat")
 
     def cooks_distance(self) -> pd.Series:
         """Cook's distance of each row as R's ``cooks.distance``, theta held fixed, (n,)."""
-        from ..diagnostics import residuals as diagnostics
+        from ..diagnostics.influence import cooks_distance
 
-        return self._by_row(diagnostics.cooks_distance(self.fit), "cooksd")
+        return self._by_row(cooks_distance(self.fit), "cooksd")
 
     def refit(self, new_y: Any) -> Self:
         """The same model for another response on the same rows, warm-started.
@@ -434,8 +449,24 @@ class ModelResult(tables.Maketables, ABC):
 
     # -- tables and text -------------------------------------------------------------------------
 
+    def _tidy(self, effects: str | Sequence[str], **shown: Any) -> pd.DataFrame:
+        from ..tables.tidy import tidy
+
+        return tidy(self.fit, effects, lambda: self._table, **shown)
+
+    def _glance(self) -> pd.DataFrame:
+        from ..tables.tidy import glance
+
+        return glance(self.fit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
+        from ..tables.export import as_dict
+
+        return as_dict(self.fit)
+
     @abstractmethod
-    def summary(self, r_names: bool = False) -> show.Summary:
+    def summary(self, r_names: bool = False) -> Summary:
         """The summary in the order R users know; prints itself.
 
         Parameters

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
-from ..diagnostics import residuals as diagnostics
-from ..errors import ArgumentError, brief
+from ..diagnostics.residuals import residual_array
+from ..errors import ArgumentError
 from ..models.glm import GLMFit
-from ..tables import glm
-from ..tables import tidy as tables
+from ..models.separation import refit_glm
 from .base import GeneralisedResult, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
-    from ..tables.summary import mixed as show
+    from ..tables.summary.text import Summary
 
 
 @checked_methods
@@ -37,9 +36,8 @@ class GLMResult(GeneralisedResult):
     Examples
     --------
     >>> import interlace as il
-    >>> from interlace.api_glm import glm
     >>> formula = "cbind(incidence, size - incidence) ~ period"
-    >>> m = glm(formula, il.load_dataset("cbpp"), family="binomial")
+    >>> m = il.glm(formula, il.load_dataset("cbpp"), family="binomial")
     >>> m.params.round(3).to_dict()
     {'Intercept': -1.269, 'period[T.2]': -1.171, 'period[T.3]': -1.301, 'period[T.4]': -1.782}
     >>> round(m.deviance, 3), m.df_resid
@@ -47,7 +45,7 @@ class GLMResult(GeneralisedResult):
     """
 
     fit: GLMFit
-    _refit = staticmethod(glm.refit_glm)
+    _refit = staticmethod(refit_glm)
 
     # -- the fit ---------------------------------------------------------------------------------
 
@@ -64,7 +62,7 @@ class GLMResult(GeneralisedResult):
     @property
     def pearson_chi2(self) -> float:
         """Pearson's X^2."""
-        return float(np.sum(diagnostics.residual_array(self.fit, "pearson") ** 2))
+        return float(np.sum(residual_array(self.fit, "pearson") ** 2))
 
     @property
     def df_null(self) -> int:
@@ -85,16 +83,6 @@ class GLMResult(GeneralisedResult):
     def disp_bse(self) -> pd.Series:
         """Standard errors of the logarithms of ``disp_params``, (m,): NaN for dispersions."""
         return self._by_parameter(self.fit.se_zeta, "std_error")
-
-    @property
-    def converged(self) -> bool:
-        """A maximum was found."""
-        return self.fit.converged
-
-    @property
-    def convergence(self) -> diagnostics.Convergence:
-        """The verdict in words and what it rests on."""
-        return glm.convergence(self.fit)
 
     @property
     def infinite(self) -> dict[str, int]:
@@ -137,15 +125,14 @@ class GLMResult(GeneralisedResult):
         Examples
         --------
         >>> import interlace as il
-        >>> from interlace.api_glm import glm
         >>> formula = "cbind(incidence, size - incidence) ~ period"
-        >>> m = glm(formula, il.load_dataset("cbpp"), family="binomial")
+        >>> m = il.glm(formula, il.load_dataset("cbpp"), family="binomial")
         >>> m.predict({"period": [1, 2]}).round(4).tolist()
         [0.2194, 0.0802]
         """
-        from ..inference import prediction as predict
+        from ..inference.prediction import predict
 
-        return predict.predict(self.fit, newdata, type, False, "error", offset, se)
+        return predict(self.fit, newdata, type, False, "error", offset, se)
 
     def get_prediction(self, newdata: Any = None, offset: Any = None) -> Prediction:
         """Predictions with standard errors; ``summary_frame(alpha)`` tabulates the intervals.
@@ -159,9 +146,9 @@ class GLMResult(GeneralisedResult):
         -------
         Prediction
         """
-        from ..inference import prediction as predict
+        from ..inference.prediction import get_prediction
 
-        return predict.get_prediction(self.fit, newdata, False, offset=offset)
+        return get_prediction(self.fit, newdata, False, offset=offset)
 
     def simulate(
         self, nsim: int = 1, seed: int | np.random.Generator | None = None
@@ -178,9 +165,9 @@ class GLMResult(GeneralisedResult):
         DataFrame, shape (n, nsim)
             Proportions for ``cbind()`` and ``successes / trials``, else responses.
         """
-        from ..inference import simulate
+        from ..inference.simulate import simulate
 
-        return simulate.simulate(self.fit, nsim, seed)
+        return simulate(self.fit, nsim, seed)
 
     # -- tests -----------------------------------------------------------------------------------
 
@@ -221,10 +208,9 @@ class GLMResult(GeneralisedResult):
         Examples
         --------
         >>> import interlace as il
-        >>> from interlace.api_glm import glm
         >>> cbpp = il.load_dataset("cbpp")
-        >>> none = glm("cbind(incidence, size - incidence) ~ 1", cbpp, family="binomial")
-        >>> full = glm("cbind(incidence, size - incidence) ~ period", cbpp, family="binomial")
+        >>> none = il.glm("cbind(incidence, size - incidence) ~ 1", cbpp, family="binomial")
+        >>> full = il.glm("cbind(incidence, size - incidence) ~ period", cbpp, family="binomial")
         >>> none.anova(full)["Deviance"].iloc[1].round(3)
         np.float64(40.716)
         """
@@ -289,20 +275,13 @@ class GLMResult(GeneralisedResult):
         DataFrame
             ``term, estimate, std_error, statistic, p_value[, conf_low, conf_high]``.
         """
-        if tables.wanted_effects(effects) != ["fixed"]:
-            raise ArgumentError(
-                f"effects={brief(effects)}: a model without random effects has 'fixed' ones only"
-            )
-        fixed = tables.tidy(
-            cast(Any, self.fit),
-            "fixed",
+        return self._tidy(
+            effects,
             conf_int=conf_int,
             conf_level=conf_level,
             exponentiate=exponentiate,
             r_names=r_names,
-            table=self._table,
         )
-        return fixed.drop(columns="effect")
 
     def glance(self) -> pd.DataFrame:
         """One row with broom's columns.
@@ -313,17 +292,7 @@ class GLMResult(GeneralisedResult):
             ``null_deviance, df_null, log_lik, aic, bic, deviance, df_residual, nobs``, and the
             ``theta`` or ``dispersion`` that was estimated.
         """
-        row = {
-            "null_deviance": self.null_deviance,
-            "df_null": self.df_null,
-            "log_lik": self.llf,
-            "aic": self.aic,
-            "bic": self.bic,
-            "deviance": self.deviance,
-            "df_residual": self.df_resid,
-            "nobs": self.nobs,
-        }
-        return pd.DataFrame([row | tables.own_parameter(self.fit)])
+        return self._glance()
 
     def augment(
         self,
@@ -348,23 +317,21 @@ class GLMResult(GeneralisedResult):
         -------
         DataFrame
         """
-        return glm.augment(
+        from ..tables.augment import augment_glm
+
+        return augment_glm(
             self.fit, data, type_predict, type_residuals, self._data, self.call is not None
         )
 
-    def summary(self, r_names: bool = False) -> show.Summary:
+    def summary(self, r_names: bool = False) -> Summary:
         from ..tables.summary.glm import summarise
 
         return summarise(self.fit, self._table, r_names)
 
     def __repr__(self) -> str:
-        from ..tables.summary.glm import short
+        from ..tables.summary.glm import repr_text
 
-        return short(self.fit)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
-        return glm.as_dict(self.fit)
+        return repr_text(self.fit)
 
     @property
     def __maketables_default_stat_keys__(self) -> list[str]:

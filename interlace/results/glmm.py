@@ -8,7 +8,7 @@ import pandas as pd
 from ..calls import checked_methods
 from ..models.glmm import GLMMFit
 from ..models.separation import refit_glmm
-from ..tables import tidy as tables
+from ..tables.names import named_matrix
 from .base import GeneralisedResult
 from .mixed import MixedResult
 
@@ -66,7 +66,7 @@ class GLMMResult(GeneralisedResult, MixedResult):
         """
         if not full:
             return super().vcov(correlation)
-        return tables.named_matrix(self.fit.cov_all, self.fit.parameter_names, correlation)
+        return named_matrix(self.fit.cov_all, self.fit.parameter_names, correlation)
 
     @property
     def nAGQ(self) -> int:

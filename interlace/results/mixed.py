@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
-from ..tables import tidy as tables
+from ..inference.criteria import deviance
+from ..tables import random_effects as tables
 from .base import ModelResult, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
-    from ..diagnostics import residuals as diagnostics
     from ..inference.prediction import Prediction
     from ..models.kinds import MixedFit
-    from ..tables.summary import mixed as show
+    from ..tables.summary.text import Summary
 
 
 @checked_methods
@@ -108,7 +108,7 @@ class MixedResult(ModelResult):
         Of a linear model -2 log-likelihood, for a REML fit at its theta (``REML = FALSE``); of a
         generalised one the sum of squared deviance residuals, given the random effects.
         """
-        return tables.deviance(self.fit)
+        return deviance(self.fit)
 
     @property
     def ngroups(self) -> dict[str, int]:
@@ -126,11 +126,6 @@ class MixedResult(ModelResult):
         return self.fit.n - self.fit.n_parameters
 
     @property
-    def converged(self) -> bool:
-        """An optimum was found, inside or on the boundary."""
-        return self.fit.optimum.converged
-
-    @property
     def is_singular(self) -> bool:
         """A covariance matrix of random effects has lost rank."""
         return self.fit.optimum.singular
@@ -141,13 +136,6 @@ class MixedResult(ModelResult):
         covariance = self.fit.covariance
         flags = covariance.singular(self.fit.theta_standard)
         return dict(zip(covariance.term_labels, flags, strict=True))
-
-    @property
-    def convergence(self) -> diagnostics.Convergence:
-        """The verdict in words and what it rests on."""
-        from ..diagnostics import residuals as diagnostics
-
-        return diagnostics.convergence(self.fit)
 
     # -- values ----------------------------------------------------------------------------------
 
@@ -201,9 +189,9 @@ class MixedResult(ModelResult):
         >>> m.predict(sleep.head(2), include_re=False).round(3).tolist()
         [251.405, 261.872]
         """
-        from ..inference import prediction as predict
+        from ..inference.prediction import predict
 
-        return predict.predict(self.fit, newdata, type, include_re, new_levels, offset, se)
+        return predict(self.fit, newdata, type, include_re, new_levels, offset, se)
 
     def get_prediction(
         self,
@@ -240,11 +228,9 @@ class MixedResult(ModelResult):
         >>> frame.round(1)["obs_ci_lower"].tolist()  # of a subject that is not one of the 18
         [201.9]
         """
-        from ..inference import prediction as predict
+        from ..inference.prediction import get_prediction
 
-        return predict.get_prediction(
-            self.fit, newdata, include_re, new_levels, offset, new_level_variance
-        )
+        return get_prediction(self.fit, newdata, include_re, new_levels, offset, new_level_variance)
 
     def simulate(
         self, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
@@ -262,9 +248,9 @@ class MixedResult(ModelResult):
         -------
         DataFrame, shape (n, nsim)
         """
-        from ..inference import simulate
+        from ..inference.simulate import simulate
 
-        return simulate.simulate(self.fit, nsim, seed, use_u)
+        return simulate(self.fit, nsim, seed, use_u)
 
     # -- tests -----------------------------------------------------------------------------------
 
@@ -344,15 +330,12 @@ class MixedResult(ModelResult):
             conf_high``, as far as one of the effects has them; ``df`` for linear models. With
             ``"ran_pars"`` also ``theta`` of a negative binomial model.
         """
-        wanted = tables.wanted_effects(effects)
-        return tables.tidy(
-            self.fit,
-            wanted,
+        return self._tidy(
+            effects,
             conf_int=conf_int,
             conf_level=conf_level,
             exponentiate=exponentiate,
             r_names=r_names,
-            table=self._table if "fixed" in wanted else None,
         )
 
     def glance(self) -> pd.DataFrame:
@@ -364,7 +347,7 @@ class MixedResult(ModelResult):
             With the columns ``theta`` of a negative binomial model and ``dispersion`` of a
             generalised one that estimates it.
         """
-        return tables.glance(self.fit)
+        return self._glance()
 
     def augment(self, data: Any = None, influence: bool = True) -> pd.DataFrame:
         """The rows with broom.mixed's columns ``.fitted, .resid, .hat, .cooksd, .fixed``.
@@ -384,11 +367,11 @@ class MixedResult(ModelResult):
             For a generalised model ``.fitted`` and ``.fixed`` are linear predictors, ``.resid``
             deviance residuals, and ``.mu`` the fitted means.
         """
-        from ..diagnostics import residuals as diagnostics
+        from ..tables.augment import augment
 
-        return diagnostics.augment(self.fit, data, influence, self._data, self.call is not None)
+        return augment(self.fit, data, influence, self._data, self.call is not None)
 
-    def summary(self, r_names: bool = False, correlation: bool = True) -> show.Summary:
+    def summary(self, r_names: bool = False, correlation: bool = True) -> Summary:
         """The summary in the order R users know; prints itself.
 
         Parameters
@@ -402,15 +385,11 @@ class MixedResult(ModelResult):
         -------
         Summary
         """
-        from ..tables.summary import mixed as show
+        from ..tables.summary.mixed import summarise
 
-        return show.summarise(self.fit, self._table, r_names, correlation)
+        return summarise(self.fit, self._table, r_names, correlation)
 
     def __repr__(self) -> str:
-        from ..tables.summary import mixed as show
+        from ..tables.summary.mixed import repr_text
 
-        return show.short(self.fit)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
-        return tables.as_dict(self.fit)
+        return repr_text(self.fit)

@@ -14,7 +14,7 @@ from helpers.frame_libraries import ALL_LIBRARIES
 import interlace as il
 from interlace.errors import ArgumentError, ArgumentTypeError
 from interlace.families import resolve
-from interlace.tables.summary.mixed import abbreviate
+from interlace.tables.summary.parts import abbreviate
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 COUNTS = "cbind(incidence, size - incidence) ~ period"

@@ -7,7 +7,8 @@ import pytest
 
 import interlace
 from interlace.printing import Table
-from interlace.tables.summary.mixed import abbreviate, format_numbers, format_pvalues, stars
+from interlace.tables.summary.numbers import format_numbers, format_pvalues, stars
+from interlace.tables.summary.parts import abbreviate
 
 SLEEP = """\
 Linear mixed model fit by REML; t-tests use Satterthwaite's degrees of freedom

@@ -6,36 +6,16 @@ import numpy as np
 import pandas as pd
 
 from ...diagnostics.residuals import residual_array
+from ...inference.criteria import aic, bic
 from ...models.glm import GLMFit
-from ..tidy import aic, bic
-from .mixed import (
-    DIGITS,
-    Summary,
-    Table,
-    coefficient_table,
-    coefficient_text,
-    data_text,
-    family_text,
-    format_numbers,
-    quartiles,
-)
+from ...printing import Table
+from .numbers import DIGITS, format_numbers
+from .parts import coefficient_table, coefficient_text, data_text, family_text, quartiles
+from .text import Summary
 
 
 def summarise(fit: GLMFit, table: pd.DataFrame, r_names: bool = False) -> Summary:
-    """The summary of a fit.
-
-    Parameters
-    ----------
-    fit : GLMFit
-    table : DataFrame
-        Coefficients: ``estimate, std_error, df, statistic, p_value``.
-    r_names : bool, default False
-        ``(Intercept)``, ``period2`` as in R.
-
-    Returns
-    -------
-    Summary
-    """
+    """The summary of a fit."""
     residuals = quartiles(residual_array(fit, "deviance"), "Deviance residuals:")
     parts: list[str | Table] = [_header(fit), residuals]
     if fit.p:
@@ -79,17 +59,8 @@ def _deviances(fit: GLMFit) -> str:
     )
 
 
-def short(fit: GLMFit) -> str:
-    """A few lines that say which fit it is.
-
-    Parameters
-    ----------
-    fit : GLMFit
-
-    Returns
-    -------
-    str
-    """
+def repr_text(fit: GLMFit) -> str:
+    """A few lines that say which fit it is."""
     lines = [
         f"Generalised linear model: {fit.design.formula.text}",
         f"  {fit.n} rows, {family_text(fit)}; log-likelihood {fit.llf:.4f}, "

@@ -1,0 +1,44 @@
+"""Influence of single rows: leverages and Cook's distances, theta held fixed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from ..inference.joint_variance import joint_variance
+from ..inference.prediction import prediction_rows
+from ..inference.which_effects import which_effects
+from ..models.lmm import LMMFit
+from .residuals import residual_array
+
+if TYPE_CHECKING:
+    from ..models.glm import GLMFit
+    from ..models.kinds import AnyFit, MixedFit
+
+
+def hat_values(fit: AnyFit) -> np.ndarray:
+    """Diagonal of the matrix that maps y to the fitted values, given theta, (n,).
+
+    Of a generalised model that of the weighted least squares problem at the modes; lme4, which
+    warns, multiplies by prior weights there instead of the working ones.
+    """
+    if not fit.T:
+        return cast("GLMFit", fit).hat
+    # Var(x'beta_hat + z'(b_hat - b)) / s^2 is the diagonal of [X Z] (normal equations)^{-1}
+    # [X Z]': with the weight of the row, its leverage.
+    mixed = cast("MixedFit", fit)
+    everything = which_effects(mixed, True)
+    variance = joint_variance(mixed, prediction_rows(fit, None, everything, "error"), everything)
+    if not isinstance(fit, LMMFit):
+        return variance * fit.working_weights
+    leverage = variance / (fit.sigma or np.nan) ** 2
+    return leverage if fit.design.weights is None else leverage * fit.design.weights
+
+
+def cooks_distance(fit: AnyFit, hat: np.ndarray | None = None) -> np.ndarray:
+    """``(pearson / (1 - hat))^2 hat / (dispersion p)``, as R's, (n,)."""
+    hat = hat_values(fit) if hat is None else hat
+    residual = residual_array(fit, "pearson", scaled=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (residual / (1.0 - hat)) ** 2 * hat / fit.p

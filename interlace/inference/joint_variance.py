@@ -1,0 +1,84 @@
+"""The joint variance of coefficients and random effects, given the variance parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..linalg.information import inverse_where_determined, variance_of
+from ..models.lmm import LMMFit
+from .leverage import inverse_quadratic
+from .random_effects import factor_at_optimum
+
+if TYPE_CHECKING:
+    from ..models.kinds import MixedFit
+    from .prediction_rows import PredictionRows
+
+
+def joint_variance(fit: MixedFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+    """Variance of x'beta_hat + z'(b_hat - b) given the variance parameters.
+
+    With z* = Lambda'z, U = M^{-1}Lambda'Z'WX and the scale s of the random effects it is
+
+        s^2 { z*'M^{-1}z* + (x - U'z*)' (X'WX - X'WZ Lambda U)^{-1} (x - U'z*) },
+
+    W the prior weights of a linear model (s is sigma) or the working weights of another (s = 1).
+    Of each row (r,), with the effects that the masks, (k_b,) per grouping factor, let enter.
+    """
+    factor = factor_at_optimum(fit)
+    stars = [
+        (codes, (Z * mask) @ T)
+        for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True)
+    ]
+    variance = fit.re_scale**2 * inverse_quadratic(factor, stars)
+    if fit.p:
+        variance = variance + _fixed_share(factor, stars, fit, rows.X)
+    return np.maximum(variance, 0.0)
+
+
+def _fixed_share(
+    factor: Any, stars: list[tuple[np.ndarray, np.ndarray]], fit: MixedFit, X: np.ndarray
+) -> np.ndarray:
+    """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row."""
+    WX = _weighted_columns(fit)
+    crossproduct = _scaled_crossproduct(fit, WX)
+    U = factor.solve(crossproduct)
+    starts = np.cumsum([0, *(u.size for u in fit.u)])
+    distance = np.array(X)
+    for (codes, star), u, start in zip(stars, fit.u, starts, strict=False):
+        blocks = U[start : start + u.size].reshape(*u.shape, -1)
+        known = codes >= 0
+        part = np.einsum("rk,rkp->rp", star, blocks[np.where(known, codes, 0)])
+        distance -= np.where(known[:, None], part, 0.0)
+    C = _cov_beta_given_theta(fit, WX, crossproduct, U)
+    return variance_of(distance, C)
+
+
+def _cov_beta_given_theta(
+    fit: MixedFit, WX: np.ndarray, crossproduct: np.ndarray, U: np.ndarray
+) -> np.ndarray:
+    """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
+    if isinstance(fit, LMMFit):
+        return fit.cov_beta
+    return inverse_where_determined(fit.design.X.T @ WX - crossproduct.T @ U)
+
+
+def _weighted_columns(fit: MixedFit) -> np.ndarray:
+    """WX, (n, p)."""
+    weights = fit.design.weights if isinstance(fit, LMMFit) else fit.working_weights
+    return fit.design.X if weights is None else fit.design.X * weights[:, None]
+
+
+def _scaled_crossproduct(fit: MixedFit, WX: np.ndarray) -> np.ndarray:
+    """Lambda'Z'WX, (q, p)."""
+    parts = []
+    for factor, T in zip(fit.design.factors, fit.T, strict=True):
+        shape = (len(factor.levels), T.shape[0], WX.shape[1])
+        ZX = np.zeros(shape)
+        for j in range(T.shape[0]):
+            for i in range(WX.shape[1]):
+                products = factor.Z[:, j] * WX[:, i]
+                ZX[:, j, i] = np.bincount(factor.codes, products, len(factor.levels))
+        parts.append((T.T @ ZX).reshape(-1, WX.shape[1]))
+    return np.concatenate(parts)

@@ -1,0 +1,82 @@
+"""The random effects that an argument ``include_re`` names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
+
+if TYPE_CHECKING:
+    from ..models.kinds import AnyFit, MixedFit
+
+
+def which_effects(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
+    """The random effects that enter, one boolean mask (k_b,) per grouping factor.
+
+    ``include_re`` is True, False, or names: of a grouping factor (``"Subject"``), or terms in
+    lme4's way (``"(1 | Subject)"``; ``"~ (1 | a) + (1 | b)"`` as R's ``re.form``).
+    """
+    widths = [T.shape[0] for T in fit.T]
+    if include_re is None:
+        raise ArgumentTypeError(
+            "include_re=None is ambiguous (R's re.form = NULL means all random effects, NA none); "
+            "use True for all, False for none, or names of grouping factors or terms"
+        )
+    if isinstance(include_re, (bool, np.bool_)):
+        return [np.full(k, bool(include_re)) for k in widths]
+    masks = [np.zeros(k, dtype=bool) for k in widths]
+    if isinstance(include_re, str) and "".join(include_re.split()) == "~0":
+        return masks  # R's re.form = ~0
+    texts = [include_re] if isinstance(include_re, str) else include_re
+    if not isinstance(texts, Sequence) or not all(isinstance(t, str) for t in texts):
+        raise ArgumentTypeError(
+            "include_re must be True, False, or names of grouping factors or terms such as "
+            f"'(1 | Subject)'; got {brief(include_re)}"
+        )
+    for text in texts:
+        for factor, columns in _selected(cast("MixedFit", fit), text.strip()):
+            masks[factor][columns] = True
+    return masks
+
+
+def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
+    groups = [factor.name for factor in fit.design.factors]
+    if text in groups:
+        factor = groups.index(text)
+        return [(factor, list(range(fit.T[factor].shape[0])))]
+    if "|" not in text:
+        raise ArgumentError(
+            f"include_re names {text!r}, which is no grouping factor of the model."
+            f"{suggestion(text, groups)} It has {listing(groups)}"
+        )
+    # Formula-like: the parser expands "||" and "a/b", formulaic the left side.
+    from ..formula.parser import parse
+    from ..formula.spelling import shown
+    from ..formula.terms import lhs_terms
+
+    right = text.lstrip("~ ")
+    parsed = parse(f"~ {right}" if right.startswith("(") else f"~ ({right})")
+    out = []
+    for spec in parsed.random:
+        if spec.label not in groups:
+            raise ArgumentError(
+                f"include_re has the term {spec.text!r}, but {spec.label!r} is no grouping factor "
+                f"of the model. It has {listing(groups)}"
+            )
+        factor = groups.index(spec.label)
+        names = fit.covariance.effect_names(factor)
+        columns: list[int] = []
+        for term in lhs_terms(spec.lhs):
+            wanted = "Intercept" if term == "1" else shown(term)
+            found = [i for i, n in enumerate(names) if n == wanted or n.startswith(f"{wanted}[")]
+            if not found:
+                raise ArgumentError(
+                    f"include_re has the term {spec.text!r}, but {spec.label!r} has no random "
+                    f"effect {wanted!r} in the model: it has {listing(names)}"
+                )
+            columns += found
+        out.append((factor, columns))
+    return out

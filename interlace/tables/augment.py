@@ -1,0 +1,83 @@
+"""The rows of a fit with fitted values, residuals and influence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..diagnostics.influence import cooks_distance, hat_values
+from ..diagnostics.residuals import residual_array
+from ..models.lmm import LMMFit
+from .source_rows import rows_of_data
+
+if TYPE_CHECKING:
+    from ..models.glm import GLMFit
+    from ..models.kinds import MixedFit
+
+
+def augment(
+    fit: MixedFit,
+    data: Any = None,
+    influence: bool = True,
+    source: Any = None,
+    own_response: bool = False,
+) -> pd.DataFrame:
+    """The rows of a mixed model with broom.mixed's columns.
+
+    ``.fitted, .resid, [.hat, .cooksd,] .fixed`` and, if the fit has them, ``.offset`` and
+    ``.weights``. Of a generalised model ``.fitted`` and ``.fixed`` are linear predictors,
+    ``.resid`` deviance residuals, and ``.mu``, ``.sqrtXwt``, ``.sqrtrwt`` and ``.wtres`` the
+    fitted means, the roots of the expected weights and of weights over variances, dispersion
+    aside, and the Pearson residuals. ``data, source, own_response``: see :func:`rows_of_data`.
+    """
+    design = fit.design
+    frame = rows_of_data(design, data, source, own_response)
+    linear = isinstance(fit, LMMFit)
+    eta = fit.fixed_part + fit.random_part
+    new = {".fitted": eta, ".resid": residual_array(fit, "response" if linear else "deviance")}
+    if influence:
+        new[".hat"] = hat_values(fit)
+        new[".cooksd"] = cooks_distance(fit, new[".hat"])
+    new[".fixed"] = fit.fixed_part
+    if design.offset is not None:
+        new[".offset"] = design.offset
+    if not isinstance(fit, LMMFit):
+        variance = fit.family.variance(fit.mu, fit.zeta)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            root = np.sqrt(fit.observations.weights / variance)
+            new[".sqrtXwt"] = root * np.abs(fit.family.mean_slope(fit.eta, fit.zeta))
+        new[".mu"] = fit.mu
+        new[".sqrtrwt"] = root
+        new[".weights"], new[".wtres"] = fit.observations.weights, residual_array(fit, "pearson")
+    elif design.weights is not None:
+        new[".weights"] = design.weights
+    return frame.assign(**{name: np.asarray(values) for name, values in new.items()})
+
+
+def augment_glm(
+    fit: GLMFit,
+    data: Any = None,
+    type_predict: str = "link",
+    type_residuals: str = "deviance",
+    source: Any = None,
+    own_response: bool = False,
+) -> pd.DataFrame:
+    """The rows of a model without random effects with broom's columns.
+
+    ``.fitted, .resid, .hat, .cooksd, .std_resid``; ``data, source, own_response``: see
+    :func:`rows_of_data`.
+    """
+    frame = rows_of_data(fit.design, data, source, own_response)
+    resid = residual_array(fit, type_residuals)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        standard = resid / np.sqrt(fit.dispersion * (1.0 - fit.hat))
+    columns = {
+        ".fitted": fit.eta if type_predict == "link" else fit.mu,
+        ".resid": resid,
+        ".hat": fit.hat,
+        ".cooksd": cooks_distance(fit, fit.hat),
+        ".std_resid": standard,
+    }
+    return frame.assign(**columns)

@@ -1,0 +1,135 @@
+"""A fit for other tools: plain numbers and texts, versions, the attributes of maketables."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from ..diagnostics.convergence import convergence
+from ..inference.criteria import aic, bic, own_parameters
+from ..inference.wald import add_intervals, t_table
+from ..models.lmm import LMMFit
+from .random_effects import varcorr
+
+if TYPE_CHECKING:
+    from ..models.glm import GLMFit
+    from ..models.kinds import AnyFit, MixedFit
+
+VERSIONS_OF = ("interlace", "numpy", "scipy", "pandas", "formulaic")
+
+
+def as_dict(fit: AnyFit) -> dict[str, Any]:
+    """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
+    criteria = {"criterion": fit.criterion, "llf": fit.llf, "aic": aic(fit), "bic": bic(fit)}
+    verdict = convergence(fit)
+    return {
+        "formula": fit.design.formula.text,
+        **_distribution(fit),
+        "method": fit.method,
+        "nobs": fit.n,
+        "fe_params": dict(zip(fit.design.x_names, fit.beta.tolist(), strict=True)),
+        "vcov": [[_finite(v) for v in row] for row in fit.cov_beta.tolist()],
+        **{name: _finite(value) for name, value in criteria.items()},
+        **(_of_mixed(cast("MixedFit", fit)) if fit.T else _of_glm(cast("GLMFit", fit))),
+        "convergence": {
+            "verdict": verdict.verdict,
+            "message": verdict.message,
+            "evaluations": verdict.evaluations,
+            "optimizer": verdict.optimizer,
+        },
+        "versions": versions(),
+    }
+
+
+def _distribution(fit: AnyFit) -> dict[str, Any]:
+    """Family and, of a generalised model, link, dispersion and parameters of the family."""
+    scale = {"sigma": _finite(fit.sigma)}
+    if isinstance(fit, LMMFit):
+        return {"family": "gaussian", **scale}
+    return {
+        "family": fit.family.name,
+        "link": fit.family.link.name,
+        "dispersion": _finite(fit.dispersion),
+        "disp_params": own_parameters(fit),
+        **scale,
+    }
+
+
+def _of_mixed(fit: MixedFit) -> dict[str, Any]:
+    """Numbers that only models with random effects have."""
+    table = varcorr(fit).astype(object)
+    return {
+        "ngroups": {f.name: len(f.levels) for f in fit.design.factors},
+        "theta": dict(zip(fit.covariance.theta_names, fit.theta.tolist(), strict=True)),
+        "VarCorr": table.where(table.notna(), None).to_dict("records"),
+        "df_resid": fit.n - fit.n_parameters,
+        **({} if isinstance(fit, LMMFit) else {"nAGQ": fit.nAGQ}),
+    }
+
+
+def _of_glm(fit: GLMFit) -> dict[str, Any]:
+    """Numbers that only models without random effects have."""
+    return {
+        "deviance": _finite(fit.deviance),
+        "null_deviance": _finite(fit.null_deviance),
+        "df_resid": fit.df_resid,
+        "df_null": fit.df_null,
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinities."""
+    return float(value) if np.isfinite(value) else None
+
+
+def versions() -> dict[str, str]:
+    """Version of each package that results rest on."""
+    out = {}
+    for name in VERSIONS_OF:
+        try:
+            out[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return out
+
+
+class Maketables:
+    """The attributes that the regression tables of maketables ask of a model.
+
+    A class with an attribute ``fit`` inherits them.
+    """
+
+    fit: Any
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        table = add_intervals(t_table(self.fit))
+        names = {"estimate": "b", "std_error": "se", "statistic": "t", "p_value": "p"}
+        names |= {"conf_low": "ci95l", "conf_high": "ci95u"}
+        return table.rename(columns=names)[list(names.values())].rename_axis("Coefficient")
+
+    def __maketables_stat__(self, key: str) -> Any:
+        fit = self.fit
+        if key == "groups":
+            return ", ".join(f"{f.name}: {len(f.levels)}" for f in fit.design.factors)
+        stats = {"N": fit.n, "ll": fit.llf, "aic": aic(fit), "bic": bic(fit), "sigma": fit.sigma}
+        return stats.get(key)
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.fit.design.response_name
+
+    @property
+    def __maketables_vcov_info__(self) -> dict[str, Any]:
+        return {"vcov_type": "model-based", "clustervar": None}
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        return {"groups": "Groups", "sigma": "Residual SD", "ll": "Log-likelihood"}
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return ["N", "groups", "aic"]

@@ -1,0 +1,181 @@
+"""Covariances of the random effects, their conditional modes, and coefficients of each level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..formula.tokens import split_outside
+from ..inference.names import names_as
+from ..inference.random_effects import conditional_sd
+from ..models.lmm import LMMFit
+
+if TYPE_CHECKING:
+    from ..design.design import GroupingFactor
+    from ..models.kinds import MixedFit
+
+
+@dataclass(frozen=True)
+class TermCovariance:
+    """Covariance matrix of the effects of one random term, or the residual variance.
+
+    Attributes
+    ----------
+    group : str
+        lme4's label of the term; ``"Residual"``.
+    names : list of str
+        Its effects; ``[""]`` for the residual.
+    covariance, correlation : ndarray, shape (k, k)
+        A correlation is NaN when a standard deviation is zero.
+    sd : ndarray, shape (k,)
+    correlated : bool
+        The model has covariances of these effects.
+    """
+
+    group: str
+    names: list[str]
+    covariance: np.ndarray
+    correlation: np.ndarray
+    sd: np.ndarray
+    correlated: bool
+
+
+def term_covariances(fit: MixedFit, r_names: bool = False) -> list[TermCovariance]:
+    """Covariances of each random term, and the residual variance of a Gaussian model."""
+    out = []
+    model = fit.covariance
+    matrices = model.relative_covariances(fit.theta)
+    for term, label, relative in zip(model.terms, model.term_labels, matrices, strict=True):
+        S = fit.re_scale**2 * relative
+        sd = np.sqrt(np.diagonal(S))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            R = np.where(np.outer(sd, sd) > 0.0, S / np.outer(sd, sd), np.nan)
+        correlated = term.structure.name != "diag"
+        out.append(TermCovariance(label, names_as(term.names, r_names), S, R, sd, correlated))
+    if isinstance(fit, LMMFit) or fit.family.residual_variance:
+        sd = np.array([fit.sigma])
+        S = np.array([[fit.sigma**2]])
+        out.append(TermCovariance("Residual", [""], S, np.ones((1, 1)), sd, False))
+    return out
+
+
+def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
+    """Variances, covariances and the residual variance, in lme4's order.
+
+    Columns ``group, term1, term2, variance, sd_or_corr``. Rows without ``term2`` are variances,
+    with the standard deviation; the others covariances, with the correlation.
+    """
+    rows: list[tuple] = []
+    for t in term_covariances(fit, r_names):
+        for i, name in enumerate(t.names):
+            rows.append((t.group, name or np.nan, np.nan, t.covariance[i, i], t.sd[i]))
+        if t.correlated:
+            rows += [
+                (t.group, t.names[i], t.names[j], t.covariance[i, j], t.correlation[i, j])
+                for i, j in zip(*np.triu_indices(len(t.names), 1), strict=True)
+            ]
+    columns = ("group", "term1", "term2", "variance", "sd_or_corr")
+    kinds = (object, object, object, float, float)
+    values = zip(*rows, strict=True)
+    made = zip(columns, values, kinds, strict=True)
+    return pd.DataFrame({name: np.array(v, dtype=kind) for name, v, kind in made})
+
+
+def variance_components(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
+    """Grouping factor -> variance (one effect), or covariance DataFrame (several)."""
+    out: dict[str, float | pd.DataFrame] = {}
+    for b, (factor, T) in enumerate(zip(fit.design.factors, fit.T, strict=True)):
+        S = fit.re_scale**2 * (T @ T.T)
+        names = fit.covariance.effect_names(b)
+        one = len(names) == 1
+        out[factor.name] = float(S[0, 0]) if one else pd.DataFrame(S, index=names, columns=names)
+    return out
+
+
+def principal_components(fit: MixedFit) -> pd.DataFrame:
+    """Principal components of each term's covariance (lme4's ``rePCA``).
+
+    Columns ``group, component, sd, proportion, cumulative``; ``sd`` relative to sigma, as in lme4.
+    Components with a share of zero are directions that the data do not support.
+    """
+    parts = []
+    for factor, T in zip(fit.design.factors, fit.T, strict=True):
+        values = np.linalg.svd(T, compute_uv=False)
+        squares = values**2
+        total = squares.sum()
+        share = squares / total if total > 0.0 else np.full(values.size, np.nan)
+        columns = {
+            "group": factor.name,
+            "component": np.arange(1, values.size + 1),
+            "sd": values,
+            "proportion": share,
+            "cumulative": np.cumsum(share),
+        }
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def random_effects(fit: MixedFit) -> dict[str, pd.DataFrame]:
+    """Conditional modes: grouping factor -> DataFrame (levels x terms)."""
+    factors = enumerate(zip(fit.design.factors, fit.b, strict=True))
+    return {factor.name: _by_level(fit, i, factor, b) for i, (factor, b) in factors}
+
+
+def random_effects_se(fit: MixedFit) -> dict[str, pd.DataFrame]:
+    """Conditional standard deviations of the modes, shaped as :func:`random_effects`."""
+    factors = enumerate(fit.design.factors)
+    return {factor.name: _by_level(fit, i, factor, conditional_sd(fit, i)) for i, factor in factors}
+
+
+def _by_level(fit: MixedFit, i: int, factor: GroupingFactor, values: np.ndarray) -> pd.DataFrame:
+    index = pd.Index(factor.levels, name=factor.name)
+    return pd.DataFrame(np.array(values), index=index, columns=fit.covariance.effect_names(i))
+
+
+def ranef(fit: MixedFit, cond_sd: bool = True, r_names: bool = False) -> pd.DataFrame:
+    """All conditional modes in one frame ``group, level, term, value[, cond_sd]``.
+
+    Term by term, as R's ``as.data.frame(ranef(m))``.
+    """
+    parts = []
+    for i, (factor, b) in enumerate(zip(fit.design.factors, fit.b, strict=True)):
+        names = names_as(fit.covariance.effect_names(i), r_names)
+        columns = {
+            "group": factor.name,
+            "level": np.tile(np.asarray(factor.levels), len(names)),
+            "term": np.repeat(np.asarray(names, dtype=object), len(factor.levels)),
+            "value": b.T.ravel(),
+        }
+        if cond_sd:
+            columns["cond_sd"] = conditional_sd(fit, i).T.ravel()
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def coef(fit: MixedFit) -> dict[str, pd.DataFrame]:
+    """Coefficients of each level: fixed effects plus conditional modes.
+
+    Grouping factor -> DataFrame (levels x coefficients). A random effect without a fixed
+    counterpart is added to zero, as in lme4. Interactions are the same whatever the order of their
+    factors, ``a:b`` and ``b:a``; in lme4 they are two columns.
+    """
+    out = {}
+    fixed = dict(zip(fit.design.x_names, fit.beta, strict=True))
+    counterparts = {_factors(name): name for name in fixed}
+    for group, modes in random_effects(fit).items():
+        meant = [counterparts.get(_factors(name), name) for name in modes.columns]
+        names = [*(n for n in dict.fromkeys(meant) if n not in fixed), *fixed]
+        values = np.zeros((len(modes), len(names)))
+        values += [fixed.get(n, 0.0) for n in names]
+        for j, name in enumerate(meant):
+            values[:, names.index(name)] += modes.iloc[:, j].to_numpy()
+        out[group] = pd.DataFrame(values, index=modes.index, columns=names)
+    return out
+
+
+def _factors(name: str) -> tuple[str, ...]:
+    """The factors of an interaction, in one order."""
+    return tuple(sorted(split_outside(name, ":")))
