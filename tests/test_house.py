@@ -52,7 +52,6 @@ LONGER_FUNCTIONS: dict[str, str] = dict.fromkeys(
         "interlace.design.design.build",
         "interlace.formula.parser.right_side",
         "interlace.inference.lrt.likelihood_ratio",
-        "interlace.linalg.crossproducts.linear.cross_products",
         "interlace.models.glm.fit_glm",
         "interlace.objective.generalised.joint_modes._joint_mode",
         "interlace.objective.generalised.modes._search",

@@ -13,10 +13,11 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
-from ..linalg.crossproducts.linear import CrossProducts, cross_products
+from ..linalg.crossproducts.linear import CrossProducts
 from ..linalg.threads import blas_threads, one_thread
 from ..objective import LMMObjective, Solution
 from ..objective.linear.exact import ExactFit
+from ..objective.linear.rows import cross_products_of
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
 from .base import BaseMixedFit, closed
@@ -85,7 +86,7 @@ class LMMFit(BaseMixedFit):
         if self._objective is not None:
             return self._objective
         backend = None if self.backend == "blocked" else self.backend
-        cross = cross_products(self.design)
+        cross = cross_products_of(self.design)
         objective = LMMObjective(cross, self.covariance, self.is_reml, backend)
         if self.scale.units is not None:
             objective.enlarge(self.scale.units)
@@ -216,7 +217,7 @@ def fit_lmm(
     covariance = CovarianceModel.of(design)
     if cross is None:
         with one_thread(design.X.size):
-            cross = cross_products(design)
+            cross = cross_products_of(design)
     objective = LMMObjective(cross, covariance, reml, backend)
     seconds["cross-products"] = perf_counter() - clock
     start = None if theta0 is None else objective.x_in_units(theta0)

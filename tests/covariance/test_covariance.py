@@ -96,8 +96,8 @@ class LogDiagonal(Structure):
 def test_a_structure_with_its_own_parameters_runs_through_the_whole_objective(backend):
     from helpers import dense_lmm
 
-    from interlace.linalg.crossproducts.linear import cross_products
     from interlace.objective import LMMObjective
+    from interlace.objective.linear.rows import cross_products_of
     from interlace.optimize import minimise
 
     d = dense_lmm.random_design(3, (2,), (14,), structure="diag")
@@ -106,7 +106,7 @@ def test_a_structure_with_its_own_parameters_runs_through_the_whole_objective(ba
         [term(0, 0, LogDiagonal(2), ("Intercept", "x"))], plain.widths, plain.group_names
     )
     for reml in (True, False):
-        o = LMMObjective(cross_products(d), own, reml, backend)
+        o = LMMObjective(cross_products_of(d), own, reml, backend)
         x = np.array([-0.3, 0.2])
         truth = dense_lmm.solve(d, np.exp(x), reml)
         assert o.evaluate(x, 0).value == pytest.approx(truth.value, rel=1e-10)
@@ -114,7 +114,7 @@ def test_a_structure_with_its_own_parameters_runs_through_the_whole_objective(ba
         np.testing.assert_allclose(o.evaluate(x, 1).gradient, numeric, rtol=1e-7, atol=1e-7)
         numeric = dense_lmm.differences(lambda x, o=o: o.evaluate(x, 1).gradient, x)
         np.testing.assert_allclose(o.hessian(x), numeric, rtol=1e-6, atol=1e-6)
-        reference = minimise(LMMObjective(cross_products(d), plain, reml))
+        reference = minimise(LMMObjective(cross_products_of(d), plain, reml))
         assert minimise(o).value == pytest.approx(reference.value, abs=1e-7)
 
 

@@ -5,10 +5,10 @@ import pytest
 from helpers import dense_lmm
 from scipy.linalg import block_diag
 
-from interlace.linalg.crossproducts import linear as crossprod
+from interlace.linalg.crossproducts import blocks
 from interlace.linalg.crossproducts import standardise as standard
-from interlace.linalg.crossproducts.linear import cross_products
 from interlace.linalg.kernels import _crossprod, _onefactor
+from interlace.objective.linear.rows import cross_products_of
 from interlace.objective.linear.start import moment_start
 
 
@@ -25,9 +25,9 @@ def dense_z(d):
 @pytest.mark.parametrize("weights", [False, True])
 def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weights, chunk):
     monkeypatch.setattr(standard, "CHUNK_ROWS", chunk)
-    monkeypatch.setattr(crossprod, "DENSE_PAIRS", 10 if chunk == 7 else 100_000)
+    monkeypatch.setattr(blocks, "DENSE_PAIRS", 10 if chunk == 7 else 100_000)
     d = dense_lmm.random_design(1, (2, 3, 1), (11, 6, 4), n=60, weights=weights)
-    c = cross_products(d)
+    c = cross_products_of(d)
     root = np.ones(60) if d.weights is None else np.sqrt(d.weights)
     s = c.standardisation
     X = (d.X - s.mean) @ s.P * root[:, None]
@@ -52,7 +52,7 @@ def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weigh
 def test_nearly_collinear_columns_are_orthonormalised_by_qr():
     d = dense_lmm.random_design(1, (1,), (11,), n=60)
     d.X[:, 2] = d.X[:, 1] + 1e-7 * np.random.default_rng(0).normal(size=60)
-    s = cross_products(d).standardisation
+    s = cross_products_of(d).standardisation
     X = (d.X - s.mean) @ s.P
     # P is right to cond(X) eps; the Cholesky factor of X'X would have lost it squared.
     np.testing.assert_allclose(X.T @ X, np.eye(3), atol=1e-6)
@@ -74,7 +74,7 @@ def test_row_kernels_against_numpy():
             np.testing.assert_allclose(np.tril(A[level]), np.tril(Zl.T @ Zl), atol=1e-12)
             np.testing.assert_allclose(B[level], Zl.T @ W[rows], atol=1e-12)
             np.testing.assert_allclose(y[level], Zl.T @ W[rows, 0], atol=1e-12)
-        indptr, indices = crossprod.pair_pattern(codes, other, 5, 6)
+        indptr, indices = blocks.pair_pattern(codes, other, 5, 6)
         values = np.zeros((indices.size, k, 2))
         _crossprod.accumulate_pairs(codes, other, Z, Zc, root, indptr, indices, values)
         for level in range(5):
@@ -135,7 +135,7 @@ def test_whitening_against_numpy(singular, k):
 
 def test_moments_solve_the_equations_they_state():
     d = dense_lmm.random_design(4, (2, 1), (12, 7), n=80, weights=True)
-    c = cross_products(d)
+    c = cross_products_of(d)
     root = np.sqrt(d.weights)
     X = d.X * root[:, None]
     Q = np.eye(80) - X @ np.linalg.solve(X.T @ X, X.T)

@@ -7,11 +7,11 @@ import pytest
 from helpers import numpy_kernels
 from helpers import random_designs as designs
 
-from interlace.linalg.crossproducts import linear as crossprod
-from interlace.linalg.crossproducts.linear import cross_products
+from interlace.linalg.crossproducts import blocks
 from interlace.linalg.crossproducts.weighted import WeightedZ
 from interlace.linalg.factor.choose import choose_factor
 from interlace.linalg.kernels import _weighted
+from interlace.objective.linear.rows import cross_products_of
 
 # Sums of at most some hundred products in another order.
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -129,10 +129,10 @@ def test_quadratic_needs_only_the_pattern(shape, sole):
 
 @pytest.mark.parametrize("dense", [0, 100_000])
 def test_places_of_rows(dense, monkeypatch):
-    monkeypatch.setattr(crossprod, "DENSE_PAIRS", dense)
+    monkeypatch.setattr(blocks, "DENSE_PAIRS", dense)
     rng = np.random.default_rng(0)
     b, c = rng.integers(0, 9, 80, dtype=np.int32), rng.integers(0, 7, 80, dtype=np.int32)
-    indptr, indices = crossprod.pair_pattern(b, c, 9, 7)
+    indptr, indices = blocks.pair_pattern(b, c, 9, 7)
     place = np.empty(80, dtype=np.int32)
     _weighted.places(b, c, indptr, indices, place)
     assert (place == numpy_kernels.places(b, c, indptr, indices)).all()
@@ -153,7 +153,7 @@ def test_weights_of_one_give_the_cross_products_of_a_linear_model():
     from helpers import dense_lmm
 
     d = dense_lmm.random_design(1, (2, 3, 1), (11, 6, 4), n=60)
-    ours, linear = WeightedZ(d.factors), cross_products(d)
+    ours, linear = WeightedZ(d.factors), cross_products_of(d)
     assert ours.cross.n_levels == linear.z.n_levels
     np.testing.assert_allclose(ours.cross.matrix().toarray(), linear.z.matrix().toarray(), **CLOSE)
     factor = choose_factor(ours.cross)

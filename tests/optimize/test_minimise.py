@@ -10,9 +10,9 @@ from helpers import dense_lmm
 
 import interlace as il
 from interlace.covariance import CovarianceModel
-from interlace.linalg.crossproducts.linear import cross_products
 from interlace.linalg.kernels import _trust
 from interlace.objective import Evaluation, LMMObjective, Objective
+from interlace.objective.linear.rows import cross_products_of
 from interlace.optimize import minimise
 from interlace.optimize.newton import FLAT_SHARE, trust_step
 
@@ -207,7 +207,7 @@ MODELS = {
 def test_optimisers_agree_and_newton_is_quick(model, reml, seed):
     widths, levels, options = MODELS[model]
     d = dense_lmm.random_design(seed, widths, levels, **options)
-    o = LMMObjective(cross_products(d), CovarianceModel.of(d), reml)
+    o = LMMObjective(cross_products_of(d), CovarianceModel.of(d), reml)
     newton = minimise(o, "newton")
     assert newton.converged
     assert newton.evaluations <= 25
@@ -234,7 +234,7 @@ def test_crossed_models_at_the_limit(optimizer, monkeypatch):
         monkeypatch.setattr(sys.modules[f"interlace.optimize.{name}"], limit, 2)
     d = dense_lmm.random_design(4, (2, 1), (25, 12))
     covariance = CovarianceModel.of(d)
-    o = LMMObjective(cross_products(d), covariance, True, "schur")
+    o = LMMObjective(cross_products_of(d), covariance, True, "schur")
     found = minimise(o, optimizer)
     assert found.evaluations < 8 and found.exact
     assert found.verdict == "not converged"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["PairBlocks", "ZCross", "congruence", "tail_columns"]
+# A table of levels by levels up to this size is scanned faster than rows are sorted.
+DENSE_PAIRS = 100_000
+
+#: For each pair of grouping factors the row pointers and indices of `PairBlocks`.
+Patterns = dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +29,6 @@ class PairBlocks:
         Level of factor c of each block, increasing within a row.
     values : (nnz, k_b, k_c) float64 array
         The blocks.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from interlace.linalg.crossproducts.blocks import PairBlocks
-    >>> pair = PairBlocks(np.array([0, 1, 2]), np.array([0, 0], dtype=np.int32), np.ones((2, 1, 1)))
-    >>> pair.rows
-    array([0, 1])
     """
 
     indptr: np.ndarray
@@ -59,14 +57,6 @@ class ZCross:
         Z_b'WZ_b, block diagonal since a row belongs to one level.
     pairs : dict
         ``(b, c)`` with b < c to the blocks of Z_b'WZ_c; every pair of factors is present.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from interlace.linalg.crossproducts.blocks import ZCross
-    >>> cross = ZCross((2,), (1,), (np.array([[[3.0]], [[4.0]]]),), {})
-    >>> cross.q, cross.matrix().toarray().tolist()
-    (2, [[3.0, 0.0], [0.0, 4.0]])
     """
 
     n_levels: tuple[int, ...]
@@ -101,6 +91,40 @@ class ZCross:
 def _block_sparse(values, indices, indptr, n_columns) -> sp.bsr_array:
     shape = ((len(indptr) - 1) * values.shape[1], n_columns * values.shape[2])
     return sp.bsr_array((values, indices, indptr), shape=shape)
+
+
+def pair_patterns(codes: Sequence[np.ndarray], n_levels: Sequence[int]) -> Patterns:
+    """The pairs of levels that share a row, for each two grouping factors b < c."""
+    return {
+        (b, c): pair_pattern(codes[b], codes[c], n_levels[b], n_levels[c])
+        for b, c in combinations(range(len(codes)), 2)
+    }
+
+
+def pair_pattern(
+    codes_b: np.ndarray, codes_c: np.ndarray, levels_b: int, levels_c: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of levels that share a row, as sorted compressed rows."""
+    if levels_b * levels_c <= DENSE_PAIRS:
+        shared = np.zeros((levels_b, levels_c), dtype=bool)
+        shared[codes_b, codes_c] = True
+        indptr = np.zeros(levels_b + 1, dtype=np.int64)
+        np.cumsum(shared.sum(axis=1), out=indptr[1:])
+        return indptr, shared.nonzero()[1].astype(np.int32)
+    ones = np.ones(codes_b.size, dtype=np.int8)
+    pattern = sp.coo_array((ones, (codes_b, codes_c)), shape=(levels_b, levels_c)).tocsr()
+    pattern.sort_indices()
+    return pattern.indptr.astype(np.int64), pattern.indices.astype(np.int32)
+
+
+def zero_blocks(n_levels: tuple[int, ...], widths: tuple[int, ...], patterns: Patterns) -> ZCross:
+    """Zeros on the pattern of Z'WZ, to be filled."""
+    diagonal = tuple(np.zeros((levels, k, k)) for levels, k in zip(n_levels, widths, strict=True))
+    pairs = {
+        (b, c): PairBlocks(indptr, indices, np.zeros((len(indices), widths[b], widths[c])))
+        for (b, c), (indptr, indices) in patterns.items()
+    }
+    return ZCross(n_levels, widths, diagonal, pairs)
 
 
 def tail_columns(cross: ZCross) -> np.ndarray:

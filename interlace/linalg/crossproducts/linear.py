@@ -1,4 +1,4 @@
-"""Cross-products of a design: the one pass over its rows.
+"""Cross-products of a linear model: the one pass over its rows.
 
 Linear models need nothing else of the data (Bates et al. 2015, section 3.4).  The fixed-effects
 columns are centred and orthonormalised and the response replaced by its residual on them before
@@ -9,31 +9,59 @@ unstructured term made orthogonal, so that it does not matter where a covariate 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.linalg import lapack
 
 from ..kernels import _crossprod
-from .blocks import PairBlocks, ZCross
-from .standardise import (
-    Standardisation,
-    intercept_column,
-    orthogonaliser,
-    standard_columns,
-    standardise,
-)
+from .blocks import ZCross, pair_patterns, zero_blocks
+from .standardise import Standardisation, orthogonaliser, standard_columns, standardise
 
-# A table of levels by levels up to this size is scanned faster than rows are sorted.
-DENSE_PAIRS = 100_000
 # Rows of a dense Z that are held at once.
 ROWS_AT_ONCE = 4096
 
-_EMPTY = np.empty(0)
+
+@dataclass(frozen=True, eq=False)
+class LinearRows:
+    """The rows of a linear model as arrays.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n,)
+        Response less the offset.
+    X : ndarray, shape (n, p)
+    intercept : int or None
+        Column of X.
+    root : ndarray, shape (n,) or (0,)
+        Roots of the prior weights; empty for none.
+    log_weights : float
+        Sum of the logarithms of the prior weights.
+    codes : tuple of int32 ndarray, shape (n,)
+        Level of each grouping factor, that with most levels first.
+    n_levels : tuple of int
+    Z : tuple of ndarray, shape (n, k_b)
+        Covariates of each grouping factor.
+    free : tuple of sequences of slice
+        Columns of each Z that may be replaced by combinations with the columns after them.
+    """
+
+    y: np.ndarray
+    X: np.ndarray
+    intercept: int | None
+    root: np.ndarray
+    log_weights: float
+    codes: tuple[np.ndarray, ...]
+    n_levels: tuple[int, ...]
+    Z: tuple[np.ndarray, ...]
+    free: tuple[Sequence[slice], ...]
+
+    def weighted(self, values: np.ndarray) -> np.ndarray:
+        """``values`` (n,) times the roots of the weights."""
+        return values * self.root if self.root.size else values
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +92,10 @@ class CrossProducts:
 
     Attributes
     ----------
+    rows : LinearRows
+        Of another response, perhaps.
+    response : ndarray, shape (n,)
+        y less the offset.
     z : ZCross
         Z'WZ of the standardised columns of Z.
     ZW : list of ndarray, shape (l_b, k_b, p + 1)
@@ -73,141 +105,121 @@ class CrossProducts:
     z_roots : list of ndarray, shape (k_b, k_b)
         Lower triangular R with Z = (standardised Z) R; see :func:`effect_root`.
     standardisation : Standardisation
-    n, p : int
-        Rows and fixed-effects columns.
-    log_weights : float
-        Sum of log prior weights.
-    response : ndarray, shape (n,)
-        y less the offset.
     levels : LevelRoots or None
         With one grouping factor.
     """
 
+    rows: LinearRows = field(repr=False)
+    response: np.ndarray = field(repr=False)
     z: ZCross
     ZW: list[np.ndarray]
     WW: np.ndarray
     z_roots: list[np.ndarray]
     standardisation: Standardisation
-    n: int
-    p: int
-    log_weights: float
-    design: Any = field(repr=False)  # whose rows these are (of another response, perhaps)
-    response: np.ndarray = field(repr=False)
     levels: LevelRoots | None = None
     _columns: np.ndarray | None = field(default=None, repr=False)
 
     @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.rows.X.shape[0]
+
+    @property
+    def p(self) -> int:
+        """Number of fixed-effects columns."""
+        return self.rows.X.shape[1]
+
+    @property
     def columns(self) -> np.ndarray:
-        """The standardised columns of X, (n, p), times the root of the weights."""
+        """The standardised columns of X, (n, p), times the roots of the weights."""
         if self._columns is None:
-            parts = standard_columns(
-                self.design.X, _root_weights(self.design), self.standardisation
-            )
+            parts = standard_columns(self.rows.X, self.rows.root, self.standardisation)
             self._columns = np.concatenate([c for _, c in parts])
         return self._columns
 
     @property
     def total(self) -> float:
         """The weighted sum of squares of the response before anything is taken from it."""
-        root = _root_weights(self.design)
-        y = self.response if root is _EMPTY else self.response * root
+        y = self.rows.weighted(self.response)
         return float(y @ y)
 
     def with_response(self, y: np.ndarray, gamma: np.ndarray | None = None) -> CrossProducts:
-        """The same model for another response: only what holds y is made anew.
+        """The same model for another response less the offset: only what holds y is made anew.
 
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-            The response less the offset.
-        gamma : ndarray, shape (p,), optional
-            Coefficients of the standardised columns to take from it; default least squares.
+        ``gamma`` (p,) are the coefficients of the standardised columns to take from it, by default
+        those of least squares.
         """
-        root = _root_weights(self.design)
-        columns = self.columns
-        response = y if root is _EMPTY else y * root
+        columns, p = self.columns, self.p
+        response = self.rows.weighted(y)
         if gamma is None:
             gamma = columns.T @ response
         residual = response - columns @ gamma
-        p = self.p
-        WW = self.WW.copy()
-        WW[p, :p] = WW[:p, p] = residual @ columns
-        WW[p, p] = residual @ residual
-        ZW: list[np.ndarray] = []
-        levels = None
-        if self.levels is not None:
-            W = np.column_stack([columns, residual])
-            levels, ZW = self._rotated(W, root)
-        else:
-            for factor, r, old in zip(self.design.factors, self.z_roots, self.ZW, strict=True):
-                column = np.zeros(old.shape[:2])
-                Z, scale = standard_rows(factor.Z, r)
-                _crossprod.accumulate_response(factor.codes, Z, root, residual, column)
-                new = old.copy()
-                np.divide(column, scale, out=new[:, :, p])
-                ZW.append(new)
         other = copy(self)
         other.standardisation = replace(self.standardisation, gamma=gamma)
-        other.ZW, other.WW, other.response, other.levels = ZW, WW, y, levels
+        other.response, other.WW = y, self.WW.copy()
+        other.WW[p, :p] = other.WW[:p, p] = residual @ columns
+        other.WW[p, p] = residual @ residual
+        if self.levels is not None:
+            other.levels, other.ZW = self._rotated(np.column_stack([columns, residual]))
+            return other
+        other.ZW = [zw.copy() for zw in self.ZW]
+        for zw, sums in zip(other.ZW, self.effect_sums(residual[:, None]), strict=True):
+            zw[:, :, p] = sums[:, :, 0]
         return other
+
+    def _standard_effects(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Codes of each grouping factor, and `standard_rows` of its Z."""
+        for codes, Z, root in zip(self.rows.codes, self.rows.Z, self.z_roots, strict=True):
+            yield codes, *standard_rows(Z, root)
 
     def unexplained(self, beta: np.ndarray, b: Sequence[np.ndarray]) -> np.ndarray:
         """The response less X beta and Z b, both of the standardised columns, (n,)."""
-        root = _root_weights(self.design)
         out = self.columns @ beta
-        if root is not _EMPTY:
-            out /= root
-        for factor, r, effects in zip(self.design.factors, self.z_roots, b, strict=True):
-            Z, scale = standard_rows(factor.Z, r)
-            out += np.einsum("ij,ij->i", Z, (effects / scale)[factor.codes])
+        if self.rows.root.size:
+            out /= self.rows.root
+        for (codes, Z, scale), effects in zip(self._standard_effects(), b, strict=True):
+            out += np.einsum("ij,ij->i", Z, (effects / scale)[codes])
         return self.response - out
 
     def residuals(self, V: Sequence[np.ndarray]) -> np.ndarray:
         """W - Z V for effects V (l_b, k_b, p + 1) of the standardised columns of Z, (n, p + 1)."""
-        root = _root_weights(self.design)
-        response = self.response if root is _EMPTY else self.response * root
+        response = self.rows.weighted(self.response)
         gamma = self.standardisation.gamma
         W = np.column_stack([self.columns, response - self.columns @ gamma])
-        for factor, r, effects in zip(self.design.factors, self.z_roots, V, strict=True):
-            Z, scale = standard_rows(factor.Z, r)
+        for (codes, Z, scale), effects in zip(self._standard_effects(), V, strict=True):
             for j, s in enumerate(scale):
-                column = Z[:, j] / s if root is _EMPTY else Z[:, j] / s * root
-                W -= column[:, None] * effects[factor.codes, j]
+                W -= self.rows.weighted(Z[:, j] / s)[:, None] * effects[codes, j]
         return W
 
-    def effect_sums(self, E: np.ndarray) -> np.ndarray:
-        """Z'W^{1/2}E of rows E (n, r) for the standardised columns of Z, (q, r)."""
-        root = _root_weights(self.design)
+    def effect_sums(self, E: np.ndarray) -> list[np.ndarray]:
+        """Z_b'W^{1/2}E of rows E (n, r) for the standardised columns of Z, (l_b, k_b, r)."""
         out = []
-        for factor, r in zip(self.design.factors, self.z_roots, strict=True):
-            Z, scale = standard_rows(factor.Z, r)
-            levels, k = len(factor.levels), len(scale)
-            sums = np.empty((levels, k, E.shape[1]))
-            for j, column in enumerate(E.T):
-                s = np.zeros((levels, k))
-                _crossprod.accumulate_response(
-                    factor.codes, Z, root, np.ascontiguousarray(column), s
-                )
-                sums[:, :, j] = s / scale
-            out.append(sums.reshape(levels * k, -1))
-        return np.concatenate(out)
+        for (codes, Z, scale), levels in zip(
+            self._standard_effects(), self.z.n_levels, strict=True
+        ):
+            sums = np.empty((levels, scale.size, E.shape[1]))
+            for j in range(E.shape[1]):
+                column = np.zeros(sums.shape[:2])
+                residual = np.ascontiguousarray(E[:, j])
+                _crossprod.accumulate_response(codes, Z, self.rows.root, residual, column)
+                np.divide(column, scale, out=sums[:, :, j])
+            out.append(sums)
+        return out
 
     def effects_root(self) -> np.ndarray:
         """R with R'R = Z'WZ of the standardised columns, made without squares, (q, q)."""
-        root, q = _root_weights(self.design), self.z.q
-        offsets = self.z.offsets
+        q, n = self.z.q, self.n
         out = np.zeros((0, q))
-        for start in range(0, self.n, ROWS_AT_ONCE):
-            rows = slice(start, start + ROWS_AT_ONCE)
-            count = len(self.response[rows])
-            block = np.zeros((count, q))
-            for factor, r, offset in zip(self.design.factors, self.z_roots, offsets[:-1]):
-                Z, scale = standard_rows(factor.Z[rows], r)
+        effects = list(self._standard_effects())
+        for start in range(0, n, ROWS_AT_ONCE):
+            rows = slice(start, min(start + ROWS_AT_ONCE, n))
+            block = np.zeros((rows.stop - start, q))
+            for (codes, Z, scale), offset in zip(effects, self.z.offsets[:-1], strict=True):
                 for j, s in enumerate(scale):
-                    at = offset + factor.codes[rows] * len(scale) + j
-                    block[np.arange(count), at] = Z[:, j] / s
-            if root is not _EMPTY:
-                block *= root[rows, None]
+                    at = offset + codes[rows] * scale.size + j
+                    block[np.arange(len(block)), at] = Z[rows, j] / s
+            if self.rows.root.size:
+                block *= self.rows.root[rows, None]
             out = np.linalg.qr(np.concatenate([out, block]))[1]
         return np.concatenate([out, np.zeros((q - len(out), q))])
 
@@ -229,120 +241,125 @@ class CrossProducts:
             levels=levels,
         )
 
-    def _rotated(self, W: np.ndarray, root: np.ndarray) -> tuple[LevelRoots, list[np.ndarray]]:
+    def _rotated(self, W: np.ndarray) -> tuple[LevelRoots, list[np.ndarray]]:
         """Roots of the levels, and Z'W, for other columns W (n, p + 1), which are overwritten."""
         assert self.levels is not None
-        factor = self.design.factors[0]
         R, b = np.zeros_like(self.levels.R), np.zeros_like(self.levels.b)
-        Z, scale = standard_rows(factor.Z, self.z_roots[0])
-        _crossprod.rotate(factor.codes, Z, root, W, R, b)
+        codes, Z, scale = next(self._standard_effects())
+        _crossprod.rotate(codes, Z, self.rows.root, W, R, b)
         R /= scale
         A, ZW = np.empty_like(R), np.empty_like(b)
         _crossprod.gram(R, b, A, ZW)
         return LevelRoots(R, b, W.T @ W), [ZW]
 
 
-def cross_products(design) -> CrossProducts:
-    """All cross-products of a :class:`~interlace.design.design.Design`.
+class RowBlock(NamedTuple):
+    """Some of the rows, all that the sums need of them."""
 
-    Parameters
-    ----------
-    design : Design
-        Checked rows and columns.
+    codes: Sequence[np.ndarray]  # level of each grouping factor, (r,)
+    Z: Sequence[np.ndarray]  # (r, k_b)
+    root: np.ndarray  # roots of weights, (r,), or empty for none
+    W: np.ndarray  # [X y] standardised, times the roots of the weights, (r, p + 1)
 
-    Returns
-    -------
-    CrossProducts
-    """
-    n, p = design.X.shape
-    y = response_less_offset(design)
-    root = _root_weights(design)
-    factors = design.factors
-    X, intercept = design.X, intercept_column(design.x_names)
-    std = standardise(X, intercept, root, y)
-    z_roots = [effect_root(design, b, root) for b in range(len(factors))]
-    WW = np.zeros((p + 1, p + 1))
-    sizes = [(len(f.levels), f.Z.shape[1]) for f in factors]
-    A = [np.zeros((levels, k, k)) for levels, k in sizes]
-    ZW = [np.zeros((levels, k, p + 1)) for levels, k in sizes]
-    pairs = _pattern_of_pairs(factors)
-    whole = None
-    for rows, columns in standard_columns(X, root, std):
-        response = y[rows] if root is _EMPTY else y[rows] * root[rows]
+
+def cross_products(rows: LinearRows) -> CrossProducts:
+    """All cross-products of the rows of a linear model."""
+    n, p = rows.X.shape
+    std = standardise(rows.X, rows.intercept, rows.root, rows.y)
+    roots = [effect_root(Z, free, rows.root) for Z, free in zip(rows.Z, rows.free, strict=True)]
+    z = zero_blocks(
+        rows.n_levels, tuple(Z.shape[1] for Z in rows.Z), pair_patterns(rows.codes, rows.n_levels)
+    )
+    ZW = [np.zeros((levels, k, p + 1)) for levels, k in zip(z.n_levels, z.widths, strict=True)]
+    blocks = _row_blocks(rows, std, roots)
+    if len(ZW) == 1:
+        WW, levels = _one_factor_sums(blocks, z.diagonal[0], ZW[0])
+    else:
+        WW, levels = _many_factor_sums(blocks, z, ZW), None
+    scales = _to_unit_mean_square(z, ZW, n)
+    if levels is not None:
+        np.divide(levels.R, scales[0], out=levels.R)
+    roots = [scale[:, None] * R for scale, R in zip(scales, roots, strict=True)]
+    return CrossProducts(rows, rows.y, z, ZW, WW, roots, std, levels)
+
+
+def _row_blocks(
+    rows: LinearRows, std: Standardisation, roots: Sequence[np.ndarray]
+) -> Iterator[RowBlock]:
+    """The rows chunk by chunk, their columns standardised but for the scales of Z."""
+    p = rows.X.shape[1]
+    for chunk, columns in standard_columns(rows.X, rows.root, std):
+        root = rows.root[chunk] if rows.root.size else rows.root
         W = np.empty((columns.shape[0], p + 1))
         W[:, :p] = columns
+        response = rows.y[chunk] * root if root.size else rows.y[chunk]
         np.subtract(response, columns @ std.gamma, out=W[:, p])
-        weights = root if root is _EMPTY else root[rows]
-        codes = [f.codes[rows] for f in factors]
-        Z = [standard_rows(f.Z[rows], r)[0] for f, r in zip(factors, z_roots, strict=True)]
-        if len(factors) == 1:
-            _crossprod.rotate(codes[0], Z[0], weights, W, A[0], ZW[0])
-        else:
-            for parts in zip(codes, Z, A, ZW, strict=True):
-                _crossprod.accumulate(parts[0], parts[1], weights, W, parts[2], parts[3])
-            for (b, c), pair in pairs.items():
-                _crossprod.accumulate_pairs(
-                    codes[b], codes[c], Z[b], Z[c], weights, pair.indptr, pair.indices, pair.values
-                )
+        Z = [standard_rows(Z[chunk], R)[0] for Z, R in zip(rows.Z, roots, strict=True)]
+        yield RowBlock([codes[chunk] for codes in rows.codes], Z, root, W)
+
+
+def _one_factor_sums(
+    blocks: Iterable[RowBlock], A: np.ndarray, ZW: np.ndarray
+) -> tuple[np.ndarray, LevelRoots]:
+    """W'W and the roots of the levels; Z'WZ and Z'W go to A and ZW."""
+    m = ZW.shape[2]
+    levels = LevelRoots(np.zeros_like(A), np.zeros_like(ZW), np.zeros((m, m)))
+    for block in blocks:
+        _crossprod.rotate(
+            block.codes[0], block.Z[0], block.root, block.W, levels.R, levels.b
+        )  # leaves in W what is within the levels
+        np.add(levels.within, block.W.T @ block.W, out=levels.within)
+    _crossprod.gram(levels.R, levels.b, A, ZW)
+    between = levels.b.reshape(-1, m)
+    return levels.within + between.T @ between, levels
+
+
+def _many_factor_sums(
+    blocks: Iterable[RowBlock], z: ZCross, ZW: Sequence[np.ndarray]
+) -> np.ndarray:
+    """W'W; Z'WZ and Z'W are added to z and ZW."""
+    WW = np.zeros((ZW[0].shape[2],) * 2)
+    for block in blocks:
+        codes, Z, root, W = block
+        for own in zip(codes, Z, z.diagonal, ZW, strict=True):
+            _crossprod.accumulate(own[0], own[1], root, W, own[2], own[3])
+        for (b, c), pair in z.pairs.items():
+            _crossprod.accumulate_pairs(
+                codes[b], codes[c], Z[b], Z[c], root, pair.indptr, pair.indices, pair.values
+            )
         WW += W.T @ W
-        if columns.shape[0] == n:
-            whole = columns
-    levels = None
-    if len(factors) == 1:
-        levels = LevelRoots(A[0], ZW[0], WW)
-        A, ZW = [np.empty_like(A[0])], [np.empty_like(ZW[0])]
-        _crossprod.gram(levels.R, levels.b, A[0], ZW[0])
-        flat = levels.b.reshape(-1, p + 1)
-        WW = WW + flat.T @ flat
-    for b, (a, zw) in enumerate(zip(A, ZW, strict=True)):
-        k = a.shape[1]
-        if k > 1 and levels is None:
-            upper = np.triu_indices(k, 1)
-            a[:, upper[0], upper[1]] = a[:, upper[1], upper[0]]
-        mean_square = np.diagonal(a, axis1=1, axis2=2).sum(axis=0) / n
-        scale = np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0))
-        a /= scale[:, None] * scale
+    for A in z.diagonal:  # their lower triangles are filled
+        upper = np.triu_indices(A.shape[1], 1)
+        A[:, upper[0], upper[1]] = A[:, upper[1], upper[0]]
+    return WW
+
+
+def _to_unit_mean_square(z: ZCross, ZW: Sequence[np.ndarray], n: int) -> list[np.ndarray]:
+    """Divide by the root mean square of each column of Z, 1 for a zero one, and give these."""
+    scales = []
+    for A, zw in zip(z.diagonal, ZW, strict=True):
+        mean_square = np.diagonal(A, axis1=1, axis2=2).sum(axis=0) / n
+        scales.append(scale := np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0)))
+        A /= scale[:, None] * scale
         zw /= scale[:, None]
-        if levels is not None:
-            np.divide(levels.R, scale, out=levels.R)
-        for (c, d), pair in pairs.items():
-            if c == b:
-                np.divide(pair.values, scale[:, None], out=pair.values)
-            if d == b:
-                np.divide(pair.values, scale, out=pair.values)
-        z_roots[b] = scale[:, None] * z_roots[b]
-    z = ZCross(tuple(s[0] for s in sizes), tuple(s[1] for s in sizes), tuple(A), pairs)
-    log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
-    return CrossProducts(z, ZW, WW, z_roots, std, n, p, log_weights, design, y, levels, whole)
+    for (b, c), pair in z.pairs.items():
+        np.divide(pair.values, scales[b][:, None], out=pair.values)
+        np.divide(pair.values, scales[c], out=pair.values)
+    return scales
 
 
-def effect_root(design, b: int, root: np.ndarray) -> np.ndarray:
-    """Unit lower triangular R with Z = (new Z) R.
+def effect_root(Z: np.ndarray, free: Sequence[slice], root: np.ndarray) -> np.ndarray:
+    """Unit lower triangular R (k, k) with Z = (new Z) R; ``root`` (n,), or empty, of the weights.
 
-    The columns of an unstructured term are made orthogonal, the last one first: their covariance
-    T T' becomes R T (R T)' with R T lower triangular again, the same model in coordinates that do
-    not depend on where a covariate has its zero. Other structures are not free to do so.
-
-    Parameters
-    ----------
-    design : Design
-    b : int
-        Grouping factor.
-    root : ndarray, shape (n,) or (0,)
-        Roots of weights; empty for none.
-
-    Returns
-    -------
-    ndarray, shape (k_b, k_b)
+    The ``free`` columns are made orthogonal, the last one first: their covariance T T' becomes
+    R T (R T)' with R T lower triangular again, the same model in coordinates that do not depend on
+    where a covariate has its zero.
     """
-    Z = design.factors[b].Z
     R = np.eye(Z.shape[1])
-    for term in design.terms:
-        k = len(term.names)
-        if term.factor == b and term.structure == "us" and k > 1:
-            back = orthogonaliser(Z[:, term.columns][:, ::-1], root)
-            if back is not None:
-                R[term.columns, term.columns] = back[::-1, ::-1]
+    for columns in free:
+        back = orthogonaliser(Z[:, columns][:, ::-1], root)
+        if back is not None:
+            R[columns, columns] = back[::-1, ::-1]
     return R
 
 
@@ -353,40 +370,3 @@ def standard_rows(Z: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         return Z, scale
     inverse = lapack.dtrtri(R, lower=1)[0]
     return Z @ inverse, np.ones(len(R))
-
-
-def response_less_offset(design) -> np.ndarray:
-    """y, less the offset if there is one, (n,)."""
-    return design.y if design.offset is None else design.y - design.offset
-
-
-def _root_weights(design) -> np.ndarray:
-    return _EMPTY if design.weights is None else np.sqrt(design.weights)
-
-
-def pair_pattern(
-    codes_b: np.ndarray, codes_c: np.ndarray, levels_b: int, levels_c: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of levels that share a row, as sorted compressed rows."""
-    if levels_b * levels_c <= DENSE_PAIRS:
-        seen = np.zeros((levels_b, levels_c), dtype=bool)
-        seen[codes_b, codes_c] = True
-        indptr = np.zeros(levels_b + 1, dtype=np.int64)
-        np.cumsum(seen.sum(axis=1), out=indptr[1:])
-        return indptr, seen.nonzero()[1].astype(np.int32)
-    ones = np.ones(codes_b.size, dtype=np.int8)
-    pattern = sp.coo_array((ones, (codes_b, codes_c)), shape=(levels_b, levels_c)).tocsr()
-    pattern.sort_indices()
-    return pattern.indptr.astype(np.int64), pattern.indices.astype(np.int32)
-
-
-def _pattern_of_pairs(factors) -> dict[tuple[int, int], PairBlocks]:
-    """Zeros for each pair of grouping factors, on the pattern of the levels seen together."""
-    pairs = {}
-    for b, fb in enumerate(factors):
-        for c in range(b + 1, len(factors)):
-            fc = factors[c]
-            indptr, indices = pair_pattern(fb.codes, fc.codes, len(fb.levels), len(fc.levels))
-            values = np.zeros((indices.size, fb.Z.shape[1], fc.Z.shape[1]))
-            pairs[b, c] = PairBlocks(indptr, indices, values)
-    return pairs

@@ -15,14 +15,9 @@ import numpy as np
 
 from ..factor.base import as_templates
 from ..kernels import _weighted
-from .blocks import PairBlocks, ZCross
-from .linear import pair_pattern
-
-__all__ = ["WeightedZ", "root_mean_squares"]
+from .blocks import Patterns, ZCross, pair_patterns, zero_blocks
 
 _EMPTY = np.empty(0)
-
-_Pattern = dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
 
 
 class WeightedZ:
@@ -57,8 +52,11 @@ class WeightedZ:
         self.widths = tuple(Z.shape[1] for Z in self._Z)
         if scale is None:
             scale = [root_mean_squares(Z) for Z in self._Z]
-        self._places: dict[tuple[int, int], np.ndarray] = {}
-        self._renew(scale, self._pattern())
+        patterns = pair_patterns(self._codes, self.n_levels)
+        self._places = {pair: np.empty(self.n, dtype=np.int32) for pair in patterns}
+        for (b, c), place in self._places.items():
+            _weighted.places(self._codes[b], self._codes[c], *patterns[b, c], place)
+        self._renew(scale, patterns)
         self.offsets = self.cross.offsets
         self.q = self.cross.q
         self.set_weights(np.ones(self.n))
@@ -66,34 +64,17 @@ class WeightedZ:
     def fresh(self, scale: Sequence[np.ndarray] | None = None) -> WeightedZ:
         """The same rows, with other scales if given, and own work space; `set_weights` follows."""
         other = copy(self)
-        pattern = {key: (p.indptr, p.indices) for key, p in self.cross.pairs.items()}
-        other._renew(self.scale if scale is None else scale, pattern)
+        patterns = {key: (p.indptr, p.indices) for key, p in self.cross.pairs.items()}
+        other._renew(self.scale if scale is None else scale, patterns)
         return other
 
-    def _renew(self, scale: Sequence[np.ndarray], pattern: _Pattern) -> None:
+    def _renew(self, scale: Sequence[np.ndarray], patterns: Patterns) -> None:
         """All that depends on scales or is written to."""
         self.scale = [np.ascontiguousarray(s, dtype=np.float64) for s in scale]
         self._inverse = [1.0 / s for s in self.scale]
-        k, sizes = self.widths, list(zip(self.n_levels, self.widths))
-        diagonal = tuple(np.zeros((levels, k, k)) for levels, k in sizes)
-        pairs = {
-            (b, c): PairBlocks(indptr, indices, np.zeros((len(indices), k[b], k[c])))
-            for (b, c), (indptr, indices) in pattern.items()
-        }
-        self.cross = ZCross(self.n_levels, k, diagonal, pairs)
-        self._effects = [np.empty((levels, k)) for levels, k in sizes]
-        self._work = np.empty(2 * max(k))
-
-    def _pattern(self) -> _Pattern:
-        pattern = {}
-        for b in range(len(self.widths)):
-            for c in range(b + 1, len(self.widths)):
-                codes = self._codes[b], self._codes[c]
-                indptr, indices = pair_pattern(*codes, self.n_levels[b], self.n_levels[c])
-                self._places[b, c] = place = np.empty(self.n, dtype=np.int32)
-                _weighted.places(*codes, indptr, indices, place)
-                pattern[b, c] = indptr, indices
-        return pattern
+        self.cross = zero_blocks(self.n_levels, self.widths, patterns)
+        self._effects = [np.empty(sizes) for sizes in zip(self.n_levels, self.widths)]
+        self._work = np.empty(2 * max(self.widths))
 
     def set_weights(self, w: np.ndarray) -> ZCross:
         """Z' diag(w) Z for w (n,), which may be negative in places: `cross`, overwritten."""

@@ -12,6 +12,7 @@ from ...errors import NumericalError
 from ...linalg.crossproducts.linear import effect_root, standard_rows
 from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
 from ...linalg.crossproducts.weighted import WeightedZ, root_mean_squares
+from ..linear.rows import free_columns
 from .density import FamilyDensity
 from .irls import IRLS, irls
 
@@ -64,7 +65,9 @@ class Problem:
     def __init__(self, design, density: FamilyDensity, eta: np.ndarray) -> None:
         self.design = design
         self.order = order = _level_order(design)
-        self._roots = [effect_root(design, b, NONE) for b in range(len(design.factors))]
+        self._roots = [
+            effect_root(f.Z, free_columns(design, b), NONE) for b, f in enumerate(design.factors)
+        ]
         self.factors = [_orthogonal(f, R) for f, R in zip(design.factors, self._roots, strict=True)]
         if order is not None:
             self.factors = [_reordered(factor, order) for factor in self.factors]

@@ -133,7 +133,7 @@ class LMMObjective(Objective):
         self.df = cross.n - cross.p if reml else cross.n
         self.scale = ThetaScale(covariance, cross.z_roots)
         std = cross.standardisation
-        self._constant = -cross.log_weights - (2.0 * std.logdet if reml else 0.0)
+        self._constant = -cross.rows.log_weights - (2.0 * std.logdet if reml else 0.0)
         self._take(cross)
         self._fused = self._compiled()
 

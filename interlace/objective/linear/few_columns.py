@@ -120,7 +120,8 @@ class DenseMarginal(Marginal):
         if len(large) > 1:
             # what the sums Z'W have lost to large effects: U = Lambda'Z'E for the residuals E
             sums = self.cross.effect_sums(self.cross.residuals(self._effects(T, U)))
-            U = U + self.solve(self._left(T, sums) - U)
+            flat = np.concatenate([s.reshape(-1, s.shape[2]) for s in sums])
+            U = U + self.solve(self._left(T, flat) - U)
         left = partial(self._left, T)
         h = np.eye(self._q)
         self._G = inner_products(T, self.slices, large, h, self._AB[:, : self._q], left, self.solve)

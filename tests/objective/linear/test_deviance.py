@@ -7,10 +7,10 @@ import pytest
 from helpers import dense_lmm
 
 from interlace.covariance import CovarianceModel
-from interlace.linalg.crossproducts.linear import cross_products
 from interlace.objective import LMMObjective
 from interlace.objective.base import Objective
 from interlace.objective.linear.exact import ExactFit
+from interlace.objective.linear.rows import cross_products_of
 
 # Central differences of fourth order with step 1e-4 are good to about 1e-9 of the largest
 # gradient; the bar is 1e-7.
@@ -42,7 +42,7 @@ def objective(shape, reml, backend=None, seed=3):
         pytest.importorskip("sksparse")
     d = dense_lmm.random_design(seed, widths, levels, **options)
     covariance = CovarianceModel.of(d)
-    return d, LMMObjective(cross_products(d), covariance, reml, backend)
+    return d, LMMObjective(cross_products_of(d), covariance, reml, backend)
 
 
 def interior(o, seed=0):
@@ -171,7 +171,7 @@ def test_compiled_evaluation_is_the_readable_one(shape, reml, point):
 
 def test_many_effects_of_one_factor_take_no_more_memory_than_their_hessian():
     d = dense_lmm.random_design(1, (30,), (5,), n=200)
-    o = LMMObjective(cross_products(d), CovarianceModel.of(d), True)
+    o = LMMObjective(cross_products_of(d), CovarianceModel.of(d), True)
     x = o.start()
     tracemalloc.start()
     o.fresh().evaluate(x)
@@ -203,7 +203,7 @@ def test_large_means_and_scales_cost_no_digits(shift):
     d.y = d.y + shift
     d.X = d.X.copy()
     d.X[:, 2] = d.X[:, 2] * 1e6 + shift
-    moved = LMMObjective(cross_products(d), o.covariance, True)
+    moved = LMMObjective(cross_products_of(d), o.covariance, True)
     # REML changes by log|X'X|: by the scale of the column, nothing else.
     expected = value + 2.0 * np.log(1e6)
     assert moved.evaluate(x, 0).value == pytest.approx(expected, rel=1e-9)
@@ -213,7 +213,7 @@ def test_no_fixed_effects_at_all():
     d, _ = objective("one vector", True)
     d.X, d.x_names = d.X[:, :0], ()
     for reml in (True, False):
-        o = LMMObjective(cross_products(d), CovarianceModel.of(d), reml)
+        o = LMMObjective(cross_products_of(d), CovarianceModel.of(d), reml)
         x = interior(o)
         truth = dense_lmm.solve(d, o.theta(x), False)
         assert o.evaluate(x, 0).value == pytest.approx(truth.value, rel=EXACT)
@@ -224,7 +224,7 @@ def test_no_fixed_effects_at_all():
 def test_a_response_the_model_fits_exactly_has_no_criterion():
     d, _ = objective("one scalar", True)
     d.y = np.zeros_like(d.y)
-    o = LMMObjective(cross_products(d), CovarianceModel.of(d), True)
+    o = LMMObjective(cross_products_of(d), CovarianceModel.of(d), True)
     with pytest.raises(ExactFit, match="fits the response exactly"):
         o.evaluate(np.ones(1), 0)
 
@@ -237,5 +237,5 @@ def test_start_solves_balanced_one_way_models():
     d = dense_lmm.design(
         y, np.ones((48, 1)), ("Intercept",), [(codes, np.ones((48, 1)), ("Intercept",), "us")]
     )
-    o = LMMObjective(cross_products(d), CovarianceModel.of(d), True)
+    o = LMMObjective(cross_products_of(d), CovarianceModel.of(d), True)
     assert abs(o.evaluate(o.start(), 1).gradient[0]) < 1e-9

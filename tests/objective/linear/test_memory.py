@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 
 from interlace.design.design import build
-from interlace.linalg.crossproducts.linear import cross_products
 from interlace.objective.linear import start as moments
 from interlace.objective.linear.many_columns import FactorMarginal, make_marginal
+from interlace.objective.linear.rows import cross_products_of
 
 
 def test_moments_of_many_columns_take_little_memory(monkeypatch):
@@ -16,7 +16,7 @@ def test_moments_of_many_columns_take_little_memory(monkeypatch):
     data = {f"x{j}": rng.normal(size=n) for j in range(p)} | {"y": rng.normal(size=n)}
     data |= {"g": rng.integers(0, 900, n), "h": rng.integers(0, 800, n)}
     right = " + ".join(f"x{j}" for j in range(p))
-    c = cross_products(build(f"y ~ {right} + (x0 | g) + (1 | h)", data))
+    c = cross_products_of(build(f"y ~ {right} + (x0 | g) + (1 | h)", data))
     monkeypatch.setattr(moments, "GATHERED", 9_000)
     tracemalloc.start()
     found = np.concatenate(moments.moment_start(c))
@@ -33,7 +33,7 @@ def test_a_sparse_marginal_keeps_one_matrix():
     n = 3000
     data = {"y": rng.normal(size=n), "x": rng.normal(size=n), "g": rng.integers(0, 900, n)}
     data["h"] = rng.integers(0, 700, n)
-    marginal = make_marginal(cross_products(build("y ~ x + (x | g) + (1 | h)", data)), "superlu")
+    marginal = make_marginal(cross_products_of(build("y ~ x + (x | g) + (1 | h)", data)), "superlu")
     assert isinstance(marginal, FactorMarginal)
     for other in (marginal, marginal.fresh()):
         for columns, part in zip(other._A_columns, other.slices, strict=True):

@@ -1,0 +1,31 @@
+"""A design as the arrays that cross-products are made from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...linalg.crossproducts.linear import CrossProducts, LinearRows, cross_products
+from ...linalg.crossproducts.standardise import intercept_column
+
+
+def cross_products_of(design) -> CrossProducts:
+    """All cross-products of a :class:`~interlace.design.design.Design`."""
+    weights, factors = design.weights, design.factors
+    rows = LinearRows(
+        y=design.y if design.offset is None else design.y - design.offset,
+        X=design.X,
+        intercept=intercept_column(design.x_names),
+        root=np.empty(0) if weights is None else np.sqrt(weights),
+        log_weights=0.0 if weights is None else float(np.log(weights).sum()),
+        codes=tuple(f.codes for f in factors),
+        n_levels=tuple(len(f.levels) for f in factors),
+        Z=tuple(f.Z for f in factors),
+        free=tuple(free_columns(design, b) for b in range(len(factors))),
+    )
+    return cross_products(rows)
+
+
+def free_columns(design, b: int) -> list[slice]:
+    """Columns of factor b's Z that any combinations may replace: those of unstructured terms."""
+    terms = [term for term in design.terms if term.factor == b and len(term.names) > 1]
+    return [term.columns for term in terms if term.structure == "us"]
