@@ -48,7 +48,6 @@ LONGEST_FUNCTION = 40
 #: Longer ones, and why.
 LONGER_FUNCTIONS: dict[str, str] = dict.fromkeys(
     [
-        "interlace.api.generalised.glmer",
         "interlace.design.design.build",
         "interlace.formula.parser.right_side",
         "interlace.inference.lrt.likelihood_ratio",

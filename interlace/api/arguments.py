@@ -1,31 +1,39 @@
-"""Checks of arguments that all front doors share."""
+"""From the arguments of a call to a design, and from a fit to its result: alike in all doors."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
+from ..design.design import build
+from ..design.expressions import caller_names
+from ..errors import warn_if_not_converged
 
-from ..covariance import CovarianceModel
-from ..errors import ArgumentError, ArgumentTypeError, brief
+if TYPE_CHECKING:
+    from ..design.design import Design
+    from ..results.base import ModelResult
+
+_Result = TypeVar("_Result", bound="ModelResult")
+
+#: Arguments that the design is built from.
+OF_DESIGN = (
+    *("formula", "data", "groups", "random", "weights", "offset", "contrasts", "subset"),
+    "na_action",
+)
 
 
-def start_of(theta0: Any, design) -> np.ndarray | None:
-    """theta0 as an array, checked against the design."""
-    if theta0 is None:
-        return None
-    names = CovarianceModel.of(design).theta_names
-    try:
-        theta = np.asarray(theta0, dtype=float)
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(
-            f"theta0 must be a sequence of {len(names)} numbers, got {brief(theta0)}"
-        ) from None
-    if theta.shape != (len(names),):
-        raise ArgumentError(
-            f"theta0 has shape {theta.shape} but the model has {len(names)} covariance "
-            f"parameters: {', '.join(names)}"
-        )
-    if not np.all(np.isfinite(theta)):
-        raise ArgumentError(f"theta0 must be finite, got {theta.tolist()}")
-    return theta
+def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, float]]:
+    """The design of a call, and how long it took to build."""
+    clock = perf_counter()
+    arguments = {name: call[name] for name in OF_DESIGN if name in call}
+    design = build(**arguments, **kind, context=caller_names())
+    return design, {"design": perf_counter() - clock}
+
+
+def result_of(kind: type[_Result], fit: Any, call: dict[str, Any]) -> _Result:
+    """The result of a fit, which remembers its call; with a warning if it did not converge."""
+    warn_if_not_converged(fit)
+    result = kind(fit)
+    result.call = call
+    return result

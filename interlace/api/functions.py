@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..calls import checked
+from ..covariance import EarlierStart
 from ..covariance.structures import SINGULAR_TOLERANCE
 from ..design.expressions import names_of
 from ..errors import ArgumentError, ArgumentTypeError, brief
@@ -37,6 +38,8 @@ def update(
         New data.
     **changes
         Other arguments of the function that made it: :func:`fit`, :func:`glmer` or :func:`glm`.
+        A ``theta0`` of the old call is kept where the new model has the same covariance
+        parameters, and dropped where it has others.
 
     Returns
     -------
@@ -77,8 +80,15 @@ def update(
         arguments["data"] = data
     if "REML" in changes and "method" not in changes:
         arguments.pop("method", None)
+    start = arguments.get("theta0")
+    if start is not None:
+        arguments["theta0"] = EarlierStart(start, result.theta.index.tolist())
     with names_of(design.replay.context if design.replay else {}):
-        return _maker(result)(**{**arguments, **changes})
+        new = _maker(result)(**{**arguments, **changes})
+    if isinstance(new.call.get("theta0"), EarlierStart):
+        same = new.theta.index.tolist() == new.call["theta0"].names
+        new.call["theta0"] = start if same else None
+    return new
 
 
 def _new_formula(
@@ -124,7 +134,7 @@ def anova(*models: Any, **arguments: Any):
     Raises
     ------
     ArgumentTypeError
-        If something else than a fitted model is given.
+        If anything but a fitted model is given.
 
     Examples
     --------

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
-from ..design.design import build
-from ..design.expressions import caller_names
-from ..errors import ArgumentError, NumericalError, warn_if_not_converged
-from .arguments import start_of
+from ..errors import ArgumentError, NumericalError
+from .arguments import design_of, result_of
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
 if TYPE_CHECKING:
@@ -127,7 +124,7 @@ def glmer(
     >>> round(m.llf, 4)
     -92.0263
     """
-    expected = None if laplace is None else laplace == "expected"
+    call = dict(locals())
     nodes = _nodes(nAGQ)
 
     from ..families import resolve
@@ -136,63 +133,28 @@ def glmer(
     from ..models.separation import judged_glmm, lost_fit
     from ..results.glmm import GLMMResult
 
-    clock = perf_counter()
-    made = resolve(family, link)
-    design = build(
-        formula,
-        data,
-        groups=groups,
-        random=random,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        subset=subset,
-        na_action=na_action,
-        linear=False,
-        mixed=True,
-        context=caller_names(),
-    )
+    resolved = resolve(family, link)
+    design, seconds = design_of(call, linear=False, mixed=True)
     if nodes > 1:
         from ..objective.generalised.quadrature import check_nodes
 
         check_nodes(nodes, design)
-    observations = observe(design, made, varying=True)
-    seconds = {"design": perf_counter() - clock}
+    observations = observe(design, resolved, varying=True)
     try:
         fitted = fit_glmm(
             design,
-            made,
+            resolved,
             observations,
             nAGQ=nodes,
-            expected=expected,
+            expected=None if laplace is None else laplace == "expected",
             optimizer=optimizer,
-            theta0=start_of(theta0, design),
+            theta0=theta0,
             backend=None if backend == "auto" else backend,
             seconds=seconds,
         )
     except NumericalError as error:
-        raise lost_fit(error, design, observations, made) from None
-    fitted = judged_glmm(fitted)
-    warn_if_not_converged(fitted)
-    result = GLMMResult(fitted)
-    result.call = {
-        "formula": formula,
-        "data": data,
-        "family": family,
-        "groups": groups,
-        "random": random,
-        "weights": weights,
-        "optimizer": optimizer,
-        "nAGQ": nAGQ,
-        "offset": offset,
-        "link": link,
-        "laplace": laplace,
-        "contrasts": contrasts,
-        "subset": subset,
-        "na_action": na_action,
-        "backend": backend,
-    }
-    return result
+        raise lost_fit(error, design, observations, resolved) from None
+    return result_of(GLMMResult, judged_glmm(fitted), call)
 
 
 def _nodes(nodes: int) -> int:

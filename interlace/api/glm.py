@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
-from ..design.design import build
-from ..design.expressions import caller_names
-from ..errors import warn_if_not_converged
+from .arguments import design_of, result_of
 
 # A linear mixed model does not pay for what only generalised ones need.
 if TYPE_CHECKING:
@@ -94,40 +91,16 @@ def glm(
     >>> round(m.aic, 3)
     206.058
     """
+    call = dict(locals())
+
     from ..families import resolve
     from ..models.glm import fit_glm
     from ..models.observations import observe
     from ..models.separation import judged
     from ..results.glm import GLMResult
 
-    kind = resolve(family, link)
-    clock = perf_counter()
-    design = build(
-        formula,
-        data,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        subset=subset,
-        na_action=na_action,
-        linear=False,
-        mixed=False,
-        context=caller_names(),
-    )
-    observations = observe(design, kind)
-    seconds = {"design": perf_counter() - clock}
-    fitted = judged(fit_glm(design, observations, kind, seconds=seconds))
-    warn_if_not_converged(fitted)
-    result = GLMResult(fitted)
-    result.call = {
-        "formula": formula,
-        "data": data,
-        "family": family,
-        "weights": weights,
-        "offset": offset,
-        "link": link,
-        "contrasts": contrasts,
-        "subset": subset,
-        "na_action": na_action,
-    }
-    return result
+    resolved = resolve(family, link)
+    design, seconds = design_of(call, linear=False, mixed=False)
+    observations = observe(design, resolved)
+    fitted = judged(fit_glm(design, observations, resolved, seconds=seconds))
+    return result_of(GLMResult, fitted, call)

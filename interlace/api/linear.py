@@ -1,20 +1,15 @@
-"""The front door: formula and data in, result out."""
+"""The front door of linear mixed models: formula and data in, result out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from time import perf_counter
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from ..calls import checked
-from ..design.design import build
-from ..design.expressions import caller_names
-from ..errors import ArgumentError, warn_if_not_converged
+from ..errors import ArgumentError
 from ..models.lmm import fit_lmm
 from ..results.lmm import LMMResult
-from .arguments import start_of
-
-_Result = TypeVar("_Result")
+from .arguments import design_of, result_of
 
 
 @checked
@@ -105,46 +100,17 @@ def fit(
     >>> round(m.reml_criterion, 3)
     1743.628
     """
-    criterion = _criterion(method, REML)
-    clock = perf_counter()
-    design = build(
-        formula,
-        data,
-        groups=groups,
-        random=random,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        subset=subset,
-        na_action=na_action,
-        context=caller_names(),
-    )
-    seconds = {"design": perf_counter() - clock}
+    call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
+    design, seconds = design_of(call)
     fitted = fit_lmm(
         design,
-        reml=criterion == "REML",
+        reml=call["method"] == "REML",
         optimizer=optimizer,
-        theta0=start_of(theta0, design),
+        theta0=theta0,
         backend=None if backend == "auto" else backend,
         seconds=seconds,
     )
-    warn_if_not_converged(fitted)
-    result = LMMResult(fitted)
-    result.call = {
-        "formula": formula,
-        "data": data,
-        "groups": groups,
-        "random": random,
-        "method": criterion,
-        "weights": weights,
-        "offset": offset,
-        "optimizer": optimizer,
-        "contrasts": contrasts,
-        "subset": subset,
-        "na_action": na_action,
-        "backend": backend,
-    }
-    return result
+    return result_of(LMMResult, fitted, call)
 
 
 @checked

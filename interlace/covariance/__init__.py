@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import CovarianceModel, CovarianceTerm
+from .model import CovarianceModel, CovarianceTerm, EarlierStart
 from .structures import STRUCTURES, Diagonal, Structure, Unstructured
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "CovarianceModel",
     "CovarianceTerm",
     "Diagonal",
+    "EarlierStart",
     "Structure",
     "Unstructured",
 ]

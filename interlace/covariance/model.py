@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import ArgumentError, ArgumentTypeError, brief
 from .structures import SINGULAR_TOLERANCE, Structure, make_structure
 
 NONE = np.empty(0)
@@ -32,6 +34,13 @@ class CovarianceTerm:
     columns: slice
     names: tuple[str, ...]
     structure: Structure
+
+
+class EarlierStart(NamedTuple):
+    """The theta0 of an earlier model: it serves where the covariance parameters are the same."""
+
+    theta0: Any
+    names: list[str]
 
 
 class CovarianceModel:
@@ -105,6 +114,28 @@ class CovarianceModel:
             seen[group] = count + 1
             labels.append(f"{group}.{count}" if count else group)
         return labels
+
+    def given_start(self, theta0: Any) -> np.ndarray | None:
+        """The start that a user or an earlier model gives, (n_theta,); None for the usual one."""
+        names = self.theta_names
+        if isinstance(theta0, EarlierStart):
+            theta0 = theta0.theta0 if theta0.names == names else None
+        if theta0 is None:
+            return None
+        try:
+            theta = np.asarray(theta0, dtype=float)
+        except (TypeError, ValueError):
+            raise ArgumentTypeError(
+                f"theta0 must be a sequence of {len(names)} numbers, got {brief(theta0)}"
+            ) from None
+        if theta.shape != (len(names),):
+            raise ArgumentError(
+                f"theta0 has shape {theta.shape} but the model has {len(names)} covariance "
+                f"parameters: {', '.join(names)}"
+            )
+        if not np.all(np.isfinite(theta)):
+            raise ArgumentError(f"theta0 must be finite, got {theta.tolist()}")
+        return theta
 
     def effect_names(self, factor: int) -> list[str]:
         """Names of all random effects of one grouping factor, in the order of a fit's ``b``."""

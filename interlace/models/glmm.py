@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -242,7 +243,7 @@ def fit_glmm(
     nAGQ: int = 1,
     expected: bool | None = None,
     optimizer: str = "newton",
-    theta0: np.ndarray | None = None,
+    theta0: Any = None,
     backend: str | None = None,
     seconds: dict[str, float] | None = None,
 ) -> GLMMFit:
@@ -274,13 +275,14 @@ def fit_glmm(
     if expected is None:
         expected = family.expected_by_default
     covariance = CovarianceModel.of(design)
+    theta = covariance.given_start(theta0)
     with one_thread(design.X.size):
         objective = make_objective(
             design, covariance, family, observations, nAGQ, expected, backend
         )
     seconds["first estimates"] = perf_counter() - clock
     return _minimised(
-        design, family, observations, objective, nAGQ, optimizer, (theta0, None, None), seconds
+        design, family, observations, objective, nAGQ, optimizer, (theta, None, None), seconds
     )
 
 

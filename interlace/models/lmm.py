@@ -187,7 +187,7 @@ def fit_lmm(
     *,
     reml: bool,
     optimizer: str = "newton",
-    theta0: np.ndarray | None = None,
+    theta0: Any = None,
     backend: str | None = None,
     cross: CrossProducts | None = None,
     seconds: dict[str, float] | None = None,
@@ -215,12 +215,13 @@ def fit_lmm(
     seconds = dict(seconds or {})
     clock = perf_counter()
     covariance = CovarianceModel.of(design)
+    theta = covariance.given_start(theta0)
     if cross is None:
         with one_thread(design.X.size):
             cross = cross_products_of(design)
     objective = LMMObjective(cross, covariance, reml, backend)
     seconds["cross-products"] = perf_counter() - clock
-    start = None if theta0 is None else objective.x_in_units(theta0)
+    start = None if theta is None else objective.x_in_units(theta)
     return fit_objective(design, objective, optimizer, start, seconds)
 
 

@@ -216,6 +216,20 @@ def test_warnings_point_at_the_line_that_called(sleep):
     assert caught[0].filename == __file__
 
 
+def test_update_keeps_a_start_that_fits_the_new_model(sleep):
+    theta0 = [0.9, 0.02, 0.2]
+    m = il.fit(SLEEP, sleep, theta0=theta0)
+    assert m.call["theta0"] == theta0
+    same = il.update(m, ". ~ . - Days", REML=False)
+    assert same.call["theta0"] == theta0
+    np.testing.assert_allclose(same.fit.optimum.log[0][0], same.fit.scale.x(np.array(theta0)))
+    other = il.update(m, "Reaction ~ Days + (1 | Subject)")
+    assert other.call["theta0"] is None and other.theta.size == 1
+    assert il.update(other, SLEEP, theta0=theta0).call["theta0"] == theta0
+    with pytest.raises(il.ArgumentError, match="theta0 has shape"):
+        il.update(m, theta0=[1.0])
+
+
 def test_update_takes_random_terms_away_and_keeps_the_response():
     sleep = il.load_dataset("sleepstudy")
     full = il.fit("Reaction ~ Days + (1 | Subject) + (0 + Days | Subject)", sleep)
