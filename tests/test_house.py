@@ -24,9 +24,9 @@ ORDER = (
     "printing",
     "datasets",
     "frames",
+    "covariance",
     "formula",
     "families",
-    "covariance",
     "design",
     "linalg",
     "objective",
@@ -48,8 +48,7 @@ LONGEST_FUNCTION = 40
 #: Longer ones, and why.
 LONGER_FUNCTIONS: dict[str, str] = dict.fromkeys(
     [
-        "interlace.design.design.build",
-        "interlace.formula.parser.right_side",
+        "interlace.design.build.build",
         "interlace.inference.lrt.likelihood_ratio",
         "interlace.models.glm.fit_glm",
         "interlace.objective.generalised.joint_modes._joint_mode",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..design.design import build
+from ..design.build import build
 from ..design.expressions import caller_names
 from ..errors import warn_if_not_converged
 

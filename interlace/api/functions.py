@@ -11,8 +11,9 @@ from ..covariance import EarlierStart
 from ..covariance.structures import SINGULAR_TOLERANCE
 from ..design.expressions import names_of
 from ..errors import ArgumentError, ArgumentTypeError, brief
-from ..formula.parser import Formula, parse
-from ..formula.updating import stands_for_old, updated
+from ..formula.edit import stands_for_old, updated
+from ..formula.formula import Formula
+from ..formula.parser import parse
 from ..results.base import ModelResult
 from ..results.lmm import LMMResult
 from ..results.mixed import MixedResult
@@ -83,7 +84,7 @@ def update(
     start = arguments.get("theta0")
     if start is not None:
         arguments["theta0"] = EarlierStart(start, result.theta.index.tolist())
-    with names_of(design.replay.context if design.replay else {}):
+    with names_of(design.user_names):
         new = _maker(result)(**{**arguments, **changes})
     if isinstance(new.call.get("theta0"), EarlierStart):
         same = new.theta.index.tolist() == new.call["theta0"].names

@@ -27,7 +27,7 @@ from ..errors import (
 )
 from ..formula.spelling import unmarked, unquoted
 from ..formula.terms import formulaic_terms
-from ..frames.read import unknown_column
+from ..frames.checks import unknown_column
 from ..other_names import IN_FORMULAS
 from .evaluation import RESERVED, Name, Values, expression_of, owners, value_of
 from .functions import CONTEXT
@@ -127,7 +127,7 @@ def evaluate(
     n : int
         Number of rows.
     values : mapping
-        Columns, as :func:`interlace.design.grouping.vectors` gives them.
+        Columns, as :func:`interlace.design.grouping.columns_used_by` gives them.
     context : mapping
         The user's names.
     state : dict

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..frames.read import Column, Columns, Labels, as_float, label_numbers, level_texts, recode
+from ..frames.columns import Column, Columns, Labels, as_float
+from ..frames.levels import label_numbers, level_texts, recode
 from .expressions import evaluate, names_in
 from .functions import labels_from
 
@@ -157,7 +158,7 @@ def _labels(variable: str, columns: Columns, context: Mapping[str, Any], state: 
     column: Column | None = columns.values.get(variable)
     if column is None:
         made = labels_from(
-            evaluate(variable, columns.n, vectors(columns, variable), context, state)
+            evaluate(variable, columns.n, columns_used_by(columns, variable), context, state)
         )
         gone = missing_rows(columns, variable)
         if gone is not None:
@@ -185,7 +186,7 @@ def missing_rows(columns: Columns, expression: str) -> np.ndarray | None:
     return gone if gone.any() else None
 
 
-def vectors(columns: Columns, expression: str) -> dict[str, Any]:
+def columns_used_by(columns: Columns, expression: str) -> dict[str, Any]:
     """The columns an expression uses, as it sees them: float64 or boolean arrays, categoricals."""
     out: dict[str, Any] = {}
     for name in {found.name for found in names_in(expression)} & columns.values.keys():

@@ -18,20 +18,13 @@ from ..errors import (
     listing,
     warn,
 )
-from ..formula.parser import Formula, RandomTermSpec
-from ..frames.read import (
-    Columns,
-    Labels,
-    as_float,
-    check_finite,
-    column_names,
-    read,
-    row_labels,
-    unknown_column,
-)
+from ..formula.formula import Formula, RandomTermSpec
+from ..frames.checks import check_finite, row_labels, unknown_column
+from ..frames.columns import Columns, Labels, as_float
+from ..frames.read import data_columns, read
+from .codings import contrasts_of
 from .expressions import Resolved, UserNames, names_in, resolve
-from .functions import contrasts_of
-from .response import check_weights, subset_rows, vector
+from .vectors import check_weights, per_row_argument, subset_rows
 
 NA_ACTIONS = ("omit", "exclude", "raise")
 
@@ -76,7 +69,7 @@ class ModelFrame:
                 f"na_action must be one of {listing(NA_ACTIONS)}, got {na_action!r}"
             )
         self.formula, self.na_action = formula, na_action
-        self._resolve(column_names(data), context)
+        self._resolve(data_columns(data), context)
         self._read(data, weights, offset, subset)
         self.contrasts = self._contrasts(contrasts)
 
@@ -88,7 +81,7 @@ class ModelFrame:
             resolve(part, names, context, "the response", expression=True)
             for part in formula.response.parts
         )
-        self.response_parts = replace(
+        self.response_expressions = replace(
             formula.response, parts=tuple(piece.text for piece in self.response)
         )
         if not any(piece.variables for piece in self.response):
@@ -161,7 +154,7 @@ class ModelFrame:
         if value is None:
             return None
         if not isinstance(value, str):
-            return vector(value, argument, columns.index)
+            return per_row_argument(value, argument, columns.index)
         column = columns.values[value]
         if isinstance(column, Labels):
             raise ArgumentTypeError(f"{argument}={value!r} names a column that is not numeric")

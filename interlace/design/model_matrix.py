@@ -23,32 +23,29 @@ from formulaic import ModelSpec
 from formulaic.errors import FormulaicError
 from formulaic.materializers import PandasMaterializer
 from formulaic.materializers.types import FactorValues
-from formulaic.transforms import ContrastsRegistry
-from formulaic.transforms.contrasts import Contrasts, CustomContrasts
 from interface_meta import override
 
 from ..errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
 from ..formula.spelling import marked, shown, unmarked
 from ..formula.terms import formulaic_terms
-from ..frames.read import Columns, Labels, as_float
+from ..frames.columns import Columns, Labels, as_float
+from .codings import (
+    Coding,
+    check_levels,
+    coded,
+    coding_of,
+    is_logical,
+    is_text,
+    logical,
+    logical_coding,
+)
 from .evaluation import Values, expression_of, value_of
 from .expressions import UserNames, elementwise, names_in, reason
-from .functions import check_levels, coded, is_logical, is_text, logical
 
 #: Formulas whose structure is kept.
 CACHE_SIZE = 512
 
 Terms = tuple[tuple[str, slice], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Coding:
-    """Coding of one factor: rows of the matrices are its levels."""
-
-    full: np.ndarray
-    reduced: np.ndarray
-    full_names: tuple[str, ...]
-    reduced_names: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,44 +296,6 @@ def _product_names(
         else:
             fields.append(coding.reduced_names if reduced else coding.full_names)
     return [":".join(reversed(product)) for product in itertools.product(*reversed(fields))]
-
-
-def coding_of(name: str, column: Labels, contrasts: Any = None) -> Coding:
-    """Coding matrices of a factor: treatment, polynomial when ordered, or as given."""
-    levels = column.levels
-    check_levels(len(levels), name, levels)
-    full = np.eye(len(levels))
-    full_names = tuple(f"{name}[{level}]" for level in levels)
-    if contrasts is None and not column.ordered:
-        return Coding(
-            full, full[:, 1:], full_names, tuple(f"{name}[T.{level}]" for level in levels[1:])
-        )
-    key = tuple(levels.tolist())
-    matrix, fields, shape = (
-        _polynomials(key) if contrasts is None else _contrast_matrix(contrasts, key)
-    )
-    reduced_names = tuple(shape.format(name=name, field=field) for field in fields)
-    return Coding(full, matrix, full_names, reduced_names)
-
-
-def logical_coding(name: str) -> Coding:
-    """Coding of booleans: where there is an intercept the indicator of truth."""
-    full = np.eye(2)
-    return Coding(full, full[:, 1:], (f"{name}[False]", f"{name}[True]"), (name,))
-
-
-def _contrast_matrix(contrasts: Any, levels: tuple) -> tuple[np.ndarray, tuple[str, ...], str]:
-    """Matrix (levels x columns), names of its columns, and the format of a coefficient's name."""
-    if not isinstance(contrasts, Contrasts):
-        contrasts = CustomContrasts(contrasts)
-    matrix = np.asarray(contrasts.get_coding_matrix(levels, reduced_rank=True), dtype=np.float64)
-    fields = tuple(str(f) for f in contrasts.get_coding_column_names(levels, reduced_rank=True))
-    return matrix, fields, contrasts.get_factor_format(levels, reduced_rank=True)
-
-
-@lru_cache(maxsize=CACHE_SIZE)
-def _polynomials(levels: tuple) -> tuple[np.ndarray, tuple[str, ...], str]:
-    return _contrast_matrix(ContrastsRegistry.poly(), levels)
 
 
 @lru_cache(maxsize=CACHE_SIZE)

@@ -11,24 +11,18 @@ import pandas as pd
 
 from ..calls import number
 from ..errors import ArgumentError, DataError, listing, suggestion
-from ..formula.parser import Response
-from ..frames.read import (
-    Column,
-    Columns,
-    Labels,
-    check_finite,
-    column_names,
-    label_numbers,
-    read,
-    recode,
-    row_labels,
-)
+from ..formula.formula import ResponseSpec
+from ..formula.spelling import unquoted
+from ..frames.checks import check_finite, row_labels
+from ..frames.columns import Column, Columns, Labels
+from ..frames.levels import label_numbers, recode
+from ..frames.read import data_columns, read
+from .codings import unseen_level
 from .expressions import Resolved, UserNames, evaluate
-from .functions import unseen_level
-from .grouping import Grouping, missing_rows, vectors
+from .grouping import Grouping, columns_used_by, missing_rows
 from .model_matrix import MatrixRecipe
-from .response import response as response_values
-from .response import vector
+from .response import response_values
+from .vectors import per_row_argument
 
 NEW_LEVELS = ("error", "population")
 
@@ -54,7 +48,7 @@ class NewDesign:
     Examples
     --------
     >>> import interlace as il
-    >>> from interlace.design import build
+    >>> from interlace.design.build import build
     >>> design = build("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
     >>> design.on({"Days": [3.0], "Subject": [308]}).X
     array([[1., 3.]])
@@ -68,7 +62,7 @@ class NewDesign:
     y: np.ndarray | None = None
 
 
-class Side(NamedTuple):
+class RandomSide(NamedTuple):
     """Left side of one random term: how to make its columns, and their place."""
 
     recipe: MatrixRecipe
@@ -78,14 +72,14 @@ class Side(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Replay:
+class NewDataRecipe:
     """What a design keeps for new data.
 
     Attributes
     ----------
     fixed : MatrixRecipe
         Of the whole fixed part; `kept` are its columns in X, `fixed_variables` what it needs.
-    sides : tuple of Side
+    sides : tuple of RandomSide
         By random term.
     groupings : tuple of Grouping
         By grouping factor; `grouping_variables` are the columns they need.
@@ -95,7 +89,7 @@ class Replay:
         Column that the argument `offset` named.
     offset_given : bool
         Whether there was an argument `offset`.
-    response : Response
+    response : ResponseSpec
         With the columns that it needs, `response_variables`.
     levels : dict of str -> Labels or None
         By column: a factor's levels (no rows), None for numbers.
@@ -111,13 +105,13 @@ class Replay:
     fixed: MatrixRecipe
     kept: np.ndarray
     fixed_variables: tuple[str, ...]
-    sides: tuple[Side, ...]
+    sides: tuple[RandomSide, ...]
     groupings: tuple[Grouping, ...]
     grouping_variables: tuple[tuple[str, ...], ...]
     offsets: tuple[Resolved, ...]
     offset_column: str | None
     offset_given: bool
-    response: Response
+    response: ResponseSpec
     response_variables: tuple[str, ...]
     levels: dict[str, Labels | None]
     logical: frozenset[str]
@@ -125,7 +119,20 @@ class Replay:
     states: dict[str, dict]
     linear: bool
 
-    def on(
+    @property
+    def response_levels(self) -> np.ndarray | None:
+        """Levels of a response that is a factor, else None."""
+        labels = self.levels.get(unquoted(self.response.parts[0]))
+        return None if labels is None else labels.levels
+
+    def variables(self) -> list[str]:
+        """Columns of the data that the formula uses, those of the response aside."""
+        names = self._covariates(range(len(self.groupings)), False)
+        return list(
+            dict.fromkeys([*names, *(n for group in self.grouping_variables for n in group)])
+        )
+
+    def on_new_data(
         self,
         newdata: Any,
         widths: tuple[int, ...],
@@ -146,7 +153,7 @@ class Replay:
         labels = [name for b in wanted for name in self.grouping_variables[b]]
         extra = []
         if self.offset_column is not None and offset is None:
-            if self.offset_column not in column_names(newdata):
+            if self.offset_column not in data_columns(newdata):
                 raise DataError(
                     f"newdata lacks the column {self.offset_column!r}, the offset of the fit; add "
                     "it, or give offset= for the rows of newdata (offset=0 leaves it out)"
@@ -225,7 +232,7 @@ class Replay:
         total = None
         for side in self.offsets:
             state = self.states.get(f"offset {side.text}", {})
-            values = vectors(columns, side.text)
+            values = columns_used_by(columns, side.text)
             value = evaluate(side.text, columns.n, values, self.context, state)
             own = np.asarray(value, dtype=np.float64)
             own = np.full(columns.n, own) if own.ndim == 0 else own
@@ -249,7 +256,7 @@ class Replay:
             part = (
                 np.full(columns.n, number("offset", argument))
                 if isinstance(argument, int | float | np.number)
-                else vector(argument, "offset", columns.index)
+                else per_row_argument(argument, "offset", columns.index)
             )
             if np.isinf(part).any():
                 raise ArgumentError("offset is infinite in rows of newdata; give finite numbers")
@@ -259,7 +266,7 @@ class Replay:
 
 
 def _read_new(newdata: Any, names: list[str], labels: list[str]) -> Columns:
-    available = column_names(newdata)
+    available = data_columns(newdata)
     absent = [name for name in dict.fromkeys(names) if name not in available]
     if absent:
         raise DataError(

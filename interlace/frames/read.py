@@ -1,8 +1,9 @@
 """Any data frame -> the needed columns in one common form.
 
 After this file nothing knows which data-frame library the user has.  A column becomes either a
-numeric array (booleans stay boolean, since they are valid group labels) or :class:`Labels`:
-integer codes with our own order of levels.  Columns that need no conversion are not copied.
+numeric array (booleans stay boolean, since they are valid group labels) or
+:class:`~interlace.frames.columns.Labels`: integer codes with our own order of levels.  Columns that
+need no conversion are not copied.
 
 The order of levels is that of the categories where the column has an order of its own (pandas
 categoricals, Polars enums, Arrow dictionaries), and sorted otherwise: strings, and Polars
@@ -13,116 +14,14 @@ every library.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentTypeError, DataError, listing, suggestion
-
-#: Row labels shown in a message about faulty values.
-ROWS_SHOWN = 5
-
-
-@dataclass(frozen=True, eq=False)
-class Labels:
-    """A categorical column.
-
-    Attributes
-    ----------
-    codes : (n,) integer ndarray
-        Positions in `levels`; -1 for missing.
-    levels : (l,) ndarray
-        Distinct values in their order.
-    ordered : bool
-        Whether the order of the levels means something (a pandas ordered categorical).
-    """
-
-    codes: np.ndarray
-    levels: np.ndarray
-    ordered: bool = False
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def __getitem__(self, rows: Any) -> Labels:
-        return Labels(self.codes[rows], self.levels, self.ordered)
-
-    def used(self) -> Labels:
-        """Without the levels that do not occur."""
-        # A spare last place takes the code -1.
-        keep = np.zeros(len(self.levels) + 1, dtype=bool)
-        keep[self.codes] = True
-        keep = keep[:-1]
-        if keep.all():
-            return self
-        new = np.cumsum(keep) - 1
-        codes = np.where(self.codes < 0, -1, new[self.codes]).astype(np.int32)
-        return Labels(codes, self.levels[keep], self.ordered)
-
-    def categorical(self) -> pd.Categorical:
-        """The column as pandas has it."""
-        return pd.Categorical.from_codes(
-            self.codes, categories=pd.Index(self.levels), ordered=self.ordered
-        )
-
-
-Column = np.ndarray | Labels
-
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """The needed columns of a data frame.
-
-    Attributes
-    ----------
-    values : dict of str -> numeric ndarray or Labels
-        Each of length `n`.
-    index : pandas.Index
-        Row labels: the frame's own in pandas, 0, 1, ... elsewhere.
-    missing : dict of str -> (n,) bool ndarray
-        For the columns that have missing values: where.
-    """
-
-    values: dict[str, Column]
-    index: pd.Index
-    missing: dict[str, np.ndarray] = field(default_factory=dict)
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return len(self.index)
-
-    def take(self, rows: np.ndarray) -> Columns:
-        """The rows at the positions `rows`, missing values among them forgotten."""
-        return Columns({k: v[rows] for k, v in self.values.items()}, self.index[rows])
-
-    def pandas(self, names: Iterable[str]) -> pd.DataFrame:
-        """The named columns as a pandas frame with float64, boolean and categorical columns."""
-        return pd.DataFrame(
-            {name: _pandas_values(self.values[name]) for name in names}, index=self.index
-        )
-
-
-def _pandas_values(column: Column) -> Any:
-    if isinstance(column, Labels):
-        return column.categorical()
-    return column if column.dtype.kind == "b" else as_float(column)
-
-
-def as_float(column: np.ndarray) -> np.ndarray:
-    """A numeric column as float64, without a copy where it is that already."""
-    return np.ascontiguousarray(column, dtype=np.float64)
-
-
-def read_only(array: np.ndarray) -> np.ndarray:
-    """The array itself, closed to writers."""
-    array.flags.writeable = False
-    return array
-
-
-# --- reading --------------------------------------------------------------------------------
+from ..errors import ArgumentTypeError, DataError, listing
+from .columns import Column, Columns, Labels, plain_sum
+from .levels import category_labels, sorted_labels, text_labels
 
 
 class ColumnNames(dict[str, None]):
@@ -131,7 +30,7 @@ class ColumnNames(dict[str, None]):
     index_names: tuple[Any, ...] = ()
 
 
-def column_names(data: Any) -> Collection[str]:
+def data_columns(data: Any) -> Collection[str]:
     """Names of the columns of `data`, which may be any frame narwhals reads, or a dict of arrays.
 
     Names that are no text, such as the numbers in a pivoted frame, are as they print.
@@ -210,6 +109,20 @@ def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Colum
     return _collect(found, data.index)
 
 
+def frame_of(value: Any) -> pd.DataFrame | None:
+    """A data frame of any library, lazy ones too, as pandas; None for what is none."""
+    if isinstance(value, pd.DataFrame):
+        return value
+    if isinstance(value, (list, tuple, np.ndarray)) or not hasattr(type(value), "columns"):
+        return None
+    import narwhals.stable.v2 as nw
+
+    try:
+        return nw.from_native(value).lazy().collect("pandas").to_native()
+    except (TypeError, AttributeError):
+        return None
+
+
 def _collect(found: dict[str, tuple[Column, np.ndarray | None]], index: pd.Index) -> Columns:
     missing = {}
     for name, (column, mask) in found.items():
@@ -223,17 +136,11 @@ def _collect(found: dict[str, tuple[Column, np.ndarray | None]], index: pd.Index
 def _missing(column: Column) -> np.ndarray | None:
     if isinstance(column, Labels):
         mask = column.codes < 0
-    elif column.dtype.kind != "f" or np.isfinite(_sum(column)):
+    elif column.dtype.kind != "f" or np.isfinite(plain_sum(column)):
         return None
     else:
         mask = np.isnan(column)
     return mask if mask.any() else None
-
-
-def _sum(column: np.ndarray) -> float:
-    # One pass without a temporary: a finite sum has finite terms only.
-    with np.errstate(all="ignore"):
-        return float(np.add.reduce(column))
 
 
 def _narwhals(data: Any) -> Any:
@@ -282,6 +189,9 @@ def _from_mapping(data: Mapping, names: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(index=pd.RangeIndex(len(first) if np.ndim(first) else 1))
 
 
+# --- one column -----------------------------------------------------------------------------
+
+
 def _pandas_series(series: pd.Series, name: str, group: bool) -> tuple[Column, np.ndarray | None]:
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
@@ -293,14 +203,14 @@ def _pandas_series(series: pd.Series, name: str, group: bool) -> tuple[Column, n
             return _dates(series, name, group, str(dtype)), None
         raise _unusable(name, str(dtype))
     if isinstance(dtype, pd.CategoricalDtype):
-        return _categorical(series.array), None
+        return category_labels(series.array), None
     if isinstance(dtype, pd.StringDtype):
-        return _strings(series.array), None
+        return text_labels(series.array), None
     text = str(dtype)
     if text.startswith("dictionary"):
-        return _categorical(series.astype("category").array), None
+        return category_labels(series.astype("category").array), None
     if "string" in text:
-        return _strings(series.array), None
+        return text_labels(series.array), None
     kind = "f" if "decimal" in text else getattr(dtype, "kind", "O")
     if kind in "biuf":
         mask = series.isna().to_numpy()
@@ -333,7 +243,7 @@ def _series(series: Any, name: str, group: bool) -> tuple[Column, np.ndarray | N
         return series.fill_null(zero).to_numpy(), mask
     if isinstance(dtype, nw.Enum | nw.Categorical | nw.String):
         levels = list(dtype.categories) if isinstance(dtype, nw.Enum) else None
-        return _text_labels(series, levels), None
+        return _narwhals_labels(series, levels), None
     if dtype.is_temporal():
         return _dates(series.to_pandas(), name, group, str(dtype)), None
     if isinstance(dtype, nw.Object | nw.Unknown):
@@ -341,7 +251,7 @@ def _series(series: Any, name: str, group: bool) -> tuple[Column, np.ndarray | N
     raise _unusable(name, str(dtype))
 
 
-def _text_labels(series: Any, levels: list[str] | None) -> Labels:
+def _narwhals_labels(series: Any, levels: list[str] | None) -> Labels:
     """A narwhals series of text, its levels sorted unless given."""
     native = series.to_native()
     if series.implementation.is_polars():
@@ -360,41 +270,20 @@ def _text_labels(series: Any, levels: list[str] | None) -> Labels:
             return Labels(codes, np.array(levels, dtype=object), bool(native.type.ordered))
         chunk = native.dictionary_encode().combine_chunks()
         codes = chunk.indices.cast("int32").fill_null(-1).to_numpy(zero_copy_only=False)
-        return _sorted(codes, np.array(chunk.dictionary.to_pylist(), dtype=object))
+        return sorted_labels(codes, np.array(chunk.dictionary.to_pylist(), dtype=object))
     if levels is None:
-        return _strings(np.array(series.to_list(), dtype=object))
-    found = _strings(np.array(series.to_list(), dtype=object))
+        return text_labels(np.array(series.to_list(), dtype=object))
+    found = text_labels(np.array(series.to_list(), dtype=object))
     position = {level: i for i, level in enumerate(levels)}
     new = np.array([position[level] for level in found.levels] + [-1], dtype=np.int32)
     return Labels(new[found.codes], np.array(levels, dtype=object))
-
-
-def _strings(values: Any) -> Labels:
-    """Factorise with sorted levels."""
-    values = values.astype(object) if isinstance(values, np.ndarray) else values
-    codes, levels = pd.factorize(values)
-    return _sorted(codes, np.asarray(levels, dtype=object))
-
-
-def _sorted(codes: np.ndarray, levels: np.ndarray) -> Labels:
-    order = np.argsort(levels)
-    rank = np.full(len(levels) + 1, -1, dtype=np.int32)
-    rank[order] = np.arange(len(levels), dtype=np.int32)
-    return Labels(rank[codes], levels[order])
-
-
-def _categorical(values: Any) -> Labels:
-    levels = np.asarray(values.categories)
-    if levels.dtype.kind in "MmO" or levels.dtype.kind not in "biufO":
-        levels = np.asarray(values.categories.astype(str), dtype=object)
-    return Labels(values.codes, levels, bool(values.ordered))
 
 
 def _objects(values: np.ndarray, name: str, group: bool) -> tuple[Column, np.ndarray | None]:
     """A column of Python objects, told apart by what is in it."""
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind == "string":
-        return _strings(values), None
+        return text_labels(values), None
     if kind in ("boolean", "integer"):
         mask = pd.isna(values)
         plain = np.where(mask, 0, values).astype(bool if kind == "boolean" else np.int64)
@@ -404,7 +293,7 @@ def _objects(values: np.ndarray, name: str, group: bool) -> tuple[Column, np.nda
     if kind == "empty":
         return np.full(len(values), np.nan), None
     if kind in ("categorical", "interval"):
-        return _categorical(pd.Categorical(values)), None
+        return category_labels(pd.Categorical(values)), None
     if "date" in kind or "time" in kind or kind == "period":
         return _dates(pd.Series(values), name, group, kind), None
     types = sorted({type(value).__name__ for value in values[~pd.isna(values)][:10_000]})
@@ -421,7 +310,7 @@ def _dates(series: pd.Series, name: str, group: bool, shown: str) -> Labels:
             f"column {name!r} holds dates or times ({shown}), which are not numbers; convert it "
             "to a number of days or years first, or to text for a factor"
         )
-    return _strings(np.where(series.isna(), None, series.astype(str).astype(object)))
+    return text_labels(np.where(series.isna(), None, series.astype(str).astype(object)))
 
 
 def _unusable(name: str, dtype: str) -> DataError:
@@ -429,123 +318,3 @@ def _unusable(name: str, dtype: str) -> DataError:
         f"column {name!r} is of type {dtype}; a model needs numbers, booleans, strings or "
         "categories"
     )
-
-
-# --- checks ---------------------------------------------------------------------------------
-
-
-def unknown_column(
-    name: str, available: Iterable[str], where: str, in_session: bool = False
-) -> DataError:
-    """The error for a name that is no column, with the nearest one that is."""
-    names = [str(item) for item in available]
-    hint = suggestion(name, names)
-    if name in getattr(available, "index_names", ()):
-        hint = " It is a level of the index: data.reset_index() makes it a column."
-    elif in_session:
-        hint = " It is a variable of the session: add it to data as a column."
-    elif not hint and (whole := name.partition(".")[0]) != name and whole in names:
-        hint = f" What is computed from the column {whole!r} goes into I(), or is a column."
-    return DataError(
-        f"{where} names {name!r}, which is no column of data.{hint} Available: {listing(names)}"
-    )
-
-
-def row_labels(index: pd.Index, mask: np.ndarray) -> str:
-    """The first labels of the rows where `mask` holds."""
-    rows = np.flatnonzero(mask)
-    return listing(list(index[rows[:ROWS_SHOWN]]) + ["…"] * (len(rows) > ROWS_SHOWN))
-
-
-def check_finite(columns: Columns) -> None:
-    """Refuse infinite values.
-
-    Raises
-    ------
-    DataError
-        Naming the column, how many there are, and the first rows.
-    """
-    for name, column in columns.values.items():
-        if isinstance(column, Labels) or column.dtype.kind != "f" or np.isfinite(_sum(column)):
-            continue
-        infinite = np.isinf(column)
-        if infinite.any():
-            raise DataError(
-                f"column {name!r} has {infinite.sum()} infinite value(s), in row(s) "
-                f"{row_labels(columns.index, infinite)}; set them to missing or drop the rows"
-            )
-
-
-def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes of a column in given levels.
-
-    Parameters
-    ----------
-    column : numeric ndarray or Labels
-    levels : (l,) ndarray
-        Levels to count in.  Text and numbers are matched as they print, as in R: 308 is "308".
-
-    Returns
-    -------
-    codes : (n,) int32 ndarray
-        -1 where the value is missing or not among the levels.
-    unseen : ndarray
-        Values of `column` that are not among the levels.
-    """
-    labels = column if isinstance(column, Labels) else label_numbers(column)
-    labels = labels.used()
-    known, given = levels, labels.levels
-    if (known.dtype.kind == "O") != (given.dtype.kind == "O"):
-        known, given = level_texts(known), level_texts(given)
-    position = {level: i for i, level in enumerate(known.tolist())}
-    found = np.array([position.get(level, -1) for level in given.tolist()] + [-1])
-    return found[labels.codes].astype(np.int32), labels.levels[found[:-1] < 0]
-
-
-def level_texts(levels: np.ndarray) -> np.ndarray:
-    """Labels as text, whole numbers without a decimal point."""
-    if levels.dtype.kind in "iu":
-        return levels.astype(np.str_)
-    if levels.dtype.kind == "f":
-        return np.array([f"{level:.15g}" for level in levels], dtype=np.str_)
-    return np.array([str(level) for level in levels.tolist()], dtype=np.str_)
-
-
-def label_numbers(values: np.ndarray) -> Labels:
-    """A numeric column as labels in numeric order; NaN is missing."""
-    if values.dtype.kind == "b":
-        return Labels(values.astype(np.int32), np.array([False, True]))
-    if values.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):
-            whole = values == np.floor(values)
-        if whole.all():
-            # A column of integers with gaps arrives as floats; its labels are the integers.
-            limit = np.iinfo(np.int64).max
-            if np.abs(values).max(initial=0) < limit:
-                values = values.astype(np.int64)
-    elif len(values):
-        low, high = int(values.min()), int(values.max())
-        if high - low < 4 * len(values):
-            # Compact integers: a table look-up, no hashing, no sort. Small types would overflow.
-            shifted = (values.astype(np.int64) if values.dtype.itemsize < 8 else values) - low
-            present = np.zeros(high - low + 1, dtype=bool)
-            present[shifted] = True
-            rank = np.cumsum(present, dtype=np.int32) - 1
-            levels = np.flatnonzero(present) + low
-            return Labels(rank[shifted].astype(np.int32, copy=False), levels)
-    codes, levels = pd.factorize(values)
-    return _sorted(codes, np.asarray(levels))
-
-
-def frame_of(value: Any) -> pd.DataFrame | None:
-    """A data frame of any library, lazy ones too, as pandas; None for what is none."""
-    if isinstance(value, pd.DataFrame):
-        return value
-    if isinstance(value, (list, tuple, np.ndarray)) or not hasattr(type(value), "columns"):
-        return None
-    import narwhals.stable.v2 as nw
-
-    try:
-        return nw.from_native(value).lazy().collect("pandas").to_native()
-    except (TypeError, AttributeError):
-        return None

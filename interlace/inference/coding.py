@@ -90,9 +90,9 @@ class _Decoder:
 
     def __init__(self, design) -> None:
         self.X = design.X
-        self.replay = getattr(design, "replay", None)
+        self.recipe = design.recipe
         self.names = design.x_names
-        fixed = getattr(self.replay, "fixed", None)
+        fixed = getattr(self.recipe, "fixed", None)
         self.logicals: frozenset[str] = getattr(fixed, "logicals", frozenset())
         self.slices = {n: s for n, s in design.x_terms if s.stop > s.start}
         self.variables = {n: [] if n == "Intercept" else split_interaction(n) for n in self.slices}
@@ -163,7 +163,7 @@ class _Decoder:
 
     def _contrasts(self, variable: str, width: int) -> np.ndarray | None:
         """The contrast matrix, a row per level in order, where the design still has it."""
-        codings = getattr(getattr(self.replay, "fixed", None), "codings", {})
+        codings = getattr(getattr(self.recipe, "fixed", None), "codings", {})
         if variable not in codings:
             return None
         coding = codings[variable]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
-from ..frames.read import read_only
+from ..frames.columns import read_only
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum
 

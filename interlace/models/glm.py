@@ -216,7 +216,7 @@ def fit_glm(
     Examples
     --------
     >>> import interlace as il
-    >>> from interlace.design import build
+    >>> from interlace.design.build import build
     >>> from interlace.families import resolve
     >>> from interlace.families.observations import observe
     >>> from interlace.fit_glm import fit_glm

@@ -15,7 +15,7 @@ from ..covariance import CovarianceModel
 from ..design.design import Design
 from ..errors import NumericalError
 from ..families import Family
-from ..frames.read import read_only
+from ..frames.columns import read_only
 from ..linalg.information import inverse_where_determined, side_by_side
 from ..linalg.threads import blas_threads, one_thread
 from ..objective.generalised.density import FamilyDensity

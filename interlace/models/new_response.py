@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..design.response import check_size, other_labels
+from ..design.response import check_size
+from ..design.vectors import other_labels
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
-from ..formula.spelling import unquoted
 from ..frames.read import frame_of
 from .lmm import LMMFit
 
@@ -151,19 +151,16 @@ def _as_numbers(values: np.ndarray, binomial: bool) -> np.ndarray:
 
 def _successes(fit: AnyFit, values: np.ndarray) -> np.ndarray:
     """Labels of a factor as 0 and 1, by the levels that the response of the fit had."""
-    spec, replay = fit.design.formula.response, fit.design.replay
-    if values.ndim != 1 or spec is None or replay is None or spec.kind != "column":
+    spec, levels = fit.design.formula.response, fit.design.response_levels
+    if values.ndim != 1 or spec is None or spec.kind != "column" or levels is None:
         return values
-    known = replay.levels.get(unquoted(spec.parts[0]))
-    if known is None:
-        return values
-    found = pd.Index(known.levels).get_indexer(pd.Index(values.astype(object)))
+    found = pd.Index(levels).get_indexer(pd.Index(values.astype(object)))
     if not (found < 0).any():
         return found.astype(float)
     if any(isinstance(v, str) for v in values.astype(object)):
         raise ArgumentError(
             "new_y has labels that are not the levels of the fit's response: "
-            f"{listing(map(repr, known.levels))}"
+            f"{listing(map(repr, levels))}"
         )
     return values
 

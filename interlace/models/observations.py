@@ -10,8 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, DataError, DataWarning, listing, warn
 from ..families.base import Family
 from ..families.links.power import Identity
-from ..formula.spelling import unquoted
-from ..frames.read import Labels, row_labels
+from ..frames.checks import row_labels
 
 if TYPE_CHECKING:
     from ..design.design import Design
@@ -49,7 +48,7 @@ class Observations:
 
     Examples
     --------
-    >>> from interlace.design import build
+    >>> from interlace.design.build import build
     >>> from interlace.families import resolve
     >>> from interlace.families.observations import observe
     >>> data = {"k": [1.0, 3.0], "n": [4.0, 4.0]}
@@ -94,7 +93,7 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
 
     Examples
     --------
-    >>> from interlace.design import build
+    >>> from interlace.design.build import build
     >>> from interlace.families import resolve
     >>> from interlace.families.observations import observe
     >>> observe(build("y ~ 1", {"y": [-1.0, 2.0]}, linear=False), resolve("poisson"))
@@ -207,7 +206,7 @@ def _warn_if_broken(design: Design, kind: str, successes: np.ndarray, trials: np
 
 def _check_values(design: Design, family: Family) -> None:
     name, y = design.response_name, design.y
-    if family.support is not None and _is_factor(design):
+    if family.support is not None and design.response_levels is not None:
         raise DataError(
             f"the response {name!r} is a factor, which the family {family.name!r} cannot use; "
             "family='binomial' models its second level against the first"
@@ -237,13 +236,6 @@ def _check_values(design: Design, family: Family) -> None:
                 f"({_values(y, bad)}); the family {family.name!r} needs positive values. Correct "
                 "or drop these rows, or choose family='gaussian' with link='log'"
             )
-
-
-def _is_factor(design: Design) -> bool:
-    response = design.formula.response
-    if design.replay is None or response is None:
-        return False
-    return isinstance(design.replay.levels.get(unquoted(response.parts[0])), Labels)
 
 
 def _check_constant(design: Design, family: Family, found: Observations, varying: bool) -> None:

@@ -13,7 +13,8 @@ from ..formula.spelling import unquoted
 from ..frames.read import frame_of, with_text_names
 
 if TYPE_CHECKING:
-    from ..design.design import Design, NewDesign
+    from ..design.design import Design
+    from ..design.newdata import NewDesign
 
 # Entries of a model matrix made twice from the same columns agree to rounding; data that were
 # changed since the fit do not.
@@ -65,18 +66,6 @@ def _columns_of(design: Design) -> pd.DataFrame:
     return pd.DataFrame(columns, index=design.index)
 
 
-def _names_of(design: Design) -> list[str]:
-    """The variables of the formula but for the response."""
-    replay = design.replay
-    if replay is None:
-        return []
-    names = list(replay.fixed_variables)
-    names += [name for side in replay.sides for name in side.variables]
-    names += [name for piece in replay.offsets for name in piece.variables]
-    names += [name for group in replay.grouping_variables for name in group]
-    return list(dict.fromkeys(names))
-
-
 def _check_values(design: Design, frame: pd.DataFrame, own_response: bool) -> None:
     """Refuse rows with the labels of the fit but other values, where they have its variables.
 
@@ -84,8 +73,7 @@ def _check_values(design: Design, frame: pd.DataFrame, own_response: bool) -> No
     ------
     ArgumentError
     """
-    names = _names_of(design)
-    response = list(design.replay.response_variables) if design.replay is not None else []
+    names, response = design.variables(), design.response_variables
     if not set(names) <= set(frame):
         return
     with_response = own_response and bool(response) and set(response) <= set(frame)
@@ -121,11 +109,7 @@ def _same_column(a: np.ndarray, b: np.ndarray) -> bool:
 
 def _variables(design: Design, source: Any) -> pd.DataFrame | None:
     """The variables of the formula, None if the source does not have them as the fit did."""
-    replay = design.replay
-    if replay is None:
-        return None
-    names = _names_of(design)
-    response = list(replay.response_variables)
+    names, response = design.variables(), design.response_variables
     try:
         frame = _rows_of(source, design, list(dict.fromkeys([*response, *names])))
         again = design.on(frame, offset=0.0, response=True)

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from helpers.frame_libraries import ALL_LIBRARIES
 
-from interlace.design.design import Design, build
+from interlace.design.build import build
+from interlace.design.design import Design
 from interlace.design.model_matrix import PlainMatrix, _through_formulaic, model_matrix
 from interlace.design.rank import independent_columns
 from interlace.errors import DataError, DataWarning, FormulaError
@@ -40,7 +41,7 @@ def matrix(text: str, data: pd.DataFrame, **arguments) -> tuple[np.ndarray, Desi
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         design = build(f"y ~ {text} + (1 | f)", data, **arguments)
-    return design.replay.fixed.matrix(read(data, data.columns)), design
+    return design.recipe.fixed.matrix(read(data, data.columns)), design
 
 
 # --- fixed part ------------------------------------------------------------------------------
@@ -74,7 +75,7 @@ def test_contrasts_argument_is_that_of_r(case, data):
 def test_transforms_are_replayed_on_new_data_also_outside_the_range(text, data):
     _, design = matrix(text, data)
     X = design.on(R["outside"], factors=()).X
-    expected = np.asarray(R["new"][text])[:, design.replay.kept]
+    expected = np.asarray(R["new"][text])[:, design.recipe.kept]
     np.testing.assert_allclose(X, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -83,10 +84,10 @@ def test_dependent_columns_dropped_are_those_of_r(case, data):
     text = " + ".join(case["parts"])
     with pytest.warns(DataWarning, match="rank deficient: dropped 1 column"):
         design = build(f"y ~ {text} + (1 | k)", data)
-    names = design.replay.fixed.names
+    names = design.recipe.fixed.names
     assert design.x_names == tuple(names[j] for j in case["kept"])
     assert design.dropped_columns == tuple(n for n in names if n not in design.x_names)
-    assert dict(design.x_terms).keys() == {name for name, _ in design.replay.fixed.terms}
+    assert dict(design.x_terms).keys() == {name for name, _ in design.recipe.fixed.terms}
     assert sum(s.stop - s.start for _, s in design.x_terms) == len(design.x_names)
     np.testing.assert_array_equal(design.on(data).X, design.X)
 
@@ -196,8 +197,8 @@ def test_rank_of_special_matrices():
 @pytest.fixture
 def unchecked(monkeypatch):
     """R's references were made with its checks of the number of levels off."""
-    monkeypatch.setattr("interlace.design.design._check_effects", lambda *a: None)
-    monkeypatch.setattr("interlace.design.design._check_groups", lambda *a: None)
+    monkeypatch.setattr("interlace.design.build._check_effects", lambda *a: None)
+    monkeypatch.setattr("interlace.design.build._check_groups", lambda *a: None)
 
 
 @pytest.mark.parametrize("text", R["random"])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import interlace as il
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.errors import DataError, FormulaError
 from interlace.formula.spelling import python_text
 
@@ -321,10 +321,10 @@ def test_a_boolean_is_a_factor_of_two_levels(right, names, logical):
     d = logical.assign(z=np.arange(180) % 7, odd=logical.Days % 2 == 1)
     X = build(f"Reaction ~ {right} + (1 | Subject)", d)
     as_text = d.assign(**{name: d[name].astype(str) for name in ("a", "odd", "nullable")})
-    fixed = X.replay.fixed
+    fixed = X.recipe.fixed
     assert list(fixed.names) == names
     if "Days" not in right or "I(" not in right:
-        same = build(f"Reaction ~ {right} + (1 | Subject)", as_text).replay.fixed.matrix
+        same = build(f"Reaction ~ {right} + (1 | Subject)", as_text).recipe.fixed.matrix
         assert np.array_equal(fixed.matrix(_columns(d)), same(_columns(as_text)))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import interlace as il
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.errors import DataError, FormulaError, InterlaceWarning
 
 TERMS = [

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.errors import ArgumentError, DataWarning
 
 

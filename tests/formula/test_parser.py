@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from interlace.errors import ArgumentTypeError, FormulaError
-from interlace.formula.parser import parse, with_dot, with_random
+from interlace.formula.edit import with_dot, with_random
+from interlace.formula.parser import parse
 
 
 def terms(text: str) -> list[tuple]:

@@ -12,9 +12,11 @@ import pyarrow as pa
 import pytest
 from helpers.frame_libraries import ALL_LIBRARIES
 
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.errors import ArgumentTypeError, DataError, DataWarning
-from interlace.frames.read import Labels, column_names, label_numbers, read, recode
+from interlace.frames.columns import Labels
+from interlace.frames.levels import label_numbers, recode
+from interlace.frames.read import data_columns, read
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_unusable_types(frame):
 @pytest.mark.parametrize("bad", [3, "a.csv", np.zeros((3, 2)), [[1, 2]], None])
 def test_no_data_frame(bad):
     with pytest.raises(ArgumentTypeError, match=f"data must be a data frame.*{type(bad).__name__}"):
-        column_names(bad)
+        data_columns(bad)
 
 
 def test_dict_of_arrays():

@@ -7,7 +7,7 @@ import warnings
 import pandas as pd
 import pytest
 
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.errors import ArgumentError, DataError, DataWarning
 from interlace.families import resolve
 from interlace.models.observations import observe

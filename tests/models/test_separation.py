@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import interlace as il
 from interlace import families as fam
 from interlace.api.glm import glm
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.design.rank import independent_columns
 from interlace.errors import ConvergenceWarning
 from interlace.models.glm import fit_glm

@@ -331,7 +331,7 @@ class QuadratureObjective(LaplaceObjective):
     >>> import numpy as np
     >>> import interlace as il
     >>> from interlace.covariance import CovarianceModel
-    >>> from interlace.design import build
+    >>> from interlace.design.build import build
     >>> from interlace.families import Binomial
     >>> from interlace.objective.density import FamilyDensity
     >>> from interlace.objective.problem import Problem

@@ -8,7 +8,7 @@ import pytest
 
 from interlace import families as fam
 from interlace.api.glm import glm
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.errors import (
     ArgumentError,
     ConvergenceWarning,

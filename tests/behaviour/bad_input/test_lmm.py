@@ -13,7 +13,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.errors import (
     ArgumentError,
     ArgumentTypeError,

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 
 import interlace as il
 from interlace.covariance import CovarianceModel
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.errors import ArgumentError
 from interlace.families import resolve
 from interlace.objective.generalised.density import ConditionalDensity, FamilyDensity, RowSums

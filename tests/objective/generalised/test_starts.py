@@ -8,7 +8,7 @@ import pytest
 
 import interlace as il
 from interlace.covariance import CovarianceModel
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.families import resolve
 from interlace.models.glmm import make_objective
 from interlace.models.observations import observe

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 
-from interlace.design.design import build
+from interlace.design.build import build
 from interlace.objective.linear import start as moments
 from interlace.objective.linear.many_columns import FactorMarginal, make_marginal
 from interlace.objective.linear.rows import cross_products_of

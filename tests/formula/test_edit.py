@@ -8,8 +8,8 @@ import pytest
 
 import interlace as il
 from interlace.errors import ArgumentTypeError, DataWarning, FormulaError
+from interlace.formula.edit import updated
 from interlace.formula.parser import parse
-from interlace.formula.updating import updated
 
 # right sides of R 4.2, update(old, new), for fixed effects alone
 R_UPDATES = [

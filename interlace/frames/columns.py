@@ -1,0 +1,113 @@
+"""Columns of data in one common form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """A categorical column.
+
+    Attributes
+    ----------
+    codes : (n,) integer ndarray
+        Positions in `levels`; -1 for missing.
+    levels : (l,) ndarray
+        Distinct values in their order.
+    ordered : bool
+        Whether the order of the levels means something (a pandas ordered categorical).
+    """
+
+    codes: np.ndarray
+    levels: np.ndarray
+    ordered: bool = False
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> Labels:
+        return Labels(self.codes[rows], self.levels, self.ordered)
+
+    def used(self) -> Labels:
+        """Without the levels that do not occur."""
+        # A spare last place takes the code -1.
+        keep = np.zeros(len(self.levels) + 1, dtype=bool)
+        keep[self.codes] = True
+        keep = keep[:-1]
+        if keep.all():
+            return self
+        new = np.cumsum(keep) - 1
+        codes = np.where(self.codes < 0, -1, new[self.codes]).astype(np.int32)
+        return Labels(codes, self.levels[keep], self.ordered)
+
+    def categorical(self) -> pd.Categorical:
+        """The column as pandas has it."""
+        return pd.Categorical.from_codes(
+            self.codes, categories=pd.Index(self.levels), ordered=self.ordered
+        )
+
+
+Column = np.ndarray | Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The needed columns of a data frame.
+
+    Attributes
+    ----------
+    values : dict of str -> numeric ndarray or Labels
+        Each of length `n`.
+    index : pandas.Index
+        Row labels: the frame's own in pandas, 0, 1, ... elsewhere.
+    missing : dict of str -> (n,) bool ndarray
+        For the columns that have missing values: where.
+    """
+
+    values: dict[str, Column]
+    index: pd.Index
+    missing: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.index)
+
+    def take(self, rows: np.ndarray) -> Columns:
+        """The rows at the positions `rows`, missing values among them forgotten."""
+        return Columns({k: v[rows] for k, v in self.values.items()}, self.index[rows])
+
+    def pandas(self, names: Iterable[str]) -> pd.DataFrame:
+        """The named columns as a pandas frame with float64, boolean and categorical columns."""
+        return pd.DataFrame(
+            {name: _pandas_values(self.values[name]) for name in names}, index=self.index
+        )
+
+
+def _pandas_values(column: Column) -> Any:
+    if isinstance(column, Labels):
+        return column.categorical()
+    return column if column.dtype.kind == "b" else as_float(column)
+
+
+def as_float(column: np.ndarray) -> np.ndarray:
+    """A numeric column as float64, without a copy where it is that already."""
+    return np.ascontiguousarray(column, dtype=np.float64)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The array itself, closed to writers."""
+    array.flags.writeable = False
+    return array
+
+
+def plain_sum(column: np.ndarray) -> float:
+    """Sum in one pass without a temporary: a finite one has finite terms only."""
+    with np.errstate(all="ignore"):
+        return float(np.add.reduce(column))

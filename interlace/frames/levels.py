@@ -1,0 +1,94 @@
+"""Values as levels and codes: texts, categories, numbers, and codes in given levels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .columns import Column, Labels
+
+
+def text_labels(values: Any) -> Labels:
+    """Factorise with sorted levels."""
+    values = values.astype(object) if isinstance(values, np.ndarray) else values
+    codes, levels = pd.factorize(values)
+    return sorted_labels(codes, np.asarray(levels, dtype=object))
+
+
+def sorted_labels(codes: np.ndarray, levels: np.ndarray) -> Labels:
+    """Codes of distinct values in any order as labels in sorted order; -1 stays -1."""
+    order = np.argsort(levels)
+    rank = np.full(len(levels) + 1, -1, dtype=np.int32)
+    rank[order] = np.arange(len(levels), dtype=np.int32)
+    return Labels(rank[codes], levels[order])
+
+
+def category_labels(values: Any) -> Labels:
+    """A pandas categorical as labels, in its own order."""
+    levels = np.asarray(values.categories)
+    if levels.dtype.kind in "MmO" or levels.dtype.kind not in "biufO":
+        levels = np.asarray(values.categories.astype(str), dtype=object)
+    return Labels(values.codes, levels, bool(values.ordered))
+
+
+def label_numbers(values: np.ndarray) -> Labels:
+    """A numeric column as labels in numeric order; NaN is missing."""
+    if values.dtype.kind == "b":
+        return Labels(values.astype(np.int32), np.array([False, True]))
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            whole = values == np.floor(values)
+        if whole.all():
+            # A column of integers with gaps arrives as floats; its labels are the integers.
+            limit = np.iinfo(np.int64).max
+            if np.abs(values).max(initial=0) < limit:
+                values = values.astype(np.int64)
+    elif len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low < 4 * len(values):
+            # Compact integers: a table look-up, no hashing, no sort. Small types would overflow.
+            shifted = (values.astype(np.int64) if values.dtype.itemsize < 8 else values) - low
+            present = np.zeros(high - low + 1, dtype=bool)
+            present[shifted] = True
+            rank = np.cumsum(present, dtype=np.int32) - 1
+            levels = np.flatnonzero(present) + low
+            return Labels(rank[shifted].astype(np.int32, copy=False), levels)
+    codes, levels = pd.factorize(values)
+    return sorted_labels(codes, np.asarray(levels))
+
+
+def level_texts(levels: np.ndarray) -> np.ndarray:
+    """Labels as text, whole numbers without a decimal point."""
+    if levels.dtype.kind in "iu":
+        return levels.astype(np.str_)
+    if levels.dtype.kind == "f":
+        return np.array([f"{level:.15g}" for level in levels], dtype=np.str_)
+    return np.array([str(level) for level in levels.tolist()], dtype=np.str_)
+
+
+def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of a column in given levels.
+
+    Parameters
+    ----------
+    column : numeric ndarray or Labels
+    levels : (l,) ndarray
+        Levels to count in.  Text and numbers are matched as they print, as in R: 308 is "308".
+
+    Returns
+    -------
+    codes : (n,) int32 ndarray
+        -1 where the value is missing or not among the levels.
+    unseen : ndarray
+        Values of `column` that are not among the levels.
+    """
+    labels = column if isinstance(column, Labels) else label_numbers(column)
+    labels = labels.used()
+    known, given = levels, labels.levels
+    if (known.dtype.kind == "O") != (given.dtype.kind == "O"):
+        known, given = level_texts(known), level_texts(given)
+    position = {level: i for i, level in enumerate(known.tolist())}
+    found = np.array([position.get(level, -1) for level in given.tolist()] + [-1])
+    return found[labels.codes].astype(np.int32), labels.levels[found[:-1] < 0]
