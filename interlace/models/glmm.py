@@ -23,6 +23,7 @@ from ..objective.generalised.joint_modes import JointPoint, ProfiledObjective
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.modes import Point
 from ..objective.generalised.problem import Problem
+from ..objective.layout import Layout, Predictor
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
 from .base import BaseMixedFit, closed
@@ -326,19 +327,19 @@ def _minimised(
 def _start(objective, theta, beta, zeta) -> np.ndarray:
     """The objective's own start, but for what is given."""
     x = objective.start()
-    k = objective.n_theta
+    at = objective.at
     if theta is not None:
-        x[:k] = objective.scale.x(theta)
+        x[at.theta] = objective.scale.x(theta)
     if beta is not None and isinstance(objective, LaplaceObjective):
-        x[k : k + beta.size] = objective.problem.gamma(beta)
-    if zeta is not None and zeta.size:
-        x[-zeta.size :] = zeta
+        x[at.beta] = objective.problem.gamma(beta)
+    if zeta is not None:
+        x[at.zeta] = zeta
     for _ in range(MAX_HALVINGS):
         try:
             objective.evaluate(x, 1)
             break
         except NumericalError:  # a mean out of its range: nearer to no random effects
-            x[:k] *= 0.5
+            x[at.theta] *= 0.5
     return x
 
 
@@ -347,11 +348,11 @@ def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
     profiled = ProfiledObjective(
         objective.problem, objective.covariance, objective.expected, objective.modes.backend
     )
-    k, p = objective.n_theta, objective.p
+    at, inner = objective.at, profiled.at
     try:
-        found = minimise(profiled, "bobyqa", np.concatenate([x[:k], x[k + p :]]))
+        found = minimise(profiled, "bobyqa", np.concatenate([x[at.theta], x[at.zeta]]))
         gamma = profiled.point(found.x, 0).gamma
-        there = np.concatenate([found.x[:k], gamma, found.x[k:]])
+        there = np.concatenate([found.x[inner.theta], gamma, found.x[inner.zeta]])
         objective.evaluate(there, 0)
     except NumericalError:
         return x
@@ -392,12 +393,11 @@ def fit_response(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
 
 def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> GLMMSolution:
     x = fit.x
-    problem, scale, k = objective.problem, objective.scale, objective.n_theta
+    problem, scale = objective.problem, objective.scale
     H = fit.optimum.curvature
     if objective.at_infinity(x, H):
-        H = _without(H, len(fit.family.parameters))
+        H = _without(H, objective.at.zeta)
     back = problem.standard.back
-    p = back.shape[0]
     point: Point | JointPoint
     theta, zeta = objective.split(x)[0], objective.split(x)[2]
     to_theta = scale.jacobian()
@@ -408,10 +408,11 @@ def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> 
         joint = objective.point(x)
         point, gamma = joint, joint.gamma
         own = 2.0 * inverse_where_determined(H, side_by_side(to_theta, np.eye(zeta.size)))
-        cov = np.zeros((k + p + zeta.size,) * 2)
-        others = np.r_[:k, k + p : k + p + zeta.size]
+        layout = Layout([Predictor("mean", theta.size, len(back), zeta.size)])
+        at, cov = layout.of["mean"], np.zeros((layout.size, layout.size))
+        others = np.r_[at.theta, at.zeta]
         cov[np.ix_(others, others)] = own
-        cov[k : k + p, k : k + p] = inverse_where_determined(joint.information, back)
+        cov[at.beta, at.beta] = inverse_where_determined(joint.information, back)
     T = scale.natural(scale.templates(theta))
     offsets = problem.Z.offsets
     u = tuple(
@@ -431,8 +432,8 @@ def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> 
     )
 
 
-def _without(H: np.ndarray, m: int) -> np.ndarray:
-    """H with the last m parameters apart from the others, and without information."""
+def _without(H: np.ndarray, zeta: slice) -> np.ndarray:
+    """H with zeta apart from the other parameters, and without information."""
     out = H.copy()
-    out[-m:] = out[:, -m:] = 0.0
+    out[zeta] = out[:, zeta] = 0.0
     return out

@@ -234,7 +234,9 @@ def test_other_starts_lead_to_the_same_optimum(optima):
     for name, o, optimum in optima[::5]:
         for theta in (0.0, 3.0 * glmm.size_of(*name[:2])):
             x = o.start()
-            x[: o.n_theta] = np.where(o.lower_bounds()[: o.n_theta] == 0.0, theta, 0.0)
+            x[: o.covariance.n_theta] = np.where(
+                o.lower_bounds()[: o.covariance.n_theta] == 0.0, theta, 0.0
+            )
             again = minimise(o, "newton", x)
             assert again.value == pytest.approx(optimum.value, abs=1e-7), (name, theta)
 
@@ -244,10 +246,10 @@ def test_theta_zero_is_left_where_the_data_want_a_variance(shape):
     m = large("poisson", "log", shape, 1)
     o = glmm.objective(m, True)
     x = o.start()
-    x[: o.n_theta] = 0.0
+    x[: o.covariance.n_theta] = 0.0
     found = minimise(o, "newton", x)
     assert found.verdict == "converged"
-    assert np.abs(found.x[: o.n_theta]).max() > 0.1
+    assert np.abs(found.x[: o.covariance.n_theta]).max() > 0.1
     assert found.value == pytest.approx(minimise(o).value, abs=1e-8)
 
 
@@ -264,7 +266,7 @@ def test_no_variance_is_a_singular_fit(family, link):
     found = minimise(o)
     assert found.verdict == "singular" and found.converged
     assert "estimated as zero" in found.message
-    assert (np.abs(found.x[: o.n_theta]) <= 1e-10).all()
+    assert (np.abs(found.x[: o.covariance.n_theta]) <= 1e-10).all()
 
 
 @pytest.mark.parametrize("size", [1e200, 1e300])

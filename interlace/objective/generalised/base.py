@@ -11,6 +11,7 @@ import numpy as np
 from ...covariance import CovarianceModel
 from ...errors import NumericalError
 from ..base import NOT_ASKED, Objective
+from ..layout import Layout, Predictor
 from ..theta_scale import ThetaScale
 from .density import FamilyDensity
 from .holds import ModeSearch, breakdown
@@ -56,8 +57,9 @@ class GeneralisedObjective(Objective):
     ) -> None:
         self.problem, self.covariance, self.expected = problem, covariance, expected
         self.scale = ThetaScale(covariance, problem.z_roots)
-        self.n_theta, self.p = covariance.n_theta, p
-        self.n_parameters = self.n_theta + p + problem.density.n_zeta
+        mean = Predictor("mean", covariance.n_theta, p, problem.density.n_zeta)
+        self.p, self.layout = p, Layout([mean])
+        self.at = self.layout.of["mean"]
         if not (expected or problem.density.log_concave):
             self.advice = f"laplace='expected', {Objective.advice}"
 
@@ -91,11 +93,10 @@ class GeneralisedObjective(Objective):
 
     def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """theta as the optimiser sees it, coefficients of standardised columns, zeta."""
-        k = self.n_theta + self.p
-        zeta = x[k:]
+        theta, gamma, zeta = (x[at] for at in self.at)
         if zeta.size:
             zeta = np.minimum(zeta, self.problem.density.zeta_limit)
-        return x[: self.n_theta], x[self.n_theta : k], zeta
+        return theta, gamma, zeta
 
     def assembled(
         self, x: np.ndarray, entries: np.ndarray, fixed: np.ndarray, zeta: np.ndarray
@@ -105,9 +106,9 @@ class GeneralisedObjective(Objective):
         ``entries`` are derivatives in the entries of the templates; zeta's is zero beyond its
         limit.
         """
-        theta, _ = self.scale.pull_back(x[: self.n_theta], entries, NOT_ASKED)
+        theta, _ = self.scale.pull_back(x[self.at.theta], entries, NOT_ASKED)
         if zeta.size:
-            zeta = zeta * (x[self.n_theta + self.p :] < self.problem.density.zeta_limit)
+            zeta = zeta * (x[self.at.zeta] < self.problem.density.zeta_limit)
         return np.concatenate([theta, fixed, zeta])
 
     def start(self) -> np.ndarray:
@@ -119,30 +120,36 @@ class GeneralisedObjective(Objective):
         if self.problem.density.log_concave or self.problem.density.n >= SMALL_SAMPLE:
             return []
         x = self.start()
-        x[: self.n_theta] = self.scale.start(np.ones(sum(self.covariance.widths)))
+        x[self.at.theta] = self.scale.start(np.ones(sum(self.covariance.widths)))
         return [x]
 
     def names(self) -> list[str]:
         return self.covariance.theta_names
 
     def lower_bounds(self) -> np.ndarray:
-        free = np.full(self.n_parameters - self.n_theta, -np.inf)
-        return np.concatenate([self.scale.lower_bounds(), free])
+        lower = np.full(self.layout.size, -np.inf)
+        lower[self.at.theta] = self.scale.lower_bounds()
+        return lower
 
     def canonical(self, x: np.ndarray) -> np.ndarray:
-        theta = self.scale.canonical(x[: self.n_theta])
-        return x if theta is x else np.concatenate([theta, x[self.n_theta :]])
+        given = x[self.at.theta]
+        theta = self.scale.canonical(given)
+        return x if theta is given else self._with_theta(x, theta)
 
     def snap(self, x: np.ndarray) -> np.ndarray:
-        return np.concatenate([self.scale.snap(x[: self.n_theta]), x[self.n_theta :]])
+        return self._with_theta(x, self.scale.snap(x[self.at.theta]))
+
+    def _with_theta(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        out = x.copy()
+        out[self.at.theta] = theta
+        return out
 
     def null_directions(self, x: np.ndarray) -> list[str]:
-        return self.scale.null_directions(x[: self.n_theta])
+        return self.scale.null_directions(x[self.at.theta])
 
     def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        k = self.n_theta
-        own = self.scale.changes(x[:k], directions[:k])
-        return np.concatenate([own, directions[k:]])
+        theta, *others = (directions[at] for at in self.at)
+        return np.concatenate([self.scale.changes(x[self.at.theta], theta), *others])
 
     def _leads_on(self, value: float, zeta: np.ndarray) -> bool:
         """Whether the next search for modes starts at those of this criterion without constants.

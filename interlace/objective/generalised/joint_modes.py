@@ -108,7 +108,7 @@ class ProfiledObjective(GeneralisedObjective):
 
     def modes_at(self, x):
         point = self.point(x, 0)
-        T = [np.ascontiguousarray(t) for t in self.scale.templates(x[: self.n_theta])]
+        T = [np.ascontiguousarray(t) for t in self.scale.templates(x[self.at.theta])]
         eta0 = self.problem.offset + self.problem.X @ point.gamma
         return T, eta0, self.split(x)[2], point.u
 
@@ -118,7 +118,7 @@ class ProfiledObjective(GeneralisedObjective):
     def point(self, x: np.ndarray, order: int = 1) -> JointPoint:
         """The joint mode at x and the derivatives there."""
         problem, modes = self.problem, self.modes
-        T = [np.ascontiguousarray(t) for t in self.scale.templates(x[: self.n_theta])]
+        T = [np.ascontiguousarray(t) for t in self.scale.templates(x[self.at.theta])]
         zeta = self.split(x)[2]
         # a coefficient on its way to infinity takes steps that are none; they are halved
         with np.errstate(over="ignore", invalid="ignore"):

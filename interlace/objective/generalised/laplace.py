@@ -226,20 +226,20 @@ class LaplaceObjective(GeneralisedObjective):
             N = self.modes.information(b) - own.T @ own
             i, j = cov.row[entries], cov.col[entries]
             top[np.ix_(entries, entries)] += 2.0 * N[np.ix_(i, i)] * (j[:, None] == j)
-        B = np.zeros((self.n_parameters, self.n_parameters))
-        k = self.n_theta + self.p
+        B = np.zeros((x.size, x.size))
+        at = self.at
         gradient = self.scale.gradient(point.dT)
-        _, B[: self.n_theta, : self.n_theta] = self.scale.pull_back(theta, gradient, top)
-        B[self.n_theta : k, self.n_theta : k] = F[m:, m:]
+        _, B[at.theta, at.theta] = self.scale.pull_back(theta, gradient, top)
+        B[at.beta, at.beta] = F[m:, m:]
         if cov.identity:
-            B[: self.n_theta, self.n_theta : k] = F[:m, m:]
-            B[self.n_theta : k, : self.n_theta] = F[m:, :m]
+            B[at.theta, at.beta] = F[:m, m:]
+            B[at.beta, at.theta] = F[m:, :m]
         return B
 
     def _differenced_zeta(self, x: np.ndarray, B: np.ndarray) -> None:
         """Rows of zeta from differences of the gradient to one side, where there is one."""
         here = self.evaluate(x, 1).gradient
-        for i in range(self.n_theta + self.p, self.n_parameters):
+        for i in np.arange(x.size)[self.at.zeta]:
             B[i, i] = 1.0
             for step in (1e-5, -1e-5):
                 moved = x.copy()
@@ -259,7 +259,7 @@ class LaplaceObjective(GeneralisedObjective):
 
         Returns
         -------
-        ndarray, shape (n_parameters, n_parameters)
+        ndarray, shape (n_x, n_x)
 
         Raises
         ------
@@ -299,7 +299,7 @@ class LaplaceObjective(GeneralisedObjective):
     def _displaced_gradients(
         self, x: np.ndarray, u: np.ndarray, tangents: np.ndarray, moves: np.ndarray
     ) -> np.ndarray:
-        """Gradients at x + moves, (m, n_parameters), with the modes along their tangents."""
+        """Gradients at x + moves, (m, n_x), with the modes along their tangents."""
         parts = [self.split(x + move) for move in moves]
         eta0 = np.stack([gamma for _, gamma, _ in parts]) @ self.problem.X.T
         eta0 += self.problem.offset
@@ -322,28 +322,26 @@ class LaplaceObjective(GeneralisedObjective):
 
     def _steps(self, B: np.ndarray) -> np.ndarray:
         """A small share of each parameter's standard error, with the others fixed."""
-        k = self.n_theta + self.p
-        steps = np.full(self.n_parameters, ZETA_STEP)
-        information = 0.5 * np.abs(np.diagonal(B)[:k])
-        steps[:k] = HESSIAN_STEP / np.sqrt(np.maximum(information, LEAST_INFORMATION))
+        information = 0.5 * np.abs(np.diagonal(B))
+        steps = HESSIAN_STEP / np.sqrt(np.maximum(information, LEAST_INFORMATION))
+        steps[self.at.zeta] = ZETA_STEP
         return steps
 
     def _tangents(
         self, x: np.ndarray, point: Point, T: Sequence[np.ndarray], U: np.ndarray
     ) -> np.ndarray:
-        """Derivatives of the modes in every parameter, (q, n_parameters)."""
+        """Derivatives of the modes in every parameter, (q, n_x)."""
         Z, (theta, _, zeta) = self.problem.Z, self.split(x)
         m = self.covariance.factor.size
         out = np.empty((Z.q, x.size))
-        k = self.n_theta + self.p
-        out[:, self.n_theta : k] = U[:, m:]
+        out[:, self.at.beta] = U[:, m:]
         if self.covariance.identity:
-            out[:, : self.n_theta] = U[:, :m]
+            out[:, self.at.theta] = U[:, :m]
         else:
             units = [self.scale.pull_back(theta, unit, NOT_ASKED)[0] for unit in np.eye(m)]
-            out[:, : self.n_theta] = U[:, :m] @ np.array(units)
+            out[:, self.at.theta] = U[:, :m] @ np.array(units)
         if zeta.size:
             rows = self.problem.density.rows(point.eta, zeta, self.expected)
             push = np.ascontiguousarray(rows.extra[:, 1].T)
-            out[:, k:] = point.solve(times_templates(Z, T, Z.transposed(push)))
+            out[:, self.at.zeta] = point.solve(times_templates(Z, T, Z.transposed(push)))
         return out

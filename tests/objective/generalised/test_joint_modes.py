@@ -85,7 +85,7 @@ def joint(m, theta, zeta, expected):
 def test_value_and_gradient(shape, family, link, expected, kind):
     m, o = make(family, link, shape, expected)
     x = at(m, o, kind)
-    k = o.n_theta
+    k = o.covariance.n_theta
     value, u, eta = joint(m, o.scale.theta(x[:k]), x[k:], expected)
     e, point = o.evaluate(x, 1), o.point(x)
     assert e.value == pytest.approx(value, rel=EXACT)
@@ -115,7 +115,7 @@ def test_a_linear_model_has_its_maximum_likelihood():
     m, o = make("gaussian", "identity", "crossed", False)
     both = glmm.objective(m, False)
     x = minimise(o).x
-    k = o.n_theta
+    k = o.covariance.n_theta
     full = np.concatenate([x[:k], o.point(x).gamma, x[k:]])
     assert both.evaluate(full, 1).value == pytest.approx(o.evaluate(x, 0).value, rel=1e-11)
     # the coefficients are at their optimum given theta
@@ -128,7 +128,7 @@ def test_the_fast_fit_is_a_point_near_that_of_laplace(family, link, expected):
     m, o = make(family, link, "one scalar", expected)
     laplace = glmm.objective(m, expected)
     fast, full = minimise(o), minimise(laplace)
-    k = o.n_theta
+    k = o.covariance.n_theta
     start = np.concatenate([fast.x[:k], o.point(fast.x).gamma, fast.x[k:]])
     assert laplace.evaluate(start, 0).value == pytest.approx(fast.value, rel=1e-9)
     assert full.value <= fast.value + 1e-8

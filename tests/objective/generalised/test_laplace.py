@@ -102,7 +102,7 @@ def test_every_shape(shape, family, link, expected, kind):
     assert_gradient(o, x)
     if kind == "zero":
         # the criterion is even in theta: nothing but rounding there
-        assert np.abs(o.evaluate(x, 1).gradient[: o.n_theta]).max() <= 1e-9
+        assert np.abs(o.evaluate(x, 1).gradient[: o.covariance.n_theta]).max() <= 1e-9
 
 
 @pytest.mark.parametrize("kind", ["inside", "singular"])
@@ -163,7 +163,7 @@ def test_curvature_of_a_gaussian_model_is_exact_in_the_coefficients():
     o = glmm.objective(m, False)
     x = glmm.point(m, o)
     B, H = o.evaluate(x, 2).curvature, o.hessian(x)
-    k, bar = o.n_theta, 1e-6 * np.abs(H).max()
+    k, bar = o.covariance.n_theta, 1e-6 * np.abs(H).max()
     np.testing.assert_allclose(B[k:-1, k:-1], H[k:-1, k:-1], rtol=0.0, atol=bar)
     np.testing.assert_allclose(B[:k, k:-1], H[:k, k:-1], rtol=0.0, atol=bar)
 
@@ -197,7 +197,7 @@ def test_order_of_rows(shape, family, link, expected):
     y = glmm.vector(moved, m.theta, m.beta, m.zeta + 0.1)
     a, b = o.evaluate(x, 1), moved.evaluate(y, 1)
     assert b.value == pytest.approx(a.value, rel=1e-12)
-    k = o.n_theta
+    k = o.covariance.n_theta
     np.testing.assert_allclose(b.gradient[:k], a.gradient[:k], rtol=1e-8, atol=1e-8)
     eta = o.problem.unsorted(o.point(x).eta)
     np.testing.assert_allclose(moved.problem.unsorted(moved.point(y).eta), eta[order], rtol=1e-9)
@@ -215,7 +215,7 @@ def test_negative_binomial_with_theta_fixed(theta):
     one, two = a.evaluate(x, 1), b.evaluate(y, 1)
     assert two.value == pytest.approx(one.value, rel=1e-11)
     # coefficients are those of columns that were standardised with other weights
-    k = a.n_theta
+    k = a.covariance.n_theta
     np.testing.assert_allclose(two.gradient[:k], one.gradient[:k], rtol=1e-8, atol=1e-8)
     assert_gradient(b, y)
 
@@ -257,7 +257,7 @@ def test_a_family_of_ones_own(shape, backend, expected):
         theirs[0].value - theirs[1].value, rel=1e-8
     )
     # the scales of theta and of the columns are those of other starts: natural theta is compared
-    k, bar = o.n_theta, 1e-8 * np.abs(theirs[0].gradient).max()
+    k, bar = o.covariance.n_theta, 1e-8 * np.abs(theirs[0].gradient).max()
     for a, b in zip(mine, theirs, strict=True):
         pairs = (a, o), (b, built_in)
         natural = [np.linalg.solve(f.scale.jacobian().T, e.gradient[:k]) for e, f in pairs]
