@@ -9,7 +9,6 @@ import numpy as np
 from ..inference.joint_variance import joint_variance
 from ..inference.prediction import prediction_rows
 from ..inference.which_effects import which_effects
-from ..models.lmm import LMMFit
 from .residuals import residual_array
 
 if TYPE_CHECKING:
@@ -30,10 +29,7 @@ def hat_values(fit: AnyFit) -> np.ndarray:
     mixed = cast("MixedFit", fit)
     everything = which_effects(mixed, True)
     variance = joint_variance(mixed, prediction_rows(fit, None, everything, "error"), everything)
-    if not isinstance(fit, LMMFit):
-        return variance * fit.working_weights
-    leverage = variance / (fit.sigma or np.nan) ** 2
-    return leverage if fit.design.weights is None else leverage * fit.design.weights
+    return variance / (fit.re_scale or np.nan) ** 2 * fit.working_weights
 
 
 def cooks_distance(fit: AnyFit, hat: np.ndarray | None = None) -> np.ndarray:

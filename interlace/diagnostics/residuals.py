@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..calls import one_of
-from ..models.lmm import LMMFit
 
 if TYPE_CHECKING:
-    from ..models.kinds import AnyFit, GeneralisedFit
+    from ..models.kinds import AnyFit
 
 RESIDUALS = ("response", "pearson", "deviance", "working")
 WEIGHTS = ("prior", "working")
@@ -25,32 +24,22 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
     pearson and deviance. ``scaled`` divides by the root of the dispersion, sigma in a linear model.
     """
     type = one_of("type", type, RESIDUALS)
-    if not isinstance(fit, LMMFit):
-        out = _generalised_residuals(fit, type)
-        return out / np.sqrt(fit.dispersion) if scaled else out
-    out = fit.design.y - fit.fitted
-    if type in ("pearson", "deviance") and fit.design.weights is not None:
-        out = out * np.sqrt(fit.design.weights)
-    return out / (fit.sigma or np.nan) if scaled else out
-
-
-def _generalised_residuals(fit: GeneralisedFit, type: str) -> np.ndarray:
     y, w = fit.observations.y, fit.observations.weights
     raw = y - fit.mu
-    if type == "pearson":
-        with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if type in ("pearson", "deviance") and fit.family.residual_variance:
+            out = raw * np.sqrt(w)
+        elif type == "pearson":
             out = np.sign(raw) * np.sqrt(fit.family.pearson(y, fit.mu, w, fit.zeta))
-        # 0 / 0: a mean on the border of its range and the response that it foretells.
-        return np.where(raw == 0.0, 0.0, out)
-    if type == "deviance":
-        parts = fit.family.deviance(y, fit.mu, w, fit.zeta)
-        # Rounding can leave a part of zero a hair below zero.
-        return np.sign(raw) * np.sqrt(np.maximum(parts, 0.0))
-    if type == "working":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out = raw / fit.family.mean_slope(fit.eta, fit.zeta)
-        return np.where(raw == 0.0, 0.0, out)
-    return raw
+        elif type == "deviance":
+            # Rounding can leave a part of zero a hair below zero.
+            parts = np.maximum(fit.family.deviance(y, fit.mu, w, fit.zeta), 0.0)
+            out = np.sign(raw) * np.sqrt(parts)
+        else:
+            out = raw / fit.family.mean_slope(fit.eta, fit.zeta) if type == "working" else raw
+    # 0 / 0: a mean on the border of its range and the response that it foretells.
+    out = np.where(raw == 0.0, 0.0, out)
+    return out / (fit.sigma or np.nan) if scaled else out
 
 
 def weight_array(fit: AnyFit, type: str = "prior") -> np.ndarray:
@@ -60,7 +49,4 @@ def weight_array(fit: AnyFit, type: str = "prior") -> np.ndarray:
     least squares that the fit solves (working); the same for a linear model.
     """
     type = one_of("type", type, WEIGHTS)
-    if isinstance(fit, LMMFit):
-        given = fit.design.weights
-        return np.ones(fit.n) if given is None else given.copy()
     return (fit.observations.weights if type == "prior" else fit.working_weights).copy()

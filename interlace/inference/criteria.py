@@ -9,7 +9,7 @@ import numpy as np
 from ..models.lmm import LMMFit
 
 if TYPE_CHECKING:
-    from ..models.kinds import AnyFit, GeneralisedFit, MixedFit
+    from ..models.kinds import AnyFit, MixedFit
 
 
 def aic(fit: AnyFit) -> float:
@@ -36,6 +36,6 @@ def deviance(fit: MixedFit) -> float:
     return fit.objective.as_ml().evaluate(fit.x, order=0).value
 
 
-def own_parameters(fit: GeneralisedFit) -> dict[str, float]:
+def own_parameters(fit: AnyFit) -> dict[str, float]:
     """The parameters of the family by name: all of them are precisions."""
     return dict(zip(fit.family.parameters, np.exp(fit.zeta).tolist(), strict=True))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..linalg.information import inverse_where_determined, variance_of
-from ..models.lmm import LMMFit
 from .leverage import inverse_quadratic
 from .random_effects import factor_at_optimum
 
@@ -59,15 +58,14 @@ def _cov_beta_given_theta(
     fit: MixedFit, WX: np.ndarray, crossproduct: np.ndarray, U: np.ndarray
 ) -> np.ndarray:
     """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
-    if isinstance(fit, LMMFit):
+    if fit.linear:
         return fit.cov_beta
     return inverse_where_determined(fit.design.X.T @ WX - crossproduct.T @ U)
 
 
 def _weighted_columns(fit: MixedFit) -> np.ndarray:
     """WX, (n, p)."""
-    weights = fit.design.weights if isinstance(fit, LMMFit) else fit.working_weights
-    return fit.design.X if weights is None else fit.design.X * weights[:, None]
+    return fit.design.X * fit.working_weights[:, None]
 
 
 def _scaled_crossproduct(fit: MixedFit, WX: np.ndarray) -> np.ndarray:

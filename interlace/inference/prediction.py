@@ -13,7 +13,6 @@ import pandas as pd
 from ..calls import checked_methods, one_of
 from ..errors import DataError
 from ..linalg.information import variance_of
-from ..models.lmm import LMMFit
 from ..printing import paragraph
 from .joint_variance import joint_variance
 from .prediction_rows import PredictionRows, prediction_rows
@@ -22,7 +21,7 @@ from .wald import degrees_of_freedom
 from .which_effects import which_effects
 
 if TYPE_CHECKING:
-    from ..models.kinds import AnyFit, GeneralisedFit, MixedFit
+    from ..models.kinds import AnyFit, MixedFit
 
 TYPES = ("response", "link")
 # Rows of predictions shown in a notebook.
@@ -153,19 +152,15 @@ def linear_predictor(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray])
 
 def inverse_link(fit: AnyFit, eta: np.ndarray) -> np.ndarray:
     """Means of linear predictors; missing where these leave the range of the link, (r,)."""
-    return eta if isinstance(fit, LMMFit) else _where_valid(fit, fit.family.mean, eta)
+    return _where_valid(fit, fit.family.mean, eta)
 
 
 def mean_slope(fit: AnyFit, eta: np.ndarray) -> np.ndarray:
     """|d mean / d linear predictor|, (r,); missing where :func:`inverse_link` is."""
-    if isinstance(fit, LMMFit):
-        return np.ones_like(eta)
     return np.abs(_where_valid(fit, fit.family.mean_slope, eta))
 
 
-def _where_valid(
-    fit: GeneralisedFit, function: Callable[..., np.ndarray], eta: np.ndarray
-) -> np.ndarray:
+def _where_valid(fit: AnyFit, function: Callable[..., np.ndarray], eta: np.ndarray) -> np.ndarray:
     valid = fit.family.valid(eta)
     if valid.all():
         return function(eta, fit.zeta)
@@ -230,9 +225,8 @@ def get_prediction(
     of the mean's interval.
     """
     masks = which_effects(fit, include_re)
-    linear = isinstance(fit, LMMFit)
     rows = prediction_rows(
-        fit, newdata, masks, new_levels, offset, spread=linear or new_level_variance
+        fit, newdata, masks, new_levels, offset, spread=fit.linear or new_level_variance
     )
     if new_level_variance and rows.lacking is not None:
         raise DataError(f"new_level_variance=True needs all covariates: {rows.lacking}")
@@ -240,12 +234,12 @@ def get_prediction(
     unknown = _unknown_variance(fit, rows, masks)
     se = np.sqrt(variance + unknown if new_level_variance else variance)
     notes = _notes(fit, rows, unknown, newdata is not None, new_level_variance)
-    if not isinstance(fit, LMMFit):
+    if not fit.linear:
         inverse = partial(inverse_link, fit)
         return Prediction(eta, se, df, rows.index, inverse, mean_slope(fit, eta), notes=notes)
-    noise = np.full(len(rows.index), fit.sigma**2)
-    if newdata is None and fit.design.weights is not None:
-        noise = noise / fit.design.weights
+    noise = np.full(len(rows.index), fit.dispersion)
+    if newdata is None:
+        noise = noise / fit.observations.weights
     if rows.lacking is not None:
         noise = np.full_like(noise, np.nan)
     obs_se = np.sqrt(variance + unknown + noise)
@@ -262,7 +256,7 @@ def _notes(
     if open_ends:
         how = "are drawn at random, mean_se has" if drawn else "are zero, mean_se has nothing of"
         out.append(f"mean: {without} {how} their variance")
-    if not isinstance(fit, LMMFit):
+    if not fit.linear:
         return tuple(out)
     if rows.lacking is not None:
         return (*out, f"obs_ci: missing, since {rows.lacking}")

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, ArgumentTypeError, InterlaceWarning, brief, warn
-from ..models.lmm import LMMFit
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -80,10 +79,9 @@ def simulate_array(
     ndarray, shape (n, nsim)
         Columns are contiguous, ready to be refitted.
     """
-    if isinstance(fit, LMMFit):
+    if fit.linear:
         noise = rng.standard_normal((nsim, fit.n))
-        if fit.design.weights is not None:
-            noise /= np.sqrt(fit.design.weights)
+        noise /= np.sqrt(fit.observations.weights)
         return (_add_effects(fit, rng, fit.fixed_part + fit.sigma * noise, use_u)).T
     eta = _add_effects(fit, rng, np.tile(fit.fixed_part, (nsim, 1)), use_u)
     family, seen = fit.family, fit.observations

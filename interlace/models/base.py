@@ -64,6 +64,8 @@ class BaseFit(ABC):
     converged : bool
     verdict, message : str
         The verdict, in one word and in full.
+    linear : bool
+        Whether it is a linear mixed model: sigma is that of a residual, theta is relative to it.
     method : {"REML", "ML"}
     df_method : {"satterthwaite", "residual", "normal"}
         Where t tests take their degrees of freedom unless told otherwise: R's choice.
@@ -85,6 +87,7 @@ class BaseFit(ABC):
     backend: str
     nAGQ: int | None
     expected: bool
+    linear = False
 
     if TYPE_CHECKING:  # fields of some records, properties of others
 

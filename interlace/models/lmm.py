@@ -59,6 +59,7 @@ class LMMFit(BaseMixedFit):
     #: What inference has worked out at the optimum and may ask for again, by name.
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
+    linear = True
     df_method = "satterthwaite"
     nAGQ = None
     expected = True

@@ -9,7 +9,6 @@ import pandas as pd
 
 from ..diagnostics.influence import cooks_distance, hat_values
 from ..diagnostics.residuals import residual_array
-from ..models.lmm import LMMFit
 from .source_rows import rows_of_data
 
 if TYPE_CHECKING:
@@ -34,16 +33,15 @@ def augment(
     """
     design = fit.design
     frame = rows_of_data(design, data, source, own_response)
-    linear = isinstance(fit, LMMFit)
     eta = fit.fixed_part + fit.random_part
-    new = {".fitted": eta, ".resid": residual_array(fit, "response" if linear else "deviance")}
+    new = {".fitted": eta, ".resid": residual_array(fit, "response" if fit.linear else "deviance")}
     if influence:
         new[".hat"] = hat_values(fit)
         new[".cooksd"] = cooks_distance(fit, new[".hat"])
     new[".fixed"] = fit.fixed_part
     if design.offset is not None:
         new[".offset"] = design.offset
-    if not isinstance(fit, LMMFit):
+    if not fit.linear:
         variance = fit.family.variance(fit.mu, fit.zeta)
         with np.errstate(divide="ignore", invalid="ignore"):
             root = np.sqrt(fit.observations.weights / variance)

@@ -11,7 +11,6 @@ import pandas as pd
 from ..diagnostics.convergence import convergence
 from ..inference.criteria import aic, bic, own_parameters
 from ..inference.wald import add_intervals, t_table
-from ..models.lmm import LMMFit
 from .random_effects import varcorr
 
 if TYPE_CHECKING:
@@ -27,7 +26,11 @@ def as_dict(fit: AnyFit) -> dict[str, Any]:
     verdict = convergence(fit)
     return {
         "formula": fit.design.formula.text,
-        **_distribution(fit),
+        "family": fit.family.name,
+        "link": fit.family.link.name,
+        "dispersion": _finite(fit.dispersion),
+        "disp_params": {name: _finite(value) for name, value in own_parameters(fit).items()},
+        "sigma": _finite(fit.sigma),
         "method": fit.method,
         "nobs": fit.n,
         "fe_params": dict(zip(fit.design.x_names, fit.beta.tolist(), strict=True)),
@@ -44,20 +47,6 @@ def as_dict(fit: AnyFit) -> dict[str, Any]:
     }
 
 
-def _distribution(fit: AnyFit) -> dict[str, Any]:
-    """Family and, of a generalised model, link, dispersion and parameters of the family."""
-    scale = {"sigma": _finite(fit.sigma)}
-    if isinstance(fit, LMMFit):
-        return {"family": "gaussian", **scale}
-    return {
-        "family": fit.family.name,
-        "link": fit.family.link.name,
-        "dispersion": _finite(fit.dispersion),
-        "disp_params": own_parameters(fit),
-        **scale,
-    }
-
-
 def _of_mixed(fit: MixedFit) -> dict[str, Any]:
     """Numbers that only models with random effects have."""
     table = varcorr(fit).astype(object)
@@ -66,7 +55,7 @@ def _of_mixed(fit: MixedFit) -> dict[str, Any]:
         "theta": dict(zip(fit.covariance.theta_names, fit.theta.tolist(), strict=True)),
         "VarCorr": table.where(table.notna(), None).to_dict("records"),
         "df_resid": fit.n - fit.n_parameters,
-        **({} if isinstance(fit, LMMFit) else {"nAGQ": fit.nAGQ}),
+        "nAGQ": fit.nAGQ,
     }
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 from ..formula.tokens import split_outside
 from ..inference.names import names_as
 from ..inference.random_effects import conditional_sd
-from ..models.lmm import LMMFit
 
 if TYPE_CHECKING:
     from ..design.design import GroupingFactor
@@ -55,7 +54,7 @@ def term_covariances(fit: MixedFit, r_names: bool = False) -> list[TermCovarianc
             R = np.where(np.outer(sd, sd) > 0.0, S / np.outer(sd, sd), np.nan)
         correlated = term.structure.name != "diag"
         out.append(TermCovariance(label, names_as(term.names, r_names), S, R, sd, correlated))
-    if isinstance(fit, LMMFit) or fit.family.residual_variance:
+    if fit.family.residual_variance:
         sd = np.array([fit.sigma])
         S = np.array([[fit.sigma**2]])
         out.append(TermCovariance("Residual", [""], S, np.ones((1, 1)), sd, False))

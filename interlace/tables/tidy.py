@@ -16,12 +16,12 @@ from ..inference.criteria import aic, bic, deviance, own_parameters
 from ..inference.names import names_as
 from ..inference.tails import t_quantile
 from ..inference.wald import add_intervals
-from ..models.lmm import LMMFit
 from .random_effects import coef, ranef, term_covariances
 
 if TYPE_CHECKING:
     from ..models.glm import GLMFit
-    from ..models.kinds import AnyFit, GeneralisedFit, MixedFit
+    from ..models.glmm import GLMMFit
+    from ..models.kinds import AnyFit, MixedFit
 
 # Under these links exp() of a coefficient is a ratio; a link of the user's own may be one of them.
 LOG_LINKS = ("log", "logit", "cloglog", "custom")
@@ -74,7 +74,7 @@ def tidy(
             part = _fixed(fit, table(), shown) if effect == "fixed" else RANDOM[effect](fit, shown)
             parts.append(part.assign(effect=effect))
     rows = [record for part in parts for record in part.to_dict("records")]
-    absent = set() if isinstance(fit, LMMFit) else {"df"}
+    absent = set() if fit.linear else {"df"}
     absent |= set() if fit.T else {"effect"}
     known = {name for part in parts for name in part} - absent
     return pd.DataFrame(rows, columns=[name for name in TIDY_COLUMNS if name in known])
@@ -101,7 +101,7 @@ def _fixed(fit: AnyFit, table: pd.DataFrame, shown: Shown) -> pd.DataFrame:
 
 def _check_exponentials(fit: AnyFit) -> None:
     """Refuse exponentials of coefficients that are not differences of logarithms."""
-    link = "identity" if isinstance(fit, LMMFit) else fit.family.link.name
+    link = fit.family.link.name
     logarithm = fit.design.response_name.startswith(LOGARITHMS)
     if link in LOG_LINKS or (link == "identity" and logarithm):
         return
@@ -128,13 +128,13 @@ def _parameters(fit: MixedFit, shown: Shown) -> pd.DataFrame:
         for i, j in zip(*np.triu_indices(len(t.names) if t.correlated else 0, 1), strict=True):
             term = f"cor__{t.names[i]}.{t.names[j]}"
             rows.append(_parameter(t.group, term, t.correlation[i, j]))
-    if isinstance(fit, LMMFit) or fit.family.residual_variance:
+    if fit.family.residual_variance:
         return pd.DataFrame(rows)
     if fit.family.free_dispersion:
         rows.append(_parameter("Residual", "sd__Observation", fit.sigma))
     elif len(fit.zeta):
         # of the exponential by the delta method; cov_all has the logarithms last
-        errors = np.sqrt(np.diagonal(fit.cov_all)[-len(fit.zeta) :])
+        errors = np.sqrt(np.diagonal(cast("GLMMFit", fit).cov_all)[-len(fit.zeta) :])
         for (name, value), error in zip(own_parameters(fit).items(), errors, strict=True):
             rows.append(_parameter("Residual", name, value) | {"std_error": value * error})
     return pd.DataFrame(rows)
@@ -193,10 +193,10 @@ def glance(fit: AnyFit) -> pd.DataFrame:
     name, value = ("reml_crit", fit.criterion) if fit.is_reml else ("deviance", deviance(mixed))
     row = {"nobs": fit.n, "sigma": fit.sigma, **criteria, name: value}
     row["df_residual"] = fit.n - fit.n_parameters
-    return pd.DataFrame([row | ({} if isinstance(fit, LMMFit) else _own_parameter(fit))])
+    return pd.DataFrame([row | ({} if fit.linear else _own_parameter(fit))])
 
 
-def _own_parameter(fit: GeneralisedFit) -> dict[str, float]:
+def _own_parameter(fit: AnyFit) -> dict[str, float]:
     """``theta`` of a negative binomial model, the ``dispersion`` of one that estimates it."""
     parameters = own_parameters(fit)
     if "theta" in parameters:

@@ -9,7 +9,6 @@ import pandas as pd
 from ...diagnostics.residuals import residual_array
 from ...errors import listing
 from ...inference.criteria import aic, bic, own_parameters
-from ...models.lmm import LMMFit
 from ...printing import Table
 from ..random_effects import term_covariances
 from .numbers import DIGITS, format_numbers
@@ -24,7 +23,6 @@ from .parts import (
 from .text import Summary
 
 if TYPE_CHECKING:
-    from ...models.glmm import GLMMFit
     from ...models.kinds import MixedFit
 
 # R prints the correlations of the fixed effects up to this many coefficients.
@@ -44,11 +42,10 @@ def summarise(
         quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
         _random_effects(fit, r_names),
     ]
-    if not isinstance(fit, LMMFit) and fit.family.parameters and not fit.family.residual_variance:
+    if fit.family.parameters and not fit.family.residual_variance:
         parts.append(_parameters(fit))
     if fit.p:
-        linear = isinstance(fit, LMMFit)
-        parts.append(coefficient_table(table, r_names, "Fixed effects:", with_df=linear))
+        parts.append(coefficient_table(table, r_names, "Fixed effects:", with_df=fit.linear))
     if correlation and 1 < fit.p <= MOST_CORRELATED:
         parts.append(correlation_table(fit, r_names))
     if fit.verdict != "converged":
@@ -59,23 +56,23 @@ def summarise(
 def _header(fit: MixedFit) -> str:
     """Method, formula, and what was left out of the data."""
     lines = [f"Formula: {fit.design.formula.text}", f"   Data: {data_text(fit)}"]
-    if isinstance(fit, LMMFit):
+    if fit.linear:
         method = "REML" if fit.is_reml else "maximum likelihood"
         kind = f"Linear mixed model fit by {method}; "
         lines.insert(0, f"{kind}t-tests use Satterthwaite's degrees of freedom")
     else:
         kind = "Generalised linear mixed model fit by maximum likelihood"
-        lines = [f"{kind} ({_approximation(fit.nAGQ)})", f" Family: {family_text(fit)}", *lines]
+        lines = [f"{kind} ({_approximation(fit)})", f" Family: {family_text(fit)}", *lines]
     return "\n".join(lines)
 
 
-def _approximation(nAGQ: int) -> str:
+def _approximation(fit: MixedFit) -> str:
     """How the likelihood was integrated over the random effects, in words."""
-    if nAGQ == 1:
+    if fit.nAGQ == 1:
         return "Laplace approximation"
-    if nAGQ == 0:
+    if fit.nAGQ == 0:
         return "Laplace approximation, nAGQ = 0: coefficients from penalised least squares"
-    return f"adaptive Gauss-Hermite quadrature, nAGQ = {nAGQ}"
+    return f"adaptive Gauss-Hermite quadrature, nAGQ = {fit.nAGQ}"
 
 
 def _criterion(fit: MixedFit) -> str | Table:
@@ -105,7 +102,7 @@ def _random_effects(fit: MixedFit, r_names: bool) -> Table:
     return Table(head, rows, 2, "Random effects:", note)
 
 
-def _parameters(fit: GLMMFit) -> str:
+def _parameters(fit: MixedFit) -> str:
     """The family's own parameters, and the dispersion that they make."""
     values = own_parameters(fit).items()
     text = ", ".join(f"{name} {value:.{DIGITS}g}" for name, value in values)
@@ -124,7 +121,7 @@ def repr_text(fit: MixedFit) -> str:
     kind = "REML criterion" if fit.is_reml else "log-likelihood"
     value = fit.criterion if fit.is_reml else fit.llf
     model = "Linear mixed model"
-    if not isinstance(fit, LMMFit):
+    if not fit.linear:
         model = f"Generalised linear mixed model, {family_text(fit)}"
     lines = [
         f"{model}: {fit.design.formula.text}",

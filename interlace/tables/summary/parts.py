@@ -16,12 +16,12 @@ from ..names import named_matrix
 from .numbers import DIGITS, LEGEND, format_numbers, format_pvalues, stars
 
 if TYPE_CHECKING:
-    from ...models.kinds import AnyFit, GeneralisedFit
+    from ...models.kinds import AnyFit
 
 VOWELS = "aeiou"
 
 
-def family_text(fit: GeneralisedFit) -> str:
+def family_text(fit: AnyFit) -> str:
     """``"binomial (logit)"``."""
     return f"{fit.family.name} ({fit.family.link.name})"
 
