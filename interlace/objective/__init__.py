@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .base import Evaluation, Objective
-from .linear.deviance import LMMObjective, Solution
+from .linear.lmm import LMMObjective, Solution
 
 __all__ = ["Evaluation", "LMMObjective", "Objective", "Solution"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import interlace as il
-from interlace.objective.linear import deviance as lmm
+from interlace.objective.linear import lmm
 
 SEVERAL = [
     ("y ~ x + z + x:z + (1 | g)", 107, "ML"),

@@ -102,8 +102,8 @@ cpdef double whiten(const double[:, ::1] T, const double[:, :, ::1] R, const dou
 cdef class OneFactor:
     """Profiled deviance of a model with one grouping factor: all of an evaluation in one call.
 
-    The numbers are those of ``LMMObjective`` (whose numpy form is the readable one); small models
-    spend their time in calls, which this saves. The derivatives use that
+    The twin of ``Deviance`` in interlace/objective/linear/deviance.py, which has the formulas; small
+    models spend their time in calls, which this saves. The derivatives use that
     dV / dT_ij = Z (e_i t_j' + t_j e_i')Z' with the j-th column t_j of T: with H = GT and F = T'GT
         tr(G D_ij G D_kl) = 2 (H_kj H_il + G_ik F_jl),
     so that the Hessian costs some multiplications a level for each of its entries.

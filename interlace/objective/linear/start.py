@@ -1,4 +1,4 @@
-"""Variance components from second moments: where optimisers start.
+"""Where optimisers start: variance components from second moments.
 
 Minimum norm quadratic unbiased estimation with weights taken at zero variances, MINQUE(0)
 (Rao 1971; Searle, Casella and McCulloch 1992, section 11.3): every quadratic form
@@ -11,13 +11,80 @@ from __future__ import annotations
 import numpy as np
 
 from ...linalg.crossproducts.linear import CrossProducts
+from .deviance import Deviance
+from .exact import degrees_of_freedom, least_squares, roughly_unexplained
 
 # Relative standard deviations to start from are held within these: at zero the criterion is
 # flat, and beyond ten the data say little more than "large".
 SMALLEST_START = 0.1
 LARGEST_START = 10.0
+# Share of the variance that random effects explain by the moments from which on these are doubted:
+# each grouping factor's residual variance has an error in proportion to the other variances.
+DOUBTFUL = 0.8
+# Where X and Z leave less than this share of the residual of X alone, the search begins with
+# variances as large as the data say.
+DOMINATED = 1e-3
+# A share this small of the information on a factor is no more than rounding beside another one.
+SPANNED = 1e-8
 # Numbers of Z'X that are put side by side at once for pairs of levels: 0.5 MB, as caches have.
 GATHERED = 65_536
+
+
+def start_deviations(deviance: Deviance, smallest: float) -> list[np.ndarray]:
+    """Relative standard deviation of each column of Z to start from, (k_b,).
+
+    Those of the moments, or larger ones where the residual sum of squares of X and Z, above
+    ``smallest``, says that the residual variance is far below the others.
+    """
+    sd = moment_start(deviance.cross)
+    if sd is not None and _explained(sd) < DOUBTFUL:
+        return sd
+    beyond = _beyond_moments(deviance, smallest)
+    if beyond is not None:
+        return beyond
+    return sd or [np.ones(k) for k in deviance.cross.z.widths]
+
+
+def _explained(sd: list[np.ndarray]) -> float:
+    """Sum of the shares of grouping factors in the variance, each beside the rest alone."""
+    squares = [float(s.max()) ** 2 for s in sd]
+    return sum(square / (1.0 + square) for square in squares)
+
+
+def _beyond_moments(deviance: Deviance, smallest: float) -> list[np.ndarray] | None:
+    """Standard deviations far above the residual one, of which moments know little, or None."""
+    cross, marginal = deviance.cross, deviance.marginal
+    left = degrees_of_freedom(cross)
+    least = DOMINATED * float(cross.WW[-1, -1])
+    if left <= 0 or roughly_unexplained(cross, marginal) >= least:
+        return None
+    residual = least_squares(cross, marginal.fresh()).residual
+    if not smallest < residual < least:
+        return None
+    sd = moment_start(cross, residual / left)
+    return None if sd is None else _beside_the_largest(deviance, sd, residual / left)
+
+
+def _beside_the_largest(
+    deviance: Deviance, sd: list[np.ndarray], variance: float
+) -> list[np.ndarray]:
+    """Standard deviations again, all but the largest given this one.
+
+    Where others are zero g_l = Z_l'V^{-1}(y - X beta) has variance sigma^2 (G_l + s^2 G_l^2);
+    smaller ones are lost in the errors of plain moments. Those of a factor whose columns the
+    largest one spans (nested ones) can only be seen beside it.
+    """
+    top = max(float(s.max()) for s in sd)
+    profile = deviance.profile([np.diag(s * (s == top)) for s in sd])
+    out = []
+    for b, s in enumerate(sd):
+        G = np.diagonal(deviance.marginal.level_sums(b)[0])
+        g = deviance.marginal.projected(b) @ profile.c
+        square = np.sum(g * g, axis=0) / variance
+        ratio = np.maximum(square - G, 0.0) * len(g) / np.maximum(G * G, np.finfo(float).tiny)
+        spanned = np.einsum("lkk->k", deviance.cross.z.diagonal[b]) * SPANNED > G
+        out.append(np.where((s == top) | spanned, s, np.maximum(ratio**0.5, SMALLEST_START)))
+    return out
 
 
 def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np.ndarray] | None:

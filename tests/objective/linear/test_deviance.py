@@ -20,6 +20,8 @@ EXACT = 1e-10
 SHAPES = {
     "one scalar": ((1,), (12,), {}),
     "one vector": ((3,), (14,), {}),
+    "one pair": ((2,), (14,), {}),
+    "one of four": ((4,), (14,), {}),
     "one diagonal": ((2,), (14,), {"structure": "diag"}),
     "one wide": ((5,), (12,), {}),
     "crossed scalar": ((1, 1), (20, 7), {}),
@@ -157,7 +159,7 @@ def dense_curvature(d, o, x, reml):
 
 
 @pytest.mark.parametrize("reml", [True, False])
-@pytest.mark.parametrize("shape", ["one scalar", "one vector", "one diagonal", "one wide"])
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape.startswith("one ")])
 @pytest.mark.parametrize("point", [interior, singular])
 def test_compiled_evaluation_is_the_readable_one(shape, reml, point):
     _, o = objective(shape, reml)
@@ -167,6 +169,9 @@ def test_compiled_evaluation_is_the_readable_one(shape, reml, point):
     np.testing.assert_allclose(fused.gradient, plain.gradient, rtol=1e-9, atol=1e-9)
     assert fused.exact == plain.exact
     np.testing.assert_allclose(fused.curvature, plain.curvature, rtol=1e-9, atol=1e-7)
+    H = o.hessian(x)
+    o._fused = None
+    np.testing.assert_allclose(H, o.hessian(x), rtol=1e-9, atol=1e-7)
 
 
 def test_many_effects_of_one_factor_take_no_more_memory_than_their_hessian():
