@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
-from ..errors import ArgumentError, NumericalError
+from ..errors import ArgumentError
 from .arguments import design_of, result_of
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
@@ -130,7 +130,6 @@ def glmer(
     from ..families import resolve
     from ..models.glmm import fit_glmm
     from ..models.observations import observe
-    from ..models.separation import judged_glmm, lost_fit
     from ..results.glmm import GLMMResult
 
     resolved = resolve(family, link)
@@ -140,21 +139,18 @@ def glmer(
 
         check_nodes(nodes, design)
     observations = observe(design, resolved, varying=True)
-    try:
-        fitted = fit_glmm(
-            design,
-            resolved,
-            observations,
-            nAGQ=nodes,
-            expected=None if laplace is None else laplace == "expected",
-            optimizer=optimizer,
-            theta0=theta0,
-            backend=None if backend == "auto" else backend,
-            seconds=seconds,
-        )
-    except NumericalError as error:
-        raise lost_fit(error, design, observations, resolved) from None
-    return result_of(GLMMResult, judged_glmm(fitted), call)
+    fitted = fit_glmm(
+        design,
+        resolved,
+        observations,
+        nAGQ=nodes,
+        expected=None if laplace is None else laplace == "expected",
+        optimizer=optimizer,
+        theta0=theta0,
+        backend=None if backend == "auto" else backend,
+        seconds=seconds,
+    )
+    return result_of(GLMMResult, fitted, call)
 
 
 def _nodes(nodes: int) -> int:

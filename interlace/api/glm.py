@@ -96,11 +96,10 @@ def glm(
     from ..families import resolve
     from ..models.glm import fit_glm
     from ..models.observations import observe
-    from ..models.separation import judged
     from ..results.glm import GLMResult
 
     resolved = resolve(family, link)
     design, seconds = design_of(call, linear=False, mixed=False)
     observations = observe(design, resolved)
-    fitted = judged(fit_glm(design, observations, resolved, seconds=seconds))
+    fitted = fit_glm(design, observations, resolved, seconds=seconds)
     return result_of(GLMResult, fitted, call)

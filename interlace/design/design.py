@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -153,6 +153,10 @@ class Design:
     kept: np.ndarray | None = None
     rows: np.ndarray | None = None
     recipe: NewDataRecipe | None = field(default=None, repr=False)
+
+    def with_response(self, y: np.ndarray) -> Design:
+        """The same design with another response, (n,)."""
+        return replace(self, y=np.ascontiguousarray(y, dtype=np.float64))
 
     def pad(self, values: np.ndarray) -> pd.Series:
         """Values of the rows used as a Series; with NaN elsewhere under ``"exclude"``."""

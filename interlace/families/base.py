@@ -68,6 +68,8 @@ class Family(ABC):
         The link.
     parameters : tuple of str
         Names of the parameters that are estimated, in the order of ``zeta``; empty if none.
+    parameter : float or None
+        The value at which a parameter is fixed; None where it is estimated, or there is none.
     expected_by_default : bool
         Whether the Laplace approximation takes Fisher weights unless told otherwise.
     discrete : bool
@@ -94,6 +96,7 @@ class Family(ABC):
     name: str
     link: Link
     parameters: tuple[str, ...] = ()
+    parameter: float | None = None
     expected_by_default: bool = True
     discrete: bool = False
     support: str | None = None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -15,14 +14,14 @@ from ..linalg.crossproducts.standardise import intercept_column, standardise
 from ..linalg.information import determined_root, inverse_where_determined
 from ..objective.generalised.density import FamilyDensity
 from .base import BaseFit, closed
-from .glm_maximum import LOST_PIVOT, Maximum, maximum, with_theta
-from .observations import Observations
+from .glm_maximum import LOST_PIVOT, Maximum, maximise_coefficients, maximise_with_theta
+from .observations import Observations, observe
+from .separation import BORDER, Separation, family_separation
 
-#: Means this near to the border of their range, and a direction with as good as no information, are
-#: the signs of separation: IRLS ends there at a decrement of 1e-18, which is what the rows that are
+#: A direction with as good as no information is, beside means at the border of their range, the
+#: sign of separation: IRLS ends there at a decrement of 1e-18, which is what the rows that are
 #: predicted perfectly have left of both. Standardised columns have length one, so that information
 #: is a mean of weights.
-BORDER = 1e-6
 NO_INFORMATION = 1e-9
 
 
@@ -62,7 +61,7 @@ class GLMFit(BaseFit):
     message : str
         The verdict in words.
     separated : Separation or None
-        See :func:`interlace.models.separation.judged`.
+        Why the likelihood has no maximum.
     seconds : dict of str to float
     """
 
@@ -85,7 +84,7 @@ class GLMFit(BaseFit):
     maximum: Maximum
     verdict: str
     message: str
-    separated: Any = None
+    separated: Separation | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     method = "ML"
@@ -157,26 +156,16 @@ class GLMFit(BaseFit):
     @cached_property
     def working_weights(self) -> np.ndarray:
         """mu'^2 / V(mu) times the weights, at dispersion one, (n,)."""
-        seen = self.observations
+        observations = self.observations
         zeta = np.zeros_like(self.zeta) if self.family.free_dispersion else self.zeta
         # Rows stay exact where a mean is rounded to the border of its range.
-        rows = self.family.rows(self.eta, seen.y, seen.weights, zeta)
+        rows = self.family.rows(self.eta, observations.y, observations.weights, zeta)
         return rows.weight * self.family.dispersion(zeta)
 
     @cached_property
     def hat(self) -> np.ndarray:
         """Leverages, (n,): their sum is p, less the directions without information."""
         return self.working_weights * np.sum((self.design.X @ self.root) ** 2, axis=1)
-
-    @property
-    def at_border(self) -> bool:
-        """Whether the fit asks if estimates are finite: means at the border, information lost."""
-        if not self.p or np.linalg.eigvalsh(self.maximum.information)[0] > NO_INFORMATION:
-            return False
-        low = self.mu < BORDER
-        if self.family.support == "proportion":
-            return bool(low.any() or (self.mu > 1.0 - BORDER).any())
-        return self.family.support == "count" and bool(low.any())
 
 
 def fit_glm(
@@ -218,8 +207,8 @@ def fit_glm(
     >>> import interlace as il
     >>> from interlace.design.build import build
     >>> from interlace.families import resolve
-    >>> from interlace.families.observations import observe
-    >>> from interlace.fit_glm import fit_glm
+    >>> from interlace.models.glm import fit_glm
+    >>> from interlace.models.observations import observe
     >>> formula = "cbind(incidence, size - incidence) ~ period"
     >>> design = build(formula, il.load_dataset("cbpp"), linear=False)
     >>> family = resolve("binomial")
@@ -228,117 +217,153 @@ def fit_glm(
     ([-1.269, -1.1708, -1.3014, -1.7823], -99.0292)
     """
     clock = perf_counter()
-    X = design.X
-    intercept = intercept_column(design.x_names)
+    X, intercept = design.X, intercept_column(design.x_names)
     back = standardise(X, intercept, np.zeros(0), np.zeros(len(X))).back
     density = FamilyDensity(family, observations.y, observations.weights, observations.trials)
-    Q = X @ back
-    start = family.start_mean(observations.y, observations.weights)
-    if family.parameters and not family.free_dispersion:
-        found, zeta, se_zeta = with_theta(density, Q, design, start)
-    else:
-        zeta = np.zeros(len(family.parameters))
-        se_zeta = np.full(len(zeta), np.nan)
-        found = maximum(density, Q, design, zeta, family.linear_predictor(start, zeta))
-    mu = family.mean(found.eta, zeta)
+    maximum, zeta, se_zeta = _maximise(density, X @ back, design)
+    mu = family.mean(maximum.eta, zeta)
     phi = 1.0 if family.free_dispersion else float(family.dispersion(zeta))
     deviance = _deviance(family, observations, mu, zeta)
     df_resid = len(X) - X.shape[1]
     dispersion = _dispersion(family, observations, mu, zeta, df_resid)
-    verdict, message = _verdict(found, family)
-    made = GLMFit(
+    verdict, message = _verdict(maximum, family)
+    fit = GLMFit(
         design=design,
         family=family,
         observations=observations,
-        beta=back @ found.c,
-        unscaled=inverse_where_determined(found.information * phi, back, LOST_PIVOT),
-        root=determined_root(found.information * phi, back, LOST_PIVOT),
+        beta=back @ maximum.c,
+        unscaled=inverse_where_determined(maximum.information * phi, back, LOST_PIVOT),
+        root=determined_root(maximum.information * phi, back, LOST_PIVOT),
         zeta=-np.log([dispersion]) if family.free_dispersion and dispersion > 0 else zeta,
         se_zeta=se_zeta,
         dispersion=dispersion,
-        llf=_log_likelihood(density, observations, found.eta, deviance, zeta),
+        llf=_log_likelihood(density, maximum.eta, deviance, zeta),
         deviance=deviance,
-        null_deviance=_null_deviance(design, family, observations, zeta, intercept),
+        null_deviance=_null_deviance(design, density, observations, zeta, intercept),
         df_null=len(X) - (intercept is not None),
         df_resid=df_resid,
-        eta=found.eta,
+        eta=maximum.eta,
         mu=mu,
-        maximum=found,
+        maximum=maximum,
         verdict=verdict,
         message=message,
         seconds={**(seconds or {}), "optimise": perf_counter() - clock},
     )
-    return closed(made)
+    return with_separation_verdict(closed(fit))
 
 
-def _deviance(family: Family, seen: Observations, mu: np.ndarray, zeta: np.ndarray) -> float:
-    return float(np.sum(family.deviance(seen.y, mu, seen.weights, zeta)))
+def refit_glm(fit: GLMFit, y: np.ndarray) -> GLMFit:
+    """The same model for another response, (n,): numbers, or proportions where there are trials."""
+    design = fit.design.with_response(y)
+    return fit_glm(design, observe(design, fit.family), fit.family)
+
+
+def with_separation_verdict(fit: GLMFit) -> GLMFit:
+    """The fit, with the verdict "separated" where coefficients have no finite estimate.
+
+    The linear program is solved only where the fit gives cause: means at the border of their
+    range and a direction without information, or no maximum found.
+    """
+    if fit.converged and not _at_border(fit):
+        return fit
+    arguments = fit.design.X, fit.observations, fit.family, fit.design.x_names
+    separated = family_separation(*arguments, fit.mu)
+    if separated is None and not fit.converged:  # means may have stopped on their way to the border
+        separated = family_separation(*arguments)
+    if separated is None:
+        return fit
+    return replace(fit, verdict="separated", message=separated.message, separated=separated)
+
+
+def _at_border(fit: GLMFit) -> bool:
+    """Whether means are at the border of their range and a direction is without information."""
+    if not fit.p or np.linalg.eigvalsh(fit.maximum.information)[0] > NO_INFORMATION:
+        return False
+    ends = {"proportion": (0.0, 1.0), "count": (0.0,)}.get(fit.family.support or "", ())
+    return any(bool((np.abs(fit.mu - end) < BORDER).any()) for end in ends)
+
+
+def _maximise(
+    density: FamilyDensity, Q: np.ndarray, design: Design
+) -> tuple[Maximum, np.ndarray, np.ndarray]:
+    """The maximum in the coefficients of Q, with zeta and its standard errors."""
+    family = density.family
+    start = family.start_mean(density.y, density.weights)
+    if family.parameters and not family.free_dispersion:
+        return maximise_with_theta(density, Q, design, start)
+    zeta = np.zeros(len(family.parameters))
+    eta = family.linear_predictor(start, zeta)
+    return maximise_coefficients(density, Q, design, zeta, eta), zeta, np.full(len(zeta), np.nan)
+
+
+def _deviance(
+    family: Family, observations: Observations, mu: np.ndarray, zeta: np.ndarray
+) -> float:
+    return float(np.sum(family.deviance(observations.y, mu, observations.weights, zeta)))
 
 
 def _dispersion(
-    family: Family, seen: Observations, mu: np.ndarray, zeta: np.ndarray, df_resid: int
+    family: Family, observations: Observations, mu: np.ndarray, zeta: np.ndarray, df_resid: int
 ) -> float:
     """Pearson's X^2 over its degrees of freedom where free, as R's ``summary.glm``."""
     if not family.free_dispersion:
         return float(family.dispersion(zeta))
     if df_resid == 0:
         return float("nan")
-    return float(np.sum(family.pearson(seen.y, mu, seen.weights, zeta))) / df_resid
+    return float(np.sum(family.pearson(observations.y, mu, observations.weights, zeta))) / df_resid
 
 
 def _log_likelihood(
-    density: FamilyDensity, seen: Observations, eta: np.ndarray, deviance: float, zeta: np.ndarray
+    density: FamilyDensity, eta: np.ndarray, deviance: float, zeta: np.ndarray
 ) -> float:
     """As R's ``logLik.glm`` without weights: a free dispersion is deviance / n, there."""
     if density.family.free_dispersion:
         if deviance <= 0.0:
             return float("inf")
-        zeta = np.log(np.array([len(seen.y) / deviance]))
+        zeta = np.log(np.array([density.n / deviance]))
     return density.rows(eta, zeta, True, order=0).total + density.constant(zeta)[0]
 
 
 def _null_deviance(
-    design: Design, family: Family, seen: Observations, zeta: np.ndarray, intercept: int | None
+    design: Design, density: FamilyDensity, o: Observations, zeta: np.ndarray, intercept: int | None
 ) -> float:
     """Deviance of the model with the intercept and the offset alone, as R has it."""
-    n = len(seen.y)
+    family = density.family
     if intercept is None:
-        eta = np.zeros(n) if design.offset is None else design.offset
+        eta = np.zeros(density.n) if design.offset is None else design.offset
         if not np.all(family.valid(eta)):
             return float("nan")
-        return _deviance(family, seen, family.mean(eta, zeta), zeta)
-    if design.offset is None:
-        mean = seen.weights @ seen.y / seen.weights.sum()
-        return _deviance(family, seen, np.full(n, mean), zeta)
-    density = FamilyDensity(family, seen.y, seen.weights, seen.trials)
-    start = family.linear_predictor(family.start_mean(seen.y, seen.weights), zeta)
-    alone = maximum(density, np.ones((n, 1)), design, zeta, start)
-    return _deviance(family, seen, family.mean(alone.eta, zeta), zeta)
+    elif design.offset is None:
+        return _deviance(family, o, np.full(density.n, o.weights @ o.y / o.weights.sum()), zeta)
+    else:
+        start = family.linear_predictor(family.start_mean(o.y, o.weights), zeta)
+        eta = maximise_coefficients(density, np.ones((density.n, 1)), design, zeta, start).eta
+    return _deviance(family, o, family.mean(eta, zeta), zeta)
 
 
-def _verdict(found: Maximum, family: Family) -> tuple[str, str]:
+def _verdict(maximum: Maximum, family: Family) -> tuple[str, str]:
     limited = not np.all(family.valid(np.array([-1.0, 2.0])))
-    if found.endless:
+    if maximum.endless:
         return "not identified", (
             "the responses vary no more than a Poisson distribution lets them: theta goes to "
             "infinity and its value means nothing. Use family='poisson'"
         )
-    if limited and (found.lost or not found.stopped):
+    if limited and (maximum.lost or not maximum.stopped):
         return "not converged", (
             "fitted means went to the border of their range, which the link "
             f"{family.link.name!r} does not keep them from: the likelihood still rises there and "
             "standard errors mean nothing. Try another link="
         )
-    if found.lost:
+    if maximum.lost:
         return "not identified", (
             "the data do not determine all coefficients: their information matrix is singular at "
             "the estimates. Leave out terms, or look for cells of the covariates where all "
             "responses agree"
         )
-    if not found.stopped:
+    if not maximum.stopped:
         return "not converged", (
             "iteratively reweighted least squares stopped before the maximum: the log-likelihood "
-            f"can still rise by about {found.decrement:.2g}. Look for outliers, rescale the "
+            f"can still rise by about {maximum.decrement:.2g}. Look for outliers, rescale the "
             "covariates, or try another link="
         )
-    return "converged", f"converged in {found.iterations} iterations"
+    return "converged", f"converged in {maximum.iterations} iterations"

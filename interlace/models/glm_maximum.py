@@ -9,7 +9,6 @@ import numpy as np
 from ..design.design import Design
 from ..errors import DataError, NumericalError
 from ..families.base import Family
-from ..families.links.power import NegativeBinomialCanonical
 from ..objective.generalised.density import FamilyDensity
 from ..objective.generalised.irls import IRLS, irls, weighted_gram
 
@@ -68,7 +67,7 @@ class Maximum(NamedTuple):
     endless: bool = False
 
 
-def maximum(
+def maximise_coefficients(
     density: FamilyDensity,
     Q: np.ndarray,
     design: Design,
@@ -177,7 +176,7 @@ def _outside(family: Family, design: Design) -> DataError:
     )
 
 
-def with_theta(
+def maximise_with_theta(
     density: FamilyDensity, Q: np.ndarray, design: Design, start: np.ndarray
 ) -> tuple[Maximum, np.ndarray, np.ndarray]:
     """Coefficients and log(theta) of a negative binomial, by Newton's method in log(theta).
@@ -206,7 +205,7 @@ def with_theta(
     family = density.family
     largest = np.log(LARGEST_THETA)
     most = np.array([largest])
-    found = maximum(density, Q, design, most, family.linear_predictor(start, most))
+    found = maximise_coefficients(density, Q, design, most, family.linear_predictor(start, most))
     mu = family.mean(found.eta, most)
     zeta = np.clip(
         family.start_zeta(density.y, mu, density.weights, density.trials), -largest, largest
@@ -246,9 +245,10 @@ def _at_theta(
     mu: np.ndarray,
 ) -> Maximum:
     """Coefficients at another theta, from the last ones; from means where the link has theta."""
-    if isinstance(density.family.link, NegativeBinomialCanonical):
-        return maximum(density, Q, design, zeta, density.family.linear_predictor(mu, zeta))
-    return maximum(density, Q, design, zeta, last.eta, last.c)
+    if density.family.link.uses_zeta:
+        eta = density.family.linear_predictor(mu, zeta)
+        return maximise_coefficients(density, Q, design, zeta, eta)
+    return maximise_coefficients(density, Q, design, zeta, last.eta, last.c)
 
 
 def _theta_slope(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from copy import copy
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import perf_counter
 from typing import Any
@@ -16,52 +16,21 @@ from ..design.design import Design
 from ..errors import NumericalError
 from ..families import Family
 from ..frames.columns import read_only
-from ..linalg.information import inverse_where_determined, side_by_side
 from ..linalg.threads import blas_threads, one_thread
 from ..objective.generalised.density import FamilyDensity
-from ..objective.generalised.joint_modes import JointPoint, ProfiledObjective
+from ..objective.generalised.joint_modes import ProfiledObjective
 from ..objective.generalised.laplace import LaplaceObjective
-from ..objective.generalised.modes import Point
 from ..objective.generalised.problem import Problem
-from ..objective.layout import Layout, Predictor
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
 from .base import BaseMixedFit, closed
+from .glmm_estimates import GLMMEstimates, estimates
 from .observations import Observations, observe
+from .runaway import HUGE, variance_verdict
+from .separation import BORDER, family_separation
 
 # Halvings of a start that has means out of range.
 MAX_HALVINGS = 12
-
-
-@dataclass(frozen=True)
-class GLMMSolution:
-    """All estimates at the optimum, on the scale of the data.
-
-    Attributes
-    ----------
-    beta : ndarray, shape (p,)
-    zeta : ndarray, shape (m,)
-        Logarithms of the family's parameters.
-    T : tuple of ndarray, shape (k_b, k_b)
-        Templates; the covariance matrix of the effects is T T'.
-    u : tuple of ndarray, shape (l_b, k_b)
-        Spherical conditional modes: b = u T'.
-    eta, weight : ndarray, shape (n,)
-        Linear predictor, and information of the rows, at the modes.
-    cov_all : ndarray, shape (n_parameters, n_parameters)
-        Covariance matrix of (theta, beta, zeta).
-    cov_modes : tuple of ndarray, shape (l_b, k_b, k_b)
-        Conditional covariances of the modes b.
-    """
-
-    beta: np.ndarray
-    zeta: np.ndarray
-    T: tuple[np.ndarray, ...]
-    u: tuple[np.ndarray, ...]
-    eta: np.ndarray
-    weight: np.ndarray
-    cov_all: np.ndarray
-    cov_modes: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +95,11 @@ class GLMMFit(BaseMixedFit):
         )  # fmt: skip
 
     @cached_property
-    def solution(self) -> GLMMSolution:
+    def solution(self) -> GLMMEstimates:
         """All estimates at the optimum, made when first asked for."""
         objective = self.objective
         with blas_threads(objective.modes.dense_columns, self.design.X.size):
-            return closed(_solution(self, objective))
+            return closed(estimates(objective, self.optimum))
 
     @property
     def theta(self) -> np.ndarray:
@@ -277,14 +246,15 @@ def fit_glmm(
         expected = family.expected_by_default
     covariance = CovarianceModel.of(design)
     theta = covariance.given_start(theta0)
-    with one_thread(design.X.size):
-        objective = make_objective(
-            design, covariance, family, observations, nAGQ, expected, backend
+    with _lost_fits_explained(design, family, observations):
+        with one_thread(design.X.size):
+            objective = make_objective(
+                design, covariance, family, observations, nAGQ, expected, backend
+            )
+        seconds["first estimates"] = perf_counter() - clock
+        return _minimised(
+            design, family, observations, objective, nAGQ, optimizer, (theta, None, None), seconds
         )
-    seconds["first estimates"] = perf_counter() - clock
-    return _minimised(
-        design, family, observations, objective, nAGQ, optimizer, (theta, None, None), seconds
-    )
 
 
 def _minimised(
@@ -318,10 +288,10 @@ def _minimised(
             _objective=objective,
         )
         with suppress(NumericalError):  # while the objective holds the modes of the optimum
-            fit.__dict__["solution"] = closed(_solution(fit, objective))
+            fit.__dict__["solution"] = closed(estimates(objective, optimum))
     objective.release()
     seconds["optimise"] = perf_counter() - clock
-    return fit
+    return _with_separation_verdict(fit)
 
 
 def _start(objective, theta, beta, zeta) -> np.ndarray:
@@ -359,81 +329,62 @@ def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
     return there
 
 
-def responding(fit: GLMMFit, y: np.ndarray) -> tuple[Design, Observations]:
-    """The design of a fit with another response, (n,), and that as its density takes it."""
-    design = copy(fit.design)
-    object.__setattr__(design, "y", np.ascontiguousarray(y, dtype=np.float64))
-    return design, observe(design, fit.family, varying=True)
+def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
+    """The same model for another response, (n,), started at the old estimates.
 
-
-def fit_response(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
-    """The same model for another response, started at the old estimates.
-
-    Parameters
-    ----------
-    fit : GLMMFit
-    y : ndarray, shape (n,)
-        The response as the design has it: numbers, or proportions where there are trials.
-
-    Returns
-    -------
-    GLMMFit
+    y are numbers, or proportions where there are trials.
     """
-    design, observations = responding(fit, y)
+    design = fit.design.with_response(y)
+    observations = observe(design, fit.family, varying=True)
     shared = fit._shared
-    with blas_threads(shared.modes.dense_columns, design.X.size):
-        objective = shared.with_response(*_density(fit.family, observations))
-    # from a boundary the gradient does not lead away
-    theta = fit.theta if fit.theta.all() else None
-    start = theta, fit.beta, fit.zeta
-    return _minimised(
-        design, fit.family, observations, objective, fit.nAGQ, fit.optimizer, start, {}
-    )
+    with _lost_fits_explained(design, fit.family, observations):
+        with blas_threads(shared.modes.dense_columns, design.X.size):
+            objective = shared.with_response(*_density(fit.family, observations))
+        # from a boundary the gradient does not lead away
+        start = fit.theta if fit.theta.all() else None, fit.beta, fit.zeta
+        return _minimised(
+            design, fit.family, observations, objective, fit.nAGQ, fit.optimizer, start, {}
+        )
 
 
-def _solution(fit: GLMMFit, objective: LaplaceObjective | ProfiledObjective) -> GLMMSolution:
-    x = fit.x
-    problem, scale = objective.problem, objective.scale
-    H = fit.optimum.curvature
-    if objective.at_infinity(x, H):
-        H = _without(H, objective.at.zeta)
-    back = problem.standard.back
-    point: Point | JointPoint
-    theta, zeta = objective.split(x)[0], objective.split(x)[2]
-    to_theta = scale.jacobian()
-    if isinstance(objective, LaplaceObjective):
-        point, gamma = objective.point(x), objective.split(x)[1]
-        cov = 2.0 * inverse_where_determined(H, side_by_side(to_theta, back, np.eye(zeta.size)))
-    else:
-        joint = objective.point(x)
-        point, gamma = joint, joint.gamma
-        own = 2.0 * inverse_where_determined(H, side_by_side(to_theta, np.eye(zeta.size)))
-        layout = Layout([Predictor("mean", theta.size, len(back), zeta.size)])
-        at, cov = layout.of["mean"], np.zeros((layout.size, layout.size))
-        others = np.r_[at.theta, at.zeta]
-        cov[np.ix_(others, others)] = own
-        cov[at.beta, at.beta] = inverse_where_determined(joint.information, back)
-    T = scale.natural(scale.templates(theta))
-    offsets = problem.Z.offsets
-    u = tuple(
-        point.u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)).copy() for b, t in enumerate(T)
-    )
-    modes = objective.modes
-    cov_modes = tuple(t @ modes.inverse_blocks(b) @ t.T for b, t in enumerate(T))
-    return GLMMSolution(
-        beta=problem.beta(gamma),
-        zeta=zeta.copy(),
-        T=T,
-        u=u,
-        eta=problem.unsorted(point.eta).copy(),
-        weight=problem.unsorted(point.weight).copy(),
-        cov_all=cov,
-        cov_modes=cov_modes,
-    )
+@contextmanager
+def _lost_fits_explained(
+    design: Design, family: Family, observations: Observations
+) -> Iterator[None]:
+    """Where numbers end a fit of separated responses, the error names the coefficients."""
+    try:
+        yield
+    except NumericalError as error:
+        separated = family_separation(design.X, observations, family, design.x_names)
+        raise (error if separated is None else NumericalError(separated.message)) from None
 
 
-def _without(H: np.ndarray, zeta: slice) -> np.ndarray:
-    """H with zeta apart from the other parameters, and without information."""
-    out = H.copy()
-    out[zeta] = out[:, zeta] = 0.0
-    return out
+def _with_separation_verdict(fit: GLMMFit) -> GLMMFit:
+    """The fit, "separated" where estimates are infinite, or "breaks down" (`variance_verdict`).
+
+    The linear program is solved only where the fit gives cause: means at the border of their
+    range or an optimum that is none, and coefficients whose standard errors are huge on the scale
+    of the predictors.
+    """
+    verdict, message = "separated", _separated_coefficients(fit)
+    if not message:
+        verdict, message = variance_verdict(
+            fit.design, fit.covariance, fit.theta_sizes, fit.observations, fit.family, fit.mu
+        )
+    if not message or (verdict == "breaks down" and not fit.converged):
+        return fit
+    return replace(fit, optimum=fit.optimum.judged(verdict, message))
+
+
+def _separated_coefficients(fit: GLMMFit) -> str:
+    # links with long tails bring no mean to the border before all curvature is lost
+    at_border = ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any()
+    if not fit.p or (fit.converged and not at_border):
+        return ""
+    sizes = np.sqrt((fit.design.X**2).mean(axis=0))
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt(np.diagonal(fit.cov_beta)) * sizes
+    if np.isfinite(spread).all() and spread.max() < HUGE:
+        return ""
+    separated = family_separation(fit.design.X, fit.observations, fit.family, fit.design.x_names)
+    return "" if separated is None else separated.message

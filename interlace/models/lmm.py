@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from copy import copy
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from time import perf_counter
@@ -281,23 +280,12 @@ def _unbounded(objective: LMMObjective, optimizer: str, x: np.ndarray) -> Optimu
     )
 
 
-def refit_response(fit: LMMFit, y: np.ndarray) -> LMMFit:
-    """The same model for another response, warm-started.
-
-    Parameters
-    ----------
-    fit : LMMFit
-    y : ndarray, shape (n,)
-        Checked response.
-
-    Returns
-    -------
-    LMMFit
-    """
-    design = copy(fit.design)
-    object.__setattr__(design, "y", y)  # a new object, not the frozen one
+def refit_lmm(fit: LMMFit, y: np.ndarray) -> LMMFit:
+    """The same model for another checked response, (n,), warm-started."""
+    design = fit.design.with_response(y)
+    y = design.y if design.offset is None else design.y - design.offset
     with _threads(design, fit._shared):
-        objective = fit._shared.with_response(y if design.offset is None else y - design.offset)
+        objective = fit._shared.with_response(y)
     return fit_objective(design, objective, fit.optimizer, _warm(fit), {})
 
 

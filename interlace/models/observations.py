@@ -9,7 +9,6 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError, DataWarning, listing, warn
 from ..families.base import Family
-from ..families.links.power import Identity
 from ..frames.checks import row_labels
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
         _check_values(design, family)
     _check_constant(design, family, found, varying)
     estimated = family.residual_variance and bool(family.parameters)
-    if estimated and isinstance(family.link, Identity):
+    if estimated and family.link.linear:
         _check_residual(design)
     return found
 

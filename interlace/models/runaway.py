@@ -8,10 +8,16 @@ approximation and quadrature have a maximum all the same, at a variance that mea
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
 import numpy as np
 
+from ..covariance import CovarianceModel
+from ..design.design import Design
 from ..errors import listing
-from .glmm import GLMMFit
+from ..families.base import Family
+from .observations import Observations
 
 # ... and so it is where every row is predicted this well by effects with a standard deviation that
 # moves the predictors by this much.
@@ -19,93 +25,91 @@ PREDICTED = 0.02
 HUGE = 20.0
 
 
-def runaway_variances(fit: GLMMFit) -> str:
-    """Which variances tend to infinity, in words with the remedy; empty if none does.
+class Effect(NamedTuple):
+    """One random effect: its name, standard deviation, and what its levels show.
 
-    Parameters
-    ----------
-    fit : GLMMFit
-
-    Returns
-    -------
-    str
+    `agreed` levels have rows that all agree; `endless` says that all do, some having several rows,
+    and that levels differ.
     """
-    family, seen = fit.family, fit.observations
+
+    label: str
+    size: float
+    levels: int
+    agreed: int
+    endless: bool
+
+
+def variance_verdict(
+    design: Design,
+    covariance: CovarianceModel,
+    sizes: Sequence[np.ndarray],
+    observations: Observations,
+    family: Family,
+    mu: np.ndarray,
+) -> tuple[str, str]:
+    """The verdict on standard deviations `sizes`, and it in words with the remedy; or two blanks.
+
+    It is "separated" where they have no finite estimate, and "breaks down" where they are finite
+    but too large for the approximations.
+    """
     if family.support != "proportion" or not all(family.link.ends):
-        return ""
-    sign = np.where(seen.y >= 1.0, 1.0, np.where(seen.y <= 0.0, -1.0, 0.0))
-    predicted = bool((np.abs(fit.mu - seen.y) < PREDICTED).all())
-    told, agreed = [], True
-    for term in fit.covariance.terms:
-        factor = fit.design.factors[term.factor]
-        sizes = fit.theta_sizes[term.factor]
-        for name, j in zip(term.names, range(*term.columns.indices(len(sizes))), strict=True):
-            agree = _agree(factor.codes, len(factor.levels), factor.Z[:, j], sign, seen.trials)
-            if agree or (predicted and sizes[j] > HUGE):
-                told.append(f"{name} by {factor.name}")
-                agreed &= agree
-    if not told:
-        return ""
-    one = "variance" if len(told) == 1 else "variances"
-    tends = "tends" if len(told) == 1 else "tend"
+        return "", ""
+    effects = list(_effects(design, covariance, sizes, observations))
+    predicted = bool((np.abs(mu - observations.y) < PREDICTED).all())
+    runaway = [e for e in effects if e.endless or (predicted and e.size > HUGE)]
+    if runaway:
+        return "separated", _runaway_text(runaway)
+    # Where most levels have rows that agree, the conditional density of their effects is half a
+    # normal one, as wide as it is: neither a mode nor nodes around it are like it.
+    for effect in effects:
+        if effect.size > HUGE and 2 * effect.agreed > effect.levels:
+            return "breaks down", _too_wide_text(effect)
+    return "", ""
+
+
+def _effects(
+    design: Design,
+    covariance: CovarianceModel,
+    sizes: Sequence[np.ndarray],
+    observations: Observations,
+) -> Iterator[Effect]:
+    y, trials = observations.y, observations.trials
+    sign = np.where(y >= 1.0, 1.0, np.where(y <= 0.0, -1.0, 0.0))
+    for term in covariance.terms:
+        factor, size = design.factors[term.factor], sizes[term.factor]
+        levels = len(factor.levels)
+        for name, j in zip(term.names, range(*term.columns.indices(len(size))), strict=True):
+            pull, moved = sign * np.sign(factor.Z[:, j]), factor.Z[:, j] != 0.0
+            # A row with successes and failures pulls both ways.
+            up = np.bincount(factor.codes[moved & (pull >= 0.0)], minlength=levels) > 0
+            down = np.bincount(factor.codes[moved & (pull <= 0.0)], minlength=levels) > 0
+            endless = (
+                not (up & down).any()
+                and up.any()
+                and down.any()
+                and (np.bincount(factor.codes[moved], weights=trials[moved]) > 1.0).any()
+            )
+            agreed = int((up ^ down).sum())
+            yield Effect(f"{name} by {factor.name}", float(size[j]), levels, agreed, bool(endless))
+
+
+def _runaway_text(effects: Sequence[Effect]) -> str:
+    variances, tend = ("variance", "tends") if len(effects) == 1 else ("variances", "tend")
+    agreed = all(e.endless for e in effects)
     why = "all rows of a level agree, so that " if agreed else ""
     way = "analyse one row for each level with glm(), or " if agreed else ""
-    out = f"{way}leave the term out"
     return (
-        f"the random effects predict every row: {why}the {one} of {listing(told)} {tends} to "
-        f"infinity and the likelihood has no maximum. Estimates mean nothing; {out}"
+        f"the random effects predict every row: {why}the {variances} of "
+        f"{listing(e.label for e in effects)} {tend} to infinity and the likelihood has no "
+        f"maximum. Estimates mean nothing; {way}leave the term out"
     )
 
 
-def too_wide(fit: GLMMFit) -> str:
-    """Which variances are too large for the approximations, in words; empty if none is.
-
-    Where most levels have rows that agree, the conditional density of their effects is half a
-    normal one, as wide as it is: neither a mode nor nodes around it are like it.
-
-    Parameters
-    ----------
-    fit : GLMMFit
-
-    Returns
-    -------
-    str
-    """
-    family, y = fit.family, fit.observations.y
-    if family.support != "proportion" or not all(family.link.ends):
-        return ""
-    for term in fit.covariance.terms:
-        factor = fit.design.factors[term.factor]
-        sizes = fit.theta_sizes[term.factor]
-        for name, j in zip(term.names, range(*term.columns.indices(len(sizes))), strict=True):
-            if not sizes[j] > HUGE:
-                continue
-            pull = np.where(y >= 1.0, 1.0, np.where(y <= 0.0, -1.0, np.nan)) * factor.Z[:, j]
-            levels = len(factor.levels)
-            up = np.bincount(factor.codes[~(pull <= 0.0)], minlength=levels) > 0
-            down = np.bincount(factor.codes[~(pull >= 0.0)], minlength=levels) > 0
-            agreed = int((up ^ down).sum())
-            if 2 * agreed > levels:
-                return (
-                    f"the approximation of the likelihood breaks down: all rows agree in {agreed} "
-                    f"of {levels} levels, so that the standard deviation of {name} by "
-                    f"{factor.name}, {sizes[j]:.3g} on the scale of the predictor, is too large "
-                    "for Laplace's approximation and for quadrature, and estimates mean little; "
-                    "leave the term out, or analyse one row for each level with glm()"
-                )
-    return ""
-
-
-def _agree(
-    codes: np.ndarray, levels: int, z: np.ndarray, sign: np.ndarray, trials: np.ndarray
-) -> bool:
-    """Whether the rows of every level agree, some level having several, and levels differ."""
-    pull = sign * np.sign(z)
-    moved = z != 0.0
-    if (pull[moved] == 0.0).any():
-        return False
-    up = np.bincount(codes[pull > 0.0], minlength=levels) > 0
-    down = np.bincount(codes[pull < 0.0], minlength=levels) > 0
-    if (up & down).any() or not (up.any() and down.any()):
-        return False
-    return bool((np.bincount(codes[moved], weights=trials[moved], minlength=levels) > 1.0).any())
+def _too_wide_text(effect: Effect) -> str:
+    return (
+        f"the approximation of the likelihood breaks down: all rows agree in {effect.agreed} of "
+        f"{effect.levels} levels, so that the standard deviation of {effect.label}, "
+        f"{effect.size:.3g} on the scale of the predictor, is too large for Laplace's "
+        "approximation and for quadrature, and estimates mean little; leave the term out, or "
+        "analyse one row for each level with glm()"
+    )

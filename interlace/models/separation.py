@@ -16,18 +16,14 @@ generalized linear models, arXiv:1903.01633.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..design.design import Design
 from ..design.rank import independent_columns
-from ..errors import NumericalError, listing
+from ..errors import listing
 from ..families.base import Family
-from .glm import GLMFit, fit_glm
-from .glmm import GLMMFit, fit_response, responding
-from .observations import Observations, observe
-from .runaway import runaway_variances, too_wide
+from .observations import Observations
 
 #: A row counts as moved when its linear predictor moves by more than this share of the least that
 #: a moved row moves by; HiGHS holds constraints to 1e-7.
@@ -40,12 +36,8 @@ INSIDE = 1e-3
 #: Two linear programs for each coefficient say whether it can only rise or only fall; past this
 #: many the direction that was found answers alone.
 MOST_DIRECTIONS = 60
-
-
-#: A mean this near the end of its range is on its way to it ...
+#: Means this near to the border of their range are on their way to it, if information is lost.
 BORDER = 1e-6
-#: ... if a coefficient has a standard error that moves the predictors by this much.
-HUGE = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +59,9 @@ class Separation:
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.inference.separation import separation
+    >>> from interlace.models.separation import find_separation
     >>> X = np.column_stack([np.ones(4), [1.0, 2, 3, 4]])
-    >>> found = separation(X, np.array([0.0, 0, 1, 1]), np.ones(4), ("Intercept", "x"))
+    >>> found = find_separation(X, np.array([0.0, 0, 1, 1]), np.ones(4), ("Intercept", "x"))
     >>> found.kind, found.infinite
     ('complete', {'Intercept': -1, 'x': 1})
     """
@@ -100,7 +92,7 @@ class Separation:
         )
 
 
-def separation(
+def find_separation(
     X: np.ndarray,
     y: np.ndarray,
     trials: np.ndarray | None,
@@ -131,11 +123,11 @@ def separation(
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.inference.separation import separation
+    >>> from interlace.models.separation import find_separation
     >>> X = np.column_stack([np.ones(4), [0.0, 0, 1, 1]])
-    >>> separation(X, np.array([3.0, 1, 0, 0]), None, ("Intercept", "x")).infinite
+    >>> find_separation(X, np.array([3.0, 1, 0, 0]), None, ("Intercept", "x")).infinite
     {'x': -1}
-    >>> separation(X, np.array([3.0, 1, 0, 2]), None, ("Intercept", "x")) is None
+    >>> find_separation(X, np.array([3.0, 1, 0, 2]), None, ("Intercept", "x")) is None
     True
     """
     failures, successes = y <= 0.0, (y >= 1.0 if trials is not None else np.zeros(len(y), bool))
@@ -159,137 +151,26 @@ def separation(
     return Separation(kind, infinite, moved[place.ravel()], direction / scale)
 
 
-def separation_of(
+def family_separation(
     X: np.ndarray,
     observations: Observations,
     family: Family,
     names: Sequence[str],
     mu: np.ndarray | None = None,
 ) -> Separation | None:
-    """:func:`separation` of what a family's mean and link can do; None for others.
+    """:func:`find_separation` of what a family's mean and link can do; None for others.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n, p)
-    observations : Observations
-    family : Family
-    names : sequence of str, length p
-    mu : ndarray, shape (n,), optional
-        Fitted means: the rows far from the border of their range stay there.
-
-    Returns
-    -------
-    Separation or None
+    Rows whose fitted means mu are far from the border of their range stay there.
     """
     at_zero, at_one = family.link.ends
     proportion = family.support == "proportion"
     if proportion and at_zero and at_one:
         inside = None if mu is None else (mu > INSIDE) & (mu < 1.0 - INSIDE)
-        return separation(X, observations.y, observations.trials, names, inside)
+        return find_separation(X, observations.y, observations.trials, names, inside)
     if (proportion or family.support == "count") and at_zero and not at_one:
         inside = None if mu is None else mu > INSIDE
-        return separation(X, observations.y, None, names, inside)
+        return find_separation(X, observations.y, None, names, inside)
     return None
-
-
-def judged(fit: GLMFit) -> GLMFit:
-    """The fit, with the verdict "separated" where coefficients have no finite estimate.
-
-    The linear program is solved only where the fit gives cause: means at the border of their
-    range and a direction without information, or no maximum found.
-
-    Parameters
-    ----------
-    fit : GLMFit
-
-    Returns
-    -------
-    GLMFit
-    """
-    if fit.converged and not fit.at_border:
-        return fit
-    arguments = fit.design.X, fit.observations, fit.family, fit.design.x_names
-    found = separation_of(*arguments, fit.mu)
-    if found is None and not fit.converged:  # means may have stopped on their way to the border
-        found = separation_of(*arguments)
-    if found is None:
-        return fit
-    return replace(fit, verdict="separated", message=found.message, separated=found)
-
-
-def judged_glmm(fit: GLMMFit) -> GLMMFit:
-    """The fit, with the verdict "separated" where it has no finite estimate.
-
-    It is "breaks down" where variances are finite, but too large for the approximation.
-
-    The linear program is solved only where the fit gives cause: means at the border of their
-    range or an optimum that is none, and coefficients whose standard errors are huge on the scale
-    of the predictors.
-
-    Parameters
-    ----------
-    fit : GLMMFit
-
-    Returns
-    -------
-    GLMMFit
-    """
-    message = _separated_coefficients(fit) or runaway_variances(fit)
-    if message:
-        return replace(fit, optimum=fit.optimum.judged("separated", message))
-    message = too_wide(fit)
-    if not message or not fit.optimum.converged:
-        return fit
-    return replace(fit, optimum=fit.optimum.judged("breaks down", message))
-
-
-def refit_glm(fit: GLMFit, y: np.ndarray) -> GLMFit:
-    """The same model for another response (n,), proportions where there are trials."""
-    design = replace(fit.design, y=np.ascontiguousarray(y, dtype=np.float64))
-    observations = observe(design, fit.family)
-    return judged(fit_glm(design, observations, fit.family))
-
-
-def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
-    """The same model for another response, judged as a fit is.
-
-    Parameters
-    ----------
-    fit : GLMMFit
-    y : ndarray, shape (n,)
-        The response as the design has it: numbers, or proportions where there are trials.
-
-    Returns
-    -------
-    GLMMFit
-    """
-    try:
-        return judged_glmm(fit_response(fit, y))
-    except NumericalError as error:
-        design, observations = responding(fit, y)
-        raise lost_fit(error, design, observations, fit.family) from None
-
-
-def lost_fit(
-    error: NumericalError, design: Design, observations: Observations, family: Family
-) -> NumericalError:
-    """The error that ended a fit, or why there could be none."""
-    found = separation_of(design.X, observations, family, design.x_names)
-    return error if found is None else NumericalError(found.message)
-
-
-def _separated_coefficients(fit: GLMMFit) -> str:
-    # links with long tails bring no mean to the border before all curvature is lost
-    at_border = ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any()
-    if not fit.p or (fit.optimum.converged and not at_border):
-        return ""
-    sizes = np.sqrt((fit.design.X**2).mean(axis=0))
-    with np.errstate(invalid="ignore"):
-        spread = np.sqrt(np.diagonal(fit.cov_beta)) * sizes
-    if np.isfinite(spread).all() and spread.max() < HUGE:
-        return ""
-    found = separation_of(fit.design.X, fit.observations, fit.family, fit.design.x_names)
-    return "" if found is None else found.message
 
 
 def _direction(A: np.ndarray, sign: np.ndarray) -> np.ndarray:

@@ -11,8 +11,7 @@ import pandas as pd
 from ..calls import checked_methods
 from ..diagnostics.residuals import residual_array
 from ..errors import ArgumentError
-from ..models.glm import GLMFit
-from ..models.separation import refit_glm
+from ..models.glm import GLMFit, refit_glm
 from .base import GeneralisedResult, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
-from ..models.glmm import GLMMFit
-from ..models.separation import refit_glmm
+from ..models.glmm import GLMMFit, refit_glmm
 from ..tables.names import named_matrix
 from .base import GeneralisedResult
 from .mixed import MixedResult

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..calls import checked_methods
-from ..models.lmm import LMMFit, refit_response
+from ..models.lmm import LMMFit, refit_lmm
 from .mixed import MixedResult
 
 
@@ -31,7 +31,7 @@ class LMMResult(MixedResult):
     """
 
     fit: LMMFit
-    _refit = staticmethod(refit_response)
+    _refit = staticmethod(refit_lmm)
 
     @property
     def fe_df(self) -> pd.Series:

@@ -20,7 +20,7 @@ from interlace.families import (
 )
 from interlace.families.compiled import code
 from interlace.models.observations import observe
-from interlace.models.separation import separation_of
+from interlace.models.separation import family_separation
 from interlace.objective.generalised.density import FamilyDensity
 
 
@@ -175,11 +175,11 @@ def test_separation_is_found_whatever_the_name():
     design = build("y ~ x", {"y": [0.0, 0, 1, 1], "x": [1.0, 2, 3, 4]}, linear=False)
     seen = observe(design, Share())
     for family in (Share(), Share(Logit())):
-        assert separation_of(design.X, seen, family, design.x_names).kind == "complete"
-    assert separation_of(design.X, seen, Share("identity"), design.x_names) is None
+        assert family_separation(design.X, seen, family, design.x_names).kind == "complete"
+    assert family_separation(design.X, seen, Share("identity"), design.x_names) is None
     d = pd.DataFrame({"y": [3.0, 1, 0, 0], "x": [0.0, 0, 1, 1]})
     design = build("y ~ x", d, linear=False)
-    found = separation_of(design.X, observe(design, Renamed()), Renamed(), design.x_names)
+    found = family_separation(design.X, observe(design, Renamed()), Renamed(), design.x_names)
     assert found.infinite == {"x": -1}
 
 

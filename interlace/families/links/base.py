@@ -30,6 +30,12 @@ class Link(ABC):
         Whether eta has no unit: a logarithm, or a quantile of a distribution.
     ends : tuple of two bool
         Whether eta is infinite where the mean is 0, and where it is 1 or infinite.
+    linear : bool
+        Whether eta is the mean itself.
+    uses_zeta : bool
+        Whether the mean depends on the family's parameter too.
+    power : float
+        Exponent of a power link; 1 for others.
 
     Examples
     --------
@@ -45,6 +51,9 @@ class Link(ABC):
     probability: bool = False
     scale_free: bool = False
     ends: tuple[bool, bool] = (False, False)
+    linear: bool = False
+    uses_zeta: bool = False
+    power: float = 1.0
     #: The number of the link in the kernels, and what they have of it: see `compiled.code`.
     compiled: int | None = None
     written_twice: tuple[str, ...] = (

@@ -104,6 +104,7 @@ class Identity(_NamedPower):
     probability = True
     compiled = POWER
     power = 1.0
+    linear = True
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
         return np.array(mu, dtype=float)
@@ -237,6 +238,7 @@ class NegativeBinomialCanonical(Link):
     name = "nbcanonical"
     positive = True
     scale_free = True
+    uses_zeta = True
     ends = True, False
     compiled = NB_CANONICAL
 

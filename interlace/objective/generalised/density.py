@@ -15,7 +15,6 @@ import numpy as np
 
 from ...families import Family
 from ...families.compiled import code
-from ...families.links.power import NegativeBinomialCanonical
 from ...linalg.kernels import _rows
 
 __all__ = ["ConditionalDensity", "FamilyDensity", "RowSums"]
@@ -157,7 +156,7 @@ class FamilyDensity(ConditionalDensity):
         self.n = self.y.size
         self.n_extra = self.n_zeta = len(family.parameters)
         self.kernel = self._compiled()
-        self._fixed = self._fixed_parameter()
+        self._fixed = 1.0 if family.parameter is None else float(family.parameter)
         self._constants: tuple[np.ndarray, float, np.ndarray] | None = None
         self._distinct: tuple[np.ndarray, ...] | None = None
         self.scale_free, self.log_concave = family.link.scale_free, family.log_concave
@@ -172,11 +171,7 @@ class FamilyDensity(ConditionalDensity):
         if known is None or linked is None:
             return None
         logs = np.log(np.where(self.y > 0.0, self.y, 1.0)) if family.reads_log_y else _EMPTY
-        return Kernel(known, linked, float(getattr(link, "power", 1.0)), logs)
-
-    def _fixed_parameter(self) -> float:
-        value = getattr(self.family, "parameter", None)
-        return 1.0 if value is None else float(value)
+        return Kernel(known, linked, float(link.power), logs)
 
     def parameter(self, zeta: np.ndarray) -> float:
         """The family's parameter, for the compiled kernels."""
@@ -265,7 +260,7 @@ class FamilyDensity(ConditionalDensity):
         return self.family.linear_predictor(mean, zeta)
 
     def moved(self, eta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-        if not isinstance(self.family.link, NegativeBinomialCanonical):
+        if not self.family.link.uses_zeta:
             return eta
         return self.family.linear_predictor(self.family.mean(eta, old), new)
 

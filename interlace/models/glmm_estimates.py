@@ -1,0 +1,96 @@
+"""The optimum of a generalised linear mixed model, back on the scale of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..linalg.information import inverse_where_determined, side_by_side
+from ..objective.generalised.joint_modes import JointPoint, ProfiledObjective
+from ..objective.generalised.laplace import LaplaceObjective
+from ..objective.generalised.modes import Point
+from ..objective.layout import Layout, Predictor
+from ..optimize import Optimum
+
+
+@dataclass(frozen=True)
+class GLMMEstimates:
+    """All estimates at the optimum, on the scale of the data.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+    zeta : ndarray, shape (m,)
+        Logarithms of the family's parameters.
+    T : tuple of ndarray, shape (k_b, k_b)
+        Templates; the covariance matrix of the effects is T T'.
+    u : tuple of ndarray, shape (l_b, k_b)
+        Spherical conditional modes: b = u T'.
+    eta, weight : ndarray, shape (n,)
+        Linear predictor, and information of the rows, at the modes.
+    cov_all : ndarray, shape (n_parameters, n_parameters)
+        Covariance matrix of (theta, beta, zeta).
+    cov_modes : tuple of ndarray, shape (l_b, k_b, k_b)
+        Conditional covariances of the modes b.
+    """
+
+    beta: np.ndarray
+    zeta: np.ndarray
+    T: tuple[np.ndarray, ...]
+    u: tuple[np.ndarray, ...]
+    eta: np.ndarray
+    weight: np.ndarray
+    cov_all: np.ndarray
+    cov_modes: tuple[np.ndarray, ...]
+
+
+def estimates(objective: LaplaceObjective | ProfiledObjective, optimum: Optimum) -> GLMMEstimates:
+    """All estimates at the optimum of an objective."""
+    x, H = optimum.x, optimum.curvature
+    theta, zeta = objective.split(x)[0], objective.split(x)[2]
+    if objective.at_infinity(x, H):
+        H = _without(H, objective.at.zeta)
+    problem, scale, modes = objective.problem, objective.scale, objective.modes
+    point, gamma, cov = _fixed_part(objective, x, H)
+    T = scale.natural(scale.templates(theta))
+    offsets = problem.Z.offsets
+    u = tuple(
+        point.u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)).copy() for b, t in enumerate(T)
+    )
+    return GLMMEstimates(
+        beta=problem.beta(gamma),
+        zeta=zeta.copy(),
+        T=T,
+        u=u,
+        eta=problem.unsorted(point.eta).copy(),
+        weight=problem.unsorted(point.weight).copy(),
+        cov_all=cov,
+        cov_modes=tuple(t @ modes.inverse_blocks(b) @ t.T for b, t in enumerate(T)),
+    )
+
+
+def _fixed_part(
+    objective: LaplaceObjective | ProfiledObjective, x: np.ndarray, H: np.ndarray
+) -> tuple[Point | JointPoint, np.ndarray, np.ndarray]:
+    """The modes at x, standardised coefficients, and the covariance matrix of all parameters."""
+    back, to_theta = objective.problem.standard.back, objective.scale.jacobian()
+    theta, gamma, zeta = objective.split(x)
+    logs = np.eye(zeta.size)
+    if isinstance(objective, LaplaceObjective):
+        point = objective.point(x)
+        return point, gamma, 2.0 * inverse_where_determined(H, side_by_side(to_theta, back, logs))
+    joint = objective.point(x)
+    layout = Layout([Predictor("mean", theta.size, len(back), zeta.size)])
+    at, cov = layout.of["mean"], np.zeros((layout.size, layout.size))
+    others = np.r_[at.theta, at.zeta]
+    cov[np.ix_(others, others)] = 2.0 * inverse_where_determined(H, side_by_side(to_theta, logs))
+    cov[at.beta, at.beta] = inverse_where_determined(joint.information, back)
+    return joint, joint.gamma, cov
+
+
+def _without(H: np.ndarray, zeta: slice) -> np.ndarray:
+    """H with zeta apart from the other parameters, and without information."""
+    out = H.copy()
+    out[zeta] = out[:, zeta] = 0.0
+    return out
