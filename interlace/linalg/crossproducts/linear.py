@@ -329,8 +329,9 @@ def _many_factor_sums(
             )
         WW += W.T @ W
     for A in z.diagonal:  # their lower triangles are filled
-        upper = np.triu_indices(A.shape[1], 1)
-        A[:, upper[0], upper[1]] = A[:, upper[1], upper[0]]
+        if A.shape[1] > 1:
+            upper = np.triu_indices(A.shape[1], 1)
+            A[:, upper[0], upper[1]] = A[:, upper[1], upper[0]]
     return WW
 
 

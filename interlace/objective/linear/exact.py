@@ -35,7 +35,7 @@ ROUNDING = 16.0 * float(np.finfo(float).eps) ** 2
 BIG = 1e5
 TIMES = 4
 # Information of a level on its effects, in units of their own, that leaves this share of the rest;
-# below what calls for formulas without subtraction (`large.LARGE`).
+# below what calls for formulas without subtraction (`stacked.LARGE`).
 ROUGH = 5e4
 
 

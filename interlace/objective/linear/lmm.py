@@ -167,7 +167,9 @@ class LMMObjective(Objective):
         return "Leave backend='auto', which keeps them" if dense else Objective.exact_advice
 
     def rounding(self, x: np.ndarray) -> float:
-        return self.marginal.rounding(self._templates(x))
+        if isinstance(self.marginal, FactorMarginal):
+            return self.marginal.rounding(self._templates(x))
+        return 0.0
 
     def other_starts(self) -> list[np.ndarray]:
         if self.cross.n >= SMALL_SAMPLE or not self.covariance.identity:

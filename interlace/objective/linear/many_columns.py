@@ -13,9 +13,9 @@ from ...linalg.factor.base import Factor
 from ...linalg.factor.choose import choose_factor
 from ...linalg.threads import single_threaded
 from .few_columns import DENSE_LIMIT, DenseMarginal
-from .large import inner_products, large_factors, projections, typical_blocks
-from .marginal import Marginal, dense_traces, spread
+from .marginal import Marginal, outer_sums
 from .one_factor import OneFactorMarginal
+from .stacked import StackedMarginal, spread, stacked_products
 
 # A dense Z'V^{-1}Z of this many columns is 72 MB and takes a second: the exact traces of the
 # Hessian are then formed; beyond it the gradient is differenced.
@@ -45,7 +45,7 @@ def make_marginal(cross: CrossProducts, backend: str | None = None) -> Marginal:
     return FactorMarginal(cross, choose_factor(cross.z, backend))
 
 
-class FactorMarginal(Marginal):
+class FactorMarginal(StackedMarginal):
     """Any number of grouping factors, through a factorisation of M.
 
     Parameters
@@ -56,20 +56,16 @@ class FactorMarginal(Marginal):
     """
 
     def __init__(self, cross: CrossProducts, factor: Factor) -> None:
-        self.cross = cross
+        super().__init__(cross)
         self.factor = factor
         self.backend = factor.name
         self.dense_columns = factor.dense_columns
-        z = cross.z
-        self.offsets = z.offsets
-        self.slices = [slice(a, b) for a, b in zip(self.offsets[:-1], self.offsets[1:])]
-        self._typical = typical_blocks(z)
-        A = z.matrix()
+        A = cross.z.matrix()
         q = A.shape[0]
         dense = q <= DENSE_COLUMNS and A.nnz > DENSE_SHARE * q * q
         self._A = A.toarray() if dense else A
         self._A_columns = [self._A[:, s] if dense else _columns(A, s) for s in self.slices]
-        self._ZW = np.concatenate([b.reshape(-1, b.shape[2]) for b in cross.ZW])
+        self._ZW = stacked_products(cross)
 
     def fresh(self) -> FactorMarginal:
         other = copy(self)
@@ -85,50 +81,23 @@ class FactorMarginal(Marginal):
     def with_cross(self, cross: CrossProducts) -> FactorMarginal:
         other = self.fresh()
         other.cross = cross
-        other._ZW = np.concatenate([b.reshape(-1, b.shape[2]) for b in cross.ZW])
+        other._ZW = stacked_products(cross)
         return other
-
-    def _blocks(self, R: np.ndarray, b: int) -> np.ndarray:
-        """Rows of factor b as (l_b, k_b, r)."""
-        k = self.cross.z.widths[b]
-        return R[self.slices[b]].reshape(-1, k, R.shape[1])
-
-    def _scaled(self, R: np.ndarray, transpose: bool) -> np.ndarray:
-        """Lambda'R or Lambda R."""
-        out = np.empty_like(R)
-        for b, T in enumerate(self.T):
-            M = T.T if transpose else T
-            block = self._blocks(R, b)
-            scaled = M[0, 0] * block if M.size == 1 else M @ block
-            out[self.slices[b]] = scaled.reshape(-1, R.shape[1])
-        return out
 
     @single_threaded
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         self.T = T
         self.factor.refactor(T)
-        R = self._scaled(self._ZW, transpose=True)
+        R = self._left(self._ZW)
         U = self.factor.solve(R)
-        V = self._scaled(U, transpose=False)
-        self._P = self._ZW - self._A @ V
-        self._large = large_factors(T, self._typical)
-        if not self._large:
-            return self.factor.logdet, self.cross.WW - R.T @ U
-        for b in self._large:
-            self._P[self.slices[b]] = projections(U[self.slices[b]], T[b])
-        E = self.cross.residuals([self._blocks(V, b) for b in range(len(T))])
-        return self.factor.logdet, E.T @ E + U.T @ U
+        self._P = self._ZW - self._A @ self._effects(U)
+        self._large = self.large_factors(T)
+        corner = self._without_subtraction(U) if self._large else self.cross.WW - R.T @ U
+        return self.factor.logdet, corner
 
     @single_threaded
     def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
-        P = self.projected(b)
-        levels, k, m = P.shape
-        flat = P.reshape(levels, k * m)
-        PP = (flat.T @ flat).reshape(k, m, k, m).transpose(0, 2, 1, 3).reshape(k * k, m * m)
-        return self.factor.information(b), PP
-
-    def projected(self, b: int) -> np.ndarray:
-        return self._blocks(self._P, b)
+        return self.factor.information(b), outer_sums(self.projected(b))
 
     @single_threaded
     def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
@@ -140,31 +109,19 @@ class FactorMarginal(Marginal):
             Ah[:, mine] = A @ h[s, mine]
         return self._inner_products(h, Ah)
 
-    def _inner_products(self, h: np.ndarray, Ah: np.ndarray) -> np.ndarray:
-        """h'Z'V^{-1}Z h."""
-        return inner_products(
-            self.T, self.slices, self._large, h, Ah, self._transposed, self.factor.solve
-        )
-
-    def _transposed(self, R: np.ndarray) -> np.ndarray:
-        return self._scaled(R, transpose=True)
-
     @single_threaded
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray | None:
         q = self._P.shape[0]
         if q > DENSE_COLUMNS:
             return None
         A = self._A if isinstance(self._A, np.ndarray) else self._A.toarray()
-        G = self._inner_products(np.eye(q), A)
-        if C is not None:
-            PX = self._P[:, : C.shape[0]]
-            G -= PX @ C @ PX.T
-        return dense_traces(G, D, self.slices, self.cross.z.widths)
+        return self._traces(self._inner_products(np.eye(q), A), D, C)
 
     @single_threaded
     def rounding(self, T: Sequence[np.ndarray]) -> float:
+        """What log|M| may have lost at T to large effects that stand for each other."""
         # M has an error of eps in each entry, and log|M| one of tr(M^{-1}dM)
-        if len(large_factors(T, self._typical)) < 2:
+        if len(self.large_factors(T)) < 2:
             return 0.0
         factor, total = self.factor.fresh(), 0.0
         factor.refactor(T)

@@ -63,10 +63,6 @@ class Marginal(ABC):
     def inverse_pairs(self) -> dict[tuple[int, int], np.ndarray]:
         """Blocks of M^{-1} at the pairs of levels that share a row, in the order of `pattern`."""
 
-    def rounding(self, T: Sequence[np.ndarray]) -> float:
-        """What log|M| may have lost at T to large effects that stand for each other."""
-        return 0.0
-
     @property
     def pattern(self) -> ZCross:
         """Which levels share a row."""
@@ -89,46 +85,8 @@ class Marginal(ABC):
         """``fresh`` for other values on the same pattern."""
 
 
-def dense_traces(
-    G: np.ndarray, D: Sequence[np.ndarray], slices: Sequence[slice], widths: Sequence[int]
-) -> np.ndarray:
-    """tr(G D_i G D_j) for a dense symmetric G = Z'QZ and block-diagonal D.
-
-    Parameters
-    ----------
-    G : ndarray, shape (q, q)
-    D : sequence of ndarray, shape (n_entries_b, k_b, k_b)
-    slices, widths
-        Columns and width of each grouping factor.
-
-    Returns
-    -------
-    ndarray, shape (n_entries, n_entries)
-    """
-    stops = np.cumsum([0, *(len(d) for d in D)])
-    out = np.empty((stops[-1], stops[-1]))
-    for b, (sb, kb) in enumerate(zip(slices, widths, strict=True)):
-        for c, (sc, kc) in enumerate(zip(slices, widths, strict=True)):
-            block = G[sb, sc]
-            if kb == kc == 1:
-                out[stops[b], stops[c]] = D[b][0, 0, 0] * D[c][0, 0, 0] * np.vdot(block, block)
-                continue
-            levels = block.reshape(-1, kb, block.shape[1] // kc, kc)
-            pair = levels.transpose(0, 2, 1, 3).reshape(-1, kb * kc)
-            gram = (pair.T @ pair).reshape(kb, kc, kb, kc)
-            # sum D_i[a, b] G[b, c] D_j[c, d] G[a, d]
-            X = gram.transpose(2, 0, 1, 3).reshape(kb * kb, kc * kc)
-            left, right = D[b].reshape(len(D[b]), -1), D[c].reshape(len(D[c]), -1)
-            out[stops[b] : stops[b + 1], stops[c] : stops[c + 1]] = left @ X @ right.T
-    return out
-
-
-def spread(D: Sequence[np.ndarray], g: np.ndarray, slices: Sequence[slice]) -> np.ndarray:
-    """h (q, n_entries) with h_i = D_i g, zero outside the entry's own grouping factor."""
-    stops = np.cumsum([0, *(len(d) for d in D)])
-    h = np.zeros((g.size, stops[-1]))
-    for b, (d, s) in enumerate(zip(D, slices, strict=True)):
-        k = d.shape[1]
-        block = g[s].reshape(-1, k)
-        h[s, stops[b] : stops[b + 1]] = (block @ d).transpose(1, 2, 0).reshape(-1, len(d))
-    return h
+def outer_sums(P: np.ndarray) -> np.ndarray:
+    """sum_l P_l (x) P_l of P (l, k, m), (k k, m m)."""
+    levels, k, m = P.shape
+    flat = P.reshape(levels, k * m)
+    return (flat.T @ flat).reshape(k, m, k, m).transpose(0, 2, 1, 3).reshape(k * k, m * m)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.kernels import _onefactor
-from .marginal import Marginal
+from .marginal import Marginal, outer_sums
 
 
 class OneFactorMarginal(Marginal):
@@ -66,10 +66,8 @@ class OneFactorMarginal(Marginal):
 
     def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
         P = self.projected(b)
-        levels, k, m = P.shape
-        rows, flat = self._LR.reshape(-1, k), P.reshape(levels, k * m)
-        PP = (flat.T @ flat).reshape(k, m, k, m).transpose(0, 2, 1, 3).reshape(k * k, m * m)
-        return rows.T @ rows, PP
+        rows = self._LR.reshape(-1, P.shape[1])
+        return rows.T @ rows, outer_sums(P)
 
     def projected(self, b: int) -> np.ndarray:
         return self._LR.transpose(0, 2, 1) @ self._Lb
