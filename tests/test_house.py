@@ -50,8 +50,6 @@ LONGER_FUNCTIONS: dict[str, str] = dict.fromkeys(
     [
         "interlace.design.build.build",
         "interlace.inference.lrt.likelihood_ratio",
-        "interlace.objective.generalised.joint_modes._joint_mode",
-        "interlace.objective.generalised.modes._search",
         "interlace.optimize.optimum.certify",
     ],
     "to be cut",

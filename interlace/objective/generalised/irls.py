@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
 
 from ...errors import NumericalError
-from .density import ConditionalDensity
+from .density import ConditionalDensity, RowSums
+from .newton import damped_step
 
 MAX_ITERATIONS = 100
 MAX_HALVINGS = 30
@@ -84,33 +86,52 @@ def irls(
         If no coefficients within the range of the link are found.
     """
     base = np.zeros(density.n) if offset is None else offset
-    beta, eta, here = _feasible(density, X, base, zeta, eta)
-    total = here.total
-    gradient = X.T @ here.score
-    step, information = _solve(X, here.weight, gradient)
-    if not np.isfinite(step).all():
-        return IRLS(beta, eta, information, here.weight, total, 0, False)
-    for iteration in range(1, max_iterations + 1):
-        for _ in range(MAX_HALVINGS):
-            there = beta + step
-            eta_there = base + X @ there
-            rows = density.rows(eta_there, zeta, True, order=0)
-            if rows.total >= total - 1e-13 * abs(total):
-                break
-            step = 0.5 * step
-        else:
-            return IRLS(beta, eta, information, here.weight, total, iteration, False)
-        beta, eta, here, total = there, eta_there, rows, rows.total
-        gradient = X.T @ here.score
-        step, information = _solve(X, here.weight, gradient)
+
+    def at(beta: np.ndarray) -> _Search:
+        eta = base + X @ beta
+        return _Search(beta, eta, density.rows(eta, zeta, True, order=0))
+
+    def moved(start: _Search, move: np.ndarray) -> _Search:
+        return at(start.beta + move)
+
+    def record(iterations: int, converged: bool) -> IRLS:
+        return IRLS(
+            here.beta, here.eta, information, here.rows.weight, here.value, iterations, converged
+        )
+
+    here = _feasible(density, X, base, zeta, eta, at)
+    for iteration in range(max_iterations + 1):
+        gradient = X.T @ here.rows.score
+        step, information = _solve(X, here.rows.weight, gradient)
         if not np.isfinite(step).all():
-            return IRLS(beta, eta, information, here.weight, total, iteration, False)
-        if gradient @ step <= decrement * max(1.0, abs(total)):
-            return IRLS(beta, eta, information, here.weight, total, iteration, True)
-    return IRLS(beta, eta, information, here.weight, total, max_iterations, False)
+            return record(iteration, False)
+        if iteration and gradient @ step <= decrement * max(1.0, abs(here.value)):
+            return record(iteration, True)
+        if iteration == max_iterations:
+            break
+        there = damped_step(
+            here, step, lambda start, move: at(start.beta + move), False, MAX_HALVINGS
+        )
+        if there is None:
+            return record(iteration + 1, False)
+        here = there
+    return record(max_iterations, False)
 
 
-def _feasible(density: ConditionalDensity, X, base, zeta, eta):
+class _Search(NamedTuple):
+    """Coefficients (p,), their predictors (n,) and rows."""
+
+    beta: np.ndarray
+    eta: np.ndarray
+    rows: RowSums
+
+    @property
+    def value(self) -> float:
+        """Log-likelihood, as far as it depends on beta."""
+        return self.rows.total
+
+
+def _feasible(density: ConditionalDensity, X, base, zeta, eta, at) -> _Search:
     """Coefficients with every mean in its range.
 
     Those of a regression of the working response, or as much of them as the range allows; where
@@ -118,28 +139,23 @@ def _feasible(density: ConditionalDensity, X, base, zeta, eta):
     """
     here = density.rows(eta, zeta, True, order=0)
     regression = _solve(X, here.weight, X.T @ (here.weight * (eta - base) + here.score))[0]
-    beta = np.nan_to_num(regression)
-    there = base + X @ beta
-    rows = density.rows(there, zeta, True, order=0)
-    if np.isfinite(rows.total):
-        return beta, there, rows
+    there = at(np.nan_to_num(regression))
+    if np.isfinite(there.value):
+        return there
     level = np.full(density.n, float(np.median(eta)))
     constant = np.linalg.lstsq(X, level - base, rcond=None)[0]
     share = 1.0
     for _ in range(MAX_HALVINGS):
         for origin in (np.zeros_like(regression), constant):
-            beta = np.nan_to_num(origin + share * (regression - origin))
-            there = base + X @ beta
-            rows = density.rows(there, zeta, True, order=0)
-            if np.isfinite(rows.total):
-                return beta, there, rows
+            there = at(np.nan_to_num(origin + share * (regression - origin)))
+            if np.isfinite(there.value):
+                return there
         share *= 0.5
     inside = _inside(density, X, base)
     if inside is not None:
-        there = base + X @ inside
-        rows = density.rows(there, zeta, True, order=0)
-        if np.isfinite(rows.total):
-            return inside, there, rows
+        there = at(inside)
+        if np.isfinite(there.value):
+            return there
     raise NumericalError(_INFEASIBLE)
 
 

@@ -9,6 +9,7 @@ fast, nearly right, and where lme4's optimiser begins.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
@@ -17,8 +18,10 @@ from ...covariance import CovarianceModel
 from ...errors import NumericalError
 from ..base import Evaluation
 from .base import GeneralisedObjective
+from .density import RowSums
 from .irls import weighted_gram
-from .modes import ENDS, MAX_HALVINGS, MAX_STEPS, ROUNDING, TRUSTED, PenalisedIRLS, times_templates
+from .modes import PenalisedIRLS, times_templates
+from .newton import damped_newton
 from .problem import Problem
 
 __all__ = ["JointPoint", "ProfiledObjective"]
@@ -122,12 +125,10 @@ class ProfiledObjective(GeneralisedObjective):
         zeta = self.split(x)[2]
         # a coefficient on its way to infinity takes steps that are none; they are halved
         with np.errstate(over="ignore", invalid="ignore"):
-            u, gamma, eta, rows = self._joint_mode(T, zeta, max(order, 1))
-        solve = _JointSolver(self, T, rows.observed)
-        final = modes._final
-        if modes.expected:
-            modes._refactor(final, rows.weight, T)
-        value = -2.0 * rows.total + float(u @ u) + final.logdet
+            here, step = self._joint_mode(T, zeta, max(order, 1))
+        u, gamma, eta, rows, _ = here
+        solve = step.solver
+        value = -2.0 * rows.total + float(u @ u) + modes.log_determinant(rows, T)
         if self._leads_on(value, zeta):
             self._u, self._gamma = u, gamma
         point = JointPoint(value, gamma, solve.complement, u, eta, rows.weight, _EMPTY, _EMPTY)
@@ -144,49 +145,59 @@ class ProfiledObjective(GeneralisedObjective):
         point.entries = self.scale.gradient(dT)
         return point
 
-    def _joint_mode(self, T, zeta, order):
+    def _joint_mode(self, T, zeta, order) -> tuple[_Search, _Step]:
         problem, modes = self.problem, self.modes
         Z, X, density = problem.Z, problem.X, problem.density
-        u, gamma = self._u, self._gamma
-        eta = problem.offset + X @ gamma + Z.times(T, u)
-        rows = density.rows(eta, zeta, modes.expected, order)
-        if not np.isfinite(rows.total):
-            u, gamma = np.zeros_like(u), problem.glm.beta
-            eta = problem.offset + X @ gamma
+
+        def at(u: np.ndarray, gamma: np.ndarray) -> _Search:
+            eta = problem.offset + X @ gamma + Z.times(T, u)
             rows = density.rows(eta, zeta, modes.expected, order)
-        value = rows.total - 0.5 * (u @ u)
-        before = np.inf
-        for _ in range(MAX_STEPS):
-            g_u = times_templates(Z, T, Z.transposed(rows.score)) - u
-            g_gamma = X.T @ rows.score
-            definite, weight = modes._factorise(rows, T, eta, zeta)
+            return _Search(u, gamma, eta, rows, rows.total - 0.5 * (u @ u))
+
+        def step_from(here: _Search) -> _Step:
+            u, _, eta, rows, _ = here
+            g_u, g_gamma = times_templates(Z, T, Z.transposed(rows.score)) - u, X.T @ rows.score
+            definite, weight = modes.factorise(rows, T, eta, zeta)
             solver = _JointSolver(self, T, weight)
             if definite and solver.ridge and not density.log_concave:
-                solver = _JointSolver(self, T, modes._factorise_expected(rows, T, eta, zeta))
+                solver = _JointSolver(self, T, modes.factorise_expected(rows, T, eta, zeta))
                 definite = False
-            step, step_gamma = solver(g_u, g_gamma)
-            small = float(g_u @ step + g_gamma @ step_gamma) / (1.0 + abs(value))
-            stalled = small < ROUNDING and small > 0.25 * before
-            if definite and (small < DECREMENT or stalled):
-                return u, gamma, eta, rows
-            if not definite and small < ENDS:
-                break
-            before, trusted = small, definite and small < TRUSTED
-            for _ in range(MAX_HALVINGS):
-                u_there, gamma_there = u + step, gamma + step_gamma
-                eta = problem.offset + X @ gamma_there + Z.times(T, u_there)
-                rows = density.rows(eta, zeta, modes.expected, order)
-                there = rows.total - 0.5 * (u_there @ u_there)
-                if there >= value - 1e-13 * abs(value) or (trusted and np.isfinite(there)):
-                    break
-                step, step_gamma = 0.5 * step, 0.5 * step_gamma
-            else:
-                break
-            u, gamma, value = u_there, gamma_there, there
-        raise NumericalError(
-            "penalised IRLS for the modes and coefficients together did not converge; use nAGQ=1, "
-            "or start elsewhere with theta0="
-        )
+            move, move_gamma = solver(g_u, g_gamma)
+            decrement = float(g_u @ move + g_gamma @ move_gamma)
+            return _Step(np.concatenate([move, move_gamma]), decrement, definite, solver)
+
+        def moved(here: _Search, move: np.ndarray) -> _Search:
+            return at(here.u + move[: Z.q], here.gamma + move[Z.q :])
+
+        start = at(self._u, self._gamma)
+        if not np.isfinite(start.rows.total):
+            start = at(np.zeros_like(self._u), problem.glm.beta)
+        ended = damped_newton(start, step_from, moved, DECREMENT)
+        if ended is None:
+            raise NumericalError(
+                "penalised IRLS for the modes and coefficients together did not converge; use "
+                "nAGQ=1, or start elsewhere with theta0="
+            )
+        return ended
+
+
+class _Search(NamedTuple):
+    """Both on the way: u (q,), gamma (p,), predictors (n,), their rows, the penalised value."""
+
+    u: np.ndarray
+    gamma: np.ndarray
+    eta: np.ndarray
+    rows: RowSums
+    value: float
+
+
+class _Step(NamedTuple):
+    """The Newton step of (u, gamma), its decrement, whether H is in it, and what solves with it."""
+
+    move: np.ndarray
+    decrement: float
+    definite: bool
+    solver: _JointSolver
 
 
 class _JointSolver:
@@ -196,7 +207,7 @@ class _JointSolver:
 
     def __init__(self, objective: ProfiledObjective, T, weight: np.ndarray) -> None:
         problem = objective.problem
-        self._solve = objective.modes._newton.solve
+        self._solve = objective.modes.solve
         K = problem.Z.transposed_weighted_X(weight, problem.X)
         self._K = times_templates(problem.Z, T, K)
         self._U = self._solve(self._K)

@@ -18,7 +18,8 @@ from ...errors import NumericalError
 from ..base import NOT_ASKED, Evaluation
 from .base import GeneralisedObjective
 from .irls import weighted_gram
-from .modes import MAX_WIDTH, LevelModes, PenalisedIRLS, Point, times_templates
+from .level_modes import MAX_WIDTH, LevelModes
+from .modes import PenalisedIRLS, Point, times_templates
 from .problem import Problem
 
 __all__ = ["LaplaceObjective"]

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,29 +24,34 @@ from ...errors import NumericalError
 from ...linalg.crossproducts.weighted import WeightedZ
 from ...linalg.factor.base import Factor
 from ...linalg.factor.choose import choose_factor
-from ...linalg.kernels import _levels
-from .density import ConditionalDensity, FamilyDensity, RowSums
+from .density import ConditionalDensity, RowSums
+from .newton import damped_newton
 
-__all__ = ["LevelModes", "Modes", "PenalisedIRLS", "Point"]
+__all__ = ["Modes", "PenalisedIRLS", "Point", "no_mode", "times_templates"]
 
 # Newton decrement, relative to the penalised log-likelihood, at which the modes have converged.
 # With derivatives a first-order correction is made (see `Point`) and what is left is of the order
 # of the decrement; without, of its root.
 DECREMENTS = (1e-24, 1e-18)
-# A decrement below this that no longer falls is rounding.
-ROUNDING = 1e-16
-# A step of a decrement below this is not asked whether it gains: rounding of eta hides as much in
-# the values of large counts.
-TRUSTED = 1e-9
-# Where a likelihood falls exponentially Newton's steps have length one.
-MAX_STEPS = 500
-# Where the information is not positive definite and steps promise less than this, relative, they
-# lead to no maximum.
-ENDS = 1e-8
-MAX_HALVINGS = 40
-# Effects a grouping factor may have for the compiled loop over its levels.
-MAX_WIDTH = 16
-_NO_LEVELS = np.empty((0, 1, 1))
+
+
+class _Search(NamedTuple):
+    """Modes on the way: u (q,), predictors (n,), their rows, the penalised log-likelihood."""
+
+    u: np.ndarray
+    eta: np.ndarray
+    rows: RowSums
+    value: float
+
+
+class _Step(NamedTuple):
+    """The Newton step at them, its decrement, whether H is in it; Z's and A's - u, (q,) each."""
+
+    move: np.ndarray
+    decrement: float
+    definite: bool
+    scores: np.ndarray
+    g: np.ndarray
 
 
 @dataclass(eq=False)
@@ -167,7 +172,8 @@ def times_templates(Z: WeightedZ, T: Sequence[np.ndarray], R: np.ndarray) -> np.
     return out
 
 
-def _no_mode() -> NumericalError:
+def no_mode() -> NumericalError:
+    """The error of a search that ends at no maximum."""
     return NumericalError(
         "the conditional modes could not be found at these parameters: the penalised likelihood "
         "has no maximum within reach. Start elsewhere with theta0=, rescale the predictors, or "
@@ -176,7 +182,7 @@ def _no_mode() -> NumericalError:
 
 
 class PenalisedIRLS(Modes):
-    """Newton's method with step halving, on any of the factorisations.
+    """Modes by damped Newton, on any of the factorisations.
 
     Parameters
     ----------
@@ -209,86 +215,83 @@ class PenalisedIRLS(Modes):
         T = [np.ascontiguousarray(t) for t in T]
         # steps that lead out of the numbers are halved
         with np.errstate(over="ignore", invalid="ignore"):
-            u, eta, rows, scores, g, decrement = self._search(T, eta0, zeta, u, order, frozen)
-        if self.expected:
-            self._refactor(self._final, rows.weight, T)
-        return self._point(T, u, eta, rows, scores, g, decrement, order)
+            here, step = self._search(T, eta0, zeta, u, order, frozen)
+        return self._point(T, here, step, order)
 
-    def _search(self, T, eta0, zeta, u, order, frozen):
+    def _search(self, T, eta0, zeta, u, order, frozen) -> tuple[_Search, _Step]:
         Z, density = self.Z, self.density
-        eta = Z.times(T, u)
-        eta += eta0
-        rows = density.rows(eta, zeta, self.expected, order)
-        if not np.isfinite(rows.total):
-            u = np.zeros_like(u)
-            eta = eta0.copy()
-            rows = density.rows(eta, zeta, self.expected, order)
-            if not np.isfinite(rows.total):
-                raise _no_mode()
-        value = rows.total - 0.5 * (u @ u)
-        before = np.inf
-        for _ in range(MAX_STEPS):
-            scores = Z.transposed(rows.score)
-            g = times_templates(Z, T, scores) - u
-            if frozen:  # what is no maximum has no approximation
-                self._refactor(self._newton, rows.observed, T)
-                return u, eta, rows, scores, g, 0.0
-            definite = self._factorise(rows, T, eta, zeta)[0]
-            step = self._newton.solve(g)
-            decrement = float(g @ step)
-            small = decrement / (1.0 + abs(value))
-            stalled = small < ROUNDING and small > 0.25 * before
-            if definite and (small < DECREMENTS[order] or stalled):
-                return u, eta, rows, scores, g, decrement
-            if not definite and small < ENDS:
-                raise _no_mode()
-            before = small
-            trusted = definite and small < TRUSTED
-            for _ in range(MAX_HALVINGS):
-                u_there = u + step
-                eta = Z.times(T, u_there)
-                eta += eta0
-                rows = density.rows(eta, zeta, self.expected, order)
-                there = rows.total - 0.5 * (u_there @ u_there)
-                if there >= value - 1e-13 * abs(value) or (trusted and np.isfinite(there)):
-                    break
-                step *= 0.5
-            else:
-                raise _no_mode()
-            u, value = u_there, there
-        raise _no_mode()
 
-    def _factorise(
+        def at(u: np.ndarray) -> _Search:
+            eta = Z.times(T, u)
+            eta += eta0
+            rows = density.rows(eta, zeta, self.expected, order)
+            return _Search(u, eta, rows, rows.total - 0.5 * (u @ u))
+
+        def step_from(here: _Search) -> _Step:
+            scores = Z.transposed(here.rows.score)
+            g = times_templates(Z, T, scores) - here.u
+            if frozen:  # what is no maximum has no approximation
+                self._refactor(self._newton, here.rows.observed, T)
+                return _Step(g, 0.0, True, scores, g)
+            definite = self.factorise(here.rows, T, here.eta, zeta)[0]
+            move = self._newton.solve(g)
+            return _Step(move, float(g @ move), definite, scores, g)
+
+        start = at(u)
+        if not np.isfinite(start.rows.total):
+            start = at(np.zeros_like(u))
+            if not np.isfinite(start.rows.total):
+                raise no_mode()
+        if frozen:
+            return start, step_from(start)
+        ended = damped_newton(
+            start, step_from, lambda here, move: at(here.u + move), DECREMENTS[order]
+        )
+        if ended is None:
+            raise no_mode()
+        return ended
+
+    def factorise(
         self, rows: RowSums, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray
     ) -> tuple[bool, np.ndarray]:
-        """H, or where that is not positive definite (far from the mode) its expected twin.
+        """Factorise H, or where that is not positive definite (far from the mode) its twin.
 
         Whether it is H, and the information of the rows that was taken.
         """
         try:
             self._refactor(self._newton, rows.observed, T)
         except NumericalError:
-            return False, self._factorise_expected(rows, T, eta, zeta)
+            return False, self.factorise_expected(rows, T, eta, zeta)
         return True, rows.observed
 
-    def _factorise_expected(
+    def factorise_expected(
         self, rows: RowSums, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray
     ) -> np.ndarray:
-        """The expected twin of H; the information of the rows in it."""
+        """Factorise the expected twin of H; the information of the rows in it."""
         safe = rows if self.expected else self.density.rows(eta, zeta, True, order=0)
         weight = np.maximum(safe.weight, 0.0)
         self._refactor(self._newton, weight, T)
         return weight
 
+    def solve(self, R: np.ndarray) -> np.ndarray:
+        """R (q,) or (q, r) -> what was factorised last, inverse, times R."""
+        return self._newton.solve(R)
+
+    def log_determinant(self, rows: RowSums, T: Sequence[np.ndarray]) -> float:
+        """log|M| at the modes; `derivatives` and `inverse_blocks` are of this M."""
+        if self.expected:
+            self._refactor(self._final, rows.weight, T)
+        return self._final.logdet
+
     def _refactor(self, factor: Factor, w: np.ndarray, T: Sequence[np.ndarray]) -> None:
         factor.set_cross(self.Z.set_weights(w))
         factor.refactor(T)
 
-    def _point(self, T, u, eta, rows: RowSums, scores, g, decrement, order) -> Point:
-        Z, final = self.Z, self._final
+    def _point(self, T, here: _Search, step: _Step, order: int) -> Point:
+        Z, (u, eta, rows, _) = self.Z, here
         point = Point(
-            rows.total, float(u @ u), final.logdet, -decrement, u, eta, rows.score, rows.weight,
-            rows.observed, eta, [], np.empty(0), self._newton.solve,
+            rows.total, float(u @ u), self.log_determinant(rows, T), -step.decrement, u, eta,
+            rows.score, rows.weight, rows.observed, eta, [], np.empty(0), self._newton.solve,
         )  # fmt: skip
         if order == 0:
             return point
@@ -297,8 +300,8 @@ class PenalisedIRLS(Modes):
             v = self._newton.solve(times_templates(Z, T, Z.transposed(c)))
             return v, Z.times(T, v)
 
-        v, point.t, point.dT, point.dzeta = self.derivatives(T, u, rows, scores, adjoint)
-        point.correction += float(v @ g)
+        v, point.t, point.dT, point.dzeta = self.derivatives(T, u, rows, step.scores, adjoint)
+        point.correction += float(v @ step.g)
         return point
 
     def derivatives(
@@ -348,117 +351,3 @@ class PenalisedIRLS(Modes):
 
     def information(self, b: int) -> np.ndarray:
         return self._final.information(b)
-
-
-class LevelModes(Modes):
-    """One grouping factor, a density that the kernels know: each level to its end in cache.
-
-    The rows' arrays of a point are overwritten by the next one.
-
-    Parameters
-    ----------
-    Z : WeightedZ
-        Of one factor, rows sorted by level.
-    factor : GroupingFactor
-        The same rows.
-    density : FamilyDensity
-    expected : bool
-    """
-
-    dense_columns = 0
-    backend = "levels"
-
-    density: FamilyDensity
-
-    def __init__(self, Z: WeightedZ, factor, density: FamilyDensity, expected: bool) -> None:
-        self.Z, self.density, self.expected = Z, density, expected
-        codes, ell = factor.codes, Z.n_levels[0]
-        self._starts = np.searchsorted(codes, np.arange(ell + 1)).astype(np.int64)
-        k = Z.widths[0]
-        self._factor = factor
-        self._scale(Z)
-        self._k, self._ell = k, ell
-        self._renew()
-
-    def _renew(self) -> None:
-        """All that is written to."""
-        ell, k = self._ell, self._k
-        self._S = np.empty((ell, k, k))
-        self._H = np.empty((ell, k, k))
-        self._last: tuple[np.ndarray, np.ndarray] | None = None
-        # Values of the rows: for many of them new memory costs more than what is done with it.
-        self._rows = np.empty((5, self.Z.n))
-
-    def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> LevelModes:
-        other = copy(self)
-        other.Z, other.density = Z, cast("FamilyDensity", density)
-        other._scale(Z)
-        other._renew()
-        return other
-
-    def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
-        density, ell, k = self.density, self._ell, self._k
-        kernel = density.kernel
-        assert kernel is not None
-        template = np.ascontiguousarray(T[0] * self.shrink)
-        U = np.array(u, dtype=np.float64).reshape(ell, k)
-        eta, w, observed, score, t = self._rows
-        dT, sums = np.empty((k, k)), np.empty(5)
-        passes = _levels.laplace(
-            kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
-            order, frozen, self._starts, self._columns, template, eta0, density.y, density.weights,
-            kernel.log_y, U, eta, w, observed, score, t, dT, sums, self._S, self._H,
-        )  # fmt: skip
-        if passes < 0 or not np.isfinite(sums).all():
-            raise _no_mode()
-        self._last = np.ascontiguousarray(T[0]), w
-        return Point(
-            sums[0], sums[1], sums[2], sums[4], U.ravel(), eta, score, w, observed, t,
-            [dT * self.shrink],
-            sums[3:4] if density.n_zeta else np.empty(0), self._solver(),
-        )  # fmt: skip
-
-    def _scale(self, Z: WeightedZ) -> None:
-        raw = self._factor.Z
-        sole = self._factor.intercept_only
-        # a column of ones is not stored: its scale goes to the template
-        self._columns = np.empty((0, 1)) if sole else np.ascontiguousarray(raw / Z.scale[0])
-        self.shrink = 1.0 / float(Z.scale[0][0]) if sole else 1.0
-
-    def displaced(self, T, eta0, zeta, u):
-        density, ell, k, n, m = self.density, self._ell, self._k, self.Z.n, len(eta0)
-        kernel = density.kernel
-        assert kernel is not None
-        templates = np.stack([one[0] for one in T]) * self.shrink
-        par = np.array([density.parameter(one) for one in zeta])
-        t, dT, sums = np.empty((m, n)), np.empty((m, k, k)), np.empty((m, 5))
-        failed = _levels.displaced(
-            kernel.family, kernel.link, kernel.power, par, self.expected, self._starts,
-            self._columns, templates, eta0, density.y, density.weights, kernel.log_y,
-            np.array(u).reshape(m, ell, k), self._rows[:4], t, dT, sums, _NO_LEVELS,
-        )  # fmt: skip
-        if failed >= 0 or not np.isfinite(sums).all():
-            raise _no_mode()
-        dT *= self.shrink
-        return t, [[one] for one in dT], sums[:, 3 : 3 + density.n_zeta]
-
-    def _solver(self) -> Callable[[np.ndarray], np.ndarray]:
-        H, ell, k = self._H, self._ell, self._k
-
-        def solve(R: np.ndarray) -> np.ndarray:
-            if k == 1:
-                return R * (H.reshape(-1) if R.ndim == 1 else H.reshape(-1, 1))
-            return np.matmul(H, R.reshape(ell, k, -1)).reshape(R.shape)
-
-        return solve
-
-    def inverse_blocks(self, b: int) -> np.ndarray:
-        return self._S
-
-    def information(self, b: int) -> np.ndarray:
-        assert self._last is not None
-        T, w = self._last
-        A = self.Z.set_weights(w).diagonal[0]
-        # [Z'V^{-1}Z]_ll = A - A T M^{-1} T'A
-        AT = A @ T
-        return A.sum(axis=0) - np.einsum("lab,lbc,ldc->ad", AT, self._S, AT)

@@ -31,10 +31,10 @@ import numpy as np
 from ...covariance import CovarianceModel
 from ...errors import ArgumentError, NumericalError
 from ...linalg.crossproducts.weighted import WeightedZ
-from ...linalg.kernels import _quadrature
-from .density import ConditionalDensity, FamilyDensity
+from .density import ConditionalDensity
 from .laplace import LaplaceObjective
-from .modes import LevelModes, Modes, Point, times_templates
+from .level_modes import LevelModes
+from .modes import Modes, Point, times_templates
 from .problem import Problem
 
 __all__ = ["QuadratureModes", "QuadratureObjective", "check_nodes", "normal_grid"]
@@ -43,7 +43,6 @@ __all__ = ["QuadratureModes", "QuadratureObjective", "check_nodes", "normal_grid
 MAX_NODES = 100
 # Effects per level: the grid has nodes^k points.
 MAX_EFFECTS = 3
-_EMPTY = np.empty(0)
 
 
 class Grid(NamedTuple):
@@ -152,7 +151,7 @@ class QuadratureModes(Modes):
         self.Z, self.density, self.expected = laplace.Z, laplace.density, laplace.expected
         self.dense_columns, self.backend = laplace.dense_columns, laplace.backend
         self.grid = normal_grid(nodes, self.Z.widths[0])
-        self._codes = codes
+        self.codes = codes
 
     def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> QuadratureModes:
         other = copy(self)
@@ -164,7 +163,7 @@ class QuadratureModes(Modes):
         point = self.laplace.find(T, eta0, zeta, u, 0, frozen)
         template = np.ascontiguousarray(T[0])
         if isinstance(self.laplace, LevelModes):
-            self._compiled(self.laplace, template, zeta, point, order)
+            self.laplace.integrate(template, zeta, point, order, self.grid)
         else:
             self._by_nodes(template, zeta, point, order)
         finite = np.isfinite(point.correction)
@@ -183,23 +182,6 @@ class QuadratureModes(Modes):
 
     def information(self, b: int) -> np.ndarray:
         return self.laplace.information(b)
-
-    def _compiled(self, modes: LevelModes, T, zeta, point: Point, order: int) -> None:
-        density, k = modes.density, len(T)
-        kernel = density.kernel
-        assert isinstance(density, FamilyDensity) and kernel is not None
-        t, dT, sums = np.empty(self.Z.n if order else 0), np.empty((k, k)), np.empty(3)
-        _quadrature.quadrature(
-            kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
-            order, modes._starts, modes._columns, T * modes.shrink, point.eta, density.y,
-            density.weights,
-            kernel.log_y, *self.grid, point.u.reshape(-1, k), modes.inverse_blocks(0),
-            modes._H, t, dT, sums,
-        )  # fmt: skip
-        point.correction = -2.0 * sums[0] + sums[1]
-        if order:
-            point.t, point.dT = t, [dT * modes.shrink]
-            point.dzeta = sums[2:3] if density.n_zeta else _EMPTY
 
     # -- any density, one node of all levels after the other ---------------------------------
 
@@ -255,11 +237,11 @@ class _NodeSums:
         self.C, self.P = np.zeros((2, ell, k, k))
 
     def _by_level(self, values: np.ndarray) -> np.ndarray:
-        return np.bincount(self.modes._codes, weights=values, minlength=len(self.u))
+        return np.bincount(self.modes.codes, weights=values, minlength=len(self.u))
 
     def add(self, z: np.ndarray, log_weight: float, order: int) -> None:
         """One node of all levels."""
-        Z, density, T, codes = self.modes.Z, self.modes.density, self.T, self.modes._codes
+        Z, density, T, codes = self.modes.Z, self.modes.density, self.T, self.modes.codes
         move = self.R @ z
         u = self.u + move
         eta = Z.times([T], move.ravel())
@@ -293,7 +275,7 @@ class _NodeSums:
 
     def means(self) -> tuple[np.ndarray, ...]:
         """Means of the scores, of g, of L^{-1}g z', of Z's u' and of the derivatives in zeta."""
-        total, codes = self.total, self.modes._codes
+        total, codes = self.total, self.modes.codes
         block = total[:, None, None]
         return (
             self.score / total[codes],

@@ -9,7 +9,8 @@ from helpers import dense_lmm
 from scipy.special import ndtr, ndtri, xlogy
 
 from interlace.families import NegativeBinomial
-from interlace.objective.generalised.modes import LevelModes, PenalisedIRLS
+from interlace.objective.generalised.level_modes import LevelModes
+from interlace.objective.generalised.modes import PenalisedIRLS
 from interlace.optimize import minimise
 
 # Sums of some hundred terms of order one in another order.

@@ -1,0 +1,156 @@
+"""Conditional modes of one grouping factor by a compiled loop over its levels.
+
+The fused twin of `modes.PenalisedIRLS`, for densities that the kernels know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from typing import cast
+
+import numpy as np
+
+from ...linalg.crossproducts.weighted import WeightedZ
+from ...linalg.kernels import _levels, _quadrature
+from .density import ConditionalDensity, FamilyDensity
+from .modes import Modes, Point, no_mode
+
+__all__ = ["MAX_WIDTH", "LevelModes"]
+
+# Effects a grouping factor may have for the compiled loop over its levels.
+MAX_WIDTH = 16
+_NO_LEVELS = np.empty((0, 1, 1))
+
+
+class LevelModes(Modes):
+    """All Newton steps of one level before the next, while its rows are in cache.
+
+    The rows' arrays of a point are overwritten by the next one.
+
+    Parameters
+    ----------
+    Z : WeightedZ
+        Of one factor, rows sorted by level.
+    factor : GroupingFactor
+        The same rows.
+    density : FamilyDensity
+    expected : bool
+    """
+
+    dense_columns = 0
+    backend = "levels"
+
+    density: FamilyDensity
+
+    def __init__(self, Z: WeightedZ, factor, density: FamilyDensity, expected: bool) -> None:
+        self.Z, self.density, self.expected = Z, density, expected
+        codes, ell = factor.codes, Z.n_levels[0]
+        self._starts = np.searchsorted(codes, np.arange(ell + 1)).astype(np.int64)
+        k = Z.widths[0]
+        self._factor = factor
+        self._scale(Z)
+        self._k, self._ell = k, ell
+        self._renew()
+
+    def _renew(self) -> None:
+        """All that is written to."""
+        ell, k = self._ell, self._k
+        self._S = np.empty((ell, k, k))
+        self._H = np.empty((ell, k, k))
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+        # Values of the rows: for many of them new memory costs more than what is done with it.
+        self._rows = np.empty((5, self.Z.n))
+
+    def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> LevelModes:
+        other = copy(self)
+        other.Z, other.density = Z, cast("FamilyDensity", density)
+        other._scale(Z)
+        other._renew()
+        return other
+
+    def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
+        density, ell, k = self.density, self._ell, self._k
+        kernel = density.kernel
+        assert kernel is not None
+        template = np.ascontiguousarray(T[0] * self._shrink)
+        U = np.array(u, dtype=np.float64).reshape(ell, k)
+        eta, w, observed, score, t = self._rows
+        dT, sums = np.empty((k, k)), np.empty(5)
+        passes = _levels.laplace(
+            kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
+            order, frozen, self._starts, self._columns, template, eta0, density.y, density.weights,
+            kernel.log_y, U, eta, w, observed, score, t, dT, sums, self._S, self._H,
+        )  # fmt: skip
+        if passes < 0 or not np.isfinite(sums).all():
+            raise no_mode()
+        self._last = np.ascontiguousarray(T[0]), w
+        return Point(
+            sums[0], sums[1], sums[2], sums[4], U.ravel(), eta, score, w, observed, t,
+            [dT * self._shrink],
+            sums[3:4] if density.n_zeta else np.empty(0), self._solver(),
+        )  # fmt: skip
+
+    def _scale(self, Z: WeightedZ) -> None:
+        raw = self._factor.Z
+        sole = self._factor.intercept_only
+        # a column of ones is not stored: its scale goes to the template
+        self._columns = np.empty((0, 1)) if sole else np.ascontiguousarray(raw / Z.scale[0])
+        self._shrink = 1.0 / float(Z.scale[0][0]) if sole else 1.0
+
+    def displaced(self, T, eta0, zeta, u):
+        density, ell, k, n, m = self.density, self._ell, self._k, self.Z.n, len(eta0)
+        kernel = density.kernel
+        assert kernel is not None
+        templates = np.stack([one[0] for one in T]) * self._shrink
+        par = np.array([density.parameter(one) for one in zeta])
+        t, dT, sums = np.empty((m, n)), np.empty((m, k, k)), np.empty((m, 5))
+        failed = _levels.displaced(
+            kernel.family, kernel.link, kernel.power, par, self.expected, self._starts,
+            self._columns, templates, eta0, density.y, density.weights, kernel.log_y,
+            np.array(u).reshape(m, ell, k), self._rows[:4], t, dT, sums, _NO_LEVELS,
+        )  # fmt: skip
+        if failed >= 0 or not np.isfinite(sums).all():
+            raise no_mode()
+        dT *= self._shrink
+        return t, [[one] for one in dT], sums[:, 3 : 3 + density.n_zeta]
+
+    def integrate(
+        self, T: np.ndarray, zeta: np.ndarray, point: Point, order: int, grid: tuple
+    ) -> None:
+        """The sums over a grid (nodes, log weights) around the modes of the last point, into it."""
+        density, k = self.density, self._k
+        kernel = density.kernel
+        assert kernel is not None
+        t, dT, sums = np.empty(self.Z.n if order else 0), np.empty((k, k)), np.empty(3)
+        _quadrature.quadrature(
+            kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
+            order, self._starts, self._columns, T * self._shrink, point.eta, density.y,
+            density.weights, kernel.log_y, *grid, point.u.reshape(-1, k), self._S, self._H, t, dT,
+            sums,
+        )  # fmt: skip
+        point.correction = -2.0 * sums[0] + sums[1]
+        if order:
+            point.t, point.dT = t, [dT * self._shrink]
+            point.dzeta = sums[2:3] if density.n_zeta else np.empty(0)
+
+    def _solver(self) -> Callable[[np.ndarray], np.ndarray]:
+        H, ell, k = self._H, self._ell, self._k
+
+        def solve(R: np.ndarray) -> np.ndarray:
+            if k == 1:
+                return R * (H.reshape(-1) if R.ndim == 1 else H.reshape(-1, 1))
+            return np.matmul(H, R.reshape(ell, k, -1)).reshape(R.shape)
+
+        return solve
+
+    def inverse_blocks(self, b: int) -> np.ndarray:
+        return self._S
+
+    def information(self, b: int) -> np.ndarray:
+        assert self._last is not None
+        T, w = self._last
+        A = self.Z.set_weights(w).diagonal[0]
+        # [Z'V^{-1}Z]_ll = A - A T M^{-1} T'A
+        AT = A @ T
+        return A.sum(axis=0) - np.einsum("lab,lbc,ldc->ad", AT, self._S, AT)
