@@ -49,7 +49,6 @@ LONGEST_FUNCTION = 40
 LONGER_FUNCTIONS: dict[str, str] = dict.fromkeys(
     [
         "interlace.design.build.build",
-        "interlace.inference.lrt.likelihood_ratio",
         "interlace.optimize.optimum.certify",
     ],
     "to be cut",

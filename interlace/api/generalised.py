@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
-from ..errors import ArgumentError
 from .arguments import design_of, result_of
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
 if TYPE_CHECKING:
     from ..results.glmm import GLMMResult
-
-#: lme4's limit on quadrature nodes.
-MAX_NODES = 100
 
 
 @checked
@@ -125,25 +121,24 @@ def glmer(
     -92.0263
     """
     call = dict(locals())
-    nodes = _nodes(nAGQ)
 
     from ..families import resolve
     from ..models.glmm import fit_glmm
     from ..models.observations import observe
+    from ..objective.generalised.quadrature import check_nAGQ, check_nodes
     from ..results.glmm import GLMMResult
 
+    check_nAGQ(nAGQ)
     resolved = resolve(family, link)
     design, seconds = design_of(call, linear=False, mixed=True)
-    if nodes > 1:
-        from ..objective.generalised.quadrature import check_nodes
-
-        check_nodes(nodes, design)
+    if nAGQ > 1:
+        check_nodes(nAGQ, design)
     observations = observe(design, resolved, varying=True)
     fitted = fit_glmm(
         design,
         resolved,
         observations,
-        nAGQ=nodes,
+        nAGQ=nAGQ,
         expected=None if laplace is None else laplace == "expected",
         optimizer=optimizer,
         theta0=theta0,
@@ -151,12 +146,3 @@ def glmer(
         seconds=seconds,
     )
     return result_of(GLMMResult, fitted, call)
-
-
-def _nodes(nodes: int) -> int:
-    if not 0 <= nodes <= MAX_NODES:
-        raise ArgumentError(
-            f"nAGQ={nodes} is out of range: 0 (fast, approximate), 1 (Laplace) or up to "
-            f"{MAX_NODES} nodes of adaptive quadrature"
-        )
-    return nodes

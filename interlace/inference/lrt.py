@@ -32,31 +32,12 @@ def likelihood_ratio(
 ) -> Comparison:
     """Compare models by their log-likelihoods, each with the next smaller one.
 
-    Parameters
-    ----------
-    fits : sequence of LMMFit, GLMMFit or GLMFit
-        At least two, of the same response on the same rows; any order.
-    names : sequence of str, optional
-        Row labels; default: the formulas, with what tells models of the same formula apart.
-    refit : bool, default True
-        Refit REML fits by maximum likelihood first, as lme4. ``False`` compares REML criteria,
-        which is allowed when the fixed parts are the same.
+    Of the same response on the same rows, in any order; the table is sorted by number of
+    parameters. REML fits are refitted by maximum likelihood first, as lme4 does; without ``refit``
+    REML criteria are compared, which is allowed when the fixed parts are the same. ``names`` label
+    the rows; default: the formulas, with what tells models of the same formula apart.
+    ``attrs["notes"]`` says which models were refitted, and where there is no test.
 
-    Returns
-    -------
-    Comparison
-        A data frame sorted by number of parameters: ``Df`` (parameters), ``AIC, BIC, logLik,
-        deviance, Chisq, Chi Df, Pr(>Chisq)``. ``attrs["notes"]`` says which models were refitted,
-        and where there is no test.
-
-    Raises
-    ------
-    ArgumentError
-        If there are fewer than two models, or they cannot be compared: other rows, responses,
-        weights, offsets or approximations of the likelihood.
-
-    Notes
-    -----
     When the smaller model sets a variance to zero, the value tested lies on the boundary and the
     p-value is conservative, up to twice too large for one variance.
     """
@@ -76,14 +57,8 @@ def likelihood_ratio(
     fits, labels = [fits[i] for i in order], [labels[i] for i in order]
     llf = np.array([fit.llf_maximum for fit in fits])
     npar = np.array([fit.n_parameters for fit in fits])
-    chisq, df = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
-    df[1:] = np.diff(npar)
-    for i in range(1, len(fits)):
-        why = _no_test(fits[i - 1], fits[i], llf[i - 1], llf[i])
-        if why is None:
-            chisq[i] = max(2.0 * (llf[i] - llf[i - 1]), 0.0)
-        else:
-            notes.append(f"no test of {labels[i - 1]!r} against {labels[i]!r}: {why}")
+    chisq, without = _statistics(fits, labels, llf)
+    df = np.append(np.nan, np.diff(npar))
     # lme4's columns before it renamed "Df": they say which df is which.
     columns = {
         "Df": npar,
@@ -101,8 +76,22 @@ def likelihood_ratio(
         ),
     }
     table = Comparison(columns, index=pd.Index(labels, name="model", dtype=object))
-    table.attrs["notes"] = tuple(notes)
+    table.attrs["notes"] = (*notes, *without)
     return table
+
+
+def _statistics(
+    fits: Sequence[AnyFit], labels: Sequence[str], llf: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """Twice the gains in log-likelihood, NaN where there is no test, and why there is none."""
+    chisq, notes = np.full(len(fits), np.nan), []
+    for i in range(1, len(fits)):
+        why = _no_test(fits[i - 1], fits[i], llf[i - 1], llf[i])
+        if why is None:
+            chisq[i] = max(2.0 * (llf[i] - llf[i - 1]), 0.0)
+        else:
+            notes.append(f"no test of {labels[i - 1]!r} against {labels[i]!r}: {why}")
+    return chisq, notes
 
 
 def _no_test(smaller: AnyFit, larger: AnyFit, below: float, above: float) -> str | None:

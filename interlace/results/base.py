@@ -1,4 +1,4 @@
-"""What the results of all models share: names users expect, over functions of a fit."""
+"""The interface of all results: names that users expect, over functions of a fit."""
 
 from __future__ import annotations
 
@@ -32,12 +32,10 @@ KINDS = {"MixedResult": "random effects", "GeneralisedResult": "a family and a l
 class ModelResult(Maketables, ABC):
     """A fitted model with coefficients, whatever else it has.
 
-    Everything is computed when asked for; ``fit`` is the record it is computed from.
-
     Parameters
     ----------
     fit : LMMFit, GLMMFit or GLMFit
-        The frozen record.
+        The frozen record, from which everything is computed when asked for.
     """
 
     fit: AnyFit
@@ -243,6 +241,21 @@ class ModelResult(Maketables, ABC):
     def method(self) -> str:
         """``"REML"`` or ``"ML"``."""
         return self.fit.method
+
+    @property
+    def family(self) -> str:
+        """Name of the family; the object itself is ``fit.family``."""
+        return self.fit.family.name
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation; of a generalised model the root of the dispersion."""
+        return self.fit.sigma
+
+    @property
+    def scale(self) -> float:
+        """Residual variance; of a generalised model the dispersion. statsmodels' name."""
+        return self.fit.dispersion
 
     @property
     def formula(self) -> str:
@@ -484,12 +497,7 @@ class ModelResult(Maketables, ABC):
 
 
 def check_no_type(type: str | int | None) -> None:
-    """Refuse a type of tests of terms where models are compared.
-
-    Raises
-    ------
-    ArgumentError
-    """
+    """Refuse a type of tests of terms where models are compared."""
     if type is not None:
         raise ArgumentError(
             f"type={type!r} is for the tests of one model's terms; leave it out to compare models"
@@ -497,12 +505,7 @@ def check_no_type(type: str | int | None) -> None:
 
 
 def check_one_model(names: Sequence[str] | None) -> None:
-    """Refuse names of models where there is only one.
-
-    Raises
-    ------
-    ArgumentError
-    """
+    """Refuse names of models where there is only one."""
     if names is not None:
         raise ArgumentError(
             "names= labels the models of a comparison, and there is only one; give the others first"
@@ -513,12 +516,10 @@ def check_one_model(names: Sequence[str] | None) -> None:
 class GeneralisedResult(ModelResult):
     """A fitted model with a family and a link.
 
-    Everything is computed when asked for; ``fit`` is the record it is computed from.
-
     Parameters
     ----------
     fit : GLMMFit or GLMFit
-        The frozen record.
+        The frozen record, from which everything is computed when asked for.
     """
 
     fit: GeneralisedFit
@@ -532,11 +533,6 @@ class GeneralisedResult(ModelResult):
     zvalues = fe_zvalues
 
     @property
-    def family(self) -> str:
-        """Name of the family; the object itself is ``fit.family``."""
-        return self.fit.family.name
-
-    @property
     def link(self) -> str:
         """Name of the link; the object itself is ``fit.family.link``."""
         return self.fit.family.link.name
@@ -545,16 +541,6 @@ class GeneralisedResult(ModelResult):
     def dispersion(self) -> float:
         """phi in Var(y) = phi V(mu) / weights: 1 for binomial, Poisson and negative binomial."""
         return self.fit.dispersion
-
-    @property
-    def scale(self) -> float:
-        """The dispersion, under statsmodels' name."""
-        return self.fit.dispersion
-
-    @property
-    def sigma(self) -> float:
-        """The root of the dispersion: sigma of a Gaussian, coefficient of variation of a Gamma."""
-        return self.fit.sigma
 
     def _by_parameter(self, values: np.ndarray, name: str) -> pd.Series:
         return pd.Series(np.array(values), list(self.fit.family.parameters), name=name)

@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 class GLMResult(GeneralisedResult):
     """A fitted generalised linear model.
 
-    Everything is computed when asked for; ``fit`` is the record it is computed from. The covariance
-    matrix is that of the expected information, dispersion times (X'WX)^{-1}.
+    The covariance matrix is that of the expected information, dispersion times (X'WX)^{-1}.
 
     Parameters
     ----------
     fit : GLMFit
-        The frozen record.
+        The frozen record, from which everything is computed when asked for.
 
     Examples
     --------

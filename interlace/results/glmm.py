@@ -16,12 +16,10 @@ from .mixed import MixedResult
 class GLMMResult(GeneralisedResult, MixedResult):
     """A fitted generalised linear mixed model.
 
-    Everything is computed when asked for; ``fit`` is the record it is computed from.
-
     Parameters
     ----------
     fit : GLMMFit
-        The frozen record.
+        The frozen record, from which everything is computed when asked for.
 
     Examples
     --------

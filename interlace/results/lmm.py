@@ -13,12 +13,10 @@ from .mixed import MixedResult
 class LMMResult(MixedResult):
     """A fitted linear mixed model.
 
-    Everything is computed when asked for; ``fit`` is the record it is computed from.
-
     Parameters
     ----------
     fit : LMMFit
-        The frozen record.
+        The frozen record, from which everything is computed when asked for.
 
     Examples
     --------
@@ -41,24 +39,9 @@ class LMMResult(MixedResult):
     df = fe_df
 
     @property
-    def sigma(self) -> float:
-        """Residual standard deviation."""
-        return self.fit.sigma
-
-    @property
-    def scale(self) -> float:
-        """Residual variance."""
-        return self.fit.sigma**2
-
-    @property
     def reml_criterion(self) -> float:
         """REML criterion at the optimum; NaN for an ML fit."""
         return self.fit.criterion if self.fit.is_reml else float("nan")
-
-    @property
-    def family(self) -> str:
-        """``"gaussian"``."""
-        return "gaussian"
 
     def refit_ml(self) -> LMMResult:
         """The maximum-likelihood fit of the same model (itself if it is one)."""

@@ -1,4 +1,4 @@
-"""What the results of all mixed models share: names users expect, over functions of a fit."""
+"""The interface of results of mixed models: names that users expect, over functions of a fit."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ if TYPE_CHECKING:
 class MixedResult(ModelResult):
     """A fitted mixed model, linear or generalised.
 
-    Everything is computed when asked for; ``fit`` is the record it is computed from.
-
     Parameters
     ----------
     fit : LMMFit or GLMMFit
-        The frozen record.
+        The frozen record, from which everything is computed when asked for.
     """
 
     fit: MixedFit

@@ -24,36 +24,19 @@ SAME_COLUMN = 1e-8
 def rows_of_data(
     design: Design, data: Any = None, source: Any = None, own_response: bool = False
 ) -> pd.DataFrame:
-    """The rows of the fit in a data frame.
+    """The rows of the fit in a data frame, those of ``data`` where they are given.
 
-    Parameters
-    ----------
-    design : Design
-    data : data frame, optional
-        The data of the fit, all of whose columns are wanted.
-    source : data frame, optional
-        The data of the fit, if they are still known: without ``data``, the response and the
-        variables of the formula are taken from there.
-    own_response : bool, default False
-        Whether the response of the fit is that of its data: of a refit it is another.
-
-    Returns
-    -------
-    DataFrame, n rows
-        Without data and source, or with a source that has changed since the fit: response, columns
-        of X and grouping factors.
-
-    Raises
-    ------
-    ArgumentError
-        If rows of the fit are not in ``data``, or the variables of its formula differ there.
+    Else the response and the variables of the formula, from ``source``, the data of the fit if they
+    are still known; without it, or if it has changed since the fit: response, columns of X and
+    grouping factors. ``own_response``: the response of the fit is that of its data; of a refit it
+    is another. Rows of the fit that ``data`` lacks or has with other values are refused.
     """
     if data is not None:
         frame = _rows_of(data, design)
         _check_values(design, frame, own_response)
         return frame
-    found = None if source is None else _variables(design, source)
-    return _columns_of(design) if found is None else found
+    variables = None if source is None else _variables(design, source)
+    return _columns_of(design) if variables is None else variables
 
 
 def _columns_of(design: Design) -> pd.DataFrame:
@@ -67,12 +50,7 @@ def _columns_of(design: Design) -> pd.DataFrame:
 
 
 def _check_values(design: Design, frame: pd.DataFrame, own_response: bool) -> None:
-    """Refuse rows with the labels of the fit but other values, where they have its variables.
-
-    Raises
-    ------
-    ArgumentError
-    """
+    """Refuse rows with the labels of the fit but other values, where they have its variables."""
     names, response = design.variables(), design.response_variables
     if not set(names) <= set(frame):
         return
@@ -118,11 +96,11 @@ def _variables(design: Design, source: Any) -> pd.DataFrame | None:
     if not _same(design, again) or again.y is None:
         return None
     first = unquoted(design.response_name)
-    made = pd.Series(design.y, frame.index, name=first)
+    response_values = pd.Series(design.y, frame.index, name=first)
     if not np.array_equal(again.y, design.y):  # refitted: the source has another response
         frame = frame[[name for name in frame if name in names and name != first]]
-        return pd.concat([made, frame], axis=1)
-    return frame if first in response else pd.concat([made, frame], axis=1)
+        return pd.concat([response_values, frame], axis=1)
+    return frame if first in response else pd.concat([response_values, frame], axis=1)
 
 
 def _same(design: Design, again: NewDesign) -> bool:
@@ -141,12 +119,12 @@ def _rows_of(data: Any, design: Design, names: list[str] | None = None) -> pd.Da
         except ValueError as error:
             raise ArgumentError(f"data is a dict that makes no data frame: {error}") from None
     else:
-        found = frame_of(data)
-        if found is None:
+        whole = frame_of(data)
+        if whole is None:
             raise ArgumentTypeError(
                 f"data must be the data frame that was fitted, got {brief(data)}"
             )
-        frame = found if names is None else with_text_names(found)[names]
+        frame = whole if names is None else with_text_names(whole)[names]
     positions = np.arange(len(frame)) if design.rows is None else design.rows
     fits = positions.size == design.y.size and positions.max(initial=-1) < len(frame)
     if not fits or not frame.index[positions].equals(design.index):

@@ -96,6 +96,15 @@ def normal_grid(nodes: int, k: int = 1) -> Grid:
     return Grid(z, total)
 
 
+def check_nAGQ(nAGQ: int) -> None:  # noqa: N802
+    """Refuse numbers of nodes that no approximation has."""
+    if not 0 <= nAGQ <= MAX_NODES:
+        raise ArgumentError(
+            f"nAGQ={nAGQ} is out of range: 0 (fast, approximate), 1 (Laplace) or up to "
+            f"{MAX_NODES} nodes of adaptive quadrature"
+        )
+
+
 def check_nodes(nodes: int, design) -> None:
     """Whether a design can be integrated with that many nodes.
 
