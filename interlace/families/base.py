@@ -1,4 +1,4 @@
-"""What a family is: the conditional distribution of the response given the linear predictor."""
+"""The interface of all families: distributions of the response given the linear predictor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PerRow: TypeAlias = np.ndarray | float
 
 
 class Rows(NamedTuple):
-    """What one evaluation of a family gives for each row, at given linear predictors.
+    """Log-density of each row, with its derivatives, at given linear predictors.
 
     Where the mean would be outside its range, or a number larger than a double, `loglik` is
     minus infinity and everything else is 0.
@@ -259,7 +259,7 @@ class Family(ABC):
 
     @abstractmethod
     def deviance(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
-        """The deviance of each row: twice what the log-density lacks to its largest value at `y`.
+        """The deviance of each row: twice the gap between the log-density and its maximum over mu.
 
         Parameters
         ----------
@@ -436,7 +436,7 @@ class Family(ABC):
         return np.inf
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
-        """What it means that the estimated parameter is as good as infinite, with the remedy.
+        """A text on an estimated parameter that is as good as infinite, with the remedy.
 
         Parameters
         ----------
@@ -487,7 +487,7 @@ class Family(ABC):
         return 1.0
 
     def sigma(self, zeta: Zeta = ()) -> float:
-        """What R's ``sigma()`` gives: the square root of the dispersion.
+        """The square root of the dispersion, as R's ``sigma()``.
 
         Parameters
         ----------
@@ -504,7 +504,7 @@ class Family(ABC):
     def working(
         self, eta: Array, y: Array, weights: Array, zeta: Zeta = ()
     ) -> tuple[Array, Array, Array]:
-        """What a step of iteratively reweighted least squares needs.
+        """The ingredients of a step of iteratively reweighted least squares.
 
         Parameters
         ----------
@@ -526,7 +526,7 @@ class Family(ABC):
         return self.mean(eta, zeta), derivative, rows.weight * self.dispersion(zeta)
 
     def valid(self, eta: Array) -> Array:
-        """Where a linear predictor gives a mean in the range of the family.
+        """Whether linear predictors give means in the range of the family.
 
         Parameters
         ----------
@@ -547,7 +547,7 @@ class Family(ABC):
         return (eta if ok.all() else np.where(ok, eta, self.inside)), ok
 
     def _arguments(self) -> dict[str, Any]:
-        """What the constructor takes to make an equal family."""
+        """Arguments with which the constructor makes an equal family."""
         return {"link": self.link}
 
     def with_link(self, link: str | Link) -> Family:

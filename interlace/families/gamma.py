@@ -152,7 +152,7 @@ class GammaFamily(Gamma):
 
 
 def _log_peak(shape: Array) -> Array:
-    """A log a - a - log-gamma(a), by Stirling's series where the three terms cancel."""
+    """a log a - a - log-gamma(a), by Stirling's series where the three terms cancel."""
     from scipy.special import gammaln
 
     large = np.maximum(shape, STIRLING_FROM)
@@ -163,7 +163,7 @@ def _log_peak(shape: Array) -> Array:
 
 
 def _log_peak_slope(shape: Array) -> Array:
-    """A (log a - digamma(a)), the derivative of `_log_peak` with respect to log a."""
+    """a (log a - digamma(a)), the derivative of `_log_peak` with respect to log a."""
     from scipy.special import psi
 
     large = np.maximum(shape, STIRLING_FROM)

@@ -100,7 +100,7 @@ def resolve(family: object, link: str | Link | None = None) -> Family:
 
 
 def _of_statsmodels(family: object) -> str:
-    """What to write for a family object of statsmodels."""
+    """The call to write in place of a family object of statsmodels."""
     name = type(family).__name__
     key = re.sub(r"[\s._-]", "", name).lower()
     key = ALIASES.get(key, key)

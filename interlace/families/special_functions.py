@@ -70,7 +70,7 @@ def saturated_poisson(y: np.ndarray) -> np.ndarray:
 
 
 def digamma_rest(x: np.ndarray) -> np.ndarray:
-    """Log x - 1/(2 x) - digamma(x): minus the derivative of `stirling_rest`."""
+    """log x - 1/(2 x) - digamma(x): minus the derivative of `stirling_rest`."""
     y = 1.0 / (x * x)
     total = np.zeros_like(x)
     for k, coefficient in reversed(list(enumerate(STIRLING, 1))):
@@ -95,7 +95,7 @@ def log_gamma_difference(a: np.ndarray, d: np.ndarray) -> np.ndarray:
 
 
 def scaled_digamma_difference(a: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """A (digamma(a + d) - digamma(a)) without cancellation for large a; a > 0, d >= 0."""
+    """a (digamma(a + d) - digamma(a)) without cancellation for large a; a > 0, d >= 0."""
     from scipy.special import psi
 
     a, d = np.broadcast_arrays(np.asarray(a, dtype=float), np.asarray(d, dtype=float))
@@ -157,7 +157,7 @@ def log_ratio(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
 
 
 def y_log_ratio(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
-    """Y log(y / mu), which is 0 at y = 0 and infinite at mu = 0 < y."""
+    """y log(y / mu), which is 0 at y = 0 and infinite at mu = 0 < y."""
     zero = y == 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(zero, 0.0, y * log_ratio(np.where(zero, 1.0, y), np.where(zero, 1.0, mu)))

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..linalg.information import inverse_where_determined, variance_of
 from .leverage import inverse_quadratic
-from .random_effects import factor_at_optimum
 
 if TYPE_CHECKING:
     from ..models.kinds import MixedFit
@@ -25,7 +24,7 @@ def joint_variance(fit: MixedFit, rows: PredictionRows, masks: list[np.ndarray])
     W the prior weights of a linear model (s is sigma) or the working weights of another (s = 1).
     Of each row (r,), with the effects that the masks, (k_b,) per grouping factor, let enter.
     """
-    factor = factor_at_optimum(fit)
+    factor = fit.factor_at_optimum()
     stars = [
         (codes, (Z * mask) @ T)
         for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..linalg.information import floored_inverse
 from ..models.lmm import LMMFit
 
 # lmerTest drops eigenvalues of H_f below this: directions on a boundary carry no information.
@@ -83,16 +84,7 @@ def _variance_derivatives(fit: LMMFit) -> VarianceDerivatives:
     jacobian = np.empty((q + 1, fit.p, fit.p))
     jacobian[:q] = sigma**2 * (half @ Y @ half.T)
     jacobian[q] = 2.0 * sigma * C_back
-    return VarianceDerivatives(_pseudo_inverse(full), jacobian, full)
-
-
-def _pseudo_inverse(H: np.ndarray) -> np.ndarray:
-    """2 H^+ over the eigenvalues that are positive; unit diagonal first, against scale."""
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(H * scale[:, None] * scale)
-    keep = values > EIGENVALUE_FLOOR
-    half = vectors[:, keep] / np.sqrt(values[keep])
-    return 2.0 * (half @ half.T) * scale[:, None] * scale
+    return VarianceDerivatives(2.0 * floored_inverse(full, EIGENVALUE_FLOOR), jacobian, full)
 
 
 def satterthwaite(fit: LMMFit, L: np.ndarray | None = None) -> np.ndarray:

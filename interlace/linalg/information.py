@@ -7,6 +7,7 @@ import numpy as np
 __all__ = [
     "covariance_of",
     "determined_root",
+    "floored_inverse",
     "inverse_where_determined",
     "side_by_side",
     "variance_of",
@@ -72,6 +73,15 @@ def _determined(H: np.ndarray, A: np.ndarray | None, share: float) -> tuple[np.n
     rows = np.linalg.norm(B, axis=1, keepdims=True)
     reached = np.abs(B @ vectors[:, ~keep]) > NEGLIGIBLE_SHARE * rows
     return B @ (vectors[:, keep] / np.sqrt(values[keep])), np.flatnonzero(reached.any(axis=1))
+
+
+def floored_inverse(H: np.ndarray, floor: float) -> np.ndarray:
+    """H^+ over the eigenvalues above a floor, after scaling to unit diagonal."""
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(H * scale[:, None] * scale)
+    keep = values > floor
+    half = vectors[:, keep] / np.sqrt(values[keep])
+    return (half @ half.T) * scale[:, None] * scale
 
 
 def side_by_side(*blocks: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ from ..optimize import Optimum
 
 if TYPE_CHECKING:
     from ..families.base import Family
+    from ..linalg.factor.base import Factor
+    from ..objective.linear.marginal import Marginal
     from .observations import Observations
 
 
@@ -217,6 +219,17 @@ class BaseMixedFit(BaseFit):
             else:
                 out += np.einsum("ij,ij->i", factor.Z, b[factor.codes])
         return read_only(out)
+
+    @abstractmethod
+    def factor_at_optimum(self) -> Marginal | Factor:
+        """The factorisation of M = Lambda'Z'WZ Lambda + I at theta, W the working weights."""
+
+    @abstractmethod
+    def cond_cov(self, b: int) -> np.ndarray:
+        """Covariances of the modes given all parameters, (l_b, k_b, k_b): s^2 T (M^{-1})_ll T'.
+
+        s is the scale of the random effects, `re_scale`.
+        """
 
     @property
     def theta_standard(self) -> np.ndarray:

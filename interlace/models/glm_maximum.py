@@ -9,6 +9,7 @@ import numpy as np
 from ..design.design import Design
 from ..errors import DataError, NumericalError
 from ..families.base import Family
+from ..objective.base import DIFFERENCE_STEP
 from ..objective.generalised.density import FamilyDensity
 from ..objective.generalised.irls import IRLS, irls, weighted_gram
 
@@ -23,8 +24,6 @@ THETA_DECREMENT = 1e-18
 #: Counts without overdispersion have their maximum at theta = infinity. From here on the variance
 #: is that of a Poisson distribution to 1e-8 for means up to 100.
 LARGEST_THETA = 1e10
-#: Relative step of central differences: cube root of the rounding error.
-DIFFERENCE_STEP = 6e-6
 #: Steps of Newton's method after IRLS: each must lower the decrement by this factor, which on the
 #: way to infinity none does. Below the last bound it counts as a maximum wherever IRLS stopped.
 MOST_POLISHING = 25
@@ -75,29 +74,10 @@ def maximise_coefficients(
     eta: np.ndarray,
     c: np.ndarray | None = None,
 ) -> Maximum:
-    """Maximise in the coefficients at given zeta, from predictors eta or from coefficients c.
+    """Maximise in the coefficients of Q (n, p) at given zeta.
 
-    Parameters
-    ----------
-    density : FamilyDensity
-    Q : ndarray, shape (n, p)
-        Standardised columns.
-    design : Design
-        For its offset.
-    zeta : ndarray, shape (m,)
-    eta : ndarray, shape (n,)
-        Predictors within the range of the link.
-    c : ndarray, shape (p,), optional
-        Coefficients to start from instead.
-
-    Returns
-    -------
-    Maximum
-
-    Raises
-    ------
-    DataError
-        If no coefficients give means within the family's range.
+    From predictors eta (n,) within the range of the link, or from coefficients c (p,); the design
+    gives the offset. A DataError says that no coefficients give means within the family's range.
     """
     base = np.zeros(density.n) if design.offset is None else design.offset
     if not Q.shape[1]:
@@ -119,7 +99,7 @@ def maximise_coefficients(
 def _polished(
     density: FamilyDensity, Q: np.ndarray, zeta: np.ndarray, found: IRLS, c: np.ndarray
 ) -> Maximum:
-    """What IRLS found, after steps of Newton's method as long as they lead nearer.
+    """The end of IRLS, after steps of Newton's method as long as they lead nearer.
 
     IRLS creeps where the link is far from canonical, and stops at an error of the square root of
     its decrement, which is no longer small for log-likelihoods in the millions.
@@ -179,28 +159,11 @@ def _outside(family: Family, design: Design) -> DataError:
 def maximise_with_theta(
     density: FamilyDensity, Q: np.ndarray, design: Design, start: np.ndarray
 ) -> tuple[Maximum, np.ndarray, np.ndarray]:
-    """Coefficients and log(theta) of a negative binomial, by Newton's method in log(theta).
+    """Maximise in coefficients and log(theta) of a negative binomial, from means `start` (n,).
 
     The profile log-likelihood l(z) = l(z, c(z)) has slope l_z and curvature l_zz + l_zc H^{-1} l_cz
-    with H the observed information; l_zz is a central difference of l_z.
-
-    Parameters
-    ----------
-    density : FamilyDensity
-    Q : ndarray, shape (n, p)
-        Standardised columns.
-    design : Design
-        For its offset.
-    start : ndarray, shape (n,)
-        Means within the family's range.
-
-    Returns
-    -------
-    found : Maximum
-    zeta : ndarray, shape (1,)
-        log(theta).
-    se : ndarray, shape (1,)
-        Its standard error at these means, as MASS has it.
+    with H the observed information; l_zz is a central difference of l_z. Returned are the maximum,
+    log(theta), (1,), and its standard error at these means, (1,), as MASS has it.
     """
     family = density.family
     largest = np.log(LARGEST_THETA)

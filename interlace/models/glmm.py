@@ -16,6 +16,8 @@ from ..design.design import Design
 from ..errors import NumericalError
 from ..families import Family
 from ..frames.columns import read_only
+from ..linalg.factor.base import Factor
+from ..linalg.factor.choose import choose_factor
 from ..linalg.threads import blas_threads, one_thread
 from ..objective.generalised.density import FamilyDensity
 from ..objective.generalised.joint_modes import ProfiledObjective
@@ -35,27 +37,7 @@ MAX_HALVINGS = 12
 
 @dataclass(frozen=True, eq=False)
 class GLMMFit(BaseMixedFit):
-    """A fitted generalised linear mixed model.
-
-    Attributes
-    ----------
-    design : Design
-    covariance : CovarianceModel
-    family : Family
-    observations : Observations
-        The response as the density takes it.
-    nAGQ : int
-        0, 1 (Laplace) or nodes of adaptive quadrature.
-    expected : bool
-        The determinant takes expected instead of observed information.
-    method : "ML"
-    optimum : Optimum
-    seconds : dict
-        Wall time by stage.
-    optimizer, backend : str
-    scale : ThetaScale
-        theta <-> the first parameters of the optimiser.
-    """
+    """A fitted generalised linear mixed model: nAGQ is 0, 1 (Laplace) or nodes of quadrature."""
 
     design: Design
     covariance: CovarianceModel
@@ -86,7 +68,7 @@ class GLMMFit(BaseMixedFit):
 
     @cached_property
     def _shared(self) -> LaplaceObjective | ProfiledObjective:
-        """What the objectives of this fit share; rebuilt from the design after unpickling."""
+        """The objective whose patterns others share; made from the design after unpickling."""
         if self._objective is not None:
             return self._objective
         return make_objective(
@@ -140,7 +122,7 @@ class GLMMFit(BaseMixedFit):
 
     @property
     def sigma(self) -> float:
-        """What R's ``sigma`` gives: 1 unless the family has a dispersion."""
+        """As R's ``sigma``: 1 unless the family has a dispersion."""
         return float(self.family.sigma(self.zeta))
 
     @property
@@ -173,6 +155,14 @@ class GLMMFit(BaseMixedFit):
     def working_weights(self) -> np.ndarray:
         """Information of the rows in the determinant, at the modes, (n,)."""
         return self.solution.weight
+
+    def factor_at_optimum(self) -> Factor:
+        """The factorisation of M = Lambda'Z'WZ Lambda + I at theta, W the working weights."""
+        problem = self.objective.problem
+        weights, order = self.working_weights, problem.order
+        factor = choose_factor(problem.Z.set_weights(weights if order is None else weights[order]))
+        factor.refactor(self.scale.templates(self.x[: self.covariance.n_theta]))
+        return factor
 
     def cond_cov(self, b: int) -> np.ndarray:
         """Covariances of the modes given theta, beta and zeta, (l_b, k_b, k_b)."""
@@ -217,28 +207,12 @@ def fit_glmm(
     backend: str | None = None,
     seconds: dict[str, float] | None = None,
 ) -> GLMMFit:
-    """Fit a generalised linear mixed model to a design.
+    """Fit a generalised linear mixed model to a design, with the verdict on separation.
 
-    Parameters
-    ----------
-    design : Design
-    family : Family
-    observations : Observations
-    nAGQ : int, default 1
-        0: coefficients inside penalised IRLS; 1: Laplace; more: nodes of adaptive quadrature.
-    expected : bool, optional
-        Expected instead of observed information in the determinant; default: the family's.
-    optimizer : {"newton", "lbfgsb", "bobyqa"}
-    theta0 : ndarray, optional
-        Start of theta.
-    backend : str, optional
-        Forces a factorisation back end.
-    seconds : dict, optional
-        Stages timed so far.
-
-    Returns
-    -------
-    GLMMFit
+    nAGQ is 0 (coefficients inside penalised IRLS), 1 (Laplace) or the nodes of adaptive quadrature;
+    `expected` asks for expected instead of observed information in the determinant (default: the
+    family's), theta0 is a start, `backend` forces a factorisation, `seconds` are stages timed so
+    far.
     """
     seconds = dict(seconds or {})
     clock = perf_counter()
@@ -351,7 +325,7 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
 def _lost_fits_explained(
     design: Design, family: Family, observations: Observations
 ) -> Iterator[None]:
-    """Where numbers end a fit of separated responses, the error names the coefficients."""
+    """Let an error that ends the fit of separated responses name the coefficients."""
     try:
         yield
     except NumericalError as error:

@@ -23,28 +23,13 @@ from .base import BaseMixedFit, closed
 
 if TYPE_CHECKING:
     from ..families.base import Family
+    from ..objective.linear.marginal import Marginal
     from .observations import Observations
 
 
 @dataclass(frozen=True, eq=False)
 class LMMFit(BaseMixedFit):
-    """A fitted linear mixed model.
-
-    Attributes
-    ----------
-    design : Design
-        Data and names.
-    covariance : CovarianceModel
-        theta <-> templates.
-    method : {"REML", "ML"}
-    optimum : Optimum
-        What the optimiser did, with the certificate.
-    seconds : dict
-        Wall time by stage.
-    optimizer, backend : str
-    scale : ThetaScale
-        theta <-> ``optimum.x``.
-    """
+    """A fitted linear mixed model."""
 
     design: Design
     covariance: CovarianceModel
@@ -82,7 +67,7 @@ class LMMFit(BaseMixedFit):
 
     @cached_property
     def _shared(self) -> LMMObjective:
-        """What the objectives of this fit share; rebuilt from the design after unpickling."""
+        """The objective whose patterns others share; made from the design after unpickling."""
         if self._objective is not None:
             return self._objective
         backend = None if self.backend == "blocked" else self.backend
@@ -167,6 +152,15 @@ class LMMFit(BaseMixedFit):
         """Prior weights, (n,): information of the rows times sigma^2."""
         return self.observations.weights
 
+    def factor_at_optimum(self) -> Marginal:
+        """The factorisation of M = Lambda'Z'WZ Lambda + I at theta, W the prior weights."""
+        return self.objective.marginal_at(self.x)
+
+    def cond_cov(self, b: int) -> np.ndarray:
+        """Covariances of the modes given theta and sigma, (l_b, k_b, k_b)."""
+        T = self.T[b]
+        return self.sigma**2 * (T @ self.factor_at_optimum().inverse_blocks(b) @ T.T)
+
     def as_ml(self) -> LMMFit:
         """The fit by maximum likelihood, warm-started (itself if it is one)."""
         if not self.is_reml:
@@ -194,23 +188,8 @@ def fit_lmm(
 ) -> LMMFit:
     """Fit a linear mixed model to a design.
 
-    Parameters
-    ----------
-    design : Design
-    reml : bool
-    optimizer : {"newton", "lbfgsb", "bobyqa"}
-    theta0 : ndarray, optional
-        Start; default: every template the identity on standardised covariates.
-    backend : str, optional
-        Forces a factorisation back end.
-    cross : CrossProducts, optional
-        Of this design, if made already.
-    seconds : dict, optional
-        Stages timed so far.
-
-    Returns
-    -------
-    LMMFit
+    theta0 is a start on the scale of `LMMFit.theta`, `backend` forces a factorisation, `cross` are
+    the cross-products of this design and `seconds` the stages timed so far.
     """
     seconds = dict(seconds or {})
     clock = perf_counter()

@@ -64,9 +64,9 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
                 "trials), as simulate() gives them, or two columns of successes and failures; got "
                 f"{listing(f'{v:g}' for v in outside[:3])}"
             )
-    if isinstance(fit, LMMFit) and y.size and y.min() == y.max():
-        raise ArgumentError(f"new_y is constant ({y[0]:g}); there is nothing to model")
-    if isinstance(fit, LMMFit):
+    if isinstance(fit, LMMFit):  # families have checks of their own, `observe`
+        if y.size and y.min() == y.max():
+            raise ArgumentError(f"new_y is constant ({y[0]:g}); there is nothing to model")
         check_size(y, "new_y", ArgumentError)
     return y
 

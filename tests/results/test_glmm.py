@@ -19,7 +19,6 @@ from helpers.fitted_models import CBPP, EPIL, GAMMA, SLOPES, fitted
 
 import interlace
 from interlace.errors import ArgumentError, NumericalError
-from interlace.inference.random_effects import conditional_covariances
 from interlace.results.glmm import GLMMResult
 
 
@@ -120,7 +119,7 @@ def test_conditional_covariances_given_all_parameters(model) -> None:
         rows = factor.codes == level
         Z = np.asarray(factor.Z)[rows]
         A = Z.T @ (fit.working_weights[rows, None] * Z) + np.linalg.inv(T @ T.T)
-        found = conditional_covariances(fit, 0)[level]
+        found = fit.cond_cov(0)[level]
         np.testing.assert_allclose(found, np.linalg.inv(A), rtol=1e-8, atol=1e-12)
 
 

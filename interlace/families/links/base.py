@@ -1,4 +1,4 @@
-"""What a link is: the function g from the mean to the linear predictor, with its inverse."""
+"""The interface of all links: functions g from the mean to the linear predictor."""
 
 from __future__ import annotations
 
