@@ -48,7 +48,6 @@ LONGEST_FUNCTION = 40
 #: Longer ones, and why.
 LONGER_FUNCTIONS: dict[str, str] = dict.fromkeys(
     [
-        "interlace.design.build.build",
         "interlace.optimize.optimum.certify",
     ],
     "to be cut",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,12 @@ from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved, evaluate
 from .grouping import Grouping, columns_used_by, grouping
 from .model_frame import ModelFrame
-from .model_matrix import MatrixRecipe, Terms, model_matrix
+from .model_matrix import MatrixRecipe, model_matrix
 from .newdata import NewDataRecipe, RandomSide
+from .predictor import MEAN, LinearPredictor
 from .rank import independent_columns
 from .response import check_size, numeric, response_values
+from .terms import FixedTerms
 
 
 def build(
@@ -108,39 +110,25 @@ def build(
     y, trials = response_values(
         frame.response_expressions, frame.columns, frame.context, states, linear
     )
-    X, fixed = _matrix(frame, frame.fixed)
-    kept = independent_columns(X) if X.shape[1] else np.arange(0)
-    _report_dependent(fixed, kept)
-    if linear and len(kept) >= len(y):
-        raise DataError(
-            f"the formula has {len(kept)} fixed coefficients for {len(y)} rows; leave out terms "
-            "(a text column as covariate has one coefficient per value)"
-        )
-    factors, terms, groupings, sides = _random_part(frame, X, fixed, linear)
-    offset = _total_offset(frame, states)
-    if linear and offset is not None:
-        check_size(offset, "offset")
+    fixed = _fixed_part(frame, states, linear)
+    effects = _random_part(frame, fixed, linear)
     return Design(
         y=_own(y),
-        X=_contiguous(X, kept),
-        x_names=tuple(fixed.names[j] for j in kept),
-        factors=factors,
-        terms=terms,
+        trials=None if trials is None else _own(trials),
         weights=None if frame.weights is None else _own(frame.weights),
-        offset=None if offset is None else _own(offset),
+        predictors={MEAN: fixed.predictor},
+        factors=effects.factors,
+        terms=effects.terms,
         formula=frame.formula,
         response_name=frame.response_expressions.text,
         index=frame.columns.index,
-        x_terms=_kept_terms(fixed.terms, kept),
+        rows=frame.rows,
+        na_action=na_action,
         n_missing=frame.n_missing,
         missing_by=frame.missing_by,
-        dropped_columns=tuple(np.delete(np.array(fixed.names, dtype=object), kept)),
-        trials=None if trials is None else _own(trials),
-        na_action=na_action,
         full_index=frame.full_index,
         kept=frame.kept,
-        rows=frame.rows,
-        recipe=_recipe(frame, fixed, kept, groupings, sides, states, linear),
+        recipe=_recipe(frame, fixed, effects, states, linear),
     )
 
 
@@ -183,22 +171,20 @@ def _full_formula(
 
 def _recipe(
     frame: ModelFrame,
-    fixed: MatrixRecipe,
-    kept: np.ndarray,
-    groupings: tuple[Grouping, ...],
-    sides: tuple[RandomSide, ...],
+    fixed: _Fixed,
+    effects: _Random,
     states: dict[str, dict],
     linear: bool,
 ) -> NewDataRecipe:
     return NewDataRecipe(
-        fixed=fixed,
-        kept=kept,
+        fixed=fixed.recipe,
+        kept=fixed.kept,
         fixed_variables=frame.fixed.variables,
-        sides=sides,
-        groupings=groupings,
+        sides=effects.sides,
+        groupings=effects.groupings,
         grouping_variables=tuple(
             tuple(name for piece in frame.groups[made.label] for name in piece.variables)
-            for made in groupings
+            for made in effects.groupings
         ),
         offsets=frame.offsets,
         offset_column=frame.offset_column,
@@ -225,8 +211,46 @@ def _recipe(
 # --- fixed part -----------------------------------------------------------------------------
 
 
-def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe]:
-    X, recipe = model_matrix(
+class _Fixed(NamedTuple):
+    """The whole model matrix, how it is made again, the columns kept, and what they make."""
+
+    X: np.ndarray
+    recipe: MatrixRecipe
+    kept: np.ndarray
+    predictor: LinearPredictor
+
+
+def _fixed_part(frame: ModelFrame, states: dict[str, dict], linear: bool) -> _Fixed:
+    X, recipe, terms = _matrix(frame, frame.fixed)
+    kept = independent_columns(X) if X.shape[1] else np.arange(0)
+    dropped = tuple(np.delete(np.array(recipe.names, dtype=object), kept))
+    if dropped:
+        warn(
+            f"the fixed-effects matrix is rank deficient: dropped {len(dropped)} column(s) that "
+            f"depend linearly on earlier ones: {listing(dropped)}. Leave out the term(s), or read "
+            "the other coefficients with these at zero",
+            DataWarning,
+        )
+    if linear and len(kept) >= len(X):
+        raise DataError(
+            f"the formula has {len(kept)} fixed coefficients for {len(X)} rows; leave out terms "
+            "(a text column as covariate has one coefficient per value)"
+        )
+    offset = _total_offset(frame, states)
+    if linear and offset is not None:
+        check_size(offset, "offset")
+    predictor = LinearPredictor(
+        X=np.ascontiguousarray(X[:, kept] if dropped else X),
+        names=tuple(recipe.names[j] for j in kept),
+        terms=terms.keep(kept) if dropped else terms,
+        offset=None if offset is None else _own(offset),
+        dropped=dropped,
+    )
+    return _Fixed(X, recipe, kept, predictor)
+
+
+def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe, FixedTerms]:
+    X, recipe, terms = model_matrix(
         side.text, frame.columns, side.variables, frame.contrasts, side.context
     )
     if len(set(recipe.names)) < len(recipe.names):
@@ -241,35 +265,12 @@ def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe
         bad = ~np.isfinite(X)
         for j in np.flatnonzero(bad.any(axis=0)):
             numeric(recipe.names[j], X[:, j], frame.columns)
-    return X, recipe
+    return X, recipe, terms
 
 
 def _own(values: np.ndarray) -> np.ndarray:
     """A copy that nobody writes to: later edits of the data do not reach the fit."""
     return read_only(np.array(values, dtype=np.float64, order="C"))
-
-
-def _contiguous(X: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(X if len(kept) == X.shape[1] else X[:, kept])
-
-
-def _report_dependent(fixed: MatrixRecipe, kept: np.ndarray) -> None:
-    gone = np.delete(np.array(fixed.names, dtype=object), kept)
-    if len(gone):
-        warn(
-            f"the fixed-effects matrix is rank deficient: dropped {len(gone)} column(s) that "
-            f"depend linearly on earlier ones: {listing(gone)}. Leave out the term(s), or read the "
-            "other coefficients with these at zero",
-            DataWarning,
-        )
-
-
-def _kept_terms(terms: Terms, kept: np.ndarray) -> Terms:
-    """Term -> its columns among the kept ones."""
-    return tuple(
-        (name, slice(*np.searchsorted(kept, [columns.start, columns.stop]).tolist()))
-        for name, columns in terms
-    )
 
 
 def _total_offset(frame: ModelFrame, states: dict[str, dict]) -> np.ndarray | None:
@@ -286,48 +287,59 @@ def _total_offset(frame: ModelFrame, states: dict[str, dict]) -> np.ndarray | No
 # --- random part ----------------------------------------------------------------------------
 
 
-def _random_part(
-    frame: ModelFrame, X: np.ndarray, fixed: MatrixRecipe, linear: bool
-) -> tuple[
-    tuple[GroupingFactor, ...], tuple[RandomTerm, ...], tuple[Grouping, ...], tuple[RandomSide, ...]
-]:
+class _Random(NamedTuple):
+    factors: tuple[GroupingFactor, ...]
+    terms: tuple[RandomTerm, ...]
+    groupings: tuple[Grouping, ...]
+    sides: tuple[RandomSide, ...]
+
+
+def _random_part(frame: ModelFrame, fixed: _Fixed, linear: bool) -> _Random:
     specs = frame.formula.random
-    made: dict[str, tuple[Grouping, np.ndarray]] = {}
-    for spec in specs:
-        if spec.label not in made:
-            variables = tuple(piece.text for piece in frame.groups[spec.label])
-            made[spec.label] = grouping(spec.label, variables, frame.columns, frame.context)
-            _check_groups(*made[spec.label], linear)
-    matrices: dict[tuple, tuple[np.ndarray, MatrixRecipe]] = {
-        term_key(frame.fixed.text): (X, fixed)
-    }
-    for side in frame.sides:
-        if term_key(side.text) not in matrices:
-            matrices[term_key(side.text)] = _matrix(frame, side)
-    sizes = [len(made[spec.label][0].cells) for spec in specs]
+    groups = _groupings(frame, linear)
+    matrices = _left_sides(frame, fixed)
+    sizes = [len(groups[spec.label][0].cells) for spec in specs]
     order = _lme4_order(sizes)
     labels = list(dict.fromkeys(specs[i].label for i in order))
-    widths = dict.fromkeys(labels, 0)
     blocks: dict[str, list[np.ndarray]] = {label: [] for label in labels}
     terms, sides = [], []
     for i in order:
         spec, side = specs[i], frame.sides[i]
         Z, recipe = matrices[term_key(side.text)]
         _check_zeros(spec.text, Z, recipe.names)
-        width = len(recipe.names)
         if linear:
-            _check_effects(spec.text, sizes[i] * width, len(X))
-        at = slice(widths[spec.label], widths[spec.label] + width)
-        widths[spec.label] = at.stop
+            _check_effects(spec.text, sizes[i] * Z.shape[1], len(Z))
+        start = sum(block.shape[1] for block in blocks[spec.label])
+        at = slice(start, start + Z.shape[1])
         blocks[spec.label].append(Z)
         factor = labels.index(spec.label)
         terms.append(RandomTerm(factor, at, recipe.names, spec.structure, spec.text))
         sides.append(RandomSide(recipe, side.variables, factor, at))
     factors = tuple(
-        GroupingFactor(label, made[label][0].levels, made[label][1], _side_by_side(blocks[label]))
+        GroupingFactor(label, groups[label][0].levels, groups[label][1], _beside(blocks[label]))
         for label in labels
     )
-    return factors, tuple(terms), tuple(made[label][0] for label in labels), tuple(sides)
+    groupings = tuple(groups[label][0] for label in labels)
+    return _Random(factors, tuple(terms), groupings, tuple(sides))
+
+
+def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.ndarray]]:
+    """Grouping factors by label, each with the codes of the rows."""
+    out = {}
+    for label, pieces in frame.groups.items():
+        variables = tuple(piece.text for piece in pieces)
+        out[label] = grouping(label, variables, frame.columns, frame.context)
+        _check_groups(*out[label], linear)
+    return out
+
+
+def _left_sides(frame: ModelFrame, fixed: _Fixed) -> dict[tuple, tuple[np.ndarray, MatrixRecipe]]:
+    """Matrices of the left sides by what they mean: the same ones are made once."""
+    out = {term_key(frame.fixed.text): (fixed.X, fixed.recipe)}
+    for side in frame.sides:
+        if term_key(side.text) not in out:
+            out[term_key(side.text)] = _matrix(frame, side)[:2]
+    return out
 
 
 def _check_zeros(term: str, Z: np.ndarray, names: Sequence[str]) -> None:
@@ -350,10 +362,8 @@ def _lme4_order(sizes: Sequence[int]) -> list[int]:
     return sorted(range(len(sizes)), key=lambda i: sizes[i])[::-1]
 
 
-def _side_by_side(blocks: list[np.ndarray]) -> np.ndarray:
-    if len(blocks) > 1:
-        return np.concatenate(blocks, axis=1)
-    return blocks[0]
+def _beside(blocks: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(blocks, axis=1) if len(blocks) > 1 else blocks[0]
 
 
 def _check_groups(made: Grouping, codes: np.ndarray, linear: bool) -> None:

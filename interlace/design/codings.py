@@ -120,6 +120,12 @@ def level_printed_as(item: Any, known: list, where: str) -> Any:
     return item if item in known else named[0]
 
 
+def codes_of(data: Any) -> Labels:
+    """The levels, those that occur, and codes of a categorical factor of formulaic."""
+    values = categorical(data).array.remove_unused_categories()
+    return Labels(values.codes.astype(np.int32), np.asarray(values.categories))
+
+
 def coded(data: Any, contrasts: Any = None, name: str | None = None) -> FactorValues:
     """A categorical column with its coding, for formulaic.
 

@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import ArgumentError
 from ..formula.formula import Formula
 from .newdata import NewDataRecipe, NewDesign
+from .predictor import MEAN, LinearPredictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,8 @@ class RandomTerm:
         Covariance structure.
     text : str
         ``"(1 + Days | Subject)"``.
+    predictor : str
+        Name of the linear predictor that it belongs to.
 
     Examples
     --------
@@ -80,6 +83,7 @@ class RandomTerm:
     names: tuple[str, ...]
     structure: str
     text: str
+    predictor: str = MEAN
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,37 +94,32 @@ class Design:
     ----------
     y : (n,) float64 ndarray
         Response.
-    X : (n, p) float64 ndarray
-        Fixed-effects model matrix, C-contiguous, of full column rank.
-    x_names : tuple of str
-        Names of its columns (formulaic's).
+    trials : (n,) float64 ndarray or None
+        Denominators of a response ``cbind(k, n - k)`` or ``k / n``.
+    weights : (n,) float64 ndarray or None
+    predictors : dict of str -> LinearPredictor
+        By name; ``"mean"``, which every model has, answers X, x_names, x_terms, dropped_columns
+        and offset of the design.
     factors : tuple of GroupingFactor
         One per distinct grouping factor, decreasing number of levels.
     terms : tuple of RandomTerm
         In lme4's order, which theta follows.
-    weights, offset : (n,) float64 ndarray or None
     formula : Formula
         Random terms given as arguments included.
     response_name : str
     index : pandas.Index
         Labels of the rows used.
-    x_terms : tuple of (str, slice)
-        Fixed term -> its columns of X (an empty slice where all of them were dropped).
+    rows : (n,) int ndarray or None
+        Positions of the rows used, among the rows of `data`; None when all are.
+    na_action : str
     n_missing : int
         Rows dropped for missing values.
     missing_by : dict of str -> int
         Missing values by column, in the rows of the subset.
-    dropped_columns : tuple of str
-        Columns of X left out because they depend on earlier ones.
-    trials : (n,) float64 ndarray or None
-        Denominators of a response ``cbind(k, n - k)`` or ``k / n``.
-    na_action : str
     full_index : pandas.Index or None
         Under ``na_action="exclude"``, when rows were dropped: labels of all rows of the subset.
     kept : (n,) int ndarray or None
         Then: positions of the rows used among these.
-    rows : (n,) int ndarray or None
-        Positions of the rows used, among the rows of `data`; None when all are.
     recipe : NewDataRecipe or None
         State for :meth:`on`.
 
@@ -133,30 +132,60 @@ class Design:
     ((180, 2), ('Intercept', 'Days'))
     """
 
+    # values
     y: np.ndarray
-    X: np.ndarray
-    x_names: tuple[str, ...]
+    trials: np.ndarray | None
+    weights: np.ndarray | None
+    predictors: Mapping[str, LinearPredictor]
     factors: tuple[GroupingFactor, ...]
     terms: tuple[RandomTerm, ...]
-    weights: np.ndarray | None
-    offset: np.ndarray | None
+    # names
     formula: Formula
     response_name: str
+    # rows
     index: pd.Index
-    x_terms: tuple[tuple[str, slice], ...]
+    rows: np.ndarray | None = None
+    na_action: str = "omit"
     n_missing: int = 0
     missing_by: dict[str, int] = field(default_factory=dict)
-    dropped_columns: tuple[str, ...] = ()
-    trials: np.ndarray | None = None
-    na_action: str = "omit"
     full_index: pd.Index | None = None
     kept: np.ndarray | None = None
-    rows: np.ndarray | None = None
+    # state
     recipe: NewDataRecipe | None = field(default=None, repr=False)
 
     def with_response(self, y: np.ndarray) -> Design:
         """The same design with another response, (n,)."""
         return replace(self, y=np.ascontiguousarray(y, dtype=np.float64))
+
+    @property
+    def mean(self) -> LinearPredictor:
+        """The predictor of the mean."""
+        return self.predictors[MEAN]
+
+    @property
+    def X(self) -> np.ndarray:  # noqa: N802
+        """Fixed-effects model matrix of the mean, (n, p), C-contiguous, of full column rank."""
+        return self.mean.X
+
+    @property
+    def x_names(self) -> tuple[str, ...]:
+        """Names of the columns of X (formulaic's)."""
+        return self.mean.names
+
+    @property
+    def x_terms(self) -> tuple[tuple[str, slice], ...]:
+        """Fixed term -> its columns of X (an empty slice where all of them were dropped)."""
+        return self.mean.terms.slices
+
+    @property
+    def dropped_columns(self) -> tuple[str, ...]:
+        """Columns of X left out because they depend on earlier ones."""
+        return self.mean.dropped
+
+    @property
+    def offset(self) -> np.ndarray | None:
+        """Offset of the mean, (n,)."""
+        return self.mean.offset
 
     def pad(self, values: np.ndarray) -> pd.Series:
         """Values of the rows used as a Series; with NaN elsewhere under ``"exclude"``."""

@@ -29,10 +29,12 @@ from ..errors import DataError, FormulaError, InterlaceError, MissingDependencyE
 from ..formula.spelling import marked, shown, unmarked
 from ..formula.terms import formulaic_terms
 from ..frames.columns import Columns, Labels, as_float
+from ..frames.levels import label_numbers
 from .codings import (
     Coding,
     check_levels,
     coded,
+    codes_of,
     coding_of,
     is_logical,
     is_text,
@@ -41,11 +43,10 @@ from .codings import (
 )
 from .evaluation import Values, expression_of, value_of
 from .expressions import UserNames, elementwise, names_in, reason
+from .terms import FixedTerms, fixed_term
 
 #: Formulas whose structure is kept.
 CACHE_SIZE = 512
-
-Terms = tuple[tuple[str, slice], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +57,6 @@ class PlainMatrix:
     ----------
     names : tuple of str
         Names of the columns.
-    terms : tuple of (str, slice)
-        Term -> its columns.
     products : tuple
         Per scoped term of formulaic: scale, and (variable, reduced) of its factors.
     codings : dict of str -> Coding
@@ -69,7 +68,6 @@ class PlainMatrix:
     """
 
     names: tuple[str, ...]
-    terms: Terms
     products: tuple[tuple[float, tuple[tuple[str, bool], ...]], ...]
     codings: dict[str, Coding]
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -121,6 +119,11 @@ class PlainMatrix:
                 block *= column[:, None]
         return X
 
+    def width(self, variable: str, reduced: bool) -> int:
+        """Number of columns that code a variable in a product."""
+        coding = self.codings.get(variable)
+        return 1 if coding is None else (coding.reduced if reduced else coding.full).shape[1]
+
     def _coded(self, column: Any, variable: str, reduced: bool) -> tuple[np.ndarray, np.ndarray]:
         coding = self.codings[variable]
         if isinstance(column, Labels):
@@ -136,8 +139,8 @@ class FormulaicMatrix:
 
     Attributes
     ----------
-    names, terms
-        As in :class:`PlainMatrix`.
+    names : tuple of str
+        Names of the columns.
     spec : formulaic.ModelSpec
         State of the transforms and codings.
     variables : tuple of str
@@ -151,7 +154,6 @@ class FormulaicMatrix:
     """
 
     names: tuple[str, ...]
-    terms: Terms
     spec: ModelSpec
     variables: tuple[str, ...]
     contrasts: dict[str, Any]
@@ -190,7 +192,7 @@ def model_matrix(
     variables: tuple[str, ...],
     contrasts: Mapping[str, Any],
     context: Mapping[str, Any],
-) -> tuple[np.ndarray, MatrixRecipe]:
+) -> tuple[np.ndarray, MatrixRecipe, FixedTerms]:
     """Model matrix of a right side.
 
     Parameters
@@ -211,6 +213,8 @@ def model_matrix(
     X : (n, p) float64 ndarray, C-contiguous
     recipe : PlainMatrix or FormulaicMatrix
         Makes the matrix on new data.
+    terms : FixedTerms
+        The terms, and the factors' levels by row.
 
     Raises
     ------
@@ -221,29 +225,41 @@ def model_matrix(
     calls = _calls(text, frozenset(variables))
     if calls and (context or _computed(calls, columns) is None):
         return _through_formulaic(text, columns, variables, contrasts, context)
-    products, logicals = _structure(text, kinds)
+    structure, logicals = _structure(text, kinds)
     codings = {name: logical_coding(shown(name)) for name in logicals}
     for name, kind in kinds:
         if kind == "factor":
             column = columns.values[unmarked(name)]
             assert isinstance(column, Labels)
             codings[name] = coding_of(shown(name), column, contrasts.get(unmarked(name)))
-    names: list[str] = []
-    terms = []
-    for term, scoped in products:
-        start = len(names)
-        for _, factors in scoped:
-            names += _product_names(factors, codings)
-        terms.append((term, slice(start, len(names))))
+    scoped = [factors for _, _, products in structure for _, factors in products]
     recipe = PlainMatrix(
-        names=tuple(names),
-        terms=tuple(terms),
-        products=tuple(product for _, scoped in products for product in scoped),
+        names=tuple(name for factors in scoped for name in _product_names(factors, codings)),
+        products=tuple(product for _, _, products in structure for product in products),
         codings=codings,
         calls=calls,
         logicals=frozenset(shown(name) for name in logicals),
     )
-    return recipe.matrix(columns), recipe
+    return recipe.matrix(columns), recipe, _plain_terms(structure, recipe, columns)
+
+
+def _plain_terms(structure: tuple, recipe: PlainMatrix, columns: Columns) -> FixedTerms:
+    computed = _computed(recipe.calls, columns) or {}
+    factors = {}
+    for name in recipe.codings:
+        column = computed[name] if name in computed else columns.values[unmarked(name)]
+        labels = column if isinstance(column, Labels) else label_numbers(column != 0)
+        factors[name] = Labels(labels.codes.astype(np.int32), labels.levels, labels.ordered)
+    terms = [
+        fixed_term(
+            name,
+            variables,
+            [[(v, recipe.width(v, reduced)) for v, reduced in product] for _, product in products],
+            factors,
+        )
+        for name, variables, products in structure
+    ]
+    return FixedTerms(tuple(terms), factors)
 
 
 @lru_cache(maxsize=CACHE_SIZE)
@@ -312,8 +328,8 @@ def _fresh(text: str) -> ModelSpec:
 def _structure(text: str, kinds: tuple[tuple[str, str], ...]) -> tuple[tuple, tuple[str, ...]]:
     """Formulaic's reading of a formula of columns and elementwise expressions.
 
-    Per term: its name, and its products as (scale, ((variable, coded in contrasts), ...)).  Then
-    the variables and expressions that are booleans.
+    Per term: its name, its variables, and its products as (scale, ((variable, coded in contrasts),
+    ...)).  Then the variables and expressions that are booleans.
     """
     frame = pd.DataFrame({name: _EXAMPLES[kind] for name, kind in kinds}, index=range(2))
     spec = _materialise(_fresh(text), frame, {}, {})[1]
@@ -325,7 +341,8 @@ def _structure(text: str, kinds: tuple[tuple[str, str], ...]) -> tuple[tuple, tu
     )
     products = tuple(
         (
-            "Intercept" if str(row.term) == "1" else shown(str(row.term)),
+            _term_name(row),
+            _variables(row),
             tuple(
                 (
                     float(scoped.scale),
@@ -337,6 +354,15 @@ def _structure(text: str, kinds: tuple[tuple[str, str], ...]) -> tuple[tuple, tu
         for row in spec.structure
     )
     return products, logicals
+
+
+def _term_name(row: Any) -> str:
+    return "Intercept" if str(row.term) == "1" else shown(str(row.term))
+
+
+def _variables(row: Any) -> tuple[str, ...]:
+    """Texts of the factors of a term, the intercept and scales aside."""
+    return tuple(f.expr for f in row.term.factors if f.eval_method.value != "literal")
 
 
 #: Two rows of each kind of column.
@@ -363,6 +389,10 @@ class _Materializer(PandasMaterializer):
     given: Mapping[str, Any] = {}
     fitting = False
 
+    def __init__(self, *args: Any, **named: Any):
+        super().__init__(*args, **named)
+        self.widths: dict[tuple[str, bool], int] = {}  # columns by factor, reduced or not
+
     @override
     def _lookup(self, name: str) -> tuple[Any, set]:
         values, variables = super()._lookup(name)
@@ -370,6 +400,33 @@ class _Materializer(PandasMaterializer):
             name = unmarked(name)
             return coded(values, self.given.get(name), name), variables
         return (logical(values) if is_logical(values) else values), variables
+
+    @override
+    def _encode_evaled_factor(
+        self, factor: Any, spec: ModelSpec, drop_rows: Any, reduced_rank: bool = False
+    ) -> dict[str, Any]:
+        encoded = super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
+        self.widths[factor.expr, reduced_rank] = len(encoded)
+        return encoded
+
+    def terms(self, spec: ModelSpec) -> FixedTerms:
+        """The record of the terms of a matrix just made."""
+        factors = {
+            expr: codes_of(evaluated.values)
+            for expr, evaluated in self.factor_cache.items()
+            if evaluated.metadata.kind.value == "categorical"
+        }
+        terms = []
+        for row in spec.structure:
+            blocks = [
+                [
+                    (f.factor.expr, self.widths[f.factor.expr, bool(f.reduced)])
+                    for f in scoped.factors
+                ]
+                for scoped in row.scoped_terms
+            ]
+            terms.append(fixed_term(_term_name(row), _variables(row), blocks, factors))
+        return FixedTerms(tuple(terms), factors)
 
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set]:
@@ -408,7 +465,7 @@ def _materialise(
     contrasts: Mapping[str, Any],
     context: Mapping[str, Any],
     fitting: bool = False,
-) -> tuple[np.ndarray, ModelSpec]:
+) -> tuple[np.ndarray, ModelSpec, _Materializer]:
     materializer = _Materializer(frame, context=context)
     materializer.given, materializer.fitting = contrasts, fitting
     try:
@@ -428,7 +485,7 @@ def _materialise(
             f"the columns {listing(found.model_spec.column_names)} are not all numbers (they are "
             f"of type {X.dtype}); make the columns of data numbers or factors first"
         )
-    return np.ascontiguousarray(X, dtype=np.float64), found.model_spec
+    return np.ascontiguousarray(X, dtype=np.float64), found.model_spec, materializer
 
 
 def _failed(error: Exception) -> InterlaceError:
@@ -454,22 +511,15 @@ def _through_formulaic(
     variables: tuple[str, ...],
     contrasts: Mapping[str, Any],
     context: Mapping[str, Any],
-) -> tuple[np.ndarray, FormulaicMatrix]:
+) -> tuple[np.ndarray, FormulaicMatrix, FixedTerms]:
     frame = _marked_frame(columns, variables)
     for name in variables:
         column = columns.values[name]
         if isinstance(column, Labels):
             check_levels(len(column.levels), name, column.levels)
-    X, spec = _materialise(_fresh(text), frame, contrasts, context, fitting=True)
-    terms, start = [], 0
-    for row in spec.structure:
-        end = start + len(row.columns)
-        name = "Intercept" if str(row.term) == "1" else shown(str(row.term))
-        terms.append((name, slice(start, end)))
-        start = end
+    X, spec, made = _materialise(_fresh(text), frame, contrasts, context, fitting=True)
     recipe = FormulaicMatrix(
         names=tuple(shown(name) for name in spec.column_names),
-        terms=tuple(terms),
         spec=spec,
         variables=variables,
         contrasts={name: contrasts[name] for name in variables if name in contrasts},
@@ -479,4 +529,4 @@ def _through_formulaic(
             + [shown(expr) for expr, (_, state) in spec.encoder_state.items() if "logical" in state]
         ),
     )
-    return X, recipe
+    return X, recipe, made.terms(spec)

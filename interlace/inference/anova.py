@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from ..calls import one_of
+from ..design.terms import TermCoding
 from ..errors import ArgumentError, NumericalError
 from ..models.lmm import LMMFit
-from .coding import TermCoding, decode, split_interaction
 from .satterthwaite import satterthwaite_f
 from .tails import chi2_pvalue, f_pvalue
 from .wald import default_test, degrees_of_freedom, wald_chisq
@@ -157,12 +157,12 @@ def term_contrasts(design, type: str, root: np.ndarray | None = None) -> dict[st
         L = _doolittle(root)
         return {name: L[slices[name]] for name in names}
     if type == "II" and root is not design.X:
-        marginal = {n: set(split_interaction(n)) for n in names}
+        marginal = {t.name: t.variables for t in design.mean.terms.terms if t.name in names}
         return {
             name: _type_two(root, slices, [n for n in names if marginal[n] > own], name)
             for name, own in marginal.items()
         }
-    codings = {c.name: c for c in decode(design)}
+    codings = {c.name: c for c in design.mean.terms.codings(design.X)}
     if type == "II":
         containing = {n: [o for o in codings if codings[o].contains(codings[n])] for n in names}
         return {name: _type_two(root, slices, containing[name], name) for name in names}

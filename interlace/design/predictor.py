@@ -1,0 +1,36 @@
+"""One linear predictor of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .terms import FixedTerms
+
+#: Name of the predictor that every model has.
+MEAN = "mean"
+
+
+@dataclass(frozen=True, eq=False)
+class LinearPredictor:
+    """The fixed part of eta = offset + X beta + Z b; its random terms carry its name.
+
+    Attributes
+    ----------
+    X : (n, p) float64 ndarray
+        Fixed-effects model matrix, C-contiguous, of full column rank.
+    names : tuple of str
+        Names of its columns (formulaic's).
+    terms : FixedTerms
+        Which term, factors and covariates each column belongs to.
+    offset : (n,) float64 ndarray or None
+    dropped : tuple of str
+        Columns left out because they depend on earlier ones.
+    """
+
+    X: np.ndarray
+    names: tuple[str, ...]
+    terms: FixedTerms
+    offset: np.ndarray | None = None
+    dropped: tuple[str, ...] = ()
