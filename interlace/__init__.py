@@ -25,6 +25,7 @@ from .errors import (
 from .results.lmm import LMMResult
 
 if TYPE_CHECKING:
+    from . import modular
     from .families import (
         Binomial,
         Gamma,
@@ -75,6 +76,7 @@ __all__ = [
     "list_datasets",
     "lmer",
     "load_dataset",
+    "modular",
     "update",
 ]
 
@@ -96,6 +98,7 @@ _LATE = {
     ),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
+    "modular": "modular",
 }
 
 
@@ -104,7 +107,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_missing(name)}")
     from importlib import import_module
 
-    value = getattr(import_module(f".{_LATE[name]}", __name__), name)
+    module = import_module(f".{_LATE[name]}", __name__)
+    value = module if name == _LATE[name] else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -226,45 +226,65 @@ def fit_glmm(
                 design, covariance, family, observations, nAGQ, expected, backend
             )
         seconds["first estimates"] = perf_counter() - clock
-        return _minimised(
-            design, family, observations, objective, nAGQ, optimizer, (theta, None, None), seconds
-        )
+        return _fitted(design, observations, objective, optimizer, (theta, None, None), seconds)
 
 
-def _minimised(
+def _fitted(
     design: Design,
-    family: Family,
     observations: Observations,
     objective: LaplaceObjective | ProfiledObjective,
-    nAGQ: int,
     optimizer: str,
     start: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None],
     seconds: dict[str, float],
 ) -> GLMMFit:
+    """Minimise an objective and make the record, with its verdict."""
     clock = perf_counter()
     with blas_threads(objective.modes.dense_columns, design.X.size):
-        x = _start(objective, *start)
-        if optimizer == "bobyqa" and isinstance(objective, LaplaceObjective):
-            x = _first_stage(objective, x)
-        optimum = minimise(objective, optimizer, x)
-        fit = GLMMFit(
-            design=design,
-            covariance=objective.covariance,
-            family=family,
-            observations=observations,
-            nAGQ=nAGQ,
-            expected=objective.expected,
-            optimum=closed(optimum),
-            seconds=seconds,
-            optimizer=optimizer,
-            backend=objective.modes.backend,
-            scale=objective.scale,
-            _objective=objective,
-        )
-        with suppress(NumericalError):  # while the objective holds the modes of the optimum
-            fit.__dict__["solution"] = closed(estimates(objective, optimum))
+        optimum = search(objective, optimizer, *start)
+        fit = fit_at(design, observations, objective, optimum, seconds)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
+    return fit
+
+
+def search(
+    objective: LaplaceObjective | ProfiledObjective,
+    optimizer: str = "newton",
+    theta: np.ndarray | None = None,
+    beta: np.ndarray | None = None,
+    zeta: np.ndarray | None = None,
+) -> Optimum:
+    """The optimum from the objective's own start, but for what is given."""
+    x = _start(objective, theta, beta, zeta)
+    if optimizer == "bobyqa" and isinstance(objective, LaplaceObjective):
+        x = _first_stage(objective, x)
+    return minimise(objective, optimizer, x)
+
+
+def fit_at(
+    design: Design,
+    observations: Observations,
+    objective: LaplaceObjective | ProfiledObjective,
+    optimum: Optimum,
+    seconds: dict[str, float],
+) -> GLMMFit:
+    """The record of an optimum, with its verdict."""
+    fit = GLMMFit(
+        design=design,
+        covariance=objective.covariance,
+        family=objective.problem.density.family,
+        observations=observations,
+        nAGQ=objective.nodes,
+        expected=objective.expected,
+        optimum=closed(optimum),
+        seconds=seconds,
+        optimizer=optimum.optimizer,
+        backend=objective.modes.backend,
+        scale=objective.scale,
+        _objective=objective,
+    )
+    with suppress(NumericalError):  # while the objective holds the modes of the optimum
+        fit.__dict__["solution"] = closed(estimates(objective, optimum))
     return _with_separation_verdict(fit)
 
 
@@ -316,9 +336,7 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
             objective = shared.with_response(*_density(fit.family, observations))
         # from a boundary the gradient does not lead away
         start = fit.theta if fit.theta.all() else None, fit.beta, fit.zeta
-        return _minimised(
-            design, fit.family, observations, objective, fit.nAGQ, fit.optimizer, start, {}
-        )
+        return _fitted(design, observations, objective, fit.optimizer, start, {})
 
 
 @contextmanager

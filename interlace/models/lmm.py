@@ -218,28 +218,40 @@ def fit_objective(
 ) -> LMMFit:
     """Minimise an objective from x and make the record."""
     clock = perf_counter()
-    solution = None
     with _threads(design, objective):
-        try:
-            optimum = minimise(objective, optimizer, start)
-        except ExactFit as found:
-            x, solution = objective.without_residual(found.x)
-            optimum = _unbounded(objective, optimizer, x)
+        optimum = search(objective, optimizer, start)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
+    return fit_at(design, objective, optimum, seconds)
+
+
+def search(
+    objective: LMMObjective, optimizer: str = "newton", start: np.ndarray | None = None
+) -> Optimum:
+    """The optimum from a start x; without a residual that of the likelihood is at infinity."""
+    try:
+        return minimise(objective, optimizer, start)
+    except ExactFit as exact:
+        return _unbounded(objective, optimizer, objective.without_residual(exact.x)[0])
+
+
+def fit_at(
+    design: Design, objective: LMMObjective, optimum: Optimum, seconds: dict[str, float]
+) -> LMMFit:
+    """The record of an optimum."""
     fit = LMMFit(
         design=design,
         covariance=objective.covariance,
         method="REML" if objective.reml else "ML",
         optimum=closed(optimum),
         seconds=seconds,
-        optimizer=optimizer,
+        optimizer=optimum.optimizer,
         backend=objective.marginal.backend,
         scale=objective.scale,
         _objective=objective,
     )
-    if solution is not None:
-        fit.__dict__["solution"] = closed(solution)
+    if optimum.value == -np.inf:
+        fit.__dict__["solution"] = closed(objective.fresh().without_residual(optimum.x)[1])
     return fit
 
 

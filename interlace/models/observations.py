@@ -49,7 +49,7 @@ class Observations:
     --------
     >>> from interlace.design.build import build
     >>> from interlace.families import resolve
-    >>> from interlace.families.observations import observe
+    >>> from interlace.models.observations import observe
     >>> data = {"k": [1.0, 3.0], "n": [4.0, 4.0]}
     >>> observed = observe(build("cbind(k, n - k) ~ 1", data, linear=False), resolve("binomial"))
     >>> observed.y.tolist(), observed.weights.tolist()

@@ -48,7 +48,7 @@ class GeneralisedObjective(Objective):
     curvature_is_cheap = False
     parameters = "parameters"
     modes: Modes
-    #: Nodes of the quadrature in each dimension; 1 where there is none.
+    #: nAGQ: nodes of the quadrature in each dimension; 1 for Laplace, 0 for joint modes.
     nodes: int = 1
     _lowest = np.inf  # criterion where the next search for modes starts
 

@@ -140,7 +140,7 @@ class FamilyDensity(ConditionalDensity):
     --------
     >>> import numpy as np
     >>> from interlace.families import Poisson
-    >>> from interlace.objective.density import FamilyDensity
+    >>> from interlace.objective.generalised.density import FamilyDensity
     >>> density = FamilyDensity(Poisson(), np.array([0.0, 2.0]), np.ones(2), np.ones(2))
     >>> density.rows(np.zeros(2), np.empty(0), True).score.tolist()
     [-1.0, 1.0]

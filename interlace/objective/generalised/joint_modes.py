@@ -88,6 +88,7 @@ class ProfiledObjective(GeneralisedObjective):
         self.modes = PenalisedIRLS(problem.Z, problem.density, expected, backend)
         self._begin()
 
+    nodes = 0
     _u: np.ndarray
     _gamma: np.ndarray
 

@@ -79,7 +79,7 @@ def normal_grid(nodes: int, k: int = 1) -> Grid:
     Examples
     --------
     >>> import numpy as np
-    >>> from interlace.objective.quadrature import normal_grid
+    >>> from interlace.objective.generalised.quadrature import normal_grid
     >>> z, log_weights = normal_grid(3)
     >>> float(np.round(np.exp(log_weights - z[:, 0] ** 2 / 2) @ z[:, 0] ** 4, 12))
     3.0
@@ -324,8 +324,8 @@ class QuadratureObjective(LaplaceObjective):
     >>> from interlace.covariance import CovarianceModel
     >>> from interlace.design.build import build
     >>> from interlace.families import Binomial
-    >>> from interlace.objective.density import FamilyDensity
-    >>> from interlace.objective.problem import Problem
+    >>> from interlace.objective.generalised.density import FamilyDensity
+    >>> from interlace.objective.generalised.problem import Problem
     >>> from interlace.objective.quadrature import QuadratureObjective
     >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     >>> design = build(formula, il.load_dataset("cbpp"), linear=False)

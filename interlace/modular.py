@@ -1,0 +1,281 @@
+"""The four steps of a mixed model one by one: design, objective, optimum, result.
+
+`fit` and `glmer` take them at once. Here each can be looked at, repeated, or replaced: lme4's
+``lFormula``, ``mkLmerDevfun``, ``optimizeLmer`` and ``mkMerMod``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from .calls import checked
+from .covariance import CovarianceModel
+from .design.build import build
+from .design.design import Design
+from .design.expressions import caller_names
+from .errors import ArgumentError, ArgumentTypeError, brief, warn_if_not_converged
+from .linalg.threads import blas_threads, one_thread
+from .models import lmm
+from .objective import LMMObjective, Objective
+from .objective.linear.rows import cross_products_of
+from .optimize import Optimum
+from .results.lmm import LMMResult
+from .results.mixed import MixedResult
+
+__all__ = ["design", "minimise", "objective", "result"]
+
+
+@checked
+def design(
+    formula: str,
+    data: Any,
+    family: Any = None,
+    *,
+    groups: str | Sequence[str] | None = None,
+    random: str | Sequence[str] | None = None,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    subset: Any = None,
+    na_action: Literal["omit", "exclude", "raise"] = "omit",
+) -> Design:
+    """Make the design of a mixed model from a formula and a data frame: lme4's ``lFormula``.
+
+    Parameters
+    ----------
+    formula : str
+        lme4's grammar.
+    data : data frame
+        As for :func:`interlace.fit`.
+    family : str or family, optional
+        Of a generalised model: its responses may be factors, booleans or successes / trials.
+        Default: a linear model, whose response is numbers.
+    groups, random, weights, offset, contrasts, subset, na_action
+        As for :func:`interlace.fit`.
+
+    Returns
+    -------
+    Design
+        Response ``y`` (n,), ``X`` (n, p) with ``x_names``, and ``factors`` with the level of each
+        row, ``codes`` (n,), and the columns ``Z`` (n, k) of their random effects.
+
+    Raises
+    ------
+    FormulaError, DataError, ArgumentError
+        As :func:`interlace.fit`.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> from interlace import modular
+    >>> d = modular.design("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> d.X.shape, d.factors[0].Z.shape, len(d.factors[0].levels)
+    ((180, 2), (180, 2), 18)
+    """
+    made = build(
+        formula,
+        data,
+        groups=groups,
+        random=random,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        subset=subset,
+        na_action=na_action,
+        linear=family is None,
+        mixed=True,
+        context=caller_names(),
+    )
+    if family is not None:
+        _observed(made, family)  # a response that the family does not allow is refused here
+    return made
+
+
+@checked
+def objective(
+    design: Design,
+    family: Any = None,
+    *,
+    REML: bool = True,
+    nAGQ: int = 1,
+    laplace: Literal["expected", "observed"] | None = None,
+    backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
+) -> Objective:
+    """Make the criterion of a design, with its derivatives: lme4's ``mkLmerDevfun``.
+
+    Parameters
+    ----------
+    design : Design
+        From :func:`design`.
+    family : str or family, optional
+        That of the design; default: a linear model.
+    REML : bool, default True
+        The REML criterion of a linear model instead of -2 log-likelihood.
+    nAGQ : int, default 1
+        Approximation of a generalised model, as for :func:`interlace.glmer`.
+    laplace : {"expected", "observed"}, optional
+        Information in the determinant, as for :func:`interlace.glmer`.
+    backend : {"auto", "blocked", "nested", "schur", "cholmod", "superlu"}, default "auto"
+        How M = Lambda'Z'WZ Lambda + I is factorised.
+
+    Returns
+    -------
+    Objective
+        ``evaluate(x)`` gives value, gradient (m,) and curvature (m, m). x (m,) holds theta for
+        standardised covariates and, of a generalised model, coefficients of standardised columns
+        and the family's own parameters. It belongs to one user in one thread; ``fresh()`` makes
+        another.
+
+    Raises
+    ------
+    ArgumentError
+        If the approximation does not suit the design.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> from interlace import modular
+    >>> d = modular.design("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    >>> criterion = modular.objective(d, REML=False)
+    >>> round(criterion.evaluate(criterion.x([0.75])).value, 3)
+    327.327
+    """
+    forced = None if backend == "auto" else backend
+    covariance = CovarianceModel.of(_a(Design, "design", design))
+    if family is None:
+        with one_thread(design.X.size):
+            return LMMObjective(cross_products_of(design), covariance, REML, forced)
+    from .models.glmm import make_objective
+    from .objective.generalised.quadrature import check_nodes
+
+    if nAGQ != 0:
+        check_nodes(nAGQ, design)
+    resolved, observations = _observed(design, family)
+    expected = resolved.expected_by_default if laplace is None else laplace == "expected"
+    with one_thread(design.X.size):
+        return make_objective(design, covariance, resolved, observations, nAGQ, expected, forced)
+
+
+@checked
+def minimise(
+    objective: Objective,
+    optimizer: Literal["newton", "lbfgsb", "bobyqa"] = "newton",
+    theta0: Any = None,
+) -> Optimum:
+    """Minimise a criterion: lme4's ``optimizeLmer`` and ``optimizeGlmer``.
+
+    Parameters
+    ----------
+    objective : Objective
+        From :func:`objective`.
+    optimizer : {"newton", "lbfgsb", "bobyqa"}, default "newton"
+        As for :func:`interlace.fit`.
+    theta0 : sequence of float, shape (n_theta,), optional
+        Where to start, lme4's theta; default: the objective's own start.
+
+    Returns
+    -------
+    Optimum
+        Parameters ``x``, ``value``, ``gradient``, ``curvature``, and a ``verdict`` with its
+        ``message``.
+
+    Raises
+    ------
+    ArgumentError
+        If theta0 does not suit the model.
+    NumericalError
+        If no parameters are found for which the criterion can be computed.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> from interlace import modular
+    >>> d = modular.design("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    >>> modular.minimise(modular.objective(d)).verdict
+    'converged'
+    """
+    criterion = _a(Objective, "objective", objective)
+    theta = criterion.covariance.given_start(theta0)
+    if isinstance(criterion, LMMObjective):
+        start = None if theta is None else criterion.x_in_units(theta)
+        with blas_threads(criterion.marginal.dense_columns, criterion.cross.n):
+            return lmm.search(criterion, optimizer, start)
+    from .models import glmm
+
+    with blas_threads(criterion.modes.dense_columns, criterion.problem.X.size):
+        return glmm.search(criterion, optimizer, theta)
+
+
+@checked
+def result(design: Design, objective: Objective, optimum: Optimum) -> MixedResult:
+    """Make the result of an optimum: lme4's ``mkMerMod``.
+
+    Parameters
+    ----------
+    design : Design
+        From :func:`design`.
+    objective : Objective
+        From :func:`objective`, of this design.
+    optimum : Optimum
+        From :func:`minimise`, of this objective.
+
+    Returns
+    -------
+    LMMResult or GLMMResult
+        What :func:`interlace.fit` and :func:`interlace.glmer` return.
+
+    Raises
+    ------
+    ArgumentError
+        If the three do not belong together.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the optimum is none.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> from interlace import modular
+    >>> d = modular.design("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    >>> criterion = modular.objective(d)
+    >>> m = modular.result(d, criterion, modular.minimise(criterion))
+    >>> round(m.reml_criterion, 4)
+    319.6543
+    """
+    design, optimum = _a(Design, "design", design), _a(Optimum, "optimum", optimum)
+    criterion = _a(Objective, "objective", objective)
+    if criterion.covariance.theta_names != CovarianceModel.of(design).theta_names:
+        raise ArgumentError("objective is not of this design: their random effects differ")
+    if optimum._objective is not None and optimum._objective is not criterion:
+        raise ArgumentError("optimum is not of this objective; minimise(objective) finds its own")
+    own = criterion.fresh()  # the result's numbers are not those of the next evaluation
+    made: MixedResult
+    if isinstance(own, LMMObjective):
+        made = LMMResult(lmm.fit_at(design, own, optimum, {}))
+    else:
+        from .models import glmm
+        from .results.glmm import GLMMResult
+
+        observations = _observed(design, own.problem.density.family)[1]
+        made = GLMMResult(glmm.fit_at(design, observations, own, optimum, {}))
+    warn_if_not_converged(made.fit)
+    return made
+
+
+def _a(kind: type, name: str, value: Any) -> Any:
+    """The value, which must be of a kind that these functions return."""
+    if isinstance(value, kind):
+        return value
+    raise ArgumentTypeError(f"{name} must be what modular.{name}() returns, got {brief(value)}")
+
+
+def _observed(design: Design, family: Any) -> tuple[Any, Any]:
+    """The family, and the response as its density takes it."""
+    from .families import resolve
+    from .models.observations import observe
+
+    resolved = resolve(family)
+    return resolved, observe(design, resolved, varying=True)
