@@ -43,17 +43,7 @@ class VarianceDerivatives:
 
 
 def variance_derivatives(fit: LMMFit) -> VarianceDerivatives:
-    """Exact derivatives of cov(beta) and the covariance of the variance parameters.
-
-    Parameters
-    ----------
-    fit : LMMFit
-        Worked out once; the fit keeps them.
-
-    Returns
-    -------
-    VarianceDerivatives
-    """
+    """Exact derivatives of cov(beta), and the covariance of the variance parameters; kept."""
     if "variance derivatives" not in fit.memo:
         fit.memo["variance derivatives"] = _variance_derivatives(fit)
     return fit.memo["variance derivatives"]
@@ -88,18 +78,7 @@ def _variance_derivatives(fit: LMMFit) -> VarianceDerivatives:
 
 
 def satterthwaite(fit: LMMFit, L: np.ndarray | None = None) -> np.ndarray:
-    """Degrees of freedom of each contrast of the coefficients.
-
-    Parameters
-    ----------
-    fit : LMMFit
-    L : ndarray, shape (r, p), optional
-        Contrasts, default the coefficients themselves.
-
-    Returns
-    -------
-    ndarray, shape (r,)
-    """
+    """Degrees of freedom of each contrast in L (r, p), default of each coefficient, (r,)."""
     d = variance_derivatives(fit)
     L = np.eye(fit.p) if L is None else np.atleast_2d(np.asarray(L, dtype=float))
     variance = np.sum((L @ fit.cov_beta) * L, axis=1)
@@ -110,20 +89,7 @@ def satterthwaite(fit: LMMFit, L: np.ndarray | None = None) -> np.ndarray:
 
 
 def satterthwaite_f(fit: LMMFit, L: np.ndarray) -> tuple[float, int, float]:
-    """F test of ``L beta = 0``.
-
-    Parameters
-    ----------
-    fit : LMMFit
-    L : ndarray, shape (r, p)
-
-    Returns
-    -------
-    F : float
-    num_df : int
-        Rank of L V L'.
-    den_df : float
-    """
+    """F test of ``L beta = 0``: F, the rank of L V L', and denominator degrees of freedom."""
     L = np.atleast_2d(np.asarray(L, dtype=float))
     if not fit.sigma > 0.0:
         return np.nan, int(np.linalg.matrix_rank(L)), np.nan

@@ -65,20 +65,7 @@ def simulate(
 def simulate_array(
     fit: AnyFit, nsim: int, rng: np.random.Generator, use_u: bool = False
 ) -> np.ndarray:
-    """The draws alone.
-
-    Parameters
-    ----------
-    fit : LMMFit, GLMMFit or GLMFit
-    nsim : int
-    rng : numpy Generator
-    use_u : bool, default False
-
-    Returns
-    -------
-    ndarray, shape (n, nsim)
-        Columns are contiguous, ready to be refitted.
-    """
+    """The draws alone, (n, nsim): columns are contiguous, ready to be refitted."""
     if fit.linear:
         noise = rng.standard_normal((nsim, fit.n))
         noise /= np.sqrt(fit.observations.weights)

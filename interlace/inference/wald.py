@@ -89,25 +89,11 @@ def default_test(fit: AnyFit) -> str:
 def degrees_of_freedom(
     fit: AnyFit, L: np.ndarray | None = None, method: str | None = None
 ) -> np.ndarray:
-    """Denominator degrees of freedom of each row of L.
+    """Denominator degrees of freedom of each row of L (r, p), default of each coefficient, (r,).
 
-    Parameters
-    ----------
-    fit : LMMFit, GLMMFit or GLMFit
-    L : ndarray, shape (r, p), optional
-        Default: each coefficient.
-    method : {"satterthwaite", "residual", "normal"}, optional
-        Satterthwaite's, ``n - p``, or infinite (the normal distribution). Default: the
-        fit's own ``df_method``.
-
-    Returns
-    -------
-    ndarray, shape (r,)
-
-    Raises
-    ------
-    ArgumentError
-        If the method is not known, or not one for this model.
+    The method is Satterthwaite's, "residual" for n - p, or "normal" for infinite ones (the normal
+    distribution); default: the fit's own ``df_method``. An ArgumentError says that it is not known,
+    or not one for this model.
     """
     allowed = DF_METHODS if fit.df_method == DF_METHODS[0] else DF_METHODS[1:]
     if method is None:
@@ -133,23 +119,9 @@ def t_table(
     index: Sequence[str] | None = None,
     df_method: str | None = None,
 ) -> pd.DataFrame:
-    """t tests of each row of ``L beta = rhs``.
+    """t tests of each row of ``L beta = rhs``; by default of each coefficient.
 
-    Parameters
-    ----------
-    fit : LMMFit, GLMMFit or GLMFit
-    L : ndarray, shape (r, p), optional
-        Default: each coefficient.
-    rhs : ndarray, shape (r,), or float
-    index : sequence of str, optional
-        Names of the rows.
-    df_method : str, optional
-        See :func:`degrees_of_freedom`.
-
-    Returns
-    -------
-    DataFrame
-        ``estimate, std_error, df, statistic, p_value``.
+    The table has columns ``estimate, std_error, df, statistic, p_value`` and rows named `index`.
     """
     if L is None:
         estimate, variance = fit.beta, np.diagonal(fit.cov_beta)
@@ -243,19 +215,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
 
 
 def wald_chisq(fit: AnyFit, L: np.ndarray, rhs: np.ndarray | float = 0.0) -> tuple[float, int]:
-    """(L beta - rhs)'(L V L')^+ (L beta - rhs) and its degrees of freedom, the rank of L V L'.
-
-    Parameters
-    ----------
-    fit : LMMFit, GLMMFit or GLMFit
-    L : ndarray, shape (r, p)
-    rhs : ndarray, shape (r,), or float
-
-    Returns
-    -------
-    statistic : float
-    df : int
-    """
+    """(L beta - rhs)'(L V L')^+ (L beta - rhs) and its degrees of freedom, the rank of L V L'."""
     distance = L @ fit.beta - rhs
     covariance = covariance_of(L, fit.cov_beta)
     if not np.isfinite(covariance).all():

@@ -94,7 +94,7 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
     --------
     >>> from interlace.design.build import build
     >>> from interlace.families import resolve
-    >>> from interlace.families.observations import observe
+    >>> from interlace.models.observations import observe
     >>> observe(build("y ~ 1", {"y": [-1.0, 2.0]}, linear=False), resolve("poisson"))
     Traceback (most recent call last):
     ...
@@ -103,7 +103,7 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
     ones = np.ones(len(design.y))
     given = ones if design.weights is None else design.weights
     if family.support == "proportion":
-        found = _binomial(design, given, ones)
+        observations = _binomial(design, given, ones)
     elif design.formula.response is not None and design.formula.response.kind == "cbind":
         if family.support is not None:
             raise DataError(
@@ -111,15 +111,15 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
                 f"{family.name!r} cannot use; family='binomial' does"
             )
         assert design.trials is not None
-        found = Observations(design.y, given * design.trials, design.trials, given)
+        observations = Observations(design.y, given * design.trials, design.trials, given)
     else:
-        found = Observations(design.y, given, ones, given)
+        observations = Observations(design.y, given, ones, given)
         _check_values(design, family)
-    _check_constant(design, family, found, varying)
+    _check_constant(design, family, observations.y, varying)
     estimated = family.residual_variance and bool(family.parameters)
     if estimated and family.link.linear:
         _check_residual(design)
-    return found
+    return observations
 
 
 def _binomial(design: Design, given: np.ndarray, ones: np.ndarray) -> Observations:
@@ -237,8 +237,10 @@ def _check_values(design: Design, family: Family) -> None:
             )
 
 
-def _check_constant(design: Design, family: Family, found: Observations, varying: bool) -> None:
-    y, name = found.y, design.response_name
+def _check_constant(
+    design: Design, family: Family, observations: Observations, varying: bool
+) -> None:
+    y, name = observations.y, design.response_name
     if not len(y) or y.min() != y.max():
         return
     value = float(y[0])
