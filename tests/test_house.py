@@ -134,6 +134,16 @@ def test_imports_run_down_the_list_of_folders(path: Path) -> None:
         )
 
 
+def test_the_tree_in_contributing_is_the_order() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = re.findall(r"^  (\w+)(?:/|\.py) ", text, re.MULTILINE)
+    assert tree == [name for name in reversed(ORDER) if (PACKAGE / name).exists() or _file(name)]
+
+
+def _file(name: str) -> bool:
+    return not name.startswith("__") and (PACKAGE / f"{name}.py").exists()
+
+
 def circles(edges: dict[str, set[str]]) -> list[list[str]]:
     """Ways through a graph that come back, one for each that a search in depth meets."""
     state: dict[str, int] = {}
