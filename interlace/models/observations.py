@@ -237,10 +237,8 @@ def _check_values(design: Design, family: Family) -> None:
             )
 
 
-def _check_constant(
-    design: Design, family: Family, observations: Observations, varying: bool
-) -> None:
-    y, name = observations.y, design.response_name
+def _check_constant(design: Design, family: Family, y: np.ndarray, varying: bool) -> None:
+    name = design.response_name
     if not len(y) or y.min() != y.max():
         return
     value = float(y[0])
