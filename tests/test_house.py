@@ -46,12 +46,7 @@ ORDER = (
 # Lines of code of a function, its docstring aside.
 LONGEST_FUNCTION = 40
 #: Longer ones, and why.
-LONGER_FUNCTIONS: dict[str, str] = dict.fromkeys(
-    [
-        "interlace.optimize.optimum.certify",
-    ],
-    "to be cut",
-)
+LONGER_FUNCTIONS: dict[str, str] = {}
 
 # Slow to import, or not installed everywhere: imported by the function that needs them.
 IMPORTED_LATE = {"polars", "pyarrow", "matplotlib", "nlopt", "sksparse", "threadpoolctl"}

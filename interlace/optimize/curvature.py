@@ -89,20 +89,15 @@ def _doubtful(H: np.ndarray) -> int:
 
 def _anew(objective: Objective, x: np.ndarray, H: np.ndarray) -> np.ndarray:
     """The Hessian by differences of gradients with modes of their own, extrapolated."""
-    size = np.maximum(np.abs(np.diagonal(H)), np.finfo(float).tiny)
+    size = np.maximum(np.abs(np.diagonal(H)), TINY)
     out = np.empty_like(H)
     for i, step in enumerate(np.minimum(STEP / np.sqrt(size), LONGEST * (1.0 + np.abs(x)))):
-        unit = np.zeros(x.size)
-        unit[i] = step
-        try:
-            one, two = (
-                objective.evaluate(x + k * unit, 1).gradient
-                - objective.evaluate(x - k * unit, 1).gradient
-                for k in (1.0, 2.0)
-            )
-        except NumericalError:
+        move = np.zeros(x.size)
+        move[i] = step
+        change = _extrapolated(objective, x, move)
+        if change is None:
             return H
-        out[i] = (8.0 * one - two) / (12.0 * step)
+        out[i] = change[0] / step
     return 0.5 * (out + out.T) if np.isfinite(out).all() else H
 
 
@@ -247,15 +242,28 @@ def _along(
     objective: Objective, x: np.ndarray, direction: np.ndarray
 ) -> tuple[float, float] | None:
     """Second derivative along a direction, and how far it may be off."""
-    found = []
     length = float(np.linalg.norm(direction))
     step = min(STEP, LONGEST * (1.0 + abs(float(x @ direction)) / length) / length)
-    for h in (step, 2.0 * step):
-        try:
-            up = objective.evaluate(x + h * direction, 1).gradient
-            down = objective.evaluate(x - h * direction, 1).gradient
-        except NumericalError:
-            return None
-        found.append(float(direction @ (up - down)) / (2.0 * h))
-    best = (4.0 * found[0] - found[1]) / 3.0
-    return best, NOISE_OF_CORRECTION * abs(best - found[0])
+    change = _extrapolated(objective, x, step * direction)
+    if change is None:
+        return None
+    best, once = (float(direction @ part) / step for part in change)
+    return best, NOISE_OF_CORRECTION * abs(best - once)
+
+
+def _extrapolated(
+    objective: Objective, x: np.ndarray, move: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """H times a move by differences of gradients: extrapolated from two, and of the nearer one."""
+    try:
+        one, two = (
+            (
+                objective.evaluate(x + k * move, 1).gradient
+                - objective.evaluate(x - k * move, 1).gradient
+            )
+            / (2.0 * k)
+            for k in (1.0, 2.0)
+        )
+    except NumericalError:
+        return None
+    return (4.0 * one - two) / 3.0, one

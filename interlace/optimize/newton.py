@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import NumericalError
 from ..linalg.kernels import _trust
 from ..objective.base import Evaluation, Objective
+from .curvature import SUSPECT_SHARE
 
 # First radius, in units of standardised parameters: theta is mostly between 0 and 3.
 FIRST_RADIUS = 1.0
@@ -17,12 +18,12 @@ PROMISE_EXACT = 1e-7
 PROMISE_TOLERANCE = 1e-10
 # A curvature below this share of the largest counts as flat.
 FLAT_SHARE = 1e-10
-# A smallest eigenvalue below this share of the largest is looked at again at the very end.
-SUSPECT_SHARE = 1e-4
 # Share of a curvature that the last step may leave unknown: more is computed anew at its end.
 BENT_SHARE = 2e-3
-# A promise this small, relative to the criterion, cannot be seen in its values any more.
-VALUE_NOISE = 4e-15
+# The criterion's rounding error, relative: log|M| and the residual sum are sums of n terms; and how
+# many times that a difference of two values may be.
+VALUE_NOISE = 1e-12
+NOISE_OF_DIFFERENCE = 4.0
 MAX_ITERATIONS = 200
 
 
@@ -115,7 +116,7 @@ def _polish(
 
 def value_noise(value: float) -> float:
     """Rounding of a criterion of this size, as far as comparisons go."""
-    return VALUE_NOISE * 1e3 * max(1.0, abs(value))
+    return NOISE_OF_DIFFERENCE * VALUE_NOISE * max(1.0, abs(value))
 
 
 def gain_ratio(gain: float, promise: float, here: Evaluation, there: Evaluation | None) -> float:

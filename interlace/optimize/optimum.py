@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
@@ -11,6 +12,7 @@ from scipy.linalg import lapack
 from ..errors import listing
 from ..objective.base import Objective
 from .curvature import Axes
+from .newton import VALUE_NOISE
 
 # The criterion could still fall by this much (Newton decrement): far below what any estimate or
 # test statistic shows. lme4 accepts 2e-3 in the same units of a scaled gradient.
@@ -30,9 +32,6 @@ CHANGED = 1e-4
 LEVEL = 1e-10
 # A share of a unit step with which a parameter is named.
 SHARE_TO_NAME = 0.1
-NO_DERIVATIVES = "stopped where the criterion has no derivatives around it"
-# The criterion's rounding error, relative: log|M| and the residual sum are sums of n terms.
-VALUE_NOISE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -170,64 +169,93 @@ def certify(optimum: Optimum, objective: Objective) -> Certificate:
     -------
     Certificate
     """
-    x, g, H = optimum.x, optimum.gradient, optimum.curvature
-    axes = Axes(H) if optimum._axes is None else optimum._axes
+    shape = _shape(optimum)
+    boundary = tuple(objective.null_directions(optimum.x))
+    verdict, message = _judgement(optimum, objective, shape, boundary)
+    return Certificate(
+        verdict, message, shape.decrement, optimum.gradient, optimum.curvature, boundary
+    )
+
+
+class _Shape(NamedTuple):
+    """The criterion around a point, by its gradient and curvature.
+
+    ``noise`` is the rounding of its value, ``decrement`` what it could still fall by, ``slope`` the
+    largest along ``directions`` (n, m) without curvature.
+    """
+
+    noise: float
+    decrement: float
+    saddle: bool = False
+    directions: np.ndarray = np.empty((0, 0))
+    slope: float = 0.0
+
+
+def _shape(optimum: Optimum) -> _Shape:
+    g = optimum.gradient
+    axes = Axes(optimum.curvature) if optimum._axes is None else optimum._axes
     noise = VALUE_NOISE * max(1.0, abs(optimum.value))
-    saddle, slope, directions = False, 0.0, np.empty((0, 0))
     if axes.root is not None:
         scaled = g * axes.scale
-        decrement = 0.5 * float(scaled @ lapack.dpotrs(axes.root, scaled)[0])
-    else:
-        saddle = axes.lowest < -SADDLE_SHARE * axes.top
-        shares, flat = _shares(axes, g)
-        decrement = 0.5 * float(shares.sum())
-        directions = _flat_directions(axes, flat)
-        if directions.size:
-            slope = float(np.abs(directions.T @ g).max())
-    boundary = tuple(objective.null_directions(x))
-    infinite = objective.at_infinity(x, H)
-    doubts = [] if infinite else objective.doubts(x, optimum.value)
-    rounding = 0.0 if infinite or doubts else objective.rounding(x)
-    if infinite:
-        verdict, message = "not identified", "; ".join(infinite)
-    elif doubts:
-        verdict, message = "breaks down", "; ".join(doubts)
-    elif rounding > max(ROUNDING_TOLERANCE, noise):
-        verdict = "not converged"
-        message = (
+        return _Shape(noise, 0.5 * float(scaled @ lapack.dpotrs(axes.root, scaled)[0]))
+    shares, flat = _shares(axes, g)
+    directions = _flat_directions(axes, flat)
+    slope = float(np.abs(directions.T @ g).max(initial=0.0))
+    saddle = axes.lowest < -SADDLE_SHARE * axes.top
+    return _Shape(noise, 0.5 * float(shares.sum()), saddle, directions, slope)
+
+
+def _judgement(
+    optimum: Optimum, objective: Objective, shape: _Shape, boundary: tuple[str, ...]
+) -> tuple[str, str]:
+    """The verdict, and it in words: the first that applies, the gravest first."""
+    x, decrement, noise = optimum.x, shape.decrement, shape.noise
+    if infinite := objective.at_infinity(x, optimum.curvature):
+        return "not identified", "; ".join(infinite)
+    if doubts := objective.doubts(x, optimum.value):
+        return "breaks down", "; ".join(doubts)
+    rounding = objective.rounding(x)
+    if rounding > max(ROUNDING_TOLERANCE, noise):
+        return "not converged", (
             f"the criterion has lost its digits, it is good to {rounding:.1g}: several grouping "
             "factors that can stand for each other have variances too large beside the residual "
             f"one. {objective.exact_advice}"
         )
-    elif not optimum.certified:
-        verdict, message = "not converged", _stopped(optimum, objective, NO_DERIVATIVES)
-    elif saddle:
-        reason = "stopped at a saddle point of the criterion"
-        verdict, message = "not converged", _stopped(optimum, objective, reason)
-    elif decrement > max(DECREMENT_TOLERANCE, noise):
-        reason = (
-            f"stopped before the optimum: the criterion can still fall by about {decrement:.2g}"
+    if reason := _stopped_short(optimum, shape):
+        return "not converged", (
+            f"the optimiser {optimum.optimizer!r} {reason}. Try {objective.advice}, "
+            "or remove random-effect terms that the data cannot support"
         )
-        verdict, message = "not converged", _stopped(optimum, objective, reason)
-    elif slope > max(SLOPE_TOLERANCE, noise):
-        reason = "stopped where the criterion still falls along a direction without curvature"
-        verdict, message = "not converged", _stopped(optimum, objective, reason)
-    elif _unidentified(objective, x, directions):
-        verdict = "not identified"
-        message = (
+    if _unidentified(objective, x, shape.directions):
+        return "not identified", (
             f"the criterion is flat in some direction of the {optimum.parameters}"
-            f"{_named(objective, directions)}: the data do "
+            f"{_named(objective, shape.directions)}: the data do "
             "not determine them separately. Remove a random-effect term or a column of one"
         )
-    elif boundary:
-        verdict = "singular"
-        message = "converged on the boundary (singular fit): " + "; ".join(boundary)
-    else:
-        verdict = "converged"
-        curved = "every direction is curved" if optimum.exact else "so its average information says"
-        within = max(decrement, noise, rounding)
-        message = f"converged: the criterion is within {within:.1g} of its minimum and {curved}"
-    return Certificate(verdict, message, decrement, g, H, boundary)
+    if boundary:
+        return "singular", "converged on the boundary (singular fit): " + "; ".join(boundary)
+    curved = "every direction is curved" if optimum.exact else "so its average information says"
+    within = max(decrement, noise, rounding)
+    return (
+        "converged",
+        f"converged: the criterion is within {within:.1g} of its minimum and {curved}",
+    )
+
+
+def _stopped_short(optimum: Optimum, shape: _Shape) -> str:
+    """Why the point is no optimum, in words; empty if it is one."""
+    if not optimum.certified:
+        return "stopped where the criterion has no derivatives around it"
+    if shape.saddle:
+        return "stopped at a saddle point of the criterion"
+    if shape.decrement > max(DECREMENT_TOLERANCE, shape.noise):
+        return (
+            "stopped before the optimum: the criterion can still fall by about "
+            f"{shape.decrement:.2g}"
+        )
+    if shape.slope > max(SLOPE_TOLERANCE, shape.noise):
+        return "stopped where the criterion still falls along a direction without curvature"
+    return ""
 
 
 def _shares(axes: Axes, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -272,10 +300,3 @@ def _named(objective: Objective, directions: np.ndarray) -> str:
     shares = zip(objective.names(), size, strict=False)
     names = [name for name, share in shares if share > SHARE_TO_NAME]
     return f" ({listing(names)})" if names else ""
-
-
-def _stopped(optimum: Optimum, objective: Objective, reason: str) -> str:
-    return (
-        f"the optimiser {optimum.optimizer!r} {reason}. Try {objective.advice}, "
-        "or remove random-effect terms that the data cannot support"
-    )

@@ -71,11 +71,15 @@ def breakdown(
     return [_words(f"at {_named(problem, where)}", least, expected, problem)]
 
 
+def _remedies(problem: Problem) -> list[str]:
+    """What helps against several modes, or one of little information."""
+    scalar = len(problem.factors) == 1 and problem.Z.widths[0] == 1
+    others = "take another link or family, or leave out a random-effect term"
+    return ["integrate with nAGQ=25", others] if scalar else [others]
+
+
 def _words(where: str, share: float, expected: bool, problem: Problem) -> str:
-    ways = [] if expected else ["take laplace='expected'"]
-    if len(problem.factors) == 1 and problem.Z.widths[0] == 1:
-        ways.append("integrate with nAGQ=25")
-    ways.append("take another link or family, or leave out a random-effect term")
+    ways = [*([] if expected else ["take laplace='expected'"]), *_remedies(problem)]
     return (
         f"Laplace's approximation breaks down: {where} the mode of the random effects has "
         f"{100.0 * share:.2g} % of the information expected there, so the estimates mean little; "
@@ -144,10 +148,8 @@ class ModeSearch:
             where = f"at {_named(self.problem, _Level(0, int(second[0])))}"
             if second.size > 1:
                 where += f" and {second.size - 1} more"
-        ways = "take another link or family, or leave out a random-effect term"
-        if len(self.problem.factors) == 1 and self.problem.Z.widths[0] == 1:
-            ways = f"integrate with nAGQ=25, {ways}"
         return [
             "Laplace's approximation breaks down: the conditional modes are not unique, the random "
-            f"effects {where} have several that matter, and the criterion takes one; {ways}"
+            f"effects {where} have several that matter, and the criterion takes one; "
+            + ", ".join(_remedies(self.problem))
         ]

@@ -1,9 +1,20 @@
-"""-2 log-likelihood by Laplace's approximation, with its exact gradient.
+"""-2 log-likelihood by Laplace's approximation, with its exact gradient and Hessian.
 
-    d(theta, beta, zeta) = -2 sum(log density) + |u|^2 + log|M|        (section 7)
+With A = Z Lambda and, of each row, the score s and the information w_o (observed) and w (of the
+determinant), H = A'W_o A + I and M = A'W A + I at the modes u (section 7 of the mathematics page):
 
-The parameter vector x stacks theta (on the scale of standardised covariates), the coefficients of
-the standardised columns of X, and zeta.
+    value      d(theta, beta, zeta) = -2 sum(log density) + |u|^2 + log|M|
+    gradient   beta: X't      zeta: sum_i (-2 l_z + h w_z + (A v) s_z)_i
+               T_b:  2 N_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' },  N_b = sum_l [Z'V^{-1}Z]_ll
+    curvature  F = 2 (a'W_o a - r'H^{-1}r) for beta, F / 2 + Q'Q + 2 N (x) I for the entries of T
+    Hessian    central differences of the gradient, the modes moved along their tangents H^{-1}r
+
+with h, v and t as in `modes`, l_z, s_z, w_z derivatives in zeta, a the change of eta with a
+parameter at fixed u (X for beta), Q = dLambda'Z's and r = Q - A'W_o a that of the mode equation.
+
+x = (theta, beta, zeta), theta and T on the scale of standardised covariates, beta for the
+standardised columns of X (n, p). Rows (n,) are sorted by level where there is one grouping factor;
+u (q,) is level-major within a factor; entries of T are in the order of the covariance model.
 """
 
 from __future__ import annotations
