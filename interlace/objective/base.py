@@ -1,4 +1,4 @@
-"""What every objective answers."""
+"""The interface of all objectives."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Objective(ABC):
 
     @abstractmethod
     def start(self) -> np.ndarray:
-        """Where to start, (n,)."""
+        """The x that a search starts from, (n,)."""
 
     def other_starts(self) -> list[np.ndarray]:
-        """Where else to start, lest there be several minima."""
+        """Further starts, (n,) each, where there may be several minima."""
         return []
 
     @abstractmethod

@@ -108,7 +108,7 @@ class ThetaScale:
     def pull_back(
         self, x: np.ndarray, gradient: np.ndarray, curvature: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """From entries of the templates to x."""
+        """Gradient and curvature in x from those in the entries of the templates."""
         cov = self.covariance
         if cov.identity:
             return gradient, curvature
@@ -182,5 +182,5 @@ class ThetaScale:
 
 
 def _inverse(R: np.ndarray) -> np.ndarray:
-    """Of a lower triangular matrix."""
+    """Inverse of a lower triangular matrix."""
     return np.tril(lapack.dtrtri(R, lower=1)[0])

@@ -1,4 +1,4 @@
-"""What the objectives of generalised models share: how x is made of its parts."""
+"""The base class of the objectives of generalised models: x made of its parts."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class GeneralisedObjective(Objective):
 
     @abstractmethod
     def _begin(self, at: Self | None = None) -> None:
-        """Where the first search for modes starts; there where that of another left off."""
+        """Set the start of the first search for modes: that of another objective, if given."""
 
     def fresh(self) -> Self:
         """The same objective with work space of its own, for another thread or another use."""

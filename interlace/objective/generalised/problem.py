@@ -1,4 +1,4 @@
-"""Where every objective of a generalised model starts: rows, columns, first estimates."""
+"""Rows, columns and first estimates that all objectives of a generalised model share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTLED = 0.1
 
 
 class Problem:
-    """What every objective of a generalised model starts from: rows, columns, first estimates.
+    """Rows, columns and first estimates that all objectives of a generalised model share.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class Problem:
         return self.standard.back @ gamma
 
     def gamma(self, beta: np.ndarray) -> np.ndarray:
-        """The reverse."""
+        """Coefficients of the standardised columns from those of X."""
         return np.linalg.solve(self.standard.back, beta)
 
     def unsorted(self, values: np.ndarray) -> np.ndarray:

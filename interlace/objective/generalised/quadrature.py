@@ -326,7 +326,7 @@ class QuadratureObjective(LaplaceObjective):
     >>> from interlace.families import Binomial
     >>> from interlace.objective.generalised.density import FamilyDensity
     >>> from interlace.objective.generalised.problem import Problem
-    >>> from interlace.objective.quadrature import QuadratureObjective
+    >>> from interlace.objective.generalised.quadrature import QuadratureObjective
     >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     >>> design = build(formula, il.load_dataset("cbpp"), linear=False)
     >>> density = FamilyDensity(Binomial(), design.y, design.trials, design.trials)
