@@ -61,6 +61,8 @@ class BaseFit(ABC):
         X beta plus the offset, and Z b: together eta.
     working_weights : ndarray, shape (n,)
         Weights of the least squares problem at the estimates.
+    deviance : float
+        R's; not the criterion of a generalised model.
     llf, criterion : float
         Log-likelihood, or the restricted one, and minus twice it.
     converged : bool

@@ -126,6 +126,12 @@ class GLMMFit(BaseMixedFit):
         return float(self.family.sigma(self.zeta))
 
     @property
+    def deviance(self) -> float:
+        """Sum of the squared deviance residuals at the modes."""
+        o = self.observations
+        return float(self.family.deviance(o.y, self.mu, o.weights, self.zeta).sum())
+
+    @property
     def dispersion(self) -> float:
         """Dispersion of the family; 1 for binomial, Poisson and negative binomial."""
         return float(self.family.dispersion(self.zeta))

@@ -124,6 +124,13 @@ class LMMFit(BaseMixedFit):
         return self.sigma
 
     @property
+    def deviance(self) -> float:
+        """-2 log-likelihood; of a REML fit at its theta, with beta and sigma profiled out."""
+        if not self.is_reml:
+            return self.criterion
+        return self.objective.as_ml().evaluate(self.x, order=0).value
+
+    @property
     def dispersion(self) -> float:
         """Residual variance."""
         return self.sigma**2

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
-from ..inference.criteria import deviance
 from ..tables import random_effects as tables
 from .base import ModelResult, check_no_type, check_one_model
 
@@ -106,7 +105,7 @@ class MixedResult(ModelResult):
         Of a linear model -2 log-likelihood, for a REML fit at its theta (``REML = FALSE``); of a
         generalised one the sum of squared deviance residuals, given the random effects.
         """
-        return deviance(self.fit)
+        return self.fit.deviance
 
     @property
     def ngroups(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ import pandas as pd
 from ..calls import level as checked_level
 from ..calls import one_of
 from ..errors import ArgumentError, brief, listing
-from ..inference.criteria import aic, bic, deviance, own_parameters
+from ..inference.criteria import aic, bic, own_parameters
 from ..inference.names import names_as
 from ..inference.tails import t_quantile
 from ..inference.wald import add_intervals
@@ -34,7 +34,7 @@ TIDY_COLUMNS = (
 
 @dataclass(frozen=True)
 class Shown:
-    """How parameters are shown: level of intervals (None without), exponentials, R's names."""
+    """Form of the parameters: level of intervals (None without), exponentials, R's names."""
 
     level: float | None
     exponentiate: bool
@@ -189,8 +189,7 @@ def glance(fit: AnyFit) -> pd.DataFrame:
         first = {"null_deviance": glm.null_deviance, "df_null": glm.df_null}
         last = {"deviance": glm.deviance, "df_residual": glm.df_resid, "nobs": fit.n}
         return pd.DataFrame([first | criteria | last | _own_parameter(glm)])
-    mixed = cast("MixedFit", fit)
-    name, value = ("reml_crit", fit.criterion) if fit.is_reml else ("deviance", deviance(mixed))
+    name, value = ("reml_crit", fit.criterion) if fit.is_reml else ("deviance", fit.deviance)
     row = {"nobs": fit.n, "sigma": fit.sigma, **criteria, name: value}
     row["df_residual"] = fit.n - fit.n_parameters
     return pd.DataFrame([row | ({} if fit.linear else _own_parameter(fit))])

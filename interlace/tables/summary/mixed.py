@@ -67,7 +67,7 @@ def _header(fit: MixedFit) -> str:
 
 
 def _approximation(fit: MixedFit) -> str:
-    """How the likelihood was integrated over the random effects, in words."""
+    """The approximation of the integral over the random effects, in words."""
     if fit.nAGQ == 1:
         return "Laplace approximation"
     if fit.nAGQ == 0:
