@@ -1,4 +1,4 @@
-"""What an expression of columns is worth, on the data of the fit and on new data alike.
+"""Values of expressions of columns, on the data of the fit and on new data alike.
 
 An expression is compiled once, with R's meaning where Python has another: booleans count as 0 and
 1 in arithmetic, ``a < x < b`` and the logical words work row by row, and functions are looked up
@@ -293,7 +293,7 @@ def _text(node: ast.AST, aliases: Mapping[str, str]) -> str:
 
 
 class Values:
-    """What the names of an expression stand for.
+    """Values that the names of an expression stand for.
 
     Columns come before the session's variables, and these before the package's own constants.
     Where a function is called, the package's functions come first, then the session's, then
@@ -335,7 +335,7 @@ class Values:
         return found if callable(found) else getattr(builtins, name)
 
     def owner(self, name: str, attribute: str) -> Any:
-        """What ``name.attribute`` is an attribute of."""
+        """The object that has the attribute of ``name.attribute``."""
         for place in owners(name, attribute, self.columns, self.context):
             return place[name]
         return self[name]

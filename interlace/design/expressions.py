@@ -225,7 +225,7 @@ class Resolved(NamedTuple):
     context: UserNames
 
 
-def resolve(
+def resolve_names(
     text: str,
     columns: Collection[str],
     context: Mapping[str, Any],

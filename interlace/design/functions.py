@@ -1,4 +1,4 @@
-"""What a formula may call: formulaic's transforms, and the functions people bring from R.
+"""Functions that a formula may call: formulaic's transforms, and those people bring from R.
 
 A transform whose result depends on the data (knots, levels) keeps what it needs in the state that
 formulaic hands it, so that new data are transformed as the training data were.
@@ -122,7 +122,7 @@ def _character(x: Any) -> np.ndarray:
     return np.array(level_texts(np.asarray(values.cat.categories)), dtype=object)[values.cat.codes]
 
 
-#: What a formula sees besides the columns of the data.
+#: Names that a formula sees besides the columns of the data.
 CONTEXT: dict[str, Any] = {
     **{name: value for name, value in TRANSFORMS.items() if name not in ("lag", "Q")},
     **AGGREGATES,

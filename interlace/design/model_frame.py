@@ -23,14 +23,14 @@ from ..frames.checks import check_finite, row_labels, unknown_column
 from ..frames.columns import Columns, Labels, as_float
 from ..frames.read import data_columns, read
 from .codings import contrasts_of
-from .expressions import Resolved, UserNames, names_in, resolve
+from .expressions import Resolved, UserNames, names_in, resolve_names
 from .vectors import check_weights, per_row_argument, subset_rows
 
 NA_ACTIONS = ("omit", "exclude", "raise")
 
 
 class ModelFrame:
-    """What the names of a formula mean in the data, and the rows that are used.
+    """The columns that the names of a formula mean, and the rows that are used.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class ModelFrame:
         assert formula.response is not None
         self.names = names
         self.response = tuple(
-            resolve(part, names, context, "the response", expression=True)
+            resolve_names(part, names, context, "the response", expression=True)
             for part in formula.response.parts
         )
         self.response_expressions = replace(
@@ -89,11 +89,12 @@ class ModelFrame:
                 f"the response {formula.response.text!r} has no column of data in it; add its "
                 "values to data as a column"
             )
-        self.fixed = resolve(formula.fixed, names, context, "formula")
+        self.fixed = resolve_names(formula.fixed, names, context, "formula")
         self.offsets = tuple(
-            resolve(text, names, context, "offset()", expression=True) for text in formula.offsets
+            resolve_names(text, names, context, "offset()", expression=True)
+            for text in formula.offsets
         )
-        self.sides = [resolve(s.lhs, names, context, s.text) for s in formula.random]
+        self.sides = [resolve_names(s.lhs, names, context, s.text) for s in formula.random]
         self.groups = {
             spec.label: [self._group(v, names, context, spec) for v in spec.group]
             for spec in formula.random
@@ -106,15 +107,18 @@ class ModelFrame:
         covariates = dict.fromkeys(name for piece in sides for name in piece.variables)
         labels = dict.fromkeys(name for piece in groups for name in piece.variables)
         self.used = list(covariates | labels)
-        # Dates are labels, but not where a part of them is asked for.
-        taken = {
+        computed = self._computed_labels(groups)
+        self.group_only = [n for n in labels if n not in covariates and n not in computed]
+
+    def _computed_labels(self, groups: list[Resolved]) -> set[str]:
+        """Columns of which a part is asked for, ``day.dt.year``: dates are no labels there."""
+        return {
             name.name
             for piece in groups
-            if piece.text not in names
+            if piece.text not in self.names
             for name in names_in(piece.text)
             if name.path != name.name
         }
-        self.group_only = [name for name in labels if name not in covariates and name not in taken]
 
     @staticmethod
     def _group(
@@ -126,7 +130,7 @@ class ModelFrame:
             names_in(variable)
         except FormulaError:  # a name that needs quotes
             raise unknown_column(variable, names, spec.text) from None
-        return resolve(variable, names, context, spec.text, expression=True)
+        return resolve_names(variable, names, context, spec.text, expression=True)
 
     def _read(self, data: Any, weights: Any, offset: Any, subset: Any) -> None:
         extra = []
@@ -148,7 +152,7 @@ class ModelFrame:
     def _subset_names(self, subset: Any) -> list[str]:
         if not isinstance(subset, str):
             return []
-        return list(resolve(subset, self.names, {}, "subset", expression=True).variables)
+        return list(resolve_names(subset, self.names, {}, "subset", expression=True).variables)
 
     def _vector(self, value: Any, argument: str, columns: Columns) -> np.ndarray | None:
         if value is None:
@@ -163,13 +167,7 @@ class ModelFrame:
 
     def _keep_rows(self, columns: Columns, chosen: np.ndarray | None) -> None:
         """Drop the rows outside the subset and those with missing values."""
-        missing = {k: v for k, v in columns.missing.items() if k in self.used}
-        for name, values in (("weights", self.weights), ("offset", self.offset)):
-            if values is not None and np.isnan(values).any():
-                missing[f"{name}="] = np.isnan(values)
-        if chosen is not None:
-            missing = {k: v & chosen for k, v in missing.items()}
-        self.missing_by = {k: int(v.sum()) for k, v in missing.items() if v.any()}
+        missing = self._missing_masks(columns, chosen)
         keep = chosen
         if self.missing_by:
             gone = np.logical_or.reduce(list(missing.values()))
@@ -182,26 +180,36 @@ class ModelFrame:
             whole = np.ones(columns.n, dtype=bool) if chosen is None else chosen
             assert keep is not None
             self.full_index, self.kept = columns.index[whole], np.flatnonzero(keep[whole])
-        self.rows = None
-        wanted = Columns({name: columns.values[name] for name in self.used}, columns.index)
-        if keep is not None and not keep.all():
-            self.rows = np.flatnonzero(keep)
-            wanted = wanted.take(self.rows)
+        self.rows = None if keep is None or keep.all() else np.flatnonzero(keep)
+        self.columns = Columns({name: columns.values[name] for name in self.used}, columns.index)
+        if self.rows is not None:
+            self.columns = self.columns.take(self.rows)
             self.weights = None if self.weights is None else self.weights[self.rows]
             self.offset = None if self.offset is None else self.offset[self.rows]
-        for name, column in wanted.values.items():
+        for name, column in self.columns.values.items():
             if isinstance(column, Labels):
-                wanted.values[name] = column.used()
-        self.columns = wanted
-        check_finite(wanted)
+                self.columns.values[name] = column.used()
+        self._check_values()
+
+    def _missing_masks(self, columns: Columns, chosen: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Where values are missing in the subset, by column or argument; counts them."""
+        missing = {k: v for k, v in columns.missing.items() if k in self.used}
+        for name, values in (("weights", self.weights), ("offset", self.offset)):
+            if values is not None and np.isnan(values).any():
+                missing[f"{name}="] = np.isnan(values)
+        if chosen is not None:
+            missing = {k: v & chosen for k, v in missing.items()}
+        self.missing_by = {k: int(v.sum()) for k, v in missing.items() if v.any()}
+        return missing
+
+    def _check_values(self) -> None:
+        """Refuse infinite values, and weights that are not positive, in the rows used."""
+        check_finite(self.columns)
         if self.weights is not None:
-            check_weights(self.weights, wanted.index)
+            check_weights(self.weights, self.columns.index)
         if self.offset is not None and not np.isfinite(self.offset).all():
-            bad = ~np.isfinite(self.offset)
-            raise ArgumentError(
-                f"offset is infinite in row(s) {row_labels(wanted.index, bad)}; drop them with "
-                "subset="
-            )
+            bad = row_labels(self.columns.index, ~np.isfinite(self.offset))
+            raise ArgumentError(f"offset is infinite in row(s) {bad}; drop them with subset=")
 
     def _report_missing(
         self, index: pd.Index, missing: Mapping[str, np.ndarray], keep: np.ndarray | None

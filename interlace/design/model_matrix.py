@@ -374,7 +374,7 @@ _EXAMPLES: dict[str, Any] = {
 
 
 def kind_of(column: Any) -> str:
-    """What a column is in a model matrix."""
+    """Kind of a column in a model matrix: "factor", "logical" or "number"."""
     if isinstance(column, Labels):
         return "factor"
     return "logical" if column.dtype.kind == "b" else "number"

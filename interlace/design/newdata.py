@@ -73,7 +73,7 @@ class RandomSide(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class NewDataRecipe:
-    """What a design keeps for new data.
+    """All that a design keeps for new data.
 
     Attributes
     ----------
@@ -151,30 +151,22 @@ class NewDataRecipe:
         spread = {*wanted, *spread}
         covariates = self._covariates(spread, response)
         labels = [name for b in wanted for name in self.grouping_variables[b]]
-        extra = []
-        if self.offset_column is not None and offset is None:
-            if self.offset_column not in data_columns(newdata):
-                raise DataError(
-                    f"newdata lacks the column {self.offset_column!r}, the offset of the fit; add "
-                    "it, or give offset= for the rows of newdata (offset=0 leaves it out)"
-                )
-            extra.append(self.offset_column)
-        extra += [offset] if isinstance(offset, str) else []
+        extra = self._offset_columns(newdata, offset)
         given = _read_new(newdata, [*covariates, *labels, *extra], labels)
         columns = self._recoded(given, covariates)
         X = self.fixed.matrix(columns)
         blocks, unseen = [], {}
         for b, made in enumerate(self.groupings):
             codes = np.full(columns.n, -1, dtype=np.int32)
-            Z = np.zeros((columns.n, widths[b]))
             if b in wanted:
                 codes, new, missing = made.codes(given, self.context)
                 if new:
                     unseen[made.label] = new
                 if (new or missing) and new_levels == "error":
                     raise _unknown_levels(made.label, new)
-            for side in self.sides:
-                if b in spread and side.factor == b:
+            Z = np.zeros((columns.n, widths[b]))
+            for side in self.sides if b in spread else ():
+                if side.factor == b:
                     Z[:, side.columns] = side.recipe.matrix(columns)
             blocks.append((codes, Z))
         y = None
@@ -183,6 +175,19 @@ class NewDataRecipe:
         total = self._offset(columns, given, offset)
         kept = X if len(self.kept) == X.shape[1] else np.ascontiguousarray(X[:, self.kept])
         return NewDesign(kept, total, columns.index, tuple(blocks), unseen, y)
+
+    def _offset_columns(self, newdata: Any, offset: Any) -> list[str]:
+        """Columns that hold an offset: the one given, else that of the fit."""
+        if offset is not None:
+            return [offset] if isinstance(offset, str) else []
+        if self.offset_column is None:
+            return []
+        if self.offset_column not in data_columns(newdata):
+            raise DataError(
+                f"newdata lacks the column {self.offset_column!r}, the offset of the fit; add "
+                "it, or give offset= for the rows of newdata (offset=0 leaves it out)"
+            )
+        return [self.offset_column]
 
     def _covariates(self, wanted: Iterable[int], response: bool) -> list[str]:
         names = list(self.fixed_variables)

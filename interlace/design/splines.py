@@ -111,24 +111,43 @@ def ns(
     """
     x = np.asarray(x, dtype=np.float64)
     if not _state:
-        seen = x[~np.isnan(x)]
-        if Boundary_knots is None:
-            boundary = (float(seen.min()), float(seen.max()))
-        else:
-            boundary = (float(min(Boundary_knots)), float(max(Boundary_knots)))
-        if knots is None:
-            inner = 0 if df is None else int(df) - 1 - int(intercept)
-            if inner < 0:
-                raise ArgumentError(f"ns(): df must be at least {1 + int(intercept)}, got {df}")
-            within = seen[(seen >= boundary[0]) & (seen <= boundary[1])]
-            knots = np.quantile(within, np.linspace(0, 1, inner + 2)[1:-1])
-        knots = np.atleast_1d(np.asarray(knots, dtype=np.float64))
-        if boundary[0] >= boundary[1]:
-            raise DataError("ns(): the values are all equal")
-        _state["boundary"], _state["knots"] = boundary, np.sort(knots)
-    low, high = _state["boundary"]
-    t = np.concatenate([[low] * 4, _state["knots"], [high] * 4])
-    first = 0 if intercept else 1
+        _state["boundary"], _state["knots"] = _ns_knots(x, df, knots, intercept, Boundary_knots)
+    columns = _ns_basis(x, _state["boundary"], _state["knots"], 0 if intercept else 1)
+    return FactorValues(
+        {i + 1: columns[:, i] for i in range(columns.shape[1])},
+        kind="numerical",
+        spans_intercept=False,
+        format="{name}[{field}]",
+    )
+
+
+def _ns_knots(
+    x: np.ndarray, df: int | None, knots: Any, intercept: bool, boundary: Any
+) -> tuple[tuple[float, float], np.ndarray]:
+    """Boundary knots and inner knots, by default at quantiles of the values within."""
+    present = x[~np.isnan(x)]
+    if boundary is None:
+        low, high = float(present.min()), float(present.max())
+    else:
+        low, high = float(min(boundary)), float(max(boundary))
+    if knots is None:
+        inner = 0 if df is None else int(df) - 1 - int(intercept)
+        if inner < 0:
+            raise ArgumentError(f"ns(): df must be at least {1 + int(intercept)}, got {df}")
+        within = present[(present >= low) & (present <= high)]
+        knots = np.quantile(within, np.linspace(0, 1, inner + 2)[1:-1])
+    knots = np.atleast_1d(np.asarray(knots, dtype=np.float64))
+    if low >= high:
+        raise DataError("ns(): the values are all equal")
+    return (low, high), np.sort(knots)
+
+
+def _ns_basis(
+    x: np.ndarray, boundary: tuple[float, float], knots: np.ndarray, first: int
+) -> np.ndarray:
+    """Values of the basis, (n, k), from the B-splines after the `first` ones."""
+    low, high = boundary
+    t = np.concatenate([[low] * 4, knots, [high] * 4])
     curvature = _bspline(t, np.array([low, high]), 2)[:, first:]
     complement = np.linalg.qr(curvature.T, mode="complete")[0][:, 2:]
     basis = np.empty((len(x), len(t) - 4))
@@ -140,13 +159,7 @@ def ns(
             line = (x[outside] - pivot)[:, None] * _bspline(t, end, 1)
             basis[outside] = _bspline(t, end, 0) + line
     basis[np.isnan(x)] = np.nan
-    columns = basis[:, first:] @ complement
-    return FactorValues(
-        {i + 1: columns[:, i] for i in range(columns.shape[1])},
-        kind="numerical",
-        spans_intercept=False,
-        format="{name}[{field}]",
-    )
+    return basis[:, first:] @ complement
 
 
 def _bspline(t: np.ndarray, x: np.ndarray, derivative: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a formula says: response, fixed part, random terms, offsets."""
+"""Records of a parsed formula: response, fixed part, random terms, offsets."""
 
 from __future__ import annotations
 

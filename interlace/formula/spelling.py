@@ -1,4 +1,4 @@
-"""What R spells otherwise than Python, and names that need quotes or a mark."""
+"""R's spellings in Python and back, and names that need quotes or a mark."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def python_text(text: str) -> str:
     return _HELD.sub(lambda found: held[int(found[1])], text)
 
 
-#: The other way: what Python spells otherwise than R, outside quotes.
+#: Python's spellings in R, outside quotes.
 _TO_R = (
     (re.compile(r"\s*\*\*\s*"), "^"),
     (re.compile(r"(?<=[\w)\]]) in (?=[\w(\[-])"), " %in% "),

@@ -36,7 +36,7 @@ def _factor_text(factor: Any) -> str:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def term_key(text: str) -> tuple[str, ...]:
-    """The same for right sides that mean the same matrix: ``"x"`` and ``"1 + x"``."""
+    """A key that right sides of the same matrix share: ``"x"`` and ``"1 + x"``."""
     return tuple(str(term) for term in formulaic_terms(text))
 
 
