@@ -141,11 +141,10 @@ def objective(
     >>> round(criterion.evaluate(criterion.x([0.75])).value, 3)
     327.327
     """
-    forced = None if backend == "auto" else backend
     covariance = CovarianceModel.of(_a(Design, "design", design))
     if family is None:
         with one_thread(design.X.size):
-            return LMMObjective(cross_products_of(design), covariance, REML, forced)
+            return LMMObjective(cross_products_of(design), covariance, REML, backend)
     from .models.glmm import make_objective
     from .objective.generalised.quadrature import check_nodes
 
@@ -154,7 +153,7 @@ def objective(
     resolved, observations = _observed(design, family)
     expected = resolved.expected_by_default if laplace is None else laplace == "expected"
     with one_thread(design.X.size):
-        return make_objective(design, covariance, resolved, observations, nAGQ, expected, forced)
+        return make_objective(design, covariance, resolved, observations, nAGQ, expected, backend)
 
 
 @checked

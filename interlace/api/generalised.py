@@ -142,7 +142,7 @@ def glmer(
         expected=None if laplace is None else laplace == "expected",
         optimizer=optimizer,
         theta0=theta0,
-        backend=None if backend == "auto" else backend,
+        backend=backend,
         seconds=seconds,
     )
     return result_of(GLMMResult, fitted, call)

@@ -107,7 +107,7 @@ def fit(
         reml=call["method"] == "REML",
         optimizer=optimizer,
         theta0=theta0,
-        backend=None if backend == "auto" else backend,
+        backend=backend,
         seconds=seconds,
     )
     return result_of(LMMResult, fitted, call)

@@ -16,7 +16,7 @@ NONE = np.empty(0)
 
 @dataclass(frozen=True)
 class CovarianceTerm:
-    """One random-effect term: which columns of which grouping factor, and its structure.
+    """One random-effect term: its columns of a grouping factor, and its structure.
 
     Attributes
     ----------

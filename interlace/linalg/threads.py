@@ -1,4 +1,4 @@
-"""How many threads BLAS may use during a fit.
+"""Limits on the threads of BLAS during a fit.
 
 A fit calls BLAS thousands of times on small matrices. A second thread then costs more than it
 brings, and on a busy machine each wait for it can take milliseconds.
@@ -48,12 +48,6 @@ def blas_threads(dense_columns: int, entries: int = 0) -> AbstractContextManager
     Returns
     -------
     context manager
-
-    Examples
-    --------
-    >>> from interlace.linalg.threads import blas_threads
-    >>> with blas_threads(24):
-    ...     pass
     """
     if dense_columns >= THREADED:
         return _nothing

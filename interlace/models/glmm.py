@@ -73,7 +73,7 @@ class GLMMFit(BaseMixedFit):
             return self._objective
         return make_objective(
             self.design, self.covariance, self.family, self.observations, self.nAGQ,
-            self.expected, None if self.backend == "levels" else self.backend,
+            self.expected, self.backend,
         )  # fmt: skip
 
     @cached_property

@@ -70,9 +70,8 @@ class LMMFit(BaseMixedFit):
         """The objective whose patterns others share; made from the design after unpickling."""
         if self._objective is not None:
             return self._objective
-        backend = None if self.backend == "blocked" else self.backend
         cross = cross_products_of(self.design)
-        objective = LMMObjective(cross, self.covariance, self.is_reml, backend)
+        objective = LMMObjective(cross, self.covariance, self.is_reml, self.backend)
         if self.scale.units is not None:
             objective.enlarge(self.scale.units)
         return objective

@@ -1,4 +1,4 @@
-"""Z'WZ kept as blocks: what every back end of `Factor` reads."""
+"""Z'WZ kept as blocks, as every back end of `Factor` reads it."""
 
 from __future__ import annotations
 

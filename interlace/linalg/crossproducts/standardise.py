@@ -49,22 +49,10 @@ class Standardisation:
 def standardise(
     X: np.ndarray, intercept: int | None, root: np.ndarray, y: np.ndarray
 ) -> Standardisation:
-    """Centres and an orthonormalising transformation of the columns of X.
+    """Centres and an orthonormalising transformation of X (n, p), of full column rank.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n, p)
-        Of full column rank.
-    intercept : int or None
-        Column of ones, which stays one; without it nothing is centred.
-    root : ndarray, shape (n,) or (0,)
-        Roots of weights; empty for none.
-    y : ndarray, shape (n,)
-        What to project on the columns.
-
-    Returns
-    -------
-    Standardisation
+    The ``intercept`` column of ones stays one; without it nothing is centred. ``root`` (n,) are the
+    roots of weights, or empty for none; y (n,) is projected on the columns.
     """
     p = X.shape[1]
     mean = _centres(X, intercept, root)
@@ -82,18 +70,10 @@ def standardise(
 
 
 def orthogonaliser(Z: np.ndarray, root: np.ndarray) -> np.ndarray | None:
-    """Unit upper triangular R with the columns of sqrt(w) Z R^{-1} orthogonal.
+    """Unit upper triangular R (k, k) with the columns of sqrt(w) Z R^{-1} orthogonal.
 
-    Parameters
-    ----------
-    Z : ndarray, shape (n, k)
-    root : ndarray, shape (n,) or (0,)
-        Roots of weights; empty for none.
-
-    Returns
-    -------
-    ndarray, shape (k, k), or None
-        None if there is no need, or no such thing: the columns are linearly dependent.
+    None if there is no need, or no such thing: the columns are linearly dependent. ``root`` (n,)
+    are the roots of weights, or empty for none.
     """
     W = Z * root[:, None] if root.size else Z
     gram = W.T @ W
@@ -130,7 +110,7 @@ def standardised(X: np.ndarray, std: Standardisation, order: np.ndarray | None) 
 
 
 def intercept_column(names: Sequence[str]) -> int | None:
-    """Where the intercept is among the columns of X."""
+    """Index of the intercept among the columns of X, or None."""
     return list(names).index("Intercept") if "Intercept" in names else None
 
 

@@ -28,14 +28,7 @@ _copying = Lock()
 
 
 def cholmod_available() -> bool:
-    """Whether scikit-sparse can be imported, without importing it.
-
-    Examples
-    --------
-    >>> from interlace.linalg.factor.cholmod import cholmod_available
-    >>> cholmod_available() in (True, False)
-    True
-    """
+    """Whether scikit-sparse can be imported, without importing it."""
     from importlib.util import find_spec
 
     return find_spec("sksparse") is not None
@@ -44,25 +37,10 @@ def cholmod_available() -> bool:
 class CholmodFactor(SparseFactor):
     """M = LL' by CHOLMOD: the symbolic analysis once, a supernodal factorisation at each T.
 
-    Parameters
-    ----------
-    cross : ZCross
-        Z'WZ; any number of factors, nested or crossed.
-
     Raises
     ------
     MissingDependencyError
         If scikit-sparse is not installed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from interlace.linalg.factor.cholmod import CholmodFactor, cholmod_available
-    >>> from interlace.linalg.crossproducts.blocks import ZCross
-    >>> cross = ZCross((2,), (1,), (np.array([[[3.0]], [[8.0]]]),), {})
-    >>> if cholmod_available():
-    ...     factor = CholmodFactor(cross)
-    ...     factor.refactor([np.eye(1)])
     """
 
     name = "cholmod"

@@ -1,4 +1,4 @@
-"""Which factorisation a design gets, from the work each would be."""
+"""Choose the factorisation of M with the least predicted work."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from .schur import SchurFactor
 from .superlu import SuperLUFactor
 from .work import elimination_counts, elimination_flops, orderings, tail_density
 
-__all__ = ["BACKENDS", "choose_factor"]
-
 BACKENDS = ("blocked", "nested", "schur", "cholmod", "superlu")
+#: What forces none: the default of users, and the name that fits report whose levels a compiled
+#: loop has taken one by one.
+OPEN = (None, "auto", "levels")
 
 # Crossed factors: below this many tail columns the dense tail takes a few milliseconds and
 # nothing is looked into.
@@ -43,22 +44,13 @@ LARGE_BYTES = 6e9
 
 
 def choose_factor(cross: ZCross, backend: str | None = None) -> Factor:
-    """The factorisation for a design, symbolic work done.
+    """The factorisation of M for the pattern of ``cross``, symbolic work done.
 
     One factor or a nested chain is factorised level by level. Crossed factors get a dense tail
     unless it would be large and mostly empty: then CHOLMOD if it is installed, else SuperLU where
-    even that is faster.
-
-    Parameters
-    ----------
-    cross : ZCross
-        Z'WZ, the factor with most levels first.
-    backend : {None, "blocked", "nested", "schur", "cholmod", "superlu"}
-        Force a back end; "blocked" is "nested" where the factors are nested, else "schur".
-
-    Returns
-    -------
-    Factor
+    even that is faster; a warning says if the best that is left would take minutes or many
+    gigabytes. ``backend`` forces one of BACKENDS; "blocked" is "nested" where the factors are
+    nested, else "schur". Those of OPEN leave the choice.
 
     Raises
     ------
@@ -66,24 +58,11 @@ def choose_factor(cross: ZCross, backend: str | None = None) -> Factor:
         If `backend` is unknown, or "nested" for crossed factors, or "schur" for a single one.
     MissingDependencyError
         If `backend` is "cholmod" and scikit-sparse is not installed.
-
-    Warns
-    -----
-    InterlaceWarning
-        If the best that is left would take minutes or many gigabytes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from interlace.linalg.factor.choose import choose_factor
-    >>> from interlace.linalg.crossproducts.blocks import ZCross
-    >>> choose_factor(ZCross((2,), (1,), (np.ones((2, 1, 1)),), {})).name
-    'nested'
     """
-    if backend is None or backend == "blocked":
+    if backend in OPEN or backend == "blocked":
         if is_nested(cross):
             return NestedFactor(cross)
-        return SchurFactor(cross) if backend else _for_crossed(cross)
+        return _for_crossed(cross) if backend in OPEN else SchurFactor(cross)
     named = {f.name: f for f in (NestedFactor, SchurFactor, CholmodFactor, SuperLUFactor)}
     if backend not in named:
         raise ArgumentError(f"backend must be None or one of {BACKENDS}, not {backend!r}")

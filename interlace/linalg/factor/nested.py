@@ -25,49 +25,13 @@ __all__ = ["NestedFactor", "is_nested"]
 
 
 def is_nested(cross: ZCross) -> bool:
-    """Whether every level of each factor was seen with one level only of the next one.
-
-    Parameters
-    ----------
-    cross : ZCross
-
-    Returns
-    -------
-    bool
-        True for a single factor.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from interlace.linalg.factor.nested import is_nested
-    >>> from interlace.linalg.crossproducts.blocks import ZCross
-    >>> is_nested(ZCross((2,), (1,), (np.ones((2, 1, 1)),), {}))
-    True
-    """
+    """Whether every level of each factor was seen with one level only of the next one."""
     chain = range(len(cross.n_levels) - 1)
     return all(len(cross.pairs[j, j + 1].indices) == cross.n_levels[j] for j in chain)
 
 
 class NestedFactor(Factor):
-    """M = Λ'AΛ + I for one grouping factor or a nested chain; see `Factor`.
-
-    Parameters
-    ----------
-    cross : ZCross
-        Z'WZ with `is_nested(cross)`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from interlace.linalg.factor.nested import NestedFactor
-    >>> from interlace.linalg.crossproducts.blocks import ZCross
-    >>> factor = NestedFactor(ZCross((2,), (1,), (np.array([[[3.0]], [[8.0]]]),), {}))
-    >>> factor.refactor([np.eye(1)])
-    >>> round(float(np.exp(factor.logdet)), 6)
-    36.0
-    >>> factor.information(0).round(6).tolist()
-    [[1.638889]]
-    """
+    """M = Λ'AΛ + I for one grouping factor or a nested chain; see `Factor`."""
 
     name = "nested"
 

@@ -32,25 +32,7 @@ CHUNK = 512
 
 
 class SchurFactor(Factor):
-    """M = Λ'AΛ + I for two or more grouping factors; see `Factor`.
-
-    Parameters
-    ----------
-    cross : ZCross
-        Z'WZ of at least two factors.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from interlace.linalg.crossproducts.blocks import PairBlocks, ZCross
-    >>> from interlace.linalg.factor.schur import SchurFactor
-    >>> pair = PairBlocks(np.array([0, 1, 2]), np.array([0, 0], dtype=np.int32), np.ones((2, 1, 1)))
-    >>> diagonal = (np.ones((2, 1, 1)), np.full((1, 1, 1), 2.0))
-    >>> factor = SchurFactor(ZCross((2, 1), (1, 1), diagonal, {(0, 1): pair}))
-    >>> factor.refactor([np.eye(1), np.eye(1)])
-    >>> round(float(np.exp(factor.logdet)), 6)
-    8.0
-    """
+    """M = Λ'AΛ + I for two or more grouping factors; see `Factor`."""
 
     name = "schur"
 

@@ -1,4 +1,4 @@
-"""How levels of the first factor couple to the dense tail, as sparse rows or as dense ones.
+"""Coupling of levels of the first factor to the dense tail, as sparse rows or as dense ones.
 
 Both classes serve some of the levels of the first factor (`levels`, increasing), hold
 A_lt = Z_0'WZ_t for them, and answer with J = G_l A_lt Λ_t, where G_l is (k0, k0) and Λ_t is made

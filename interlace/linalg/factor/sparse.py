@@ -1,4 +1,4 @@
-"""What the sparse back ends share: M on its fixed pattern, and blocks of its inverse.
+"""The common part of the sparse back ends: M on its fixed pattern, and blocks of its inverse.
 
 The library at hand factorises PMP' = LL'. The pattern of L is worked out here once, from the
 pattern of Z'WZ alone, so that nothing depends on which exact zeros a library drops; the inverse on
@@ -40,13 +40,7 @@ THIRD_DIFFERENCE_LIMIT = 10 * 6 * SHIFT**3
 
 
 class SparseFactor(Factor):
-    """M = Λ'AΛ + I as a sparse matrix; a back end adds four short methods.
-
-    Parameters
-    ----------
-    cross : ZCross
-        Z'WZ; any number of factors, nested or crossed.
-    """
+    """M = Λ'AΛ + I as a sparse matrix; a back end adds four short methods."""
 
     # supernodes of up to some hundred columns: too short for a second thread
     dense_columns = 500

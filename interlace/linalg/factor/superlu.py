@@ -14,23 +14,7 @@ __all__ = ["SuperLUFactor"]
 
 
 class SuperLUFactor(SparseFactor):
-    """M = LU with rows and columns permuted alike and no pivoting, hence U = D L'.
-
-    Parameters
-    ----------
-    cross : ZCross
-        Z'WZ; any number of factors, nested or crossed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from interlace.linalg.crossproducts.blocks import ZCross
-    >>> from interlace.linalg.factor.superlu import SuperLUFactor
-    >>> factor = SuperLUFactor(ZCross((2,), (1,), (np.array([[[3.0]], [[8.0]]]),), {}))
-    >>> factor.refactor([np.eye(1)])
-    >>> round(float(np.exp(factor.logdet)), 6)
-    36.0
-    """
+    """M = LU with rows and columns permuted alike and no pivoting, hence U = D L'."""
 
     name = "superlu"
 

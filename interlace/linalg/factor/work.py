@@ -1,4 +1,4 @@
-"""How much work a factorisation of M would be, worked out before any is done."""
+"""Predict the work of a factorisation of M."""
 
 from __future__ import annotations
 
@@ -16,34 +16,13 @@ def tail_density(cross: ZCross) -> float:
 
     Pairs of tail columns seen with one level of the first factor, as if no two levels shared a
     pair; 1 or more says that the complement is dense.
-
-    Parameters
-    ----------
-    cross : ZCross
-        Z'WZ of at least two factors.
-
-    Returns
-    -------
-    float
     """
     q_tail = cross.q - cross.n_levels[0] * cross.widths[0]
     return float((tail_columns(cross).astype(float) ** 2).sum()) / q_tail**2
 
 
 def elimination_counts(A: sp.csr_array, permutation: np.ndarray) -> np.ndarray:
-    """(q,): c_j, the entries of column j of the Cholesky factor of A[P][:, P].
-
-    Parameters
-    ----------
-    A : (q, q) sparse array
-        Symmetric; only the pattern counts.
-    permutation : (q,) int array
-        P.
-
-    Returns
-    -------
-    (q,) float array
-    """
+    """(q,): c_j, the entries of column j of the Cholesky factor of A[P][:, P], P (q,)."""
     permuted = sp.csr_array(A[permutation][:, permutation])
     q = len(permutation)
     parent, mark = np.empty(q, dtype=np.int32), np.empty(q, dtype=np.int32)
@@ -64,17 +43,6 @@ def orderings(A: sp.csr_array, q_head: int) -> list[np.ndarray]:
     In the graph of columns that share one of the first, by degree (good for random overlap) and
     by reverse Cuthill–McKee (good for local overlap). The work under the better of the two was 1
     to 40 times that of a minimum-degree ordering.
-
-    Parameters
-    ----------
-    A : (q, q) sparse array
-        Symmetric; only the pattern counts.
-    q_head : int
-        Columns of the first factor.
-
-    Returns
-    -------
-    list of (q,) int arrays
     """
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 

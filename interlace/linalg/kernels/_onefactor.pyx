@@ -109,8 +109,8 @@ cdef class OneFactor:
     so that the Hessian costs some multiplications a level for each of its entries.
 
     Parameters are the roots (R, b) and what is left of W'W within the levels, the entries (rows,
-    cols) of T that x fills, the degrees of freedom of the criterion, whether it is REML, and its
-    constant.
+    cols) of T that x fills, the degrees of freedom of the criterion, whether it is REML, its
+    constant, and the arrays of `whiten`, which the caller reads too.
     """
 
     cdef const double[:, :, ::1] R, b
@@ -125,24 +125,25 @@ cdef class OneFactor:
     cdef readonly bint exact
     cdef readonly double r2, share
 
-    def __init__(self, R, b, within, rows, cols, df, reml, constant, buffers):
+    def __init__(self, R, b, within, rows, cols, df, reml, constant, LR, Lb, work):
         cdef Py_ssize_t k, m, p, q
         self.R, self.b, self.within = R, b, within
         self.rows, self.cols = rows, cols
         self.df, self.reml, self.constant = df, reml, constant
         self.k, self.m = R.shape[1], b.shape[2]
         self.p, self.q = self.m - 1, rows.shape[0]
-        self.LR, self.Lb, self.T, self.work = buffers
+        self.LR, self.Lb, self.work = LR, Lb, work
         k, m, p, q = self.k, self.m, self.p, self.q
         self.K, self.L = np.empty((m, m)), np.empty((q, q))
         self.Y = np.empty((q if reml else 0, p * p))
         # a view of an array costs as much as an evaluation of a small model: few arrays, sliced
-        cdef double[:, :, ::1] squares = np.empty((8, k, k)), corners = np.empty((2, p, p))
+        cdef double[:, :, ::1] squares = np.empty((9, k, k)), corners = np.empty((2, p, p))
         cdef double[:, ::1] rows_of_p = np.empty((1 + 2 * k + q, p))
         cdef double[::1] vectors = np.empty(m + 2 * q + 2 * k)
         self.C, self.W = corners[0], corners[1]
         self.N, self.gg, self.S, self.G = squares[0], squares[1], squares[2], squares[3]
         self.H, self.F, self.HS, self.FS = squares[4], squares[5], squares[6], squares[7]
+        self.T = squares[8]
         self.P, self.PC = rows_of_p[:1], rows_of_p[1 : 1 + k]
         self.TPC, self.s = rows_of_p[1 + k : 1 + 2 * k], rows_of_p[1 + 2 * k :]
         self.c, self.a = vectors[:m], vectors[m : m + q]
@@ -173,7 +174,7 @@ cdef class OneFactor:
         if order > 0:
             self.slope(r2, order, gradient, H)
         if order > 1:
-            self.exact = self.choose(H)
+            self.exact = self.keep_hessian(H)
         return value
 
     def hessian(self, const double[::1] x):
@@ -422,7 +423,7 @@ cdef class OneFactor:
                 H[f, e] = known + ai
         # H holds the Hessian below its diagonal, the safe curvature on and above it.
 
-    cdef bint choose(self, double[:, ::1] H):
+    cdef bint keep_hessian(self, double[:, ::1] H):
         """Keep the Hessian if it is positive definite, else the other half."""
         cdef Py_ssize_t i, j, l, q = self.q
         cdef double s

@@ -84,7 +84,6 @@ class ProfiledObjective(GeneralisedObjective):
         backend: str | None = None,
     ) -> None:
         super().__init__(problem, covariance, expected, 0)
-        backend = None if backend == "levels" else backend
         self.modes = PenalisedIRLS(problem.Z, problem.density, expected, backend)
         self._begin()
 

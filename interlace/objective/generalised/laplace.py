@@ -26,6 +26,7 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...errors import NumericalError
+from ...linalg.factor.choose import OPEN
 from ..base import NOT_ASKED, Evaluation
 from .base import GeneralisedObjective
 from .irls import weighted_gram
@@ -96,7 +97,7 @@ class LaplaceObjective(GeneralisedObjective):
         super().__init__(problem, covariance, expected, problem.X.shape[1])
         density, Z = problem.density, problem.Z
         compiled = density.kernel is not None and density.n_extra <= 1 and len(Z.widths) == 1
-        if compiled and backend in (None, "levels") and Z.widths[0] <= MAX_WIDTH:
+        if compiled and backend in OPEN and Z.widths[0] <= MAX_WIDTH:
             self.modes = LevelModes(Z, problem.factors[0], density, expected)
         else:
             self.modes = PenalisedIRLS(Z, density, expected, backend)

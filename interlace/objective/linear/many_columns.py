@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.factor.base import Factor
-from ...linalg.factor.choose import choose_factor
+from ...linalg.factor.choose import OPEN, choose_factor
 from ...linalg.threads import single_threaded
 from .few_columns import DENSE_LIMIT, DenseMarginal
 from .marginal import Marginal, outer_sums
@@ -25,22 +25,13 @@ DENSE_SHARE = 0.1
 
 
 def make_marginal(cross: CrossProducts, backend: str | None = None) -> Marginal:
-    """The implementation for a model.
+    """A fused kernel for one grouping factor, dense algebra for a few columns, else a `Factor`.
 
-    Parameters
-    ----------
-    cross : CrossProducts
-    backend : str, optional
-        Forces a factorisation; by default one grouping factor has its fused kernel, a few
-        columns are dense, and the rest is chosen by predicted fill.
-
-    Returns
-    -------
-    Marginal
+    ``backend`` forces a factorisation.
     """
-    if len(cross.ZW) == 1 and backend in (None, "blocked", "nested"):
+    if len(cross.ZW) == 1 and backend in (*OPEN, "blocked", "nested"):
         return OneFactorMarginal(cross)
-    if cross.z.q <= DENSE_LIMIT and backend in (None, "blocked"):
+    if cross.z.q <= DENSE_LIMIT and backend in (*OPEN, "blocked"):
         return DenseMarginal(cross)
     return FactorMarginal(cross, choose_factor(cross.z, backend))
 

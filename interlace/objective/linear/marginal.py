@@ -1,4 +1,4 @@
-"""What the marginal covariance V = I + Z Lambda Lambda' Z' does to the data of a linear model.
+"""Products of V^{-1}, V = I + Z Lambda Lambda' Z', with the data of a linear model.
 
 A linear mixed model asks four things of V at each T, all answerable from cross-products:
 log|V|, W'V^{-1}W, sums over levels of Z_l'V^{-1}[Z_l W], and products with a vector in the

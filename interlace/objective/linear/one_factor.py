@@ -12,12 +12,7 @@ from .marginal import Marginal, outer_sums
 
 
 class OneFactorMarginal(Marginal):
-    """The level sums of `Marginal` from one pass over the levels.
-
-    Parameters
-    ----------
-    cross : CrossProducts
-    """
+    """The level sums of `Marginal` from one pass over the levels."""
 
     backend = "blocked"
     exact_is_cheap = True
@@ -41,21 +36,16 @@ class OneFactorMarginal(Marginal):
         return OneFactorMarginal(cross)
 
     def fused(self, rows: np.ndarray, cols: np.ndarray, df: int, reml: bool, constant: float):
-        """The compiled evaluation of the whole criterion, sharing this object's buffers.
+        """The compiled twin of `Deviance`, sharing this object's arrays.
 
-        Parameters
-        ----------
-        rows, cols : ndarray of int, shape (q,)
-            Entries of T that the parameters fill.
-        df, reml, constant
-            Of the criterion.
+        ``rows`` and ``cols``, (q,), are the entries of T that the parameters fill.
         """
-        roots, k = self._roots, self._LR.shape[1]
+        roots = self._roots
         entries = (np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(cols, np.int64))
-        buffers = self._LR, self._Lb, np.empty((k, k)), self._work
         return _onefactor.OneFactor(
-            roots.R, roots.b, roots.within, *entries, float(df), reml, constant, buffers
-        )
+            roots.R, roots.b, roots.within, *entries, float(df), reml, constant,
+            self._LR, self._Lb, self._work,
+        )  # fmt: skip
 
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         self.T = T
