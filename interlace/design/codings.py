@@ -33,13 +33,7 @@ MOST_LEVELS = 5_000
 
 
 def contrasts_of(value: Any, argument: str = "contrasts") -> Any:
-    """A coding given by name (with or without ``contr.``), as matrix, or as formulaic's object.
-
-    Raises
-    ------
-    ArgumentError
-        If the name is unknown.
-    """
+    """A coding given by name (with or without ``contr.``), as matrix, or as formulaic's object."""
     if isinstance(value, str):
         name = value.removeprefix("contr.")
         if name not in CONTRASTS:

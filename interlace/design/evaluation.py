@@ -67,13 +67,7 @@ class Expression(NamedTuple):
 
 @lru_cache(maxsize=CACHE_SIZE)
 def expression_of(text: str) -> Expression:
-    """Compile an expression.
-
-    Raises
-    ------
-    FormulaError
-        If it is none.
-    """
+    """Compile an expression."""
     aliases: dict[str, str] = {}
     python = _without_quotes(mark_tokens(python_text(text.strip().strip("{}"))), aliases)
     try:

@@ -134,11 +134,6 @@ def evaluate(
         What the expression keeps for new data: filled at the first evaluation.
     strict : bool, default True
         Whether a value that depends on other rows is refused, because new data will come.
-
-    Raises
-    ------
-    DataError
-        If it cannot be evaluated; the message has the expression and the reason.
     """
     try:
         made = expression_of(expression)
@@ -193,13 +188,7 @@ def elementwise(
 
 
 def names_in(expression: str) -> tuple[Name, ...]:
-    """Names that an expression uses, in order of appearance.
-
-    Raises
-    ------
-    FormulaError
-        If it is no expression.
-    """
+    """Names that an expression uses, in order of appearance."""
     return expression_of(expression).names
 
 
@@ -245,13 +234,6 @@ def resolve_names(
         What the text is, for messages: ``"formula"``, ``"offset"``.
     expression : bool
         Whether `text` is an expression rather than the right side of a formula.
-
-    Raises
-    ------
-    DataError
-        For a name that means nothing, with the nearest column.
-    FormulaError
-        For a function that does not exist.
 
     Warns
     -----

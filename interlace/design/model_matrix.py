@@ -215,11 +215,6 @@ def model_matrix(
         Makes the matrix on new data.
     terms : FixedTerms
         The terms, and the factors' levels by row.
-
-    Raises
-    ------
-    FormulaError, DataError
-        If a term cannot be computed; the message has the term and the reason.
     """
     kinds = tuple((marked(name), kind_of(columns.values[name])) for name in variables)
     calls = _calls(text, frozenset(variables))

@@ -14,12 +14,7 @@ CERTAIN = 1e-10
 
 
 def independent_columns(X: np.ndarray) -> np.ndarray:
-    """Positions of the columns that are kept, (rank,): later ones go, as in R.
-
-    Parameters
-    ----------
-    X : (n, p) ndarray
-    """
+    """Positions of the columns of X that are kept, (rank,): later ones go, as in R."""
     n, p = X.shape
     if n >= p and _plainly_full(X):
         return np.arange(p)

@@ -41,11 +41,6 @@ def response_values(
         Proportions for ``cbind`` and ``k / n``.
     trials : (n,) float64 ndarray or None
         Their denominators.
-
-    Raises
-    ------
-    DataError
-        If the values do not suit the model.
     """
     if spec.kind == "cbind" and linear:
         raise DataError(
@@ -114,13 +109,7 @@ def _numbers(
 
 
 def numeric(expression: str, value: Any, columns: Columns) -> np.ndarray:
-    """The value of an expression as float64 numbers, one per row and finite.
-
-    Raises
-    ------
-    DataError
-        If it is anything else.
-    """
+    """The value of an expression as float64 numbers, one per row and finite."""
     array = np.asarray(value)
     if array.ndim == 0 and array.dtype.kind in "biuf":
         array = np.full(columns.n, array)

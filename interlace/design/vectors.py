@@ -24,11 +24,6 @@ def per_row_argument(value: Any, argument: str, index: pd.Index) -> np.ndarray:
         Its name, for messages.
     index : pandas.Index
         Row labels of the data.
-
-    Raises
-    ------
-    ArgumentError, ArgumentTypeError
-        If the length or the type is wrong, or a Series has other row labels than the data.
     """
     if callable(value):  # a method of the frame that has a column's name
         raise ArgumentTypeError(
@@ -101,12 +96,7 @@ def _check_length(array: np.ndarray, argument: str, n: int) -> None:
 
 
 def check_weights(weights: np.ndarray, index: pd.Index) -> None:
-    """Refuse weights that are not positive and finite.
-
-    Raises
-    ------
-    ArgumentError
-    """
+    """Refuse weights that are not positive and finite."""
     bad = ~(np.isfinite(weights) & (weights > 0))
     if bad.any():
         raise ArgumentError(
@@ -129,11 +119,6 @@ def subset_rows(subset: Any, columns: Columns) -> np.ndarray:
     Returns
     -------
     (n,) bool ndarray
-
-    Raises
-    ------
-    ArgumentError, ArgumentTypeError
-        If it is no mask of the rows, or selects none.
     """
     if isinstance(subset, str):
         mask = _query(subset, columns)

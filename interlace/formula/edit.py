@@ -39,10 +39,6 @@ def with_random(
     Formula
         With the terms behind those of the formula, also in its text.
 
-    Raises
-    ------
-    FormulaError, ArgumentTypeError
-
     Examples
     --------
     >>> from interlace.formula.edit import with_random
@@ -154,11 +150,6 @@ def without_response(formula: Formula) -> Formula:
     formula : Formula
         The same object comes back where there is nothing to drop.
 
-    Raises
-    ------
-    FormulaError
-        If the response is the covariate of a random effect.
-
     Examples
     --------
     >>> from interlace.formula.edit import without_response
@@ -216,13 +207,6 @@ def updated(formula: str, old: Formula) -> str:
     formula : str
         ``". ~ . - x"``, ``"log(.) ~ .:z"``, ``"~ . + (1 | h)"``.
     old : Formula
-
-    Raises
-    ------
-    FormulaError
-        If the formula cannot be read, or takes away a term that is not there.
-    ArgumentTypeError
-        If it is no text.
 
     Examples
     --------

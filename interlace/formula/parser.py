@@ -165,13 +165,7 @@ class Parts:
         return [term for _, terms in self.written for term in terms]
 
     def fixed_text(self) -> str:
-        """The fixed part for formulaic.
-
-        Raises
-        ------
-        FormulaError
-            If a term is subtracted that is not there.
-        """
+        """The fixed part for formulaic."""
         out = ""
         for sign, text in self.fixed:
             if sign == "-":

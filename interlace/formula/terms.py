@@ -42,13 +42,7 @@ def term_key(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def formulaic_terms(text: str, source: str | None = None) -> tuple:
-    """formulaic's terms of a right side (``Term`` objects, sorted by degree).
-
-    Raises
-    ------
-    FormulaError
-        If formulaic cannot read the text.
-    """
+    """formulaic's terms of a right side (``Term`` objects, sorted by degree)."""
     from formulaic import Formula as FormulaicFormula
     from formulaic.errors import FormulaicError
 

@@ -38,13 +38,7 @@ def row_labels(index: pd.Index, mask: np.ndarray) -> str:
 
 
 def check_finite(columns: Columns) -> None:
-    """Refuse infinite values.
-
-    Raises
-    ------
-    DataError
-        Naming the column, how many there are, and the first rows.
-    """
+    """Refuse infinite values."""
     for name, column in columns.values.items():
         if isinstance(column, Labels) or column.dtype.kind != "f" or np.isfinite(plain_sum(column)):
             continue

@@ -34,13 +34,6 @@ def data_columns(data: Any) -> Collection[str]:
     """Names of the columns of `data`, which may be any frame narwhals reads, or a dict of arrays.
 
     Names that are no text, such as the numbers in a pivoted frame, are as they print.
-
-    Raises
-    ------
-    ArgumentTypeError
-        If `data` is no data frame.
-    DataError
-        If its columns have several levels of names.
     """
     if isinstance(data, pd.DataFrame):
         if isinstance(data.columns, pd.MultiIndex):
@@ -78,13 +71,6 @@ def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Colum
     Returns
     -------
     Columns
-
-    Raises
-    ------
-    DataError
-        If a column is of a type that a model cannot use, or a name is ambiguous.
-    ArgumentTypeError
-        If `data` is no data frame.
     """
     if isinstance(data, Mapping):
         data = _from_mapping({str(name): value for name, value in data.items()}, names)
