@@ -152,7 +152,7 @@ def _flat(here: evidence.Place) -> bool:
             return True
     if evidence.runs_away(here):
         return True
-    return evidence.flattest(here) < 1e-4
+    return evidence.flattest(here) < evidence.FLAT or evidence.flat_along_a_curve(here)
 
 
 def _improvable(here: evidence.Place) -> bool:

@@ -26,6 +26,12 @@ ROUNDING = 1e-11
 # The curvature in units of standard errors is 2; a Hessian from differences of gradients is good
 # to 1e-4, five points to (h^4 / 90) times the sixth derivative.
 CURVATURE_SHARE = 0.02
+# Places from which modes are looked for, beside zero and those of the fit.
+RANDOM_STARTS = 2
+# The least eigenvalue of a Hessian of unit diagonal that is not called flat, and how far a curve
+# is followed in these units.
+FLAT = 1e-4
+CURVE_STEP, CURVE_STEPS = 0.1, 3
 # For a dense search that is to show that the criterion can fall.
 SECONDS = 3.0
 # Rounding of sums of n terms.
@@ -76,7 +82,32 @@ def place(problem: dense.Problem, fit) -> Place:
         directions, lost = _of_covariance(np.asarray(fit.cov_all))
     problem.starts.pop("here", None)
     f = dense.criterion(problem, "here")
+    if not (log_concave(problem) or problem.profiled):
+        k, p = problem.n_theta, len(v) - len(zeta)
+        S = dense.loadings(problem, v[:k])
+        own = np.concatenate([u.ravel() for u in fit.u])
+        problem.starts["here"] = highest_mode(problem, S, v[k:p], zeta, own)
     return Place(problem, v, directions, lost, f(v), f)
+
+
+def log_concave(problem: dense.Problem) -> bool:
+    """Modes are unique whatever the response."""
+    return problem.family in ("poisson", None) or problem.link in ("logit", "probit", "cloglog")
+
+
+def highest_mode(problem: dense.Problem, S, beta, zeta, own: np.ndarray) -> np.ndarray | None:
+    """The highest mode from zero, a fit's own modes and random places, and what they negate."""
+    A, base = dense.columns(problem, S), problem.offset + problem.X @ beta
+    rng = np.random.default_rng(0)
+    starts = [np.zeros_like(own), own, *(rng.normal(size=(RANDOM_STARTS, own.size)))]
+    modes: list[tuple[float, np.ndarray]] = []
+    for start in starts:
+        for sign in (1.0, -1.0) if start.any() else (1.0,):
+            found = dense.search(problem, A, base, zeta, None, sign * start)
+            if found is not None:
+                u, rows = found
+                modes.append((rows.value.sum() - 0.5 * u @ u, u))
+    return max(modes, key=lambda mode: mode[0])[1] if modes else None
 
 
 def _of_information(H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,7 +186,9 @@ def not_on_the_boundary(place: Place) -> Iterator[tuple[str, str]]:
                 if problem.nAGQ > 1:  # nodes in as many dimensions as before
                     U = np.linalg.qr(more[i].T, mode="r")
                     more[i] = (U * np.where(np.diagonal(U) < 0.0, -1.0, 1.0)[:, None]).T
-                value = dense.at(problem, more, beta, zeta)
+                # the effects in hand, and none of the new ones
+                problem.starts["more"] = widened(problem, i, problem.starts.get("here"))
+                value = dense.at(problem, more, beta, zeta, "more")
                 if value < place.value - place.noise:
                     yield (
                         "boundary",
@@ -163,6 +196,18 @@ def not_on_the_boundary(place: Place) -> Iterator[tuple[str, str]]:
                         f"{t}^2: {value - place.value:.3g}",
                     )
                     break
+
+
+def widened(problem: dense.Problem, i: int, u: np.ndarray | None) -> np.ndarray | None:
+    """Modes u for one more effect, zero, at each level of term i."""
+    if u is None or problem.profiled or problem.nAGQ > 1:
+        return None
+    before = sum(t.Z.shape[1] * (t.codes.max() + 1) for t in problem.terms[:i])
+    term = problem.terms[i]
+    k, levels = term.Z.shape[1], term.codes.max() + 1
+    own = u[before : before + k * levels].reshape(levels, k)
+    own = np.column_stack([own, np.zeros(levels)])
+    return np.concatenate([u[:before], own.ravel(), u[before + k * levels :]])
 
 
 def root(term: dense.Term) -> np.ndarray:
@@ -301,7 +346,7 @@ def breaks_down(place: Place) -> bool:
     problem = place.problem
     if problem.family == "binomial" and far_from_the_integral(place):
         return True
-    if problem.family in ("poisson", None) or problem.link in ("logit", "probit", "cloglog"):
+    if log_concave(problem):
         return False
     S, beta, zeta = place.parts(place.v)
     A = dense.columns(problem, S)
@@ -359,8 +404,8 @@ def any_coefficients(X: np.ndarray, offset: np.ndarray) -> bool:
     return found.status == 0 and -found.fun > 1e-9
 
 
-def flattest(place: Place) -> float:
-    """The smallest eigenvalue of the criterion's Hessian by differences, diagonal scaled to 1."""
+def _hessian(place: Place) -> tuple[np.ndarray, np.ndarray]:
+    """The criterion's Hessian by differences, its diagonal scaled to 1, and the scales."""
     m = len(place.v)
     width = np.full(m, 2e-3)
     if place.directions.size:
@@ -373,10 +418,39 @@ def flattest(place: Place) -> float:
             a, b = np.zeros(m), np.zeros(m)
             a[i], b[j] = width[i], width[j]
             H[i, j] = H[j, i] = 0.25 * (f(v + a + b) - f(v + a - b) - f(v - a + b) + f(v - a - b))
-    if not np.isfinite(H).all():
-        return -np.inf
+            H[i, j] = H[j, i] = H[i, j] / (width[i] * width[j])
     size = np.sqrt(np.maximum(np.abs(np.diagonal(H)), 1e-12))
-    return float(np.linalg.eigvalsh(H / size[:, None] / size)[0])
+    return H / size[:, None] / size, size
+
+
+def flattest(place: Place) -> float:
+    """The smallest eigenvalue of the criterion's Hessian, diagonal scaled to 1."""
+    H, _ = _hessian(place)
+    return float(np.linalg.eigvalsh(H)[0]) if np.isfinite(H).all() else -np.inf
+
+
+def flat_along_a_curve(place: Place) -> bool:
+    """Whether the criterion keeps its value far along a curve that begins flat.
+
+    A straight step leaves a curve, so that all other directions are minimised over after each:
+    where the criterion has a minimum it rises by half the curvature times the step squared.
+    """
+    from scipy.optimize import minimize
+
+    H, size = _hessian(place)
+    if not np.isfinite(H).all():
+        return False
+    axes = np.linalg.eigh(H)[1] / size[:, None]
+    for sign in (1.0, -1.0):
+        at = place.v.copy()
+        for _ in range(CURVE_STEPS):
+            at = at + sign * CURVE_STEP * axes[:, 0]
+            rest = minimize(lambda c, at=at: place.f(at + axes[:, 1:] @ c), np.zeros(len(at) - 1))
+            at = at + axes[:, 1:] @ rest.x
+        gone = CURVE_STEP * CURVE_STEPS
+        if rest.fun - place.value < 0.5 * FLAT * gone**2:
+            return True
+    return False
 
 
 def can_fall(place: Place) -> float:
