@@ -22,22 +22,11 @@ NEGLIGIBLE_SHARE = 1e-5
 def inverse_where_determined(
     H: np.ndarray, A: np.ndarray | None = None, share: float = INFORMATION_SHARE
 ) -> np.ndarray:
-    """A H^{-1} A' on the directions that H determines; lost directions have infinite variance.
+    """A H^{-1} A' on the directions that a symmetric H (n, n) determines, for A (m, n), else I.
 
-    Parameters
-    ----------
-    H : ndarray, shape (n, n)
-        Symmetric.
-    A : ndarray, shape (m, n), optional
-        From the parameters of H to those wanted; default the same.
-    share : float
-        Eigenvalues below this share of the largest, after scaling to unit diagonal, are lost.
-
-    Returns
-    -------
-    ndarray, shape (m, m)
-        A parameter with a share in a direction of no or negative curvature (on a boundary, at
-        infinity, not identified) has an infinite variance and no covariances (nan).
+    Lost are eigenvalues below ``share`` of the largest, after scaling to unit diagonal. A parameter
+    with a share in a lost direction (on a boundary, at infinity, not identified) has an infinite
+    variance and no covariances (nan).
 
     Examples
     --------

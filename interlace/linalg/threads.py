@@ -33,21 +33,10 @@ _nothing = nullcontext()
 
 
 def blas_threads(dense_columns: int, entries: int = 0) -> AbstractContextManager:
-    """Hold BLAS to one thread inside the block, unless the dense part gains from more.
+    """Hold BLAS to one thread inside the block, unless a dense matrix of so many columns gains.
 
-    The limit is that of the whole process while the block runs. Without threadpoolctl nothing is
-    held back (set ``OPENBLAS_NUM_THREADS`` instead).
-
-    Parameters
-    ----------
-    dense_columns : int
-        Columns of the largest matrix factorised as dense, `Factor.dense_columns`.
-    entries : int, default 0
-        Of the tallest matrix that is multiplied.
-
-    Returns
-    -------
-    context manager
+    ``entries`` are those of the tallest matrix that is multiplied. The limit is that of the whole
+    process; without threadpoolctl there is none (set ``OPENBLAS_NUM_THREADS`` instead).
     """
     if dense_columns >= THREADED:
         return _nothing
@@ -55,13 +44,7 @@ def blas_threads(dense_columns: int, entries: int = 0) -> AbstractContextManager
 
 
 def one_thread(entries: int) -> AbstractContextManager:
-    """Hold BLAS to one thread for products of a tall matrix, chunk by chunk.
-
-    Parameters
-    ----------
-    entries : int
-        Of the matrix; small ones are not threaded anyway.
-    """
+    """Hold BLAS to one thread for products of a tall matrix of so many entries, chunk by chunk."""
     return _hold if entries > UNTHREADED_ENTRIES else _nothing
 
 

@@ -28,14 +28,8 @@ class ThetaScale:
 
     For structures whose parameters are entries of T, x holds those entries for standardised
     covariates, R T with Z = (standardised Z) R; other structures keep their own parameters.
-
-    Parameters
-    ----------
-    covariance : CovarianceModel
-    z_roots : sequence of ndarray, shape (k_b, k_b)
-        Lower triangular R of each grouping factor, block diagonal by term.
-    enlarged : sequence of ndarray, shape (k_b,), optional
-        How many times unity the root mean squares of the standardised covariates are.
+    ``z_roots`` are these R (k_b, k_b), lower triangular and block diagonal by term; ``enlarged``
+    (k_b,) says how many times unity the root mean squares of the standardised covariates are.
     """
 
     def __init__(

@@ -46,19 +46,10 @@ TINY = float(np.finfo(float).tiny)
 
 
 def final_hessian(objective: Objective, x: np.ndarray) -> np.ndarray | None:
-    """The Hessian at x, or None where there are no derivatives around x.
+    """The Hessian at x, (n, n), or None where there are no derivatives around x.
 
     Directions in which it is nearly flat get their curvature from four more gradients each, with
     Richardson's extrapolation; curvatures that cannot be told from zero become zero.
-
-    Parameters
-    ----------
-    objective : Objective
-    x : ndarray, shape (n,)
-
-    Returns
-    -------
-    ndarray, shape (n, n), or None
     """
     try:
         H = objective.hessian(x)
@@ -125,19 +116,10 @@ def _refined(
 
 
 class Axes:
-    """Axes of a curvature, scaled to unit diagonal.
+    """Axes of a curvature, scaled to unit diagonal by ``scale`` (see `to_unit_diagonal`).
 
-    Parameters
-    ----------
-    H : ndarray, shape (n, n)
-
-    Attributes
-    ----------
-    scale : ndarray, shape (n,)
-        See `to_unit_diagonal`.
-    root : ndarray, shape (n, n), or None
-        Upper Cholesky factor of the scaled curvature if its pivots say that it is far from flat
-        in any direction: then nobody need ask for the axes themselves.
+    ``root`` is the upper Cholesky factor of the scaled curvature if its pivots say that it is far
+    from flat in any direction, else None: with it nobody need ask for the axes themselves.
     """
 
     def __init__(self, H: np.ndarray) -> None:
@@ -186,24 +168,11 @@ def to_unit_diagonal(H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def second_look(
     objective: Objective, x: np.ndarray, here: Evaluation
 ) -> tuple[np.ndarray, Evaluation, Axes]:
-    """The same optimum, nearer, where the curvature there is suspiciously small.
+    """The optimum nearer to x, what holds there with curvature, and the axes of that.
 
     A gradient hides how flat a criterion is: along a curved valley it adds its size over the
-    radius. Newton steps in the curved directions alone make it vanish.
-
-    Parameters
-    ----------
-    objective : Objective
-    x : ndarray, shape (n,)
-    here : Evaluation
-        At x, with curvature.
-
-    Returns
-    -------
-    x : ndarray, shape (n,)
-    here : Evaluation
-    axes : Axes
-        Of the curvature there.
+    radius. Where the curvature is suspiciously small, Newton steps in the curved directions alone
+    make it vanish.
     """
     axes = Axes(here.curvature)
     fresh = objective.curvature_is_cheap

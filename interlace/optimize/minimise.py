@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def minimise(
 
 def _from(objective: Objective, optimizer: str, start: np.ndarray) -> Optimum:
     """The optimum that a search from one start finds."""
-    counted = _Counted(objective)
+    counted: Any = _Counted(objective)
     x = np.asarray(start, dtype=float)
     log: list[tuple[np.ndarray, float]] = []
     for _ in range(MAX_RECONSIDERED):
@@ -123,32 +124,14 @@ def _mirrored(objective: Objective, here: Evaluation, x: np.ndarray, there: np.n
     )
 
 
-class _Counted(Objective):
+class _Counted:
     """An objective that counts its evaluations."""
 
     def __init__(self, objective: Objective) -> None:
-        self._objective = objective
-        self.curvature_is_cheap = objective.curvature_is_cheap
-        self.parameters = objective.parameters
-        self.count = 0
+        self._objective, self.count = objective, 0
 
-    def hessian(self, x: np.ndarray) -> np.ndarray:
-        return self._objective.hessian(x)
-
-    def start(self) -> np.ndarray:
-        return self._objective.start()
-
-    def lower_bounds(self) -> np.ndarray:
-        return self._objective.lower_bounds()
-
-    def canonical(self, x: np.ndarray) -> np.ndarray:
-        return self._objective.canonical(x)
-
-    def snap(self, x: np.ndarray) -> np.ndarray:
-        return self._objective.snap(x)
-
-    def null_directions(self, x: np.ndarray) -> list[str]:
-        return self._objective.null_directions(x)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objective, name)
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         self.count += 1

@@ -30,27 +30,11 @@ MAX_ITERATIONS = 200
 def newton(
     objective: Objective, x: np.ndarray, max_evaluations: int | None = None
 ) -> tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]:
-    """Minimise with exact gradients and curvature.
+    """Minimise with exact gradients and curvature; the log holds the accepted points.
 
     Negative eigenvalues of the curvature are reflected. Where the gradient has no component
     along a direction of negative curvature (a variance at zero that ought not to be there:
     the criterion is even in its standard deviation) the step leaves along it.
-
-    Parameters
-    ----------
-    objective : Objective
-    x : ndarray, shape (n,)
-        Start.
-    max_evaluations : int, optional
-        Default 200.
-
-    Returns
-    -------
-    x : ndarray, shape (n,)
-    evaluation : Evaluation
-        At x, with curvature.
-    log : list of (ndarray, float)
-        Accepted points.
     """
     here = objective.evaluate(x)
     log = [(x, here.value)]
@@ -143,17 +127,8 @@ def trust_step(
 ) -> tuple[np.ndarray, float, float, np.ndarray, float]:
     """The step within ``radius`` that the reflected quadratic model likes best.
 
-    Returns
-    -------
-    step : ndarray, shape (n,)
-    promise : float
-        Decrease the model promises.
-    length : float
-        Norm of the step.
-    free : ndarray, shape (n,)
-        The Newton step without the radius.
-    share : float
-        Lowest eigenvalue of H over the largest in absolute value.
+    With it the decrease that the model promises, the length of the step, the Newton step without
+    the radius, and the lowest eigenvalue of H over the largest in absolute value.
     """
     n = g.size
     step, free = np.empty(n), np.empty(n)

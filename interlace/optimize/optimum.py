@@ -154,20 +154,10 @@ class Optimum:
 
 
 def certify(optimum: Optimum, objective: Objective) -> Certificate:
-    """Judge a point from its gradient and curvature, and from what the objective knows of it.
+    """Judge a point from its gradient and curvature, and from what its objective knows of it.
 
     The Newton decrement says how far the criterion is from its minimum in the only units that
     matter, its own; it does not change with the scale of any covariate.
-
-    Parameters
-    ----------
-    optimum : Optimum
-    objective : Objective
-        What it is the optimum of.
-
-    Returns
-    -------
-    Certificate
     """
     shape = _shape(optimum)
     boundary = tuple(objective.null_directions(optimum.x))

@@ -33,23 +33,7 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     """Minimise with exact gradients, symmetric rank-one updates and a last exact Hessian.
 
     Rank-one updates (Conn, Gould and Toint 1991) converge to the Hessian itself, negative
-    curvature included, which a trust region can use.
-
-    Parameters
-    ----------
-    objective : Objective
-    x : ndarray, shape (n,)
-        Start.
-    max_evaluations : int, optional
-        Default 500.
-
-    Returns
-    -------
-    x : ndarray, shape (n,)
-    evaluation : Evaluation
-        At x, with the Hessian, or with what updates made of it where there is none.
-    log : list of (ndarray, float)
-        Accepted points.
+    curvature included, which a trust region can use; where there is no Hessian theirs is returned.
     """
     here = objective.evaluate(x, 2)
     B = here.curvature
@@ -108,18 +92,7 @@ def _polished(
 
 
 def updated(B: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """B with B step = change, by a symmetric rank-one update.
-
-    Parameters
-    ----------
-    B : ndarray, shape (n, n)
-    step, change : ndarray, shape (n,)
-        Of the parameters and of the gradient.
-
-    Returns
-    -------
-    ndarray, shape (n, n)
-    """
+    """B (n, n) with B step = change (of the gradient), by a symmetric rank-one update."""
     with np.errstate(over="ignore", invalid="ignore"):  # a gradient past a pole of the criterion
         missing = change - B @ step
         denominator, size = float(missing @ step), float(missing @ missing)

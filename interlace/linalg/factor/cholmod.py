@@ -35,13 +35,7 @@ def cholmod_available() -> bool:
 
 
 class CholmodFactor(SparseFactor):
-    """M = LL' by CHOLMOD: the symbolic analysis once, a supernodal factorisation at each T.
-
-    Raises
-    ------
-    MissingDependencyError
-        If scikit-sparse is not installed.
-    """
+    """M = LL' by CHOLMOD: the symbolic analysis once, a supernodal factorisation at each T."""
 
     name = "cholmod"
 

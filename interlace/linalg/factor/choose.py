@@ -44,20 +44,13 @@ LARGE_BYTES = 6e9
 
 
 def choose_factor(cross: ZCross, backend: str | None = None) -> Factor:
-    """The factorisation of M for the pattern of ``cross``, symbolic work done.
+    """Choose the factorisation of M with the least predicted work, its symbolic work done.
 
     One factor or a nested chain is factorised level by level. Crossed factors get a dense tail
     unless it would be large and mostly empty: then CHOLMOD if it is installed, else SuperLU where
     even that is faster; a warning says if the best that is left would take minutes or many
     gigabytes. ``backend`` forces one of BACKENDS; "blocked" is "nested" where the factors are
     nested, else "schur". Those of OPEN leave the choice.
-
-    Raises
-    ------
-    ArgumentError
-        If `backend` is unknown, or "nested" for crossed factors, or "schur" for a single one.
-    MissingDependencyError
-        If `backend` is "cholmod" and scikit-sparse is not installed.
     """
     if backend in OPEN or backend == "blocked":
         if is_nested(cross):

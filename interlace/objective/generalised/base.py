@@ -28,21 +28,11 @@ SMALL_SAMPLE = 50
 
 
 class GeneralisedObjective(Objective):
-    """A criterion over x = (theta, coefficients, zeta).
+    """A criterion over x = (theta, p coefficients, zeta).
 
-    An object belongs to one user in one thread; `fresh` makes another.
-
-    theta is on the scale of standardised covariates, coefficients are those of the standardised
-    columns of X (none of them where they are profiled out).
-
-    Parameters
-    ----------
-    problem : Problem
-    covariance : CovarianceModel
-    expected : bool
-        The determinant takes expected instead of observed information.
-    p : int
-        Coefficients in x.
+    An object belongs to one user in one thread; `fresh` makes another. theta is on the scale of
+    standardised covariates, coefficients are those of the standardised columns of X (none of them
+    where they are profiled out). The determinant takes ``expected`` or observed information.
     """
 
     curvature_is_cheap = False

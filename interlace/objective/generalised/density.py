@@ -128,13 +128,8 @@ class ConditionalDensity(ABC):
 class FamilyDensity(ConditionalDensity):
     """A family, its link and the observations.
 
-    Parameters
-    ----------
-    family : Family
-    y, weights, trials : ndarray, shape (n,)
-        As in `Observations`: means for the binomial; prior weights times trials; trials.
-    prior : ndarray, shape (n,), or None
-        Prior weights alone.
+    ``y``, ``weights`` and ``trials``, (n,), are as in `Observations`: means for the binomial; prior
+    weights times trials; trials.
 
     Examples
     --------

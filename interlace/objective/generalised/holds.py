@@ -91,11 +91,6 @@ class ModeSearch:
     """Modes from other starts, compared with those in hand.
 
     With one grouping factor levels are compared one by one, else all effects together.
-
-    Parameters
-    ----------
-    problem : Problem
-    modes : Modes
     """
 
     def __init__(self, problem: Problem, modes: Modes) -> None:

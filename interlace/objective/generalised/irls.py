@@ -24,28 +24,13 @@ MARGIN = 1e-6
 
 @dataclass(frozen=True)
 class IRLS:
-    """The fit of a generalised linear model at given zeta.
+    """The fit of a generalised linear model at given zeta."""
 
-    Attributes
-    ----------
-    beta : ndarray, shape (p,)
-    eta : ndarray, shape (n,)
-        Offset included.
-    information : ndarray, shape (p, p)
-        X'WX at beta.
-    weight : ndarray, shape (n,)
-        W.
-    total : float
-        Sum of the parts of the log-densities that depend on eta.
-    iterations : int
-    converged : bool
-    """
-
-    beta: np.ndarray
-    eta: np.ndarray
-    information: np.ndarray
-    weight: np.ndarray
-    total: float
+    beta: np.ndarray  # (p,)
+    eta: np.ndarray  # (n,): offset included
+    information: np.ndarray  # (p, p): X'WX at beta
+    weight: np.ndarray  # (n,): W
+    total: float  # sum of the parts of the log-densities that depend on eta
     iterations: int
     converged: bool
 
@@ -60,30 +45,10 @@ def irls(
     decrement: float = DECREMENT,
     max_iterations: int = MAX_ITERATIONS,
 ) -> IRLS:
-    """Maximise the log-likelihood in beta by Fisher scoring with step halving.
+    """Maximise the log-likelihood in beta, zeta held fixed, by Fisher scoring with step halving.
 
-    Parameters
-    ----------
-    density : ConditionalDensity
-    X : ndarray, shape (n, p)
-        Of full column rank and well scaled.
-    offset : ndarray, shape (n,), or None
-    zeta : ndarray, shape (n_zeta,)
-        Held fixed.
-    eta : ndarray, shape (n,)
-        Predictors to begin with, within the range of the link.
-    decrement : float
-        Newton decrement, relative to the log-likelihood, to stop at.
-    max_iterations : int
-
-    Returns
-    -------
-    IRLS
-
-    Raises
-    ------
-    NumericalError
-        If no coefficients within the range of the link are found.
+    The search begins at predictors ``eta`` (n,) within the range of the link and stops at a Newton
+    decrement relative to the log-likelihood; X (n, p) has full column rank.
     """
     base = np.zeros(density.n) if offset is None else offset
 

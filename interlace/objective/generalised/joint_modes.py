@@ -35,44 +35,20 @@ _EMPTY = np.empty(0)
 
 @dataclass(eq=False)
 class JointPoint:
-    """The joint mode of random effects and coefficients.
+    """The joint mode of random effects and coefficients."""
 
-    Attributes
-    ----------
-    value : float
-        The criterion without constants.
-    gamma : ndarray, shape (p,)
-        Coefficients of the standardised columns.
-    information : ndarray, shape (p, p)
-        On gamma, given theta.
-    u : ndarray, shape (q,)
-    eta, weight : ndarray, shape (n,)
-    entries : ndarray
-        Derivatives in the entries of the templates (from order 1 on, as ``dzeta``).
-    dzeta : ndarray, shape (n_zeta,)
-        Derivative in zeta, without that of the constant.
-    """
-
-    value: float
-    gamma: np.ndarray
-    information: np.ndarray
-    u: np.ndarray
-    eta: np.ndarray
-    weight: np.ndarray
-    entries: np.ndarray
-    dzeta: np.ndarray
+    value: float  # the criterion without constants
+    gamma: np.ndarray  # (p,): coefficients of the standardised columns
+    information: np.ndarray  # (p, p): on gamma, given theta
+    u: np.ndarray  # (q,)
+    eta: np.ndarray  # (n,)
+    weight: np.ndarray  # (n,)
+    entries: np.ndarray  # derivatives in those of the templates (from order 1 on, as dzeta)
+    dzeta: np.ndarray  # (n_zeta,): derivative in zeta, without that of the constant
 
 
 class ProfiledObjective(GeneralisedObjective):
-    """The criterion of ``nAGQ = 0`` over x = (theta, zeta).
-
-    Parameters
-    ----------
-    problem : Problem
-    covariance : CovarianceModel
-    expected : bool
-    backend : str or None
-    """
+    """The criterion of ``nAGQ = 0`` over x = (theta, zeta)."""
 
     modes: PenalisedIRLS
 

@@ -50,41 +50,20 @@ LEAST_INFORMATION = 1e-2
 
 
 class _Directions(NamedTuple):
-    """What moves with the entries of T and the coefficients.
+    """The changes with each entry of T and each coefficient."""
 
-    Attributes
-    ----------
-    a : ndarray, shape (n, entries)
-        Direct changes of eta with the entries; those with the coefficients are X.
-    Q : ndarray, shape (q, entries)
-        dLambda'Z's.
-    R : ndarray, shape (q, entries + p)
-        Derivatives of the mode equation.
-    U : ndarray, shape (q, entries + p)
-        Tangents of the modes, H^{-1} R.
-    g : ndarray, shape (q,)
-        Z's.
-    """
-
-    a: np.ndarray
-    Q: np.ndarray
-    R: np.ndarray
-    U: np.ndarray
-    g: np.ndarray
+    a: np.ndarray  # (n, entries): direct changes of eta with the entries; with the coefficients X
+    Q: np.ndarray  # (q, entries): dLambda'Z's
+    R: np.ndarray  # (q, entries + p): derivatives of the mode equation
+    U: np.ndarray  # (q, entries + p): tangents of the modes, H^{-1} R
+    g: np.ndarray  # (q,): Z's
 
 
 class LaplaceObjective(GeneralisedObjective):
     """-2 log-likelihood by Laplace's approximation over x = (theta, beta, zeta).
 
-    Parameters
-    ----------
-    problem : Problem
-    covariance : CovarianceModel
-    expected : bool
-        The determinant takes expected (lme4) instead of observed (TMB) information; the two
-        differ where the link is not canonical.
-    backend : str or None
-        Forces a back end of the factorisation.
+    The determinant takes ``expected`` (lme4) or observed (TMB) information; the two differ where
+    the link is not canonical. ``backend`` forces that of the factorisation.
     """
 
     def __init__(
@@ -265,19 +244,10 @@ class LaplaceObjective(GeneralisedObjective):
                 break
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
-        """The exact Hessian over x, by central differences of the exact gradient.
+        """The exact Hessian over x, (n_x, n_x), by central differences of the exact gradient.
 
-        The modes of the displaced points are those along the tangent: what they lack is even in
-        the displacement and cancels.
-
-        Returns
-        -------
-        ndarray, shape (n_x, n_x)
-
-        Raises
-        ------
-        NumericalError
-            If the modes end at any distance.
+        The modes of the displaced points are those along the tangent: what they lack is even in the
+        displacement and cancels. Where they end at any distance `NumericalError` is raised.
         """
         point = self.point(x)
         theta = self.split(x)[0]

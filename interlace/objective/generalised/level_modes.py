@@ -26,16 +26,7 @@ _NO_LEVELS = np.empty((0, 1, 1))
 class LevelModes(Modes):
     """All Newton steps of one level before the next, while its rows are in cache.
 
-    The rows' arrays of a point are overwritten by the next one.
-
-    Parameters
-    ----------
-    Z : WeightedZ
-        Of one factor, rows sorted by level.
-    factor : GroupingFactor
-        The same rows.
-    density : FamilyDensity
-    expected : bool
+    Rows are sorted by level of the one factor; their arrays of a point are overwritten by the next.
     """
 
     dense_columns = 0

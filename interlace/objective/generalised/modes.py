@@ -182,17 +182,7 @@ def no_mode() -> NumericalError:
 
 
 class PenalisedIRLS(Modes):
-    """Modes by damped Newton, on any of the factorisations.
-
-    Parameters
-    ----------
-    Z : WeightedZ
-    density : ConditionalDensity
-    expected : bool
-        Expected instead of observed information in the determinant.
-    backend : str or None
-        Forces a back end.
-    """
+    """Modes by damped Newton, on any of the factorisations."""
 
     def __init__(
         self, Z: WeightedZ, density: ConditionalDensity, expected: bool, backend: str | None

@@ -32,13 +32,8 @@ SETTLED = 0.1
 class Problem:
     """Rows, columns and first estimates that all objectives of a generalised model share.
 
-    Parameters
-    ----------
-    design : Design
-    density : ConditionalDensity
-        Of the rows in the design's order.
-    eta : ndarray, shape (n,)
-        Predictors to begin with, within the range of the link.
+    Made from a density of the rows in the design's order and predictors ``eta`` (n,) to begin with,
+    within the range of the link.
 
     Attributes
     ----------

@@ -46,35 +46,15 @@ MAX_EFFECTS = 3
 
 
 class Grid(NamedTuple):
-    """Nodes for the standard normal density.
+    """Nodes for the standard normal density."""
 
-    Attributes
-    ----------
-    nodes : ndarray, shape (N, k)
-        Those near 0 first.
-    log_weights : ndarray, shape (N,)
-        log w_j + |z_j|^2 / 2, with weights that sum to 1.
-    """
-
-    nodes: np.ndarray
-    log_weights: np.ndarray
+    nodes: np.ndarray  # (N, k): those near 0 first
+    log_weights: np.ndarray  # (N,): log w_j + |z_j|^2 / 2, with weights that sum to 1
 
 
 @lru_cache(maxsize=4)
 def normal_grid(nodes: int, k: int = 1) -> Grid:
-    """Tensor grid of Gauss-Hermite nodes for the standard normal density in k dimensions.
-
-    Parameters
-    ----------
-    nodes : int
-        In each dimension, 1 to 100.
-    k : int
-        Dimensions.
-
-    Returns
-    -------
-    Grid
-        Read-only arrays of ``nodes ** k`` points.
+    """The grid of ``nodes ** k`` Gauss-Hermite nodes of the normal density, arrays read-only.
 
     Examples
     --------
@@ -106,20 +86,7 @@ def check_nAGQ(nAGQ: int) -> None:  # noqa: N802
 
 
 def check_nodes(nodes: int, design) -> None:
-    """Whether a design can be integrated with that many nodes.
-
-    Parameters
-    ----------
-    nodes : int
-        nAGQ.
-    design : Design
-
-    Raises
-    ------
-    ArgumentError
-        If nodes is not an integer from 1 to 100, or with more than one node if there are several
-        grouping factors or more than three effects per level.
-    """
+    """Raise an `ArgumentError` where a design cannot be integrated with that many nodes."""
     whole = isinstance(nodes, (int, np.integer)) and not isinstance(nodes, bool)
     if not whole or not 1 <= nodes <= MAX_NODES:
         raise ArgumentError(
@@ -143,16 +110,9 @@ def check_nodes(nodes: int, design) -> None:
 
 
 class QuadratureModes(Modes):
-    """The modes of Laplace's approximation, and the sums over the nodes around them.
+    """The modes of Laplace's approximation with one grouping factor, and the sums over nodes there.
 
-    Parameters
-    ----------
-    laplace : Modes
-        Of one grouping factor.
-    nodes : int
-        In each dimension.
-    codes : ndarray of int, shape (n,)
-        Levels of the rows, sorted.
+    ``nodes`` are counted in each dimension; ``codes`` (n,) are the levels of the sorted rows.
     """
 
     def __init__(self, laplace: Modes, nodes: int, codes: np.ndarray) -> None:
@@ -299,23 +259,7 @@ class QuadratureObjective(LaplaceObjective):
     """-2 log-likelihood by adaptive Gauss-Hermite quadrature over x = (theta, beta, zeta).
 
     All constants are included: the scale is that of `LaplaceObjective`, to which one node is equal.
-
-    Parameters
-    ----------
-    problem : Problem
-        Of one grouping factor with at most three effects per level.
-    covariance : CovarianceModel
-    expected : bool
-        The nodes are spread by the expected (lme4) instead of the observed information.
-    nodes : int
-        nAGQ, nodes in each dimension, 1 to 100.
-    backend : str or None
-        Forces a back end of the factorisation.
-
-    Raises
-    ------
-    ArgumentError
-        As `check_nodes`.
+    The nodes, so many in each dimension, are spread by ``expected`` (lme4) or observed information.
 
     Examples
     --------

@@ -40,13 +40,7 @@ ROUGH = 5e4
 
 
 class ExactFit(Exception):
-    """Raised where the criterion has no value, the residual variance being zero.
-
-    Attributes
-    ----------
-    x : ndarray
-        The parameters where that was noticed.
-    """
+    """Raised at x, where the criterion has no value, the residual variance being zero."""
 
     def __init__(self, x: np.ndarray) -> None:
         super().__init__(EXACT)
@@ -90,11 +84,7 @@ def roughly_unexplained(cross: CrossProducts, marginal: Marginal) -> float:
 def least_squares(cross: CrossProducts, marginal: Marginal) -> LeastSquares:
     """Least squares on X and Z together, by projections that cannot lose digits to large effects.
 
-    Parameters
-    ----------
-    cross : CrossProducts
-    marginal : Marginal
-        Of these; brought to another T.
+    ``marginal``, of the same cross-products, is brought to another T.
     """
     T = _big(cross)
     gamma = np.zeros(cross.p)

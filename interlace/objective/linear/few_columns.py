@@ -21,12 +21,7 @@ DENSE_LIMIT = 200
 
 
 class DenseMarginal(StackedMarginal):
-    """G = Z'V^{-1}Z = A - A Lambda M^{-1} Lambda'A as one dense matrix.
-
-    Parameters
-    ----------
-    cross : CrossProducts
-    """
+    """G = Z'V^{-1}Z = A - A Lambda M^{-1} Lambda'A as one dense matrix."""
 
     backend = "blocked"
     exact_is_cheap = True

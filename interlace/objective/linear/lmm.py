@@ -60,18 +60,8 @@ class Solution:
 class LMMObjective(Objective):
     """Profiled deviance over ``x``, theta on the scale of unit-root-mean-square covariates.
 
-    An object belongs to one user in one thread; `fresh` makes another.
-
-    Parameters
-    ----------
-    cross : CrossProducts
-    covariance : CovarianceModel
-    reml : bool
-        REML criterion instead of -2 log-likelihood.
-    backend : str or None
-        Forces a back end of the factorisation.
-    marginal : Marginal, optional
-        A factorisation of its own (same design).
+    An object belongs to one user in one thread; `fresh` makes another. ``backend`` forces that of
+    the factorisation; ``marginal`` is one of the same design, for this objective alone.
     """
 
     def __init__(
@@ -217,13 +207,7 @@ class LMMObjective(Objective):
         return Evaluation(value, gradient if order else NOT_ASKED)
 
     def _lost(self, x: np.ndarray, r2: float, share: float, again: bool) -> bool:
-        """Whether r^2 lost digits that another centre of the response saves.
-
-        Raises
-        ------
-        ExactFit
-            If there is no residual.
-        """
+        """Whether r^2 lost digits that another centre of the response saves; `ExactFit` if all."""
         if r2 <= self._smallest:
             raise ExactFit(x)
         if r2 < SUSPECT * self._without and not self._looked_at:
@@ -277,13 +261,9 @@ class LMMObjective(Objective):
         return self.scale.pull_back(x, self.deviance.gradient(T, sums), H)[1]
 
     def variance_derivatives(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """d r^2 / d theta_i = -a_i, and X'V^{-1}V_iV^{-1}X, on the scale of the data.
+        """d r^2 / d theta_i = -a_i, (n_theta,), and Y_i = X'V^{-1}V_iV^{-1}X, (n_theta, p, p).
 
-        Returns
-        -------
-        slope : ndarray, shape (n_theta,)
-        Y : ndarray, shape (n_theta, p, p)
-            ``d (X'V^{-1}X)^{-1} / d x_i = C Y_i C`` in standardised coordinates.
+        Both on the scale of the data; d (X'V^{-1}X)^{-1} / d x_i = C Y_i C in standardised ones.
         """
         T, profile = self._at(x)
         a, Y = self.deviance.variance_slopes(T, profile, self.deviance.level_sums(profile))

@@ -37,14 +37,7 @@ def make_marginal(cross: CrossProducts, backend: str | None = None) -> Marginal:
 
 
 class FactorMarginal(StackedMarginal):
-    """Any number of grouping factors, through a factorisation of M.
-
-    Parameters
-    ----------
-    cross : CrossProducts
-    factor : Factor
-        The back end, symbolic work done.
-    """
+    """Any number of grouping factors, through a factorisation of M, its symbolic work done."""
 
     def __init__(self, cross: CrossProducts, factor: Factor) -> None:
         super().__init__(cross)

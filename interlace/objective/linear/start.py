@@ -88,19 +88,10 @@ def _beside_the_largest(
 
 
 def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np.ndarray] | None:
-    """Relative standard deviation of each column of Z, on its standardised scale.
+    """Relative standard deviation of each standardised column of Z, (k_b,); None if inadmissible.
 
-    Parameters
-    ----------
-    cross : CrossProducts
-    residual : float, optional
-        Residual variance from elsewhere, which sets the scale whatever it is: the moments know
-        that of much larger variances to few digits, if any.
-
-    Returns
-    -------
-    list of ndarray, shape (k_b,), or None
-        None where the moments have no admissible solution.
+    A residual variance from elsewhere sets the scale whatever it is: the moments know that of much
+    larger variances to few digits, if any.
     """
     z, p = cross.z, cross.p
     widths = z.widths
