@@ -76,14 +76,14 @@ class Objective(ABC):
 
     @abstractmethod
     def null_directions(self, x: np.ndarray) -> list[str]:
-        """What lies on a boundary at x, in words; empty if nothing does."""
+        """The parameters on a boundary at x, in words; empty if there are none."""
 
     def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
         """Parameters whose best value is not finite, in words with the remedy."""
         return []
 
     def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """What unit steps from x along directions (n, m) change in the model, (c, m).
+        """Changes of the model by unit steps from x along directions (n, m), (c, m).
 
         Parameters may move without the model's following: those of a variance of zero, the
         rotations of a factor that has lost rank.
@@ -99,11 +99,11 @@ class Objective(ABC):
         return self
 
     def rounding(self, x: np.ndarray) -> float:
-        """What the criterion at x may be off by, beyond the usual."""
+        """The error by rounding of the criterion at x, beyond the usual."""
         return 0.0
 
     def doubts(self, x: np.ndarray, value: float) -> list[str]:
-        """What speaks against the criterion, found to be ``value`` at x, in words with remedy."""
+        """Reasons against the criterion, found to be ``value`` at x, in words with remedy."""
         return []
 
     def reconsider(self, x: np.ndarray) -> bool:

@@ -19,7 +19,7 @@ class Predictor(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Where the parameters of one linear predictor stand in x."""
+    """The slices of x that hold the parameters of one linear predictor."""
 
     theta: slice
     beta: slice

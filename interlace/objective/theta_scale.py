@@ -11,7 +11,7 @@ from scipy.linalg import lapack
 from ..covariance import CovarianceModel
 from ..covariance.structures import SINGULAR_TOLERANCE
 
-__all__ = ["SNAP_TOLERANCE", "ThetaScale"]
+__all__ = ["SNAP_TOLERANCE", "ThetaScale", "reached_entries", "within_columns"]
 
 # A diagonal entry of the scaled template this near zero is put on it if that does not raise the
 # criterion: lme4's boundary.tol.
@@ -93,11 +93,7 @@ class ThetaScale:
 
     def gradient(self, dT: Sequence[np.ndarray]) -> np.ndarray:
         """Derivatives in the reached entries of the templates, in theta's order."""
-        cov = self.covariance
-        out = np.empty(cov.factor.size)
-        for b, entries in enumerate(cov.entries_of):
-            out[entries] = dT[b][cov.row[entries], cov.col[entries]]
-        return out
+        return reached_entries(self.covariance, dT)
 
     def pull_back(
         self, x: np.ndarray, gradient: np.ndarray, curvature: np.ndarray
@@ -114,15 +110,10 @@ class ThetaScale:
     @cached_property
     def _entries(self) -> np.ndarray:
         """d entries of R T / d entries of T."""
-        cov, n = self.covariance, self.covariance.factor.size
-        J = np.zeros((n, n))
-        for b, at in enumerate(cov.entries_of):
-            i, j = cov.row[at], cov.col[at]
-            J[np.ix_(at, at)] = self.z_roots[b][np.ix_(i, i)] * (j[:, None] == j)
-        return J
+        return within_columns(self.covariance, self.z_roots)
 
     def null_directions(self, x: np.ndarray) -> list[str]:
-        """What lies on a boundary at x, judged for standardised covariates, in words."""
+        """The parameters on a boundary at x, judged for standardised covariates, in words."""
         cov = self.covariance
         if not cov.identity:
             return cov.null_directions(x)
@@ -139,12 +130,12 @@ class ThetaScale:
 
     @cached_property
     def _units(self) -> list[np.ndarray]:
-        """From orthogonal covariates to those of the data, each of unit root mean square."""
+        """Maps (k_b, k_b) from orthogonal covariates to those of the data scaled to unit size."""
         sizes = [np.sqrt(np.sum(R * R, axis=0)) for R in self.z_roots]
         return [s[:, None] * F for s, F in zip(sizes, self._inverses, strict=True)]
 
     def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """What unit steps along directions (n_theta, m) change in the T T', (c, m)."""
+        """Changes of the T T' by unit steps along directions (n_theta, m), (c, m)."""
         h = CHANGE_STEP
         out = []
         for d in directions.T:
@@ -173,6 +164,23 @@ class ThetaScale:
         """x with what is negligibly far from a boundary put on it."""
         near = self._bounded & (np.abs(x) < SNAP_TOLERANCE)
         return np.where(near, 0.0, x) if near.any() else x
+
+
+def reached_entries(cov: CovarianceModel, templates: Sequence[np.ndarray]) -> np.ndarray:
+    """The entries of matrices (k_b, k_b) that theta reaches in templates, in its order."""
+    out = np.empty(cov.factor.size)
+    for b, at in enumerate(cov.entries_of):
+        out[at] = templates[b][cov.row[at], cov.col[at]]
+    return out
+
+
+def within_columns(cov: CovarianceModel, N: Sequence[np.ndarray]) -> np.ndarray:
+    """N_b (x) I over the entries: N_b[i, i'] for (i, j), (i', j) of one column j of T_b, else 0."""
+    out = np.zeros((cov.factor.size, cov.factor.size))
+    for b, at in enumerate(cov.entries_of):
+        i, j = cov.row[at], cov.col[at]
+        out[np.ix_(at, at)] = N[b][np.ix_(i, i)] * (j[:, None] == j)
+    return out
 
 
 def _inverse(R: np.ndarray) -> np.ndarray:

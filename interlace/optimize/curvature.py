@@ -72,7 +72,7 @@ def final_hessian(objective: Objective, x: np.ndarray) -> np.ndarray | None:
 
 
 def _doubtful(H: np.ndarray) -> int:
-    """In how many directions H is nearly flat, in the parameters' units or of unit diagonal."""
+    """Number of directions in which H is nearly flat, in its own units or of unit diagonal."""
     own = np.linalg.eigvalsh(H)
     scaled = np.linalg.eigvalsh(to_unit_diagonal(H)[1])
     return int(max((own < DOUBTFUL).sum(), (scaled < DOUBTFUL_SHARE * np.abs(scaled).max()).sum()))
@@ -196,7 +196,7 @@ def second_look(
 
 
 def _evaluated(objective: Objective, x: np.ndarray) -> Evaluation | None:
-    """With curvature: the Hessian, or what is cheap."""
+    """The evaluation at x with the Hessian, or with a curvature that is cheap; None if neither."""
     try:
         if objective.curvature_is_cheap:
             return objective.evaluate(x, 2)

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
 from .curvature import final_hessian, second_look
-from .newton import LARGEST_RADIUS, PROMISE_TOLERANCE, newton, trust_step
+from .newton import LARGEST_RADIUS, PROMISE_TOLERANCE, Log, Run, newton, trust_step
 from .optimum import Optimum
 from .quasi import quasi_newton
 
@@ -31,8 +31,6 @@ RESTART_PROMISE = 1e-7
 # Searches for one fit: another where the modes of its optimum are not the best ones.
 MAX_RECONSIDERED = 3
 MOST_BEGINNINGS = 5
-
-_Run = tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]
 
 
 def minimise(
@@ -70,7 +68,7 @@ def _from(objective: Objective, optimizer: str, start: np.ndarray) -> Optimum:
     """The optimum that a search from one start finds."""
     counted: Any = _Counted(objective)
     x = np.asarray(start, dtype=float)
-    log: list[tuple[np.ndarray, float]] = []
+    log: Log = []
     for _ in range(MAX_RECONSIDERED):
         x, here, own = OPTIMIZERS[optimizer](counted, x)
         log += own
@@ -115,7 +113,7 @@ def _settled(here: Evaluation) -> bool:
 
 
 def _mirrored(objective: Objective, here: Evaluation, x: np.ndarray, there: np.ndarray):
-    """What was known of x, at its equivalent: where only signs differ the derivatives follow."""
+    """The evaluation at an equivalent of x: that of x, signs changed, if only these differ."""
     if not np.array_equal(np.abs(x), np.abs(there)):
         return objective.evaluate(there)
     sign = np.where(np.signbit(x) == np.signbit(there), 1.0, -1.0)
@@ -138,10 +136,10 @@ class _Counted:
         return self._objective.evaluate(x, order)
 
 
-def _lbfgsb(objective: Objective, x0: np.ndarray) -> _Run:
+def _lbfgsb(objective: Objective, x0: np.ndarray) -> Run:
     from scipy.optimize import minimize
 
-    log: list[tuple[np.ndarray, float]] = []
+    log: Log = []
 
     def value_and_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
         try:
@@ -162,9 +160,7 @@ def _lbfgsb(objective: Objective, x0: np.ndarray) -> _Run:
     return x, objective.evaluate(x), log
 
 
-def _from_the_best(
-    objective: Objective, log: list[tuple[np.ndarray, float]], x0: np.ndarray
-) -> _Run:
+def _from_the_best(objective: Objective, log: Log, x0: np.ndarray) -> Run:
     """A quasi-Newton search from the lowest point that can be found again, or from the start."""
     for x, _ in sorted(log, key=lambda point: point[1])[:MOST_BEGINNINGS]:
         try:
@@ -174,14 +170,14 @@ def _from_the_best(
     return quasi_newton(objective, x0)
 
 
-def _beyond(log: list[tuple[np.ndarray, float]]) -> float:
+def _beyond(log: Log) -> float:
     """A value for a point where there is none: worse than all seen, not beyond comparison."""
     worst = max((value for _, value in log), default=0.0)
     return worst + 1e3 + abs(worst)
 
 
-def _bobyqa(objective: Objective, x0: np.ndarray) -> _Run:
-    log: list[tuple[np.ndarray, float]] = []
+def _bobyqa(objective: Objective, x0: np.ndarray) -> Run:
+    log: Log = []
     lower = objective.lower_bounds()
     x, here = _bobyqa_once(objective, np.maximum(x0, lower), lower, log)
     for _ in range(MAX_RESTARTS):
@@ -199,10 +195,7 @@ def _bobyqa(objective: Objective, x0: np.ndarray) -> _Run:
 
 
 def _bobyqa_once(
-    objective: Objective,
-    x0: np.ndarray,
-    lower: np.ndarray,
-    log: list[tuple[np.ndarray, float]],
+    objective: Objective, x0: np.ndarray, lower: np.ndarray, log: Log
 ) -> tuple[np.ndarray, Evaluation]:
     """The lowest point from x0, bounds kept, and what the objective says there."""
     import nlopt
@@ -234,11 +227,11 @@ def _bobyqa_once(
     raise lost
 
 
-def _newton(objective: Objective, x0: np.ndarray) -> _Run:
+def _newton(objective: Objective, x0: np.ndarray) -> Run:
     return (newton if objective.curvature_is_cheap else quasi_newton)(objective, x0)
 
 
-OPTIMIZERS: dict[str, Callable[[Objective, np.ndarray], _Run]] = {
+OPTIMIZERS: dict[str, Callable[[Objective, np.ndarray], Run]] = {
     "newton": _newton,
     "lbfgsb": _lbfgsb,
     "bobyqa": _bobyqa,

@@ -26,10 +26,11 @@ VALUE_NOISE = 1e-12
 NOISE_OF_DIFFERENCE = 4.0
 MAX_ITERATIONS = 200
 
+Log = list[tuple[np.ndarray, float]]  # accepted points and their values
+Run = tuple[np.ndarray, Evaluation, Log]  # the last point, and what holds there
 
-def newton(
-    objective: Objective, x: np.ndarray, max_evaluations: int | None = None
-) -> tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]:
+
+def newton(objective: Objective, x: np.ndarray, max_evaluations: int | None = None) -> Run:
     """Minimise with exact gradients and curvature; the log holds the accepted points.
 
     Negative eigenvalues of the curvature are reflected. Where the gradient has no component
@@ -48,10 +49,7 @@ def newton(
         there = try_evaluate(objective, x + step)
         gain = -np.inf if there is None else here.value - there.value
         ratio = gain_ratio(gain, promise, here, there)
-        if ratio < 0.25:
-            radius = 0.25 * length
-        elif ratio > 0.75 and length > 0.9 * radius:
-            radius = min(3.0 * radius, LARGEST_RADIUS)
+        radius = next_radius(radius, ratio, length)
         if there is not None and ratio > 1e-4:
             before = here.curvature, promise
             x, here = x + step, there
@@ -82,8 +80,8 @@ def _polish(
     here: Evaluation,
     step: np.ndarray,
     anew: bool,
-    log: list[tuple[np.ndarray, float]],
-) -> tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]:
+    log: Log,
+) -> Run:
     """Take the last Newton step, too short to be worth new derivatives.
 
     Gradient and curvature stay those of the point before it: the certificate then vouches for
@@ -111,6 +109,15 @@ def gain_ratio(gain: float, promise: float, here: Evaluation, there: Evaluation 
         smaller = np.linalg.norm(there.gradient) < np.linalg.norm(here.gradient)
         return 1.0 if smaller else -1.0
     return gain / promise
+
+
+def next_radius(radius: float, ratio: float, length: float) -> float:
+    """The radius after a step of this length and ratio of gain to promise."""
+    if ratio < 0.25:
+        return 0.25 * length
+    if ratio > 0.75 and length > 0.9 * radius:
+        return min(3.0 * radius, LARGEST_RADIUS)
+    return radius
 
 
 def try_evaluate(objective: Objective, x: np.ndarray, order: int = 2) -> Evaluation | None:

@@ -36,7 +36,7 @@ SHARE_TO_NAME = 0.1
 
 @dataclass(frozen=True)
 class Certificate:
-    """What gradient and curvature say of a point.
+    """The judgement of a point by its gradient and curvature.
 
     Attributes
     ----------
@@ -69,13 +69,13 @@ class Certificate:
 
     @property
     def eigenvalues(self) -> np.ndarray:
-        """Of the curvature, ascending, (n,)."""
+        """Eigenvalues of the curvature, ascending, (n,)."""
         return np.linalg.eigvalsh(self.curvature)
 
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """Where an optimiser stopped; what is known about that point is judged when asked for.
+    """The point where an optimiser stopped; it is judged when that is asked for.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Optimum:
 
     @property
     def boundary(self) -> tuple[str, ...]:
-        """What lies on a boundary, in words."""
+        """The parameters on a boundary, in words."""
         return self.certificate.boundary
 
     @property

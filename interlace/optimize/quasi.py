@@ -8,7 +8,17 @@ import numpy as np
 
 from ..objective.base import Evaluation, Objective
 from .curvature import final_hessian
-from .newton import FIRST_RADIUS, LARGEST_RADIUS, gain_ratio, trust_step, try_evaluate, value_noise
+from .newton import (
+    FIRST_RADIUS,
+    LARGEST_RADIUS,
+    Log,
+    Run,
+    gain_ratio,
+    next_radius,
+    trust_step,
+    try_evaluate,
+    value_noise,
+)
 
 # The exact Hessian is formed where the step ahead promises less than this, a few 1e-5 standard
 # errors: the Hessian of there is that of the optimum to as many digits.
@@ -26,10 +36,8 @@ SHORTEST = 1e-9
 # A symmetric rank-one update whose denominator is below this share of its factors is skipped.
 SKIP_SHARE = 1e-8
 
-_Run = tuple[np.ndarray, Evaluation, list[tuple[np.ndarray, float]]]
 
-
-def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | None = None) -> _Run:
+def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | None = None) -> Run:
     """Minimise with exact gradients, symmetric rank-one updates and a last exact Hessian.
 
     Rank-one updates (Conn, Gould and Toint 1991) converge to the Hessian itself, negative
@@ -59,10 +67,7 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
         ratio = gain_ratio(gain, promise, here, there)
         if there is not None:
             B = updated(B, step, there.gradient - here.gradient)
-        if ratio < 0.25:
-            radius = 0.25 * length
-        elif ratio > 0.75 and length > 0.9 * radius:
-            radius = min(3.0 * radius, LARGEST_RADIUS)
+        radius = next_radius(radius, ratio, length)
         if there is not None and ratio > 1e-4:
             x, here = x + step, there
             if promise > REFRESH and refreshed < MAX_REFRESHED:
@@ -76,11 +81,7 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
 
 
 def _polished(
-    objective: Objective,
-    x: np.ndarray,
-    here: Evaluation,
-    step: np.ndarray,
-    log: list[tuple[np.ndarray, float]],
+    objective: Objective, x: np.ndarray, here: Evaluation, step: np.ndarray, log: Log
 ) -> tuple[np.ndarray, Evaluation]:
     """After the last Newton step, if it does not raise the criterion."""
     for final in (objective.snap(x + step), objective.snap(x)):

@@ -88,7 +88,7 @@ class LevelRoots:
 
 @dataclass(eq=False)
 class CrossProducts:
-    """Everything a linear mixed model needs of its data.
+    """The cross-products and row sums that a linear mixed model is fitted from.
 
     Attributes
     ----------

@@ -69,7 +69,7 @@ class WeightedZ:
         return other
 
     def _renew(self, scale: Sequence[np.ndarray], patterns: Patterns) -> None:
-        """All that depends on scales or is written to."""
+        """Allocate the arrays that depend on scales or are written to."""
         self.scale = [np.ascontiguousarray(s, dtype=np.float64) for s in scale]
         self._inverse = [1.0 / s for s in self.scale]
         self.cross = zero_blocks(self.n_levels, self.widths, patterns)

@@ -60,7 +60,7 @@ class Factor(ABC):
 
     @abstractmethod
     def _renew(self) -> None:
-        """Everything that `refactor` and what follows it write to, new; symbolic parts stay."""
+        """Allocate anew the arrays that a `refactor` fills; symbolic parts stay."""
 
     @abstractmethod
     def set_cross(self, cross: ZCross) -> None:
@@ -103,7 +103,7 @@ class Factor(ABC):
 
     @property
     def pattern(self) -> ZCross:
-        """Which levels share a row."""
+        """Z'WZ, whose blocks are at the pairs of levels that share a row."""
         return self.cross
 
     def information(self, b: int) -> np.ndarray:

@@ -95,7 +95,7 @@ def _for_crossed(cross: ZCross) -> Factor:
 
 
 class _Work(NamedTuple):
-    """What one factorisation and inverse would be."""
+    """The predicted work of one factorisation and inverse."""
 
     name: str
     flops: float  # as if dense

@@ -90,7 +90,7 @@ def quadrature(int family, int link, double power, double par, bint expected, in
                const double[:, ::1] U, const double[:, :, ::1] S_levels,
                const double[:, :, ::1] H_levels, double[::1] t, double[:, ::1] dT,
                double[::1] sums):
-    """What the nodes add to Laplace's approximation, and the gradient of the sum of both.
+    """The correction of Laplace's approximation by the nodes, and the gradient of both together.
 
     Rows ``starts[l]:starts[l + 1]`` are those of level l; ``eta`` (n,) their predictors at the
     modes ``U`` (levels, k); ``S_levels``, ``H_levels`` (levels, k, k) the inverses M_l^{-1} and

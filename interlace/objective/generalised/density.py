@@ -51,7 +51,7 @@ class RowSums(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """How the compiled kernels know a family and its link."""
+    """A family and its link as the compiled kernels number them."""
 
     family: int
     link: int
@@ -117,7 +117,7 @@ class ConditionalDensity(ABC):
         return -np.inf, np.inf
 
     def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
-        """What it means that zeta is as good as infinite, in words with the remedy; or nothing."""
+        """The meaning of a zeta as good as infinite, in words with the remedy; empty if finite."""
         return []
 
     def collapse(self, rows: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ SAME_MODE = 1e-4
 
 
 class _Level(NamedTuple):
-    """Where something happens: a grouping factor and its level."""
+    """A grouping factor and one of its levels, by number."""
 
     factor: int
     level: int
@@ -45,7 +45,7 @@ def _named(problem: Problem, at: _Level) -> str:
 def breakdown(
     problem: Problem, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray, expected: bool
 ) -> list[str]:
-    """What is wrong with the information of the modes at these predictors, in words; or nothing.
+    """The defect of the information of the modes at these predictors, in words; empty if none.
 
     Compared are the blocks of H^{-1} and of its twin with the expected information, level by
     level: the share is the least one of any direction of a level.
@@ -72,7 +72,7 @@ def breakdown(
 
 
 def _remedies(problem: Problem) -> list[str]:
-    """What helps against several modes, or one of little information."""
+    """Remedies for several modes, or one of little information."""
     scalar = len(problem.factors) == 1 and problem.Z.widths[0] == 1
     others = "take another link or family, or leave out a random-effect term"
     return ["integrate with nAGQ=25", others] if scalar else [others]
@@ -132,7 +132,7 @@ class ModeSearch:
         return (u.ravel() if better.any() else None), np.flatnonzero(second)
 
     def words(self, second: np.ndarray, depends: bool) -> list[str]:
-        """What it means that these parts have a second mode; or nothing.
+        """The meaning of a second mode of these parts, in words; empty without one.
 
         ``depends`` says that the search for modes ended at others than before.
         """

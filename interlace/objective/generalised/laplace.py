@@ -28,6 +28,7 @@ from ...covariance import CovarianceModel
 from ...errors import NumericalError
 from ...linalg.factor.choose import OPEN
 from ..base import NOT_ASKED, Evaluation
+from ..theta_scale import within_columns
 from .base import GeneralisedObjective
 from .irls import weighted_gram
 from .level_modes import MAX_WIDTH, LevelModes
@@ -213,11 +214,11 @@ class LaplaceObjective(GeneralisedObjective):
         direct[m:, :m] = direct[:m, m:].T
         F = 2.0 * (direct - R.T @ U)
         top = 0.5 * F[:m, :m] + Q.T @ Q
-        for b, entries in enumerate(cov.entries_of):
-            own = g[Z.offsets[b] : Z.offsets[b + 1]].reshape(-1, len(T[b]))
-            N = self.modes.information(b) - own.T @ own
-            i, j = cov.row[entries], cov.col[entries]
-            top[np.ix_(entries, entries)] += 2.0 * N[np.ix_(i, i)] * (j[:, None] == j)
+        N = []
+        for b, t in enumerate(T):
+            own = g[Z.offsets[b] : Z.offsets[b + 1]].reshape(-1, len(t))
+            N.append(self.modes.information(b) - own.T @ own)
+        top += 2.0 * within_columns(cov, N)
         B = np.zeros((x.size, x.size))
         at = self.at
         gradient = self.scale.gradient(point.dT)

@@ -45,7 +45,7 @@ class LevelModes(Modes):
         self._renew()
 
     def _renew(self) -> None:
-        """All that is written to."""
+        """Allocate the arrays that are written to."""
         ell, k = self._ell, self._k
         self._S = np.empty((ell, k, k))
         self._H = np.empty((ell, k, k))

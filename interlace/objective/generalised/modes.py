@@ -147,7 +147,7 @@ class Modes(ABC):
 
     @abstractmethod
     def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> Modes:
-        """For the same design with work space of its own, and this density of its rows."""
+        """The same for another density of the rows, with work space of its own."""
 
     @abstractmethod
     def inverse_blocks(self, b: int) -> np.ndarray:

@@ -82,7 +82,7 @@ class Problem:
         return other
 
     def _take(self, density: FamilyDensity, eta: np.ndarray) -> list[np.ndarray]:
-        """Everything that depends on the response; gives the scales of the columns of Z."""
+        """Set all that depends on the response; returns the scales of the columns of Z."""
         design, order = self.design, self.order
         X, offset = design.X, design.offset
         # at the centre of the predictors: where they follow the response nothing is dispersed

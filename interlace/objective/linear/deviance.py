@@ -39,6 +39,7 @@ from scipy.linalg import lapack
 from ...covariance import CovarianceModel
 from ...errors import NumericalError
 from ...linalg.crossproducts.linear import CrossProducts
+from ..theta_scale import reached_entries, within_columns
 from .marginal import Marginal
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -122,11 +123,8 @@ class Deviance:
 
     def gradient(self, T: Sequence[np.ndarray], sums: LevelSums) -> np.ndarray:
         """2 N_b T_b at the reached entries, in theta's order."""
-        cov = self.covariance
-        gradient = np.empty(cov.factor.size)
-        for b, entries in enumerate(cov.entries_of):
-            gradient[entries] = 2.0 * (sums.N[b] @ T[b])[cov.row[entries], cov.col[entries]]
-        return gradient
+        products = [N @ t for N, t in zip(sums.N, T, strict=True)]
+        return 2.0 * reached_entries(self.covariance, products)
 
     def curvature(
         self, T: Sequence[np.ndarray], profile: Profile, sums: LevelSums
@@ -189,17 +187,7 @@ class Deviance:
         s = Y[:, : self.p, :] @ profile.c
         quadratic = quadratic - s @ profile.C @ s.T
         AI = self.df * (quadratic / profile.r2 - np.outer(a, a) / profile.r2**2)
-        return self._known(sums), AI, a
-
-    def _known(self, sums: LevelSums) -> np.ndarray:
-        """2 N_b[i, i'] for entries (i, j), (i', j) of the same column j."""
-        cov = self.covariance
-        out = np.zeros((cov.factor.size, cov.factor.size))
-        for b, entries in enumerate(cov.entries_of):
-            i, j = cov.row[entries], cov.col[entries]
-            block = 2.0 * sums.N[b][np.ix_(i, i)] * (j[:, None] == j)
-            out[np.ix_(entries, entries)] = block
-        return out
+        return 2.0 * within_columns(self.covariance, sums.N), AI, a
 
     def _in_order(self, matrix: np.ndarray) -> np.ndarray:
         return matrix if self._order is None else matrix[np.ix_(self._order, self._order)]

@@ -49,21 +49,11 @@ class ExactFit(Exception):
 
 @dataclass(frozen=True, eq=False)
 class LeastSquares:
-    """The fit of fixed and random effects with no restraint on either.
+    """The fit of fixed and random effects with no restraint on either."""
 
-    Attributes
-    ----------
-    residual : float
-        Weighted residual sum of squares.
-    gamma : ndarray, shape (p,)
-        Coefficients of the standardised columns.
-    b : list of ndarray, shape (l_b, k_b)
-        Effects of the standardised columns of Z.
-    """
-
-    residual: float
-    gamma: np.ndarray
-    b: list[np.ndarray]
+    residual: float  # weighted residual sum of squares
+    gamma: np.ndarray  # (p,): coefficients of the standardised columns
+    b: list[np.ndarray]  # (l_b, k_b): effects of the standardised columns of Z
 
 
 def smallest_residual(cross: CrossProducts) -> float:

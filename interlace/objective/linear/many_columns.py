@@ -103,7 +103,7 @@ class FactorMarginal(StackedMarginal):
 
     @single_threaded
     def rounding(self, T: Sequence[np.ndarray]) -> float:
-        """What log|M| may have lost at T to large effects that stand for each other."""
+        """The error of log|M| at T by large effects that stand for each other."""
         # M has an error of eps in each entry, and log|M| one of tr(M^{-1}dM)
         if len(self.large_factors(T)) < 2:
             return 0.0

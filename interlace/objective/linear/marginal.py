@@ -65,7 +65,7 @@ class Marginal(ABC):
 
     @property
     def pattern(self) -> ZCross:
-        """Which levels share a row."""
+        """Z'WZ, whose blocks are at the pairs of levels that share a row."""
         return self.cross.z
 
     @abstractmethod

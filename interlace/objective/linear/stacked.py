@@ -24,7 +24,7 @@ LARGE = 1e5
 
 
 class StackedMarginal(Marginal):
-    """What is alike however M is factorised; `update` sets T, ``_large`` and ``_P``."""
+    """The part that is the same however M is factorised; `update` sets T, ``_large``, ``_P``."""
 
     T: Sequence[np.ndarray]
     _P: np.ndarray  # Z'V^{-1}W, (q, m)

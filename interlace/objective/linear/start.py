@@ -1,4 +1,4 @@
-"""Where optimisers start: variance components from second moments.
+"""Starts of optimisers: variance components from second moments.
 
 Minimum norm quadratic unbiased estimation with weights taken at zero variances, MINQUE(0)
 (Rao 1971; Searle, Casella and McCulloch 1992, section 11.3): every quadratic form
