@@ -130,7 +130,7 @@ class _Hold:
 
 
 def _set(library: Any, threads: int) -> None:
-    """Set threads from any thread: threadpoolctl 3.8 heeds only the first that asked, until reset."""
+    """Set from any thread: threadpoolctl 3.8 heeds only the first that asked, until reset."""
     listen = getattr(library, "clear_controlling_thread", None)
     if listen is not None:
         listen(force=True)
