@@ -263,7 +263,8 @@ class LMMObjective(Objective):
     def variance_derivatives(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """d r^2 / d theta_i = -a_i, (n_theta,), and Y_i = X'V^{-1}V_iV^{-1}X, (n_theta, p, p).
 
-        Both on the scale of the data; d (X'V^{-1}X)^{-1} / d x_i = C Y_i C in standardised ones.
+        theta is on the scale of the data; in standardised coordinates of beta
+        d (X'V^{-1}X)^{-1} / d x_i = C Y_i C.
         """
         T, profile = self._at(x)
         a, Y = self.deviance.variance_slopes(T, profile, self.deviance.level_sums(profile))
@@ -294,8 +295,6 @@ class LMMObjective(Objective):
             found = least_squares(self.cross, self.marginal.fresh())
             gamma, sigma, u = found.gamma, np.nan, found.b
             x = self.scale.start(np.ones(sum(self.cross.z.widths)))  # any that can make b of u
-            if self.covariance.identity:
-                u = found.b
         return x, Solution(
             beta=self.cross.standardisation.back @ gamma,
             cov_beta=np.full((gamma.size, gamma.size), np.nan),
