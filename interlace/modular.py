@@ -259,7 +259,8 @@ def result(design: Design, objective: Objective, optimum: Optimum) -> MixedResul
         from .results.glmm import GLMMResult
 
         observations = _observed(design, own.problem.density.family)[1]
-        made = GLMMResult(glmm.fit_at(design, observations, own, optimum, {}))
+        fit = glmm.fit_at(design, observations, own, optimum, {})
+        made = GLMMResult(glmm.with_verdict(fit))
     warn_if_not_converged(made.fit)
     return made
 

@@ -250,7 +250,7 @@ def _fitted(
         fit = fit_at(design, observations, objective, optimum, seconds)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
-    return fit
+    return with_verdict(fit)
 
 
 def search(
@@ -274,7 +274,7 @@ def fit_at(
     optimum: Optimum,
     seconds: dict[str, float],
 ) -> GLMMFit:
-    """The record of an optimum, with its verdict."""
+    """The record of an optimum."""
     fit = GLMMFit(
         design=design,
         covariance=objective.covariance,
@@ -291,7 +291,7 @@ def fit_at(
     )
     with suppress(NumericalError):  # while the objective holds the modes of the optimum
         fit.__dict__["solution"] = closed(estimates(objective, optimum))
-    return _with_separation_verdict(fit)
+    return fit
 
 
 def _start(objective, theta, beta, zeta) -> np.ndarray:
@@ -357,7 +357,7 @@ def _lost_fits_explained(
         raise (error if separated is None else NumericalError(separated.message)) from None
 
 
-def _with_separation_verdict(fit: GLMMFit) -> GLMMFit:
+def with_verdict(fit: GLMMFit) -> GLMMFit:
     """The fit, "separated" where estimates are infinite, or "breaks down" (`variance_verdict`).
 
     The linear program is solved only where the fit gives cause: means at the border of their
