@@ -78,7 +78,7 @@ def _fixed_part(
     theta, gamma, zeta = objective.split(x)
     logs = np.eye(zeta.size)
     if isinstance(objective, LaplaceObjective):
-        point = objective.point(x)
+        point = objective.last_point(x)
         return point, gamma, 2.0 * inverse_where_determined(H, side_by_side(to_theta, back, logs))
     joint = objective.point(x)
     layout = Layout([Predictor("mean", theta.size, len(back), zeta.size)])

@@ -23,6 +23,7 @@ __all__ = ["GeneralisedObjective"]
 
 # A criterion that does not come back to this, relative, depends on where its modes came from.
 SAME_VALUE = 1e-7
+NOWHERE = np.empty(0, dtype=np.intp)
 # Rows of a sample that may have several optima, where its rows are not log-concave.
 SMALL_SAMPLE = 50
 
@@ -164,6 +165,10 @@ class GeneralisedObjective(Objective):
         """Templates, X beta plus offset (n,), zeta, and the modes u (q,) that the search holds."""
 
     @abstractmethod
+    def held_at(self, x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+        """As `modes_at`, with the modes that the next search starts at and no search."""
+
+    @abstractmethod
     def hold(self, u: np.ndarray) -> None:
         """Start the next search for modes at u (q,)."""
 
@@ -187,10 +192,14 @@ class GeneralisedObjective(Objective):
         if self.problem.density.log_concave:
             return []
         # asked for at any time: the work space of a search is not its own
+        other = self.fresh()
         try:
-            return self.fresh()._doubts(x, value)
-        except NumericalError:
-            return ModeSearch(self.problem, self.modes).words(np.empty(0, dtype=np.intp), True)
+            return other._doubts(x, value)
+        except NumericalError:  # no modes are found again
+            T, eta0, zeta, u = self.held_at(x)
+            eta = eta0 + self.problem.Z.times(T, u)
+            words = breakdown(other.problem, T, eta, zeta, self.expected)
+            return words or ModeSearch(other.problem, other.modes).words(NOWHERE, True)
 
     def _doubts(self, x: np.ndarray, value: float) -> list[str]:
         u, _, second = self._other_modes(x)

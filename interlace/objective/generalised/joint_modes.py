@@ -87,9 +87,14 @@ class ProfiledObjective(GeneralisedObjective):
 
     def modes_at(self, x):
         point = self.point(x, 0)
-        T = [np.ascontiguousarray(t) for t in self.scale.templates(x[self.at.theta])]
         eta0 = self.problem.offset + self.problem.X @ point.gamma
-        return T, eta0, self.split(x)[2], point.u
+        T, _, zeta, _ = self.held_at(x)
+        return T, eta0, zeta, point.u
+
+    def held_at(self, x):
+        T = [np.ascontiguousarray(t) for t in self.scale.templates(x[self.at.theta])]
+        eta0 = self.problem.offset + self.problem.X @ self._gamma
+        return T, eta0, self.split(x)[2], self._u
 
     def hold(self, u: np.ndarray) -> None:
         self._u, self._lowest = u, np.inf

@@ -126,11 +126,24 @@ class LaplaceObjective(GeneralisedObjective):
             self._u = point.u if self.problem.density.log_concave else point.u.copy()
         return point
 
+    def last_point(self, x: np.ndarray) -> Point:
+        """The point at x; beside a fold, where a search from near modes fails, at these."""
+        try:
+            return self.point(x)
+        except NumericalError:
+            if self.problem.density.log_concave:
+                raise
+        T, eta0, zeta, u = self.held_at(x)
+        return self.modes.find(T, eta0, zeta, u, frozen=True)
+
     def modes_at(self, x):
         u = self.point(x, 0).u.copy()
+        return *self.held_at(x)[:3], u
+
+    def held_at(self, x):
         theta, gamma, zeta = self.split(x)
         T = [np.ascontiguousarray(t) for t in self.scale.templates(theta)]
-        return T, self._fixed(gamma), zeta, u
+        return T, self._fixed(gamma), zeta, self._u
 
     def hold(self, u: np.ndarray) -> None:
         self._u, self._last, self._lowest = u, None, np.inf
