@@ -6,6 +6,7 @@ that each of these exists.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ _RESAMPLE = "a bootstrap is m.simulate(200, seed=1).apply(lambda y: m.refit(y).f
 _PROFILE = "profile likelihoods are not available: m.conf_int() and m.confint() are Wald's"
 _ZEROS = "zero inflation is not available; family='negativebinomial' is for overdispersion"
 _DISPERSION = "a dispersion is one number here, not a formula; m.dispersion has it"
+_ONE_ROW = "the table has a row for each coefficient: .loc['x'] takes one"
 _REFERENCE = "degrees of freedom are Satterthwaite's; Kenward and Roger's are not available"
 _CORRECTED = "with k = m.nparams and n = m.nobs it is m.aic + 2 * k * (k + 1) / (n - k - 1)"
 _NO_ORDINAL = "ordinal models are not available"
@@ -272,7 +274,6 @@ KEYWORDS: dict[str, Hint] = {
     "allow_new_levels": _new_levels,
     "condVar": _instead("cond_sd"),
     "whichel": "m.ranef()['g'] has one grouping factor",
-    "parm": "the table has a row for each coefficient: .loc['x'] takes one",
     "random_state": _instead("seed"),
     "rng": _instead("seed"),
     "model_names": _instead("names"),
@@ -322,10 +323,11 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "type_predict": ".fitted is the linear predictor, .mu the mean",
         "se_fit": "m.get_prediction().summary_frame() has standard errors",
     },
-    "confint": {"nsim": _PROFILE, "df_method": "m.conf_int() takes it"},
+    "confint": {"nsim": _PROFILE, "df_method": "m.conf_int() takes it", "parm": _ONE_ROW},
     "conf_int": {
         "method": "m.conf_int() is Wald's; m.confint() has normal quantiles",
-        "cols": "the table has a row for each coefficient: .loc['x'] takes one",
+        "parm": _ONE_ROW,
+        "cols": _ONE_ROW,
     },
     "anova": {
         "df_method": _REFERENCE,
@@ -424,8 +426,12 @@ def keyword_hint(function: str, key: str, value: Any, names: Sequence[str]) -> s
         return f"write {own}={_short(value) if same else _level(value)}"
     if key == "df_method" and own == "":
         return _REFERENCE
-    hint = OF_FUNCTION.get(function, {}).get(key, KEYWORDS.get(key, ""))
-    return hint(value) if callable(hint) else hint
+    own_hint = OF_FUNCTION.get(function, {}).get(key)
+    hint = KEYWORDS.get(key, "") if own_hint is None else own_hint
+    told = hint(value) if callable(hint) else hint
+    meant = re.match(r"(?:write )?(\w+)=", told)
+    # an argument of other functions than this one is no advice
+    return "" if own_hint is None and meant and meant[1] not in names else told
 
 
 def value_hint(function: str, name: str, value: Any) -> str:

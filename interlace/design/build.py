@@ -50,7 +50,7 @@ def build(
     data : data frame
         pandas, Polars (lazy too), PyArrow, anything narwhals reads, or a dict of arrays.
     groups, random : str or sequence of str, optional
-        Random terms as arguments; `random` wins.  See :func:`interlace.formula.parser.with_random`.
+        Random terms as arguments; `random` wins.  See :func:`interlace.formula.edit.with_random`.
     weights, offset : array, Series or column name, optional
         One per row of `data`, before any row is dropped.
     contrasts : dict of column name to coding, optional

@@ -128,3 +128,10 @@ def test_a_property_that_fails_says_its_own_error() -> None:
     with pytest.raises(AttributeError, match="nowhere"):
         _ = Broken(object()).half
     assert not issubclass(AttributeError, InterlaceError)
+
+
+@pytest.mark.parametrize("key", ["re_form", "se_fit", "exp", "condVar", "parm"])
+def test_no_argument_of_other_functions_is_advised(key):
+    with pytest.raises(il.ArgumentTypeError) as error:
+        il.fit("y ~ 1 + (1 | g)", {"y": [1.0, 2.0], "g": [1, 2]}, **{key: None})
+    assert f"fit() has no argument {key}=. Its arguments are formula" in str(error.value)

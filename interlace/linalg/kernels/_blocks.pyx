@@ -2,7 +2,7 @@
 """Many small dense blocks at once: factorise, eliminate, invert.
 
 Arrays are C-contiguous float64; `l` counts levels, `k` is the width of a block. Every function is
-described by a few lines of numpy in ``tests/linalg/twins.py``.
+described by a few lines of numpy in ``tests/helpers/numpy_kernels.py``.
 """
 
 from libc.math cimport fabs, log, sqrt

@@ -5,7 +5,7 @@ The coupling of the levels of the first factor with the tail is kept flat: level
 columns ``cols[indptr[l]:indptr[l + 1]]`` (increasing), with one row of k0 numbers per column.
 Dense symmetric matrices are Fortran-ordered and only their lower triangle is used. Tiles are
 squares of `tile` columns; ``pointers[l, t]`` is where the columns of tile t begin in level l.
-Every function is described by a few lines of numpy in ``tests/linalg/twins.py``.
+Every function is described by a few lines of numpy in ``tests/helpers/numpy_kernels.py``.
 """
 
 

@@ -2,7 +2,7 @@
 """Pattern of a sparse Cholesky factor, and the inverse on that pattern.
 
 Columns are compressed, rows increasing within a column, the diagonal entry first. Every function
-is described by a few lines of numpy in ``tests/linalg/twins.py``.
+is described by a few lines of numpy in ``tests/helpers/numpy_kernels.py``.
 """
 
 from scipy.linalg.cython_blas cimport dgemm, dsymm, dtrsm

@@ -4,7 +4,7 @@
 Z is (n, k) of one grouping factor; `inverse` (k,) are the reciprocals of its columns' scales.
 A sole column of stride 0, the same number in every row, is never read row by row. `place[i]` is the
 block of row i among those of a pair of factors. Rows are visited in the order of the data. Every
-function is described by a few lines of numpy in ``tests/linalg/twins.py``.
+function is described by a few lines of numpy in ``tests/helpers/numpy_kernels.py``.
 """
 
 
