@@ -200,6 +200,12 @@ class BaseMixedFit(BaseFit):
         """The parameters as the objective takes them."""
         return self.optimum.x
 
+    @property
+    def theta_sizes(self) -> list[np.ndarray]:
+        """Standard deviations of the effects of standardised covariates, (k_b,) per factor."""
+        scaled = self.scale.templates(self.x[: self.covariance.n_theta])
+        return [np.sqrt((t * t).sum(axis=1)) for t in scaled]
+
     @cached_property
     def b(self) -> tuple[np.ndarray, ...]:
         """Conditional modes, (l_b, k_b) per grouping factor."""

@@ -28,8 +28,8 @@ from ..optimize import Optimum, minimise
 from .base import BaseMixedFit, closed
 from .glmm_estimates import GLMMEstimates, estimates
 from .observations import Observations, observe
-from .runaway import HUGE, variance_verdict
-from .separation import BORDER, family_separation
+from .separation import family_separation
+from .verdicts import mixed_verdict
 
 # Halvings of a start that has means out of range.
 MAX_HALVINGS = 12
@@ -150,12 +150,6 @@ class GLMMFit(BaseMixedFit):
     def mu(self) -> np.ndarray:
         """Means at the modes, (n,)."""
         return read_only(self.family.mean(self.eta, self.zeta))
-
-    @property
-    def theta_sizes(self) -> list[np.ndarray]:
-        """Standard deviations of the effects of standardised covariates, (k_b,) per factor."""
-        scaled = self.scale.templates(self.x[: self.covariance.n_theta])
-        return [np.sqrt((t * t).sum(axis=1)) for t in scaled]
 
     @property
     def working_weights(self) -> np.ndarray:
@@ -358,31 +352,6 @@ def _lost_fits_explained(
 
 
 def with_verdict(fit: GLMMFit) -> GLMMFit:
-    """The fit, "separated" where estimates are infinite, or "breaks down" (`variance_verdict`).
-
-    The linear program is solved only where the fit gives cause: means at the border of their
-    range or an optimum that is none, and coefficients whose standard errors are huge on the scale
-    of the predictors.
-    """
-    verdict, message = "separated", _separated_coefficients(fit)
-    if not message:
-        verdict, message = variance_verdict(
-            fit.design, fit.covariance, fit.theta_sizes, fit.observations, fit.family, fit.mu
-        )
-    if not message or (verdict == "breaks down" and not fit.converged):
-        return fit
-    return replace(fit, optimum=fit.optimum.judged(verdict, message))
-
-
-def _separated_coefficients(fit: GLMMFit) -> str:
-    # links with long tails bring no mean to the border before all curvature is lost
-    at_border = ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any()
-    if not fit.p or (fit.converged and not at_border):
-        return ""
-    sizes = np.sqrt((fit.design.X**2).mean(axis=0))
-    with np.errstate(invalid="ignore"):
-        spread = np.sqrt(np.diagonal(fit.cov_beta)) * sizes
-    if np.isfinite(spread).all() and spread.max() < HUGE:
-        return ""
-    separated = family_separation(fit.design.X, fit.observations, fit.family, fit.design.x_names)
-    return "" if separated is None else separated.message
+    """The fit, its verdict changed where that of gradient and curvature does not know better."""
+    verdict, message = mixed_verdict(fit)
+    return replace(fit, optimum=fit.optimum.judged(verdict, message)) if message else fit

@@ -1,9 +1,10 @@
-"""Variances of random effects without a finite estimate: levels whose rows all agree.
+"""Verdicts that gradient and curvature do not give: mixed models without finite estimates.
 
-If in every level of a grouping factor all binary rows agree, the likelihood of a random intercept
-rises with its variance without end: the wider its distribution, the surer all rows of a level are
-the same. (Of a random slope the like holds of rows signed by their covariate.) Laplace's
-approximation and quadrature have a maximum all the same, at a variance that means nothing.
+Of coefficients see `separation`. Of variances: if in every level of a grouping factor all binary
+rows agree, the likelihood of a random intercept rises with its variance without end: the wider its
+distribution, the surer all rows of a level are the same. (Of a random slope the like holds of rows
+signed by their covariate.) Laplace's approximation and quadrature have a maximum all the same, at a
+variance that means nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from ..covariance import CovarianceModel
 from ..design.design import Design
 from ..errors import listing
 from ..families.base import Family
+from .base import BaseMixedFit
 from .observations import Observations
+from .separation import BORDER, family_separation
 
-# ... and so it is where every row is predicted this well by effects with a standard deviation that
-# moves the predictors by this much.
-PREDICTED = 0.02
+# As good as infinite: a standard deviation, or a standard error, that moves the predictors by this
+# much, and of variances where every row is predicted this well.
 HUGE = 20.0
+PREDICTED = 0.02
 
 
 class Effect(NamedTuple):
@@ -37,6 +40,35 @@ class Effect(NamedTuple):
     levels: int
     agreed: int
     endless: bool
+
+
+def mixed_verdict(fit: BaseMixedFit) -> tuple[str, str]:
+    """The verdict in place of that of the search, and it in words; or two blanks.
+
+    The linear program is solved only where the fit gives cause: means at the border of their
+    range or an optimum that is none, and coefficients whose standard errors are huge on the scale
+    of the predictors.
+    """
+    if message := _separated_coefficients(fit):
+        return "separated", message
+    verdict, message = variance_verdict(
+        fit.design, fit.covariance, fit.theta_sizes, fit.observations, fit.family, fit.mu
+    )
+    return ("", "") if verdict == "breaks down" and not fit.converged else (verdict, message)
+
+
+def _separated_coefficients(fit: BaseMixedFit) -> str:
+    # links with long tails bring no mean to the border before all curvature is lost
+    at_border = ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any()
+    if not fit.p or (fit.converged and not at_border):
+        return ""
+    sizes = np.sqrt((fit.design.X**2).mean(axis=0))
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt(np.diagonal(fit.cov_beta)) * sizes
+    if np.isfinite(spread).all() and spread.max() < HUGE:
+        return ""
+    separated = family_separation(fit.design.X, fit.observations, fit.family, fit.design.x_names)
+    return "" if separated is None else separated.message
 
 
 def variance_verdict(
