@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from .calls import checked
 from .covariance import CovarianceModel
 from .design.build import build
@@ -142,9 +144,27 @@ def objective(
     327.327
     """
     covariance = CovarianceModel.of(_a(Design, "design", design))
+    made: Objective
     if family is None:
+        if nAGQ != 1 or laplace is not None:
+            raise ArgumentError("nAGQ= and laplace= are of generalised models; give family=")
         with one_thread(design.X.size):
-            return LMMObjective(cross_products_of(design), covariance, REML, backend)
+            made = LMMObjective(cross_products_of(design), covariance, REML, backend)
+        made.start()  # takes units for very large variances: x means the same from here on
+    else:
+        made = _generalised(design, covariance, family, nAGQ, laplace, backend)
+    made.design = design
+    return made
+
+
+def _generalised(
+    design: Design,
+    covariance: CovarianceModel,
+    family: Any,
+    nAGQ: int,
+    laplace: str | None,
+    backend: str,
+) -> Objective:
     from .models.glmm import make_objective
     from .objective.generalised.quadrature import check_nodes
 
@@ -197,7 +217,7 @@ def minimise(
     criterion = _a(Objective, "objective", objective)
     theta = criterion.covariance.given_start(theta0)
     if isinstance(criterion, LMMObjective):
-        start = None if theta is None else criterion.x_in_units(theta)
+        start = criterion.start() if theta is None else criterion.x(theta)
         with blas_threads(criterion.marginal.dense_columns, criterion.cross.n):
             return lmm.search(criterion, optimizer, start)
     from .models import glmm
@@ -248,6 +268,9 @@ def result(design: Design, objective: Objective, optimum: Optimum) -> MixedResul
     criterion = _a(Objective, "objective", objective)
     if criterion.covariance.theta_names != CovarianceModel.of(design).theta_names:
         raise ArgumentError("objective is not of this design: their random effects differ")
+    own_design = criterion.design
+    if not (own_design is None or own_design is design or _equal(own_design, design)):
+        raise ArgumentError("objective is not of this design: their rows or columns differ")
     if optimum._objective is not None and optimum._objective is not criterion:
         raise ArgumentError("optimum is not of this objective; minimise(objective) finds its own")
     own = criterion.fresh()  # the result's numbers are not those of the next evaluation
@@ -269,7 +292,18 @@ def _a(kind: type, name: str, value: Any) -> Any:
     """The value, which must be of a kind that these functions return."""
     if isinstance(value, kind):
         return value
-    raise ArgumentTypeError(f"{name} must be what modular.{name}() returns, got {brief(value)}")
+    maker = "minimise" if kind is Optimum else name
+    raise ArgumentTypeError(f"{name} must be what modular.{maker}() returns, got {brief(value)}")
+
+
+def _equal(one: Design, other: Design) -> bool:
+    """Whether two designs are of the same columns and rows."""
+
+    def parts(d: Design) -> list[Any]:
+        factors = [part for f in d.factors for part in (f.codes, f.Z)]
+        return [d.y, d.X, d.x_names, d.weights, d.offset, d.trials, *factors]
+
+    return all(map(np.array_equal, parts(one), parts(other)))
 
 
 def _observed(design: Design, family: Any) -> tuple[Any, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,66 @@ def test_what_does_not_belong_together_is_refused() -> None:
         modular.objective(crossed, "poisson", nAGQ=5)
     with pytest.raises(DataError):
         modular.design("Reaction ~ Days + (1 | Subject)", SLEEP, "binomial")
+
+
+def test_designs_of_other_rows_or_columns_are_refused() -> None:
+    formula = "Reaction ~ Days + (Days | Subject)"
+    objective = modular.objective(modular.design(formula, SLEEP))
+    optimum = modular.minimise(objective)
+    others = [
+        modular.design("Reaction ~ 1 + (Days | Subject)", SLEEP),
+        modular.design("log(Reaction) ~ Days + (Days | Subject)", SLEEP),
+        modular.design(formula, SLEEP, subset="Days > 2"),
+        modular.design(formula, SLEEP, weights=SLEEP["Days"] + 1.0),
+        modular.design(formula, SLEEP.iloc[::-1]),
+    ]
+    for other in others:
+        with pytest.raises(ArgumentError, match="not of this design"):
+            modular.result(other, objective, optimum)
+    assert modular.result(modular.design(formula, SLEEP), objective, optimum).converged
+    binomial = modular.objective(modular.design(BINOMIAL, CBPP, "binomial"), "binomial")
+    fewer = modular.design(BINOMIAL, CBPP.iloc[:40], "binomial")
+    with pytest.raises(ArgumentError, match="not of this design"):
+        modular.result(fewer, binomial, modular.minimise(binomial))
+
+
+def test_a_wild_start_leaves_earlier_optima_as_they_were() -> None:
+    design = modular.design("Reaction ~ Days + (Days | Subject)", SLEEP)
+    objective = modular.objective(design)
+    optimum = modular.minimise(objective)
+    modular.minimise(objective, theta0=[1e6, 0.0, 1.0])
+    assert objective.evaluate(optimum.x).value == pytest.approx(optimum.value, abs=1e-9)
+    assert modular.result(design, objective, optimum).fe_params["Days"] == pytest.approx(10.467286)
+
+
+def test_points_that_are_none_are_refused() -> None:
+    linear = modular.objective(modular.design("Reaction ~ Days + (Days | Subject)", SLEEP))
+    binomial = modular.objective(modular.design(BINOMIAL, CBPP, "binomial"), "binomial")
+    for bad in ([1.0], "x", None, np.ones((3, 3))):
+        with pytest.raises(ArgumentError):
+            linear.x(bad)
+        with pytest.raises(ArgumentError):
+            linear.theta(bad)
+        with pytest.raises(ArgumentError):
+            linear.evaluate(bad)
+        with pytest.raises(ArgumentError):
+            binomial.evaluate(bad)
+    assert linear.evaluate([1, 0, 1]).value == linear.evaluate(np.array([1.0, 0.0, 1.0])).value
+    with pytest.raises(ArgumentError, match="nAGQ= and laplace="):
+        modular.objective(linear.design, nAGQ=9)
+    with pytest.raises(ArgumentTypeError, match=r"what modular\.minimise\(\) returns"):
+        modular.result(linear.design, linear, None)
+
+
+def test_objectives_outlive_a_pickle() -> None:
+    design = modular.design("Reaction ~ Days + (Days | Subject)", SLEEP)
+    objective = modular.objective(design)
+    optimum = modular.minimise(objective)
+    again = pickle.loads(pickle.dumps((design, objective, optimum)))
+    assert again[1].evaluate(optimum.x).value == objective.evaluate(optimum.x).value
+    np.testing.assert_array_equal(
+        modular.result(*again).fe_bse, modular.result(design, objective, optimum).fe_bse
+    )
 
 
 def _crossed() -> dict:

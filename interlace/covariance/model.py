@@ -117,24 +117,26 @@ class CovarianceModel:
 
     def given_start(self, theta0: Any) -> np.ndarray | None:
         """The start that a user or an earlier model gives, (n_theta,); None for the usual one."""
-        names = self.theta_names
         if isinstance(theta0, EarlierStart):
-            theta0 = theta0.theta0 if theta0.names == names else None
-        if theta0 is None:
-            return None
+            theta0 = theta0.theta0 if theta0.names == self.theta_names else None
+        return None if theta0 is None else self.given_theta(theta0, "theta0")
+
+    def given_theta(self, value: Any, name: str) -> np.ndarray:
+        """theta that a user gives, (n_theta,); refused under its name if it cannot be one."""
+        names = self.theta_names
         try:
-            theta = np.asarray(theta0, dtype=float)
+            theta = np.asarray(value, dtype=float)
         except (TypeError, ValueError):
             raise ArgumentTypeError(
-                f"theta0 must be a sequence of {len(names)} numbers, got {brief(theta0)}"
+                f"{name} must be a sequence of {len(names)} numbers, got {brief(value)}"
             ) from None
         if theta.shape != (len(names),):
             raise ArgumentError(
-                f"theta0 has shape {theta.shape} but the model has {len(names)} covariance "
+                f"{name} has shape {theta.shape} but the model has {len(names)} covariance "
                 f"parameters: {', '.join(names)}"
             )
         if not np.all(np.isfinite(theta)):
-            raise ArgumentError(f"theta0 must be finite, got {theta.tolist()}")
+            raise ArgumentError(f"{name} must be finite, got {theta.tolist()}")
         return theta
 
     def effect_names(self, factor: int) -> list[str]:

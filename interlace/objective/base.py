@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+
+from ..errors import ArgumentError, ArgumentTypeError, brief
 
 NOT_ASKED = np.empty(0)
 # Central differences of an exact gradient: truncation (h^2) and rounding (eps / h) balance near
@@ -41,6 +43,8 @@ class Objective(ABC):
     #: Whether ``evaluate(x, 2)`` costs little more than a gradient at every x; otherwise an
     #: optimiser asks for it once and builds its own from gradients.
     curvature_is_cheap: bool = True
+    #: The design, where objective and design are in a user's hands apart.
+    design: Any = None
     #: What x holds, for messages.
     parameters: str = "variance parameters"
     #: What to try where a search ends short of an optimum, for messages.
@@ -61,6 +65,18 @@ class Objective(ABC):
     @abstractmethod
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         """Value (order 0), with gradient (1), with curvature (2)."""
+
+    def checked_x(self, x: np.ndarray, size: int) -> np.ndarray:
+        """x as (size,) floats: users evaluate criteria too, and kernels check no bounds."""
+        if isinstance(x, np.ndarray) and x.shape == (size,) and x.dtype.char == "d":
+            return x
+        try:
+            numbers = np.asarray(x, dtype=float)
+        except (TypeError, ValueError):
+            raise ArgumentTypeError(f"x must be {size} numbers, got {brief(x)}") from None
+        if numbers.shape != (size,):
+            raise ArgumentError(f"x must have shape ({size},), got {numbers.shape}")
+        return numbers
 
     @abstractmethod
     def lower_bounds(self) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,19 +110,28 @@ class LMMObjective(Objective):
             self._set(self.cross, self.marginal.fresh())
 
     def _with(self, cross: CrossProducts, marginal: Marginal) -> LMMObjective:
-        other = copy.copy(self)
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
         other._set(cross, marginal)
         return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        # compiled evaluations hold views of memory, which no pickle keeps
+        return {**self.__dict__, "_fused": None, "deviance": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._set(self.cross, self.marginal)
 
     # -- parameters -------------------------------------------------------------------------
 
     def theta(self, x: np.ndarray) -> np.ndarray:
         """theta of x."""
-        return self.scale.theta(x)
+        return self.scale.theta(self.checked_x(x, self.covariance.n_theta))
 
     def x(self, theta: np.ndarray) -> np.ndarray:
         """x of theta."""
-        return self.scale.x(theta)
+        return self.scale.x(self.covariance.given_theta(theta, "theta"))
 
     def start(self) -> np.ndarray:
         if not self.covariance.identity:
@@ -146,8 +154,10 @@ class LMMObjective(Objective):
         return [s / unit for s, unit in zip(sd, units, strict=True)]
 
     def enlarge(self, units: list[np.ndarray]) -> None:
-        """Measure the standardised covariates in these units, (k_b,): x is then another."""
+        """Measure the covariates of now in these units, (k_b,): x is then another."""
         cross = self.cross.enlarged(units)
+        if self.scale.units is not None:
+            units = [old * new for old, new in zip(self.scale.units, units, strict=True)]
         self.scale = ThetaScale(self.covariance, cross.z_roots, units)
         self._set(cross, self.marginal.renewed(cross))
 
@@ -190,6 +200,7 @@ class LMMObjective(Objective):
     # -- the criterion ----------------------------------------------------------------------
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
+        x = self.checked_x(x, self.covariance.n_theta)
         return self._evaluate_fused(x, order) if self._fused else self._evaluate(x, order)
 
     def _evaluate_fused(self, x: np.ndarray, order: int) -> Evaluation:

@@ -288,6 +288,18 @@ def test_variances_of_zero_are_zero_not_nearly() -> None:
     assert scale.theta(np.array([1.0, 1e-6]))[1] > 0.0
 
 
+def test_units_taken_twice_outlive_a_pickle() -> None:
+    rng = np.random.default_rng(0)
+    a, g, h = rng.normal(size=10), np.repeat(np.arange(10), 6), np.tile(np.arange(6), 10)
+    first = 1e3 * a[g] + rng.normal(size=60)
+    first -= np.array([first[h == k].mean() for k in range(6)])[h]  # no variance of h: no start
+    m = il.fit("y ~ 1 + (1 | g) + (1 | h)", {"y": first, "g": g, "h": h})
+    again = m.refit(1e9 * a[g] + rng.normal(size=60))
+    back = pickle.loads(pickle.dumps(again))
+    assert back.deviance == pytest.approx(again.deviance, rel=1e-6)
+    np.testing.assert_allclose(back.hatvalues(), again.hatvalues(), rtol=1e-6)
+
+
 def test_units_of_huge_variances_outlive_a_pickle() -> None:
     rng = np.random.default_rng(1)
     g = np.repeat(np.arange(12), 8)
