@@ -12,15 +12,15 @@ import pandas as pd
 
 from ..calls import checked_methods
 from ..errors import ArgumentError, ArgumentTypeError, brief, suggestion, warn_if_not_converged
-from ..inference import wald
 from ..inference.criteria import aic, bic
 from ..other_names import attribute_hint
-from ..tables.export import Maketables
+from ..tables.maketables import Maketables
 from ..tables.names import named_matrix
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
     from ..diagnostics.convergence import Convergence
+    from ..inference.wald import WaldTest
     from ..models.kinds import AnyFit, GeneralisedFit
     from ..tables.summary.text import Summary
 
@@ -88,7 +88,9 @@ class ModelResult(Maketables, ABC):
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        return wald.t_table(self.fit)
+        from ..inference.wald import t_table
+
+        return t_table(self.fit)
 
     @property
     def fe_params(self) -> pd.Series:
@@ -176,8 +178,10 @@ class ModelResult(Maketables, ABC):
                 raise ArgumentError(f"level={level:g} and alpha={alpha:g} are both given; drop one")
             level = 1.0 - alpha
         same = df_method is None
-        table = self._table if same else wald.t_table(self.fit, df_method=df_method)
-        table = wald.add_intervals(table, level)
+        from ..inference.wald import add_intervals, t_table
+
+        table = self._table if same else t_table(self.fit, df_method=df_method)
+        table = add_intervals(table, level)
         return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
 
     def confint(self, method: Literal["Wald"] = "Wald", level: float = 0.95) -> pd.DataFrame:
@@ -426,11 +430,11 @@ class ModelResult(Maketables, ABC):
         ArgumentError
             If the hypothesis cannot be read; the message points at the place.
         """
-        return wald.t_test(self.fit, hypothesis, level, df_method)
+        from ..inference.wald import t_test
 
-    def wald_test(
-        self, hypothesis: Any, test: Literal["F", "Chisq"] | None = None
-    ) -> wald.WaldTest:
+        return t_test(self.fit, hypothesis, level, df_method)
+
+    def wald_test(self, hypothesis: Any, test: Literal["F", "Chisq"] | None = None) -> WaldTest:
         """Joint test of a linear hypothesis.
 
         Parameters
@@ -444,9 +448,11 @@ class ModelResult(Maketables, ABC):
         -------
         WaldTest
         """
-        return wald.wald_test(self.fit, hypothesis, test)
+        from ..inference.wald import wald_test
 
-    def f_test(self, hypothesis: Any) -> wald.WaldTest:
+        return wald_test(self.fit, hypothesis, test)
+
+    def f_test(self, hypothesis: Any) -> WaldTest:
         """Joint F test of a linear hypothesis, under statsmodels' name.
 
         Parameters

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
-from ..tables import random_effects as tables
 from .base import ModelResult, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
@@ -38,12 +37,16 @@ class MixedResult(ModelResult):
     @property
     def random_effects(self) -> dict[str, pd.DataFrame]:
         """Conditional modes: grouping factor -> DataFrame (levels x terms)."""
-        return tables.random_effects(self.fit)
+        from ..tables.random_effects import random_effects
+
+        return random_effects(self.fit)
 
     @property
     def random_effects_se(self) -> dict[str, pd.DataFrame]:
         """Conditional standard deviations of the modes, shaped as ``random_effects``."""
-        return tables.random_effects_se(self.fit)
+        from ..tables.random_effects import random_effects_se
+
+        return random_effects_se(self.fit)
 
     def ranef(self, cond_sd: bool = False, r_names: bool = False) -> Any:
         """Conditional modes of the random effects.
@@ -61,16 +64,22 @@ class MixedResult(ModelResult):
         dict of DataFrame, or DataFrame
             ``group, level, term, value, cond_sd``.
         """
-        return tables.ranef(self.fit, True, r_names) if cond_sd else self.random_effects
+        from ..tables.random_effects import ranef
+
+        return ranef(self.fit, True, r_names) if cond_sd else self.random_effects
 
     def coef(self) -> dict[str, pd.DataFrame]:
         """Coefficients of each level, fixed plus random: grouping factor -> DataFrame."""
-        return tables.coef(self.fit)
+        from ..tables.random_effects import coef
+
+        return coef(self.fit)
 
     @property
     def variance_components(self) -> dict[str, float | pd.DataFrame]:
         """Grouping factor -> variance (one effect) or covariance DataFrame (several)."""
-        return tables.variance_components(self.fit)
+        from ..tables.random_effects import variance_components
+
+        return variance_components(self.fit)
 
     def VarCorr(self, r_names: bool = False) -> pd.DataFrame:
         """Variances and covariances; with the residual variance where the family is Gaussian.
@@ -85,11 +94,15 @@ class MixedResult(ModelResult):
             ``group, term1, term2, variance, sd_or_corr`` in the order of lme4's
             ``as.data.frame(VarCorr(m))``.
         """
-        return tables.varcorr(self.fit, r_names)
+        from ..tables.random_effects import varcorr
+
+        return varcorr(self.fit, r_names)
 
     def rePCA(self) -> pd.DataFrame:
         """Principal components of the random effects' covariances: what the data support."""
-        return tables.principal_components(self.fit)
+        from ..tables.random_effects import principal_components
+
+        return principal_components(self.fit)
 
     @property
     def theta(self) -> pd.Series:

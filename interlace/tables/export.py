@@ -1,4 +1,4 @@
-"""A fit for other tools: plain numbers and texts, versions, the attributes of maketables."""
+"""A fit for other tools: plain numbers and texts, and the versions they come from."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pandas as pd
 
 from ..diagnostics.convergence import convergence
 from ..inference.criteria import aic, bic, own_parameters
-from ..inference.wald import add_intervals, t_table
 from .random_effects import varcorr
 
 if TYPE_CHECKING:
@@ -83,42 +81,3 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return out
-
-
-class Maketables:
-    """The attributes that the regression tables of maketables ask of a model.
-
-    A class with an attribute ``fit`` inherits them.
-    """
-
-    fit: Any
-
-    @property
-    def __maketables_coef_table__(self) -> pd.DataFrame:
-        table = add_intervals(t_table(self.fit))
-        names = {"estimate": "b", "std_error": "se", "statistic": "t", "p_value": "p"}
-        names |= {"conf_low": "ci95l", "conf_high": "ci95u"}
-        return table.rename(columns=names)[list(names.values())].rename_axis("Coefficient")
-
-    def __maketables_stat__(self, key: str) -> Any:
-        fit = self.fit
-        if key == "groups":
-            return ", ".join(f"{f.name}: {len(f.levels)}" for f in fit.design.factors)
-        stats = {"N": fit.n, "ll": fit.llf, "aic": aic(fit), "bic": bic(fit), "sigma": fit.sigma}
-        return stats.get(key)
-
-    @property
-    def __maketables_depvar__(self) -> str:
-        return self.fit.design.response_name
-
-    @property
-    def __maketables_vcov_info__(self) -> dict[str, Any]:
-        return {"vcov_type": "model-based", "clustervar": None}
-
-    @property
-    def __maketables_stat_labels__(self) -> dict[str, str]:
-        return {"groups": "Groups", "sigma": "Residual SD", "ll": "Log-likelihood"}
-
-    @property
-    def __maketables_default_stat_keys__(self) -> list[str]:
-        return ["N", "groups", "aic"]
