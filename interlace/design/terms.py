@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -140,8 +141,12 @@ def fixed_term(
 
 def _components(block: Block, covariates: tuple[str, ...]) -> np.ndarray:
     shape = tuple(width for _, width in block)
-    places = np.unravel_index(np.arange(int(np.prod(shape))), shape, order="F") if shape else ()
-    out = np.zeros(int(np.prod(shape)), dtype=np.intp)
+    if not any(variable in covariates for variable, _ in block):
+        return np.zeros(prod(shape), dtype=np.intp)
+    if len(block) == 1:
+        return np.arange(shape[0], dtype=np.intp)
+    places = np.unravel_index(np.arange(prod(shape)), shape, order="F")
+    out = np.zeros(prod(shape), dtype=np.intp)
     for (variable, width), place in zip(block, places, strict=True):
         if variable in covariates:
             out = out * width + place
