@@ -162,18 +162,28 @@ class BaseMixedFit(BaseFit):
 
     @property
     @abstractmethod
+    def solution(self) -> Any:
+        """All estimates at the optimum: T, beta, u and more."""
+
+    @property
     def theta(self) -> np.ndarray:
         """Relative covariance parameters, lme4's order and scale, (n_theta,)."""
+        return self.scale.theta(self.x[: self.covariance.n_theta])
 
     @property
-    @abstractmethod
     def T(self) -> tuple[np.ndarray, ...]:
         """Template of each grouping factor, (k_b, k_b)."""
+        return self.solution.T
 
     @property
-    @abstractmethod
     def beta(self) -> np.ndarray:
         """Fixed-effects coefficients, (p,)."""
+        return self.solution.beta
+
+    @property
+    def u(self) -> tuple[np.ndarray, ...]:
+        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
+        return self.solution.u
 
     @property
     @abstractmethod
@@ -184,11 +194,6 @@ class BaseMixedFit(BaseFit):
     @abstractmethod
     def sigma(self) -> float:
         """Residual standard deviation, or what takes its place."""
-
-    @property
-    @abstractmethod
-    def u(self) -> tuple[np.ndarray, ...]:
-        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
 
     @property
     def criterion(self) -> float:

@@ -84,21 +84,6 @@ class GLMMFit(BaseMixedFit):
             return closed(estimates(objective, self.optimum))
 
     @property
-    def theta(self) -> np.ndarray:
-        """Covariance parameters: entries of T, lme4's order, (n_theta,)."""
-        return self.scale.theta(self.x[: self.covariance.n_theta])
-
-    @property
-    def T(self) -> tuple[np.ndarray, ...]:
-        """Template of each grouping factor, (k_b, k_b)."""
-        return self.solution.T
-
-    @property
-    def beta(self) -> np.ndarray:
-        """Fixed-effects coefficients, (p,)."""
-        return self.solution.beta
-
-    @property
     def zeta(self) -> np.ndarray:
         """Logarithms of the family's estimated parameters, (m,)."""
         return self.solution.zeta
@@ -135,11 +120,6 @@ class GLMMFit(BaseMixedFit):
     def dispersion(self) -> float:
         """Dispersion of the family; 1 for binomial, Poisson and negative binomial."""
         return float(self.family.dispersion(self.zeta))
-
-    @property
-    def u(self) -> tuple[np.ndarray, ...]:
-        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
-        return self.solution.u
 
     @property
     def eta(self) -> np.ndarray:

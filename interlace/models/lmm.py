@@ -77,21 +77,6 @@ class LMMFit(BaseMixedFit):
         return objective
 
     @property
-    def theta(self) -> np.ndarray:
-        """Relative covariance parameters, lme4's order and scale, (n_theta,)."""
-        return self.scale.theta(self.optimum.x)
-
-    @property
-    def T(self) -> tuple[np.ndarray, ...]:
-        """Template of each grouping factor, (k_b, k_b)."""
-        return self.solution.T
-
-    @property
-    def beta(self) -> np.ndarray:
-        """Fixed-effects coefficients, (p,)."""
-        return self.solution.beta
-
-    @property
     def cov_beta(self) -> np.ndarray:
         """Their covariance matrix, (p, p)."""
         return self.solution.cov_beta
@@ -100,11 +85,6 @@ class LMMFit(BaseMixedFit):
     def sigma(self) -> float:
         """Residual standard deviation."""
         return self.solution.sigma
-
-    @property
-    def u(self) -> tuple[np.ndarray, ...]:
-        """Spherical conditional modes, (l_b, k_b) per grouping factor."""
-        return self.solution.u
 
     @property
     def family(self) -> Family:
