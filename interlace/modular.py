@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .api.arguments import design_of
 from .calls import checked
 from .covariance import CovarianceModel
-from .design.build import build
 from .design.design import Design
-from .design.expressions import caller_names
 from .errors import ArgumentError, ArgumentTypeError, brief, warn_if_not_converged
 from .linalg.threads import blas_threads, one_thread
 from .models import lmm
@@ -75,20 +74,7 @@ def design(
     >>> d.X.shape, d.factors[0].Z.shape, len(d.factors[0].levels)
     ((180, 2), (180, 2), 18)
     """
-    made = build(
-        formula,
-        data,
-        groups=groups,
-        random=random,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        subset=subset,
-        na_action=na_action,
-        linear=family is None,
-        mixed=True,
-        context=caller_names(),
-    )
+    made = design_of(dict(locals()), linear=family is None, mixed=True)[0]
     if family is not None:
         _observed(made, family)  # a response that the family does not allow is refused here
     return made

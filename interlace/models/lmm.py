@@ -12,7 +12,6 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
-from ..linalg.crossproducts.linear import CrossProducts
 from ..linalg.threads import blas_threads, one_thread
 from ..objective import LMMObjective, Solution
 from ..objective.linear.exact import ExactFit
@@ -169,21 +168,19 @@ def fit_lmm(
     optimizer: str = "newton",
     theta0: Any = None,
     backend: str | None = None,
-    cross: CrossProducts | None = None,
     seconds: dict[str, float] | None = None,
 ) -> LMMFit:
     """Fit a linear mixed model to a design.
 
-    theta0 is a start on the scale of `LMMFit.theta`, `backend` forces a factorisation, `cross` are
-    the cross-products of this design and `seconds` the stages timed so far.
+    theta0 is a start on the scale of `LMMFit.theta`, `backend` forces a factorisation and `seconds`
+    are the stages timed so far.
     """
     seconds = dict(seconds or {})
     clock = perf_counter()
     covariance = CovarianceModel.of(design)
     theta = covariance.given_start(theta0)
-    if cross is None:
-        with one_thread(design.X.size):
-            cross = cross_products_of(design)
+    with one_thread(design.X.size):
+        cross = cross_products_of(design)
     objective = LMMObjective(cross, covariance, reml, backend)
     seconds["cross-products"] = perf_counter() - clock
     start = None if theta is None else objective.x_in_units(theta)

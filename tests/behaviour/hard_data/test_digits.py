@@ -309,7 +309,8 @@ def test_units_of_huge_variances_outlive_a_pickle() -> None:
     again = pickle.loads(pickle.dumps(m))
     assert again.theta.iloc[0] > 1e4
     np.testing.assert_allclose(again.fe_df, m.fe_df, rtol=1e-6)
-    np.testing.assert_allclose(again.fe_df, [11.0, 83.0], rtol=1e-3)
+    # the limit of an endless variance, off by the order of 1 / theta^2
+    np.testing.assert_allclose(again.fe_df, [11.0, 83.0], rtol=1e-8)
     np.testing.assert_allclose(again.hatvalues(), m.hatvalues(), rtol=1e-8)
     np.testing.assert_allclose(again.refit(y + x).theta, m.refit(y + x).theta, rtol=1e-6)
 
