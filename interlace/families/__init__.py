@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Family, Rows
+from .base import Derivatives, Family, Rows
 from .binomial import Binomial
 from .custom import CustomFamily, GLMMFamily
 from .gamma import Gamma, GammaFamily
@@ -22,7 +22,9 @@ from .links.power import (
 from .links.probability import Cauchit, Cloglog, Logit, Loglog, Probit
 from .names import resolve
 from .negative_binomial import NegativeBinomial
+from .negative_binomial1 import NegativeBinomial1, NegativeBinomial1Family
 from .poisson import Poisson
+from .zero_inflated import ZeroInflated, ZeroInflatedNB2Family, ZeroInflatedPoissonFamily
 
 #: The same family under the name that tells it from NB1.
 NegativeBinomial2Family = NegativeBinomial
@@ -32,6 +34,7 @@ __all__ = [
     "Cauchit",
     "Cloglog",
     "CustomFamily",
+    "Derivatives",
     "Family",
     "GLMMFamily",
     "Gamma",
@@ -46,7 +49,8 @@ __all__ = [
     "Logit",
     "Loglog",
     "NegativeBinomial",
-    "NegativeBinomial2Family",
+    "NegativeBinomial1",
+    "NegativeBinomial1Family",
     "NegativeBinomial2Family",
     "NegativeBinomialCanonical",
     "Poisson",
@@ -54,6 +58,9 @@ __all__ = [
     "Probit",
     "Rows",
     "Sqrt",
+    "ZeroInflated",
+    "ZeroInflatedNB2Family",
+    "ZeroInflatedPoissonFamily",
     "resolve",
     "resolve_link",
 ]

@@ -10,8 +10,10 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .compiled import changed, code
+from .jets import Jet, packed
 from .links.base import Link
 from .links.names import resolve_link
+from .links.power import Log
 
 Array: TypeAlias = np.ndarray
 #: Logarithms of the estimated parameters: (m,), or (m, n) with one for every row.
@@ -51,6 +53,28 @@ class Rows(NamedTuple):
     extra: Array
 
 
+class Derivatives(NamedTuple):
+    """Log-density of each row with its derivatives in K linear predictors.
+
+    Where a predictor is outside its range, or a number larger than a double, `value` is minus
+    infinity and everything else is 0.
+
+    Attributes
+    ----------
+    value : array (n,)
+        The log-density with all its constants, times the weights where they multiply it.
+    score : array (K, n)
+        Its derivatives; None at order 0.
+    information : array (K (K + 1) / 2, n)
+        Minus its second derivatives, as the lower triangle row by row: (0, 0), (1, 0), (1, 1),
+        (2, 0), ...; None below order 2.
+    """
+
+    value: Array
+    score: Array | None = None
+    information: Array | None = None
+
+
 class Family(ABC):
     """The conditional distribution of the response given the linear predictor eta.
 
@@ -74,8 +98,10 @@ class Family(ABC):
         Whether the Laplace approximation takes Fisher weights unless told otherwise.
     discrete : bool
         Whether the response is a count (or a proportion of one).
-    support : {"proportion", "count", "positive", "real"} or None
-        What a response may be; None if that is not known.
+    support : str or None
+        What a response may be: "proportion" (of trials), "count", "positive count", "positive",
+        "non-negative", "open unit" (between 0 and 1), "half-open unit" (0 too), "closed unit" (0
+        and 1 too) or "real"; None if that is not known.
     free_dispersion : bool
         Whether the parameter that is estimated is one over the dispersion.
     residual_variance : bool
@@ -101,6 +127,9 @@ class Family(ABC):
     discrete: bool = False
     support: str | None = None
     residual_variance: bool = False
+    #: Names of the parameters that the formulas of dispersion and shape model; None: there is none.
+    dispersion_parameter: str | None = None
+    shape_parameter: str | None = None
 
     #: The link with which expected and observed information are the same.
     canonical_link: type[Link] | None = None
@@ -127,6 +156,178 @@ class Family(ABC):
                 f"family {self.name!r} does not go with link={self.link.name!r}; "
                 f"links that do: {allowed}"
             )
+
+    @property
+    def parameter_links(self) -> tuple[Link, ...]:
+        """The links of the estimated parameters, in their order; logarithms by default."""
+        return tuple(Log() for _ in self.parameters)
+
+    def log_density_of(
+        self, etas: Sequence[Jet], y: Array, weights: Array, trials: PerRow = 1.0
+    ) -> Jet:
+        """The log-density as a function of all its linear predictors, written on jets.
+
+        Parameters
+        ----------
+        etas : sequence of K Jet
+            Linear predictors: of the mean, then of `parameters` in their order.
+        y, weights
+            As in `rows`.
+        trials : array (n,) or float
+            Numbers of trials (binomial and beta-binomial only).
+
+        Returns
+        -------
+        Jet
+            The log-density with all its constants, times the weights where they multiply it.
+
+        Raises
+        ------
+        ArgumentError
+            If the family is not written in this way.
+        """
+        raise ArgumentError(
+            f"the family {self.name!r} has no log-density of several predictors: it serves models "
+            "without dispformula, ziformula and shapeformula"
+        )
+
+    def derivatives(
+        self, eta: Array, y: Array, weights: Array, trials: PerRow = 1.0, order: int = 2
+    ) -> Derivatives:
+        """Log-density, score and observed information in all linear predictors.
+
+        Parameters
+        ----------
+        eta : array (K, n)
+            Linear predictors: of the mean, then of `parameters` in their order.
+        y, weights, trials
+            As in `log_density_of`.
+        order : {0, 1, 2}
+            Up to which order derivatives are wanted.
+
+        Returns
+        -------
+        Derivatives
+            New arrays.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from interlace.families import NegativeBinomial
+        >>> family = NegativeBinomial()
+        >>> eta = np.array([[0.0, 1.0], [0.5, 0.5]])
+        >>> family.derivatives(eta, np.array([1.0, 4.0]), np.ones(2)).score.shape
+        (2, 2)
+        """
+        K, n = eta.shape
+        jet, ok = self._jet(eta, y, weights, trials, order)
+        value = np.where(ok, jet.value, -np.inf)
+        if order == 0:
+            return Derivatives(value)
+        score = _filled(jet, [(k,) for k in range(K)], ok)
+        if order == 1:
+            return Derivatives(value, score)
+        return Derivatives(value, score, -_filled(jet, packed(K), ok))
+
+    def contracted(self, eta: Array, y: Array, weights: Array, trials: PerRow, H: Array) -> Array:
+        """The derivatives of the information, each contracted with a symmetric matrix of its row.
+
+        Parameters
+        ----------
+        eta, y, weights, trials
+            As in `derivatives`.
+        H : array (K (K + 1) / 2, n)
+            Lower triangles of symmetric matrices, packed as `Derivatives.information`.
+
+        Returns
+        -------
+        array (K, n)
+            Of each predictor a the sum over b and c of d information_bc / d eta_a times H_bc.
+        """
+        K, n = eta.shape
+        jet, ok = self._jet(eta, y, weights, trials, 3)
+        out = np.zeros((K, n))
+        for a in range(K):
+            for (b, c), h in zip(packed(K), H, strict=True):
+                third = jet.parts.get(tuple(sorted((a, b, c))))
+                if third is not None:
+                    out[a] -= (1.0 if b == c else 2.0) * third * h
+        return np.where(ok, out, 0.0)
+
+    def _jet(
+        self, eta: Array, y: Array, weights: Array, trials: PerRow, order: int
+    ) -> tuple[Jet, Array]:
+        """The log-density up to an order, and in which rows all of it is a number."""
+        inside = np.array(eta, dtype=float)
+        inside[0], ok = self._in_range(eta[0])
+        ok = ok & np.isfinite(inside[1:]).all(axis=0)
+        with np.errstate(all="ignore"):
+            jet = self.log_density_of(Jet.variables(inside, order), y, weights, trials)
+            for part in jet.parts.values():
+                ok = ok & np.isfinite(part)
+        return jet, ok
+
+    def response_mean_of(self, etas: Sequence[Jet]) -> Jet:
+        """The mean of the response as a function of all linear predictors: see `mean`."""
+        return self.mean_of(etas[0])
+
+    def mean_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """The mean of the response and its derivatives in all linear predictors.
+
+        Parameters
+        ----------
+        eta : array (K, n)
+            As in `derivatives`.
+
+        Returns
+        -------
+        mean : array (n,)
+            As `mean` gives it.
+        gradient : array (K, n)
+            Its derivatives.
+        """
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            jet = self.response_mean_of(Jet.variables(eta, 1))
+        everywhere = np.ones(eta.shape[1], dtype=bool)
+        return jet.value, _filled(jet, [(k,) for k in range(len(eta))], everywhere)
+
+    def conditional_mean(self, eta: Array, zeta: Zeta = ()) -> Array:
+        """The mean of responses that are no structural zeros.
+
+        Parameters
+        ----------
+        eta, zeta
+            As in `mean`.
+
+        Returns
+        -------
+        array (n,)
+            The same as `mean` where there is no zero inflation.
+        """
+        return self.mean(eta, zeta)
+
+    def zero_probability(self, eta: Array, zeta: Zeta = ()) -> Array:
+        """The probability of a structural zero.
+
+        Parameters
+        ----------
+        eta, zeta
+            As in `mean`.
+
+        Returns
+        -------
+        array (n,)
+            0 where there is no zero inflation.
+        """
+        return np.zeros(np.shape(eta))
+
+    def log_mean_of(self, eta: Jet) -> Jet:
+        """The logarithm of a positive mean."""
+        return eta.compose(*self.link.log_mean(eta.value))
+
+    def mean_of(self, eta: Jet) -> Jet:
+        """The mean."""
+        return eta.compose(*self.link.inverse_derivatives(eta.value))
 
     @property
     def log_concave(self) -> bool:
@@ -435,6 +636,11 @@ class Family(ABC):
         """
         return np.inf
 
+    @property
+    def has_deviance(self) -> bool:
+        """Whether `deviance` is defined; it raises ArgumentError otherwise."""
+        return True
+
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
         """A text on an estimated parameter that is as good as infinite, with the remedy.
 
@@ -586,6 +792,14 @@ class Family(ABC):
 
     def __hash__(self) -> int:
         return hash((self.name, *self._arguments().items()))
+
+
+def _filled(jet: Jet, indices: Sequence[tuple[int, ...]], ok: Array) -> Array:
+    """Derivatives of a jet, (len(indices), n), 0 where a row is not a number."""
+    out = np.zeros((len(indices), ok.size))
+    for row, index in zip(out, indices, strict=True):
+        row[:] = np.where(ok, jet.part(*index), 0.0)
+    return out
 
 
 def gathered(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from . import compiled
 from .base import Array, Family, PerRow, Rows, Zeta, gathered
+from .jets import Jet
 from .links.base import Link
 from .links.power import Identity, Log
 from .links.probability import Logit
@@ -85,6 +88,15 @@ class Binomial(Family):
                 slope,
                 np.empty((0, 3, eta.size)),
             )
+
+    def log_density_of(
+        self, etas: Sequence[Jet], y: Array, weights: Array, trials: PerRow = 1.0
+    ) -> Jet:
+        logs = self.link.log_probabilities(etas[0].value)
+        k = weights * y
+        successes, failures = etas[0].compose(*logs[:4]), etas[0].compose(*logs[4:])
+        choose = self.constant(y, weights, trials)[0]
+        return k * successes + (weights - k) * failures + choose
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from . import compiled
+from . import compiled, jets
 from .base import Array, Family, PerRow, Zeta
+from .jets import Jet
 from .links.base import Link
 from .one_parameter import Precision
 from .positive_mean import POSITIVE_LINKS, InLogMean, PositiveFamily
@@ -67,6 +70,15 @@ class Gamma(Precision, PositiveFamily):
         ratio, one = np.exp(d), np.ones_like(d)
         f = InLogMean(d - excess, excess, -ratio, ratio, one, 0.0 * one)
         return f.with_scale(self.value(zeta), bool(self.parameters))
+
+    def log_density_of(
+        self, etas: Sequence[Jet], y: Array, weights: Array, trials: PerRow = 1.0
+    ) -> Jet:
+        log_shape = self.log_value(etas) + np.log(weights)
+        shape = jets.exp(log_shape)
+        d = np.log(y) - self.log_mean_of(etas[0])
+        peak = 0.5 * (log_shape - np.log(2.0 * np.pi)) - jets.binet(shape)
+        return shape * (d - jets.expm1(d)) + peak - np.log(y)
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()

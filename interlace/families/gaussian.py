@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from . import compiled
+from . import compiled, jets
 from .base import Array, PerRow, Rows, Zeta, gathered
+from .jets import Jet
 from .links.base import Link
 from .links.power import Identity, Inverse
 from .one_parameter import Precision
@@ -73,6 +76,14 @@ class Gaussian(Precision):
             for out in extra:
                 out[0], out[1], out[2] = loglik, score, weight
             return gathered(ok, loglik, score, weight, observed, slope, extra)
+
+    def log_density_of(
+        self, etas: Sequence[Jet], y: Array, weights: Array, trials: PerRow = 1.0
+    ) -> Jet:
+        log_scale = self.log_value(etas) + np.log(weights)
+        residual = y - self.mean_of(etas[0])
+        square = residual * residual * jets.exp(log_scale)
+        return 0.5 * (log_scale - square - np.log(2.0 * np.pi))
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()

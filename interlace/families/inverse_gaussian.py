@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from . import compiled
+from . import compiled, jets
 from .base import Array, PerRow, Zeta
+from .jets import Jet
 from .links.base import Link
 from .one_parameter import Precision
 from .positive_mean import POSITIVE_LINKS, InLogMean, PositiveFamily
@@ -65,6 +68,14 @@ class InverseGaussian(Precision, PositiveFamily):
             -information,
         )
         return f.with_scale(self.value(zeta), bool(self.parameters))
+
+    def log_density_of(
+        self, etas: Sequence[Jet], y: Array, weights: Array, trials: PerRow = 1.0
+    ) -> Jet:
+        log_scale = self.log_value(etas) + np.log(weights)
+        excess = jets.expm1(np.log(y) - self.log_mean_of(etas[0]))
+        square = excess * excess * jets.exp(log_scale) / y
+        return 0.5 * (log_scale - square - np.log(2.0 * np.pi)) - 1.5 * np.log(y)
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()

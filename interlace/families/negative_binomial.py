@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from . import compiled
+from . import compiled, jets
 from .base import Array, PerRow, Rows, Zeta, gathered
+from .jets import Jet
 from .links.base import Link
 from .links.power import NegativeBinomialCanonical, unit_inverse
 from .one_parameter import OneParameter, ratio
@@ -143,6 +146,23 @@ class NegativeBinomial(OneParameter, PositiveFamily):
                 weights * theta * odds2,
                 extra,
             )
+
+    def log_density_of(
+        self, etas: Sequence[Jet], y: Array, weights: Array, trials: PerRow = 1.0
+    ) -> Jet:
+        log_theta = self.log_value(etas)
+        theta = jets.exp(log_theta)
+        if self._canonical:
+            log_p, log_q = etas[0], jets.log1mexp(etas[0])
+        else:
+            odds = self.log_mean_of(etas[0]) - log_theta
+            log_p, log_q = jets.log_expit(odds), jets.log_expit(-odds)
+        return weights * (y * log_p + theta * log_q + jets.log_multiset(theta, y))
+
+    def response_mean_of(self, etas: Sequence[Jet]) -> Jet:
+        if not self._canonical:
+            return super().response_mean_of(etas)
+        return jets.exp(self.log_value(etas)) / jets.expm1(-etas[0])
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError, brief
+from . import jets
 from .base import Array, Family, PerRow, Zeta
+from .jets import Jet
 from .links.base import Link
 
 #: How far from its unit a zeta can be where it is estimated alone, at fixed means: beyond that a
@@ -52,6 +55,7 @@ class OneParameter(Family):
             parameter = float(parameter)
         self.parameter = parameter
         self.parameters = (self.parameter_name,) if parameter is None else ()
+        self.dispersion_parameter = self.parameter_name if parameter is None else None
 
     def value(self, zeta: Zeta = ()) -> Any:
         """The parameter itself.
@@ -80,6 +84,12 @@ class OneParameter(Family):
                 f"To fix it: {type(self).__name__}({self.argument}=...)"
             )
         return np.exp(zeta[0])
+
+    def log_value(self, etas: Sequence[Jet]) -> Jet:
+        """The logarithm of the parameter, among linear predictors or fixed."""
+        if self.parameter is not None:
+            return jets.constant(np.log(self.parameter))
+        return etas[1]
 
     @abstractmethod
     def _moment(self, y: Array, mu: Array, weights: Array) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from . import compiled
+from . import compiled, jets
 from .base import Array, PerRow, Zeta
+from .jets import Jet
 from .links.base import Link
 from .links.power import Log
 from .positive_mean import POSITIVE_LINKS, InLogMean, PositiveFamily
@@ -54,6 +57,14 @@ class Poisson(PositiveFamily):
         t = np.where(counted, nu - np.log(np.where(counted, y, 1.0)), 0.0)
         value = np.where(counted, -y * (np.expm1(t) - t), -mu)
         return InLogMean(value, y - mu, -mu, -mu, mu, mu)
+
+    def log_density_of(
+        self, etas: Sequence[Jet], y: Array, weights: Array, trials: PerRow = 1.0
+    ) -> Jet:
+        nu, counted = self.log_mean_of(etas[0]), y > 0.0
+        t = nu - np.log(np.where(counted, y, 1.0))
+        gap = jets.where(counted, y * (t - jets.expm1(t)), -jets.exp(nu))
+        return weights * (gap + saturated_poisson(np.asarray(y, dtype=float)))
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()

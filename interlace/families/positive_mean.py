@@ -35,8 +35,8 @@ class InLogMean(NamedTuple):
         return self._replace(scale=scale, extra=itself if estimated else ())
 
 
-class PositiveFamily(Family):
-    """A family whose mean is positive, written as a function of log mu."""
+class PositiveMean(Family):
+    """A family whose mean is positive."""
 
     def valid(self, eta: Array) -> Array:
         ok = self.link.valid(eta)
@@ -44,6 +44,10 @@ class PositiveFamily(Family):
             return ok
         with np.errstate(divide="ignore", invalid="ignore"):
             return ok & (self.link.inverse(eta) > 0.0)
+
+
+class PositiveFamily(PositiveMean):
+    """A family whose mean is positive, written as a function of log mu."""
 
     @abstractmethod
     def _in_log_mean(self, nu: Array, y: Array, zeta: Zeta) -> InLogMean:
