@@ -208,7 +208,7 @@ def minimise(
             return lmm.search(criterion, optimizer, start)
     from .models import glmm
 
-    with blas_threads(criterion.modes.dense_columns, criterion.problem.X.size):
+    with blas_threads(criterion.modes.dense_columns, criterion.problem.fixed.size):
         return glmm.search(criterion, optimizer, theta)
 
 

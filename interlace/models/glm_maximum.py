@@ -9,9 +9,10 @@ import numpy as np
 from ..design.design import Design
 from ..errors import DataError, NumericalError
 from ..families.base import Family
+from ..linalg.crossproducts.fixed import weighted_gram
 from ..objective.base import DIFFERENCE_STEP
 from ..objective.generalised.density import FamilyDensity
-from ..objective.generalised.irls import IRLS, irls, weighted_gram
+from ..objective.generalised.irls import IRLS, irls
 
 #: The information has lost a direction when a pivot of its Cholesky factor, scaled to unit
 #: diagonal, is below this share: the weights of rows that are predicted perfectly vanish.

@@ -74,7 +74,7 @@ def _fixed_part(
     objective: LaplaceObjective | ProfiledObjective, x: np.ndarray, H: np.ndarray
 ) -> tuple[Point | JointPoint, np.ndarray, np.ndarray]:
     """The modes at x, standardised coefficients, and the covariance matrix of all parameters."""
-    back, to_theta = objective.problem.standard.back, objective.scale.jacobian()
+    back, to_theta = objective.problem.back, objective.scale.jacobian()
     theta, gamma, zeta = objective.split(x)
     logs = np.eye(zeta.size)
     if isinstance(objective, LaplaceObjective):

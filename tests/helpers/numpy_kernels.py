@@ -119,3 +119,24 @@ def places(codes_b, codes_c, indptr, indices):
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     table = {pair: e for e, pair in enumerate(zip(rows.tolist(), indices.tolist()))}
     return np.array([table[pair] for pair in zip(codes_b.tolist(), codes_c.tolist())])
+
+
+# -- several linear predictors: w and h (P, n) are packed K x K, of (k,) the column's predictor
+
+
+def unpacked(w):
+    """(P, n) -> (n, K, K)."""
+    K = int(np.sqrt(2 * len(w)))
+    row, column = np.tril_indices(K)
+    out = np.zeros((w.shape[1], K, K))
+    out[:, row, column] = out[:, column, row] = w.T
+    return out
+
+
+def predictor_columns(codes, Z, inverse, of, levels, K):
+    """The columns of Z of all predictors, (n, K, levels k)."""
+    n, k = Z.shape
+    out = np.zeros((n, K, levels * k))
+    for j in range(k):
+        out[np.arange(n), of[j], codes * k + j] = Z[:, j] * inverse[j]
+    return out

@@ -59,7 +59,11 @@ class WeightedZ:
         self._renew(scale, patterns)
         self.offsets = self.cross.offsets
         self.q = self.cross.q
-        self.set_weights(np.ones(self.n))
+        self.set_weights(self._ones())
+
+    def _ones(self) -> np.ndarray:
+        """Weights of one."""
+        return np.ones(self.n)
 
     def fresh(self, scale: Sequence[np.ndarray] | None = None) -> WeightedZ:
         """The same rows, with other scales if given, and own work space; `set_weights` follows."""

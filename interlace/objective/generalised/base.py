@@ -13,7 +13,7 @@ from ...errors import NumericalError
 from ..base import NOT_ASKED, Objective
 from ..layout import Layout, Predictor
 from ..theta_scale import ThetaScale
-from .density import FamilyDensity
+from .density import ConditionalDensity
 from .holds import ModeSearch, breakdown
 from .modes import Modes
 from .problem import Problem
@@ -64,7 +64,7 @@ class GeneralisedObjective(Objective):
         other._begin(self)
         return other
 
-    def with_response(self, density: FamilyDensity, eta: np.ndarray) -> Self:
+    def with_response(self, density: ConditionalDensity, eta: np.ndarray) -> Self:
         """The same criterion of another response; arguments as those of `Problem`."""
         other = self._with(self.problem.with_response(density, eta))
         other._begin()

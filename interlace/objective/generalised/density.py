@@ -64,6 +64,8 @@ class ConditionalDensity(ABC):
 
     Attributes
     ----------
+    family : Family
+        With its link.
     n : int
         Rows.
     n_extra : int
@@ -82,6 +84,7 @@ class ConditionalDensity(ABC):
         Set where the compiled kernels know the density and zeta holds at most one number.
     """
 
+    family: Family
     n: int
     n_extra: int
     n_zeta: int
@@ -107,6 +110,14 @@ class ConditionalDensity(ABC):
     def start(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
         """zeta to begin with at the means of given predictors and zeta, (n_zeta,)."""
 
+    @abstractmethod
+    def take(self, rows: np.ndarray) -> ConditionalDensity:
+        """The same density of the rows in another order."""
+
+    @abstractmethod
+    def level(self, zeta: np.ndarray) -> np.ndarray:
+        """Predictors with the mean response as every mean, shaped as eta."""
+
     def moved(self, eta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         """The predictors that have the same means when zeta changes."""
         return eta
@@ -123,6 +134,18 @@ class ConditionalDensity(ABC):
     def collapse(self, rows: np.ndarray) -> np.ndarray:
         """Derivatives in the predictors of the rows, (m, n) -> in the parameters, (n_zeta,)."""
         return rows.sum(axis=1)
+
+    def bent(self, eta: np.ndarray, rows: RowSums, h: np.ndarray) -> np.ndarray:
+        """The change of sum(weight h) with each predictor, h being like ``weight``."""
+        return rows.slope * h
+
+    def moved_scores(self, weight: np.ndarray, change: np.ndarray) -> np.ndarray:
+        """Minus the change of the scores by that of the predictors, weight being the observed."""
+        return weight * change
+
+    def definite(self, rows: RowSums) -> np.ndarray:
+        """Information in place of ``weight``, no row's of which is negative."""
+        return np.maximum(rows.weight, 0.0)
 
 
 class FamilyDensity(ConditionalDensity):
@@ -183,7 +206,6 @@ class FamilyDensity(ConditionalDensity):
         return -np.inf if below else 0.0, high
 
     def take(self, rows: np.ndarray) -> FamilyDensity:
-        """The same density of the rows in another order."""
         return FamilyDensity(self.family, self.y[rows], self.weights[rows], self.trials[rows])
 
     def rows(self, eta: np.ndarray, zeta: np.ndarray, expected: bool, order: int = 1) -> RowSums:
@@ -250,7 +272,6 @@ class FamilyDensity(ConditionalDensity):
         return y[first], weights[first], trials[first], counts.astype(np.float64)
 
     def level(self, zeta: np.ndarray) -> np.ndarray:
-        """Predictors with the mean response as every mean, (n,)."""
         mean = np.full(self.n, np.average(self.y, weights=self.weights))
         return self.family.linear_predictor(mean, zeta)
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ...errors import NumericalError
+from ...linalg.crossproducts.fixed import weighted_gram
 from .density import ConditionalDensity, RowSums
 from .newton import damped_step
 
@@ -168,15 +169,3 @@ def _solve(X: np.ndarray, w: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.
             return lapack.dpotrs(factor, r)[0], information
         A = A + max(RIDGE * scale, 1e-300) * np.eye(len(r))
     return np.linalg.lstsq(information, r, rcond=None)[0], information
-
-
-def weighted_gram(
-    X: np.ndarray, w: np.ndarray, chunk: int = 8192, Y: np.ndarray | None = None
-) -> np.ndarray:
-    """X' diag(w) X, or X' diag(w) Y, a chunk of rows at a time."""
-    Y = X if Y is None else Y
-    out = np.zeros((X.shape[1], Y.shape[1]))
-    for start in range(0, X.shape[0], chunk):
-        rows = slice(start, start + chunk)
-        out += (X[rows] * w[rows, None]).T @ Y[rows]
-    return out

@@ -19,7 +19,6 @@ from ...errors import NumericalError
 from ..base import Evaluation
 from .base import GeneralisedObjective
 from .density import RowSums
-from .irls import weighted_gram
 from .modes import PenalisedIRLS, times_templates
 from .newton import damped_newton
 from .problem import Problem
@@ -88,13 +87,13 @@ class ProfiledObjective(GeneralisedObjective):
 
     def modes_at(self, x):
         point = self.point(x, 0)
-        eta0 = self.problem.offset + self.problem.X @ point.gamma
+        eta0 = self.problem.offset + self.problem.fixed.times(point.gamma)
         T, _, zeta, _ = self.held_at(x)
         return T, eta0, zeta, point.u
 
     def held_at(self, x):
         T = [np.ascontiguousarray(t) for t in self.scale.templates(x[self.at.theta])]
-        eta0 = self.problem.offset + self.problem.X @ self._gamma
+        eta0 = self.problem.offset + self.problem.fixed.times(self._gamma)
         return T, eta0, self.split(x)[2], self._u
 
     def hold(self, u: np.ndarray) -> None:
@@ -116,29 +115,30 @@ class ProfiledObjective(GeneralisedObjective):
         point = JointPoint(value, gamma, solve.complement, u, eta, rows.weight, _EMPTY, _EMPTY)
         if order == 0:
             return point
-        Z, X = problem.Z, problem.X
+        Z, fixed = problem.Z, problem.fixed
 
         def adjoint(c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            v, v_gamma = solve(times_templates(Z, T, Z.transposed(c)), X.T @ c)
-            return v, Z.times(T, v) + X @ v_gamma
+            v, v_gamma = solve(times_templates(Z, T, Z.transposed(c)), fixed.transposed(c))
+            return v, Z.times(T, v) + fixed.times(v_gamma)
 
         scores = Z.transposed(rows.score)
-        _, _, dT, point.dzeta = modes.derivatives(T, u, rows, scores, adjoint)
+        _, _, dT, point.dzeta = modes.derivatives(T, u, eta, rows, scores, adjoint)
         point.entries = self.scale.gradient(dT)
         return point
 
     def _joint_mode(self, T, zeta, order) -> tuple[_Search, _Step]:
         problem, modes = self.problem, self.modes
-        Z, X, density = problem.Z, problem.X, problem.density
+        Z, fixed, density = problem.Z, problem.fixed, problem.density
 
         def at(u: np.ndarray, gamma: np.ndarray) -> _Search:
-            eta = problem.offset + X @ gamma + Z.times(T, u)
+            eta = problem.offset + fixed.times(gamma) + Z.times(T, u)
             rows = density.rows(eta, zeta, modes.expected, order)
             return _Search(u, gamma, eta, rows, rows.total - 0.5 * (u @ u))
 
         def step_from(here: _Search) -> _Step:
             u, _, eta, rows, _ = here
-            g_u, g_gamma = times_templates(Z, T, Z.transposed(rows.score)) - u, X.T @ rows.score
+            g_u = times_templates(Z, T, Z.transposed(rows.score)) - u
+            g_gamma = fixed.transposed(rows.score)
             definite, weight = modes.factorise(rows, T, eta, zeta)
             solver = _JointSolver(self, T, weight)
             if definite and solver.ridge and not density.log_concave:
@@ -190,10 +190,10 @@ class _JointSolver:
     def __init__(self, objective: ProfiledObjective, T, weight: np.ndarray) -> None:
         problem = objective.problem
         self._solve = objective.modes.solve
-        K = problem.Z.transposed_weighted_X(weight, problem.X)
+        K = problem.fixed.cross(problem.Z, weight)
         self._K = times_templates(problem.Z, T, K)
         self._U = self._solve(self._K)
-        complement = weighted_gram(problem.X, weight) - self._K.T @ self._U
+        complement = problem.fixed.gram(weight) - self._K.T @ self._U
         self.complement = complement
         if not complement.size:
             self.S = complement

@@ -20,7 +20,7 @@ u (q,) is level-major within a factor; entries of T are in the order of the cova
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from ...linalg.factor.choose import OPEN
 from ..base import NOT_ASKED, Evaluation
 from ..theta_scale import within_columns
 from .base import GeneralisedObjective
-from .irls import weighted_gram
+from .density import FamilyDensity
 from .level_modes import MAX_WIDTH, LevelModes
 from .modes import PenalisedIRLS, Point, times_templates
 from .problem import Problem
@@ -53,7 +53,7 @@ LEAST_INFORMATION = 1e-2
 class _Directions(NamedTuple):
     """The changes with each entry of T and each coefficient."""
 
-    a: np.ndarray  # (n, entries): direct changes of eta with the entries; with the coefficients X
+    a: np.ndarray  # (n, entries): direct changes of eta with the entries; with coefficients X
     Q: np.ndarray  # (q, entries): dLambda'Z's
     R: np.ndarray  # (q, entries + p): derivatives of the mode equation
     U: np.ndarray  # (q, entries + p): tangents of the modes, H^{-1} R
@@ -74,11 +74,11 @@ class LaplaceObjective(GeneralisedObjective):
         expected: bool,
         backend: str | None = None,
     ) -> None:
-        super().__init__(problem, covariance, expected, problem.X.shape[1])
+        super().__init__(problem, covariance, expected, problem.fixed.p)
         density, Z = problem.density, problem.Z
         compiled = density.kernel is not None and density.n_extra <= 1 and len(Z.widths) == 1
         if compiled and backend in OPEN and Z.widths[0] <= MAX_WIDTH:
-            self.modes = LevelModes(Z, problem.factors[0], density, expected)
+            self.modes = LevelModes(Z, problem.factors[0], cast("FamilyDensity", density), expected)
         else:
             self.modes = PenalisedIRLS(Z, density, expected, backend)
         self._begin()
@@ -90,7 +90,7 @@ class LaplaceObjective(GeneralisedObjective):
     def _begin(self, at: LaplaceObjective | None = None) -> None:
         Z = self.problem.Z
         self.hold(np.zeros(Z.q) if at is None else at._u)
-        self._eta0 = np.empty(Z.n)  # offset + X beta at the point in hand
+        self._eta0 = np.empty_like(self.problem.offset)  # offset + X beta at the point in hand
 
     # -- the criterion ----------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ class LaplaceObjective(GeneralisedObjective):
         self._u, self._last, self._lowest = u, None, np.inf
 
     def _fixed(self, gamma: np.ndarray) -> np.ndarray:
-        eta = np.matmul(self.problem.X, gamma, out=self._eta0)
+        eta = self.problem.fixed.times(gamma, self._eta0)
         eta += self.problem.offset
         return eta
 
@@ -167,39 +167,39 @@ class LaplaceObjective(GeneralisedObjective):
         Z, (theta, _, zeta) = self.problem.Z, self.split(before)
         old = self.scale.templates(theta)
         change = [new - t for new, t in zip(T, old, strict=True)]
-        a = self.problem.X @ self.split(move)[1]
+        density, a = self.problem.density, self.problem.fixed.times(self.split(move)[1])
         a += Z.times(change, point.u)
-        push = -point.observed * a
+        push = -density.moved_scores(point.observed, a)
         dzeta = self.split(move)[2]
         if dzeta.size and dzeta.any():
-            rows = self.problem.density.rows(point.eta, zeta, self.expected)
+            rows = density.rows(point.eta, zeta, self.expected)
             push += np.tensordot(dzeta, rows.extra[:, 1], axes=1)
         r = times_templates(Z, old, Z.transposed(push))
         r += times_templates(Z, change, Z.transposed(point.score))
         return point.u + point.solve(r)
 
     def _gradient(self, x: np.ndarray, point: Point, slope: np.ndarray) -> np.ndarray:
-        fixed = self.problem.X.T @ point.t
+        fixed = self.problem.fixed.transposed(point.t)
         entries = self.scale.gradient(point.dT)
         return self.assembled(x, entries, fixed, point.dzeta - 2.0 * slope)
 
     # -- curvature --------------------------------------------------------------------------
 
     def _directions(self, point: Point, T: Sequence[np.ndarray]) -> _Directions:
-        Z, cov, X, w = self.problem.Z, self.covariance, self.problem.X, point.observed
+        Z, cov, fixed, w = self.problem.Z, self.covariance, self.problem.fixed, point.observed
         entries = cov.factor.size
-        a = np.empty((Z.n, entries))
+        a = np.empty((*point.eta.shape, entries))
         g = Z.transposed(point.score)
         Q = np.zeros((Z.q, entries))
         for e, (b, i, j) in enumerate(zip(cov.factor, cov.row, cov.col, strict=True)):
             unit = [np.zeros_like(t) for t in T]
             unit[b][i, j] = 1.0
-            a[:, e] = Z.times(unit, point.u)
+            a[..., e] = Z.times(unit, point.u)
             rows = slice(Z.offsets[b], Z.offsets[b + 1])
             k = len(T[b])
             Q[rows].reshape(-1, k, entries)[:, j, e] = g[rows].reshape(-1, k)[:, i]
-        both = [Z.transposed_weighted_X(w, columns) for columns in (a, X)]
-        R = -times_templates(Z, T, np.concatenate(both, axis=1))
+        both = np.concatenate([fixed.changed(Z, w, a), fixed.cross(Z, w)], axis=1)
+        R = -times_templates(Z, T, both)
         R[:, :entries] += Q
         return _Directions(a, Q, R, point.solve(R), g)
 
@@ -219,14 +219,10 @@ class LaplaceObjective(GeneralisedObjective):
         F / 2 + Q'Q + 2 N (x) I, N_b = sum_l [Z'V^{-1}Z - g g']_ll (section 4).
         """
         theta = self.split(x)[0]
-        Z, cov, X, w = self.problem.Z, self.covariance, self.problem.X, point.observed
+        Z, cov = self.problem.Z, self.covariance
         a, Q, R, U, g = directions
         m = cov.factor.size
-        direct = np.empty((m + self.p, m + self.p))
-        direct[:m, :m], direct[m:, m:] = weighted_gram(a, w), weighted_gram(X, w)
-        direct[:m, m:] = weighted_gram(a, w, Y=X)
-        direct[m:, :m] = direct[:m, m:].T
-        F = 2.0 * (direct - R.T @ U)
+        F = 2.0 * (self.problem.fixed.products(point.observed, a) - R.T @ U)
         top = 0.5 * F[:m, :m] + Q.T @ Q
         N = []
         for b, t in enumerate(T):
@@ -299,12 +295,12 @@ class LaplaceObjective(GeneralisedObjective):
     ) -> np.ndarray:
         """Gradients at x + moves, (m, n_x), with the modes along their tangents."""
         parts = [self.split(x + move) for move in moves]
-        eta0 = np.stack([gamma for _, gamma, _ in parts]) @ self.problem.X.T
+        eta0 = self.problem.fixed.times_each(np.stack([gamma for _, gamma, _ in parts]))
         eta0 += self.problem.offset
         zeta = np.stack([zeta for *_, zeta in parts])
         T = [self.scale.templates(theta) for theta, *_ in parts]
         t, dT, dzeta = self.modes.displaced(T, eta0, zeta, u + moves @ tangents.T)
-        fixed = t @ self.problem.X
+        fixed = self.problem.fixed.transposed_each(t)
         constant = self.problem.density.constant
         return np.stack(
             [

@@ -259,7 +259,7 @@ class PenalisedIRLS(Modes):
     ) -> np.ndarray:
         """Factorise the expected twin of H; the information of the rows in it."""
         safe = rows if self.expected else self.density.rows(eta, zeta, True, order=0)
-        weight = np.maximum(safe.weight, 0.0)
+        weight = self.density.definite(safe)
         self._refactor(self._newton, weight, T)
         return weight
 
@@ -290,7 +290,7 @@ class PenalisedIRLS(Modes):
             v = self._newton.solve(times_templates(Z, T, Z.transposed(c)))
             return v, Z.times(T, v)
 
-        v, point.t, point.dT, point.dzeta = self.derivatives(T, u, rows, step.scores, adjoint)
+        v, point.t, point.dT, point.dzeta = self.derivatives(T, u, eta, rows, step.scores, adjoint)
         point.correction += float(v @ step.g)
         return point
 
@@ -298,6 +298,7 @@ class PenalisedIRLS(Modes):
         self,
         T: Sequence[np.ndarray],
         u: np.ndarray,
+        eta: np.ndarray,
         rows: RowSums,
         scores: np.ndarray,
         adjoint: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
@@ -307,22 +308,22 @@ class PenalisedIRLS(Modes):
         ``scores`` is Z's; ``adjoint`` takes c = w'h to v and to what v, and all else that follows
         the parameters inside the iteration, moves the predictors by (A v).
         """
-        Z, final = self.Z, self._final
+        Z, final, density = self.Z, self._final, self.density
         # the blocks come with the pairs in some back ends
         pairs = final.inverse_pairs()
         h = Z.quadratic(T, [final.inverse_blocks(b) for b in range(len(T))], pairs)
         information = [final.information(b) for b in range(len(T))]
-        c = rows.slope * h
+        c = density.bent(eta, rows, h)
         v, Av = adjoint(c)
         t = c
         t -= 2.0 * rows.score
-        t -= rows.observed * Av
+        t -= density.moved_scores(rows.observed, Av)
         dT = self._template_gradient(T, u, v, scores, t, information)
-        if not self.density.n_zeta:
+        if not density.n_zeta:
             return v, t, dT, np.empty(0)
         extra = rows.extra
         parts = -2.0 * extra[:, 0] + h * extra[:, 2] + Av * extra[:, 1]
-        return v, t, dT, self.density.collapse(parts)
+        return v, t, dT, density.collapse(parts)
 
     def _template_gradient(self, T, u, v, Zs, t, information) -> list[np.ndarray]:
         """2 N_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' }."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from ...errors import NumericalError
+from ...linalg.crossproducts.fixed import FixedColumns, FixedPart
 from ...linalg.crossproducts.linear import effect_root, standard_rows
 from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
 from ...linalg.crossproducts.weighted import WeightedZ, root_mean_squares
 from ..linear.rows import free_columns
-from .density import FamilyDensity
+from .density import ConditionalDensity
 from .irls import IRLS, irls
 
 __all__ = ["Problem"]
@@ -41,7 +43,7 @@ class Problem:
         With one grouping factor: rows sorted by level; None if they are or need not be.
     density : ConditionalDensity
         Of the rows in that order.
-    X : ndarray, shape (n, p)
+    fixed : FixedPart
         Standardised columns.
     offset : ndarray, shape (n,)
     glm : IRLS
@@ -57,7 +59,9 @@ class Problem:
         Lower triangular R with the design's Z = Z R.
     """
 
-    def __init__(self, design, density: FamilyDensity, eta: np.ndarray) -> None:
+    fixed: FixedPart
+
+    def __init__(self, design, density: ConditionalDensity, eta: np.ndarray) -> None:
         self.design = design
         self.order = order = _level_order(design)
         self._roots = [
@@ -67,9 +71,12 @@ class Problem:
         if order is not None:
             self.factors = [_reordered(factor, order) for factor in self.factors]
         scale = self._take(density, eta)
-        self.Z = WeightedZ(self.factors, scale)
+        self.Z = self._weighted_rows(scale)
 
-    def with_response(self, density: FamilyDensity, eta: np.ndarray) -> Problem:
+    def _weighted_rows(self, scale: list[np.ndarray]) -> WeightedZ:
+        return WeightedZ(self.factors, scale)
+
+    def with_response(self, density: ConditionalDensity, eta: np.ndarray) -> Problem:
         """The same rows for another response; arguments as those of the class."""
         other = copy(self)
         other.Z = self.Z.fresh(other._take(density, eta))
@@ -81,7 +88,7 @@ class Problem:
         other.Z = self.Z.fresh()
         return other
 
-    def _take(self, density: FamilyDensity, eta: np.ndarray) -> list[np.ndarray]:
+    def _take(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
         """Set all that depends on the response; returns the scales of the columns of Z."""
         design, order = self.design, self.order
         X, offset = design.X, design.offset
@@ -99,13 +106,14 @@ class Problem:
         total = float(root @ root)
         self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
         factor = self.unit * np.sqrt(total)
-        self.standard = replace(std, P=std.P * factor, back=std.back * factor)
+        standard = replace(std, P=std.P * factor, back=std.back * factor)
+        self.back = standard.back
         if order is not None:
             offset = None if offset is None else offset[order]
             eta = eta[order]
             density = density.take(order)
         self.density = density
-        self.X = standardised(X, self.standard, order)
+        self.fixed = FixedColumns(standardised(X, standard, order))
         self.offset = np.broadcast_to(0.0, density.n) if offset is None else offset
         self.glm = self._first_estimates(eta)
         scale = [root_mean_squares(factor.Z) / self.unit for factor in self.factors]
@@ -141,7 +149,8 @@ class Problem:
         there too leaves the regression of the responses themselves.
         """
         density, far = self.density, np.abs(eta).max() + FARTHEST
-        arguments = density, self.X, self.offset, self.zeta
+        assert isinstance(self.fixed, FixedColumns)
+        arguments = density, self.fixed.X, self.offset, self.zeta
         if not density.scale_free:
             return irls(*arguments, eta, decrement=START_DECREMENT, max_iterations=25)
         for start in (eta, density.level(self.zeta)):
@@ -155,18 +164,18 @@ class Problem:
 
     def beta(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients of X from those of the standardised columns."""
-        return self.standard.back @ gamma
+        return self.back @ gamma
 
     def gamma(self, beta: np.ndarray) -> np.ndarray:
         """Coefficients of the standardised columns from those of X."""
-        return np.linalg.solve(self.standard.back, beta)
+        return np.linalg.solve(self.back, beta)
 
     def unsorted(self, values: np.ndarray) -> np.ndarray:
-        """Row values in the order of the design."""
+        """Row values, (n,) or (K, n), in the order of the design."""
         if self.order is None:
             return values
         out = np.empty_like(values)
-        out[self.order] = values
+        out[..., self.order] = values
         return out
 
     def start_variances(self) -> np.ndarray:
