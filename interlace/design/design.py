@@ -14,6 +14,8 @@ from ..formula.formula import Formula
 from .newdata import NewDataRecipe, NewDesign
 from .predictor import MEAN, LinearPredictor
 
+NO_PREDICTORS = np.empty(0, dtype=np.int8)
+
 
 @dataclass(frozen=True, eq=False)
 class GroupingFactor:
@@ -29,6 +31,8 @@ class GroupingFactor:
         Level of each row, in [0, l); every level occurs.
     Z : (n, k) float64 ndarray
         Covariates of the terms side by side.  For a sole intercept a read-only broadcast of 1.0.
+    predictor : (k,) int8 ndarray
+        Which of the design's predictors each column of Z belongs to; by default the first.
 
     Examples
     --------
@@ -43,6 +47,12 @@ class GroupingFactor:
     levels: np.ndarray
     codes: np.ndarray
     Z: np.ndarray
+    predictor: np.ndarray = field(default_factory=lambda: NO_PREDICTORS)
+
+    def __post_init__(self) -> None:
+        if self.predictor is NO_PREDICTORS:
+            first = np.zeros(self.Z.shape[1], dtype=np.int8)
+            object.__setattr__(self, "predictor", first)
 
     @property
     def intercept_only(self) -> bool:

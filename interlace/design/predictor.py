@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .terms import FixedTerms
+from .terms import FixedTerm, FixedTerms
 
 #: Name of the predictor that every model has.
 MEAN = "mean"
@@ -34,3 +34,15 @@ class LinearPredictor:
     terms: FixedTerms
     offset: np.ndarray | None = None
     dropped: tuple[str, ...] = ()
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is one number: a sole column of ones, and no offset."""
+        return self.names == ("Intercept",) and self.offset is None
+
+
+def constant_predictor(n: int) -> LinearPredictor:
+    """A predictor that is one number for n rows: the coefficient of a column of ones."""
+    term = FixedTerm("Intercept", (), (), np.zeros(1, dtype=np.intp))
+    ones = np.broadcast_to(1.0, (n, 1))
+    return LinearPredictor(ones, ("Intercept",), FixedTerms((term,), {}))

@@ -127,6 +127,8 @@ class Family(ABC):
     discrete: bool = False
     support: str | None = None
     residual_variance: bool = False
+    #: Whether parameters have linear predictors of their own even where each is one number.
+    own_predictors: bool = False
     #: Names of the parameters that the formulas of dispersion and shape model; None: there is none.
     dispersion_parameter: str | None = None
     shape_parameter: str | None = None
@@ -156,6 +158,12 @@ class Family(ABC):
                 f"family {self.name!r} does not go with link={self.link.name!r}; "
                 f"links that do: {allowed}"
             )
+
+    @property
+    def predictor_names(self) -> tuple[str, ...]:
+        """Names of the linear predictors: the mean's, and for each parameter what it models."""
+        models = {self.dispersion_parameter: "dispersion", self.shape_parameter: "shape"}
+        return ("mean", *(models.get(name, name) for name in self.parameters))
 
     @property
     def parameter_links(self) -> tuple[Link, ...]:

@@ -36,6 +36,7 @@ class SeveralParameters(Family):
     """
 
     expected_by_default = False
+    own_predictors = True
     #: Parameters and links of a class; `all_parameters` of an object may depend on its parts.
     parameter_scales: Mapping[str, Link] = {}
 

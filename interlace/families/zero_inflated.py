@@ -194,11 +194,9 @@ class ZeroInflated(Compound):
         elif self.n_base:
             found = dict.fromkeys(self.base.parameters, 1.0)
             inner = np.zeros(self.n_base)
-        own = 0.0
-        if self.mixture:
-            nothing = np.zeros(y.shape)
-            own = float(np.mean(np.exp(self.base.log_density(nothing, mu, None, trials, inner))))
-        share = (zeros - own) / max(1.0 - own, LEAST_SHARE)
+        # From few structural zeros and much overdispersion, which explain the same zeros, a search
+        # can run to coefficients without end; from many it comes back.
+        share = 0.5 if self.mixture else zeros
         return {**found, "zi": float(np.clip(share, LEAST_SHARE, 1.0 - LEAST_SHARE))}
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:

@@ -161,6 +161,11 @@ class BaseMixedFit(BaseFit):
     scale: ThetaScale
 
     @property
+    def index(self) -> int:
+        """The place of the linear predictor of X and beta among all."""
+        return 0
+
+    @property
     @abstractmethod
     def solution(self) -> Any:
         """All estimates at the optimum: T, beta, u and more."""
@@ -227,10 +232,11 @@ class BaseMixedFit(BaseFit):
         """Z b, (n,)."""
         out = np.zeros(self.n)
         for factor, b in zip(self.design.factors, self.b, strict=True):
-            if factor.intercept_only:
+            own = factor.predictor == self.index
+            if factor.intercept_only and own[0]:
                 out += b[:, 0][factor.codes]
-            else:
-                out += np.einsum("ij,ij->i", factor.Z, b[factor.codes])
+            elif own.any():
+                out += np.einsum("ij,ij->i", factor.Z[:, own], b[:, own][factor.codes])
         return read_only(out)
 
     @abstractmethod

@@ -13,16 +13,19 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
+from ..design.predictor import MEAN, constant_predictor
 from ..errors import NumericalError
 from ..families import Family
 from ..frames.columns import read_only
+from ..linalg.crossproducts.predictors import place
 from ..linalg.factor.base import Factor
 from ..linalg.factor.choose import choose_factor
 from ..linalg.threads import blas_threads, one_thread
-from ..objective.generalised.density import FamilyDensity
+from ..objective.generalised.density import ConditionalDensity, FamilyDensity
 from ..objective.generalised.joint_modes import ProfiledObjective
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.problem import Problem
+from ..objective.generalised.several import SeveralDensity, SeveralProblem
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
 from .base import BaseMixedFit, closed
@@ -37,7 +40,11 @@ MAX_HALVINGS = 12
 
 @dataclass(frozen=True, eq=False)
 class GLMMFit(BaseMixedFit):
-    """A fitted generalised linear mixed model: nAGQ is 0, 1 (Laplace) or nodes of quadrature."""
+    """A fitted generalised linear mixed model: nAGQ is 0, 1 (Laplace) or nodes of quadrature.
+
+    With several linear predictors X, beta, eta and all that goes with them are those of the mean;
+    `part` has the same of another one.
+    """
 
     design: Design
     covariance: CovarianceModel
@@ -51,6 +58,7 @@ class GLMMFit(BaseMixedFit):
     backend: str
     scale: ThetaScale
     method: str = "ML"
+    predictor: str = MEAN
     _objective: LaplaceObjective | ProfiledObjective | None = field(default=None, repr=False)
 
     df_method = "normal"
@@ -83,10 +91,49 @@ class GLMMFit(BaseMixedFit):
         with blas_threads(objective.modes.dense_columns, self.design.X.size):
             return closed(estimates(objective, self.optimum))
 
+    def part(self, predictor: str) -> GLMMFit:
+        """The fit whose X, beta and covariances are those of another linear predictor."""
+        own = replace(self, predictor=predictor)
+        own.__dict__["solution"] = self.solution
+        return own
+
     @property
     def zeta(self) -> np.ndarray:
-        """Logarithms of the family's estimated parameters, (m,)."""
+        """Linear predictors of the family's estimated parameters, (m,), or (m, n) if they vary."""
         return self.solution.zeta
+
+    @property
+    def beta(self) -> np.ndarray:
+        return self.solution.beta[self.solution.slices[self.predictor]]
+
+    @property
+    def n_parameters(self) -> int:
+        return len(self.parameter_names)
+
+    @property
+    def estimated_parameters(self) -> dict[str, tuple[float, float]]:
+        """Parameters of the family that are one number: their predictor and its standard error."""
+        variances = np.diagonal(self.cov_all)
+        if not self.several:
+            errors = np.sqrt(variances[len(variances) - len(self.zeta) :])
+            return dict(zip(self.family.parameters, zip(self.zeta, errors), strict=True))
+        out = {}
+        names = zip(self.family.parameters, list(self.design.predictors)[1:], strict=True)
+        for parameter, name in names:
+            if self.design.predictors[name].is_constant and not self.has_effects(name):
+                at = self.solution.slices[name].start
+                error = np.sqrt(variances[self.covariance.n_theta + at])
+                out[parameter] = (float(self.solution.beta[at]), float(error))
+        return out
+
+    @property
+    def several(self) -> bool:
+        """Whether parameters of the family have linear predictors of their own."""
+        return len(self.design.predictors) > 1
+
+    def has_effects(self, predictor: str) -> bool:
+        """Whether a linear predictor has random effects."""
+        return any(term.predictor == predictor for term in self.design.terms)
 
     @property
     def cov_all(self) -> np.ndarray:
@@ -96,13 +143,21 @@ class GLMMFit(BaseMixedFit):
     @property
     def parameter_names(self) -> list[str]:
         """Names of the rows of ``cov_all``."""
-        logs = [f"log({name})" for name in self.family.parameters]
-        return [*self.covariance.theta_names, *self.design.x_names, *logs]
+        if not self.several:
+            logs = [f"log({name})" for name in self.family.parameters]
+            return [*self.covariance.theta_names, *self.design.x_names, *logs]
+        own = [
+            name if predictor == MEAN else f"{predictor}~{name}"
+            for predictor, part in self.design.predictors.items()
+            for name in part.names
+        ]
+        return [*self.covariance.theta_names, *own]
 
     @property
     def cov_beta(self) -> np.ndarray:
         """Covariance matrix of the coefficients, (p, p)."""
-        rows = slice(self.covariance.n_theta, self.covariance.n_theta + self.p)
+        at = self.solution.slices[self.predictor]
+        rows = slice(self.covariance.n_theta + at.start, self.covariance.n_theta + at.stop)
         return self.solution.cov_all[rows, rows]
 
     @property
@@ -124,23 +179,35 @@ class GLMMFit(BaseMixedFit):
     @property
     def eta(self) -> np.ndarray:
         """Linear predictor at the modes, offset included, (n,)."""
-        return self.solution.eta
+        return self.etas[self.index]
+
+    @property
+    def index(self) -> int:
+        """The place of the linear predictor among all."""
+        return list(self.design.predictors).index(self.predictor)
+
+    @property
+    def etas(self) -> np.ndarray:
+        """All linear predictors at the modes, offsets included, (K, n)."""
+        return np.atleast_2d(self.solution.eta)
 
     @cached_property
     def mu(self) -> np.ndarray:
         """Means at the modes, (n,)."""
-        return read_only(self.family.mean(self.eta, self.zeta))
+        return read_only(self.family.mean(self.etas[0], self.zeta))
 
     @property
     def working_weights(self) -> np.ndarray:
         """Information of the rows in the determinant, at the modes, (n,)."""
-        return self.solution.weight
+        weight, k = self.solution.weight, self.index
+        return weight[place(k, k)] if self.several else weight
 
     def factor_at_optimum(self) -> Factor:
         """The factorisation of M = Lambda'Z'WZ Lambda + I at theta, W the working weights."""
         problem = self.objective.problem
-        weights, order = self.working_weights, problem.order
-        factor = choose_factor(problem.Z.set_weights(weights if order is None else weights[order]))
+        weights, order = self.solution.weight, problem.order
+        weights = weights if order is None else np.ascontiguousarray(weights[..., order])
+        factor = choose_factor(problem.Z.set_weights(weights))
         factor.refactor(self.scale.templates(self.x[: self.covariance.n_theta]))
         return factor
 
@@ -159,7 +226,9 @@ def make_objective(
     backend: str | None,
 ) -> LaplaceObjective | ProfiledObjective:
     """The criterion that ``nAGQ`` asks for."""
-    problem = Problem(design, *_density(family, observations))
+    density, eta = _density(design, family, observations)
+    kind = Problem if len(design.predictors) == 1 else SeveralProblem
+    problem = kind(design, density, eta)
     if nAGQ == 0:
         return ProfiledObjective(problem, covariance, expected, backend)
     if nAGQ == 1:
@@ -169,10 +238,29 @@ def make_objective(
     return QuadratureObjective(problem, covariance, expected, nAGQ, backend)
 
 
-def _density(family: Family, observations: Observations) -> tuple[FamilyDensity, np.ndarray]:
+def _density(
+    design: Design, family: Family, observations: Observations
+) -> tuple[ConditionalDensity, np.ndarray]:
     """The density of the rows, and predictors to begin with."""
-    density = FamilyDensity(family, observations.y, observations.weights, observations.trials)
-    return density, family.start_eta(observations.y, observations.weights)
+    rows = observations.y, observations.weights, observations.trials
+    eta = family.start_eta(observations.y, observations.weights)
+    if len(design.predictors) == 1:
+        return FamilyDensity(family, *rows), eta
+    density = SeveralDensity(family, *rows)
+    others = np.broadcast_to(density.centre()[1:], (density.K - 1, density.n))
+    return density, np.concatenate([eta[None], others])
+
+
+def with_parameters(design: Design, family: Family) -> Design:
+    """The design with linear predictors of those parameters of the family that need one.
+
+    A parameter without a formula is one number: the coefficient of a column of ones.
+    """
+    if not family.parameters or not (family.own_predictors or len(design.predictors) > 1):
+        return design
+    ones = constant_predictor(len(design.y))
+    named = {name: design.predictors.get(name, ones) for name in family.predictor_names}
+    return replace(design, predictors=named)
 
 
 def fit_glmm(
@@ -196,6 +284,7 @@ def fit_glmm(
     """
     seconds = dict(seconds or {})
     clock = perf_counter()
+    design = with_parameters(design, family)
     if expected is None:
         expected = family.expected_by_default
     covariance = CovarianceModel.of(design)
@@ -313,9 +402,10 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     shared = fit._shared
     with _lost_fits_explained(design, fit.family, observations):
         with blas_threads(shared.modes.dense_columns, design.X.size):
-            objective = shared.with_response(*_density(fit.family, observations))
+            objective = shared.with_response(*_density(design, fit.family, observations))
         # from a boundary the gradient does not lead away
-        start = fit.theta if fit.theta.all() else None, fit.beta, fit.zeta
+        zeta = None if fit.several else fit.zeta
+        start = fit.theta if fit.theta.all() else None, fit.solution.beta, zeta
         return _fitted(design, observations, objective, fit.optimizer, start, {})
 
 

@@ -21,14 +21,16 @@ class GLMMEstimates:
     Attributes
     ----------
     beta : ndarray, shape (p,)
-    zeta : ndarray, shape (m,)
-        Logarithms of the family's parameters.
+        Of all linear predictors, one after the other: `slices` say where each is, by name.
+    zeta : ndarray, shape (m,) or (m, n)
+        Linear predictors of the family's parameters; (m, n) where some are not one number.
     T : tuple of ndarray, shape (k_b, k_b)
         Templates; the covariance matrix of the effects is T T'.
     u : tuple of ndarray, shape (l_b, k_b)
         Spherical conditional modes: b = u T'.
     eta, weight : ndarray, shape (n,)
-        Linear predictor, and information of the rows, at the modes.
+        Linear predictor, and information of the rows, at the modes; (K, n) and packed where there
+        are K predictors.
     cov_all : ndarray, shape (n_parameters, n_parameters)
         Covariance matrix of (theta, beta, zeta).
     cov_modes : tuple of ndarray, shape (l_b, k_b, k_b)
@@ -36,6 +38,7 @@ class GLMMEstimates:
     """
 
     beta: np.ndarray
+    slices: dict[str, slice]
     zeta: np.ndarray
     T: tuple[np.ndarray, ...]
     u: tuple[np.ndarray, ...]
@@ -54,16 +57,17 @@ def estimates(objective: LaplaceObjective | ProfiledObjective, optimum: Optimum)
     problem, scale, modes = objective.problem, objective.scale, objective.modes
     point, gamma, cov = _fixed_part(objective, x, H)
     T = scale.natural(scale.templates(theta))
-    offsets = problem.Z.offsets
+    offsets, eta = problem.Z.offsets, problem.unsorted(point.eta).copy()
     u = tuple(
         point.u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)).copy() for b, t in enumerate(T)
     )
     return GLMMEstimates(
         beta=problem.beta(gamma),
-        zeta=zeta.copy(),
+        slices=problem.slices,
+        zeta=problem.parameters(eta, zeta),
         T=T,
         u=u,
-        eta=problem.unsorted(point.eta).copy(),
+        eta=eta,
         weight=problem.unsorted(point.weight).copy(),
         cov_all=cov,
         cov_modes=tuple(t @ modes.inverse_blocks(b) @ t.T for b, t in enumerate(T)),

@@ -26,6 +26,7 @@ def design(y, X, x_names, groups, weights=None, offset=None):
         x_names=tuple(x_names),
         factors=tuple(factors),
         terms=tuple(terms),
+        predictors={"mean": None},
         weights=weights,
         offset=offset,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ...design.predictor import MEAN
 from ...errors import NumericalError
 from ...linalg.crossproducts.fixed import FixedColumns, FixedPart
 from ...linalg.crossproducts.linear import effect_root, standard_rows
@@ -162,6 +163,15 @@ class Problem:
                 return fit
         return irls(*arguments, eta, max_iterations=0)
 
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Coefficients of each linear predictor, by name."""
+        return {MEAN: slice(0, self.fixed.p)}
+
+    def parameters(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+        """Linear predictors of the family's parameters, (m,), or (m, n) where they differ."""
+        return zeta.copy()
+
     def beta(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients of X from those of the standardised columns."""
         return self.back @ gamma
@@ -210,13 +220,11 @@ def _level_order(design) -> np.ndarray | None:
 
 def _reordered(factor, order: np.ndarray):
     Z = factor.Z if factor.intercept_only else factor.Z[order]
-    return type(factor)(factor.name, factor.levels, factor.codes[order], Z)
+    return replace(factor, codes=factor.codes[order], Z=Z)
 
 
 def _orthogonal(factor, R: np.ndarray):
     Z, _ = standard_rows(factor.Z, R)
     if Z is factor.Z:
         return factor
-    other = copy(factor)
-    object.__setattr__(other, "Z", Z)  # a new object, not the frozen one
-    return other
+    return replace(factor, Z=Z)
