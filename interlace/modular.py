@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .api.arguments import design_of
+from .api.design_and_result import design_of
 from .calls import checked
 from .covariance import CovarianceModel
 from .design.design import Design
@@ -19,7 +19,7 @@ from .errors import ArgumentError, ArgumentTypeError, brief, warn_if_not_converg
 from .linalg.threads import blas_threads, one_thread
 from .models import lmm
 from .objective import LMMObjective, Objective
-from .objective.linear.rows import cross_products_of
+from .objective.linear.design_products import cross_products_of
 from .optimize import Optimum
 from .results.lmm import LMMResult
 from .results.mixed import MixedResult

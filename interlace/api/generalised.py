@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
-from .arguments import design_of, result_of
+from .design_and_result import design_of, result_of
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
-from .arguments import design_of, result_of
+from .design_and_result import design_of, result_of
 
 # A linear mixed model does not pay for what only generalised ones need.
 if TYPE_CHECKING:

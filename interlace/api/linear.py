@@ -9,7 +9,7 @@ from ..calls import checked
 from ..errors import ArgumentError
 from ..models.lmm import fit_lmm
 from ..results.lmm import LMMResult
-from .arguments import design_of, result_of
+from .design_and_result import design_of, result_of
 
 
 @checked

@@ -38,6 +38,10 @@ class Structure(ABC):
     cols: np.ndarray
     #: True where ``values(theta)`` is theta itself (no Jacobian is then needed).
     identity: bool = False
+    #: Whether effects of the term may be correlated.
+    correlated: bool = True
+    #: Whether every covariance has a theta: combinations of Z's columns may then replace them.
+    unrestricted: bool = False
 
     @abstractmethod
     def values(self, theta: np.ndarray) -> np.ndarray:
@@ -118,6 +122,7 @@ class Unstructured(_EntryStructure):
     """
 
     name = "us"
+    unrestricted = True
 
     def __init__(self, k: int) -> None:
         self.k = k
@@ -156,6 +161,7 @@ class Diagonal(_EntryStructure):
     """
 
     name = "diag"
+    correlated = False
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..covariance.structures import STRUCTURES
+from ..covariance.structures import STRUCTURES, Unstructured
 from ..errors import ArgumentTypeError, FormulaError, listing
 from .formula import Formula, RandomTermSpec, ResponseSpec
 from .spelling import one_line, python_text, shown, unquoted
@@ -349,14 +349,14 @@ def _random(tokens: list[Token], source: str, structure: str | None) -> list[Ran
         raise FormulaError(
             f"({lhs} | {groups[0].label}) has no random effect left of the bar", source, position
         )
-    if bar.text == "||" and structure is None:
-        sides = ["1" if term == "1" else f"0 + {term}" for term in terms]
-    else:
-        sides = [lhs]
-    if bar.text == "||" and structure == "us":
-        raise FormulaError("us() and '||' contradict each other; keep one", source, position)
-    kind = structure or "us"
-    wrap = "" if structure is None else structure
+    sides = [lhs]
+    if bar.text == "||":
+        if structure is None:
+            sides = ["1" if term == "1" else f"0 + {term}" for term in terms]
+        elif STRUCTURES[structure].correlated:
+            text = f"{structure}() and '||' contradict each other; keep one"
+            raise FormulaError(text, source, position)
+    kind, wrap = structure or Unstructured.name, structure or ""
     return [
         RandomTermSpec(
             side, group.variables, kind, f"{wrap}({shown(side)} | {group.text})", group.label

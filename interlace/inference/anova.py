@@ -15,7 +15,6 @@ import pandas as pd
 from ..calls import one_of
 from ..design.terms import TermCoding
 from ..errors import ArgumentError, NumericalError
-from ..models.lmm import LMMFit
 from .satterthwaite import satterthwaite_f
 from .tails import chi2_pvalue, f_pvalue
 from .wald import default_test, degrees_of_freedom, wald_chisq
@@ -76,7 +75,7 @@ def anova_table(fit: AnyFit, type: Any = "III", test: str | None = None) -> pd.D
     {'Machine': {'NumDF': 2, 'F value': 87.8}}
     """
     type = one_of("type", type, TYPES)
-    if not isinstance(fit, LMMFit):
+    if not fit.linear:
         return _wald_table(fit, TYPES[type], test or default_test(fit))
     key = "contrasts", TYPES[type]
     if key not in fit.memo:

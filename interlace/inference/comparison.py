@@ -13,7 +13,6 @@ import pandas as pd
 from ..errors import ArgumentError, ArgumentTypeError, brief
 from ..families import CustomFamily, NegativeBinomial, Poisson
 from ..families.base import Family
-from ..models.lmm import LMMFit
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -98,7 +97,7 @@ def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
 
 
 def _kind(fit: AnyFit) -> str:
-    if isinstance(fit, LMMFit):
+    if fit.linear:
         return "linear"
     family = fit.family
     arguments = family._arguments().items()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..linalg.information import inverse_where_determined, variance_of
-from .leverage import inverse_quadratic
+from .inverse_quadratic import inverse_quadratic
 
 if TYPE_CHECKING:
     from ..models.kinds import MixedFit

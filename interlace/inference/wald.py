@@ -17,7 +17,6 @@ from ..calls import level as checked_level
 from ..calls import one_of
 from ..errors import ArgumentError, listing
 from ..linalg.information import covariance_of, variance_of
-from ..models.lmm import LMMFit
 from ..printing import Table
 from .hypotheses import parse_hypothesis
 from .satterthwaite import RANK_TOLERANCE, satterthwaite, satterthwaite_f
@@ -105,7 +104,7 @@ def degrees_of_freedom(
         return np.full(rows, float(fit.n - fit.p))
     if method == "normal" or rows == 0:
         return np.full(rows, np.inf)
-    if not isinstance(fit, LMMFit):
+    if not fit.linear:
         raise ArgumentError(
             "df_method='satterthwaite' is for linear models; use 'normal' or 'residual'"
         )
@@ -207,7 +206,7 @@ def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest
         p = float(chi2_pvalue(value, rank))
         return WaldTest(value, rank, np.inf, p, "chi2", tuple(labels))
     F = value / rank
-    if isinstance(fit, LMMFit):
+    if fit.linear:
         den_df = satterthwaite_f(fit, L)[2]
     else:  # the same for every hypothesis
         den_df = float(degrees_of_freedom(fit, L)[0])

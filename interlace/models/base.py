@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class BaseFit(ABC):
     backend: str
     nAGQ: int | None
     expected: bool
-    linear = False
+    linear: ClassVar[bool]
 
     if TYPE_CHECKING:  # fields of some records, properties of others
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import perf_counter
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -87,6 +88,7 @@ class GLMFit(BaseFit):
     separated: Separation | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
+    linear: ClassVar[Literal[False]] = False
     method = "ML"
     nAGQ = None
     expected = True

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -61,6 +61,7 @@ class GLMMFit(BaseMixedFit):
     predictor: str = MEAN
     _objective: LaplaceObjective | ProfiledObjective | None = field(default=None, repr=False)
 
+    linear: ClassVar[Literal[False]] = False
     df_method = "normal"
     re_scale = 1.0
 

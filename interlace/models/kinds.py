@@ -12,4 +12,5 @@ from .lmm import LMMFit
 MixedFit: TypeAlias = LMMFit | GLMMFit
 #: With a family and a link.
 GeneralisedFit: TypeAlias = GLMMFit | GLMFit
+#: ``fit.linear`` tells the first from the others, for type checkers too.
 AnyFit: TypeAlias = LMMFit | GLMMFit | GLMFit

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from ..covariance import CovarianceModel
 from ..design.design import Design
 from ..linalg.threads import blas_threads, one_thread
 from ..objective import LMMObjective, Solution
+from ..objective.linear.design_products import cross_products_of
 from ..objective.linear.exact import ExactFit
-from ..objective.linear.rows import cross_products_of
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
 from .base import BaseMixedFit, closed
@@ -42,7 +42,7 @@ class LMMFit(BaseMixedFit):
     #: What inference has worked out at the optimum and may ask for again, by name.
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
-    linear = True
+    linear: ClassVar[Literal[True]] = True
     df_method = "satterthwaite"
     nAGQ = None
     expected = True

@@ -11,7 +11,6 @@ from ..design.response import check_size
 from ..design.vectors import other_labels
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
 from ..frames.read import frame_of
-from .lmm import LMMFit
 
 if TYPE_CHECKING:
     from ..design.design import Design
@@ -64,7 +63,7 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
                 "trials), as simulate() gives them, or two columns of successes and failures; got "
                 f"{listing(f'{v:g}' for v in outside[:3])}"
             )
-    if isinstance(fit, LMMFit):  # families have checks of their own, `observe`
+    if fit.linear:  # families have checks of their own, `observe`
         if y.size and y.min() == y.max():
             raise ArgumentError(f"new_y is constant ({y[0]:g}); there is nothing to model")
         check_size(y, "new_y", ArgumentError)

@@ -11,9 +11,9 @@ import numpy as np
 from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
 from .curvature import final_hessian, second_look
-from .newton import LARGEST_RADIUS, PROMISE_TOLERANCE, Log, Run, newton, trust_step
 from .optimum import Optimum
 from .quasi import quasi_newton
+from .trust_region import LARGEST_RADIUS, PROMISE_TOLERANCE, Log, Run, newton, trust_step
 
 # L-BFGS-B stops on the gradient of the criterion, which is exact: values are too noisy to ask.
 LBFGSB_GRADIENT = 1e-7

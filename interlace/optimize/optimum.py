@@ -12,7 +12,7 @@ from scipy.linalg import lapack
 from ..errors import listing
 from ..objective.base import Objective
 from .curvature import Axes
-from .newton import VALUE_NOISE
+from .trust_region import VALUE_NOISE
 
 # The criterion could still fall by this much (Newton decrement): far below what any estimate or
 # test statistic shows. lme4 accepts 2e-3 in the same units of a scaled gradient.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..objective.base import Evaluation, Objective
 from .curvature import final_hessian
-from .newton import (
+from .trust_region import (
     FIRST_RADIUS,
     LARGEST_RADIUS,
     Log,

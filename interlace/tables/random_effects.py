@@ -52,8 +52,8 @@ def term_covariances(fit: MixedFit, r_names: bool = False) -> list[TermCovarianc
         sd = np.sqrt(np.diagonal(S))
         with np.errstate(divide="ignore", invalid="ignore"):
             R = np.where(np.outer(sd, sd) > 0.0, S / np.outer(sd, sd), np.nan)
-        correlated = term.structure.name != "diag"
-        out.append(TermCovariance(label, names_as(term.names, r_names), S, R, sd, correlated))
+        names = names_as(term.names, r_names)
+        out.append(TermCovariance(label, names, S, R, sd, term.structure.correlated))
     if fit.family.residual_variance:
         sd = np.array([fit.sigma])
         S = np.array([[fit.sigma**2]])

@@ -97,7 +97,7 @@ def test_a_structure_with_its_own_parameters_runs_through_the_whole_objective(ba
     from helpers import dense_lmm
 
     from interlace.objective import LMMObjective
-    from interlace.objective.linear.rows import cross_products_of
+    from interlace.objective.linear.design_products import cross_products_of
     from interlace.optimize import minimise
 
     d = dense_lmm.random_design(3, (2,), (14,), structure="diag")

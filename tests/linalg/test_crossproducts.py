@@ -8,7 +8,7 @@ from scipy.linalg import block_diag
 from interlace.linalg.crossproducts import blocks
 from interlace.linalg.crossproducts import standardise as standard
 from interlace.linalg.kernels import _crossprod, _onefactor
-from interlace.objective.linear.rows import cross_products_of
+from interlace.objective.linear.design_products import cross_products_of
 from interlace.objective.linear.start import moment_start
 
 

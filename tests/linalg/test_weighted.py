@@ -11,7 +11,7 @@ from interlace.linalg.crossproducts import blocks
 from interlace.linalg.crossproducts.weighted import WeightedZ
 from interlace.linalg.factor.choose import choose_factor
 from interlace.linalg.kernels import _weighted
-from interlace.objective.linear.rows import cross_products_of
+from interlace.objective.linear.design_products import cross_products_of
 
 # Sums of at most some hundred products in another order.
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}

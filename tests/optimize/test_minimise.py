@@ -12,9 +12,9 @@ import interlace as il
 from interlace.covariance import CovarianceModel
 from interlace.linalg.kernels import _trust
 from interlace.objective import Evaluation, LMMObjective, Objective
-from interlace.objective.linear.rows import cross_products_of
+from interlace.objective.linear.design_products import cross_products_of
 from interlace.optimize import minimise
-from interlace.optimize.newton import FLAT_SHARE, trust_step
+from interlace.optimize.trust_region import FLAT_SHARE, trust_step
 
 
 class Function(Objective):
@@ -230,7 +230,7 @@ def test_a_search_that_its_limit_ended_is_judged_by_the_hessian():
 
 @pytest.mark.parametrize("optimizer", ["newton", "lbfgsb"])
 def test_crossed_models_at_the_limit(optimizer, monkeypatch):
-    for name, limit in (("newton", "MAX_ITERATIONS"), ("minimise", "MAX_EVALUATIONS")):
+    for name, limit in (("trust_region", "MAX_ITERATIONS"), ("minimise", "MAX_EVALUATIONS")):
         monkeypatch.setattr(sys.modules[f"interlace.optimize.{name}"], limit, 2)
     d = dense_lmm.random_design(4, (2, 1), (25, 12))
     covariance = CovarianceModel.of(d)

@@ -15,7 +15,7 @@ from ...linalg.crossproducts.fixed import FixedColumns, FixedPart
 from ...linalg.crossproducts.linear import effect_root, standard_rows
 from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
 from ...linalg.crossproducts.weighted import WeightedZ, root_mean_squares
-from ..linear.rows import free_columns
+from ..linear.design_products import free_columns
 from .density import ConditionalDensity
 from .irls import IRLS, irls
 

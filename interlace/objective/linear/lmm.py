@@ -11,10 +11,11 @@ from ...covariance import CovarianceModel
 from ...linalg.crossproducts.linear import CrossProducts
 from ..base import NOT_ASKED, Evaluation, Objective
 from ..theta_scale import ThetaScale
+from .choose import choose_marginal
 from .deviance import Deviance, Profile, not_positive_definite
 from .exact import EXACT, ExactFit, degrees_of_freedom, least_squares, smallest_residual
 from .few_columns import DENSE_LIMIT
-from .many_columns import FactorMarginal, make_marginal
+from .many_columns import FactorMarginal
 from .marginal import Marginal
 from .one_factor import OneFactorMarginal
 from .start import LARGEST_START, start_deviations
@@ -74,7 +75,7 @@ class LMMObjective(Objective):
         self.covariance = covariance
         self.reml = reml
         self.scale = ThetaScale(covariance, cross.z_roots)
-        self._set(cross, make_marginal(cross, backend) if marginal is None else marginal)
+        self._set(cross, choose_marginal(cross, backend) if marginal is None else marginal)
         self._take(cross)
 
     def _set(self, cross: CrossProducts, marginal: Marginal) -> None:

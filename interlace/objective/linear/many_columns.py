@@ -10,11 +10,8 @@ import scipy.sparse as sp
 
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.factor.base import Factor
-from ...linalg.factor.choose import OPEN, choose_factor
 from ...linalg.threads import single_threaded
-from .few_columns import DENSE_LIMIT, DenseMarginal
-from .marginal import Marginal, outer_sums
-from .one_factor import OneFactorMarginal
+from .marginal import outer_sums
 from .stacked import StackedMarginal, spread, stacked_products
 
 # A dense Z'V^{-1}Z of this many columns is 72 MB and takes a second: the exact traces of the
@@ -22,18 +19,6 @@ from .stacked import StackedMarginal, spread, stacked_products
 DENSE_COLUMNS = 3000
 # Z'WZ is multiplied as a dense matrix when it has this share of non-zeros: BLAS is then faster.
 DENSE_SHARE = 0.1
-
-
-def make_marginal(cross: CrossProducts, backend: str | None = None) -> Marginal:
-    """A fused kernel for one grouping factor, dense algebra for a few columns, else a `Factor`.
-
-    ``backend`` forces a factorisation.
-    """
-    if len(cross.ZW) == 1 and backend in (*OPEN, "blocked", "nested"):
-        return OneFactorMarginal(cross)
-    if cross.z.q <= DENSE_LIMIT and backend in (*OPEN, "blocked"):
-        return DenseMarginal(cross)
-    return FactorMarginal(cross, choose_factor(cross.z, backend))
 
 
 class FactorMarginal(StackedMarginal):

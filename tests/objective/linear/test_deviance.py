@@ -9,8 +9,8 @@ from helpers import dense_lmm
 from interlace.covariance import CovarianceModel
 from interlace.objective import LMMObjective
 from interlace.objective.base import Objective
+from interlace.objective.linear.design_products import cross_products_of
 from interlace.objective.linear.exact import ExactFit
-from interlace.objective.linear.rows import cross_products_of
 
 # Central differences of fourth order with step 1e-4 are good to about 1e-9 of the largest
 # gradient; the bar is 1e-7.

@@ -6,8 +6,9 @@ import numpy as np
 
 from interlace.design.build import build
 from interlace.objective.linear import start as moments
-from interlace.objective.linear.many_columns import FactorMarginal, make_marginal
-from interlace.objective.linear.rows import cross_products_of
+from interlace.objective.linear.choose import choose_marginal
+from interlace.objective.linear.design_products import cross_products_of
+from interlace.objective.linear.many_columns import FactorMarginal
 
 
 def test_moments_of_many_columns_take_little_memory(monkeypatch):
@@ -33,7 +34,9 @@ def test_a_sparse_marginal_keeps_one_matrix():
     n = 3000
     data = {"y": rng.normal(size=n), "x": rng.normal(size=n), "g": rng.integers(0, 900, n)}
     data["h"] = rng.integers(0, 700, n)
-    marginal = make_marginal(cross_products_of(build("y ~ x + (x | g) + (1 | h)", data)), "superlu")
+    marginal = choose_marginal(
+        cross_products_of(build("y ~ x + (x | g) + (1 | h)", data)), "superlu"
+    )
     assert isinstance(marginal, FactorMarginal)
     for other in (marginal, marginal.fresh()):
         for columns, part in zip(other._A_columns, other.slices, strict=True):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import interlace as il
-from interlace.inference import leverage
+from interlace.inference import inverse_quadratic
 from interlace.models.lmm import LMMFit
 
 
@@ -85,7 +85,7 @@ def test_levels_that_never_met_are_solved_for(backend) -> None:
 
 def test_rows_of_the_fit_need_no_solve(monkeypatch) -> None:
     m = il.fit("y ~ x + (1 | a) + (1 | b)", data(), backend="schur")
-    monkeypatch.setattr(leverage, "_by_solving", None)
+    monkeypatch.setattr(inverse_quadratic, "_by_solving", None)
     m.augment()
 
 

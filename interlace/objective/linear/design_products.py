@@ -1,9 +1,10 @@
-"""A design as the arrays that cross-products are made from."""
+"""The cross-products of a design."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ...covariance import STRUCTURES
 from ...linalg.crossproducts.linear import CrossProducts, LinearRows, cross_products
 from ...linalg.crossproducts.standardise import intercept_column
 
@@ -26,6 +27,6 @@ def cross_products_of(design) -> CrossProducts:
 
 
 def free_columns(design, b: int) -> list[slice]:
-    """Columns of factor b's Z that any combinations may replace: those of unstructured terms."""
+    """Columns of factor b's Z that combinations of them may replace, term by term."""
     terms = [term for term in design.terms if term.factor == b and len(term.names) > 1]
-    return [term.columns for term in terms if term.structure == "us"]
+    return [term.columns for term in terms if STRUCTURES[term.structure].unrestricted]

@@ -1,4 +1,4 @@
-"""From the arguments of a call to a design, and from a fit to its result: alike in all doors."""
+"""The first step of every front door, from a call to its design, and the last, fit to result."""
 
 from __future__ import annotations
 
