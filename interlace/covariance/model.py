@@ -28,12 +28,19 @@ class CovarianceTerm:
         Names of those columns.
     structure : Structure
         theta <-> T.
+    component : str
+        The linear predictor that it belongs to, in front of labels; empty for that of the mean.
     """
 
     factor: int
     columns: slice
     names: tuple[str, ...]
     structure: Structure
+    component: str = ""
+
+    def labelled(self, text: str) -> str:
+        """``"zi.site"`` for the site of a term in the predictor zi."""
+        return f"{self.component}.{text}" if self.component else text
 
 
 class EarlierStart(NamedTuple):
@@ -92,7 +99,9 @@ class CovarianceModel:
         for term in design.terms:
             k = len(term.names)
             structure = make_structure(term.structure, k)
-            terms.append(CovarianceTerm(term.factor, term.columns, term.names, structure))
+            terms.append(
+                CovarianceTerm(term.factor, term.columns, term.names, structure, term.component)
+            )
         widths = [f.Z.shape[1] for f in design.factors]
         return cls(terms, widths, [f.name for f in design.factors])
 
@@ -105,11 +114,14 @@ class CovarianceModel:
 
     @property
     def term_labels(self) -> list[str]:
-        """lme4's label of each random-effect term: later ones of a factor get ``.1``, ``.2``."""
+        """lme4's label of each random-effect term: later ones of a factor get ``.1``, ``.2``.
+
+        Those of other predictors than the mean's are counted apart: ``zi.g``, ``zi.g.1``.
+        """
         seen: dict[str, int] = {}
         labels = []
         for term in self.terms:
-            group = self.group_names[term.factor]
+            group = term.labelled(self.group_names[term.factor])
             count = seen.get(group, 0)
             seen[group] = count + 1
             labels.append(f"{group}.{count}" if count else group)
@@ -140,11 +152,14 @@ class CovarianceModel:
         return theta
 
     def effect_names(self, factor: int) -> list[str]:
-        """Names of all random effects of one grouping factor, in the order of a fit's ``b``."""
+        """Names of all random effects of one grouping factor, in the order of a fit's ``b``.
+
+        Those of other predictors than the mean's have its name in front: ``zi.Intercept``.
+        """
         names = [""] * self.widths[factor]
         for term in self.terms:
             if term.factor == factor:
-                names[term.columns] = term.names
+                names[term.columns] = [term.labelled(name) for name in term.names]
         return names
 
     def templates(self, theta: np.ndarray) -> list[np.ndarray]:
@@ -212,7 +227,7 @@ class CovarianceModel:
         for term, s, bad in zip(self.terms, self.theta_slices, singular, strict=True):
             if not bad:
                 continue
-            group = self.group_names[term.factor]
+            group = term.labelled(self.group_names[term.factor])
             sd = np.linalg.norm(term.structure.template(scaled[s]), axis=1)
             zero = [n for n, v in zip(term.names, sd, strict=True) if v < tolerance]
             if zero:
@@ -231,7 +246,7 @@ class CovarianceModel:
     def theta_names(self) -> list[str]:
         """lme4's names of theta, such as ``"Subject.Days.Intercept"``."""
         return [
-            f"{self.group_names[t.factor]}.{name}"
+            t.labelled(f"{self.group_names[t.factor]}.{name}")
             for t in self.terms
             for name in t.structure.theta_names(t.names)
         ]

@@ -7,19 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, DataWarning, FormulaError, listing, warn
-from ..formula.edit import with_dot, with_random, without_response
-from ..formula.formula import Formula
-from ..formula.parser import parse
+from ..errors import DataError, DataWarning, listing, warn
+from ..formula.formula import Formula, RandomTermSpec
 from ..formula.terms import term_key
 from ..frames.columns import Labels, read_only
-from ..frames.read import data_columns
 from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved, evaluate
+from .formulas import formulas_of
 from .grouping import Grouping, columns_used_by, grouping
 from .model_frame import ModelFrame
 from .model_matrix import MatrixRecipe, model_matrix
-from .newdata import NewDataRecipe, RandomSide
+from .newdata import FixedSide, NewDataRecipe, RandomSide
 from .predictor import MEAN, LinearPredictor
 from .rank import independent_columns
 from .response import check_size, numeric, response_values
@@ -40,6 +38,7 @@ def build(
     linear: bool = True,
     mixed: bool | None = None,
     context: Mapping[str, Any] | None = None,
+    others: Mapping[str, str | Formula | None] | None = None,
 ) -> Design:
     """Make the design of a mixed model, or of one without random effects.
 
@@ -68,6 +67,10 @@ def build(
         model they are needed.
     context : mapping, optional
         Names besides the columns that the formula may use, such as the caller's own functions.
+    others : dict of str to str, optional
+        One-sided formulas of the linear predictors beside the mean's, by name and in their order:
+        ``{"dispersion": "~ x", "zi": "~ x + (1 | g)"}``; None means ``"~ 1"``.  A ``.`` stands
+        for the right side of `formula` without its offsets.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def build(
     Raises
     ------
     FormulaError
-        If the formula cannot be read, lacks a response or a random term, or has one too many.
+        If a formula cannot be read, lacks a response or a random term, or has one too many.
     DataError
         If columns or their values do not allow the model.
     ArgumentError
@@ -97,7 +100,7 @@ def build(
     (['a', 'b'], '(1 | g)')
     """
     frame = ModelFrame(
-        _full_formula(formula, data, groups, random, linear, mixed),
+        formulas_of(formula, others, data, groups, random, linear, mixed),
         data,
         weights=weights,
         offset=offset,
@@ -110,13 +113,14 @@ def build(
     y, trials = response_values(
         frame.response_expressions, frame.columns, frame.context, states, linear
     )
-    fixed = _fixed_part(frame, states, linear)
-    effects = _random_part(frame, fixed, linear)
+    matrices = _Matrices(frame)
+    fixed = {name: _fixed_part(frame, name, matrices, states, linear) for name in frame.predictors}
+    effects = _random_part(frame, matrices, linear)
     return Design(
         y=_own(y),
         trials=None if trials is None else _own(trials),
         weights=None if frame.weights is None else _own(frame.weights),
-        predictors={MEAN: fixed.predictor},
+        predictors={name: made.predictor for name, made in fixed.items()},
         factors=effects.factors,
         terms=effects.terms,
         formula=frame.formula,
@@ -132,61 +136,26 @@ def build(
     )
 
 
-def _full_formula(
-    formula: Any, data: Any, groups: Any, random: Any, linear: bool, mixed: bool | None
-) -> Formula:
-    names = data_columns(data)
-    parsed = with_random(parse(formula), groups, random, names)
-    if parsed.response is None:
-        raise FormulaError("formula has no response left of '~'; write 'y ~ x'", parsed.text)
-    if linear and not parsed.random:
-        raise FormulaError(
-            "a linear mixed model needs a random term: add (1 | g) to the formula or give "
-            "groups='g'; glm() fits models without random effects",
-            parsed.text,
-        )
-    if mixed and not parsed.random:
-        raise FormulaError(
-            "a mixed model needs a random term: add (1 | g) to the formula or give groups='g', or "
-            "use glm(), which fits models without random effects",
-            parsed.text,
-        )
-    if mixed is False and parsed.random:
-        raise FormulaError(
-            f"glm() has no random effects, but there is {listing(t.text for t in parsed.random)}; "
-            "use glmer(), or fit() for a linear mixed model",
-            parsed.text,
-        )
-    if "." in parsed.fixed:
-        parsed = with_dot(parsed, tuple(names))
-    made = without_response(parsed)
-    if made.fixed != parsed.fixed and parsed.response:
-        warn(
-            f"the response {parsed.response.text} stands among the terms on the right and was "
-            "dropped there, as in R; leave it out of the formula",
-            DataWarning,
-        )
-    return made
-
-
 def _recipe(
     frame: ModelFrame,
-    fixed: _Fixed,
+    fixed: Mapping[str, _Fixed],
     effects: _Random,
     states: dict[str, dict],
     linear: bool,
 ) -> NewDataRecipe:
     return NewDataRecipe(
-        fixed=fixed.recipe,
-        kept=fixed.kept,
-        fixed_variables=frame.fixed.variables,
+        fixed={
+            name: FixedSide(
+                fixed[name].recipe, fixed[name].kept, part.fixed.variables, part.offsets
+            )
+            for name, part in frame.predictors.items()
+        },
         sides=effects.sides,
         groupings=effects.groupings,
         grouping_variables=tuple(
             tuple(name for piece in frame.groups[made.label] for name in piece.variables)
             for made in effects.groupings
         ),
-        offsets=frame.offsets,
         offset_column=frame.offset_column,
         offset_given=frame.offset is not None,
         response=frame.response_expressions,
@@ -212,41 +181,61 @@ def _recipe(
 
 
 class _Fixed(NamedTuple):
-    """The whole model matrix, how it is made again, the columns kept, and what they make."""
+    """How the whole model matrix is made again, the columns kept, and what they make."""
 
-    X: np.ndarray
     recipe: MatrixRecipe
     kept: np.ndarray
     predictor: LinearPredictor
 
 
-def _fixed_part(frame: ModelFrame, states: dict[str, dict], linear: bool) -> _Fixed:
-    X, recipe, terms = _matrix(frame, frame.fixed)
+class _Matrices:
+    """Model matrices of right sides by what they mean: the same ones are made once."""
+
+    def __init__(self, frame: ModelFrame):
+        self._frame = frame
+        self._made: dict[tuple, tuple[np.ndarray, MatrixRecipe, FixedTerms]] = {}
+
+    def of(self, side: Resolved) -> tuple[np.ndarray, MatrixRecipe, FixedTerms]:
+        """Matrix, how to make it again, and the record of its terms."""
+        key = term_key(side.text)
+        if key not in self._made:
+            self._made[key] = _matrix(self._frame, side)
+        return self._made[key]
+
+
+def _fixed_part(
+    frame: ModelFrame, name: str, matrices: _Matrices, states: dict[str, dict], linear: bool
+) -> _Fixed:
+    part, where = frame.predictors[name], "" if name == MEAN else f" of {name}"
+    X, recipe, terms = matrices.of(part.fixed)
     kept = independent_columns(X) if X.shape[1] else np.arange(0)
     dropped = tuple(np.delete(np.array(recipe.names, dtype=object), kept))
     if dropped:
         warn(
-            f"the fixed-effects matrix is rank deficient: dropped {len(dropped)} column(s) that "
-            f"depend linearly on earlier ones: {listing(dropped)}. Leave out the term(s), or read "
-            "the other coefficients with these at zero",
+            f"the fixed-effects matrix{where} is rank deficient: dropped {len(dropped)} column(s) "
+            f"that depend linearly on earlier ones: {listing(dropped)}. Leave out the term(s), or "
+            "read the other coefficients with these at zero",
             DataWarning,
         )
     if linear and len(kept) >= len(X):
         raise DataError(
-            f"the formula has {len(kept)} fixed coefficients for {len(X)} rows; leave out terms "
-            "(a text column as covariate has one coefficient per value)"
+            f"the formula{where} has {len(kept)} fixed coefficients for {len(X)} rows; leave out "
+            "terms (a text column as covariate has one coefficient per value)"
         )
-    offset = _total_offset(frame, states)
+    offset = _total_offset(frame, name, states)
     if linear and offset is not None:
-        check_size(offset, "offset")
+        check_size(offset, f"offset{where}")
+    if dropped:
+        X, terms = X[:, kept], terms.keep(kept)
     predictor = LinearPredictor(
-        X=np.ascontiguousarray(X[:, kept] if dropped else X),
+        X=np.ascontiguousarray(X) if dropped or name == MEAN else X,
         names=tuple(recipe.names[j] for j in kept),
-        terms=terms.keep(kept) if dropped else terms,
+        terms=terms,
         offset=None if offset is None else _own(offset),
         dropped=dropped,
+        formula=part.formula,
     )
-    return _Fixed(X, recipe, kept, predictor)
+    return _Fixed(recipe, kept, predictor)
 
 
 def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe, FixedTerms]:
@@ -273,9 +262,9 @@ def _own(values: np.ndarray) -> np.ndarray:
     return read_only(np.array(values, dtype=np.float64, order="C"))
 
 
-def _total_offset(frame: ModelFrame, states: dict[str, dict]) -> np.ndarray | None:
-    total = frame.offset
-    for side in frame.offsets:
+def _total_offset(frame: ModelFrame, name: str, states: dict[str, dict]) -> np.ndarray | None:
+    total = frame.offset if name == MEAN else None
+    for side in frame.predictors[name].offsets:
         state = states.setdefault(f"offset {side.text}", {})
         values = columns_used_by(frame.columns, side.text)
         value = evaluate(side.text, frame.columns.n, values, frame.context, state)
@@ -294,33 +283,46 @@ class _Random(NamedTuple):
     sides: tuple[RandomSide, ...]
 
 
-def _random_part(frame: ModelFrame, fixed: _Fixed, linear: bool) -> _Random:
-    specs = frame.formula.random
+def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Random:
     groups = _groupings(frame, linear)
-    matrices = _left_sides(frame, fixed)
-    sizes = [len(groups[spec.label][0].cells) for spec in specs]
-    order = _lme4_order(sizes)
-    labels = list(dict.fromkeys(specs[i].label for i in order))
+    sizes = {label: len(made.cells) for label, (made, _) in groups.items()}
+    ordered = _in_order(frame, sizes)
+    labels = list(dict.fromkeys(spec.label for _, spec, _ in ordered))
+    labels.sort(key=lambda label: -sizes[label])
     blocks: dict[str, list[np.ndarray]] = {label: [] for label in labels}
+    index = {name: k for k, name in enumerate(frame.predictors)}
+    owners: dict[str, list[int]] = {label: [] for label in labels}
     terms, sides = [], []
-    for i in order:
-        spec, side = specs[i], frame.sides[i]
-        Z, recipe = matrices[term_key(side.text)]
+    for name, spec, side in ordered:
+        Z, recipe, _ = matrices.of(side)
         _check_zeros(spec.text, Z, recipe.names)
         if linear:
-            _check_effects(spec.text, sizes[i] * Z.shape[1], len(Z))
-        start = sum(block.shape[1] for block in blocks[spec.label])
-        at = slice(start, start + Z.shape[1])
+            _check_effects(spec.text, sizes[spec.label] * Z.shape[1], len(Z))
+        at = slice(len(owners[spec.label]), len(owners[spec.label]) + Z.shape[1])
         blocks[spec.label].append(Z)
+        owners[spec.label] += [index[name]] * Z.shape[1]
         factor = labels.index(spec.label)
-        terms.append(RandomTerm(factor, at, recipe.names, spec.structure, spec.text))
-        sides.append(RandomSide(recipe, side.variables, factor, at))
-    factors = tuple(
-        GroupingFactor(label, groups[label][0].levels, groups[label][1], _beside(blocks[label]))
-        for label in labels
-    )
+        terms.append(RandomTerm(factor, at, recipe.names, spec.structure, spec.text, name))
+        sides.append(RandomSide(recipe, side.variables, factor, at, name))
+    factors = []
+    for label in labels:
+        made, codes = groups[label]
+        of = np.array(owners[label], dtype=np.int8)
+        factors.append(GroupingFactor(label, made.levels, codes, _beside(blocks[label]), of))
     groupings = tuple(groups[label][0] for label in labels)
-    return _Random(factors, tuple(terms), groupings, tuple(sides))
+    return _Random(tuple(factors), tuple(terms), groupings, tuple(sides))
+
+
+def _in_order(
+    frame: ModelFrame, sizes: Mapping[str, int]
+) -> list[tuple[str, RandomTermSpec, Resolved]]:
+    """Random terms with their predictors and left sides: by predictor, then in lme4's order."""
+    out = []
+    for name, part in frame.predictors.items():
+        terms = list(zip(part.formula.random, part.sides, strict=True))
+        order = _lme4_order([sizes[spec.label] for spec, _ in terms])
+        out += [(name, *terms[i]) for i in order]
+    return out
 
 
 def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.ndarray]]:
@@ -330,15 +332,6 @@ def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.
         variables = tuple(piece.text for piece in pieces)
         out[label] = grouping(label, variables, frame.columns, frame.context)
         _check_groups(*out[label], linear)
-    return out
-
-
-def _left_sides(frame: ModelFrame, fixed: _Fixed) -> dict[tuple, tuple[np.ndarray, MatrixRecipe]]:
-    """Matrices of the left sides by what they mean: the same ones are made once."""
-    out = {term_key(frame.fixed.text): (fixed.X, fixed.recipe)}
-    for side in frame.sides:
-        if term_key(side.text) not in out:
-            out[term_key(side.text)] = _matrix(frame, side)[:2]
     return out
 
 

@@ -95,6 +95,11 @@ class RandomTerm:
     text: str
     predictor: str = MEAN
 
+    @property
+    def component(self) -> str:
+        """The predictor where it has to be said: empty for that of the mean."""
+        return "" if self.predictor == MEAN else self.predictor
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -108,14 +113,14 @@ class Design:
         Denominators of a response ``cbind(k, n - k)`` or ``k / n``.
     weights : (n,) float64 ndarray or None
     predictors : dict of str -> LinearPredictor
-        By name; ``"mean"``, which every model has, answers X, x_names, x_terms, dropped_columns
-        and offset of the design.
+        By name, in their order; ``"mean"``, which every model has, is the first and answers X,
+        x_names, x_terms, dropped_columns and offset of the design.
     factors : tuple of GroupingFactor
         One per distinct grouping factor, decreasing number of levels.
     terms : tuple of RandomTerm
-        In lme4's order, which theta follows.
+        By predictor, then in lme4's order; theta follows it.
     formula : Formula
-        Random terms given as arguments included.
+        That of the mean; random terms given as arguments included.
     response_name : str
     index : pandas.Index
         Labels of the rows used.
@@ -213,7 +218,7 @@ class Design:
 
     @property
     def user_names(self) -> Mapping[str, Any]:
-        """The caller's own names that the formula uses."""
+        """The caller's own names that the formulas use."""
         return {} if self.recipe is None else self.recipe.context
 
     @property
@@ -222,7 +227,7 @@ class Design:
         return () if self.recipe is None else self.recipe.response_variables
 
     def variables(self) -> list[str]:
-        """Columns of the data that the formula uses, those of the response aside."""
+        """Columns of the data that the formulas use, those of the response aside."""
         return [] if self.recipe is None else self.recipe.variables()
 
     def on(
@@ -234,6 +239,7 @@ class Design:
         offset: Any = None,
         response: bool = False,
         spread: Collection[int] = (),
+        predictors: Collection[str] | None = None,
     ) -> NewDesign:
         """Make the design on new data: same transforms, contrasts and levels.
 
@@ -254,6 +260,9 @@ class Design:
             Whether to make `y` too.
         spread : collection of int, optional
             Indices of grouping factors whose Z is needed though their levels are not.
+        predictors : collection of str, optional
+            Names of the linear predictors that are needed; default all.  Columns of the data that
+            only the others use need not be there; `offset` is of the mean.
 
         Returns
         -------
@@ -279,5 +288,5 @@ class Design:
             raise ArgumentError("this design was made from arrays; it has no formula to repeat")
         widths = tuple(factor.Z.shape[1] for factor in self.factors)
         return self.recipe.on_new_data(
-            newdata, widths, new_levels, factors, offset, response, spread
+            newdata, widths, new_levels, factors, offset, response, spread, predictors
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,37 +24,48 @@ from ..frames.columns import Columns, Labels, as_float
 from ..frames.read import data_columns, read
 from .codings import contrasts_of
 from .expressions import Resolved, UserNames, names_in, resolve_names
+from .predictor import MEAN
 from .vectors import check_weights, per_row_argument, subset_rows
 
 NA_ACTIONS = ("omit", "exclude", "raise")
 
 
+class PredictorNames(NamedTuple):
+    """The formula of one linear predictor, with the names in its parts settled."""
+
+    formula: Formula
+    fixed: Resolved
+    offsets: tuple[Resolved, ...]
+    sides: tuple[Resolved, ...]
+
+
 class ModelFrame:
-    """The columns that the names of a formula mean, and the rows that are used.
+    """The columns that the names of formulas mean, and the rows that are used.
 
     Attributes
     ----------
     formula : Formula
+        That of the mean.
     columns : Columns
         The needed columns, rows used only, unused levels dropped.
-    response, offsets, sides : sequence of Resolved
-        Names settled: of the parts of the response, the offsets, the left sides.
-    fixed : Resolved
-        Of the fixed part.
+    response : tuple of Resolved
+        The parts of the response, names settled.
+    predictors : dict of str -> PredictorNames
+        By name of the linear predictor, in the order of the formulas.
     groups : dict of str -> list of Resolved
         By label of the grouping factor: of its variables.
     weights, offset : (n,) ndarray or None
         Arguments, rows used only.
     contrasts : dict of str -> coding
     context : UserNames
-        The user's names that the formula uses.
+        The user's names that the formulas use.
     n_missing, missing_by, na_action, full_index, kept, rows
         As in :class:`interlace.design.design.Design`.
     """
 
     def __init__(
         self,
-        formula: Formula,
+        formulas: Mapping[str, Formula],
         data: Any,
         *,
         weights: Any,
@@ -68,12 +79,17 @@ class ModelFrame:
             raise ArgumentError(
                 f"na_action must be one of {listing(NA_ACTIONS)}, got {na_action!r}"
             )
-        self.formula, self.na_action = formula, na_action
-        self._resolve(data_columns(data), context)
+        self.formula, self.na_action = formulas[MEAN], na_action
+        self._resolve(formulas, data_columns(data), context)
         self._read(data, weights, offset, subset)
         self.contrasts = self._contrasts(contrasts)
 
-    def _resolve(self, names: Collection[str], context: Mapping[str, Any]) -> None:
+    def _resolve(
+        self,
+        formulas: Mapping[str, Formula],
+        names: Collection[str],
+        context: Mapping[str, Any],
+    ) -> None:
         formula = self.formula
         assert formula.response is not None
         self.names = names
@@ -89,17 +105,17 @@ class ModelFrame:
                 f"the response {formula.response.text!r} has no column of data in it; add its "
                 "values to data as a column"
             )
-        self.fixed = resolve_names(formula.fixed, names, context, "formula")
-        self.offsets = tuple(
-            resolve_names(text, names, context, "offset()", expression=True)
-            for text in formula.offsets
-        )
-        self.sides = [resolve_names(s.lhs, names, context, s.text) for s in formula.random]
+        self.predictors = {
+            name: _predictor_names(name, own, names, context) for name, own in formulas.items()
+        }
         self.groups = {
             spec.label: [self._group(v, names, context, spec) for v in spec.group]
-            for spec in formula.random
+            for own in formulas.values()
+            for spec in own.random
         }
-        sides = [*self.response, self.fixed, *self.offsets, *self.sides]
+        sides = [*self.response]
+        for part in self.predictors.values():
+            sides += [part.fixed, *part.offsets, *part.sides]
         groups = [piece for group in self.groups.values() for piece in group]
         self.context = UserNames()
         for piece in [*sides, *groups]:
@@ -260,3 +276,17 @@ class ModelFrame:
                     )
             out[name] = coding
         return out
+
+
+def _predictor_names(
+    name: str, formula: Formula, names: Collection[str], context: Mapping[str, Any]
+) -> PredictorNames:
+    whole, offset = "formula", "offset()"
+    if name != MEAN:
+        whole, offset = f"the formula of {name}", f"offset() of {name}"
+    return PredictorNames(
+        formula,
+        resolve_names(formula.fixed, names, context, whole),
+        tuple(resolve_names(t, names, context, offset, expression=True) for t in formula.offsets),
+        tuple(resolve_names(s.lhs, names, context, s.text) for s in formula.random),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,10 +21,18 @@ from .codings import unseen_level
 from .expressions import Resolved, UserNames, evaluate
 from .grouping import Grouping, columns_used_by, missing_rows
 from .model_matrix import MatrixRecipe
+from .predictor import MEAN
 from .response import response_values
 from .vectors import per_row_argument
 
 NEW_LEVELS = ("error", "population")
+
+
+class NewPredictor(NamedTuple):
+    """X (r, p), NaN in rows with a missing value, and offset (r,) or None of one predictor."""
+
+    X: np.ndarray
+    offset: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +41,13 @@ class NewDesign:
 
     Attributes
     ----------
-    X : (r, p) float64 ndarray
-        NaN in rows with a missing value.
-    offset : (r,) float64 ndarray or None
+    predictors : dict of str -> NewPredictor
+        Those that were asked for; ``"mean"`` answers X and offset.
     index : pandas.Index
     factors : tuple of (codes, Z)
         In the order of ``Design.factors``; codes are -1 for levels that the fit does not know.
         For factors that were not asked for, all codes are -1, and Z is zero unless it was.
+        Columns of predictors that were not asked for are zero.
     unseen : dict of str -> tuple
         By grouping factor: the labels that the fit does not know.
     y : (r,) float64 ndarray or None
@@ -54,12 +62,38 @@ class NewDesign:
     array([[1., 3.]])
     """
 
-    X: np.ndarray
-    offset: np.ndarray | None
+    predictors: Mapping[str, NewPredictor]
     index: pd.Index
     factors: tuple[tuple[np.ndarray, np.ndarray], ...]
     unseen: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     y: np.ndarray | None = None
+
+    @property
+    def X(self) -> np.ndarray:  # noqa: N802
+        """Fixed-effects model matrix of the mean, (r, p); NaN in rows with a missing value."""
+        return self.predictors[MEAN].X
+
+    @property
+    def offset(self) -> np.ndarray | None:
+        """Offset of the mean, (r,)."""
+        return self.predictors[MEAN].offset
+
+
+class FixedSide(NamedTuple):
+    """Fixed part of one predictor: how to make its matrix, whose columns `kept` are X, its offsets.
+
+    `variables` are the columns of data that the matrix needs, `offsets` expressions.
+    """
+
+    recipe: MatrixRecipe
+    kept: np.ndarray
+    variables: tuple[str, ...]
+    offsets: tuple[Resolved, ...]
+
+    def matrix(self, columns: Columns) -> np.ndarray:
+        """X of new data, (r, p)."""
+        X = self.recipe.matrix(columns)
+        return X if len(self.kept) == X.shape[1] else np.ascontiguousarray(X[:, self.kept])
 
 
 class RandomSide(NamedTuple):
@@ -69,6 +103,7 @@ class RandomSide(NamedTuple):
     variables: tuple[str, ...]
     factor: int
     columns: slice
+    predictor: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,16 +112,14 @@ class NewDataRecipe:
 
     Attributes
     ----------
-    fixed : MatrixRecipe
-        Of the whole fixed part; `kept` are its columns in X, `fixed_variables` what it needs.
+    fixed : dict of str -> FixedSide
+        By predictor.
     sides : tuple of RandomSide
         By random term.
     groupings : tuple of Grouping
         By grouping factor; `grouping_variables` are the columns they need.
-    offsets : tuple of Resolved
-        Expressions inside ``offset()``.
     offset_column : str or None
-        Column that the argument `offset` named.
+        Column that the argument `offset` named, which is of the mean.
     offset_given : bool
         Whether there was an argument `offset`.
     response : ResponseSpec
@@ -96,19 +129,16 @@ class NewDataRecipe:
     logical : frozenset of str
         Boolean columns: factors of two levels in a model matrix, numbers in expressions.
     context : UserNames
-        The user's names that the formula uses.
+        The user's names that the formulas use.
     states : dict
         Of the transforms in response and offsets.
     linear : bool
     """
 
-    fixed: MatrixRecipe
-    kept: np.ndarray
-    fixed_variables: tuple[str, ...]
+    fixed: dict[str, FixedSide]
     sides: tuple[RandomSide, ...]
     groupings: tuple[Grouping, ...]
     grouping_variables: tuple[tuple[str, ...], ...]
-    offsets: tuple[Resolved, ...]
     offset_column: str | None
     offset_given: bool
     response: ResponseSpec
@@ -126,8 +156,8 @@ class NewDataRecipe:
         return None if labels is None else labels.levels
 
     def variables(self) -> list[str]:
-        """Columns of the data that the formula uses, those of the response aside."""
-        names = self._covariates(range(len(self.groupings)), False)
+        """Columns of the data that the formulas use, those of the response aside."""
+        names = self._covariates(self.fixed, range(len(self.groupings)), False)
         return list(
             dict.fromkeys([*names, *(n for group in self.grouping_variables for n in group)])
         )
@@ -141,20 +171,24 @@ class NewDataRecipe:
         offset: Any = None,
         response: bool = False,
         spread: Collection[int] = (),
+        predictors: Collection[str] | None = None,
     ) -> NewDesign:
         """See :meth:`interlace.design.design.Design.on`; `widths` are those of the factors' Z."""
         if new_levels not in NEW_LEVELS:
             raise ArgumentError(
                 f"new_levels must be one of {listing(NEW_LEVELS)}, got {new_levels!r}"
             )
+        names = self._predictors(predictors)
+        sides = [side for side in self.sides if side.predictor in names]
         wanted = range(len(self.groupings)) if factors is None else sorted(factors)
+        wanted = [b for b in wanted if any(side.factor == b for side in sides)]
         spread = {*wanted, *spread}
-        covariates = self._covariates(spread, response)
+        covariates = self._covariates(names, spread, response)
         labels = [name for b in wanted for name in self.grouping_variables[b]]
-        extra = self._offset_columns(newdata, offset)
+        extra = self._offset_columns(newdata, offset) if MEAN in names else []
         given = _read_new(newdata, [*covariates, *labels, *extra], labels)
         columns = self._recoded(given, covariates)
-        X = self.fixed.matrix(columns)
+        fixed = {name: self.fixed[name].matrix(columns) for name in names}
         blocks, unseen = [], {}
         for b, made in enumerate(self.groupings):
             codes = np.full(columns.n, -1, dtype=np.int32)
@@ -165,16 +199,27 @@ class NewDataRecipe:
                 if (new or missing) and new_levels == "error":
                     raise _unknown_levels(made.label, new)
             Z = np.zeros((columns.n, widths[b]))
-            for side in self.sides if b in spread else ():
+            for side in sides if b in spread else ():
                 if side.factor == b:
                     Z[:, side.columns] = side.recipe.matrix(columns)
             blocks.append((codes, Z))
         y = None
         if response:
             y, _ = response_values(self.response, columns, self.context, self.states, False)
-        total = self._offset(columns, given, offset)
-        kept = X if len(self.kept) == X.shape[1] else np.ascontiguousarray(X[:, self.kept])
-        return NewDesign(kept, total, columns.index, tuple(blocks), unseen, y)
+        made_new = {
+            name: NewPredictor(X, self._offset(name, columns, given, offset))
+            for name, X in fixed.items()
+        }
+        return NewDesign(made_new, columns.index, tuple(blocks), unseen, y)
+
+    def _predictors(self, asked: Collection[str] | None) -> list[str]:
+        """Names of the predictors asked for, in their order."""
+        unknown = [name for name in asked or () if name not in self.fixed]
+        if unknown:
+            raise ArgumentError(
+                f"predictors names {unknown[0]!r}; those of the design: {listing(self.fixed)}"
+            )
+        return [name for name in self.fixed if asked is None or name in asked]
 
     def _offset_columns(self, newdata: Any, offset: Any) -> list[str]:
         """Columns that hold an offset: the one given, else that of the fit."""
@@ -189,10 +234,18 @@ class NewDataRecipe:
             )
         return [self.offset_column]
 
-    def _covariates(self, wanted: Iterable[int], response: bool) -> list[str]:
-        names = list(self.fixed_variables)
-        names += [name for side in self.sides if side.factor in wanted for name in side.variables]
-        names += [name for piece in self.offsets for name in piece.variables]
+    def _covariates(
+        self, predictors: Collection[str], wanted: Collection[int], response: bool
+    ) -> list[str]:
+        fixed = [self.fixed[name] for name in predictors]
+        names = [name for side in fixed for name in side.variables]
+        names += [
+            name
+            for side in self.sides
+            if side.factor in wanted and side.predictor in predictors
+            for name in side.variables
+        ]
+        names += [name for side in fixed for piece in side.offsets for name in piece.variables]
         if response:
             names += self.response_variables
         return list(dict.fromkeys(names))
@@ -233,9 +286,11 @@ class NewDataRecipe:
         check_finite(out)
         return out
 
-    def _offset(self, columns: Columns, given: Columns, argument: Any) -> np.ndarray | None:
+    def _offset(
+        self, predictor: str, columns: Columns, given: Columns, argument: Any
+    ) -> np.ndarray | None:
         total = None
-        for side in self.offsets:
+        for side in self.fixed[predictor].offsets:
             state = self.states.get(f"offset {side.text}", {})
             values = columns_used_by(columns, side.text)
             value = evaluate(side.text, columns.n, values, self.context, state)
@@ -244,6 +299,8 @@ class NewDataRecipe:
             gone = missing_rows(columns, side.text)
             own = own if gone is None else np.where(gone, np.nan, own)
             total = own + (0.0 if total is None else total)
+        if predictor != MEAN:
+            return total
         column = argument if isinstance(argument, str) else None
         if argument is None:
             if self.offset_given and self.offset_column is None:

@@ -1,4 +1,4 @@
-"""One linear predictor of a model."""
+"""The linear predictors of a model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..formula.formula import Formula
 from .terms import FixedTerm, FixedTerms
 
 #: Name of the predictor that every model has.
@@ -19,7 +20,8 @@ class LinearPredictor:
     Attributes
     ----------
     X : (n, p) float64 ndarray
-        Fixed-effects model matrix, C-contiguous, of full column rank.
+        Fixed-effects model matrix, C-contiguous, of full column rank; of a sole intercept that is
+        not the mean's a read-only broadcast of 1.0.
     names : tuple of str
         Names of its columns (formulaic's).
     terms : FixedTerms
@@ -27,6 +29,8 @@ class LinearPredictor:
     offset : (n,) float64 ndarray or None
     dropped : tuple of str
         Columns left out because they depend on earlier ones.
+    formula : Formula or None
+        Where it comes from: that of the model for the mean, one-sided for the others.
     """
 
     X: np.ndarray
@@ -34,6 +38,7 @@ class LinearPredictor:
     terms: FixedTerms
     offset: np.ndarray | None = None
     dropped: tuple[str, ...] = ()
+    formula: Formula | None = None
 
     @property
     def is_constant(self) -> bool:

@@ -41,7 +41,7 @@ def matrix(text: str, data: pd.DataFrame, **arguments) -> tuple[np.ndarray, Desi
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         design = build(f"y ~ {text} + (1 | f)", data, **arguments)
-    return design.recipe.fixed.matrix(read(data, data.columns)), design
+    return design.recipe.fixed["mean"].recipe.matrix(read(data, data.columns)), design
 
 
 # --- fixed part ------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def test_contrasts_argument_is_that_of_r(case, data):
 def test_transforms_are_replayed_on_new_data_also_outside_the_range(text, data):
     _, design = matrix(text, data)
     X = design.on(R["outside"], factors=()).X
-    expected = np.asarray(R["new"][text])[:, design.recipe.kept]
+    expected = np.asarray(R["new"][text])[:, design.recipe.fixed["mean"].kept]
     np.testing.assert_allclose(X, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -84,7 +84,7 @@ def test_dependent_columns_dropped_are_those_of_r(case, data):
     text = " + ".join(case["parts"])
     with pytest.warns(DataWarning, match="rank deficient: dropped 1 column"):
         design = build(f"y ~ {text} + (1 | k)", data)
-    names = design.recipe.fixed.names
+    names = design.recipe.fixed["mean"].recipe.names
     assert design.x_names == tuple(names[j] for j in case["kept"])
     assert design.dropped_columns == tuple(n for n in names if n not in design.x_names)
     assert sum(s.stop - s.start for _, s in design.x_terms) == len(design.x_names)

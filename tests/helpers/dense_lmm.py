@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from interlace.design.design import GroupingFactor
+from interlace.design.design import GroupingFactor, RandomTerm
 
 
 def design(y, X, x_names, groups, weights=None, offset=None):
@@ -19,7 +19,7 @@ def design(y, X, x_names, groups, weights=None, offset=None):
         levels = np.array([str(v) for v in range(codes.max() + 1)], dtype=object)
         factors.append(GroupingFactor(f"g{i}", levels, codes, Z))
         columns = slice(0, Z.shape[1])
-        terms.append(SimpleNamespace(factor=i, columns=columns, names=names, structure=structure))
+        terms.append(RandomTerm(i, columns, names, structure, f"({i})"))
     return SimpleNamespace(
         y=np.asarray(y, dtype=float),
         X=np.ascontiguousarray(X, dtype=float),

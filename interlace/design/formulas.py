@@ -1,0 +1,108 @@
+"""The formulas of a model, one for each linear predictor, and what is refused of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..errors import ArgumentTypeError, DataWarning, FormulaError, brief, listing, warn
+from ..formula.edit import stands_for_old, updated, with_dot, with_random, without_response
+from ..formula.formula import Formula, RandomTermSpec
+from ..formula.parser import parse
+from ..formula.terms import term_key
+from ..frames.read import data_columns
+from .predictor import MEAN
+
+
+def formulas_of(
+    formula: Any,
+    others: Mapping[str, Any] | None,
+    data: Any,
+    groups: Any,
+    random: Any,
+    linear: bool,
+    mixed: bool | None,
+) -> dict[str, Formula]:
+    """The formulas of all linear predictors by name, that of the mean first."""
+    names = data_columns(data)
+    parsed = with_random(parse(formula), groups, random, names)
+    if parsed.response is None:
+        raise FormulaError("formula has no response left of '~'; write 'y ~ x'", parsed.text)
+    mean = _of_mean(parsed, names)
+    rest = {name: _one_sided(name, other, mean) for name, other in (others or {}).items()}
+    _check_random(parsed, [t for f in (parsed, *rest.values()) for t in f.random], linear, mixed)
+    return {MEAN: mean, **rest}
+
+
+def _check_random(
+    parsed: Formula, terms: Sequence[RandomTermSpec], linear: bool, mixed: bool | None
+) -> None:
+    if linear and not terms:
+        raise FormulaError(
+            "a linear mixed model needs a random term: add (1 | g) to the formula or give "
+            "groups='g'; glm() fits models without random effects",
+            parsed.text,
+        )
+    if mixed and not terms:
+        raise FormulaError(
+            "a mixed model needs a random term: add (1 | g) to the formula or give groups='g', or "
+            "use glm(), which fits models without random effects",
+            parsed.text,
+        )
+    if mixed is False and terms:
+        raise FormulaError(
+            f"glm() has no random effects, but there is {listing(t.text for t in terms)}; "
+            "use glmer(), or fit() for a linear mixed model",
+            parsed.text,
+        )
+
+
+def _of_mean(parsed: Formula, names: Collection[str]) -> Formula:
+    """The formula with its dot filled and without the response on the right."""
+    if "." in parsed.fixed:
+        parsed = with_dot(parsed, tuple(names))
+    made = without_response(parsed)
+    if made.fixed != parsed.fixed and parsed.response:
+        warn(
+            f"the response {parsed.response.text} stands among the terms on the right and was "
+            "dropped there, as in R; leave it out of the formula",
+            DataWarning,
+        )
+    return made
+
+
+def _one_sided(name: str, formula: Any, mean: Formula) -> Formula:
+    """The formula of another predictor; a dot is the right side of the mean's, offsets aside."""
+    text = "~ 1" if formula is None else getattr(formula, "text", formula)
+    if not isinstance(text, str):
+        raise ArgumentTypeError(
+            f"the formula of {name} must be a string such as '~ x', got {brief(formula)}"
+        )
+    if "~" not in text:
+        raise FormulaError(
+            f"the formula of {name} has no '~'; write '~ {text.strip() or 'x'}'", text
+        )
+    if stands_for_old(text):
+        text = updated(text, replace(mean, response=None, offsets=()))
+    made = parse(text)
+    if made.response is not None:
+        raise FormulaError(
+            f"the formula of {name} has a response, {made.response.text}; it describes a part of "
+            f"the model of {mean.response.text if mean.response else 'the response'}: write "
+            f"'~{text.partition('~')[2]}'",
+            text,
+        )
+    if without_response(replace(made, response=mean.response)).fixed != made.fixed:
+        raise FormulaError(
+            f"the formula of {name} has the response among its terms; it cannot explain itself: "
+            "leave it out",
+            text,
+        )
+    if not (term_key(made.fixed) or made.random or made.offsets):
+        raise FormulaError(
+            f"the formula of {name} has no term: its linear predictor would be 0 in every row. "
+            "Write '~ 1' for one number, or '~ 0 + offset(x)' for values that are known",
+            text,
+        )
+    return made
