@@ -211,15 +211,9 @@ class CovarianceModel:
         scaled: np.ndarray | None = None,
         tolerance: float = SINGULAR_TOLERANCE,
     ) -> list[str]:
-        """What is zero, in words: one text per singular term.
+        """One text per singular term on what is zero.
 
-        Parameters
-        ----------
-        theta : ndarray, shape (n_theta,)
-            What is singular is judged on it.
-        scaled : ndarray, shape (n_theta,), optional
-            ... and which variances are zero on this, where theta is that of other covariates.
-        tolerance : float
+        Singular is judged on `theta`, which variances are zero on `scaled`, of other covariates.
         """
         texts = []
         scaled = theta if scaled is None else scaled

@@ -11,6 +11,7 @@ from ..errors import DataError, DataWarning, listing, warn
 from ..formula.formula import Formula, RandomTermSpec
 from ..formula.terms import term_key
 from ..frames.columns import Labels, read_only
+from ..frames.read import data_columns
 from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved, evaluate
 from .formulas import formulas_of
@@ -99,9 +100,11 @@ def build(
     >>> design.factors[0].levels.tolist(), design.terms[0].text
     (['a', 'b'], '(1 | g)')
     """
+    names = data_columns(data)
     frame = ModelFrame(
-        formulas_of(formula, others, data, groups, random, linear, mixed),
+        formulas_of(formula, others, names, groups, random, linear, mixed),
         data,
+        names,
         weights=weights,
         offset=offset,
         contrasts=contrasts,

@@ -335,7 +335,7 @@ class Values:
         return self[name]
 
     def rows(self, at: np.ndarray) -> Values:
-        """The same for some rows, nothing new kept."""
+        """The values of the rows at the positions `at`, nothing new kept."""
         columns = {
             name: value.iloc[at] if hasattr(value, "iloc") else value[at]
             for name, value in self.columns.items()
@@ -351,7 +351,7 @@ def _not_of_data(text: str) -> DataError:
 
 
 def owners(name: str, attribute: str, columns: Any, context: Mapping[str, Any]) -> list[Any]:
-    """Where ``name.attribute`` may be found: the package's modules, columns, the session."""
+    """Namespaces that have ``name.attribute``: the package's modules, columns, the session."""
     found: list[Any] = [CONTEXT] if hasattr(CONTEXT.get(name), attribute) else []
     if name in columns and hasattr(pd.Series, attribute):
         found.append(columns)
@@ -415,7 +415,7 @@ def _part(values: Values, key: str, again: Callable[[Values], Any]) -> Any:
 
 
 def _in_a_row(value: Any) -> Any:
-    """What has one value per row has one value for one row, whatever shape it came in."""
+    """A single number or text as an array of one row; other values as they are."""
     single = isinstance(value, np.ndarray | np.generic | float | int | str) and not np.ndim(value)
     return np.array([value]) if single else value
 

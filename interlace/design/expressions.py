@@ -273,7 +273,7 @@ def resolve_names(
 
 
 def _owner(name: Name, columns: Collection[str], context: Mapping[str, Any], where: str) -> Any:
-    """Where the first part of ``np.log`` or ``x.mean`` is found."""
+    """The namespace in which the first part of ``np.log`` or ``x.mean`` is found."""
     attribute = name.path.split(".")[1]
     found = owners(name.name, attribute, columns, context)
     if found:

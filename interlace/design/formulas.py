@@ -11,21 +11,19 @@ from ..formula.edit import stands_for_old, updated, with_dot, with_random, witho
 from ..formula.formula import Formula, RandomTermSpec
 from ..formula.parser import parse
 from ..formula.terms import term_key
-from ..frames.read import data_columns
 from .predictor import MEAN
 
 
 def formulas_of(
     formula: Any,
     others: Mapping[str, Any] | None,
-    data: Any,
+    names: Collection[str],
     groups: Any,
     random: Any,
     linear: bool,
     mixed: bool | None,
 ) -> dict[str, Formula]:
-    """The formulas of all linear predictors by name, that of the mean first."""
-    names = data_columns(data)
+    """The formulas of all linear predictors, that of the mean first; `names` are data's columns."""
     parsed = with_random(parse(formula), groups, random, names)
     if parsed.response is None:
         raise FormulaError("formula has no response left of '~'; write 'y ~ x'", parsed.text)

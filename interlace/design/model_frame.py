@@ -21,7 +21,7 @@ from ..errors import (
 from ..formula.formula import Formula, RandomTermSpec
 from ..frames.checks import check_finite, row_labels, unknown_column
 from ..frames.columns import Columns, Labels, as_float
-from ..frames.read import data_columns, read
+from ..frames.read import read
 from .codings import contrasts_of
 from .expressions import Resolved, UserNames, names_in, resolve_names
 from .predictor import MEAN
@@ -67,6 +67,7 @@ class ModelFrame:
         self,
         formulas: Mapping[str, Formula],
         data: Any,
+        names: Collection[str],
         *,
         weights: Any,
         offset: Any,
@@ -80,7 +81,7 @@ class ModelFrame:
                 f"na_action must be one of {listing(NA_ACTIONS)}, got {na_action!r}"
             )
         self.formula, self.na_action = formulas[MEAN], na_action
-        self._resolve(formulas, data_columns(data), context)
+        self._resolve(formulas, names, context)
         self._read(data, weights, offset, subset)
         self.contrasts = self._contrasts(contrasts)
 
@@ -208,7 +209,7 @@ class ModelFrame:
         self._check_values()
 
     def _missing_masks(self, columns: Columns, chosen: np.ndarray | None) -> dict[str, np.ndarray]:
-        """Where values are missing in the subset, by column or argument; counts them."""
+        """Masks of missing values in the subset, by column or argument; counts them."""
         missing = {k: v for k, v in columns.missing.items() if k in self.used}
         for name, values in (("weights", self.weights), ("offset", self.offset)):
             if values is not None and np.isnan(values).any():

@@ -8,6 +8,10 @@ import numpy as np
 #: share of its length: LINPACK's dqrdc2 as R calls it, hence what lme4 drops.
 RANK_TOLERANCE = 1e-7
 
+#: Columns whose entries agree to this share of the largest are the same, evaluated again or by
+#: another formula.
+SAME_COLUMN = 1e-8
+
 #: Squared share above which the Cholesky factor of the Gram matrix answers for certain: rounding
 #: there is of order 1e-15, so 1e-10 is safely above the square of the tolerance, 1e-14.
 CERTAIN = 1e-10

@@ -57,7 +57,7 @@ class FixedTerms:
         return tuple((t.name, slice(*at)) for t, *at in zip(self.terms, starts, ends, strict=True))
 
     def keep(self, kept: np.ndarray) -> FixedTerms:
-        """The same where X has only the columns at the positions `kept`."""
+        """The terms of an X with only the columns at the positions `kept`."""
         terms = []
         for term, (_, at) in zip(self.terms, self.slices, strict=True):
             own = kept[(kept >= at.start) & (kept < at.stop)] - at.start

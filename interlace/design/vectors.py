@@ -49,7 +49,7 @@ def per_row_argument(value: Any, argument: str, index: pd.Index) -> np.ndarray:
 
 
 def as_array(value: Any) -> np.ndarray:
-    """What NumPy makes of a value; of what has no shape, an array without entries."""
+    """A value as an array; one without entries if NumPy sees no shape in it."""
     try:
         array = np.asarray(value)
     except (TypeError, ValueError):  # rows of unequal length

@@ -106,6 +106,8 @@ class Family(ABC):
         Whether the parameter that is estimated is one over the dispersion.
     residual_variance : bool
         Whether the dispersion is the variance of a residual.
+    normalised : bool
+        Whether `log_density` has all its constants: those of other families compare with it then.
     log_concave : bool
         Whether the log-density is concave in eta whatever the response: conditional modes are
         unique then, and their observed information is positive.
@@ -127,6 +129,7 @@ class Family(ABC):
     discrete: bool = False
     support: str | None = None
     residual_variance: bool = False
+    normalised: bool = True
     #: Whether parameters have linear predictors of their own even where each is one number.
     own_predictors: bool = False
     #: Names of the parameters that the formulas of dispersion and shape model; None: there is none.
@@ -808,6 +811,11 @@ def _filled(jet: Jet, indices: Sequence[tuple[int, ...]], ok: Array) -> Array:
     for row, index in zip(out, indices, strict=True):
         row[:] = np.where(ok, jet.part(*index), 0.0)
     return out
+
+
+def rowwise(*values: Any) -> tuple[Array, ...]:
+    """Numbers and arrays as arrays of doubles of one shape."""
+    return tuple(np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in values)))
 
 
 def gathered(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import compiled
-from .base import Array, Family, PerRow, Rows, Zeta, gathered
+from .base import Array, Family, PerRow, Rows, Zeta, gathered, rowwise
 from .jets import Jet
 from .links.base import Link
 from .links.power import Identity, Log
@@ -129,9 +129,7 @@ class Binomial(Family):
     ) -> Array:
         from scipy.special import xlog1py, xlogy
 
-        y, mu, trials = np.broadcast_arrays(
-            np.asarray(y, dtype=float), np.asarray(mu, dtype=float), np.asarray(trials, dtype=float)
-        )
+        y, mu, trials = rowwise(y, mu, trials)
         weights = trials if weights is None else np.asarray(weights, dtype=float)
         possible = (y >= 0.0) & (y <= 1.0) & (mu >= 0.0) & (mu <= 1.0)
         y, mu = np.where(possible, y, 0.5), np.where(possible, mu, 0.5)

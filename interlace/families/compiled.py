@@ -16,25 +16,8 @@ LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT, LOG, POWER, NB_CANONICAL = range(8)
 def code(made: Any) -> int | None:
     """The number of a family or a link in the kernels; None if they do not stand for it.
 
-    Parameters
-    ----------
-    made : Family or Link
-        Its class, or a parent, has ``compiled``, the number, and ``written_twice``, the names of
-        the functions that the kernels have.
-
-    Returns
-    -------
-    int or None
-
-    Examples
-    --------
-    >>> from interlace.families import Poisson
-    >>> from interlace.families.compiled import code
-    >>> class Halved(Poisson):
-    ...     def rows(self, *arguments):
-    ...         return super().rows(*arguments)
-    >>> code(Poisson()), code(Halved())
-    (1, None)
+    Its class, or a parent, has the number, ``compiled``, and the names of the functions that the
+    kernels have, ``written_twice``.
     """
     cls = type(made)
     home: Any = next(c for c in cls.__mro__ if "compiled" in vars(c))

@@ -35,9 +35,9 @@ TINY = 1e-9
 
 
 class GLMMFamily(Protocol):
-    """What an object needs to serve as ``family=``; it need not inherit from this.
+    """The functions that an object needs to serve as ``family=``; it need not inherit from this.
 
-    Functions of arrays, as in an R family object: `CustomFamily` says what is made of them.
+    They take and return arrays, as in an R family object; see `CustomFamily`.
 
     Examples
     --------
@@ -179,7 +179,7 @@ class CustomFamily(Family):
     """
 
     links = ()
-    expected_by_default = True
+    normalised = False
 
     def __init__(self, functions: object, link: str | Link | None = None):
         missing = [name for name in PROTOCOL if not callable(getattr(functions, name, None))]
@@ -365,14 +365,7 @@ class _OwnLink(Link):
 
 
 def _check_link(functions: Any) -> None:
-    """Refuse functions that do not fit together, before a search goes astray with them.
-
-    Raises
-    ------
-    ArgumentError
-        If ``linkinv`` or ``mu_eta`` gives no array like its argument, or ``mu_eta`` is not the
-        derivative of ``linkinv`` where both are finite.
-    """
+    """Refuse functions that do not fit together, before a search goes astray with them."""
     with np.errstate(all="ignore"):
         values = {name: np.asarray(getattr(functions, name)(PROBES)) for name in CHECKED}
         for name, value in values.items():

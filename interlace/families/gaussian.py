@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import compiled, jets
-from .base import Array, PerRow, Rows, Zeta, gathered
+from .base import Array, PerRow, Rows, Zeta, gathered, rowwise
 from .jets import Jet
 from .links.base import Link
 from .links.power import Identity, Inverse
@@ -108,7 +108,7 @@ class Gaussian(Precision):
         trials: PerRow = 1.0,
         zeta: Zeta = (),
     ) -> Array:
-        y, mu = np.broadcast_arrays(np.asarray(y, dtype=float), np.asarray(mu, dtype=float))
+        y, mu = rowwise(y, mu)
         weights = np.asarray(1.0 if weights is None else weights, dtype=float)
         with np.errstate(over="ignore"):
             value = -0.5 * weights * self.value(zeta) * (y - mu) ** 2

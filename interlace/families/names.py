@@ -45,36 +45,8 @@ _CALL = re.compile(r"(?P<family>[^()]+)\((?:link\s*=\s*)?[\"']?(?P<link>[^\"']+?
 def resolve(family: object, link: str | Link | None = None) -> Family:
     """A family from its name, its class, itself, or an object with the `GLMMFamily` protocol.
 
-    Parameters
-    ----------
-    family : str, Family, subclass of Family, or object
-        A name in any case and with R's spellings (``"Gamma"``, ``"inverse.gaussian"``,
-        ``"nbinom2"``, ``"binomial(probit)"``); a family; or an object that has ``link``,
-        ``linkinv``, ``mu_eta``, ``variance`` and ``dev_resids`` (see `CustomFamily`).
-    link : str or Link, optional
-        The link, instead of the default or of that of `family`.
-
-    Returns
-    -------
-    Family
-        The family.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no family of that name, or it does not go with the link.
-    ArgumentTypeError
-        If `family` is nothing that a family can be made of.
-
-    Examples
-    --------
-    >>> from interlace.families import resolve
-    >>> resolve("inverse.gaussian")
-    InverseGaussian(link='inverse_square')
-    >>> resolve("Gamma", link="log")
-    Gamma(link='log')
-    >>> resolve("binomial(cloglog)")
-    Binomial(link='cloglog')
+    Names are taken in any case and with R's spellings: ``"inverse.gaussian"``,
+    ``"binomial(probit)"``. `link` stands in for that of `family`.
     """
     if isinstance(family, str):
         family = _named(family)

@@ -125,7 +125,7 @@ class OneParameter(Family):
         return middle - LARGEST_DISTANCE, middle + LARGEST_DISTANCE
 
     def with_parameter(self, value: float | None) -> Family:
-        """The same family with its parameter fixed, or to be estimated.
+        """The family with its parameter fixed, or to be estimated.
 
         Parameters
         ----------

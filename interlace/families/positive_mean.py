@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .base import Array, Family, PerRow, Rows, Zeta, gathered
+from .base import Array, Family, PerRow, Rows, Zeta, gathered, rowwise
 
 POSITIVE_LINKS = ("log", "identity", "sqrt", "inverse", "inverse_square", "power")
 
@@ -95,11 +95,7 @@ class PositiveFamily(PositiveMean):
         trials: PerRow = 1.0,
         zeta: Zeta = (),
     ) -> Array:
-        y, mu, weights = np.broadcast_arrays(
-            np.asarray(y, dtype=float),
-            np.asarray(mu, dtype=float),
-            np.asarray(1.0 if weights is None else weights, dtype=float),
-        )
+        y, mu, weights = rowwise(y, mu, 1.0 if weights is None else weights)
         possible = (y >= 0.0) if self.discrete else (y > 0.0)
         possible = possible & ((mu > 0.0) | (y == 0.0)) & (mu >= 0.0) & (mu < np.inf)
         y = np.where(possible, y, 1.0)

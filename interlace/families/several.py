@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError, brief
 from . import jets
-from .base import Array, Family, PerRow, Rows, Zeta, gathered
+from .base import Array, Family, PerRow, Rows, Zeta, gathered, rowwise
 from .jets import Jet
 from .links.base import Link
 from .links.power import Log
@@ -144,9 +144,7 @@ class SeveralParameters(Family):
         zeta: Zeta = (),
     ) -> Array:
         weights = trials if weights is None else weights
-        y, mu, weights, trials = np.broadcast_arrays(
-            *(np.asarray(x, dtype=float) for x in (y, mu, weights, trials))
-        )
+        y, mu, weights, trials = rowwise(y, mu, weights, trials)
         shape = y.shape
         y, mu, weights, trials = (np.ravel(x) for x in (y, mu, weights, trials))
         possible = self.possible(y)
@@ -177,9 +175,7 @@ class SeveralParameters(Family):
         )
 
     def start_zeta(self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0) -> Array:
-        y, mu, weights, trials = np.broadcast_arrays(
-            *(np.asarray(x, dtype=float) for x in (y, mu, weights, trials))
-        )
+        y, mu, weights, trials = rowwise(y, mu, weights, trials)
         moments = self._moments(y, mu, weights / trials, trials) if self.parameters else {}
         with np.errstate(all="ignore"):
             found = [
@@ -196,9 +192,7 @@ class SeveralParameters(Family):
     ) -> Array:
         if not self.parameters:
             return np.empty(0)
-        y, mu, weights, trials = np.broadcast_arrays(
-            *(np.asarray(x, dtype=float) for x in (y, mu, weights, trials))
-        )
+        y, mu, weights, trials = rowwise(y, mu, weights, trials)
         at = np.array(zeta if len(zeta) else self.start_zeta(y, mu, weights, trials), dtype=float)
         return _likeliest(self, y, mu, weights, trials, at)
 

@@ -49,7 +49,7 @@ class Compound(SeveralParameters):
 
     @property
     def n_base(self) -> int:
-        """How many parameters of the base are estimated."""
+        """Number of parameters of the base that are estimated."""
         return len(self.base.parameters)
 
     @abstractmethod

@@ -178,7 +178,7 @@ class Parts:
 
 
 class Piece(NamedTuple):
-    """What stands between two signs of a right side; `item` is without outer brackets."""
+    """One summand of a right side with its sign; `item` is without outer brackets."""
 
     sign: str
     position: int

@@ -60,7 +60,7 @@ def formulaic_terms(text: str, source: str | None = None) -> tuple:
 
 
 def _remedy(text: str) -> str:
-    """What to write instead, where that is known."""
+    """Advice on what to write instead; empty where there is none."""
     if re.search(r"[<>!=]", text):
         return "; put a comparison in I(), as in I(x > 10)"
     return ""

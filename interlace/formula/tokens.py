@@ -132,7 +132,7 @@ def unwrap(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _closing(tokens: Sequence[Token]) -> int:
-    """Where the bracket that opens the list is closed."""
+    """Position of the bracket that closes the one at the start; the length where none does."""
     depth = 0
     for i, token in enumerate(tokens):
         if token.kind == "context":

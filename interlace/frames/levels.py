@@ -69,20 +69,9 @@ def level_texts(levels: np.ndarray) -> np.ndarray:
 
 
 def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes of a column in given levels.
+    """Codes (n,) of a column in given levels, -1 for none, and the values that are not among them.
 
-    Parameters
-    ----------
-    column : numeric ndarray or Labels
-    levels : (l,) ndarray
-        Levels to count in.  Text and numbers are matched as they print, as in R: 308 is "308".
-
-    Returns
-    -------
-    codes : (n,) int32 ndarray
-        -1 where the value is missing or not among the levels.
-    unseen : ndarray
-        Values of `column` that are not among the levels.
+    Text and numbers are matched as they print, as in R: 308 is "308".
     """
     labels = column if isinstance(column, Labels) else label_numbers(column)
     labels = labels.used()

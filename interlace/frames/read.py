@@ -57,20 +57,9 @@ def with_text_names(data: pd.DataFrame) -> pd.DataFrame:
 
 
 def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Columns:
-    """Read the columns `names` of a data frame.
+    """Read the columns `names` of any data frame that narwhals reads, or of a dict of arrays.
 
-    Parameters
-    ----------
-    data : frame
-        pandas, Polars (lazy too), PyArrow, anything else narwhals reads, or a dict of arrays.
-    names : iterable of str
-        Columns that exist in `data`.
-    groups : collection of str, optional
-        Those that are grouping factors and nothing else; dates are allowed as group labels only.
-
-    Returns
-    -------
-    Columns
+    `groups` are those that are grouping factors and nothing else: dates are allowed there alone.
     """
     if isinstance(data, Mapping):
         data = _from_mapping({str(name): value for name, value in data.items()}, names)

@@ -30,49 +30,9 @@ ZAP = 1e-9
 
 
 def anova_table(fit: AnyFit, type: Any = "III", test: str | None = None) -> pd.DataFrame:
-    """Tests of the fixed-effects terms: F with Satterthwaite's degrees of freedom, or Wald's.
+    """Tests of the fixed-effects terms, a row each, as `TYPES` names them.
 
-    Parameters
-    ----------
-    fit : LMMFit, GLMMFit or GLMFit
-    type : {"III", "II", "I"} or {3, 2, 1}, default "III"
-        I: each term given those before it. II: each term given those that do not contain it.
-        III: each term averaged with equal weights over the levels of the factors it interacts
-        with, whatever contrasts the model was fitted with.
-    test : {"F", "Chisq"}, optional
-        Of generalised models; default: see :func:`interlace.inference.wald.default_test`.
-
-    Returns
-    -------
-    DataFrame
-        One row per term. Of a linear model ``Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)``;
-        mean squares are F times the residual variance. Of generalised linear models whose
-        dispersion is estimated apart ``NumDF, DenDF, F value, Pr(>F)``. Of others
-        ``Chisq, Df, Pr(>Chisq)``.
-
-    Raises
-    ------
-    ArgumentError
-        If the type is not known, or a term's factor levels cannot be recovered.
-    NumericalError
-        If the covariance matrix of the coefficients of a generalised model is not positive
-        definite.
-
-    Notes
-    -----
-    "Given" other terms refers to X'X in a linear model, as in lmerTest, and to the information
-    on the coefficients, the inverse of their covariance matrix, in others. Their type II is then
-    that of car's ``Anova``, for which x:f contains f although x is numeric, and type I the
-    sequential table of lme4's ``anova``, which takes the covariance given theta. Type III
-    hypotheses do not depend on contrasts; car's are the same under sum contrasts.
-
-    Examples
-    --------
-    >>> import interlace as il
-    >>> from interlace.inference.anova import anova_table
-    >>> m = il.fit("score ~ Machine + (1 | Worker)", il.load_dataset("Machines"))
-    >>> anova_table(m.fit)[["NumDF", "F value"]].round(2).to_dict("index")
-    {'Machine': {'NumDF': 2, 'F value': 87.8}}
+    F with Satterthwaite's degrees of freedom for a linear model, Wald's tests for others.
     """
     type = one_of("type", type, TYPES)
     if not fit.linear:
@@ -110,13 +70,7 @@ def _wald_table(fit: AnyFit, type: str, test: str) -> pd.DataFrame:
 
 
 def _information_root(V: np.ndarray) -> np.ndarray:
-    """Some R with R'R = V^{-1}.
-
-    Raises
-    ------
-    NumericalError
-        If V is not positive definite.
-    """
+    """Some R with R'R = V^{-1}; NumericalError if V is not positive definite."""
     with np.errstate(invalid="ignore"):
         se = np.sqrt(np.diagonal(V))
     if np.all(se > 0.0) and np.isfinite(V).all():
@@ -131,19 +85,9 @@ def _information_root(V: np.ndarray) -> np.ndarray:
 
 
 def term_contrasts(design, type: str, root: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """The hypothesis matrix of each term but the intercept.
+    """The hypothesis matrix L (r, p) of each term but the intercept, by term.
 
-    Parameters
-    ----------
-    design : Design
-    type : {"I", "II", "III"}
-    root : ndarray, shape (m, p), optional
-        Some R with R'R the information on the coefficients; default X.
-
-    Returns
-    -------
-    dict
-        Term -> L, (r, p).
+    `root` is some R (m, p) with R'R the information on the coefficients; default X.
     """
     slices = dict(design.x_terms)
     names = [n for n in slices if n != "Intercept" and slices[n].stop > slices[n].start]

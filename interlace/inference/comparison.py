@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..design.rank import SAME_COLUMN
 from ..errors import ArgumentError, ArgumentTypeError, brief
-from ..families import CustomFamily, NegativeBinomial, Poisson
+from ..families import NegativeBinomial, Poisson
 from ..families.base import Family
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
 
-# Entries of two fixed-effects matrices that agree to this share are the same column, evaluated by
-# another formula.
-SAME_COLUMN = 1e-8
 # Longer labels make a table wider than a screen: printed tables number the models then.
 LONGEST_LABEL = 45
 
@@ -64,13 +62,7 @@ class Comparison(pd.DataFrame):
 
 
 def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
-    """Row labels: the names given, or formulas with what tells models of the same formula apart.
-
-    Raises
-    ------
-    ArgumentError
-        If there is not one name for each model.
-    """
+    """Row labels: the names given, or formulas with what tells models of the same formula apart."""
     if names is not None:
         if isinstance(names, str) or not isinstance(names, Sequence):
             raise ArgumentTypeError(
@@ -120,12 +112,7 @@ def _extras(fit: AnyFit) -> str:
 
 
 def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
-    """Refuse models of different rows, responses or weights.
-
-    Raises
-    ------
-    ArgumentError
-    """
+    """Refuse models of different rows, responses or weights."""
     first = fits[0].design
     for fit, label in zip(fits[1:], labels[1:], strict=True):
         other, both = fit.design, f"{labels[0]!r} and {label!r}"
@@ -156,17 +143,12 @@ def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
 
 
 def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
-    """Refuse log-likelihoods of counts beside densities, of other constants or approximations.
-
-    Raises
-    ------
-    ArgumentError
-    """
+    """Refuse log-likelihoods of counts beside densities, of other constants or approximations."""
     first = fits[0]
     for fit, label in zip(fits[1:], labels[1:], strict=True):
         both = f"{labels[0]!r} and {label!r}"
-        own = [f.family for f in (first, fit) if isinstance(f.family, CustomFamily)]
-        if own and not same_distribution(first.family, fit.family):
+        whole = first.family.normalised and fit.family.normalised
+        if not whole and not same_distribution(first.family, fit.family):
             raise ArgumentError(
                 f"{both} cannot be compared: log-likelihoods of a family of your own lack a "
                 "constant, and go with models of that family only"
@@ -202,12 +184,7 @@ def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
 
 
 def check_offsets(first: AnyFit, fit: AnyFit, both: str) -> None:
-    """Refuse offsets that differ by more than the fixed part of the larger model can make up for.
-
-    Raises
-    ------
-    ArgumentError
-    """
+    """Refuse offsets whose difference the fixed part of the larger model cannot make up for."""
     zero = np.zeros(first.n)
     gap = _or(first.design.offset, zero) - _or(fit.design.offset, zero)
     if not gap.any():
@@ -226,12 +203,7 @@ def _or(values: np.ndarray | None, default: np.ndarray) -> np.ndarray:
 
 
 def check_same_fixed_part(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
-    """Refuse a comparison of REML criteria with different fixed parts, or of REML with ML.
-
-    Raises
-    ------
-    ArgumentError
-    """
+    """Refuse a comparison of REML criteria with different fixed parts, or of REML with ML."""
     remedy = "Use refit=True, which refits by maximum likelihood"
     if not all(fit.is_reml for fit in fits):
         raise ArgumentError(f"some of the models are REML fits and some ML fits. {remedy}")

@@ -20,29 +20,9 @@ TESTS = ("LRT", "Chisq", "F")
 def analysis_of_deviance(
     fits: Sequence[GLMFit], names: Sequence[str] | None = None, test: str | None = None
 ) -> Comparison:
-    """Compare nested models as R's ``anova`` of several glms.
+    """Compare nested models as R's ``anova`` of several glms, of negative binomials as MASS.
 
-    Parameters
-    ----------
-    fits : sequence of GLMFit
-        Models of the same rows and family.
-    names : sequence of str, optional
-        Row labels; default: the formulas, with what tells models of the same formula apart.
-    test : {"LRT", "Chisq", "F"}, optional
-        ``"LRT"`` and ``"Chisq"`` are the same. Default: F where a dispersion is estimated.
-
-    Returns
-    -------
-    Comparison
-        A data frame of ``Resid. Df, Resid. Dev, Df, Deviance`` and ``Pr(>Chi)``, or
-        ``F, Pr(>F)``. Differences are divided by the dispersion of the model with fewest residual
-        degrees of freedom. With an estimated theta of a negative binomial, -2 log-likelihoods
-        stand for the deviances, as in MASS.
-
-    Raises
-    ------
-    ArgumentError
-        If the models cannot be compared, or the test is not known.
+    Differences are divided by the dispersion of the model with fewest residual degrees of freedom.
     """
     labels = labels_of(fits, names)
     test = _checked(fits, labels, test)

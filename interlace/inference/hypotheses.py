@@ -291,7 +291,7 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the bracket at `start` is closed."""
+    """Position of the bracket that closes the one at `start`; None without one."""
     depth = 0
     for i in range(start, len(text)):
         depth += (text[i] in "([") - (text[i] in ")]")
@@ -304,29 +304,10 @@ def _closing(text: str, start: int) -> int | None:
 
 
 def parse_hypothesis(names: Sequence[str], hypothesis: Any) -> Parsed:
-    """A hypothesis on coefficients as ``L beta = rhs``.
+    """A hypothesis on the coefficients `names` (p,) as ``L beta = rhs``, with labels of its rows.
 
-    Parameters
-    ----------
-    names : sequence of str, (p,)
-        Names of the coefficients.
-    hypothesis : str, mapping, sequence, Series, data frame, array or pair
-        A coefficient's name, an equation or several, as in ``"a - b = 0; c = 1"``;
-        ``{"a": 1}`` for a = 1, or ``{"label": contrast}``; a Series of weights with the names of
-        coefficients as labels (zero where there is none), or a data frame with them as columns;
-        a matrix (r, p) or row (p,); a pair ``(L, rhs)``; a list of these.
-
-    Returns
-    -------
-    L : ndarray, shape (r, p)
-    rhs : ndarray, shape (r,)
-    labels : list of str
-
-    Raises
-    ------
-    ArgumentError
-        If a name is not that of a coefficient, a text cannot be read, a shape is wrong, or a row
-        names no coefficient.
+    It is a text of equations, a mapping, a Series or data frame of weights with coefficients as
+    labels or columns, a matrix (r, p) or row (p,), a pair ``(L, rhs)``, or a list of these.
     """
     names = list(names)
     L, rhs, labels = _read(names, hypothesis)

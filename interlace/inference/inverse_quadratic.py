@@ -18,20 +18,10 @@ Star = tuple[np.ndarray, np.ndarray]
 
 
 def inverse_quadratic(factor: Marginal | Factor, stars: Sequence[Star]) -> np.ndarray:
-    """z*'M^{-1}z* of each row.
+    """z*'M^{-1}z* of each row, (r,), from (codes, z*) of each grouping factor.
 
     Only entries of M^{-1} at levels that meet in a row enter. Those that met in a row of the fit
     are in the selected inverse; rows that bring levels together for the first time are solved for.
-
-    Parameters
-    ----------
-    factor : Marginal or Factor
-        At the fit's theta.
-    stars : sequence of (codes, star), one per grouping factor
-
-    Returns
-    -------
-    ndarray, shape (r,)
     """
     out = np.zeros(len(stars[0][0]))
     for b, (codes, star) in enumerate(stars):
@@ -77,7 +67,7 @@ def _places(pair: PairBlocks, left: np.ndarray, right: np.ndarray) -> np.ndarray
 
 
 def _by_solving(factor: Marginal | Factor, stars: Sequence[Star]) -> np.ndarray:
-    """The same by one solve for each distinct row."""
+    """z*'M^{-1}z* of each row, (r,), by one solve for each distinct row."""
     table = np.concatenate(
         [np.column_stack([codes, np.where(codes[:, None] >= 0, s, 0.0)]) for codes, s in stars],
         axis=1,

@@ -25,23 +25,7 @@ LARGEST_DENOMINATOR = 999
 
 
 def r_name(name: str) -> str:
-    """R's name of a coefficient.
-
-    Parameters
-    ----------
-    name : str
-        formulaic's name, such as ``"period[T.2]"``.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from interlace.inference.names import r_name
-    >>> [r_name(n) for n in ("Intercept", "period[T.2]", "poly(x, 2)[1]", "a[T.x]:I(days ** 2)")]
-    ['(Intercept)', 'period2', 'poly(x, 2)1', 'ax:I(days^2)']
-    """
+    """R's name of a coefficient: ``period2`` for formulaic's ``period[T.2]``."""
     if name == "Intercept":
         return "(Intercept)"
     parts = _LEVEL.split(name)

@@ -17,8 +17,8 @@ from ..models.lmm import LMMFit
 
 # lmerTest drops eigenvalues of H_f below this: directions on a boundary carry no information.
 EIGENVALUE_FLOOR = 1e-8
-# Rank of L V L': lmerTest's tolerance.
-RANK_TOLERANCE = 1.5e-8
+# Eigenvalues of L V L' below this share of the largest count as zero (lmerTest).
+ZERO_SHARE = 1.5e-8
 # Equal eigen-degrees of freedom within this are averaged, not combined (lmerTest).
 EQUAL_DF = 1e-8
 
@@ -94,7 +94,7 @@ def satterthwaite_f(fit: LMMFit, L: np.ndarray) -> tuple[float, int, float]:
     if not fit.sigma > 0.0:
         return np.nan, int(np.linalg.matrix_rank(L)), np.nan
     values, vectors = np.linalg.eigh(L @ fit.cov_beta @ L.T)
-    keep = values > RANK_TOLERANCE * values[-1]
+    keep = values > ZERO_SHARE * values[-1]
     rows = vectors[:, keep].T @ L
     t2 = (rows @ fit.beta) ** 2 / values[keep]
     q = int(keep.sum())

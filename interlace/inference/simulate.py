@@ -19,28 +19,10 @@ MOST_DRAWN = 2**31
 def simulate(
     fit: AnyFit, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
 ) -> pd.DataFrame:
-    """Draw responses from the fitted model.
+    """Draw responses from the fitted model: columns ``sim_1, sim_2, …``, a row for each of the fit.
 
-    Parameters
-    ----------
-    fit : LMMFit, GLMMFit or GLMFit
-    nsim : int, default 1
-        Number of draws.
-    seed : int or numpy Generator, optional
-    use_u : bool, default False
-        Keep the conditional modes of the random effects; ``False`` draws new ones.
-
-    Returns
-    -------
-    DataFrame, shape (n, nsim)
-        Columns ``sim_1, sim_2, …``; rows as in the fit. Proportions for a binomial response with
-        trials: what a refit takes. Missing, with a warning, where a drawn linear predictor leaves
-        the range of the link.
-
-    Raises
-    ------
-    ArgumentError
-        If ``nsim`` is not a positive integer.
+    Proportions for a response with trials; missing, with a warning, where a drawn linear predictor
+    leaves the range of the link. `use_u` keeps the modes of the random effects.
     """
     if nsim < 1:
         raise ArgumentError(f"nsim must be a positive integer, got {nsim!r}")

@@ -19,7 +19,7 @@ from ..errors import ArgumentError, listing
 from ..linalg.information import covariance_of, variance_of
 from ..printing import Table
 from .hypotheses import parse_hypothesis
-from .satterthwaite import RANK_TOLERANCE, satterthwaite, satterthwaite_f
+from .satterthwaite import ZERO_SHARE, satterthwaite, satterthwaite_f
 from .tails import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
 
 if TYPE_CHECKING:
@@ -155,47 +155,15 @@ def add_intervals(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 def t_test(
     fit: AnyFit, hypothesis: Any, level: float = 0.95, df_method: str | None = None
 ) -> pd.DataFrame:
-    """t tests of each row of a hypothesis, with intervals.
-
-    Parameters
-    ----------
-    fit : LMMFit, GLMMFit or GLMFit
-    hypothesis : str, sequence, mapping or array
-        See :func:`interlace.inference.hypotheses.parse_hypothesis`.
-    level : float, default 0.95
-    df_method : {"satterthwaite", "residual", "normal"}, optional
-        See :func:`degrees_of_freedom`.
-
-    Returns
-    -------
-    DataFrame
-        One row per contrast: ``estimate, std_error, df, statistic, p_value, conf_low,
-        conf_high``.
-    """
+    """t tests of each row of a hypothesis, with intervals, a row each: see `parse_hypothesis`."""
     L, rhs, labels = parse_hypothesis(fit.design.x_names, hypothesis)
     return add_intervals(t_table(fit, L, rhs, labels, df_method), level)
 
 
 def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest:
-    """A joint test of all rows of a hypothesis.
+    """Test all rows of a hypothesis together; ArgumentError if they contradict each other.
 
-    Parameters
-    ----------
-    fit : LMMFit, GLMMFit or GLMFit
-    hypothesis : str, sequence, mapping or array
-        See :func:`interlace.inference.hypotheses.parse_hypothesis`.
-    test : {"F", "Chisq"}, optional
-        F, with the degrees of freedom of the t tests (the fit's own ``df_method``), infinite where
-        these are z tests; or the chi-squared test. Default: F where these are t tests.
-
-    Returns
-    -------
-    WaldTest
-
-    Raises
-    ------
-    ArgumentError
-        If the test is not known or the rows contradict each other.
+    By default by F where the fit's own tests of coefficients are t tests, else by chi-squared.
     """
     test = default_test(fit) if test is None else one_of("test", test, TESTS)
     L, rhs, labels = parse_hypothesis(fit.design.x_names, hypothesis)
@@ -220,5 +188,5 @@ def wald_chisq(fit: AnyFit, L: np.ndarray, rhs: np.ndarray | float = 0.0) -> tup
     if not np.isfinite(covariance).all():
         return np.nan, int(np.linalg.matrix_rank(L))
     values, vectors = np.linalg.eigh(covariance)
-    keep = values > RANK_TOLERANCE * values[-1]
+    keep = values > ZERO_SHARE * values[-1]
     return float(np.sum((vectors[:, keep].T @ distance) ** 2 / values[keep])), int(keep.sum())

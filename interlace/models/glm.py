@@ -177,46 +177,10 @@ def fit_glm(
     *,
     seconds: dict[str, float] | None = None,
 ) -> GLMFit:
-    """Fit a generalised linear model by iteratively reweighted least squares.
+    """Fit a generalised linear model by iteratively reweighted least squares, without random terms.
 
-    Parameters
-    ----------
-    design : Design
-        Its random terms, if it has any, are left out.
-    observations : Observations
-        Of ``observe(design, family)``.
-    family : Family
-    seconds : dict of str to float, optional
-        Stages timed so far.
-
-    Returns
-    -------
-    GLMFit
-        Always; its verdict says whether to rely on it.
-
-    Raises
-    ------
-    DataError
-        If no coefficients give means inside the family's range.
-
-    References
-    ----------
-    McCullagh and Nelder (1989), Generalized Linear Models, chapter 2.  Venables and Ripley (2002),
-    Modern Applied Statistics with S, section 7.4, for the negative binomial.
-
-    Examples
-    --------
-    >>> import interlace as il
-    >>> from interlace.design.build import build
-    >>> from interlace.families import resolve
-    >>> from interlace.models.glm import fit_glm
-    >>> from interlace.models.observations import observe
-    >>> formula = "cbind(incidence, size - incidence) ~ period"
-    >>> design = build(formula, il.load_dataset("cbpp"), linear=False)
-    >>> family = resolve("binomial")
-    >>> fit = fit_glm(design, observe(design, family), family)
-    >>> fit.beta.round(4).tolist(), round(fit.llf, 4)
-    ([-1.269, -1.1708, -1.3014, -1.7823], -99.0292)
+    McCullagh and Nelder (1989), Generalized Linear Models, chapter 2; for the negative binomial
+    Venables and Ripley (2002), Modern Applied Statistics with S, section 7.4.
     """
     clock = perf_counter()
     X, intercept = design.X, intercept_column(design.x_names)

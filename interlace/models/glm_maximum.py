@@ -33,7 +33,7 @@ STOPPED = 1e-14
 
 
 class Maximum(NamedTuple):
-    """Where IRLS stopped, in standardised coordinates.
+    """The point at which IRLS stopped, in standardised coordinates.
 
     Attributes
     ----------

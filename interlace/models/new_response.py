@@ -18,24 +18,10 @@ if TYPE_CHECKING:
 
 
 def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
-    """Another response for the rows of the fit, as new numbers.
+    """Another response for the rows of the fit, as new numbers (n,).
 
-    Parameters
-    ----------
-    fit : LMMFit, GLMMFit or GLMFit
-    new_y : array, Series or data frame, shape (n,), (n, 1) or (n, 2)
-        Two columns are successes and failures of a binomial response. What has row labels must
-        have those of the fit, in their order, or 0, 1, …, n - 1. Under ``na_action="exclude"`` it
-        may have all rows of the data.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Raises
-    ------
-    ArgumentError
-        If length or labels are wrong, a value is not finite, or the model does not allow it.
+    Two columns are successes and failures. What has row labels must have those of the fit, in their
+    order, or 0, 1, …, n - 1; under ``na_action="exclude"`` it may have all rows of the data.
     """
     binomial = fit.family.support == "proportion"
     values = _values(fit.design, new_y)

@@ -65,40 +65,7 @@ class Observations:
 def observe(design: Design, family: Family, *, varying: bool = False) -> Observations:
     """Check a response against a family, and tell trials from prior weights.
 
-    Parameters
-    ----------
-    design : Design
-        Made with ``linear=False``.
-    family : Family
-        Its `support` decides.
-    varying : bool, default False
-        Whether a constant response is an error, as it is where random effects are to be estimated.
-
-    Returns
-    -------
-    Observations
-
-    Raises
-    ------
-    DataError
-        If values do not suit the family, or leave nothing to estimate.
-    ArgumentError
-        If weights contradict the trials of ``k / n``.
-
-    Warns
-    -----
-    DataWarning
-        If counts are not whole numbers.
-
-    Examples
-    --------
-    >>> from interlace.design.build import build
-    >>> from interlace.families import resolve
-    >>> from interlace.models.observations import observe
-    >>> observe(build("y ~ 1", {"y": [-1.0, 2.0]}, linear=False), resolve("poisson"))
-    Traceback (most recent call last):
-    ...
-    interlace.errors.DataError: the response 'y' is negative in row(s) 0 (-1); ...
+    `varying` refuses a constant response, from which no random effects can be estimated.
     """
     ones = np.ones(len(design.y))
     given = ones if design.weights is None else design.weights

@@ -73,7 +73,7 @@ class Separation:
 
     @property
     def message(self) -> str:
-        """What was found, in words, with what to do."""
+        """The verdict in words, with the remedy."""
         words = {1: "rises without bound", -1: "falls without bound", 0: "is not determined"}
         told = listing(f"{name} {words[sign]}" for name, sign in self.infinite.items())
         count, n = int(self.rows.sum()), len(self.rows)
@@ -99,36 +99,11 @@ def find_separation(
     names: Sequence[str],
     interior: np.ndarray | None = None,
 ) -> Separation | None:
-    """Find the coefficients that have no finite maximum-likelihood estimate.
+    """Find the coefficients without a finite maximum-likelihood estimate; None if there are none.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n, p)
-        Of full column rank.
-    y : ndarray, shape (n,)
-        Proportions of successes, or counts.
-    trials : ndarray, shape (n,), or None
-        Of a binomial response; None for counts with a mean that is zero at one end of the linear
-        predictor alone: Poisson or negative binomial with log link.
-    names : sequence of str, length p
-    interior : ndarray of bool, shape (n,), optional
-        Rows whose means are known to stay inside their range; the linear program has a constraint
-        for each of the others only.
-
-    Returns
-    -------
-    Separation or None
-        None when all estimates are finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from interlace.models.separation import find_separation
-    >>> X = np.column_stack([np.ones(4), [0.0, 0, 1, 1]])
-    >>> find_separation(X, np.array([3.0, 1, 0, 0]), None, ("Intercept", "x")).infinite
-    {'x': -1}
-    >>> find_separation(X, np.array([3.0, 1, 0, 2]), None, ("Intercept", "x")) is None
-    True
+    y (n,) are proportions of `trials`, or counts (trials None) whose mean is zero at one end of the
+    linear predictor alone. X is of full column rank; the linear program has a constraint for each
+    row but those of `interior`, whose means are known to stay inside their range.
     """
     failures, successes = y <= 0.0, (y >= 1.0 if trials is not None else np.zeros(len(y), bool))
     sign = np.where(successes, 1.0, np.where(failures, -1.0, 0.0))
@@ -203,7 +178,7 @@ def _direction(A: np.ndarray, sign: np.ndarray) -> np.ndarray:
 
 
 def _fixed(A: np.ndarray) -> np.ndarray:
-    """Which coefficients the rows of A determine: unit vectors in their row space, (p,) bool."""
+    """Mask of the coefficients that the rows of A determine, (p,)."""
     p = A.shape[1]
     if not len(A):
         return np.zeros(p, dtype=bool)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..design.rank import SAME_COLUMN
 from ..errors import ArgumentError, ArgumentTypeError, InterlaceError, brief, listing
 from ..formula.spelling import unquoted
 from ..frames.read import frame_of, with_text_names
@@ -15,10 +16,6 @@ from ..frames.read import frame_of, with_text_names
 if TYPE_CHECKING:
     from ..design.design import Design
     from ..design.newdata import NewDesign
-
-# Entries of a model matrix made twice from the same columns agree to rounding; data that were
-# changed since the fit do not.
-SAME_COLUMN = 1e-8
 
 
 def rows_of_data(

@@ -112,7 +112,7 @@ class Link(ABC):
         return self.inverse_derivatives(eta)[0]
 
     def valid(self, eta: np.ndarray) -> np.ndarray:
-        """Where a linear predictor lies in the range of the link.
+        """Whether linear predictors lie in the range of the link.
 
         Parameters
         ----------

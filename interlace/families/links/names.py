@@ -44,34 +44,7 @@ _POWER = re.compile(r"(?:power\((?P<call>[^()]+)\)|mu(?:\^|\*\*)(?P<name>.+))$")
 
 
 def resolve_link(link: str | Link | type[Link]) -> Link:
-    """A link from its name, its class or itself.
-
-    Parameters
-    ----------
-    link : str, Link or subclass of Link
-        A name in any case: identity, log, logit, inverse, inverse_square (R's ``1/mu^2``),
-        power(p), sqrt, probit, cloglog, loglog, cauchit, nbcanonical.
-
-    Returns
-    -------
-    Link
-        The link.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no link of that name.
-    ArgumentTypeError
-        If `link` is neither a name nor a link.
-
-    Examples
-    --------
-    >>> from interlace.families import resolve_link
-    >>> resolve_link("1/mu^2")
-    InverseSquare()
-    >>> resolve_link("power(1/3)").name
-    'power(0.3333333333333333)'
-    """
+    """A link from its name in any case (R's ``1/mu^2`` too), its class or itself."""
     if isinstance(link, Link):
         return link
     if isinstance(link, type) and issubclass(link, Link):
