@@ -1,0 +1,215 @@
+"""Laplace's approximation with several linear predictors against dense algebra and differences."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+
+from interlace.covariance import CovarianceModel
+from interlace.design.design import GroupingFactor
+from interlace.design.predictor import constant_predictor
+from interlace.families import (
+    Gamma,
+    Gaussian,
+    NegativeBinomial,
+    NegativeBinomial1,
+    Poisson,
+    ZeroInflated,
+)
+from interlace.objective.generalised.laplace import LaplaceObjective
+from interlace.objective.generalised.several import SeveralDensity, SeveralProblem
+
+FAMILIES = {
+    "gaussian": Gaussian(),
+    "gamma": Gamma(link="log"),
+    "nb1": NegativeBinomial1(),
+    "nb2": NegativeBinomial(),
+    "zip": ZeroInflated(Poisson()),
+    "zinb2": ZeroInflated(NegativeBinomial()),
+    "zinb1": ZeroInflated(NegativeBinomial1()),
+}
+
+
+def small(family, widths=(1,), seed=1, n=90, formulas=True):
+    """A design with effects of each factor in the predictors in turn, and responses."""
+    rng = np.random.default_rng(seed)
+    K = 1 + len(family.parameters)
+    factors, terms = [], []
+    x = rng.normal(size=n)
+    for b, k in enumerate(widths):
+        levels = 12 - 4 * b
+        codes = rng.permutation(np.arange(n) % levels).astype(np.int32)
+        Z = np.c_[np.ones(n), x, np.ones(n)][:, :k]
+        of = np.array([0, 0, K - 1][:k] if k != 2 else [0, K - 1], dtype=np.int8)
+        labels = np.array([str(v) for v in range(levels)], dtype=object)
+        factors.append(GroupingFactor(f"g{b}", labels, codes, Z, of))
+        for predictor in np.unique(of):
+            at = np.flatnonzero(of == predictor)
+            columns = slice(int(at[0]), int(at[-1]) + 1)
+            names = tuple(f"v{j}" for j in at)
+            terms.append(SimpleNamespace(factor=b, columns=columns, names=names, structure="us"))
+    X = np.c_[np.ones(n), x]
+    some = SimpleNamespace(X=X, names=("Intercept", "x"), offset=0.1 * rng.normal(size=n))
+    one = constant_predictor(n)
+    predictors = {name: some if formulas or not i else one for i, name in enumerate(range(K))}
+    eta = np.stack([0.5 + 0.4 * x, *[0.3 - 0.3 * x] * (K - 1)])
+    for factor in factors:
+        b = 0.5 * rng.normal(size=(len(factor.levels), factor.Z.shape[1]))
+        for j, k in enumerate(factor.predictor):
+            eta[k] += factor.Z[:, j] * b[factor.codes, j]
+    ones = np.ones(n)
+    y = family.sample(rng, family.mean(eta[0], eta[1:]), ones, ones, eta[1:])
+    d = SimpleNamespace(
+        y=y, X=X, x_names=("Intercept", "x"), factors=tuple(factors), terms=tuple(terms),
+        predictors=predictors, offset=None, weights=None,
+    )  # fmt: skip
+    density = SeveralDensity(family, y, rng.uniform(0.5, 2.0, n), ones)
+    return d, density
+
+
+def objective(d, density, backend=None):
+    start = density.family.start_eta(density.y, density.weights)
+    others = np.broadcast_to(density.centre()[1:], (density.K - 1, density.n))
+    problem = SeveralProblem(d, density, np.concatenate([start[None], others]))
+    return LaplaceObjective(problem, CovarianceModel.of(d), False, backend)
+
+
+def inside(o, seed=0):
+    rng = np.random.default_rng(seed)
+    x = o.start()
+    x[o.at.theta] = np.where(o.lower_bounds()[o.at.theta] == 0.0, 0.6, 0.2)
+    return x + 0.05 * rng.normal(size=x.size)
+
+
+def dense(o, x):
+    """The criterion from dense matrices alone, its modes by another optimiser."""
+    problem, density = o.problem, o.problem.density
+    theta, gamma, _ = o.split(x)
+    T = o.scale.templates(theta)
+    n, K = density.n, density.K
+    A = np.zeros((K, n, problem.Z.q))
+    for j, e in enumerate(np.eye(problem.Z.q)):
+        A[:, :, j] = problem.Z.times(T, e)
+    base = problem.offset + problem.fixed.times(gamma)
+    rows = (density.y, density.weights, density.trials)
+
+    def penalised(u):
+        d = density.family.derivatives(base + A @ u, *rows, 2)
+        return -d.value.sum() + 0.5 * u @ u, -np.einsum("kn,knq->q", d.score, A) + u
+
+    u = minimize(penalised, np.zeros(problem.Z.q), jac=True, options={"gtol": 1e-9}).x
+    H = np.empty((u.size, u.size))
+    for j, e in enumerate(np.eye(u.size)):
+        H[j] = (penalised(u + 1e-5 * e)[1] - penalised(u - 1e-5 * e)[1]) / 2e-5
+    return 2.0 * penalised(u)[0] + np.linalg.slogdet(H)[1]
+
+
+SHAPES = {"one": (1,), "both predictors": (2,), "slopes and both": (3,), "crossed": (2, 1)}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_criterion_is_that_of_dense_matrices(name, shape):
+    o = objective(*small(FAMILIES[name], SHAPES[shape]))
+    x = inside(o)
+    assert o.evaluate(x, 0).value == pytest.approx(dense(o, x), rel=1e-8)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_gradient_and_hessian_are_those_of_differences(name, shape):
+    o = objective(*small(FAMILIES[name], SHAPES[shape]))
+    x = inside(o, 1)
+    h, units = 2e-4, np.eye(x.size)
+    gradient = o.evaluate(x, 1).gradient
+
+    def value(x):
+        return o.evaluate(x, 0).value
+
+    differences = [
+        (8.0 * (value(x + h * e) - value(x - h * e)) - value(x + 2 * h * e) + value(x - 2 * h * e))
+        / (12.0 * h)
+        for e in units
+    ]
+    np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-6)
+    slopes = [
+        (o.evaluate(x + h * e, 1).gradient - o.evaluate(x - h * e, 1).gradient) / (2 * h)
+        for e in units
+    ]
+    H = o.hessian(x)
+    np.testing.assert_allclose(H, slopes, rtol=1e-4, atol=1e-4 * np.abs(H).max())
+
+
+@pytest.mark.parametrize("backend", ["nested", "schur", "superlu", "cholmod"])
+def test_back_ends_agree(backend):
+    if backend == "cholmod":
+        pytest.importorskip("sksparse")
+    widths = (2,) if backend == "nested" else (2, 1)
+    case = small(FAMILIES["zinb2"], widths)
+    default, other = objective(*case), objective(*case, backend)
+    assert other.modes.backend == backend
+    x = inside(default)
+    one, two = default.evaluate(x, 1), other.evaluate(x, 1)
+    assert one.value == pytest.approx(two.value, rel=1e-12)
+    np.testing.assert_allclose(one.gradient, two.gradient, rtol=1e-8, atol=1e-8)
+
+
+def test_laplace_is_near_the_integral():
+    """One scalar effect in both predictors of ZIP each: 2-d quadrature of every level."""
+    d, density = small(FAMILIES["zip"], (2,), n=240)
+    o = objective(d, density)
+    x = inside(o, 2)
+    x[o.at.theta] *= 0.4
+    problem, density = o.problem, o.problem.density
+    theta, gamma, _ = o.split(x)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(41)
+    grid = np.stack(np.meshgrid(nodes, nodes), -1).reshape(-1, 2)
+    log_w = np.add.outer(*[np.log(weights / weights.sum())] * 2).ravel()
+    base = problem.offset + problem.fixed.times(gamma)
+    T = o.scale.templates(theta)
+    levels = problem.Z.n_levels[0]
+    sums = np.empty((len(grid), levels))
+    for i, node in enumerate(grid):
+        eta = base + problem.Z.times(T, np.tile(node, levels))
+        sums[i] = np.bincount(problem.factors[0].codes, density.values(eta, None)[0], levels)
+    exact = -2.0 * logsumexp(sums + log_w[:, None], axis=0).sum()
+    assert o.evaluate(x, 0).value == pytest.approx(exact, abs=1e-3 * levels)
+
+
+def test_gaussian_with_a_dispersion_model_is_exact():
+    """Without random effects in the dispersion the integral is Gaussian."""
+    d, density = small(FAMILIES["gaussian"], (1,))
+    o = objective(d, density)
+    x = inside(o, 3)
+    problem, density = o.problem, o.problem.density
+    theta, gamma, _ = o.split(x)
+    mean, log_precision = problem.offset + problem.fixed.times(gamma)
+    ZT = np.stack([problem.Z.times(o.scale.templates(theta), e)[0] for e in np.eye(problem.Z.q)], 1)
+    V = np.diag(np.exp(-log_precision) / density.weights) + ZT @ ZT.T
+    e = density.y - mean
+    exact = e @ np.linalg.solve(V, e) + np.linalg.slogdet(2.0 * np.pi * V)[1]
+    assert o.evaluate(x, 0).value == pytest.approx(exact, rel=1e-11)
+
+
+def test_a_number_for_all_rows_is_a_column_of_ones():
+    """NB2 with theta as zeta of one predictor, and as a predictor of its own."""
+    from interlace.objective.generalised.density import FamilyDensity
+    from interlace.objective.generalised.problem import Problem
+
+    d, density = small(FAMILIES["nb2"], (1,), formulas=False)
+    several = objective(d, density)
+    single = FamilyDensity(density.family, density.y, density.weights, density.trials)
+    problem = Problem(
+        SimpleNamespace(**{**vars(d), "offset": d.predictors[0].offset}),
+        single,
+        density.family.start_eta(density.y, density.weights),
+    )
+    one = LaplaceObjective(problem, CovarianceModel.of(d), False)
+    x = one.start()
+    x[-1] = 0.4
+    gamma = several.problem.gamma(np.concatenate([problem.beta(x[1:3]), x[-1:]]))
+    theta = several.scale.x(one.scale.theta(x[:1]))
+    there = several.evaluate(np.concatenate([theta, gamma]), 0).value
+    assert there == pytest.approx(one.evaluate(x, 0).value, rel=1e-10)
