@@ -13,6 +13,7 @@ from ..errors import ArgumentError
 from ..formula.formula import Formula
 from .newdata import NewDataRecipe, NewDesign
 from .predictor import MEAN, LinearPredictor
+from .terms import FixedTerms
 
 NO_PREDICTORS = np.empty(0, dtype=np.int8)
 
@@ -113,8 +114,8 @@ class Design:
         Denominators of a response ``cbind(k, n - k)`` or ``k / n``.
     weights : (n,) float64 ndarray or None
     predictors : dict of str -> LinearPredictor
-        By name, in their order; ``"mean"``, which every model has, is the first and answers X,
-        x_names, x_terms, dropped_columns and offset of the design.
+        By name, in their order, the mean's first; the `current` one answers X, x_names, x_terms,
+        dropped_columns and offset of the design.
     factors : tuple of GroupingFactor
         One per distinct grouping factor, decreasing number of levels.
     terms : tuple of RandomTerm
@@ -137,6 +138,8 @@ class Design:
         Then: positions of the rows used among these.
     recipe : NewDataRecipe or None
         State for :meth:`on`.
+    current : str
+        Name of a predictor; that of the mean, which every model has.
 
     Examples
     --------
@@ -167,6 +170,7 @@ class Design:
     kept: np.ndarray | None = None
     # state
     recipe: NewDataRecipe | None = field(default=None, repr=False)
+    current: str = MEAN
 
     def with_response(self, y: np.ndarray) -> Design:
         """The same design with another response, (n,)."""
@@ -178,29 +182,38 @@ class Design:
         return self.predictors[MEAN]
 
     @property
+    def _current(self) -> LinearPredictor:
+        return self.predictors[self.current]
+
+    @property
     def X(self) -> np.ndarray:  # noqa: N802
-        """Fixed-effects model matrix of the mean, (n, p), C-contiguous, of full column rank."""
-        return self.mean.X
+        """Fixed-effects model matrix of the predictor, (n, p), C-contiguous, of full rank."""
+        return self._current.X
 
     @property
     def x_names(self) -> tuple[str, ...]:
         """Names of the columns of X (formulaic's)."""
-        return self.mean.names
+        return self._current.names
 
     @property
     def x_terms(self) -> tuple[tuple[str, slice], ...]:
         """Fixed term -> its columns of X (an empty slice where all of them were dropped)."""
-        return self.mean.terms.slices
+        return self.fixed_terms.slices
+
+    @property
+    def fixed_terms(self) -> FixedTerms:
+        """The terms of X, with factors and covariates."""
+        return self._current.terms
 
     @property
     def dropped_columns(self) -> tuple[str, ...]:
         """Columns of X left out because they depend on earlier ones."""
-        return self.mean.dropped
+        return self._current.dropped
 
     @property
     def offset(self) -> np.ndarray | None:
-        """Offset of the mean, (n,)."""
-        return self.mean.offset
+        """Offset of the predictor, (n,)."""
+        return self._current.offset
 
     def pad(self, values: np.ndarray) -> pd.Series:
         """Values of the rows used as a Series; with NaN elsewhere under ``"exclude"``."""

@@ -100,12 +100,12 @@ def term_contrasts(design, type: str, root: np.ndarray | None = None) -> dict[st
         L = _doolittle(root)
         return {name: L[slices[name]] for name in names}
     if type == "II" and root is not design.X:
-        marginal = {t.name: t.variables for t in design.mean.terms.terms if t.name in names}
+        marginal = {t.name: t.variables for t in design.fixed_terms.terms if t.name in names}
         return {
             name: _type_two(root, slices, [n for n in names if marginal[n] > own], name)
             for name, own in marginal.items()
         }
-    codings = {c.name: c for c in design.mean.terms.codings(design.X)}
+    codings = {c.name: c for c in design.fixed_terms.codings(design.X)}
     if type == "II":
         containing = {n: [o for o in codings if codings[o].contains(codings[n])] for n in names}
         return {name: _type_two(root, slices, containing[name], name) for name in names}

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
+from ..design.predictor import MEAN
 from ..frames.columns import read_only
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum
@@ -161,9 +162,19 @@ class BaseMixedFit(BaseFit):
     scale: ThetaScale
 
     @property
+    def predictor(self) -> str:
+        """Name of the linear predictor that X, beta and eta belong to."""
+        return MEAN
+
+    @property
     def index(self) -> int:
-        """The place of the linear predictor of X and beta among all."""
+        """The place of that linear predictor among all."""
         return 0
+
+    @property
+    def several(self) -> bool:
+        """Whether parameters of the family have linear predictors of their own."""
+        return False
 
     @property
     @abstractmethod

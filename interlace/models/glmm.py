@@ -58,7 +58,6 @@ class GLMMFit(BaseMixedFit):
     backend: str
     scale: ThetaScale
     method: str = "ML"
-    predictor: str = MEAN
     _objective: LaplaceObjective | ProfiledObjective | None = field(default=None, repr=False)
 
     linear: ClassVar[Literal[False]] = False
@@ -94,7 +93,7 @@ class GLMMFit(BaseMixedFit):
 
     def part(self, predictor: str) -> GLMMFit:
         """The fit whose X, beta and covariances are those of another linear predictor."""
-        own = replace(self, predictor=predictor)
+        own = replace(self, design=replace(self.design, current=predictor))
         own.__dict__["solution"] = self.solution
         return own
 
@@ -102,6 +101,10 @@ class GLMMFit(BaseMixedFit):
     def zeta(self) -> np.ndarray:
         """Linear predictors of the family's estimated parameters, (m,), or (m, n) if they vary."""
         return self.solution.zeta
+
+    @property
+    def predictor(self) -> str:
+        return self.design.current
 
     @property
     def beta(self) -> np.ndarray:
@@ -128,8 +131,13 @@ class GLMMFit(BaseMixedFit):
         return out
 
     @property
+    def scale_free(self) -> bool:
+        """Whether the linear predictor is a logarithm or a quantile: it has no unit."""
+        links = (self.family.link, *self.family.parameter_links)
+        return links[self.index].scale_free
+
+    @property
     def several(self) -> bool:
-        """Whether parameters of the family have linear predictors of their own."""
         return len(self.design.predictors) > 1
 
     def has_effects(self, predictor: str) -> bool:

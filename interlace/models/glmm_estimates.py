@@ -52,8 +52,8 @@ def estimates(objective: LaplaceObjective | ProfiledObjective, optimum: Optimum)
     """All estimates at the optimum of an objective."""
     x, H = optimum.x, optimum.curvature
     theta, zeta = objective.split(x)[0], objective.split(x)[2]
-    if objective.at_infinity(x, H):
-        H = _without(H, objective.at.zeta)
+    if lost := objective.endless(x, H):
+        H = _without(H, list(lost))
     problem, scale, modes = objective.problem, objective.scale, objective.modes
     point, gamma, cov = _fixed_part(objective, x, H)
     T = scale.natural(scale.templates(theta))
@@ -93,8 +93,8 @@ def _fixed_part(
     return joint, joint.gamma, cov
 
 
-def _without(H: np.ndarray, zeta: slice) -> np.ndarray:
-    """H with zeta apart from the other parameters, and without information."""
+def _without(H: np.ndarray, lost: list[int]) -> np.ndarray:
+    """H with some parameters apart from the others, and without information."""
     out = H.copy()
-    out[zeta] = out[:, zeta] = 0.0
+    out[lost] = out[:, lost] = 0.0
     return out

@@ -10,7 +10,7 @@ variance that means nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,15 @@ from .separation import BORDER, family_separation
 # much, and of variances where every row is predicted this well.
 HUGE = 20.0
 PREDICTED = 0.02
+
+
+#: The models of a fit as they are called in words.
+PREDICTOR_WORDS = {
+    "mean": "conditional",
+    "zi": "zero-inflation",
+    "zoi": "zero-or-one-inflation",
+    "coi": "one-inflation",
+}
 
 
 class Effect(NamedTuple):
@@ -49,7 +58,8 @@ def mixed_verdict(fit: BaseMixedFit) -> tuple[str, str]:
     range or an optimum that is none, and coefficients whose standard errors are huge on the scale
     of the predictors.
     """
-    if message := _separated_coefficients(fit):
+    separated = _endless_predictors if fit.several else _separated_coefficients
+    if message := separated(fit):
         return "separated", message
     verdict, message = variance_verdict(
         fit.design, fit.covariance, fit.theta_sizes, fit.observations, fit.family, fit.mu
@@ -62,13 +72,41 @@ def _separated_coefficients(fit: BaseMixedFit) -> str:
     at_border = ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any()
     if not fit.p or (fit.converged and not at_border):
         return ""
-    sizes = np.sqrt((fit.design.X**2).mean(axis=0))
-    with np.errstate(invalid="ignore"):
-        spread = np.sqrt(np.diagonal(fit.cov_beta)) * sizes
+    spread = _spread(fit)
     if np.isfinite(spread).all() and spread.max() < HUGE:
         return ""
     separated = family_separation(fit.design.X, fit.observations, fit.family, fit.design.x_names)
     return "" if separated is None else separated.message
+
+
+def _endless_predictors(fit: Any) -> str:
+    """Coefficients of any linear predictor that nothing holds, in words.
+
+    A predictor that is one number is judged by its family.
+    """
+    told = []
+    for name, predictor in fit.design.predictors.items():
+        part = fit.part(name)
+        if predictor.is_constant or not part.scale_free:
+            continue
+        lost = ~(_spread(part) < HUGE)
+        if lost.any():
+            names = [n for n, gone in zip(predictor.names, lost, strict=True) if gone]
+            told.append(f"{listing(names)} of the {PREDICTOR_WORDS.get(name, name)} model")
+    if not told:
+        return ""
+    return (
+        f"the coefficients {listing(told)} have no finite estimate: some rows are predicted the "
+        "better the larger they are, as where all rows of a group are zero or none is, and "
+        "their standard errors mean nothing. Join such groups, or take a simpler formula"
+    )
+
+
+def _spread(fit: BaseMixedFit) -> np.ndarray:
+    """Standard errors of the coefficients times the size of their columns, (p,)."""
+    sizes = np.sqrt((fit.design.X**2).mean(axis=0))
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(np.diagonal(fit.cov_beta)) * sizes
 
 
 def variance_verdict(

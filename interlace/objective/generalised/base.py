@@ -212,15 +212,26 @@ class GeneralisedObjective(Objective):
         return words or ModeSearch(self.problem, self.modes).words(second, depends)
 
     def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
-        own = left_information(curvature, self.problem.density.n_zeta)
-        return self.problem.density.infinite(self.split(x)[2], own)
+        return list(self.endless(x, curvature).values())
+
+    def endless(self, x: np.ndarray, curvature: np.ndarray) -> dict[int, str]:
+        """Parameters whose best value is not finite, by their place in x, and why, with remedy."""
+        numbers = self.problem.numbers(x[self.at.beta], x[self.at.zeta])
+        if not numbers:
+            return {}
+        places = np.arange(x.size)
+        own = {i: np.concatenate([places[self.at.beta], places[self.at.zeta]])[i] for i in numbers}
+        information = left_information(curvature, np.array(list(own.values())))
+        found = {}
+        for (i, zeta), left in zip(numbers.items(), information, strict=True):
+            for text in self.problem.density.infinite(zeta, left[None]):
+                found[int(own[i])] = text
+        return found
 
 
-def left_information(curvature: np.ndarray, m: int) -> np.ndarray:
-    """Information on each of the last m parameters that the others leave, (m,)."""
-    if not m:
-        return NOT_ASKED
-    k = len(curvature) - m
-    rest, cross = curvature[:k, :k], curvature[:k, k:]
+def left_information(curvature: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Information on some parameters that all others but these leave, one by one, (m,)."""
+    others = np.setdiff1d(np.arange(len(curvature)), places)
+    rest, cross = curvature[np.ix_(others, others)], curvature[np.ix_(others, places)]
     taken = np.einsum("im,im->m", cross, np.linalg.lstsq(rest, cross, rcond=None)[0])
-    return 0.5 * (np.diagonal(curvature)[k:] - taken)
+    return 0.5 * (np.diagonal(curvature)[places] - taken)

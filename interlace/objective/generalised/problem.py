@@ -172,6 +172,13 @@ class Problem:
         """Linear predictors of the family's parameters, (m,), or (m, n) where they differ."""
         return zeta.copy()
 
+    def numbers(self, gamma: np.ndarray, zeta: np.ndarray) -> dict[int, np.ndarray]:
+        """The family's parameters that are one number, by their place in (gamma, zeta).
+
+        Each with all of zeta, (m,): where one is at issue the others are usual values.
+        """
+        return dict.fromkeys(range(gamma.size, gamma.size + zeta.size), zeta)
+
     def beta(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients of X from those of the standardised columns."""
         return self.back @ gamma

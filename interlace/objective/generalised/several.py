@@ -88,6 +88,11 @@ class SeveralDensity(ConditionalDensity):
     def start(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
         return _EMPTY
 
+    def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
+        unit = self.family.parameter_unit(self.y, self.weights)
+        said = self.family.infinite(zeta, unit, np.repeat(information, zeta.size))
+        return [] if said is None else [said]
+
     def level(self, zeta: np.ndarray) -> np.ndarray:
         return np.repeat(self.centre(), self.n, axis=1)
 
@@ -176,6 +181,17 @@ class SeveralProblem(Problem):
         others = eta[1:]
         one_number = (others == others[:, :1]).all()
         return others[:, 0].copy() if one_number else others.copy()
+
+    def numbers(self, gamma: np.ndarray, zeta: np.ndarray) -> dict[int, np.ndarray]:
+        beta, out = self.beta(gamma), {}
+        moved = {int(k) for f in self.factors for k in f.predictor}
+        parts = zip(self.design.predictors.values(), self.fixed.slices, strict=True)
+        for k, (predictor, at) in enumerate(parts):
+            if k and k not in moved and predictor.is_constant:
+                own = np.zeros(self.density.K - 1)
+                own[k - 1] = beta[at.start]
+                out[at.start] = own
+        return out
 
     def _first_fit(self, eta: np.ndarray) -> IRLS:
         """The fit without random effects, as far as its likelihood has a maximum near the data."""

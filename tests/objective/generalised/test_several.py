@@ -9,7 +9,8 @@ from scipy.special import logsumexp
 
 from interlace.covariance import CovarianceModel
 from interlace.design.design import GroupingFactor
-from interlace.design.predictor import constant_predictor
+from interlace.design.predictor import LinearPredictor, constant_predictor
+from interlace.design.terms import FixedTerms
 from interlace.families import (
     Gamma,
     Gaussian,
@@ -51,7 +52,8 @@ def small(family, widths=(1,), seed=1, n=90, formulas=True):
             names = tuple(f"v{j}" for j in at)
             terms.append(SimpleNamespace(factor=b, columns=columns, names=names, structure="us"))
     X = np.c_[np.ones(n), x]
-    some = SimpleNamespace(X=X, names=("Intercept", "x"), offset=0.1 * rng.normal(size=n))
+    offset = 0.1 * rng.normal(size=n)
+    some = LinearPredictor(X, ("Intercept", "x"), FixedTerms((), {}), offset)
     one = constant_predictor(n)
     predictors = {name: some if formulas or not i else one for i, name in enumerate(range(K))}
     eta = np.stack([0.5 + 0.4 * x, *[0.3 - 0.3 * x] * (K - 1)])
