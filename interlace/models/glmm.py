@@ -269,7 +269,9 @@ def with_parameters(design: Design, family: Family) -> Design:
         return design
     ones = constant_predictor(len(design.y))
     named = {name: design.predictors.get(name, ones) for name in family.predictor_names}
-    return replace(design, predictors=named)
+    place_of = np.array([list(named).index(name) for name in design.predictors], dtype=np.int8)
+    factors = tuple(replace(f, predictor=place_of[f.predictor]) for f in design.factors)
+    return replace(design, predictors=named, factors=factors)
 
 
 def fit_glmm(
