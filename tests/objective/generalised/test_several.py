@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from interlace.covariance import CovarianceModel
-from interlace.design.design import GroupingFactor
+from interlace.design.design import GroupingFactor, RandomTerm
 from interlace.design.predictor import LinearPredictor, constant_predictor
 from interlace.design.terms import FixedTerms
 from interlace.families import (
@@ -50,7 +50,7 @@ def small(family, widths=(1,), seed=1, n=90, formulas=True):
             at = np.flatnonzero(of == predictor)
             columns = slice(int(at[0]), int(at[-1]) + 1)
             names = tuple(f"v{j}" for j in at)
-            terms.append(SimpleNamespace(factor=b, columns=columns, names=names, structure="us"))
+            terms.append(RandomTerm(b, columns, names, "us", f"({predictor} | g{b})"))
     X = np.c_[np.ones(n), x]
     offset = 0.1 * rng.normal(size=n)
     some = LinearPredictor(X, ("Intercept", "x"), FixedTerms((), {}), offset)
