@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
+from ..errors import ArgumentError, listing
 from .design_and_result import design_of, result_of
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
 if TYPE_CHECKING:
+    from ..design.design import Design
     from ..results.glmm import GLMMResult
 
 
@@ -25,7 +27,12 @@ def glmer(
     theta0: Any = None,
     nAGQ: int = 1,
     offset: Any = None,
+    dispformula: str | None = None,
+    ziformula: str | None = None,
     *,
+    shapeformula: str | None = None,
+    zoiformula: str | None = None,
+    coiformula: str | None = None,
     link: Any = None,
     laplace: Literal["expected", "observed"] | None = None,
     contrasts: Mapping[str, Any] | None = None,
@@ -64,7 +71,20 @@ def glmer(
         quadrature, for one grouping factor with at most 3 effects. 0: the coefficients are
         found inside penalised IRLS, fast and not quite the maximum.
     offset : array, Series or column name, shape (n,), optional
-        Known part of the linear predictor, added to any ``offset()`` in the formula.
+        Known part of the linear predictor of the mean, added to any ``offset()`` in the formula.
+    dispformula : str, optional
+        One-sided formula of the dispersion: ``"~ x + (1 | g)"``, on the scale of the family's
+        parameter, mostly its logarithm. This and the next ones take all that stands on the right
+        of `formula`; a ``.`` there is the right side of `formula` without offsets.
+    ziformula : str, optional
+        Of the logit of the probability of a structural zero; ``"~ 0"`` means that there are none.
+        With a family that has no zeros of its own (positive and truncated ones) the model is a
+        hurdle model, with others zero-inflated.
+    shapeformula : str, optional
+        Of the shape, in families with a parameter besides mean and dispersion.
+    zoiformula, coiformula : str, optional
+        Of the logits of the probability of a zero or one, and of a one among these, in the beta
+        family inflated at both.
     link : str or Link, optional
         Link in place of the family's own.
     laplace : {"expected", "observed"}, optional
@@ -123,14 +143,17 @@ def glmer(
     call = dict(locals())
 
     from ..families import resolve
-    from ..models.glmm import fit_glmm
+    from ..models.glmm import fit_glmm, with_parameters
     from ..models.observations import observe
+    from ..models.predictors import predictors_of
     from ..objective.generalised.quadrature import check_nAGQ, check_nodes
     from ..results.glmm import GLMMResult
 
     check_nAGQ(nAGQ)
-    resolved = resolve(family, link)
-    design, seconds = design_of(call, linear=False, mixed=True)
+    resolved, formulas = predictors_of(resolve(family, link), call)
+    design, seconds = design_of(call, linear=False, mixed=True, others=formulas)
+    if nAGQ > 1 or laplace == "expected":
+        _check_approximation(nAGQ, laplace, with_parameters(design, resolved))
     if nAGQ > 1:
         check_nodes(nAGQ, design)
     observations = observe(design, resolved, varying=True)
@@ -146,3 +169,18 @@ def glmer(
         seconds=seconds,
     )
     return result_of(GLMMResult, fitted, call)
+
+
+def _check_approximation(nAGQ: int, laplace: str | None, design: Design) -> None:  # noqa: N803
+    """Refuse what only models of one linear predictor have."""
+    names = listing(design.predictors)
+    if nAGQ > 1 and len(design.predictors) > 1:
+        raise ArgumentError(
+            f"nAGQ={nAGQ} is for models of one linear predictor; this one has {names}. Take "
+            "nAGQ=1 (Laplace's approximation)"
+        )
+    if laplace == "expected" and len(design.predictors) > 1:
+        raise ArgumentError(
+            f"laplace='expected' is for models of one linear predictor; this one has {names}. "
+            "Leave it out: the information of several is the observed one"
+        )

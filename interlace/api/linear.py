@@ -29,6 +29,7 @@ def fit(
     subset: Any = None,
     na_action: Literal["omit", "exclude", "raise"] = "omit",
     backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
+    dispformula: str | None = None,
 ) -> LMMResult:
     """Fit a linear mixed model by REML or maximum likelihood.
 
@@ -64,6 +65,9 @@ def fit(
         padded in fitted values and residuals, or an error.
     backend : {"auto", "blocked", "nested", "schur", "cholmod", "superlu"}, default "auto"
         How M = Lambda'Z'WZ Lambda + I is factorised; ``"auto"`` chooses by predicted fill.
+    dispformula : str, optional
+        ``"~ 1"``, one residual variance. Other formulas of it are of :func:`glmer` with
+        ``family="gaussian"``.
 
     Returns
     -------
@@ -101,7 +105,13 @@ def fit(
     1743.628
     """
     call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
-    design, seconds = design_of(call)
+    design, seconds = design_of(call, others=_others(call))
+    if len(design.predictors) > 1:
+        raise ArgumentError(
+            f"dispformula={dispformula!r}: fit() has one residual variance. "
+            "glmer(formula, data, family='gaussian', dispformula=...) models it, by maximum "
+            "likelihood"
+        )
     fitted = fit_lmm(
         design,
         reml=call["method"] == "REML",
@@ -145,6 +155,16 @@ def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) ->
     -163.6635
     """
     return fit(formula, data, REML=REML, **arguments)
+
+
+def _others(call: dict[str, Any]) -> dict[str, Any] | None:
+    """Formulas of the predictors beside the mean's, by name."""
+    if call["dispformula"] is None:
+        return None
+    from ..families import Gaussian
+    from ..models.predictors import predictors_of
+
+    return predictors_of(Gaussian(), call)[1]
 
 
 def _criterion(method: str | None, REML: bool | None) -> str:

@@ -27,6 +27,7 @@ READ_INSIDE = {
     *("formula", "data", "newdata", "family", "link", "groups", "random"),
     *("weights", "offset", "theta0", "contrasts", "subset"),
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),
+    *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula"),
     "df_method",  # which are allowed depends on the model
 }
 
@@ -157,8 +158,8 @@ ANSWERED = {
     "il.fit(F, S, cov_type='HC1')": "robust and clustered",
     "il.fit(F, S, methd='ML')": "no argument methd=. Did you mean 'method'",
     "il.glmer(F, S, 'poisson', REML=False)": "maximum likelihood",
-    "il.glm('Reaction ~ Days', S, ziformula='~1')": "zero inflation is not available",
-    "il.glm('Reaction ~ Days', S, dispformula='~1')": "m.dispersion",
+    "il.glm('Reaction ~ Days', S, ziformula='~1')": "extra zeros are of mixed models",
+    "il.glm('Reaction ~ Days', S, dispformula='~1')": "il.glmer.*dispformula='~ x'",
     "il.fit()": "needs formula and data",
     "il.fit('y ~ x', S, 'g', None, 'ML')": "4 arguments by position .*write by name: method",
     "il.fit(F, S, formula=F)": "got formula twice",

@@ -1,0 +1,71 @@
+"""Which linear predictors a family has when formulas are given for its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ArgumentError
+from ..families.base import Family
+from ..families.zero_inflated import ZeroInflated
+
+ZI = "zi"
+
+#: Arguments that take a formula: the predictor that each is of, and what it models in words.
+FORMULAS = {
+    "dispformula": ("dispersion", "the dispersion"),
+    "ziformula": (ZI, "the probability of a structural zero"),
+    "shapeformula": ("shape", "a shape"),
+    "zoiformula": ("zoi", "the probability of a zero or one"),
+    "coiformula": ("coi", "the probability of a one among zeros and ones"),
+}
+
+
+def predictors_of(
+    family: Family, arguments: Mapping[str, Any]
+) -> tuple[Family, dict[str, Any] | None]:
+    """The family with what the formulas among `arguments` model, and its formulas by predictor.
+
+    ``ziformula`` gives zeros to a family that has none of its own.  ``"~ 0"`` there and ``"~ 1"``
+    for the dispersion are the same as no formula.  Formulas are for all predictors beside the
+    mean's, in the order of the family, with None for those that are one number; None if all are.
+    """
+    given = {name: arguments[name] for name in FORMULAS if arguments.get(name) is not None}
+    if _is(given.get("dispformula"), "~1"):
+        del given["dispformula"]
+    if _is(given.get("ziformula"), "~0", "~-1"):
+        if ZI in family.predictor_names:
+            raise ArgumentError(
+                f"ziformula={given['ziformula']!r} means no structural zeros, which the family "
+                f"{family.name!r} has; give the family without them"
+            )
+        del given["ziformula"]
+    if "ziformula" in given and ZI not in family.predictor_names:
+        if isinstance(family, ZeroInflated):
+            raise _lacking("ziformula", family)
+        try:
+            family = ZeroInflated(family)
+        except ArgumentError as error:
+            raise ArgumentError(f"ziformula={given['ziformula']!r}: {error}") from None
+    formulas: dict[str, Any] = dict.fromkeys(family.predictor_names[1:])
+    for argument, formula in given.items():
+        predictor, _ = FORMULAS[argument]
+        if predictor not in formulas:
+            raise _lacking(argument, family)
+        formulas[predictor] = None if _is(formula, "~1") else formula
+    varying = any(formula is not None for formula in formulas.values())
+    return family, formulas if varying else None
+
+
+def _is(formula: Any, *texts: str) -> bool:
+    """Whether a formula is one of these, written without spaces."""
+    return isinstance(formula, str) and "".join(formula.split()) in texts
+
+
+def _lacking(argument: str, family: Family) -> ArgumentError:
+    estimated = ", ".join(family.parameters) or "none"
+    return ArgumentError(
+        f"{argument}= models {FORMULAS[argument][1]}, which the family {family.name!r} does not "
+        f"estimate (its parameters beside the mean: {estimated}); leave it out or take another "
+        "family"
+    )
