@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -174,7 +174,9 @@ class Design:
 
     def with_response(self, y: np.ndarray) -> Design:
         """The same design with another response, (n,)."""
-        return replace(self, y=np.ascontiguousarray(y, dtype=np.float64))
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, y=np.ascontiguousarray(y, dtype=np.float64))
+        return other
 
     @property
     def mean(self) -> LinearPredictor:

@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 def closed(record: Any) -> Any:
     """The record, its arrays, alone or in tuples, closed to writers."""
     for value in vars(record).values():
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, np.ndarray):
-                read_only(part)
+        if isinstance(value, np.ndarray):
+            read_only(value)
+        elif isinstance(value, tuple):
+            for part in value:
+                if isinstance(part, np.ndarray):
+                    read_only(part)
     return record
 
 

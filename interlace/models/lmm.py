@@ -266,4 +266,4 @@ def refit_lmm(fit: LMMFit, y: np.ndarray) -> LMMFit:
 def _warm(fit: LMMFit) -> np.ndarray | None:
     """x to start a refit from; from a boundary the gradient does not lead away."""
     x = fit.optimum.x
-    return None if (fit.scale.clean(x) == 0.0).any() else x
+    return x if fit.scale.inside(x) else None

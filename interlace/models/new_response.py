@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,18 +40,18 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
     y = _as_numbers(values, binomial)
     if y.ndim == 2:
         y = _share(fit, y)
-    if not np.isfinite(y).all():
+    least, most = float(y.min()), float(y.max())
+    if not (isfinite(least) and isfinite(most)):
         raise ArgumentError("new_y has values that are missing or not finite")
-    if binomial:
+    if binomial and (least < 0.0 or most > 1.0):
         outside = y[(y < 0.0) | (y > 1.0)]
-        if outside.size:
-            raise ArgumentError(
-                "new_y must hold proportions of successes, between 0 and 1 (counts divided by the "
-                "trials), as simulate() gives them, or two columns of successes and failures; got "
-                f"{listing(f'{v:g}' for v in outside[:3])}"
-            )
+        raise ArgumentError(
+            "new_y must hold proportions of successes, between 0 and 1 (counts divided by the "
+            "trials), as simulate() gives them, or two columns of successes and failures; got "
+            f"{listing(f'{v:g}' for v in outside[:3])}"
+        )
     if fit.linear:  # families have checks of their own, `observe`
-        if y.size and y.min() == y.max():
+        if least == most:
             raise ArgumentError(f"new_y is constant ({y[0]:g}); there is nothing to model")
         check_size(y, "new_y", ArgumentError)
     return y

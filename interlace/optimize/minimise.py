@@ -127,6 +127,7 @@ class _Counted:
 
     def __init__(self, objective: Objective) -> None:
         self._objective, self.count = objective, 0
+        self.curvature_is_cheap, self.snap = objective.curvature_is_cheap, objective.snap
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._objective, name)

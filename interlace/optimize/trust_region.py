@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf, isfinite
+
 import numpy as np
 
 from ..errors import NumericalError
@@ -20,6 +22,9 @@ PROMISE_TOLERANCE = 1e-10
 FLAT_SHARE = 1e-10
 # Share of a curvature that the last step may leave unknown: more is computed anew at its end.
 BENT_SHARE = 2e-3
+# No curvature changes by that share along a shorter step: at worst it is the square of a parameter,
+# and what is nearer to zero than 1e-5 is put on it (`SNAP_TOLERANCE`).
+STRAIGHT = 1e-8
 # The criterion's rounding error, relative: log|M| and the residual sum are sums of n terms; and how
 # many times that a difference of two values may be.
 VALUE_NOISE = 1e-12
@@ -44,10 +49,10 @@ def newton(objective: Objective, x: np.ndarray, max_evaluations: int | None = No
     for _ in range(max_evaluations or MAX_ITERATIONS):
         step, promise, length, polish, share = trust_step(here.gradient, here.curvature, radius)
         if promise <= (PROMISE_EXACT if here.exact else PROMISE_TOLERANCE):
-            anew = share < SUSPECT_SHARE or (here.exact and _bends(before, here, promise))
+            anew = share < SUSPECT_SHARE or (here.exact and _bends(before, here, promise, length))
             return _polish(objective, x, here, polish, anew, log)
         there = try_evaluate(objective, x + step)
-        gain = -np.inf if there is None else here.value - there.value
+        gain = -inf if there is None else here.value - there.value
         ratio = gain_ratio(gain, promise, here, there)
         radius = next_radius(radius, ratio, length)
         if there is not None and ratio > 1e-4:
@@ -59,19 +64,22 @@ def newton(objective: Objective, x: np.ndarray, max_evaluations: int | None = No
     return x, here, log
 
 
-def _bends(before: tuple[np.ndarray, float] | None, here: Evaluation, promise: float) -> bool:
+def _bends(
+    before: tuple[np.ndarray, float] | None, here: Evaluation, promise: float, length: float
+) -> bool:
     """Whether the curvature will change in the last step, by what it did in the one before.
 
     Where a curvature is small, near a variance of zero, a step of 1e-4 of a standard error may be
     as long as the parameter: then the curvature changes with its square. Steps are as long as the
     roots of what they promise.
     """
+    if length < STRAIGHT:
+        return False
     if before is None:
         return True
-    H, promised = here.curvature, before[1]
-    size = np.sqrt(np.abs(H.diagonal()))
-    allowed = BENT_SHARE * (promised / promise) ** 0.5 if promise > 0.0 else np.inf
-    return bool((np.abs(H - before[0]) > allowed * (size[:, None] * size)).any())
+    H, promised = before
+    allowed = BENT_SHARE * (promised / promise) ** 0.5 if promise > 0.0 else inf
+    return _trust.differ(here.curvature, H, allowed)
 
 
 def _polish(
@@ -104,7 +112,7 @@ def value_noise(value: float) -> float:
 def gain_ratio(gain: float, promise: float, here: Evaluation, there: Evaluation | None) -> float:
     """Gain over promise; by the gradients where the values can no longer tell."""
     if there is None:
-        return -np.inf
+        return -inf
     if promise < value_noise(here.value) and abs(gain) <= value_noise(here.value):
         smaller = np.linalg.norm(there.gradient) < np.linalg.norm(here.gradient)
         return 1.0 if smaller else -1.0
@@ -126,7 +134,7 @@ def try_evaluate(objective: Objective, x: np.ndarray, order: int = 2) -> Evaluat
         there = objective.evaluate(x, order)
     except NumericalError:
         return None
-    return there if np.isfinite(there.value) else None
+    return there if isfinite(there.value) else None
 
 
 def trust_step(

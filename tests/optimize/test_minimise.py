@@ -133,6 +133,23 @@ def test_the_curvature_is_that_of_the_end_where_it_changes_in_the_last_step():
     np.testing.assert_allclose(found.curvature, hessian(found.x), rtol=0.01)
 
 
+def test_a_search_that_starts_at_its_end_computes_no_curvature_twice():
+    f = il.fit("diameter ~ 1 + (1 | plate) + (1 | sample)", il.load_dataset("Penicillin")).fit
+    asked = []
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(objective, name)
+
+        def evaluate(self, x, order=2):
+            asked.append(order)
+            return objective.evaluate(x, order)
+
+    objective = f.objective
+    minimise(Counting(), start=f.optimum.x)
+    assert asked == [2, 0]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_the_curvature_of_two_variances_that_stand_for_each_other(seed):
     rng = np.random.default_rng(seed)

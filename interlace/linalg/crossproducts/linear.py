@@ -10,7 +10,6 @@ unstructured term made orthogonal, so that it does not matter where a covariate 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -149,18 +148,22 @@ class CrossProducts:
         ``gamma`` (p,) are the coefficients of the standardised columns to take from it, by default
         those of least squares.
         """
-        columns, p = self.columns, self.p
+        columns, std = self.columns, self.standardisation
         response = self.rows.weighted(y)
         if gamma is None:
             gamma = columns.T @ response
         residual = response - columns @ gamma
-        other = copy(self)
-        other.standardisation = replace(self.standardisation, gamma=gamma)
-        other.response, other.WW = y, self.WW.copy()
-        other.WW[p, :p] = other.WW[:p, p] = residual @ columns
-        other.WW[p, p] = residual @ residual
+        other = object.__new__(CrossProducts)
+        other.__dict__.update(self.__dict__, response=y)
+        other.standardisation = Standardisation(std.mean, std.P, std.back, std.logdet, gamma)
+        other.WW = WW = self.WW.copy()
+        p = len(gamma)
+        WW[p, :p] = WW[:p, p] = residual @ columns
+        WW[p, p] = residual @ residual
         if self.levels is not None:
-            other.levels, other.ZW = self._rotated(np.column_stack([columns, residual]))
+            W = np.empty((len(y), p + 1))
+            W[:, :p], W[:, p] = columns, residual
+            other.levels, other.ZW = self._rotated(W)
             return other
         other.ZW = [zw.copy() for zw in self.ZW]
         for zw, sums in zip(other.ZW, self.effect_sums(residual[:, None]), strict=True):
@@ -244,11 +247,11 @@ class CrossProducts:
     def _rotated(self, W: np.ndarray) -> tuple[LevelRoots, list[np.ndarray]]:
         """Roots of the levels, and Z'W, for other columns W (n, p + 1), which are overwritten."""
         assert self.levels is not None
-        R, b = np.zeros_like(self.levels.R), np.zeros_like(self.levels.b)
+        R, b = np.zeros(self.levels.R.shape), np.zeros(self.levels.b.shape)
         codes, Z, scale = next(self._standard_effects())
         _crossprod.rotate(codes, Z, self.rows.root, W, R, b)
         R /= scale
-        A, ZW = np.empty_like(R), np.empty_like(b)
+        A, ZW = np.empty(R.shape), np.empty(b.shape)
         _crossprod.gram(R, b, A, ZW)
         return LevelRoots(R, b, W.T @ W), [ZW]
 

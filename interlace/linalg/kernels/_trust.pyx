@@ -105,3 +105,13 @@ def to_unit_diagonal(const double[:, ::1] H, double smallest, double share,
     for i in range(n):
         for j in range(n):
             scaled[i, j] = H[i, j] * scale[i] * scale[j]
+
+
+def differ(const double[:, :] H, const double[:, :] other, double share):
+    """Whether some |H - other|_ij is more than this share of sqrt(|H_ii H_jj|)."""
+    cdef Py_ssize_t n = H.shape[0], i, j
+    for i in range(n):
+        for j in range(n):
+            if fabs(H[i, j] - other[i, j]) > share * (sqrt(fabs(H[i, i])) * sqrt(fabs(H[j, j]))):
+                return True
+    return False

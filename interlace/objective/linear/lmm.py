@@ -93,6 +93,7 @@ class LMMObjective(Objective):
         self._smallest = smallest_residual(cross)
         self._without = float(cross.WW[-1, -1])  # residual sum of squares without random effects
         self._looked_at = self._exact = False
+        self._plain = max(self._smallest, SUSPECT * self._without)  # r^2 above it needs no look
 
     def with_response(self, y: np.ndarray) -> LMMObjective:
         """The same objective for another response less offset, (n,); no work twice."""
@@ -209,7 +210,8 @@ class LMMObjective(Objective):
         for again in (True, False):
             fused = self._fused
             value = fused.evaluate(x, order, gradient, curvature)
-            if not self._lost(x, fused.r2, fused.share, again):
+            plain = fused.r2 > self._plain and fused.share >= SHARE
+            if plain or not self._lost(x, fused.r2, fused.share, again):
                 break
             self._recentre(fused.corner()[1])
         if value != value:
