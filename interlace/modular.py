@@ -85,7 +85,7 @@ def objective(
     design: Design,
     family: Any = None,
     *,
-    REML: bool = True,
+    REML: bool | None = None,
     nAGQ: int = 1,
     laplace: Literal["expected", "observed"] | None = None,
     backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
@@ -98,8 +98,8 @@ def objective(
         From :func:`design`.
     family : str or family, optional
         That of the design; default: a linear model.
-    REML : bool, default True
-        The REML criterion of a linear model instead of -2 log-likelihood.
+    REML : bool, optional
+        The REML criterion of a linear model (default) instead of -2 log-likelihood.
     nAGQ : int, default 1
         Approximation of a generalised model, as for :func:`interlace.glmer`.
     laplace : {"expected", "observed"}, optional
@@ -118,7 +118,7 @@ def objective(
     Raises
     ------
     ArgumentError
-        If the approximation does not suit the design.
+        If the arguments do not suit the design.
 
     Examples
     --------
@@ -132,12 +132,19 @@ def objective(
     covariance = CovarianceModel.of(_a(Design, "design", design))
     made: Objective
     if family is None:
+        if design.recipe is not None and not design.recipe.linear:
+            raise ArgumentError("design is of a generalised model; give its family=")
         if nAGQ != 1 or laplace is not None:
             raise ArgumentError("nAGQ= and laplace= are of generalised models; give family=")
         with one_thread(design.X.size):
-            made = LMMObjective(cross_products_of(design), covariance, REML, backend)
+            made = LMMObjective(cross_products_of(design), covariance, REML is not False, backend)
         made.start()  # takes units for very large variances: x means the same from here on
     else:
+        if REML is not None:
+            raise ArgumentError(
+                f"REML={REML} is of linear models; generalised ones are fitted by maximum "
+                "likelihood. Leave it out"
+            )
         made = _generalised(design, covariance, family, nAGQ, laplace, backend)
     made.design = design
     return made

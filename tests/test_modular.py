@@ -133,11 +133,30 @@ def test_points_that_are_none_are_refused() -> None:
             linear.evaluate(bad)
         with pytest.raises(ArgumentError):
             binomial.evaluate(bad)
+    for order in (7, -1, 1.5, "2"):
+        for objective in (linear, binomial):
+            with pytest.raises(ArgumentError, match="order must be 0"):
+                objective.evaluate(objective.start(), order)
     assert linear.evaluate([1, 0, 1]).value == linear.evaluate(np.array([1.0, 0.0, 1.0])).value
     with pytest.raises(ArgumentError, match="nAGQ= and laplace="):
         modular.objective(linear.design, nAGQ=9)
+    for reml in (True, False):
+        with pytest.raises(ArgumentError, match="REML=.* is of linear models"):
+            modular.objective(binomial.design, "binomial", REML=reml)
+    with pytest.raises(ArgumentError, match="design is of a generalised model"):
+        modular.objective(binomial.design, REML=False)
     with pytest.raises(ArgumentTypeError, match=r"what modular\.minimise\(\) returns"):
         modular.result(linear.design, linear, None)
+
+
+def test_a_result_of_steps_is_updated_with_formula_and_data() -> None:
+    design = modular.design("Reaction ~ Days + (Days | Subject)", SLEEP)
+    objective = modular.objective(design, REML=False)
+    result = modular.result(design, objective, modular.minimise(objective))
+    with pytest.raises(ArgumentError, match=r"made by modular\.result\(\)"):
+        il.update(result, method="ML")
+    again = il.update(result, ". ~ . - Days", data=SLEEP, method="ML")
+    assert (again.formula, again.method) == ("Reaction ~ 1 + (Days | Subject)", "ML")
 
 
 def test_objectives_outlive_a_pickle() -> None:

@@ -31,7 +31,9 @@ def update(
     Parameters
     ----------
     result : LMMResult, GLMMResult or GLMResult
-        A fit made in this process (a pickle does not keep the data: pass ``data`` then).
+        A fit made in this process. One that does not hold its data, from a pickle, a refit or
+        :func:`interlace.modular.result`, needs ``formula``, ``data``
+        and the other arguments of its call.
     formula : str, optional
         A new formula; a ``.`` stands for the old left side or the old fixed part, as in R:
         ``". ~ . - Days"``, ``"log(.) ~ .:z + (1 | h)"``.
@@ -71,7 +73,8 @@ def update(
     call = result.call
     if call is None and (formula is None or data is None):
         raise ArgumentError(
-            "result does not hold its data (it was unpickled or refitted); pass formula= and data="
+            "result does not hold its data (it was unpickled, refitted or made by "
+            "modular.result()); pass formula=, data= and the other arguments of its call"
         )
     arguments = dict(call or {})
     design = result.fit.design

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, ArgumentTypeError, brief
 
 NOT_ASKED = np.empty(0)
+ORDERS = (0, 1, 2)
 # Central differences of an exact gradient: truncation (h^2) and rounding (eps / h) balance near
 # eps^(1/3).
 DIFFERENCE_STEP = 6e-6
@@ -66,8 +67,13 @@ class Objective(ABC):
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         """Value (order 0), with gradient (1), with curvature (2)."""
 
-    def checked_x(self, x: np.ndarray, size: int) -> np.ndarray:
+    def checked_x(self, x: np.ndarray, size: int, order: int = 0) -> np.ndarray:
         """x as (size,) floats: users evaluate criteria too, and kernels check no bounds."""
+        if order not in ORDERS:
+            raise ArgumentError(
+                "order must be 0 (the value), 1 (the gradient too) or 2 (the curvature too), got "
+                f"{brief(order)}"
+            )
         if isinstance(x, np.ndarray) and x.shape == (size,) and x.dtype.char == "d":
             return x
         try:

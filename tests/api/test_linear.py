@@ -160,7 +160,7 @@ def test_update_fills_dots_and_needs_its_data(sleep):
     assert il.update(m, method="ML").llf == il.fit(SLEEP, sleep, method="ML").llf
     half = il.update(m, data=sleep.iloc[:90])
     assert half.nobs == 90
-    with pytest.raises(il.ArgumentError, match="pass formula= and data="):
+    with pytest.raises(il.ArgumentError, match="pass formula=, data= and"):
         il.update(pickle.loads(pickle.dumps(m)), method="ML")
 
 

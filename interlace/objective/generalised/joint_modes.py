@@ -74,7 +74,7 @@ class ProfiledObjective(GeneralisedObjective):
             self._u, self._gamma = at._u, at._gamma
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
-        x = self.checked_x(x, self.layout.size)
+        x = self.checked_x(x, self.layout.size, order)
         point = self.point(x, order)
         constant, slope = self.problem.density.constant(self.split(x)[2])
         value = point.value - 2.0 * constant

@@ -95,7 +95,7 @@ class LaplaceObjective(GeneralisedObjective):
     # -- the criterion ----------------------------------------------------------------------
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
-        x = self.checked_x(x, self.layout.size)
+        x = self.checked_x(x, self.layout.size, order)
         point = self.point(x, min(order, 1))
         constant, slope = self.problem.density.constant(self.split(x)[2])
         value = point.value - 2.0 * constant

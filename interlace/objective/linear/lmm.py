@@ -202,7 +202,7 @@ class LMMObjective(Objective):
     # -- the criterion ----------------------------------------------------------------------
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
-        x = self.checked_x(x, self.covariance.n_theta)
+        x = self.checked_x(x, self.covariance.n_theta, order)
         return self._evaluate_fused(x, order) if self._fused else self._evaluate(x, order)
 
     def _evaluate_fused(self, x: np.ndarray, order: int) -> Evaluation:
