@@ -25,6 +25,7 @@ from ..objective.generalised.density import ConditionalDensity, FamilyDensity
 from ..objective.generalised.joint_modes import ProfiledObjective
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.problem import Problem
+from ..objective.generalised.restricted import RestrictedLaplace, RestrictedProblem
 from ..objective.generalised.several import SeveralDensity, SeveralProblem
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
@@ -69,6 +70,14 @@ class GLMMFit(BaseMixedFit):
         state = {k: v for k, v in self.__dict__.items() if k not in derived}
         return {**state, "solution": self.solution, "_objective": None}
 
+    def as_ml(self) -> GLMMFit:
+        if not self.is_reml:
+            return self
+        return fit_glmm(
+            self.design, self.family, self.observations, optimizer=self.optimizer,
+            backend=self.backend,
+        )  # fmt: skip
+
     @property
     def objective(self) -> LaplaceObjective | ProfiledObjective:
         """The objective, a new one each time: no two users see each other's numbers."""
@@ -81,7 +90,7 @@ class GLMMFit(BaseMixedFit):
             return self._objective
         return make_objective(
             self.design, self.covariance, self.family, self.observations, self.nAGQ,
-            self.expected, self.backend,
+            self.expected, self.backend, self.method,
         )  # fmt: skip
 
     @cached_property
@@ -233,9 +242,13 @@ def make_objective(
     nAGQ: int,
     expected: bool,
     backend: str | None,
+    method: str = "ML",
 ) -> LaplaceObjective | ProfiledObjective:
-    """The criterion that ``nAGQ`` asks for."""
+    """The criterion that ``nAGQ`` and ``method`` ask for."""
     density, eta = _density(design, family, observations)
+    if method == "REML":
+        restricted = RestrictedProblem(design, density, eta)
+        return RestrictedLaplace(restricted, covariance, expected, backend)
     kind = Problem if len(design.predictors) == 1 else SeveralProblem
     problem = kind(design, density, eta)
     if nAGQ == 0:
@@ -284,6 +297,7 @@ def fit_glmm(
     optimizer: str = "newton",
     theta0: Any = None,
     backend: str | None = None,
+    method: str = "ML",
     seconds: dict[str, float] | None = None,
 ) -> GLMMFit:
     """Fit a generalised linear mixed model to a design, with the verdict on separation.
@@ -303,7 +317,7 @@ def fit_glmm(
     with _lost_fits_explained(design, family, observations):
         with one_thread(design.X.size):
             objective = make_objective(
-                design, covariance, family, observations, nAGQ, expected, backend
+                design, covariance, family, observations, nAGQ, expected, backend, method
             )
         seconds["first estimates"] = perf_counter() - clock
         return _fitted(design, observations, objective, optimizer, (theta, None, None), seconds)
@@ -336,7 +350,11 @@ def search(
 ) -> Optimum:
     """The optimum from the objective's own start, but for what is given."""
     x = _start(objective, theta, beta, zeta)
-    if optimizer == "bobyqa" and isinstance(objective, LaplaceObjective):
+    if (
+        optimizer == "bobyqa"
+        and isinstance(objective, LaplaceObjective)
+        and not objective.restricted
+    ):
         x = _first_stage(objective, x)
     return minimise(objective, optimizer, x)
 
@@ -361,6 +379,7 @@ def fit_at(
         optimizer=optimum.optimizer,
         backend=objective.modes.backend,
         scale=objective.scale,
+        method="REML" if objective.restricted else "ML",
         _objective=objective,
     )
     with suppress(NumericalError):  # while the objective holds the modes of the optimum

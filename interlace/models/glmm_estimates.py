@@ -10,6 +10,7 @@ from ..linalg.information import inverse_where_determined, side_by_side
 from ..objective.generalised.joint_modes import JointPoint, ProfiledObjective
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.modes import Point
+from ..objective.generalised.restricted import RestrictedLaplace
 from ..objective.layout import Layout, Predictor
 from ..optimize import Optimum
 
@@ -55,14 +56,14 @@ def estimates(objective: LaplaceObjective | ProfiledObjective, optimum: Optimum)
     if lost := objective.endless(x, H):
         H = _without(H, list(lost))
     problem, scale, modes = objective.problem, objective.scale, objective.modes
-    point, gamma, cov = _fixed_part(objective, x, H)
+    point, beta, cov = _fixed_part(objective, x, H)
     T = scale.natural(scale.templates(theta))
     offsets, eta = problem.Z.offsets, problem.unsorted(point.eta).copy()
     u = tuple(
         point.u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)).copy() for b, t in enumerate(T)
     )
     return GLMMEstimates(
-        beta=problem.beta(gamma),
+        beta=beta,
         slices=problem.slices,
         zeta=problem.parameters(eta, zeta),
         T=T,
@@ -77,20 +78,28 @@ def estimates(objective: LaplaceObjective | ProfiledObjective, optimum: Optimum)
 def _fixed_part(
     objective: LaplaceObjective | ProfiledObjective, x: np.ndarray, H: np.ndarray
 ) -> tuple[Point | JointPoint, np.ndarray, np.ndarray]:
-    """The modes at x, standardised coefficients, and the covariance matrix of all parameters."""
-    back, to_theta = objective.problem.back, objective.scale.jacobian()
+    """The modes at x, coefficients, and the covariance matrix of all parameters."""
+    problem, to_theta = objective.problem, objective.scale.jacobian()
     theta, gamma, zeta = objective.split(x)
-    logs = np.eye(zeta.size)
+    back, logs = problem.back, np.eye(zeta.size)
     if isinstance(objective, LaplaceObjective):
         point = objective.last_point(x)
-        return point, gamma, 2.0 * inverse_where_determined(H, side_by_side(to_theta, back, logs))
+        cov = 2.0 * inverse_where_determined(H, side_by_side(to_theta, back, logs))
+        if not isinstance(objective, RestrictedLaplace):
+            return point, problem.beta(gamma), cov
+        mean, own = objective.mean_coefficients(point)
+        m = theta.size
+        given = side_by_side(cov[:m, :m], own, cov[m:, m:])
+        others = np.r_[:m, m + mean.size : len(given)]
+        given[np.ix_(others, others)] = cov
+        return point, np.concatenate([mean, problem.beta(gamma)]), given
     joint = objective.point(x)
     layout = Layout([Predictor("mean", theta.size, len(back), zeta.size)])
     at, cov = layout.of["mean"], np.zeros((layout.size, layout.size))
     others = np.r_[at.theta, at.zeta]
     cov[np.ix_(others, others)] = 2.0 * inverse_where_determined(H, side_by_side(to_theta, logs))
     cov[at.beta, at.beta] = inverse_where_determined(joint.information, back)
-    return joint, joint.gamma, cov
+    return joint, problem.beta(joint.gamma), cov
 
 
 def _without(H: np.ndarray, lost: list[int]) -> np.ndarray:

@@ -41,18 +41,24 @@ class GeneralisedObjective(Objective):
     modes: Modes
     #: nAGQ: nodes of the quadrature in each dimension; 1 for Laplace, 0 for joint modes.
     nodes: int = 1
+    #: Whether the coefficients of the mean are integrated out.
+    restricted: bool = False
     _lowest = np.inf  # criterion where the next search for modes starts
 
     def __init__(
         self, problem: Problem, covariance: CovarianceModel, expected: bool, p: int
     ) -> None:
         self.problem, self.covariance, self.expected = problem, covariance, expected
-        self.scale = ThetaScale(covariance, problem.z_roots)
+        self.scale = self._scale()
         mean = Predictor("mean", covariance.n_theta, p, problem.density.n_zeta)
         self.p, self.layout = p, Layout([mean])
         self.at = self.layout.of["mean"]
         if not (expected or problem.density.log_concave):
             self.advice = f"laplace='expected', {Objective.advice}"
+
+    def _scale(self) -> ThetaScale:
+        """Of the problem in hand."""
+        return ThetaScale(self.covariance, self.problem.z_roots)
 
     @abstractmethod
     def _begin(self, at: Self | None = None) -> None:
@@ -78,7 +84,7 @@ class GeneralisedObjective(Objective):
     def _with(self, problem: Problem) -> Self:
         other = copy(self)
         other.problem = problem
-        other.scale = ThetaScale(self.covariance, problem.z_roots)
+        other.scale = other._scale()
         other.modes = self.modes.fresh(problem.Z, problem.density)
         return other
 

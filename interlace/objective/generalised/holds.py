@@ -60,7 +60,7 @@ def breakdown(
             factor.refactor(T)
         except NumericalError:
             return [_words("at a point that is no mode", 0.0, expected, problem)]
-        inverses.append([factor.inverse_blocks(b).copy() for b in range(len(T))])
+        inverses.append([factor.inverse_blocks(b).copy() for b in range(len(problem.factors))])
     least, where = 1.0, _Level(0, 0)
     for b, (own, twin) in enumerate(zip(*inverses, strict=True)):
         share = np.linalg.eigvals(np.linalg.solve(own, twin)).real.min(axis=1)
@@ -95,7 +95,7 @@ class ModeSearch:
 
     def __init__(self, problem: Problem, modes: Modes) -> None:
         self.problem, self.modes = problem, modes
-        sole = len(problem.factors) == 1
+        sole = len(problem.Z.widths) == 1
         self.codes = problem.factors[0].codes if sole else np.zeros(problem.Z.n, dtype=np.intp)
         self.parts = problem.Z.n_levels[0] if sole else 1
 

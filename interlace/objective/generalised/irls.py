@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +34,11 @@ class IRLS:
     total: float  # sum of the parts of the log-densities that depend on eta
     iterations: int
     converged: bool
+
+    def without(self, columns: slice) -> IRLS:
+        """The record without the coefficients of some columns."""
+        information = np.delete(np.delete(self.information, columns, 0), columns, 1)
+        return replace(self, beta=np.delete(self.beta, columns), information=information)
 
 
 def irls(
