@@ -36,13 +36,17 @@ NOT_COMPARED = {
     "default_evaluations",
     "messages",
     "reported_log_likelihood",
+    "gradient",
+    "difference",
 }
 # Derivatives by differences.
 LOOSE = frozenset({"satterthwaite"})
 # Of generalised models: Hessians by differences of deviances, and another package's optimiser.
 GLMM_LOOSE = frozenset({"glmmTMB", "se", "vcov", "se_log", "se_zeta", "population_se"})
+# Of models with several predictors: Hessians by differences of gradients, and what rests on them.
+SEVERAL_LOOSE = frozenset({"se", "vcov", "se_psi", "se_fit", "full_sd_modes"})
 # Folder of references -> script that writes it.
-SCRIPTS = {"lmm": "lmm.R", "glmm": "glmm.R", "glm": "glm.R"}
+SCRIPTS = {"lmm": "lmm.R", "glmm": "glmm.R", "glm": "glm.R", "several": "several.R"}
 # Several values of these give the same covariance matrix, or several matrices the same likelihood.
 NOT_IDENTIFIED = {"theta", "terms"}
 
@@ -102,6 +106,10 @@ def compare_files(committed: Path, fresh: Path) -> Iterator[str]:
         loose = GLMM_LOOSE
         if any(fit["singular"] for fit in old["fits"].values()):
             skip = frozenset({"theta", "glmmTMB"})
+    if isinstance(old, dict) and committed.parent.name == "several":
+        loose = SEVERAL_LOOSE
+        if "edge" in old:  # a variance estimated as 0 is where the search stopped
+            skip = frozenset({"theta", "theta_disp", "terms", "vcov", "se", "se_fit"})
     name = committed.relative_to(HERE.parent)
     for line in differences(old, new, skip=skip, loose=loose):
         yield f"{name}{line}"
