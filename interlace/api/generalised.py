@@ -139,6 +139,13 @@ def glmer(
     [-1.399, -0.992, -1.129, -1.58]
     >>> round(m.llf, 4)
     -92.0263
+
+    Counts of which some are zero for a reason of their own, more of them in mined streams:
+
+    >>> streams = il.load_dataset("Salamanders")
+    >>> m = il.glmer("count ~ mined + (1 | site)", streams, "poisson", ziformula="~ mined")
+    >>> round(m.llf, 2)
+    -949.23
     """
     call = dict(locals())
 

@@ -99,6 +99,16 @@ def test_the_same_factor_in_two_predictors_is_one_with_the_columns_of_both(data)
     ]
 
 
+def test_factors_come_by_number_of_levels_and_terms_by_predictor(data):
+    design = design_of(data, "y ~ x + (1 | f)", {"dispersion": None, "zi": "~ x + (1 | site)"})
+    assert [f.name for f in design.factors] == ["site", "f"]
+    assert [f.predictor.tolist() for f in design.factors] == [[2], [0]]
+    assert [(t.predictor, t.factor) for t in design.terms] == [("mean", 1), ("zi", 0)]
+    assert CovarianceModel.of(design).theta_names == ["f.Intercept", "zi.site.Intercept"]
+    new = design.on(data[["x", "site"]].head(2), predictors=["zi"])
+    assert new.factors[0][0].tolist() == data.site.head(2).tolist()
+
+
 def test_terms_are_labelled_with_their_predictor_and_their_own(data):
     others = {"zi": "~ 1 + (x | site) + (1 | year)"}
     design = design_of(data, "y ~ x + (1 | site) + (0 + x | site)", others)
