@@ -111,7 +111,7 @@ def _new_formula(
 
 def _maker(result: Any) -> Callable[..., Any]:
     """The function that makes results of this kind."""
-    if isinstance(result, LMMResult):
+    if isinstance(result, LMMResult) or "family" not in (result.call or {"family": None}):
         return fit
     from .generalised import glmer
     from .glm import glm

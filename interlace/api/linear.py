@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
 from ..errors import ArgumentError
 from ..models.lmm import fit_lmm
 from ..results.lmm import LMMResult
 from .design_and_result import design_of, result_of
+
+if TYPE_CHECKING:
+    from ..design.design import Design
 
 
 @checked
@@ -66,13 +69,15 @@ def fit(
     backend : {"auto", "blocked", "nested", "schur", "cholmod", "superlu"}, default "auto"
         How M = Lambda'Z'WZ Lambda + I is factorised; ``"auto"`` chooses by predicted fill.
     dispformula : str, optional
-        ``"~ 1"``, one residual variance. Other formulas of it are of :func:`glmer` with
-        ``family="gaussian"``.
+        A model of the residual standard deviation, ``"~ x + (1 | g)"``: its logarithm is a linear
+        predictor of its own. The criterion is Laplace's approximation then, exact where the
+        formula has no random effects.
 
     Returns
     -------
     LMMResult
-        Always with a verdict on its convergence, ``result.convergence``.
+        Always with a verdict on its convergence, ``result.convergence``. With ``dispformula``
+        a GLMMResult of the Gaussian family.
 
     Raises
     ------
@@ -105,22 +110,26 @@ def fit(
     1743.628
     """
     call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
-    design, seconds = design_of(call, others=_others(call))
+    others = _others(call)
+    design, seconds = design_of(call, linear=others is None, mixed=True, others=others)
+    search = {"optimizer": optimizer, "theta0": theta0, "backend": backend, "seconds": seconds}
     if len(design.predictors) > 1:
-        raise ArgumentError(
-            f"dispformula={dispformula!r}: fit() has one residual variance. "
-            "glmer(formula, data, family='gaussian', dispformula=...) models it, by maximum "
-            "likelihood"
-        )
-    fitted = fit_lmm(
-        design,
-        reml=call["method"] == "REML",
-        optimizer=optimizer,
-        theta0=theta0,
-        backend=backend,
-        seconds=seconds,
-    )
+        return _with_dispersion(design, call, search)
+    fitted = fit_lmm(design, reml=call["method"] == "REML", **search)
     return result_of(LMMResult, fitted, call)
+
+
+def _with_dispersion(design: Design, call: dict[str, Any], search: dict[str, Any]) -> Any:
+    """The result of a model whose residual variance has a formula."""
+    from ..families import Gaussian
+    from ..models.glmm import fit_glmm
+    from ..models.observations import observe
+    from ..results.glmm import GLMMResult
+
+    family = Gaussian()
+    seen = observe(design, family, varying=True)
+    fitted = fit_glmm(design, family, seen, method=call["method"], **search)
+    return result_of(GLMMResult, fitted, call)
 
 
 @checked

@@ -237,3 +237,14 @@ def test_update_takes_random_terms_away_and_keeps_the_response():
     alone = il.fit("Reaction ~ Days + (1 | Subject)", sleep)
     assert smaller.llf == pytest.approx(alone.llf, abs=1e-9)
     assert list(il.update(full, "~ . - Days").fe_params.index) == ["Intercept"]
+
+
+@pytest.mark.parametrize("method", ["REML", "ML"])
+def test_a_formula_of_the_residual_variance(method):
+    sleep = il.load_dataset("sleepstudy")
+    m = il.fit("Reaction ~ Days + (Days | Subject)", sleep, method=method, dispformula="~ Days")
+    # glmmTMB(Reaction ~ Days + (Days | Subject), dispformula = ~ Days, REML = ...)
+    assert m.llf == pytest.approx({"REML": -865.825720755, "ML": -870.000347732}[method], abs=1e-7)
+    one = il.update(m, dispformula=None)
+    assert type(one) is il.LMMResult
+    assert one.method == method
