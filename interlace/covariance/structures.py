@@ -8,6 +8,7 @@ and the derivatives of T; nothing else in the package knows a structure by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cache
 
 import numpy as np
 
@@ -175,6 +176,7 @@ class Diagonal(_EntryStructure):
 STRUCTURES: dict[str, type[Structure]] = {"us": Unstructured, "diag": Diagonal}
 
 
+@cache
 def make_structure(name: str, k: int) -> Structure:
     """The structure called ``name`` for a term of width ``k``.
 

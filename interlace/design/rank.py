@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import lapack
 
 #: A column counts as dependent on those before it when projecting them out leaves less than this
 #: share of its length: LINPACK's dqrdc2 as R calls it, hence what lme4 drops.
@@ -33,11 +34,8 @@ def _plainly_full(X: np.ndarray) -> bool:
         return False
     gram /= norms[:, None]
     gram /= norms
-    try:
-        pivots = np.diag(np.linalg.cholesky(gram))
-    except np.linalg.LinAlgError:
-        return False
-    return bool((pivots**2 > CERTAIN).all())
+    R, info = lapack.dpotrf(gram, clean=0)
+    return not info and min(R.diagonal().tolist()) ** 2 > CERTAIN
 
 
 def _limited_pivoting(R: np.ndarray) -> np.ndarray:

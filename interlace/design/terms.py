@@ -135,7 +135,7 @@ def fixed_term(
         name,
         tuple(v for v in variables if v in factors),
         covariates,
-        np.concatenate(parts) if parts else np.empty(0, dtype=np.intp),
+        parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=np.intp), *parts]),
     )
 
 

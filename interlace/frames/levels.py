@@ -27,10 +27,13 @@ def sorted_labels(codes: np.ndarray, levels: np.ndarray) -> Labels:
 
 def category_labels(values: Any) -> Labels:
     """A pandas categorical as labels, in its own order."""
-    levels = np.asarray(values.categories)
-    if levels.dtype.kind in "MmO" or levels.dtype.kind not in "biufO":
-        levels = np.asarray(values.categories.astype(str), dtype=object)
-    return Labels(values.codes, levels, bool(values.ordered))
+    categories = values.categories
+    if not isinstance(categories.dtype, pd.StringDtype):
+        levels = np.asarray(categories)
+        if levels.dtype.kind in "biuf":
+            return Labels(values.codes, levels, bool(values.ordered))
+        categories = categories.astype(str)
+    return Labels(values.codes, np.asarray(categories, dtype=object), bool(values.ordered))
 
 
 def label_numbers(values: np.ndarray) -> Labels:

@@ -197,10 +197,10 @@ def within_columns(cov: CovarianceModel, N: Sequence[np.ndarray]) -> np.ndarray:
     out = np.zeros((cov.factor.size, cov.factor.size))
     for b, at in enumerate(cov.entries_of):
         i, j = cov.row[at], cov.col[at]
-        out[np.ix_(at, at)] = N[b][np.ix_(i, i)] * (j[:, None] == j)
+        out[at[:, None], at] = N[b][i[:, None], i] * (j[:, None] == j)
     return out
 
 
 def _inverse(R: np.ndarray) -> np.ndarray:
     """Inverse of a lower triangular matrix."""
-    return np.tril(lapack.dtrtri(R, lower=1)[0])
+    return lapack.dtrtri(R, lower=1)[0]

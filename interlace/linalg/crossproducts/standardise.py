@@ -150,4 +150,4 @@ def _orthonormaliser(
         whole = np.concatenate([c for _, c in _centred_chunks(X, root, mean)])
         R = np.linalg.qr(whole / norms, mode="r")
     inverse, _ = lapack.dtrtri(R)
-    return np.triu(inverse) / norms[:, None]
+    return inverse / norms[:, None]

@@ -90,7 +90,8 @@ class GeneralisedObjective(Objective):
 
     def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """theta as the optimiser sees it, coefficients of standardised columns, zeta."""
-        theta, gamma, zeta = (x[at] for at in self.at)
+        at = self.at
+        theta, gamma, zeta = x[at.theta], x[at.beta], x[at.zeta]
         if zeta.size:
             zeta = np.minimum(zeta, self.problem.density.zeta_limit)
         return theta, gamma, zeta

@@ -104,7 +104,6 @@ class Deviance:
             if self.reml:
                 value += 2.0 * np.log(diagonal).sum()
             inverse, _ = lapack.dtrtri(R[:p, :p])
-            inverse = np.triu(inverse)
             C = inverse @ inverse.T
             c[:p] = -(inverse @ R[:p, p])
         return Profile(float(value), float(r2), c, C, float(r2 / K[p, p]))
@@ -190,4 +189,4 @@ class Deviance:
         return 2.0 * within_columns(self.covariance, sums.N), AI, a
 
     def _in_order(self, matrix: np.ndarray) -> np.ndarray:
-        return matrix if self._order is None else matrix[np.ix_(self._order, self._order)]
+        return matrix if self._order is None else matrix[self._order[:, None], self._order]

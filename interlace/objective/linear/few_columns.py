@@ -68,7 +68,7 @@ class DenseMarginal(StackedMarginal):
         self.T, q = T, self._q
         R = self._left(self._AB)
         M = self._left(R[:, :q].T, "F")
-        M[np.arange(q), np.arange(q)] += 1.0
+        M.T.reshape(-1)[:: q + 1] += 1.0
         self._large = self.large_factors(T)
         self._L = self._by_rows() if len(self._large) > 1 else self._by_squares(M)
         J, _ = lapack.dtrtrs(self._L, R, lower=1)
@@ -122,7 +122,7 @@ class DenseMarginal(StackedMarginal):
         block = self._G[s, s]
         if k == 1:
             P = self._P[s]
-            return np.array([[np.trace(block)]]), (P.T @ P).reshape(1, -1)
+            return np.array([[block.trace()]]), (P.T @ P).reshape(1, -1)
         levels = self.cross.z.n_levels[b]
         G = np.einsum("laxlb->ab", block.reshape(levels, k, 1, levels, k))
         return G, outer_sums(self.projected(b))

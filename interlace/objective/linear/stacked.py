@@ -10,6 +10,7 @@ W'V^{-1}W = E'E + U'U, with the residuals E = W - Z Lambda U of the rows themsel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -64,8 +65,8 @@ class StackedMarginal(Marginal):
         """Grouping factors whose effects are large in every direction."""
         out = []
         for b, (t, A) in enumerate(zip(T, self._typical, strict=True)):
-            diagonal = np.diagonal(t) ** 2 * np.diagonal(A)  # no eigenvalue is below the least
-            if diagonal.min() > LARGE and np.linalg.eigvalsh(t.T @ A @ t)[0] > LARGE:
+            diagonal = t.diagonal() ** 2 * A.diagonal()  # no eigenvalue is below the least
+            if min(diagonal.tolist()) > LARGE and np.linalg.eigvalsh(t.T @ A @ t)[0] > LARGE:
                 out.append(b)
         return out
 
@@ -118,7 +119,7 @@ def dense_traces(
     G: np.ndarray, D: Sequence[np.ndarray], slices: Sequence[slice], widths: Sequence[int]
 ) -> np.ndarray:
     """tr(G D_i G D_j) for a dense symmetric G = Z'QZ and block-diagonal D."""
-    stops = np.cumsum([0, *(len(d) for d in D)])
+    stops = list(accumulate(map(len, D), initial=0))
     out = np.empty((stops[-1], stops[-1]))
     for b, (sb, kb) in enumerate(zip(slices, widths, strict=True)):
         for c, (sc, kc) in enumerate(zip(slices, widths, strict=True)):
@@ -138,7 +139,7 @@ def dense_traces(
 
 def spread(D: Sequence[np.ndarray], g: np.ndarray, slices: Sequence[slice]) -> np.ndarray:
     """h (q, n_entries) with h_i = D_i g, zero outside the entry's own grouping factor."""
-    stops = np.cumsum([0, *(len(d) for d in D)])
+    stops = list(accumulate(map(len, D), initial=0))
     h = np.zeros((g.size, stops[-1]))
     for b, (d, s) in enumerate(zip(D, slices, strict=True)):
         k = d.shape[1]

@@ -8,6 +8,8 @@ projection off X.  All traces are sums of squares of the cross-products.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 
 from ...linalg.crossproducts.linear import CrossProducts
@@ -95,8 +97,8 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
     """
     z, p = cross.z, cross.p
     widths = z.widths
-    stops = np.cumsum([0, *widths])
-    n_components = int(stops[-1])
+    stops = list(accumulate(widths, initial=0))
+    n_components = stops[-1]
     S = np.empty((n_components + 1, n_components + 1))
     v = np.empty(n_components + 1)
     B = [block[:, :, :p] for block in cross.ZW]
@@ -126,7 +128,9 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
     if not (np.all(np.isfinite(solution)) and solution[-1] > 0.0):
         return None
     ratio = np.sqrt(np.maximum(solution[:-1] / solution[-1], 0.0))
-    ratio = np.clip(ratio, SMALLEST_START, LARGEST_START if residual is None else None)
+    ratio = np.maximum(ratio, SMALLEST_START)
+    if residual is None:
+        ratio = np.minimum(ratio, LARGEST_START)
     return np.split(ratio, stops[1:-1])
 
 
