@@ -178,13 +178,7 @@ STRUCTURES: dict[str, type[Structure]] = {"us": Unstructured, "diag": Diagonal}
 
 @cache
 def make_structure(name: str, k: int) -> Structure:
-    """The structure called ``name`` for a term of width ``k``.
-
-    Raises
-    ------
-    ArgumentError
-        If no structure has that name.
-    """
+    """The structure called ``name`` for a term of width ``k``."""
     if name not in STRUCTURES:
         raise ArgumentError(
             f"unknown covariance structure {name!r}; available: {', '.join(STRUCTURES)}"

@@ -62,16 +62,9 @@ class Grouping:
     def codes(
         self, columns: Columns, context: Mapping[str, Any]
     ) -> tuple[np.ndarray, tuple[Any, ...], bool]:
-        """Codes of the rows of new data.
+        """Codes (n,) of the rows of new data, -1 for a level unknown to the fit or a missing label.
 
-        Returns
-        -------
-        codes : (n,) int32 ndarray
-            -1 for a level that is not among those of the fit, or a missing label.
-        unseen : tuple
-            The distinct labels that are not among those of the fit.
-        any_missing : bool
-            Whether a label is missing.
+        With them the distinct unknown labels, and whether a label is missing.
         """
         given = [
             _labels(variable, columns, context, state)

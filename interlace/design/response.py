@@ -22,25 +22,10 @@ LARGEST = 1e60
 def response_values(
     spec: ResponseSpec, columns: Columns, context: Mapping[str, Any], state: dict, linear: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Values of the left side.
+    """Values of the left side, (n,), and trials (n,) or None: ``cbind`` and ``k / n`` have them.
 
-    Parameters
-    ----------
-    spec : ResponseSpec
-    columns : Columns
-        Rows without missing values.
-    context, state
-        As in :func:`interlace.design.expressions.evaluate`.
-    linear : bool
-        Whether the model is linear: then the response must be numeric and must vary.  Otherwise
-        ``cbind()`` and factors of two levels (the second counts as success) are understood too.
-
-    Returns
-    -------
-    y : (n,) float64 ndarray
-        Proportions for ``cbind`` and ``k / n``.
-    trials : (n,) float64 ndarray or None
-        Their denominators.
+    A linear response is numeric and varies. Others may also be ``cbind()`` or factors of two
+    levels, the second of which counts as success.
     """
     if spec.kind == "cbind" and linear:
         raise DataError(

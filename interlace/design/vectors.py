@@ -15,16 +15,7 @@ from .grouping import columns_used_by, missing_rows
 
 
 def per_row_argument(value: Any, argument: str, index: pd.Index) -> np.ndarray:
-    """An argument that holds one number per row of the data, as float64; NaN is missing.
-
-    Parameters
-    ----------
-    value : array-like or Series
-    argument : str
-        Its name, for messages.
-    index : pandas.Index
-        Row labels of the data.
-    """
+    """An argument with one number per row of the data, as float64; NaN is missing."""
     if callable(value):  # a method of the frame that has a column's name
         raise ArgumentTypeError(
             f"{argument} must be numbers or the name of a column, got the function "
@@ -107,19 +98,7 @@ def check_weights(weights: np.ndarray, index: pd.Index) -> None:
 
 
 def subset_rows(subset: Any, columns: Columns) -> np.ndarray:
-    """Mask of the rows of a subset.
-
-    Parameters
-    ----------
-    subset : array of bool, Series of bool, or str
-        A column of booleans, or a comparison of columns, written as in a formula.
-    columns : Columns
-        All rows of the data.
-
-    Returns
-    -------
-    (n,) bool ndarray
-    """
+    """Mask (n,) of a subset: an array or a column of booleans, or a comparison as a text."""
     if isinstance(subset, str):
         mask = _query(subset, columns)
     else:

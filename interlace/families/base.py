@@ -108,6 +108,8 @@ class Family(ABC):
         Whether the dispersion is the variance of a residual.
     normalised : bool
         Whether `log_density` has all its constants: those of other families compare with it then.
+    limit : type of Family, or None
+        The family that this one tends to as its parameter goes to infinity.
     log_concave : bool
         Whether the log-density is concave in eta whatever the response: conditional modes are
         unique then, and their observed information is positive.
@@ -130,6 +132,7 @@ class Family(ABC):
     support: str | None = None
     residual_variance: bool = False
     normalised: bool = True
+    limit: type[Family] | None = None
     #: Whether parameters have linear predictors of their own even where each is one number.
     own_predictors: bool = False
     #: Names of the parameters that the formulas of dispersion and shape model; None: there is none.
@@ -279,7 +282,18 @@ class Family(ABC):
         return jet, ok
 
     def response_mean_of(self, etas: Sequence[Jet]) -> Jet:
-        """The mean of the response as a function of all linear predictors: see `mean`."""
+        """The mean of the response as a function of all linear predictors: see `mean`.
+
+        Parameters
+        ----------
+        etas
+            As in `log_density_of`.
+
+        Returns
+        -------
+        Jet
+            Means of the rows.
+        """
         return self.mean_of(etas[0])
 
     def mean_derivatives(self, eta: Array) -> tuple[Array, Array]:
@@ -333,11 +347,33 @@ class Family(ABC):
         return np.zeros(np.shape(eta))
 
     def log_mean_of(self, eta: Jet) -> Jet:
-        """The logarithm of a positive mean."""
+        """The logarithm of a positive mean.
+
+        Parameters
+        ----------
+        eta : Jet
+            Linear predictors.
+
+        Returns
+        -------
+        Jet
+            log mu.
+        """
         return eta.compose(*self.link.log_mean(eta.value))
 
     def mean_of(self, eta: Jet) -> Jet:
-        """The mean."""
+        """The mean, that of responses that are no structural zeros.
+
+        Parameters
+        ----------
+        eta : Jet
+            Linear predictors.
+
+        Returns
+        -------
+        Jet
+            mu.
+        """
         return eta.compose(*self.link.inverse_derivatives(eta.value))
 
     @property

@@ -332,6 +332,8 @@ class CustomFamily(Family):
 class _OwnLink(Link):
     """The link of a user's functions."""
 
+    ratios = True  # it may be a logarithm: the user knows
+
     def __init__(self, functions: Any):
         self.functions = functions
         self.name = "custom"

@@ -12,6 +12,7 @@ from .jets import Jet
 from .links.base import Link
 from .links.power import NegativeBinomialCanonical, unit_inverse
 from .one_parameter import OneParameter, ratio
+from .poisson import Poisson
 from .positive_mean import POSITIVE_LINKS, InLogMean, PositiveFamily
 from .special_functions import (
     log_gamma_difference,
@@ -60,6 +61,7 @@ class NegativeBinomial(OneParameter, PositiveFamily):
 
     name = "negativebinomial"
     support = "count"
+    limit = Poisson
     canonical_link = NegativeBinomialCanonical
     compiled = compiled.NEGATIVE_BINOMIAL
     links = (*POSITIVE_LINKS, "nbcanonical")

@@ -86,7 +86,18 @@ class OneParameter(Family):
         return np.exp(zeta[0])
 
     def log_value(self, etas: Sequence[Jet]) -> Jet:
-        """The logarithm of the parameter, among linear predictors or fixed."""
+        """The logarithm of the parameter, among linear predictors or fixed.
+
+        Parameters
+        ----------
+        etas
+            As in `log_density_of`.
+
+        Returns
+        -------
+        Jet
+            Its own linear predictor, or a constant.
+        """
         if self.parameter is not None:
             return jets.constant(np.log(self.parameter))
         return etas[1]

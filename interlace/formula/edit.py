@@ -21,30 +21,10 @@ def with_random(
     random: str | Sequence[str] | None = None,
     columns: Iterable[str] = (),
 ) -> Formula:
-    """Add the random terms given as arguments.
+    """Add the random terms given as arguments behind those of the formula, also in its text.
 
-    Parameters
-    ----------
-    formula : Formula
-    groups : str or sequence of str, optional
-        Column names (or ``"a:b"``, ``"a/b"``): a random intercept for each.
-    random : str or sequence of str, optional
-        Terms in lme4's notation, ``"(1 + x | g)"``.  Wins over `groups`.
-    columns : iterable of str, optional
-        Names of the data's columns: a group name among them is taken literally, whatever
-        characters it has.
-
-    Returns
-    -------
-    Formula
-        With the terms behind those of the formula, also in its text.
-
-    Examples
-    --------
-    >>> from interlace.formula.edit import with_random
-    >>> from interlace.formula.parser import parse
-    >>> with_random(parse("y ~ x"), groups="g").text
-    'y ~ x + (1 | g)'
+    `groups` are names, ``"a:b"`` or ``"a/b"``: a random intercept for each, a name among `columns`
+    being taken literally. `random` are terms such as ``"(1 + x | g)"`` and wins.
     """
     if random is not None:
         given = _strings(random, "random", '["(1 + x | g)"]')
@@ -108,19 +88,6 @@ def with_dot(formula: Formula, columns: tuple[str, ...]) -> Formula:
 
     Columns of the response, of offsets and of grouping factors are left out; R leaves out the
     response alone, but a grouping factor as fixed effect takes all that its random effect has.
-
-    Parameters
-    ----------
-    formula : Formula
-    columns : tuple of str
-        Names of the data's columns.
-
-    Examples
-    --------
-    >>> from interlace.formula.edit import with_dot
-    >>> from interlace.formula.parser import parse
-    >>> with_dot(parse("y ~ . + (1 | g)"), ("y", "a", "b", "g")).fixed
-    '(a + b)'
     """
     if not has_dot(formula.fixed):
         return formula
@@ -143,20 +110,7 @@ def with_dot(formula: Formula, columns: tuple[str, ...]) -> Formula:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def without_response(formula: Formula) -> Formula:
-    """The formula without the response among its fixed terms, as R drops it.
-
-    Parameters
-    ----------
-    formula : Formula
-        The same object comes back where there is nothing to drop.
-
-    Examples
-    --------
-    >>> from interlace.formula.edit import without_response
-    >>> from interlace.formula.parser import parse
-    >>> without_response(parse("y ~ y + x")).fixed
-    'y + x - y'
-    """
+    """The formula itself, or without the response among its fixed terms, as R drops it."""
     if formula.response is None or formula.response.kind != "column":
         return formula
     text = source_text(tokens_of(formula.response.text), formula.response.text, marks=True)
@@ -199,21 +153,8 @@ def updated(formula: str, old: Formula) -> str:
     """The text of a formula in which ``.`` stands for what `old` has on that side.
 
     The right dot is the old fixed part, in brackets, wherever it stands; where there is one the
-    random terms and offsets of the old formula stay.  Without left side the old one stays.  The
+    random terms and offsets of the old formula stay. Without left side the old one stays. The
     result is written term by term, as R simplifies it.
-
-    Parameters
-    ----------
-    formula : str
-        ``". ~ . - x"``, ``"log(.) ~ .:z"``, ``"~ . + (1 | h)"``.
-    old : Formula
-
-    Examples
-    --------
-    >>> from interlace.formula.parser import parse
-    >>> from interlace.formula.edit import updated
-    >>> updated(". ~ . * c", parse("y ~ a + b + (1 | g)"))
-    'y ~ a + b + c + a:c + b:c + (1 | g)'
     """
     takes_from_old = stands_for_old(formula)
     text = one_line(formula)

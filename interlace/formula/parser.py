@@ -32,30 +32,9 @@ NOT_AVAILABLE = ("cs", "ar1", "homcs", "hetar1", "homdiag", "toep", "rr")
 
 
 def parse(formula: str) -> Formula:
-    """Read an lme4 formula.
+    """Read a formula: the whole grammar of lme4, and formulaic's on the fixed side.
 
-    Parameters
-    ----------
-    formula : str
-        ``"y ~ x + (1 + x | g)"``: the whole grammar of lme4, and formulaic's on the fixed side.
-
-    Returns
-    -------
-    Formula
-
-    Raises
-    ------
-    FormulaError
-        If the text cannot be read; the message points at the place.
-    ArgumentTypeError
-        If `formula` is not a string.
-
-    Examples
-    --------
-    >>> from interlace.formula.parser import parse
-    >>> formula = parse("Reaction ~ Days + (Days | Subject)")
-    >>> formula.response.text, formula.fixed, formula.random[0].group
-    ('Reaction', 'Days', ('Subject',))
+    A FormulaError points at the place that cannot be read.
     """
     if isinstance(formula, Formula):
         return formula

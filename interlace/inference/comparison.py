@@ -12,7 +12,6 @@ import pandas as pd
 
 from ..design.rank import SAME_COLUMN
 from ..errors import ArgumentError, ArgumentTypeError, brief
-from ..families import NegativeBinomial, Poisson
 from ..families.base import Family
 
 if TYPE_CHECKING:
@@ -235,7 +234,7 @@ def nested(smaller: Family, larger: Family) -> bool:
     """Whether distributions of a family are a special case of those of another, as far as known."""
     if smaller.link != larger.link:
         return False
-    if isinstance(smaller, Poisson) and isinstance(larger, NegativeBinomial):
+    if larger.limit is not None and isinstance(smaller, larger.limit):
         return bool(larger.parameters)
     return smaller._distribution() is larger._distribution() and (
         same_distribution(smaller, larger) or bool(larger.parameters)

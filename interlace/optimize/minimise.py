@@ -36,20 +36,10 @@ MOST_BEGINNINGS = 5
 def minimise(
     objective: Objective, optimizer: str = "newton", start: np.ndarray | None = None
 ) -> Optimum:
-    """Minimise an objective and certify the result.
+    """Minimise an objective and certify the best of what its starts lead to.
 
-    Parameters
-    ----------
-    objective : Objective
-    optimizer : {"newton", "lbfgsb", "bobyqa"}
-        The first two use exact gradients; BOBYQA none (Powell 2009, through NLopt).
-    start : ndarray, shape (n,), optional
-        Default: the objective's own.
-
-    Returns
-    -------
-    Optimum
-        The best of those found from the start and from where else the objective wants it tried.
+    "newton" and "lbfgsb" use exact gradients; "bobyqa" none (Powell 2009, through NLopt). `start`
+    (n,) stands in for the objective's own; those that it wants tried besides are tried too.
     """
     best = _from(objective, optimizer, objective.start() if start is None else start)
     evaluations = best.evaluations

@@ -468,10 +468,10 @@ class ModelResult(Maketables, ABC):
 
     # -- tables and text -------------------------------------------------------------------------
 
-    def _tidy(self, effects: str | Sequence[str], **shown: Any) -> pd.DataFrame:
+    def _tidy(self, effects: str | Sequence[str], *shown: Any) -> pd.DataFrame:
         from ..tables.tidy import tidy
 
-        return tidy(self.fit, effects, lambda: self._table, **shown)
+        return tidy(self.fit, effects, lambda: self._table, *shown)
 
     def _glance(self) -> pd.DataFrame:
         from ..tables.tidy import glance

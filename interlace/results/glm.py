@@ -273,13 +273,7 @@ class GLMResult(GeneralisedResult):
         DataFrame
             ``term, estimate, std_error, statistic, p_value[, conf_low, conf_high]``.
         """
-        return self._tidy(
-            effects,
-            conf_int=conf_int,
-            conf_level=conf_level,
-            exponentiate=exponentiate,
-            r_names=r_names,
-        )
+        return self._tidy(effects, conf_int, conf_level, exponentiate, r_names)
 
     def glance(self) -> pd.DataFrame:
         """One row with broom's columns.

@@ -340,13 +340,7 @@ class MixedResult(ModelResult):
             conf_high``, as far as one of the effects has them; ``df`` for linear models. With
             ``"ran_pars"`` also ``theta`` of a negative binomial model.
         """
-        return self._tidy(
-            effects,
-            conf_int=conf_int,
-            conf_level=conf_level,
-            exponentiate=exponentiate,
-            r_names=r_names,
-        )
+        return self._tidy(effects, conf_int, conf_level, exponentiate, r_names)
 
     def glance(self) -> pd.DataFrame:
         """One row: ``nobs, sigma, log_lik, aic, bic, reml_crit | deviance, df_residual``.

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ..models.glmm import GLMMFit
     from ..models.kinds import AnyFit, MixedFit
 
-# Under these links exp() of a coefficient is a ratio; a link of the user's own may be one of them.
-LOG_LINKS = ("log", "logit", "cloglog", "custom")
 LOGARITHMS = ("log(", "np.log(")
 TIDY_COLUMNS = (
     *("effect", "group", "level", "term", "estimate", "std_error", "statistic", "df", "p_value"),
@@ -45,7 +43,6 @@ def tidy(
     fit: AnyFit,
     effects: str | Sequence[str],
     table: Callable[[], pd.DataFrame],
-    *,
     conf_int: bool = False,
     conf_level: float = 0.95,
     exponentiate: bool = False,
@@ -101,14 +98,13 @@ def _fixed(fit: AnyFit, table: pd.DataFrame, shown: Shown) -> pd.DataFrame:
 
 def _check_exponentials(fit: AnyFit) -> None:
     """Refuse exponentials of coefficients that are not differences of logarithms."""
-    link = fit.family.link.name
-    logarithm = fit.design.response_name.startswith(LOGARITHMS)
-    if link in LOG_LINKS or (link == "identity" and logarithm):
+    link = fit.family.link
+    if link.ratios or (link.linear and fit.design.response_name.startswith(LOGARITHMS)):
         return
     raise ArgumentError(
-        f"exponentiate=True gives ratios under the links {listing(map(repr, LOG_LINKS[:-1]))}; the "
-        f"link here is {link!r}, under which exp() of a coefficient means nothing. Leave it out, "
-        "or fit with one of these links"
+        "exponentiate=True gives ratios under the links 'log', 'logit', 'cloglog'; the link here "
+        f"is {link.name!r}, under which exp() of a coefficient means nothing. Leave it out, or fit "
+        "with one of these links"
     )
 
 

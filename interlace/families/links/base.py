@@ -32,6 +32,8 @@ class Link(ABC):
         Whether eta is infinite where the mean is 0, and where it is 1 or infinite.
     linear : bool
         Whether eta is the mean itself.
+    ratios : bool
+        Whether exp() of a difference of eta is a ratio: of means, odds or hazards.
     uses_zeta : bool
         Whether the mean depends on the family's parameter too.
     power : float
@@ -52,6 +54,7 @@ class Link(ABC):
     scale_free: bool = False
     ends: tuple[bool, bool] = (False, False)
     linear: bool = False
+    ratios: bool = False
     uses_zeta: bool = False
     power: float = 1.0
     #: The number of the link in the kernels, and what they have of it: see `compiled.code`.

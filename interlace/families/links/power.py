@@ -187,6 +187,7 @@ class Log(Link):
     """
 
     name = "log"
+    ratios = True
     positive = True
     probability = True
     scale_free = True

@@ -37,6 +37,7 @@ class Logit(_ProbabilityLink):
     """
 
     name = "logit"
+    ratios = True
     compiled = LOGIT
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
@@ -154,6 +155,7 @@ class Cloglog(_ProbabilityLink):
     """
 
     name = "cloglog"
+    ratios = True
     compiled = CLOGLOG
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
