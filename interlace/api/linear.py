@@ -110,23 +110,23 @@ def fit(
     1743.628
     """
     call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
-    others = _others(call)
+    family, others = _formulas(call)
     design, seconds = design_of(call, linear=others is None, mixed=True, others=others)
     search = {"optimizer": optimizer, "theta0": theta0, "backend": backend, "seconds": seconds}
     if len(design.predictors) > 1:
-        return _with_dispersion(design, call, search)
+        return _with_dispersion(design, family, call, search)
     fitted = fit_lmm(design, reml=call["method"] == "REML", **search)
     return result_of(LMMResult, fitted, call)
 
 
-def _with_dispersion(design: Design, call: dict[str, Any], search: dict[str, Any]) -> Any:
+def _with_dispersion(
+    design: Design, family: Any, call: dict[str, Any], search: dict[str, Any]
+) -> Any:
     """The result of a model whose residual variance has a formula."""
-    from ..families import Gaussian
     from ..models.glmm import fit_glmm
     from ..models.observations import observe
     from ..results.glmm import GLMMResult
 
-    family = Gaussian()
     seen = observe(design, family, varying=True)
     fitted = fit_glmm(design, family, seen, method=call["method"], **search)
     return result_of(GLMMResult, fitted, call)
@@ -166,14 +166,14 @@ def lmer(formula: str, data: Any, REML: bool | None = None, **arguments: Any) ->
     return fit(formula, data, REML=REML, **arguments)
 
 
-def _others(call: dict[str, Any]) -> dict[str, Any] | None:
-    """Formulas of the predictors beside the mean's, by name."""
+def _formulas(call: dict[str, Any]) -> tuple[Any, dict[str, Any] | None]:
+    """The family, if it is at issue, and formulas of the predictors beside the mean's, by name."""
     if call["dispformula"] is None:
-        return None
+        return None, None
     from ..families import Gaussian
     from ..models.predictors import predictors_of
 
-    return predictors_of(Gaussian(), call)[1]
+    return predictors_of(Gaussian(), call)
 
 
 def _criterion(method: str | None, REML: bool | None) -> str:

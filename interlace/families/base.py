@@ -171,6 +171,16 @@ class Family(ABC):
         models = {self.dispersion_parameter: "dispersion", self.shape_parameter: "shape"}
         return ("mean", *(models.get(name, name) for name in self.parameters))
 
+    def for_formulas(self) -> Family:
+        """The family of models in which the parameter has a formula; itself as a rule.
+
+        Returns
+        -------
+        Family
+            With the parameter on the scale that such models have.
+        """
+        return self
+
     @property
     def parameter_links(self) -> tuple[Link, ...]:
         """The links of the estimated parameters, in their order; logarithms by default."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from . import compiled, jets
-from .base import Array, PerRow, Rows, Zeta, gathered, rowwise
+from .base import Array, Family, PerRow, Rows, Zeta, gathered, rowwise
 from .jets import Jet
 from .links.base import Link
 from .links.power import Identity, Inverse
@@ -131,6 +132,9 @@ class Gaussian(Precision):
     ) -> Array:
         return rng.normal(mu, 1.0 / np.sqrt(weights * self.value(zeta)))
 
+    def for_formulas(self) -> Family:
+        return self if self.parameter is not None else GaussianSigma(self.link)
+
     def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         y = np.array(y, dtype=float)
         if isinstance(self.link, Identity):
@@ -139,3 +143,62 @@ class Gaussian(Precision):
         least = 0.1 * float(np.mean(np.abs(y))) or 0.1
         low = (np.abs(y) if isinstance(self.link, Inverse) else y) < least
         return np.where(low, least, y)
+
+
+class GaussianSigma(Gaussian):
+    """`Gaussian` whose residual standard deviation is a linear predictor's exponential.
+
+    Its zeta is log(sigma), as glmmTMB's models of the dispersion have it: what raises it raises the
+    variance.
+
+    Parameters
+    ----------
+    link : str or Link, default "identity"
+        As for `Gaussian`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.families.gaussian import GaussianSigma
+    >>> GaussianSigma().sigma(np.log([3.0])).round(12)
+    3.0
+    """
+
+    own_predictors = True
+
+    def __init__(self, link: str | Link = "identity"):
+        super().__init__(link)
+        self.parameters = ("sigma",)
+        self.dispersion_parameter = "sigma"
+
+    def value(self, zeta: Zeta = ()) -> Any:
+        return np.exp(-2.0 * np.asarray(zeta[0]))
+
+    def log_value(self, etas: Sequence[Jet]) -> Jet:
+        return -2.0 * etas[1]
+
+    def rows(
+        self, eta: Array, y: Array, weights: Array, zeta: Zeta = (), expected: bool = True
+    ) -> Rows:
+        rows = super().rows(eta, y, weights, zeta, expected)
+        return rows._replace(extra=-2.0 * rows.extra)
+
+    def constant(
+        self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> tuple[Array, Array]:
+        value, slope = super().constant(y, weights, trials, zeta)
+        return value, -2.0 * slope
+
+    def start_zeta(self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0) -> Array:
+        return -0.5 * super().start_zeta(y, mu, weights, trials)
+
+    def update_zeta(
+        self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
+        return -0.5 * super().update_zeta(y, mu, weights, trials, -2.0 * np.asarray(zeta))
+
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        return super().infinite(-2.0 * np.asarray(zeta), unit, information)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"link": self.link}

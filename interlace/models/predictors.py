@@ -47,6 +47,8 @@ def predictors_of(
             family = ZeroInflated(family)
         except ArgumentError as error:
             raise ArgumentError(f"ziformula={given['ziformula']!r}: {error}") from None
+    if "dispformula" in given:
+        family = family.for_formulas()
     formulas: dict[str, Any] = dict.fromkeys(family.predictor_names[1:])
     for argument, formula in given.items():
         predictor, _ = FORMULAS[argument]

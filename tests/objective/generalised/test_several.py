@@ -19,11 +19,13 @@ from interlace.families import (
     Poisson,
     ZeroInflated,
 )
+from interlace.families.gaussian import GaussianSigma
 from interlace.objective.generalised.laplace import LaplaceObjective
 from interlace.objective.generalised.several import SeveralDensity, SeveralProblem
 
 FAMILIES = {
     "gaussian": Gaussian(),
+    "sigma": GaussianSigma(),
     "gamma": Gamma(link="log"),
     "nb1": NegativeBinomial1(),
     "nb2": NegativeBinomial(),
