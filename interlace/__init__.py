@@ -114,7 +114,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _missing(name: str) -> str:
-    """What serves for a name that is not here."""
+    """Words on what serves for a name that is not here; empty if nothing is known."""
     if name.startswith("_"):
         return ""
     import sys

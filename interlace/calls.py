@@ -72,7 +72,7 @@ def checked_methods(cls: C) -> C:
 
 
 def _unruled(signature: inspect.Signature, rules: Sequence[tuple[str, Rule]]) -> range:
-    """How many arguments by position make a call that has nothing to check."""
+    """The numbers of arguments by position with which a call has nothing to check."""
     ruled = {name for name, _ in rules}
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = list(signature.parameters.values())
@@ -94,7 +94,7 @@ def rules_of(signature: inspect.Signature) -> list[tuple[str, Rule]]:
 
 
 def rule_of(parameter: inspect.Parameter) -> Rule | None:
-    """How an argument is checked, from its name and annotation; None where that is its own."""
+    """The check of an argument by its name and annotation; None where its function checks it."""
     text = str(parameter.annotation)
     rule: Rule | None = None
     if parameter.name in LEVELS:
@@ -255,7 +255,7 @@ def texts(name: str, value: Any) -> list[str]:
 def _refusal(
     function: str, signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> ArgumentTypeError:
-    """What was wrong with a call that does not fit a signature."""
+    """The error of a call that does not fit a signature."""
     parameters = [p for p in signature.parameters.values() if p.name != "self"]
     own = "self" in signature.parameters
     names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

@@ -37,7 +37,7 @@ PLAIN_TYPES = {
 
 @cache
 def _folder() -> Traversable:
-    """Where the CSV files are: inside an installed package, or beside it in a source checkout."""
+    """The folder of the CSV files: inside an installed package, beside it in a source checkout."""
     installed = files("interlace").joinpath("_data")
     if installed.joinpath(METADATA).is_file():
         return installed

@@ -389,7 +389,7 @@ def _is_text(value: Any) -> bool:
 
 
 def attribute_hint(name: str) -> str:
-    """What serves for an attribute of results elsewhere; empty if the name is not known."""
+    """Words on what serves for an attribute of results elsewhere; empty for unknown names."""
     name = name.replace(".", "_")
     if name in SAME:
         return f"{name!r} is {SAME[name]}"
@@ -397,7 +397,7 @@ def attribute_hint(name: str) -> str:
 
 
 def function_hint(name: str) -> str:
-    """What serves for a function of another package; empty if the name is not known."""
+    """Words on what serves for a function of another package; empty for unknown names."""
     if name in FUNCTIONS:
         return f"{name!r} is {FUNCTIONS[name]}"
     return FUNCTIONS_INSTEAD.get(name) or attribute_hint(name)
@@ -418,7 +418,7 @@ IN_FORMULAS: dict[str, str] = {
 
 
 def keyword_hint(function: str, key: str, value: Any, names: Sequence[str]) -> str:
-    """What to write for a keyword of other packages; empty if it is not known."""
+    """Words on what to write for a keyword of other packages; empty for unknown ones."""
     key = key.replace(".", "_")
     own = next((name for name in ("level", "conf_level", "alpha") if name in names), "")
     if own and key in ("level", "conf_level", "alpha"):
@@ -435,6 +435,6 @@ def keyword_hint(function: str, key: str, value: Any, names: Sequence[str]) -> s
 
 
 def value_hint(function: str, name: str, value: Any) -> str:
-    """What is often meant by a value that an argument does not take; empty if nothing is known."""
+    """Words on what is often meant by a value that an argument does not take, if that is known."""
     hint = VALUES.get((function, name), "")
     return hint(value) if callable(hint) else hint

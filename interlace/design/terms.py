@@ -1,4 +1,4 @@
-"""Which factors and covariates each fixed-effects term is made of, recorded when X is made.
+"""The factors and covariates of each fixed-effects term, recorded when X is made.
 
 Tests of terms and marginal means need the cells of a design whatever contrasts coded them.
 """

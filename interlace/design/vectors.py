@@ -59,7 +59,7 @@ def _check_index(value: Any, argument: str, index: pd.Index) -> None:
 
 
 def other_labels(index: pd.Index, known: pd.Index) -> str:
-    """How row labels differ from as many known ones: "order", "rows", or empty if they do not.
+    """The way row labels differ from as many known ones: "order", "rows", or empty for none.
 
     Labels 0, 1, … are those of what never had any: they go with all others but the same labels in
     another order.

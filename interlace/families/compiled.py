@@ -1,4 +1,4 @@
-"""Which rows are compiled: the numbers by which kernels know families and links.
+"""The numbers by which kernels know families and links: the rows of these are compiled.
 
 The kernels write the functions of the built-in classes once more. They stand for a class only as
 long as it has these functions from there: a subclass with a function of its own is asked itself.

@@ -1,4 +1,4 @@
-"""Which models may be compared, what they are called beside each other, and the table of it."""
+"""Comparisons of models: whether they are allowed, the labels of the models, and the table."""
 
 from __future__ import annotations
 

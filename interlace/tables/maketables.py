@@ -1,4 +1,4 @@
-"""What the package maketables asks of a model."""
+"""A model as the package maketables reads it."""
 
 from __future__ import annotations
 
