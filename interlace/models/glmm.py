@@ -28,7 +28,7 @@ from ..objective.generalised.problem import Problem
 from ..objective.generalised.restricted import RestrictedLaplace, RestrictedProblem
 from ..objective.generalised.several import SeveralDensity, SeveralProblem
 from ..objective.theta_scale import ThetaScale
-from ..optimize import Optimum, minimise
+from ..optimize import Optimum, minimise, minimise_from
 from .base import BaseMixedFit, closed
 from .glmm_estimates import GLMMEstimates, estimates
 from .observations import Observations, observe
@@ -413,7 +413,7 @@ def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
     )
     at, inner = objective.at, profiled.at
     try:
-        found = minimise(profiled, "bobyqa", np.concatenate([x[at.theta], x[at.zeta]]))
+        found = minimise_from(profiled, "bobyqa", np.concatenate([x[at.theta], x[at.zeta]]))
         gamma = profiled.point(found.x, 0).gamma
         there = np.concatenate([found.x[inner.theta], gamma, found.x[inner.zeta]])
         objective.evaluate(there, 0)

@@ -120,6 +120,14 @@ class Objective(ABC):
         """The same objective with work space of its own; itself if it needs none."""
         return self
 
+    def anew(self) -> Self:
+        """The same objective with work space of its own, which no search has been in yet."""
+        return self.fresh()
+
+    def resume(self, other: Self) -> None:
+        """Go on where a copy left off."""
+        del other
+
     def rounding(self, x: np.ndarray) -> float:
         """The error by rounding of the criterion at x, beyond the usual."""
         return 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .minimise import OPTIMIZERS, minimise
+from .minimise import OPTIMIZERS, minimise, minimise_from
 from .optimum import Certificate, Optimum
 
-__all__ = ["OPTIMIZERS", "Certificate", "Optimum", "minimise"]
+__all__ = ["OPTIMIZERS", "Certificate", "Optimum", "minimise", "minimise_from"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,20 +40,27 @@ def minimise(
     "newton" and "lbfgsb" use exact gradients; "bobyqa" none (Powell 2009, through NLopt). `start`
     (n,) stands in for the objective's own; those that it wants tried besides are tried too.
     """
-    best = _from(objective, optimizer, objective.start() if start is None else start)
+    best = minimise_from(objective, optimizer, objective.start() if start is None else start)
+    starts = objective.other_starts()
+    if not starts or best.verdict == "breaks down":  # it says that it means little
+        return best
     evaluations = best.evaluations
-    for x in objective.other_starts():
+    for x in starts:
+        other = objective.anew()  # what the first search left in hand belongs to its optimum
         try:
-            found = _from(objective, optimizer, x)
+            found = minimise_from(other, optimizer, x)
         except NumericalError:
             continue
         evaluations += found.evaluations
-        if found.value < best.value - LOWER * (1.0 + abs(best.value)):
+        # a criterion that breaks down has no minimum that is worth more than another
+        lower = found.value < best.value - LOWER * (1.0 + abs(best.value))
+        if lower and found.verdict != "breaks down":
             best = found
-    return best if evaluations == best.evaluations else replace(best, evaluations=evaluations)
+            objective.resume(other)
+    return best.counted(evaluations)
 
 
-def _from(objective: Objective, optimizer: str, start: np.ndarray) -> Optimum:
+def minimise_from(objective: Objective, optimizer: str, start: np.ndarray) -> Optimum:
     """The optimum that a search from one start finds."""
     counted: Any = _Counted(objective)
     x = np.asarray(start, dtype=float)
@@ -188,7 +194,10 @@ def _bobyqa(objective: Objective, x0: np.ndarray) -> Run:
 def _bobyqa_once(
     objective: Objective, x0: np.ndarray, lower: np.ndarray, log: Log
 ) -> tuple[np.ndarray, Evaluation]:
-    """The lowest point from x0, bounds kept, and what the objective says there."""
+    """The lowest point from x0, bounds kept, and what the objective says there.
+
+    Where none can be found again a search with gradients goes on, as after L-BFGS-B.
+    """
     import nlopt
 
     def value(x: np.ndarray, _gradient: np.ndarray) -> float:
@@ -213,9 +222,11 @@ def _bobyqa_once(
     for x in map(objective.snap, ends):
         try:
             return x, objective.evaluate(x)
-        except NumericalError as error:  # its modes were found on the way to it alone
-            lost = error
-    raise lost
+        except NumericalError:  # its modes were found on the way to it alone
+            continue
+    x, here, more = quasi_newton(objective, x0)
+    log += more
+    return x, here
 
 
 def _newton(objective: Objective, x0: np.ndarray) -> Run:

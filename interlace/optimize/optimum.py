@@ -12,7 +12,7 @@ from scipy.linalg import lapack
 from ..errors import listing
 from ..objective.base import Objective
 from .curvature import Axes
-from .trust_region import VALUE_NOISE
+from .trust_region import VALUE_NOISE, try_evaluate
 
 # The criterion could still fall by this much (Newton decrement): far below what any estimate or
 # test statistic shows. lme4 accepts 2e-3 in the same units of a scaled gradient.
@@ -30,6 +30,8 @@ SLOPE_TOLERANCE = 1e-5
 CHANGED = 1e-4
 # ... and what the criterion may change by along all of it, relative, and be flat.
 LEVEL = 1e-10
+# On a way that bends away from a flat direction: the step along it, and those back to it.
+CURVE_STEP, CURVE_STEPS = 0.1, 20
 # A share of a unit step with which a parameter is named.
 SHARE_TO_NAME = 0.1
 
@@ -127,6 +129,12 @@ class Optimum:
         other.__dict__["certificate"] = replace(self.certificate, verdict=verdict, message=message)
         return other
 
+    def counted(self, evaluations: int) -> Optimum:
+        """The same point with the evaluations of all searches."""
+        other = replace(self, evaluations=evaluations)
+        other.__dict__["certificate"] = self.certificate
+        return other
+
     @property
     def verdict(self) -> str:
         """See `Certificate`."""
@@ -216,7 +224,7 @@ def _judgement(
             f"the optimiser {optimum.optimizer!r} {reason}. Try {objective.advice}, "
             "or remove random-effect terms that the data cannot support"
         )
-    if _unidentified(objective, x, shape.directions):
+    if _unidentified(objective, optimum, shape.directions):
         return "not identified", (
             f"the criterion is flat in some direction of the {optimum.parameters}"
             f"{_named(objective, shape.directions)}: the data do "
@@ -265,10 +273,11 @@ def _flat_directions(axes: Axes, flat: np.ndarray) -> np.ndarray:
     return out / np.linalg.norm(out, axis=0)
 
 
-def _unidentified(objective: Objective, x: np.ndarray, directions: np.ndarray) -> bool:
+def _unidentified(objective: Objective, optimum: Optimum, directions: np.ndarray) -> bool:
     """Whether the model changes along directions (n, m) in which the criterion does not."""
     if not directions.size:
         return False
+    x = optimum.x
     directions = np.linalg.qr(directions)[0]
     if np.linalg.norm(objective.changes(x, directions), 2) > CHANGED:
         return True
@@ -281,6 +290,29 @@ def _unidentified(objective: Objective, x: np.ndarray, directions: np.ndarray) -
             there = objective.evaluate(x + d, 0).value
             if abs(there - here) < LEVEL * (1.0 + abs(here)):
                 return True
+            if _level_along_a_curve(objective, optimum, directions, d, here):
+                return True
+    return False
+
+
+def _level_along_a_curve(
+    objective: Objective, optimum: Optimum, flat: np.ndarray, d: np.ndarray, here: float
+) -> bool:
+    """Whether the criterion keeps its value ``here`` along d where the other parameters give way.
+
+    A variance may take over what another gives up, along a circle: from a step along d Newton
+    steps across the directions ``flat`` (n, m), with the curvature of the optimum, lead back to it.
+    """
+    across = np.linalg.qr(flat, mode="complete")[0][:, flat.shape[1] :]
+    H = across.T @ optimum.curvature @ across
+    x = optimum.x + CURVE_STEP * d
+    for _ in range(CURVE_STEPS):
+        e = try_evaluate(objective, x, 1)
+        if e is None:
+            return False
+        if abs(e.value - here) < LEVEL * (1.0 + abs(here)):
+            return True
+        x = x - across @ np.linalg.lstsq(H, across.T @ e.gradient, rcond=None)[0]
     return False
 
 

@@ -11,7 +11,7 @@ import pytest
 import interlace as il
 from interlace.errors import ConvergenceWarning, NumericalError
 from interlace.families.names import FAMILIES
-from interlace.optimize import OPTIMIZERS
+from interlace.optimize import OPTIMIZERS, minimise
 from interlace.optimize.curvature import final_hessian, to_unit_diagonal
 
 GOOD = ("converged", "singular")
@@ -59,6 +59,25 @@ def test_a_factor_given_twice_is_not_identified(data, y, more, optimizer):
     m, words = said(make)
     assert m.convergence.verdict == "not identified"
     assert len(words) == 1 and any(f"{name}.Intercept" in words[0] for name in ("g", "copy"))
+
+
+@pytest.mark.parametrize("terms", ["(1 | g)", "(1 | g) + (1 | h)"])
+@pytest.mark.parametrize("y", ["y", "count"])
+def test_a_factor_given_twice_is_not_identified_where_one_has_no_variance(data, y, terms):
+    """From there the criterion keeps its value along a circle alone, no straight line."""
+
+    def make(formula):
+        if y == "y":
+            return il.fit(formula, data)
+        return il.glmer(formula, data, "poisson")
+
+    once = make(f"{y} ~ x + {terms}")
+    twice = said(lambda: make(f"{y} ~ x + (1 | g) + (1 | copy){terms[7:]}"))[0]
+    start = np.insert(once.fit.x, 1, 0.0)  # the search has nowhere to go
+    found = minimise(twice.fit.objective, "newton", start)
+    assert abs(found.x[1]) < 1e-5 and found.boundary
+    assert found.verdict == "not identified" and once.convergence.verdict in GOOD
+    assert found.value == pytest.approx(once.fit.criterion, abs=1e-6)
 
 
 def test_a_flat_direction_behind_a_variance_of_zero():

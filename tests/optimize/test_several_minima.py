@@ -1,12 +1,19 @@
 """Small samples whose criterion has several minima: none on a grid is below the one found."""
 
 import itertools
+from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import interlace as il
+from interlace.errors import NumericalError
+from interlace.objective.generalised import base as generalised
 from interlace.objective.linear import lmm
+
+# `interlace.optimize.minimise` is the function
+minimise_module = import_module("interlace.optimize.minimise")
 
 SEVERAL = [
     ("y ~ x + z + x:z + (1 | g)", 107, "ML"),
@@ -48,3 +55,92 @@ def test_large_samples_are_searched_once(monkeypatch):
     once = il.fit("Reaction ~ Days + (Days | Subject)", data).fit.optimum.evaluations
     monkeypatch.setattr(lmm, "SMALL_SAMPLE", 1000)
     assert il.fit("Reaction ~ Days + (Days | Subject)", data).fit.optimum.evaluations > once
+
+
+def scattered(seed):
+    rng = np.random.default_rng(seed)
+    n, k = int(rng.integers(60, 200)), int(rng.integers(4, 12))
+    data = {"x": rng.normal(size=n), "g": rng.integers(0, k, n), "h": rng.integers(0, 5, n)}
+    eta = 0.4 * data["x"] + rng.normal(size=k)[data["g"]]
+    data["y"] = rng.wald(np.exp(eta), rng.choice([0.05, 0.2, 1.0]))
+    return data
+
+
+@pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
+@pytest.mark.parametrize(
+    ("formula", "seed"), [("y ~ x + (1 | g)", 12), ("y ~ x + (1 | g) + (1 | h)", 34)]
+)
+def test_the_lowest_minimum_where_rows_are_not_log_concave(formula, seed, monkeypatch):
+    data = scattered(seed)
+
+    def fitted(**more):
+        return il.glmer(formula, data, "inverse_gaussian", link="log", **more)
+
+    m = fitted()
+    assert m.converged
+    for theta in (0.0, 0.1, 0.3, 1.0, 3.0):
+        other = fitted(theta0=np.full(m.theta.size, theta))
+        assert not other.converged or m.fit.criterion < other.fit.criterion + 1e-5
+    # modes and coefficients are those of that minimum, whichever search came last
+    fresh = m.fit.objective.fresh()
+    fresh.hold(np.concatenate([u.ravel() for u in m.fit.u]))
+    assert fresh.evaluate(m.fit.optimum.x, 0).value == pytest.approx(m.fit.criterion, abs=1e-7)
+    monkeypatch.setattr(generalised, "SEVERAL_MINIMA", 0)
+    assert fitted().fit.criterion > m.fit.criterion + 1.0
+
+
+@pytest.mark.parametrize(("family", "link"), [("poisson", "log"), ("gamma", "log")])
+def test_log_concave_samples_are_searched_once(family, link):
+    data = scattered(12)
+    data["y"] = np.ceil(np.minimum(data["y"], 50.0))
+    assert not il.glmer("y ~ x + (1 | g)", data, family, link=link).fit.objective.other_starts()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        ("converged", "singular", 1.0),
+        ("converged", "breaks down", 2.0),
+        ("breaks down", "converged", 2.0),
+    ],
+)
+def test_a_criterion_that_breaks_down_has_no_better_minimum(first, second, taken, monkeypatch):
+    found = {0: (2.0, first), 1: (1.0, second)}
+
+    def optimum(objective, optimizer, x):
+        value, verdict = found[int(x[0])]
+        out = SimpleNamespace(value=value, verdict=verdict, evaluations=1)
+        out.counted = lambda evaluations: out
+        return out
+
+    monkeypatch.setattr(minimise_module, "minimise_from", optimum)
+    objective = SimpleNamespace(
+        start=lambda: np.zeros(1), other_starts=lambda: [np.ones(1)], resume=lambda other: None
+    )
+    objective.anew = lambda: objective
+    assert il.optimize.minimise(objective).value == taken
+
+
+class Forgetful(SimpleNamespace):
+    """A bowl whose points, but for its start, have derivatives only on the way from there."""
+
+    def evaluate(self, x, order=2):
+        x = np.asarray(x, dtype=float)
+        if order == 2 and not np.array_equal(x, self.from_here):
+            raise NumericalError("no joint modes")
+        return minimise_module.Evaluation(float(x @ x), 2.0 * x, 2.0 * np.eye(x.size))
+
+    def hessian(self, x):
+        return 2.0 * np.eye(x.size)
+
+    def snap(self, x):
+        return x
+
+
+def test_bobyqa_whose_points_are_not_found_again_has_an_answer():
+    start = np.array([0.7, -0.4])
+    objective = Forgetful(from_here=start, curvature_is_cheap=False)
+    log = []
+    x, here = minimise_module._bobyqa_once(objective, start, np.full(2, -np.inf), log)
+    np.testing.assert_allclose(x, 0.0, atol=1e-6)
+    assert here.exact and len(log) > 10

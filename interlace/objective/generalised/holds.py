@@ -7,7 +7,7 @@ saddle, log|M| tends to minus infinity. A criterion made of one mode says little
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -109,14 +109,27 @@ class ModeSearch:
             return u, f, np.array([point.logdet])
         return u, f, -np.linalg.slogdet(self.modes.inverse_blocks(0))[1]
 
+    def starts(self, u: np.ndarray) -> Iterator[np.ndarray]:
+        """Zero, and modes u (q,) turned: all of them, and factor by factor where there are more."""
+        yield np.zeros(u.size)
+        yield -u
+        offsets = self.problem.Z.offsets
+        for b in range(len(offsets) - 1 if self.parts == 1 else 0):
+            start = u.copy()
+            start[offsets[b] : offsets[b + 1]] *= -1.0
+            yield start
+
     def compare(
         self, T: Sequence[np.ndarray], eta0: np.ndarray, zeta: np.ndarray, here: Point
     ) -> tuple[np.ndarray | None, np.ndarray]:
-        """Better modes (q,) if there are any, and the parts with a second mode that matters."""
+        """Better modes (q,) if there are any, and the parts whose modes are in doubt.
+
+        These have a second one that matters, or one that is found again from no other start.
+        """
         u, f, logdet = self.values(here, zeta)
         own, second = u.copy(), np.zeros(self.parts, dtype=bool)
-        better = np.zeros(self.parts, dtype=bool)
-        for start in (np.zeros(u.size), -own.ravel()):
+        better, again = np.zeros(self.parts, dtype=bool), np.zeros(self.parts, dtype=bool)
+        for start in self.starts(own.ravel()):
             try:
                 there = self.modes.find(T, eta0, zeta, start, 0)
             except NumericalError:
@@ -124,12 +137,13 @@ class ModeSearch:
             v, g, other = self.values(there, zeta)
             far = np.abs(v - own).max(axis=1) > SAME_MODE * (1.0 + np.abs(own).max(axis=1))
             mass = g - f - 0.5 * (other - logdet)
+            again |= ~far
             second |= far & (mass > np.log(SECOND_MASS))
             higher = far & (g > f + HIGHER * (1.0 + np.abs(f)))
             u[higher], f = v[higher], np.where(higher, g, f)
             logdet = np.where(higher, other, logdet)
             better |= higher
-        return (u.ravel() if better.any() else None), np.flatnonzero(second)
+        return (u.ravel() if better.any() else None), np.flatnonzero(second | ~again)
 
     def words(self, second: np.ndarray, depends: bool) -> list[str]:
         """The meaning of a second mode of these parts, in words; empty without one.

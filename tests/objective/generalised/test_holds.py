@@ -1,0 +1,63 @@
+"""The search for other modes: where it begins, and what it says of modes in hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from interlace.objective.generalised.holds import ModeSearch
+
+NONE = np.zeros(0)
+
+
+class Landscape:
+    """Modes of two crossed factors with one level each: a search ends at the nearest of them."""
+
+    def __init__(self, modes, heights):
+        self.ends, self.heights = np.array(modes, dtype=float), np.array(heights)
+
+    def find(self, T, eta0, zeta, start, order):
+        nearest = np.abs(self.ends - start).sum(axis=1).argmin()
+        u = self.ends[nearest]
+        # the height of a mode is that of its penalised log-likelihood
+        value = self.heights[nearest] + 0.5 * u @ u
+        return SimpleNamespace(u=u, eta=np.array([value]), logdet=0.0)
+
+
+def search(modes, heights, own):
+    problem = SimpleNamespace(
+        factors=[SimpleNamespace(codes=np.zeros(1, dtype=int))] * 2,
+        Z=SimpleNamespace(n=1, n_levels=(1, 1), offsets=(0, 1, 2)),
+        density=SimpleNamespace(values=lambda eta, zeta: (eta,)),
+    )
+    landscape = Landscape(modes, heights)
+    here = landscape.find(None, None, NONE, np.array(own, dtype=float), 0)
+    return ModeSearch(problem, landscape).compare([], NONE, NONE, here)
+
+
+def test_the_only_mode_is_not_in_doubt():
+    better, doubtful = search([(1, 1)], [0.0], (1, 1))
+    assert better is None and not doubtful.size
+
+
+@pytest.mark.parametrize("higher", [(-2, 1), (2, -1)])
+def test_a_better_mode_where_one_factor_has_the_other_sign(higher):
+    """Neither zero nor all effects turned lead to it."""
+    better, doubtful = search(
+        [(0.5, 0.4), (2, 1), (-2, -1), higher], [-9.0, 0.0, -9.0, 4.0], (2, 1)
+    )
+    np.testing.assert_array_equal(better, higher)
+    assert doubtful.size
+
+
+def test_a_mode_that_no_other_start_leads_to_is_in_doubt():
+    """Although it is the highest by far."""
+    better, doubtful = search([(0, 0), (3, 3)], [-50.0, 0.0], (3, 3))
+    assert better is None and doubtful.size
+
+
+def test_a_low_mode_elsewhere_is_no_doubt_where_zero_leads_back():
+    better, doubtful = search([(1, 1), (-1, -1)], [0.0, -50.0], (1, 1))
+    assert better is None and not doubtful.size
