@@ -29,7 +29,7 @@ class Landscape:
 def search(modes, heights, own):
     problem = SimpleNamespace(
         factors=[SimpleNamespace(codes=np.zeros(1, dtype=int))] * 2,
-        Z=SimpleNamespace(n=1, n_levels=(1, 1), offsets=(0, 1, 2)),
+        Z=SimpleNamespace(n=1, widths=(1, 1), n_levels=(1, 1), offsets=(0, 1, 2)),
         density=SimpleNamespace(values=lambda eta, zeta: (eta,)),
     )
     landscape = Landscape(modes, heights)
