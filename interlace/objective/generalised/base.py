@@ -27,6 +27,8 @@ NOWHERE = np.empty(0, dtype=np.intp)
 # Fewer rows than this are searched from more starts where they are not log-concave: of 102 random
 # samples ten had a lower minimum that way, the largest of 338 rows.
 SEVERAL_MINIMA = 500
+# ... and than this where there are several predictors.
+SMALL_SAMPLE = 50
 # Variances of these starts, beside those of the moments: hardly any, and a unit of the predictors.
 OTHER_VARIANCES = (START_VARIANCES[0], 1.0)
 
@@ -126,7 +128,9 @@ class GeneralisedObjective(Objective):
         return np.concatenate([theta, problem.glm.beta[: self.p], problem.zeta])
 
     def other_starts(self) -> list[np.ndarray]:
-        if self.problem.density.log_concave or self.problem.density.n >= SEVERAL_MINIMA:
+        density = self.problem.density
+        few = SEVERAL_MINIMA if self.problem.offset.ndim == 1 else SMALL_SAMPLE
+        if density.log_concave or density.n >= few:
             return []
         own, out = self.start(), []
         for variance in OTHER_VARIANCES:
