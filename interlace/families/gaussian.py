@@ -160,7 +160,7 @@ class GaussianSigma(Gaussian):
     --------
     >>> import numpy as np
     >>> from interlace.families.gaussian import GaussianSigma
-    >>> GaussianSigma().sigma(np.log([3.0])).round(12)
+    >>> round(GaussianSigma().sigma(np.log([3.0])), 12)
     3.0
     """
 
