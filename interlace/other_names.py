@@ -192,9 +192,11 @@ FUNCTIONS: dict[str, str] = {
 
 FUNCTIONS_INSTEAD: dict[str, str] = {
     **dict.fromkeys(("clm", "clmm", "polr", "OrderedModel"), _NO_ORDINAL),
-    **dict.fromkeys(("Beta", "beta", "beta_family"), "the beta family is not available"),
-    **dict.fromkeys(("ZeroInflatedPoisson", "zeroinfl"), _ZEROS),
-    **dict.fromkeys(("nbinom1", "nb1"), "'negativebinomial' is NB2; NB1 is not available"),
+    **dict.fromkeys(("beta", "beta_family"), "il.Beta(), or family='beta'"),
+    **dict.fromkeys(
+        ("ZeroInflatedPoisson", "zeroinfl"), "il.ZeroInflated(il.Poisson()) is such a family"
+    ),
+    **dict.fromkeys(("nbinom1", "nb1"), "il.NegativeBinomial1(), or family='nbinom1'"),
     "nlmer": "nonlinear mixed models are not available",
     "lmList": "il.glm(formula, part) fits one group at a time, for name, part in data.groupby(...)",
 }

@@ -371,6 +371,11 @@ class Family(ABC):
         """
         return eta.compose(*self.link.log_mean(eta.value))
 
+    def log_probabilities_of(self, eta: Jet) -> tuple[Jet, Jet]:
+        """The logarithms of a mean between 0 and 1 and of its complement."""
+        logs = self.link.log_probabilities(eta.value)
+        return eta.compose(*logs[:4]), eta.compose(*logs[4:])
+
     def mean_of(self, eta: Jet) -> Jet:
         """The mean, that of responses that are no structural zeros.
 

@@ -92,11 +92,10 @@ class Binomial(Family):
     def log_density_of(
         self, etas: Sequence[Jet], y: Array, weights: Array, trials: PerRow = 1.0
     ) -> Jet:
-        logs = self.link.log_probabilities(etas[0].value)
         k = weights * y
-        successes, failures = etas[0].compose(*logs[:4]), etas[0].compose(*logs[4:])
+        success, failure = self.log_probabilities_of(etas[0])
         choose = self.constant(y, weights, trials)[0]
-        return k * successes + (weights - k) * failures + choose
+        return k * success + (weights - k) * failure + choose
 
     def constant(
         self, y: Array, weights: Array, trials: PerRow = 1.0, zeta: Zeta = ()

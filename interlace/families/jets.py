@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import combinations_with_replacement
-from math import comb
+from math import comb, factorial
 from typing import TypeAlias
 
 import numpy as np
@@ -27,7 +27,8 @@ Array: TypeAlias = np.ndarray
 Index: TypeAlias = tuple[int, ...]
 Parts: TypeAlias = dict[Index, Array]
 
-ORDER = 3
+#: The order of constants: all their derivatives are known.
+ORDER = 99
 ZERO, ONE = np.zeros(()), np.ones(())
 
 
@@ -39,18 +40,18 @@ class Jet:
     parts : dict of tuple to array (n,)
         Value and derivatives; those that are absent are 0.
     order : int
-        Up to which order derivatives are known; 3 for constants.
+        Up to which order derivatives are known.
     """
 
     __slots__ = ("order", "parts")
     __array_ufunc__ = None
 
-    def __init__(self, parts: Parts, order: int = ORDER):
+    def __init__(self, parts: Parts, order: int = 3):
         self.parts = parts
         self.order = order
 
     @classmethod
-    def variables(cls, eta: Array | Sequence[Array], order: int = ORDER) -> list[Jet]:
+    def variables(cls, eta: Array | Sequence[Array], order: int = 3) -> list[Jet]:
         """The predictors themselves, rows of eta (K, n)."""
         return [
             cls({(): row} if order == 0 else {(): row, (k,): ONE}, order)
@@ -136,7 +137,7 @@ Unary: TypeAlias = Callable[[Array, int], Sequence[Array]]
 
 def constant(x: Jet | Array | float) -> Jet:
     """A jet as it is; anything else as one without derivatives."""
-    return x if isinstance(x, Jet) else Jet({(): np.asarray(x, dtype=float)})
+    return x if isinstance(x, Jet) else Jet({(): np.asarray(x, dtype=float)}, ORDER)
 
 
 def unary(x: Jet | Array | float, function: Unary) -> Jet:
@@ -172,6 +173,32 @@ def place(rows: Array, a: Jet, n: int) -> Jet:
     return Jet(parts, a.order)
 
 
+def substitute(series: Jet, arguments: Sequence[Jet]) -> Jet:
+    """A function of few variables, given by its jet at the values of jets, of these jets."""
+    moves = [Jet({i: part for i, part in jet.parts.items() if i}, jet.order) for jet in arguments]
+    order = min(series.order, *(jet.order for jet in arguments))
+    total = constant(series.value)
+    powers: dict[Index, Jet] = {}
+    for index in sorted(series.parts, key=len):
+        if not 0 < len(index) <= order:
+            continue
+        step = moves[index[-1]]
+        powers[index] = step if len(index) == 1 else powers[index[:-1]] * step
+        times = 1
+        for k in set(index):
+            times *= factorial(index.count(k))
+        total = total + powers[index] * (series.parts[index] / times)
+    return Jet(total.parts, order)
+
+
+def summed(terms: Jet) -> Jet:
+    """The sum over the first axis of a jet over arrays (terms, n)."""
+    n = np.shape(terms.value)
+    return Jet(
+        {i: np.broadcast_to(part, n).sum(axis=0) for i, part in terms.parts.items()}, terms.order
+    )
+
+
 def branches(mask: Array, a: Callable[[Array], Jet], b: Callable[[Array], Jet]) -> Jet:
     """`a` of the rows of a mask and `b` of the others: each computed where it is needed."""
     if mask.all():
@@ -203,7 +230,8 @@ def log(x: Jet | Array | float) -> Jet:
     """log x."""
 
     def function(x: Array, order: int) -> Sequence[Array]:
-        return np.log(x), 1.0 / x, -1.0 / (x * x), 2.0 / (x * x * x)
+        r = 1.0 / x
+        return np.log(x), r, -r * r, 2.0 * r * r * r, -6.0 * r * r * r * r
 
     return unary(x, function)
 
@@ -321,7 +349,7 @@ def _series(x: Array, order: int) -> list[Array]:
         total = np.zeros(np.shape(x))
         for k, coefficient in reversed(list(enumerate(STIRLING, 1))):
             total = total * y + coefficient * _falling(1 - 2 * k, d)
-        made.append(total / x ** (d + 1))
+        made.append(np.asarray(total / x ** (d + 1)))
     return made
 
 
@@ -337,9 +365,10 @@ def log_multiset(a: Jet | Array | float, k: Array) -> Jet:
         from scipy.special import gammaln
 
         n, m = np.broadcast_arrays(a, np.asarray(k, dtype=float))
-        from_a = n > m + 1.0
+        none = m == 0.0
+        from_a = (n > m + 1.0) | none
         value = log_gamma_difference(np.where(from_a, n, m + 1.0), np.where(from_a, m, n - 1.0))
-        value = value - gammaln(np.where(from_a, m + 1.0, n))
+        value = np.where(none, 0.0, value - gammaln(np.where(from_a, m + 1.0, n)))
         return value, *_polygamma_differences(n, m, order)
 
     return unary(a, function)

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from .base import Family
+from .bell import Bell
+from .beta import Beta, OrderedBeta, ZeroOneInflatedBeta
+from .beta_binomial import BetaBinomial
 from .binomial import Binomial
+from .conway_maxwell_poisson import ConwayMaxwellPoisson
 from .custom import PROTOCOL, CustomFamily
 from .gamma import Gamma
 from .gaussian import Gaussian
+from .generalised_poisson import GeneralisedPoisson
 from .inverse_gaussian import InverseGaussian
 from .links.base import Link
 from .negative_binomial import NegativeBinomial
+from .negative_binomial1 import NegativeBinomial1
 from .poisson import Poisson
+from .real import LogNormal, SkewNormal, StudentT
+from .truncated import Hurdle, Truncated
+from .tweedie import Tweedie
+from .zero_inflated import ZeroInflated
 
 #: Every family, by its name.
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
-    for family in (Gaussian, Binomial, Poisson, Gamma, InverseGaussian, NegativeBinomial)
+    for family in (
+        Gaussian, Binomial, Poisson, Gamma, InverseGaussian, NegativeBinomial, NegativeBinomial1,
+        GeneralisedPoisson, ConwayMaxwellPoisson, Bell, BetaBinomial, Beta, OrderedBeta,
+        ZeroOneInflatedBeta, Tweedie, LogNormal, StudentT, SkewNormal,
+    )
+}  # fmt: skip
+
+#: What may stand before the name of a family: "hurdle_poisson", "zero-inflated nbinom2".
+PREFIXES: dict[str, Callable[[Family], Family]] = {
+    "zeroinflated": ZeroInflated,
+    "hurdle": Hurdle,
+    "truncated": Truncated,
 }
 
 #: Other spellings, in lower case without spaces, points, hyphens and underscores.
@@ -36,6 +58,29 @@ ALIASES = {
     "nbinom": "negativebinomial",
     "nb2": "negativebinomial",
     "nb": "negativebinomial",
+    "nb1": "negativebinomial1",
+    "nbinom1": "negativebinomial1",
+    "negativebinomial1family": "negativebinomial1",
+    "betafamily": "beta",
+    "ordbeta": "ordered_beta",
+    "orderedbeta": "ordered_beta",
+    "zerooneinflatedbeta": "zero_one_inflated_beta",
+    "zerooneinflatedbetafamily": "zero_one_inflated_beta",
+    "generalisedpoisson": "generalised_poisson",
+    "generalizedpoisson": "generalised_poisson",
+    "genpois": "generalised_poisson",
+    "conwaymaxwellpoisson": "conway_maxwell_poisson",
+    "compois": "conway_maxwell_poisson",
+    "cmp": "conway_maxwell_poisson",
+    "studentt": "student_t",
+    "student": "student_t",
+    "tfamily": "student_t",
+    "t": "student_t",
+    "skewnormal": "skew_normal",
+    "zigamma": "gamma(log)",
+    "zip": "zero-inflated poisson",
+    "zinb": "zero-inflated negativebinomial",
+    "zeroinflatednb2": "zero-inflated negativebinomial",
 }
 
 # R's way of writing it as a string: "binomial(probit)", 'Gamma(link = "log")'
@@ -46,7 +91,8 @@ def resolve(family: object, link: str | Link | None = None) -> Family:
     """A family from its name, its class, itself, or an object with the `GLMMFamily` protocol.
 
     Names are taken in any case and with R's spellings: ``"inverse.gaussian"``,
-    ``"binomial(probit)"``. `link` stands in for that of `family`.
+    ``"binomial(probit)"``, also after "zero-inflated", "hurdle" or "truncated". `link` stands in
+    for that of `family`.
     """
     if isinstance(family, str):
         family = _named(family)
@@ -104,6 +150,11 @@ def _named(text: str) -> Family | type[Family]:
     name = ALIASES.get(name, name)
     if name in FAMILIES:
         return FAMILIES[name]
+    if "(" in name or "-" in name:
+        return _named(name)
+    for prefix, combined in PREFIXES.items():
+        if name.startswith(prefix) and name != prefix:
+            return combined(resolve(name.removeprefix(prefix).removesuffix("family")))
     if name.startswith("quasi"):
         known = name.removeprefix("quasi")
         instead = {"binomial": "binomial", "poisson": "negativebinomial"}.get(known, "gaussian")
@@ -111,11 +162,6 @@ def _named(text: str) -> Family | type[Family]:
             f"family={brief(text)}: quasi families have no likelihood to maximise; use a family "
             f"that has the variance wanted, such as {instead!r}"
             + (", with a random effect for each observation" if known == "binomial" else "")
-        )
-    if name in ("nbinom1", "nb1", "negativebinomial1"):
-        raise ArgumentError(
-            f"family={brief(text)} is NB1, with a variance in proportion to the mean, which is not "
-            "available; 'negativebinomial' is NB2, with the variance mu + mu^2 / theta"
         )
     raise ArgumentError(
         f"there is no family={brief(text)}; families are {listing(FAMILIES)}."

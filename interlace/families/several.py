@@ -15,9 +15,9 @@ from .jets import Jet
 from .links.base import Link
 from .links.power import Log
 
-#: Moment estimates are kept so far from the ends of their range, on the scale of predictors.
+#: Moment estimates of what has no unit are kept so far from the ends of their range.
 FARTHEST_START = 12.0
-#: Newton's iteration for all parameters at given means.
+#: Newton's iteration for all parameters at given predictors of the mean.
 UPDATE_STEP = 1e-9
 UPDATES = 50
 
@@ -181,7 +181,8 @@ class SeveralParameters(Family):
             found = [
                 self.all_parameters[name](np.asarray(moments[name])) for name in self.parameters
             ]
-        return np.clip(np.nan_to_num(found), -FARTHEST_START, FARTHEST_START)
+        far = [np.inf if link == LOGARITHM else FARTHEST_START for link in self.parameter_links]
+        return np.clip(np.nan_to_num(found), np.negative(far), far)
 
     @abstractmethod
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
@@ -194,20 +195,20 @@ class SeveralParameters(Family):
             return np.empty(0)
         y, mu, weights, trials = rowwise(y, mu, weights, trials)
         at = np.array(zeta if len(zeta) else self.start_zeta(y, mu, weights, trials), dtype=float)
-        return _likeliest(self, y, mu, weights, trials, at)
+        eta = self.linear_predictor(mu, at)
+        return _likeliest(self, eta, y, weights, trials, at)
 
     def _arguments(self) -> dict[str, Any]:
         return {"link": self.link, **{name: self.fixed.get(name) for name in self.all_parameters}}
 
 
 def _likeliest(
-    family: SeveralParameters, y: Array, mu: Array, weights: Array, trials: Array, zeta: Array
+    family: SeveralParameters, eta: Array, y: Array, weights: Array, trials: Array, zeta: Array
 ) -> Array:
-    """The maximum over zeta at given means, by Newton steps that are halved until they climb."""
+    """The maximum over zeta at given eta, by Newton steps that are halved until they climb."""
 
     def at(zeta: Array, order: int) -> Any:
-        etas = stacked(family.linear_predictor(mu, zeta), zeta)
-        return family.derivatives(etas, y, weights, trials, order)
+        return family.derivatives(stacked(eta, zeta), y, weights, trials, order)
 
     m = len(zeta)
     best = at(zeta, 0).value.sum()

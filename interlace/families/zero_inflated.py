@@ -23,6 +23,8 @@ LOGIT = Logit()
 NO_ZEROS = -15.0
 #: Shares of structural zeros to start from are kept away from 0 and 1.
 LEAST_SHARE = 0.05
+#: The largest double below 1.
+LARGEST_SHARE = float(np.nextafter(1.0, 0.0))
 
 
 class Compound(SeveralParameters):
@@ -145,7 +147,9 @@ class ZeroInflated(Compound):
         return jets.expit(-zi) * self.base.response_mean_of(etas[: 1 + self.n_base])
 
     def base_mean(self, mu: Array, zeta: Zeta) -> Array:
-        return np.asarray(mu, dtype=float) / (1.0 - self.zi(zeta))
+        mean = np.asarray(mu, dtype=float) / (1.0 - self.zi(zeta))
+        # a mean that goes with another zi
+        return np.minimum(mean, LARGEST_SHARE) if self.base.link.ends[1] else mean
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         mean, zi = self.base_mean(mu, zeta), self.zi(zeta)
@@ -187,8 +191,9 @@ class ZeroInflated(Compound):
         found: dict[str, float] = {}
         inner = np.empty(0)
         if self.n_base and positive.any():
-            weights = (prior * trials)[positive]
-            inner = self.base.start_zeta(y[positive], mu[positive], weights, trials[positive])
+            weights, others = (prior * trials)[positive], y[positive]
+            at = mu[positive] * (others.mean() / mu[positive].mean())
+            inner = self.base.start_zeta(others, at, weights, trials[positive])
             links = zip(self.base.parameters, self.base.parameter_links, inner, strict=True)
             found = {name: float(link.inverse(np.asarray(z))) for name, link, z in links}
         elif self.n_base:
@@ -197,7 +202,7 @@ class ZeroInflated(Compound):
         # From few structural zeros and much overdispersion, which explain the same zeros, a search
         # can run to coefficients without end; from many it comes back.
         share = 0.5 if self.mixture else zeros
-        return {**found, "zi": float(np.clip(share, LEAST_SHARE, 1.0 - LEAST_SHARE))}
+        return {**found, "zi": clipped_share(share)}
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
         m = self.n_base
@@ -209,6 +214,11 @@ class ZeroInflated(Compound):
             "the probability of a structural zero tends to zero: there are no more zeros than the "
             f"family {self.base.name!r} has. Leave ziformula out"
         )
+
+
+def clipped_share(share: float) -> float:
+    """A share to start from."""
+    return float(np.clip(share, LEAST_SHARE, 1.0 - LEAST_SHARE))
 
 
 def with_zero(support: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,41 @@ BINOMIAL_FORMS = (
     "a binomial response is 0/1, True/False, a factor of two levels, cbind(successes, failures), "
     "successes / trials, or proportions with weights=trials"
 )
+
+
+#: By `support`: what a response outside of it is, what is needed, the test, and a remedy.
+RANGES: dict[str, tuple[str, str, Callable[[np.ndarray], np.ndarray], str]] = {
+    "positive": (
+        "not positive",
+        "positive values",
+        lambda y: y > 0.0,
+        "family='gaussian' with link='log'",
+    ),
+    "non-negative": (
+        "negative",
+        "values that are not negative",
+        lambda y: y >= 0.0,
+        "family='gaussian'",
+    ),
+    "open unit": (
+        "not between 0 and 1",
+        "values above 0 and below 1",
+        lambda y: (y > 0.0) & (y < 1.0),
+        "family='ordbeta', which has zeros and ones",
+    ),
+    "half-open unit": (
+        "outside [0, 1)",
+        "values from 0 to below 1",
+        lambda y: (y >= 0.0) & (y < 1.0),
+        "family='ordbeta', which has zeros and ones",
+    ),
+    "closed unit": (
+        "outside [0, 1]",
+        "values from 0 to 1",
+        lambda y: (y >= 0.0) & (y <= 1.0),
+        "family='gaussian'",
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,13 +213,16 @@ def _check_values(design: Design, family: Family) -> None:
             f"the response {name!r} is a factor, which the family {family.name!r} cannot use; "
             "family='binomial' models its second level against the first"
         )
-    if family.support == "count":
-        negative = y < 0
-        if negative.any():
+    if family.support in ("count", "positive count"):
+        least = 1.0 if family.support == "positive count" else 0.0
+        bad = y < least
+        if bad.any():
+            what = "negative" if least == 0.0 or (y[bad] < 0.0).all() else "not positive"
+            needs = "counts" if least == 0.0 else "counts from 1 on"
             raise DataError(
-                f"the response {name!r} is negative in row(s) {row_labels(design.index, negative)} "
-                f"({_values(y, negative)}); the family {family.name!r} needs counts. Correct or "
-                "drop these rows, or choose family='gaussian'"
+                f"the response {name!r} is {what} in row(s) {row_labels(design.index, bad)} "
+                f"({_values(y, bad)}); the family {family.name!r} needs {needs}. Correct or "
+                f"drop these rows, or choose {_for_zeros(family, y, bad)}"
             )
         broken = np.abs(y - np.round(y)) > WHOLE_COUNT * np.maximum(1.0, y)
         if broken.any():
@@ -194,14 +233,22 @@ def _check_values(design: Design, family: Family) -> None:
                 "counts, with offset(log(exposure))",
                 DataWarning,
             )
-    elif family.support == "positive":
-        bad = y <= 0
+    elif family.support in RANGES:
+        what, needs, inside, instead = RANGES[family.support]
+        bad = ~inside(y)
         if bad.any():
             raise DataError(
-                f"the response {name!r} is not positive in row(s) {row_labels(design.index, bad)} "
-                f"({_values(y, bad)}); the family {family.name!r} needs positive values. Correct "
-                "or drop these rows, or choose family='gaussian' with link='log'"
+                f"the response {name!r} is {what} in row(s) {row_labels(design.index, bad)} "
+                f"({_values(y, bad)}); the family {family.name!r} needs {needs}. Correct "
+                f"or drop these rows, or choose {instead}"
             )
+
+
+def _for_zeros(family: Family, y: np.ndarray, bad: np.ndarray) -> str:
+    """What to take for counts that a family does not have."""
+    if family.support == "positive count" and (y[bad] == 0.0).all():
+        return "a family with zeros: ziformula='~ 1', or the family that is not truncated"
+    return "family='gaussian'"
 
 
 def _check_constant(design: Design, family: Family, y: np.ndarray, varying: bool) -> None:

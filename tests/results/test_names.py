@@ -224,12 +224,12 @@ def of_statsmodels(name: str, link: str) -> object:
 @pytest.mark.parametrize(
     ("family", "message"),
     [
-        ("nbinom1", "NB1.*'negativebinomial' is NB2"),
         ("nbinom2(theta=2)", r"il.NegativeBinomial\(theta=2\)"),
         (of_statsmodels("Poisson", "Log"), "write family='poisson', link='log'"),
         (of_statsmodels("Gamma", "InversePower"), "write family='gamma', link='inverse'"),
         (of_statsmodels("NegativeBinomial", "Log"), r"theta=1/alpha"),
-        (of_statsmodels("Tweedie", "Log"), "not among the families here"),
+        (of_statsmodels("Tweedie", "Log"), "write family='tweedie', link='log'"),
+        (of_statsmodels("Wishart", "Log"), "not among the families here"),
     ],
 )
 def test_families_of_other_programs(family, message) -> None:
