@@ -87,12 +87,7 @@ def _fixed_part(
         cov = 2.0 * inverse_where_determined(H, side_by_side(to_theta, back, logs))
         if not isinstance(objective, RestrictedLaplace):
             return point, problem.beta(gamma), cov
-        mean, own = objective.mean_coefficients(point)
-        m = theta.size
-        given = side_by_side(cov[:m, :m], own, cov[m:, m:])
-        others = np.r_[:m, m + mean.size : len(given)]
-        given[np.ix_(others, others)] = cov
-        return point, np.concatenate([mean, problem.beta(gamma)]), given
+        return point, *_with_mean(objective, x, H, cov)
     joint = objective.point(x)
     layout = Layout([Predictor("mean", theta.size, len(back), zeta.size)])
     at, cov = layout.of["mean"], np.zeros((layout.size, layout.size))
@@ -100,6 +95,25 @@ def _fixed_part(
     cov[np.ix_(others, others)] = 2.0 * inverse_where_determined(H, side_by_side(to_theta, logs))
     cov[at.beta, at.beta] = inverse_where_determined(joint.information, back)
     return joint, problem.beta(joint.gamma), cov
+
+
+def _with_mean(
+    objective: RestrictedLaplace, x: np.ndarray, H: np.ndarray, cov: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """All coefficients, the mean's first, and the covariance matrix of all parameters (REML)."""
+    theta, gamma, _ = objective.split(x)
+    mean, given, D = objective.mean_coefficients(x)
+    C = 2.0 * inverse_where_determined(H, np.eye(len(H)))
+    C[~np.isfinite(C)] = 0.0
+    to_data = side_by_side(objective.scale.jacobian(), objective.problem.back)
+    cross = D @ C @ to_data.T
+    m, p = theta.size, mean.size
+    out = np.empty((m + p + len(cov) - m,) * 2)
+    own, others = np.r_[m : m + p], np.r_[:m, m + p : len(out)]
+    out[np.ix_(own, own)] = given + D @ C @ D.T
+    out[np.ix_(own, others)], out[np.ix_(others, own)] = cross, cross.T
+    out[np.ix_(others, others)] = cov
+    return np.concatenate([mean, objective.problem.beta(gamma)]), out
 
 
 def _without(H: np.ndarray, lost: list[int]) -> np.ndarray:

@@ -26,7 +26,6 @@ from ..base import Evaluation
 from ..theta_scale import ThetaScale
 from .density import ConditionalDensity
 from .laplace import LaplaceObjective
-from .modes import Point
 from .several import SeveralProblem
 
 __all__ = ["RestrictedLaplace", "RestrictedProblem", "RestrictedScale"]
@@ -109,10 +108,16 @@ class RestrictedLaplace(LaplaceObjective):
         volume = len(back) * np.log(2.0 * np.pi * FLAT**2) + 2.0 * np.linalg.slogdet(back)[1]
         return found._replace(value=found.value - volume)
 
-    def mean_coefficients(self, point: Point) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients of the mean, and their covariance matrix given all other parameters."""
+    def mean_coefficients(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the mean: coefficients, their covariance matrix given x, derivatives in x, (p, n_x).
+
+        With the covariance matrix C of x theirs is S + D C D', glmmTMB's.
+        """
         problem, last = self.problem, len(self.problem.factors)
-        u = point.u[problem.Z.offsets[last] :]
-        back = problem.mean_back
+        point, T = self.last_point(x), self.scale.templates(self.split(x)[0])
+        at = slice(problem.Z.offsets[last], None)
+        back = FLAT * problem.mean_back
         S = self.modes.inverse_blocks(last)[0]
-        return back @ (problem.mean_start + FLAT * u), back @ (FLAT**2 * S) @ back.T
+        tangents = self._tangents(x, point, T, self._directions(point, T).U)
+        beta = problem.mean_back @ problem.mean_start + back @ point.u[at]
+        return beta, back @ S @ back.T, back @ tangents[at]
