@@ -145,12 +145,16 @@ def _effects(
 ) -> Iterator[Effect]:
     y, trials = observations.y, observations.trials
     sign = np.where(y >= 1.0, 1.0, np.where(y <= 0.0, -1.0, 0.0))
+    mixed = sign == 0.0
     for term in covariance.terms:
         factor, size = design.factors[term.factor], sizes[term.factor]
         levels = len(factor.levels)
         for name, j in zip(term.names, range(*term.columns.indices(len(size))), strict=True):
-            pull, moved = sign * np.sign(factor.Z[:, j]), factor.Z[:, j] != 0.0
+            moved = factor.Z[:, j] != 0.0
             # A row with successes and failures pulls both ways.
+            if size[j] <= HUGE and (mixed & moved).any():
+                continue
+            pull = sign * np.sign(factor.Z[:, j])
             up = np.bincount(factor.codes[moved & (pull >= 0.0)], minlength=levels) > 0
             down = np.bincount(factor.codes[moved & (pull <= 0.0)], minlength=levels) > 0
             endless = (

@@ -167,10 +167,10 @@ class LaplaceObjective(GeneralisedObjective):
         Z, (theta, _, zeta) = self.problem.Z, self.split(before)
         old = self.scale.templates(theta)
         change = [new - t for new, t in zip(T, old, strict=True)]
-        density, a = self.problem.density, self.problem.fixed.times(self.split(move)[1])
+        _, shift, dzeta = self.split(move)
+        density, a = self.problem.density, self.problem.fixed.times(shift)
         a += Z.times(change, point.u)
         push = -density.moved_scores(point.observed, a)
-        dzeta = self.split(move)[2]
         if dzeta.size and dzeta.any():
             rows = density.rows(point.eta, zeta, self.expected)
             push += np.tensordot(dzeta, rows.extra[:, 1], axes=1)

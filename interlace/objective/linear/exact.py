@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import lapack
 
 from ...linalg.crossproducts.linear import CrossProducts
 from .marginal import Marginal
@@ -37,6 +38,8 @@ TIMES = 4
 # Information of a level on its effects, in units of their own, that leaves this share of the rest;
 # below what calls for formulas without subtraction (`stacked.LARGE`).
 ROUGH = 5e4
+# Share of a column that the ones before it leave, where a Cholesky factor has the rest to 1e-10.
+CLEAR = 1e-6
 
 
 class ExactFit(Exception):
@@ -66,8 +69,15 @@ def roughly_unexplained(cross: CrossProducts, marginal: Marginal) -> float:
 
     Variances that leave such a share need no more care with digits than usual.
     """
-    means = [A.mean(axis=0).diagonal() for A in cross.z.diagonal]
-    _, K = marginal.update([np.diag(np.sqrt(ROUGH / np.where(a > 0.0, a, 1.0))) for a in means])
+    T = []
+    for A in cross.z.diagonal:
+        mean = np.einsum("lkk->k", A) / len(A)
+        T.append(np.diag(np.sqrt(ROUGH / np.where(mean > 0.0, mean, 1.0))))
+    _, K = marginal.update(T)
+    R, info = lapack.dpotrf(K)
+    pivots = zip(R.diagonal().tolist()[:-1], K.diagonal().tolist(), strict=False)
+    if not info and all(pivot**2 > CLEAR * square for pivot, square in pivots):
+        return float(R[-1, -1]) ** 2
     return float(K[-1, -1] - K[-1, :-1] @ np.linalg.lstsq(K[:-1, :-1], K[:-1, -1], rcond=None)[0])
 
 
