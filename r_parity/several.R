@@ -1,6 +1,6 @@
 # Writes r_parity/references/several/<id>.json: models with several linear predictors, by glmmTMB and,
 # where it has none, by several.cpp. The simulated data are written by lmm.R.
-#   Rscript r_parity/several.R [--out r_parity] [--only id,id]
+#   Rscript r_parity/several.R [--out r_parity] [--only id,id] [--template folder of a compiled several.cpp]
 source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))),
                  "common.R"))
 suppressPackageStartupMessages({
@@ -39,7 +39,8 @@ several_reference <- function(m) {
 models <- c(lapply(severals, c, list(system = "glmmTMB")), lapply(owns, c, list(system = "TMB")),
             lapply(zoibs, c, list(system = "parts")))
 chosen <- if (nzchar(only)) models[intersect(strsplit(only, ",")[[1]], names(models))] else models
-if (any(vapply(chosen, `[[`, "", "system") == "TMB")) load_several(here)
+if (any(vapply(chosen, `[[`, "", "system") == "TMB"))
+  load_several(here, argument("template", file.path(tempdir(), "several")))
 failed <- character()
 for (m in chosen) {
   record <- NULL

@@ -247,7 +247,7 @@ own("skewnormal_disp", "sim:errors", "skewed ~ x + f + (x | g) + (1 | h)", "skew
 own("skewnormal_plain", "sim:errors", "skewed ~ x + f", "skewnormal", "identity", disp = "~ z", psi = 2)
 own("bell", "sim:inflated", "nb1 ~ x + f + (1 | g)", "bell", "log")
 own("bell_zeros", "sim:inflated", "zinb1 ~ x + f + offset(off) + (1 | g) + (1 | h)", "bell", "log", zi = "~ z")
-own("nbinom12", "sim:inflated", "nb2 ~ x + f + (1 | g)", "nbinom12", "log", psi = 1)
+own("nbinom12", "sim:spreads", "both ~ x + z + (1 | g)", "nbinom12", "log", psi = 1)
 own("nbinom12_disp", "sim:spreads", "both ~ x + (1 | g) + (1 | h)", "nbinom12", "log", disp = "~ z", psi = 1)
 own("inverse_gaussian_disp", "sim:positive", "path ~ x + f + (1 | g)", "inverse_gaussian", "log", disp = "~ f")
 own("inverse_gaussian_disp_identity", "sim:positive", "path ~ x + f + (1 | g)", "inverse_gaussian", "identity",

@@ -5,12 +5,16 @@ OWN_FAMILIES <- c("gaussian", "nbinom2", "beta_family", "Gamma", "lognormal", "s
 OWN_LINKS <- c("identity", "log", "logit")
 NO_DISPERSION <- "bell"
 
-load_several <- function(here, folder = file.path(tempdir(), "several")) {
+load_several <- function(here, folder) {
   dir.create(folder, showWarnings = FALSE, recursive = TRUE)
-  file.copy(file.path(here, "several.cpp"), folder, overwrite = TRUE)
-  old <- setwd(folder)
-  on.exit(setwd(old))
-  stopifnot(TMB::compile("several.cpp", flags = "-O1 -w", framework = "TMBad") == 0)
+  source <- file.path(folder, "several.cpp")
+  fresh <- file.exists(source) && identical(readLines(source), readLines(file.path(here, "several.cpp")))
+  if (!fresh || !file.exists(TMB::dynlib(file.path(folder, "several")))) {
+    file.copy(file.path(here, "several.cpp"), source, overwrite = TRUE)
+    old <- setwd(folder)
+    on.exit(setwd(old))
+    stopifnot(TMB::compile("several.cpp", flags = "-O1 -w", framework = "TMBad") == 0)
+  }
   dyn.load(TMB::dynlib(file.path(folder, "several")))
 }
 
