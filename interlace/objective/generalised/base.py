@@ -29,8 +29,8 @@ NOWHERE = np.empty(0, dtype=np.intp)
 SEVERAL_MINIMA = 500
 # ... and than this where there are several predictors.
 SMALL_SAMPLE = 50
-# Variances of these starts, beside those of the moments: hardly any, and a unit of the predictors.
-OTHER_VARIANCES = (START_VARIANCES[0], 1.0)
+# Variances of these starts, beside those of the moments: hardly any, and a large one.
+OTHER_VARIANCES = (START_VARIANCES[0], 2.0)
 
 
 class GeneralisedObjective(Objective):

@@ -151,16 +151,17 @@ class ProfiledObjective(GeneralisedObjective):
         def moved(here: _Search, move: np.ndarray) -> _Search:
             return at(here.u + move[: Z.q], here.gamma + move[Z.q :])
 
-        start = at(self._u, self._gamma)
-        if not np.isfinite(start.rows.total):
-            start = at(np.zeros_like(self._u), problem.glm.beta)
-        ended = damped_newton(start, step_from, moved, DECREMENT)
-        if ended is None:
-            raise NumericalError(
-                "penalised IRLS for the modes and coefficients together did not converge; use "
-                "nAGQ=1, or start elsewhere with theta0="
-            )
-        return ended
+        for u, gamma in ((self._u, self._gamma), (np.zeros_like(self._u), problem.glm.beta)):
+            start = at(u, gamma)
+            if not np.isfinite(start.rows.total):
+                continue
+            ended = damped_newton(start, step_from, moved, DECREMENT)
+            if ended is not None:
+                return ended
+        raise NumericalError(
+            "penalised IRLS for the modes and coefficients together did not converge; use "
+            "nAGQ=1, or start elsewhere with theta0="
+        )
 
 
 class _Search(NamedTuple):
