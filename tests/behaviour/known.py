@@ -6,4 +6,7 @@ from __future__ import annotations
 KNOWN: dict[int, str] = {
     435: "log-concave, with a factor of two levels: a lower minimum that few starts lead to",
     887: "nAGQ = 0 ends on joint modes that are not found again; it says so, of the one mode there",
+    895: "a lower minimum without any variance, of an inverse Gaussian",
+    898: "another start runs to infinity, the default's stops at a minimum: separated or singular",
+    902: "a lower value elsewhere where BOBYQA does not arrive, of a Gamma with an identity link",
 }
