@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from ..errors import ArgumentError
+from ..inference.components import has_components, parts
 from ..inference.joint_variance import joint_variance
 from ..inference.prediction import prediction_rows
 from ..inference.which_effects import which_effects
@@ -27,8 +29,15 @@ def hat_values(fit: AnyFit) -> np.ndarray:
     # Var(x'beta_hat + z'(b_hat - b)) / s^2 is the diagonal of [X Z] (normal equations)^{-1}
     # [X Z]': with the weight of the row, its leverage.
     mixed = cast("MixedFit", fit)
+    if has_components(fit):
+        raise ArgumentError(
+            "leverages, and Cook's distances which are made of them, are of models with one linear "
+            f"predictor; this one has {', '.join(parts(fit))}: a row moves several of them, and no "
+            "single number says how much. Fit again without the row to see what it does"
+        )
     everything = which_effects(mixed, True)
-    variance = joint_variance(mixed, prediction_rows(fit, None, everything, "error"), everything)
+    rows = prediction_rows(fit, None, everything, "error")
+    variance = joint_variance(mixed, rows, everything, [fit.design.current])
     return variance / (fit.re_scale or np.nan) ** 2 * fit.working_weights
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..calls import one_of
+from ..inference.components import dispersion_by_row
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -21,7 +22,8 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
     With weights w (times the trials of a binomial response): ``y - mu``;
     ``(y - mu) sqrt(w / V(mu))``; the root of the row's part of the deviance, signed as ``y - mu``;
     ``(y - mu) / (d mu / d eta)``. For a linear model that is ``y - fitted``, times ``sqrt(w)`` for
-    pearson and deviance. ``scaled`` divides by the root of the dispersion, sigma in a linear model.
+    pearson and deviance. ``scaled`` divides by the root of the dispersion, sigma in a linear model;
+    so are Pearson's residuals in any case where the dispersion differs between rows.
     """
     type = one_of("type", type, RESIDUALS)
     y, w = fit.observations.y, fit.observations.weights
@@ -39,7 +41,15 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
             out = raw / fit.family.mean_slope(fit.eta, fit.zeta) if type == "working" else raw
     # 0 / 0: a mean on the border of its range and the response that it foretells.
     out = np.where(raw == 0.0, 0.0, out)
+    dispersion = dispersion_by_row(fit)
+    if np.ndim(dispersion):
+        return out / np.sqrt(dispersion) if scaled or type == "pearson" else out
     return out / (fit.sigma or np.nan) if scaled else out
+
+
+def default_type(fit: AnyFit) -> str:
+    """R's: response for linear models and where the family has no deviance, else deviance."""
+    return "deviance" if not fit.linear and fit.family.has_deviance else "response"
 
 
 def weight_array(fit: AnyFit, type: str = "prior") -> np.ndarray:

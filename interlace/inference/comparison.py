@@ -13,6 +13,8 @@ import pandas as pd
 from ..design.rank import SAME_COLUMN
 from ..errors import ArgumentError, ArgumentTypeError, brief
 from ..families.base import Family
+from ..families.zero_inflated import ZeroInflated
+from .components import parts
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -71,7 +73,7 @@ def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
             raise ArgumentError(f"names has {len(names)} entries for {len(fits)} models")
         return list(names)
     labels = [fit.design.formula.text for fit in fits]
-    for describe in (_kind, _approximation, _extras):
+    for describe in (_formulas, _kind, _approximation, _extras):
         often = Counter(labels)
         details = [describe(fit) for fit in fits]
         for label in [label for label, count in often.items() if count > 1]:
@@ -85,6 +87,13 @@ def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
             seen[label] += 1
             labels[i] = f"{label} ({seen[label]})"
     return labels
+
+
+def _formulas(fit: AnyFit) -> str:
+    """Formulas of the other linear predictors: ``"zi ~ mined"``."""
+    names = [(c, part.design.current) for c, part in list(parts(fit).items())[1:]]
+    formulas = [(c, fit.design.predictors[name].formula) for c, name in names]
+    return ", ".join(f"{c} {'~ 1' if made is None else made.text}" for c, made in formulas)
 
 
 def _kind(fit: AnyFit) -> str:
@@ -176,9 +185,13 @@ def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
     }
     if len(kinds) > 1:
         said = " and ".join(f"{label!r} with laplace={kind!r}" for kind, label in kinds.items())
+        several = any(fit.several for fit, _ in integrated)
+        remedy = (
+            "laplace='observed', which several predictors need" if several else "the same laplace="
+        )
         raise ArgumentError(
             f"{said} were fitted by different approximations of the likelihood, which cannot be "
-            "compared; fit all with the same laplace="
+            f"compared; fit all with {remedy}"
         )
 
 
@@ -230,10 +243,22 @@ def same_distribution(one: Family, other: Family) -> bool:
     return one._distribution() is other._distribution() and arguments[0] == arguments[1]
 
 
+def same_zeros(smaller: Family, larger: Family) -> bool:
+    """Whether probabilities of structural zeros of one are a special case of those of the other."""
+    one, other = (f._arguments()["zi"] for f in (smaller, larger))
+    return other is None or one == other
+
+
 def nested(smaller: Family, larger: Family) -> bool:
     """Whether distributions of a family are a special case of those of another, as far as known."""
     if smaller.link != larger.link:
         return False
+    smaller, larger = smaller.for_formulas(), larger.for_formulas()
+    if isinstance(larger, ZeroInflated):
+        inner = smaller.base if isinstance(smaller, ZeroInflated) else smaller
+        # without structural zeros; of a hurdle model the others have no zeros at all
+        possible = larger.mixture if inner is smaller else same_zeros(smaller, larger)
+        return bool(possible) and (inner == larger.base or nested(inner, larger.base))
     if larger.limit is not None and isinstance(smaller, larger.limit):
         return bool(larger.parameters)
     return smaller._distribution() is larger._distribution() and (

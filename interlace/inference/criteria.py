@@ -1,4 +1,4 @@
-"""Criteria of a whole fit: AIC, BIC, and the parameters that its family estimates."""
+"""Criteria of a whole fit: AIC and BIC."""
 
 from __future__ import annotations
 
@@ -18,8 +18,3 @@ def aic(fit: AnyFit) -> float:
 def bic(fit: AnyFit) -> float:
     """Schwarz's criterion, -2 llf + log(n) parameters; of the REML criterion for a REML fit."""
     return float(fit.criterion + np.log(fit.n) * fit.n_parameters)
-
-
-def own_parameters(fit: AnyFit) -> dict[str, float]:
-    """The parameters of the family by name: all of them are precisions."""
-    return dict(zip(fit.family.parameters, np.exp(fit.zeta).tolist(), strict=True))

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..linalg.crossproducts.predictors import place
 from ..linalg.information import inverse_where_determined, variance_of
 from .inverse_quadratic import inverse_quadratic
 
 if TYPE_CHECKING:
+    from ..models.glmm import GLMMFit
     from ..models.kinds import MixedFit
     from .prediction_rows import PredictionRows
 
 
-def joint_variance(fit: MixedFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+def joint_variance(
+    fit: MixedFit,
+    rows: PredictionRows,
+    masks: list[np.ndarray],
+    free: Collection[str] | None = None,
+) -> np.ndarray:
     """Variance of x'beta_hat + z'(b_hat - b) given the variance parameters.
 
     With z* = Lambda'z, U = M^{-1}Lambda'Z'WX and the scale s of the random effects it is
@@ -22,7 +30,9 @@ def joint_variance(fit: MixedFit, rows: PredictionRows, masks: list[np.ndarray])
         s^2 { z*'M^{-1}z* + (x - U'z*)' (X'WX - X'WZ Lambda U)^{-1} (x - U'z*) },
 
     W the prior weights of a linear model (s is sigma) or the working weights of another (s = 1).
-    Of each row (r,), with the effects that the masks, (k_b,) per grouping factor, let enter.
+    Of each row (r,), with the effects that the masks, (k_b,) per grouping factor, let enter. With
+    several linear predictors beta and X are those of all of them, and W is the information of a
+    row in all; ``free`` are those whose coefficients are not given, by default all.
     """
     factor = fit.factor_at_optimum()
     stars = [
@@ -30,16 +40,21 @@ def joint_variance(fit: MixedFit, rows: PredictionRows, masks: list[np.ndarray])
         for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True)
     ]
     variance = fit.re_scale**2 * inverse_quadratic(factor, stars)
-    if fit.p:
-        variance = variance + _fixed_share(factor, stars, fit, rows.X)
+    if rows.X.shape[1]:
+        free = fit.design.predictors if free is None else free
+        variance = variance + _fixed_share(factor, stars, fit, rows.X, free)
     return np.maximum(variance, 0.0)
 
 
 def _fixed_share(
-    factor: Any, stars: list[tuple[np.ndarray, np.ndarray]], fit: MixedFit, X: np.ndarray
+    factor: Any,
+    stars: list[tuple[np.ndarray, np.ndarray]],
+    fit: MixedFit,
+    X: np.ndarray,
+    free: Collection[str],
 ) -> np.ndarray:
     """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row."""
-    WX = _weighted_columns(fit)
+    WX = _weighted_columns(fit, free)
     crossproduct = _scaled_crossproduct(fit, WX)
     U = factor.solve(crossproduct)
     starts = np.cumsum([0, *(u.size for u in fit.u)])
@@ -49,33 +64,48 @@ def _fixed_share(
         known = codes >= 0
         part = np.einsum("rk,rkp->rp", star, blocks[np.where(known, codes, 0)])
         distance -= np.where(known[:, None], part, 0.0)
-    C = _cov_beta_given_theta(fit, WX, crossproduct, U)
+    C = _cov_beta_given_theta(fit, WX, crossproduct, U, free)
     return variance_of(distance, C)
 
 
 def _cov_beta_given_theta(
-    fit: MixedFit, WX: np.ndarray, crossproduct: np.ndarray, U: np.ndarray
+    fit: MixedFit,
+    WX: list[np.ndarray],
+    crossproduct: np.ndarray,
+    U: np.ndarray,
+    free: Collection[str],
 ) -> np.ndarray:
     """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
     if fit.linear:
         return fit.cov_beta
-    return inverse_where_determined(fit.design.X.T @ WX - crossproduct.T @ U)
+    own = zip(fit.design.predictors.items(), WX, strict=True)
+    XWX = np.concatenate([predictor.X.T @ W for (name, predictor), W in own if name in free])
+    return inverse_where_determined(XWX - crossproduct.T @ U)
 
 
-def _weighted_columns(fit: MixedFit) -> np.ndarray:
-    """WX, (n, p)."""
-    return fit.design.X * fit.working_weights[:, None]
+def _weighted_columns(fit: MixedFit, free: Collection[str]) -> list[np.ndarray]:
+    """WX by linear predictor, (n, p) each, for the columns of the free ones side by side."""
+    if not fit.several:
+        return [fit.design.X * fit.working_weights[:, None]]
+    weight = cast("GLMMFit", fit).solution.weight
+    columns = [
+        (k, p.X) for k, (name, p) in enumerate(fit.design.predictors.items()) if name in free
+    ]
+    return [
+        np.concatenate([X * weight[place(a, k)][:, None] for k, X in columns], axis=1)
+        for a in range(len(fit.design.predictors))
+    ]
 
 
-def _scaled_crossproduct(fit: MixedFit, WX: np.ndarray) -> np.ndarray:
+def _scaled_crossproduct(fit: MixedFit, WX: list[np.ndarray]) -> np.ndarray:
     """Lambda'Z'WX, (q, p)."""
     parts = []
     for factor, T in zip(fit.design.factors, fit.T, strict=True):
-        shape = (len(factor.levels), T.shape[0], WX.shape[1])
+        shape = (len(factor.levels), T.shape[0], WX[0].shape[1])
         ZX = np.zeros(shape)
-        for j in range(T.shape[0]):
-            for i in range(WX.shape[1]):
-                products = factor.Z[:, j] * WX[:, i]
+        for j, own in enumerate(factor.predictor):
+            for i in range(shape[2]):
+                products = factor.Z[:, j] * WX[own][:, i]
                 ZX[:, j, i] = np.bincount(factor.codes, products, len(factor.levels))
-        parts.append((T.T @ ZX).reshape(-1, WX.shape[1]))
+        parts.append((T.T @ ZX).reshape(-1, shape[2]))
     return np.concatenate(parts)

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from ..calls import checked_methods, one_of
+from ..calls import checked_methods
 from ..errors import DataError
 from ..linalg.information import variance_of
 from ..printing import paragraph
+from .components import coefficients, covariance_of_all
 from .joint_variance import joint_variance
 from .prediction_rows import PredictionRows, prediction_rows
+from .quantities import Quantity, quantity, type_of
 from .tails import t_quantile
 from .wald import degrees_of_freedom
-from .which_effects import which_effects
+from .which_effects import of_predictors, which_effects
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit, MixedFit
 
-TYPES = ("response", "link")
 # Rows of predictions shown in a notebook.
 SHOWN_ROWS = 10
 
@@ -138,16 +139,34 @@ class Prediction:
 
 
 def linear_predictor(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
-    """X beta + offset + the chosen part of Z b, (r,)."""
-    eta = rows.X @ fit.beta
-    if rows.offset is not None:
-        eta = eta + rows.offset
-    for (codes, Z), b, mask in zip(rows.factors, fit.b, masks, strict=True):
+    """X beta + offset + the chosen part of Z b of the fit's own linear predictor, (r,)."""
+    return _predictor(fit, fit.design.current, fit.beta, rows, masks)
+
+
+def _predictor(
+    fit: AnyFit, name: str, beta: np.ndarray, rows: PredictionRows, masks: list[np.ndarray]
+) -> np.ndarray:
+    X, offset = rows.predictors[name]
+    eta = X @ beta
+    if offset is not None:
+        eta = eta + offset
+    for (codes, Z), b, mask in zip(rows.factors, fit.b, of_predictors(fit, masks, [name])):
         if mask.any():
             known = codes >= 0
             part = np.einsum("ij,ij->i", Z, (b * mask)[np.where(known, codes, 0)])
             eta = eta + np.where(known, part, 0.0)
     return eta
+
+
+def _all_predictors(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+    """Linear predictors, zero where they are not needed, (K, r)."""
+    zero = np.zeros(len(rows.index))
+    return np.stack(
+        [
+            _predictor(fit, name, beta, rows, masks) if name in rows.predictors else zero
+            for name, beta in coefficients(fit).items()
+        ]
+    )
 
 
 def inverse_link(fit: AnyFit, eta: np.ndarray) -> np.ndarray:
@@ -177,26 +196,83 @@ def predict(
     new_levels: str = "error",
     offset: Any = None,
     se: bool = False,
+    component: str | None = None,
 ) -> pd.Series | pd.DataFrame:
-    """Predicted means or linear predictors, (r,), with ``se`` beside their standard errors.
+    """Predicted values of a type, (r,), with ``se`` beside their standard errors.
 
     Indexed as the rows; missing where newdata has missing values. Standard errors are those of
     :func:`get_prediction`.
     """
-    type = one_of("type", type, TYPES)
+    type = type_of(type, component)
     masks = which_effects(fit, include_re)
-    rows = prediction_rows(fit, newdata, masks, new_levels, offset)
-    eta = linear_predictor(fit, rows, masks)
-    values = inverse_link(fit, eta) if type == "response" else eta
-    columns = {"prediction": values}
-    if se:
-        error = np.sqrt(_variance(fit, rows, masks)[0])
-        columns["se"] = error * mean_slope(fit, eta) if type == "response" else error
+    if fit.several or type not in ("response", "link") or component is not None:
+        index, columns = _values(fit, newdata, (type, component), masks, new_levels, offset, se)
+    else:
+        rows = prediction_rows(fit, newdata, masks, new_levels, offset)
+        eta, index = linear_predictor(fit, rows, masks), rows.index
+        columns = {"prediction": inverse_link(fit, eta) if type == "response" else eta}
+        if se:
+            error = np.sqrt(_variance(fit, rows, masks)[0])
+            columns["se"] = error * mean_slope(fit, eta) if type == "response" else error
     series = {
-        name: fit.design.pad(v) if newdata is None else pd.Series(v, index=rows.index)
+        name: fit.design.pad(v) if newdata is None else pd.Series(v, index=index)
         for name, v in columns.items()
     }
     return pd.DataFrame(series) if se else series["prediction"].rename("prediction")
+
+
+def _values(
+    fit: AnyFit,
+    newdata: Any,
+    asked: tuple[str, str | None],
+    masks: list[np.ndarray],
+    new_levels: str,
+    offset: Any,
+    se: bool,
+) -> tuple[pd.Index, dict[str, np.ndarray]]:
+    """Values of a quantity, and standard errors where they are wanted."""
+    wanted = quantity(fit, *asked)
+    masks = of_predictors(fit, masks, wanted.predictors)
+    rows = prediction_rows(fit, newdata, masks, new_levels, offset, names=wanted.predictors)
+    values, slopes = _quantity(fit, wanted, rows, masks, se)
+    columns = {"prediction": values}
+    if se:
+        columns["se"] = np.sqrt(_variances(fit, wanted, rows, masks, slopes)[0])
+    return rows.index, columns
+
+
+def _variances(
+    fit: AnyFit,
+    wanted: Quantity,
+    rows: PredictionRows,
+    masks: list[np.ndarray],
+    slopes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Variance of a quantity, degrees of freedom, variance of the effects left out, (r,) each."""
+    if wanted.error is not None:
+        zero = np.zeros(len(rows.index))
+        return zero + wanted.error**2, zero + np.inf, zero
+    bent, own = rows.sloped(fit, slopes), _that_matter(fit, masks, slopes)
+    return *_variance(fit, bent, own), _unknown_variance(fit, bent, own)
+
+
+def _that_matter(fit: AnyFit, masks: list[np.ndarray], slopes: np.ndarray) -> list[np.ndarray]:
+    """The masks without the effects that a quantity does not depend on."""
+    used = zip(fit.design.predictors, slopes, strict=True)
+    return of_predictors(fit, masks, [name for name, own in used if own.any()])
+
+
+def _quantity(
+    fit: AnyFit, wanted: Quantity, rows: PredictionRows, masks: list[np.ndarray], sloped: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values (r,) and slopes (K, r) of a quantity; missing where the mean is out of range."""
+    etas = _all_predictors(fit, rows, masks)
+    valid = fit.family.valid(etas[0]) & np.isfinite(etas).all(axis=0)
+    values, slopes = np.full(valid.size, np.nan), np.full(etas.shape, np.nan)
+    values[valid] = wanted.value(etas[:, valid])
+    if sloped:
+        slopes[:, valid] = wanted.slopes(etas[:, valid])
+    return values, slopes
 
 
 def get_prediction(
@@ -206,6 +282,8 @@ def get_prediction(
     new_levels: str = "error",
     offset: Any = None,
     new_level_variance: bool = False,
+    type: str = "response",
+    component: str | None = None,
 ) -> Prediction:
     """Predictions with standard errors, and intervals of means and of new observations.
 
@@ -223,8 +301,15 @@ def get_prediction(
     Its interval has the variances of all of them, whatever ``new_level_variance`` says of the mean.
     Of effects left out of a level that is known, their whole variance counts. Quantiles are those
     of the mean's interval.
+
+    With several linear predictors coefficients and random effects of all of them are in these
+    covariances, and standard errors are by the delta method on what the ``type`` makes of them.
     """
+    type = type_of(type, component)
     masks = which_effects(fit, include_re)
+    if fit.several or type != "response":
+        given = (newdata, masks, new_levels, offset, new_level_variance)
+        return _prediction_of(fit, quantity(fit, type, component), *given)
     rows = prediction_rows(
         fit, newdata, masks, new_levels, offset, spread=fit.linear or new_level_variance
     )
@@ -244,6 +329,35 @@ def get_prediction(
         noise = np.full_like(noise, np.nan)
     obs_se = np.sqrt(variance + unknown + noise)
     return Prediction(eta, se, df, rows.index, obs_se=obs_se, notes=notes)
+
+
+def _prediction_of(
+    fit: AnyFit,
+    wanted: Quantity,
+    newdata: Any,
+    masks: list[np.ndarray],
+    new_levels: str,
+    offset: Any,
+    drawn: bool,
+) -> Prediction:
+    """A quantity with standard errors, and intervals on its own scale."""
+    masks = of_predictors(fit, masks, wanted.predictors)
+    rows = prediction_rows(
+        fit, newdata, masks, new_levels, offset, spread=drawn, names=wanted.predictors
+    )
+    if drawn and rows.lacking is not None:
+        raise DataError(f"new_level_variance=True needs all covariates: {rows.lacking}")
+    values, slopes = _quantity(fit, wanted, rows, masks, True)
+    variance, df, unknown = _variances(fit, wanted, rows, masks, slopes)
+    se = np.sqrt(variance + unknown if drawn else variance)
+    notes = _notes(fit, rows, unknown, newdata is not None, drawn)[:1]
+    if wanted.link is None:
+        return Prediction(values, se, df, rows.index, notes=notes)
+    link = wanted.link
+    with np.errstate(divide="ignore", invalid="ignore"):
+        linear = link(values)
+        slope = np.abs(link.inverse_derivatives(linear)[1])
+        return Prediction(linear, se / slope, df, rows.index, link.inverse, slope, notes=notes)
 
 
 def _notes(
@@ -283,7 +397,7 @@ def _variance(
         with np.errstate(invalid="ignore"):  # rows of zeros have no variance
             found = degrees_of_freedom(fit, X)
         df[~known] = np.where(np.isnan(found), np.inf, found)
-        out[~known] = variance_of(X, fit.cov_beta)
+        out[~known] = variance_of(X, covariance_of_all(fit))
     return out, df
 
 

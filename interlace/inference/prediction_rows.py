@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ..calls import one_of
-from ..design.newdata import NEW_LEVELS
+from ..design.newdata import NEW_LEVELS, NewDesign, NewPredictor
 from ..errors import ArgumentError, DataError
+from .components import coefficients
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -18,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictionRows:
-    """X, Z and offset of the rows to predict: those of the fit, or new ones.
+    """Linear predictors and Z of the rows to predict: those of the fit, or new ones.
 
     Attributes
     ----------
-    X : ndarray, shape (r, p)
-    offset : ndarray, shape (r,), or None
+    predictors : dict of str -> (X, offset)
+        X (r, p) and offset (r,) or None of the linear predictors that are needed.
     index : Index
     factors : list of (codes, Z), one per grouping factor
         Codes are -1 for levels that the fit does not know.
@@ -31,11 +33,36 @@ class PredictionRows:
         Why Z is not known of the factors that do not enter.
     """
 
-    X: np.ndarray
-    offset: np.ndarray | None
+    predictors: Mapping[str, NewPredictor]
     index: pd.Index
     factors: list[tuple[np.ndarray, np.ndarray]]
     lacking: str | None = None
+
+    @property
+    def X(self) -> np.ndarray:  # noqa: N802
+        """Model matrix of the only linear predictor, (r, p)."""
+        (predictor,) = self.predictors.values()
+        return predictor.X
+
+    def sloped(self, fit: AnyFit, slopes: np.ndarray) -> PredictionRows:
+        """The rows of a function of all linear predictors, to first order, slopes (K, r).
+
+        X has the coefficients of all predictors side by side, zero where one is not needed.
+        """
+        own = dict(zip(fit.design.predictors, slopes, strict=True))
+        made = [
+            self.predictors[name].X * own[name][:, None]
+            if name in self.predictors
+            else np.zeros((slopes.shape[1], beta.size))
+            for name, beta in coefficients(fit).items()
+        ]
+        X = np.concatenate(made, axis=1)
+        factors = [
+            (codes, Z * slopes[factor.predictor].T)
+            for (codes, Z), factor in zip(self.factors, fit.design.factors, strict=True)
+        ]
+        predictors = {fit.design.current: NewPredictor(X, None)}
+        return replace(self, predictors=predictors, factors=factors)
 
 
 def prediction_rows(
@@ -45,28 +72,46 @@ def prediction_rows(
     new_levels: str,
     offset: Any = None,
     spread: bool = False,
+    names: Collection[str] | None = None,
 ) -> PredictionRows:
     """The rows to predict: those of newdata, or of the fit without any.
 
     Z is made of the grouping factors that the masks let enter; with ``spread`` of all of them, if
-    newdata has what it is made of. ``offset`` is in place of the ``offset=`` of the fit.
+    newdata has what it is made of. ``offset`` is in place of the ``offset=`` of the fit. ``names``
+    are the linear predictors needed, by default the fit's own.
     """
     new_levels = one_of("new_levels", new_levels, NEW_LEVELS)
     design = fit.design
+    names = [design.current] if names is None else names
     if newdata is None:
         if offset is not None:
             raise ArgumentError("offset= belongs to newdata; the rows of the fit have their own")
-        factors = [(f.codes, f.Z) for f in design.factors]
-        return PredictionRows(design.X, design.offset, design.index, factors)
+        own = {name: design.predictors[name] for name in names}
+        predictors = {name: NewPredictor(p.X, p.offset) for name, p in own.items()}
+        return PredictionRows(predictors, design.index, [(f.codes, f.Z) for f in design.factors])
     used = [b for b, mask in enumerate(masks) if mask.any()]
     rest = [b for b in range(len(masks)) if b not in used] if spread else []
     lacking = None
+    # parameters without a formula are not known to the formulas' recipe
+    constant = [] if design.recipe is None else [n for n in names if n not in design.recipe.fixed]
+    asked = {
+        "new_levels": new_levels,
+        "factors": used,
+        "offset": offset,
+        "predictors": [n for n in names if n not in constant],
+    }
     try:
-        new = design.on(newdata, new_levels=new_levels, factors=used, offset=offset, spread=rest)
+        new = design.on(newdata, spread=rest, **asked)
     except DataError as error:
         if not rest:
             raise
         # an error of the others is said where they are needed
-        new = design.on(newdata, new_levels=new_levels, factors=used, offset=offset)
+        new = design.on(newdata, **asked)
         lacking = str(error)
-    return PredictionRows(new.X, new.offset, new.index, list(new.factors), lacking)
+    return PredictionRows(_with(new, constant), new.index, list(new.factors), lacking)
+
+
+def _with(new: NewDesign, constant: list[str]) -> Mapping[str, NewPredictor]:
+    """The new predictors, and those that are one number for all rows."""
+    ones = np.broadcast_to(1.0, (len(new.index), 1))
+    return {**new.predictors, **{name: NewPredictor(ones, None) for name in constant}}

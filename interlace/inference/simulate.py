@@ -10,6 +10,7 @@ import pandas as pd
 from ..errors import ArgumentError, ArgumentTypeError, InterlaceWarning, brief, warn
 
 if TYPE_CHECKING:
+    from ..models.glmm import GLMMFit
     from ..models.kinds import AnyFit
 
 # Numbers drawn at once: 16 GB of them.
@@ -52,8 +53,13 @@ def simulate_array(
         noise = rng.standard_normal((nsim, fit.n))
         noise /= np.sqrt(fit.observations.weights)
         return (_add_effects(fit, rng, fit.fixed_part + fit.sigma * noise, use_u)).T
-    eta = _add_effects(fit, rng, np.tile(fit.fixed_part, (nsim, 1)), use_u)
     family, seen = fit.family, fit.observations
+    if fit.several:
+        etas = _all_predictors(fit, nsim, rng, use_u)
+        eta, zetas = etas[:, 0], list(etas[:, 1:])
+    else:
+        eta = _add_effects(fit, rng, np.tile(fit.fixed_part, (nsim, 1)), use_u)
+        zetas = [fit.zeta] * nsim
     valid = family.valid(eta)
     if not valid.all():
         warn(
@@ -64,8 +70,8 @@ def simulate_array(
         )
         eta = np.where(valid, eta, fit.eta)
     draws = [
-        family.sample(rng, family.mean(row, fit.zeta), seen.prior, seen.trials, fit.zeta)
-        for row in eta
+        family.sample(rng, family.mean(row, zeta), seen.prior, seen.trials, zeta)
+        for row, zeta in zip(eta, zetas, strict=True)
     ]
     return np.where(valid, np.array(draws), np.nan).T
 
@@ -80,4 +86,18 @@ def _add_effects(fit: AnyFit, rng: np.random.Generator, out: np.ndarray, use_u: 
         for j in range(k):
             column = b[:, factor.codes, j]
             out += column if factor.intercept_only else column * factor.Z[:, j]
+    return out
+
+
+def _all_predictors(fit: GLMMFit, nsim: int, rng: np.random.Generator, use_u: bool) -> np.ndarray:
+    """All linear predictors for the modes or for effects drawn anew, (nsim, K, n)."""
+    if use_u:
+        return np.tile(fit.etas, (nsim, 1, 1))
+    fixed = np.stack([fit.part(name).fixed_part for name in fit.design.predictors])
+    out = np.tile(fixed, (nsim, 1, 1))
+    for factor, T in zip(fit.design.factors, fit.T, strict=True):
+        levels, k = len(factor.levels), T.shape[0]
+        b = rng.standard_normal((nsim, levels, k)) @ T.T
+        for j, own in enumerate(factor.predictor):
+            out[:, own] += b[:, factor.codes, j] * factor.Z[:, j]
     return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -40,6 +40,15 @@ def which_effects(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
         for factor, columns in _selected(cast("MixedFit", fit), text.strip()):
             masks[factor][columns] = True
     return masks
+
+
+def of_predictors(fit: AnyFit, masks: list[np.ndarray], names: Collection[str]) -> list[np.ndarray]:
+    """The masks without the effects of other linear predictors than these."""
+    if not fit.several:
+        return masks
+    wanted = [k for k, name in enumerate(fit.design.predictors) if name in names]
+    factors = zip(masks, fit.design.factors, strict=True)
+    return [mask & np.isin(factor.predictor, wanted) for mask, factor in factors]
 
 
 def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:

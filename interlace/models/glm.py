@@ -89,6 +89,7 @@ class GLMFit(BaseFit):
     seconds: dict[str, float] = field(default_factory=dict)
 
     linear: ClassVar[Literal[False]] = False
+    several: ClassVar[Literal[False]] = False
     method = "ML"
     nAGQ = None
     expected = True

@@ -180,8 +180,9 @@ class GLMMFit(BaseMixedFit):
 
     @property
     def sigma(self) -> float:
-        """As R's ``sigma``: 1 unless the family has a dispersion."""
-        return float(self.family.sigma(self.zeta))
+        """As R's ``sigma``: 1 unless the family has a dispersion; nan where that varies."""
+        zeta = self.zeta if self.zeta.ndim == 1 else self.zeta[:, 0]
+        return np.nan if np.isnan(self.dispersion) else float(self.family.sigma(zeta))
 
     @property
     def deviance(self) -> float:
@@ -191,8 +192,9 @@ class GLMMFit(BaseMixedFit):
 
     @property
     def dispersion(self) -> float:
-        """Dispersion of the family; 1 for binomial, Poisson and negative binomial."""
-        return float(self.family.dispersion(self.zeta))
+        """Dispersion of the family, 1 where it has none; nan where it differs between rows."""
+        values = np.ravel(self.family.dispersion(self.zeta))
+        return float(values[0]) if (values == values[0]).all() else np.nan
 
     @property
     def eta(self) -> np.ndarray:
@@ -222,11 +224,18 @@ class GLMMFit(BaseMixedFit):
 
     def factor_at_optimum(self) -> Factor:
         """The factorisation of M = Lambda'Z'WZ Lambda + I at theta, W the working weights."""
-        problem = self.objective.problem
+        objective: Any = self.objective
+        if self.is_reml:  # whose coefficients of the mean are among the effects
+            objective = make_objective(
+                self.design, self.covariance, self.family, self.observations, self.nAGQ,
+                self.expected, self.backend,
+            )  # fmt: skip
+        problem, scale = objective.problem, objective.scale if self.is_reml else self.scale
         weights, order = self.solution.weight, problem.order
         weights = weights if order is None else np.ascontiguousarray(weights[..., order])
         factor = choose_factor(problem.Z.set_weights(weights))
-        factor.refactor(self.scale.templates(self.x[: self.covariance.n_theta]))
+        x = scale.x(self.theta) if self.is_reml else self.x[: self.covariance.n_theta]
+        factor.refactor(scale.templates(x))
         return factor
 
     def cond_cov(self, b: int) -> np.ndarray:

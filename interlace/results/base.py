@@ -12,6 +12,12 @@ import pandas as pd
 
 from ..calls import checked_methods
 from ..errors import ArgumentError, ArgumentTypeError, brief, suggestion, warn_if_not_converged
+from ..inference.components import (
+    dispersion_coefficients,
+    own_errors,
+    own_parameters,
+    part_of,
+)
 from ..inference.criteria import aic, bic
 from ..other_names import attribute_hint
 from ..tables.maketables import Maketables
@@ -45,8 +51,6 @@ class ModelResult(Maketables, ABC):
     _refitted_data: Any = None
     #: Fits the same model to another response.
     _refit: Callable[[Any, np.ndarray], Any]
-    #: What ``residuals()`` gives without being told: R's default.
-    _residual_type = "response"
 
     def __init__(self, fit: Any) -> None:
         self.fit = fit
@@ -127,26 +131,35 @@ class ModelResult(Maketables, ABC):
     tvalues = fe_tvalues
     pvalues = fe_pvalues
 
-    def vcov(self, correlation: bool = False) -> pd.DataFrame:
+    def vcov(self, correlation: bool = False, *, component: str | None = None) -> pd.DataFrame:
         """Covariance matrix of the coefficients.
 
         Parameters
         ----------
         correlation : bool, default False
             Correlations instead.
+        component : str, optional
+            Linear predictor: ``"cond"``, that of the mean (default), or another of a model that has
+            several, such as ``"zi"`` or ``"disp"``.
 
         Returns
         -------
         DataFrame, shape (p, p)
         """
-        return named_matrix(self.fit.cov_beta, self.fit.design.x_names, correlation)
+        part = part_of(self.fit, component)
+        return named_matrix(part.cov_beta, part.design.x_names, correlation)
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance matrix of the coefficients, under statsmodels' name."""
         return self.vcov()
 
     def conf_int(
-        self, level: float = 0.95, *, alpha: float | None = None, df_method: str | None = None
+        self,
+        level: float = 0.95,
+        *,
+        alpha: float | None = None,
+        df_method: str | None = None,
+        component: str | None = None,
     ) -> pd.DataFrame:
         """Wald intervals of the coefficients.
 
@@ -160,6 +173,9 @@ class ModelResult(Maketables, ABC):
             ``"normal"`` is R's ``method = "Wald"``. Default, as for the p-values: Satterthwaite's
             for linear mixed models, residual ones for a generalised linear model with an estimated
             dispersion, normal for others.
+        component : str, optional
+            Linear predictor: ``"cond"``, that of the mean (default), or another of a model that has
+            several, such as ``"zi"`` or ``"disp"``.
 
         Returns
         -------
@@ -177,27 +193,35 @@ class ModelResult(Maketables, ABC):
             if level != 0.95:
                 raise ArgumentError(f"level={level:g} and alpha={alpha:g} are both given; drop one")
             level = 1.0 - alpha
-        same = df_method is None
+        same = df_method is None and component is None
         from ..inference.wald import add_intervals, t_table
 
-        table = self._table if same else t_table(self.fit, df_method=df_method)
+        part = part_of(self.fit, component)
+        table = self._table if same else t_table(part, df_method=df_method)
         table = add_intervals(table, level)
         return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
 
-    def confint(self, method: Literal["Wald"] = "Wald", level: float = 0.95) -> pd.DataFrame:
+    def confint(
+        self,
+        method: Literal["Wald"] = "Wald",
+        level: float = 0.95,
+        component: str | None = None,
+    ) -> pd.DataFrame:
         """Intervals under R's name: normal quantiles, as ``confint(m, method = "Wald")``.
 
         Parameters
         ----------
         method : {"Wald"}
         level : float, default 0.95
+        component : str, optional
+            As for ``conf_int``.
 
         Returns
         -------
         DataFrame
             Columns ``lower, upper``.
         """
-        return self.conf_int(level, df_method="normal")
+        return self.conf_int(level, df_method="normal", component=component)
 
     # -- the fit ---------------------------------------------------------------------------------
 
@@ -308,9 +332,11 @@ class ModelResult(Maketables, ABC):
         Parameters
         ----------
         type : {"response", "pearson", "deviance", "working"}, optional
-            Default, as in R: response for linear models, deviance for others.
+            Default, as in R: response for linear models and for families that have no deviance,
+            deviance for others.
         scaled : bool, default False
-            Divide by the root of the dispersion, sigma in a linear model.
+            Divide by the root of the dispersion, sigma in a linear model. Pearson's are divided
+            by it in any case where it has a formula and differs between rows.
 
         Returns
         -------
@@ -319,11 +345,11 @@ class ModelResult(Maketables, ABC):
         Raises
         ------
         ArgumentError
-            If the type is not known.
+            If the type is not known, or the family has no deviance.
         """
-        from ..diagnostics.residuals import residual_array
+        from ..diagnostics.residuals import default_type, residual_array
 
-        kind = self._residual_type if type is None else type
+        kind = default_type(self.fit) if type is None else type
         return self._by_row(residual_array(self.fit, kind, scaled), "resid")
 
     def weights(self, type: Literal["prior", "working"] = "prior") -> pd.Series:
@@ -405,7 +431,11 @@ class ModelResult(Maketables, ABC):
         return likelihood_ratio([m.fit for m in (self, *others)], names, refit)
 
     def t_test(
-        self, hypothesis: Any, level: float = 0.95, df_method: str | None = None
+        self,
+        hypothesis: Any,
+        level: float = 0.95,
+        df_method: str | None = None,
+        component: str | None = None,
     ) -> pd.DataFrame:
         """t test of each row of a linear hypothesis; z test with infinite degrees of freedom.
 
@@ -419,6 +449,8 @@ class ModelResult(Maketables, ABC):
         level : float, default 0.95
         df_method : {"satterthwaite", "residual", "normal"}, optional
             Default: as for ``conf_int``.
+        component : str, optional
+            As for ``conf_int``: whose coefficients the hypothesis is about.
 
         Returns
         -------
@@ -432,9 +464,14 @@ class ModelResult(Maketables, ABC):
         """
         from ..inference.wald import t_test
 
-        return t_test(self.fit, hypothesis, level, df_method)
+        return t_test(part_of(self.fit, component), hypothesis, level, df_method)
 
-    def wald_test(self, hypothesis: Any, test: Literal["F", "Chisq"] | None = None) -> WaldTest:
+    def wald_test(
+        self,
+        hypothesis: Any,
+        test: Literal["F", "Chisq"] | None = None,
+        component: str | None = None,
+    ) -> WaldTest:
         """Joint test of a linear hypothesis.
 
         Parameters
@@ -443,6 +480,8 @@ class ModelResult(Maketables, ABC):
             As for ``t_test``.
         test : {"F", "Chisq"}, optional
             Default: F where ``t_test`` makes t tests, chi-squared where it makes z tests.
+        component : str, optional
+            As for ``t_test``.
 
         Returns
         -------
@@ -450,21 +489,23 @@ class ModelResult(Maketables, ABC):
         """
         from ..inference.wald import wald_test
 
-        return wald_test(self.fit, hypothesis, test)
+        return wald_test(part_of(self.fit, component), hypothesis, test)
 
-    def f_test(self, hypothesis: Any) -> WaldTest:
+    def f_test(self, hypothesis: Any, component: str | None = None) -> WaldTest:
         """Joint F test of a linear hypothesis, under statsmodels' name.
 
         Parameters
         ----------
         hypothesis : str, sequence, dict, Series, data frame or array
             As for ``t_test``.
+        component : str, optional
+            As for ``t_test``.
 
         Returns
         -------
         WaldTest
         """
-        return self.wald_test(hypothesis, "F")
+        return self.wald_test(hypothesis, "F", component)
 
     # -- tables and text -------------------------------------------------------------------------
 
@@ -510,6 +551,15 @@ def check_no_type(type: str | int | None) -> None:
         )
 
 
+def check_no_component(component: str | None) -> None:
+    """Refuse a component where models are compared."""
+    if component is not None:
+        raise ArgumentError(
+            f"component={component!r} is for the tests of one model's terms; leave it out to "
+            "compare models"
+        )
+
+
 def check_one_model(names: Sequence[str] | None) -> None:
     """Refuse names of models where there is only one."""
     if names is not None:
@@ -529,7 +579,6 @@ class GeneralisedResult(ModelResult):
     """
 
     fit: GeneralisedFit
-    _residual_type = "deviance"
 
     @property
     def fe_zvalues(self) -> pd.Series:
@@ -545,17 +594,37 @@ class GeneralisedResult(ModelResult):
 
     @property
     def dispersion(self) -> float:
-        """phi in Var(y) = phi V(mu) / weights: 1 for binomial, Poisson and negative binomial."""
+        """phi in Var(y) = phi V(mu) / weights: 1 where a family has none, NaN if rows differ."""
         return self.fit.dispersion
 
-    def _by_parameter(self, values: np.ndarray, name: str) -> pd.Series:
-        return pd.Series(np.array(values), list(self.fit.family.parameters), name=name)
+    @property
+    def family_params(self) -> pd.Series:
+        """Estimated parameters of the family that are one number, by name.
+
+        Themselves, not on the scale of a link: ``theta`` of the negative binomial, ``phi`` of its
+        other form, ``shape`` of Gamma, ``lambda`` of the inverse Gaussian, ``precision`` of the
+        Gaussian (1 / sigma^2) and beta families, ``zi`` the probability of a structural zero, …
+        A parameter that has a formula is not among them: see `params_of` of mixed models.
+        """
+        return pd.Series(own_parameters(self.fit), dtype=float, name="estimate")
+
+    @property
+    def family_bse(self) -> pd.Series:
+        """Standard errors of ``family_params``, by the delta method; NaN for dispersions of glm."""
+        return pd.Series(own_errors(self.fit), dtype=float, name="std_error")
 
     @property
     def disp_params(self) -> pd.Series:
-        """Estimated parameters of the family, (m,), all of them precisions.
+        """Coefficients of the dispersion where it has a formula, else ``family_params``.
 
-        ``theta`` of the negative binomial, ``shape`` of Gamma, ``lambda`` of the inverse Gaussian
-        and ``precision`` (1 / sigma^2) of the Gaussian family.
+        Without a formula they are ``theta`` of the negative binomial, ``shape`` of Gamma,
+        ``lambda`` of the inverse Gaussian, ``precision`` (1 / sigma^2) of the Gaussian family, ….
+        With one they are on the scale of its link, the logarithm of the same parameter; of a
+        Gaussian the logarithm of sigma, as glmmTMB's since 1.1.9.
         """
-        return self._by_parameter(np.exp(self.fit.zeta), "estimate")
+        return pd.Series(dispersion_coefficients(self.fit)[0], dtype=float, name="estimate")
+
+    @property
+    def disp_bse(self) -> pd.Series:
+        """Standard errors of ``disp_params``; without a formula those of their logarithms."""
+        return pd.Series(dispersion_coefficients(self.fit)[1], dtype=float, name="std_error")

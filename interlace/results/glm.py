@@ -78,11 +78,6 @@ class GLMResult(GeneralisedResult):
         return self.fit.df_null - self.fit.df_resid
 
     @property
-    def disp_bse(self) -> pd.Series:
-        """Standard errors of the logarithms of ``disp_params``, (m,): NaN for dispersions."""
-        return self._by_parameter(self.fit.se_zeta, "std_error")
-
-    @property
     def infinite(self) -> dict[str, int]:
         """Coefficients without a finite estimate: 1 rises without bound, -1 falls, 0 neither."""
         return dict(self.fit.separated.infinite) if self.fit.separated is not None else {}

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
-from .base import ModelResult, check_no_type, check_one_model
+from ..inference.components import part_of
+from .base import ModelResult, check_no_component, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class MixedResult(ModelResult):
 
     @property
     def random_effects(self) -> dict[str, pd.DataFrame]:
-        """Conditional modes: grouping factor -> DataFrame (levels x terms)."""
+        """Conditional modes: grouping factor -> DataFrame (levels x terms).
+
+        Those of other linear predictors than the mean's have its name in front.
+        """
         from ..tables.random_effects import random_effects
 
         return random_effects(self.fit)
@@ -62,14 +66,18 @@ class MixedResult(ModelResult):
         Returns
         -------
         dict of DataFrame, or DataFrame
-            ``group, level, term, value, cond_sd``.
+            ``group, level, term, value, cond_sd``, after ``component`` where the model has several.
         """
         from ..tables.random_effects import ranef
 
         return ranef(self.fit, True, r_names) if cond_sd else self.random_effects
 
     def coef(self) -> dict[str, pd.DataFrame]:
-        """Coefficients of each level, fixed plus random: grouping factor -> DataFrame."""
+        """Coefficients of each level, fixed plus random: grouping factor -> DataFrame.
+
+        Those of other linear predictors than the mean's, where they have random effects of the
+        factor, have the predictor's name in front: ``"zi.Intercept"``.
+        """
         from ..tables.random_effects import coef
 
         return coef(self.fit)
@@ -92,7 +100,8 @@ class MixedResult(ModelResult):
         -------
         DataFrame
             ``group, term1, term2, variance, sd_or_corr`` in the order of lme4's
-            ``as.data.frame(VarCorr(m))``.
+            ``as.data.frame(VarCorr(m))``; with ``component`` (``"cond"``, ``"zi"``, ``"disp"``, …)
+            first where the model has several.
         """
         from ..tables.random_effects import varcorr
 
@@ -152,11 +161,12 @@ class MixedResult(ModelResult):
     def predict(
         self,
         newdata: Any = None,
-        type: Literal["response", "link"] = "response",
+        type: Literal["response", "link", "conditional", "zprob", "zlink", "disp"] = "response",
         include_re: Any = True,
         new_levels: Literal["error", "population"] = "error",
         offset: Any = None,
         se: bool = False,
+        component: str | None = None,
     ) -> Any:
         """Predicted values.
 
@@ -164,8 +174,12 @@ class MixedResult(ModelResult):
         ----------
         newdata : data frame, optional
             Default: the rows of the fit.
-        type : {"response", "link"}
-            Means, or the linear predictor; the same for a linear model.
+        type : {"response", "link", "conditional", "zprob", "zlink", "disp"}
+            Means, or the linear predictor; the same for a linear model. As in glmmTMB also the
+            mean of what is no structural zero, the probability of a structural zero (the response
+            is (1 - zprob) times conditional) and its logit, and the dispersion as R's ``sigma``
+            has it: the standard deviation of a Gaussian, the coefficient of variation of a Gamma,
+            of other families the parameter itself (``theta``, ``phi``, ``precision``).
         include_re : bool, str or sequence of str, default True
             All random effects (R's ``re.form = NULL``), none (``NA``), or those of the grouping
             factors or terms named, such as ``"Subject"`` or ``"(1 | Subject)"``.
@@ -176,6 +190,9 @@ class MixedResult(ModelResult):
             In place of the fit's ``offset=`` argument.
         se : bool, default False
             With standard errors; see ``get_prediction`` for what they are.
+        component : str, optional
+            With ``type="link"``: which linear predictor, ``"cond"`` (default), ``"zi"``,
+            ``"disp"``, ….
 
         Returns
         -------
@@ -201,7 +218,7 @@ class MixedResult(ModelResult):
         """
         from ..inference.prediction import predict
 
-        return predict(self.fit, newdata, type, include_re, new_levels, offset, se)
+        return predict(self.fit, newdata, type, include_re, new_levels, offset, se, component)
 
     def get_prediction(
         self,
@@ -210,11 +227,17 @@ class MixedResult(ModelResult):
         new_levels: Literal["error", "population"] = "error",
         offset: Any = None,
         new_level_variance: bool = False,
+        type: Literal["response", "link", "conditional", "zprob", "zlink", "disp"] = "response",
+        component: str | None = None,
     ) -> Prediction:
         """Predictions with standard errors; ``summary_frame(alpha)`` has the intervals.
 
         Intervals of the mean, and of linear models intervals for a new observation, ``obs_ci``:
         of a level that is not known, or left out, they have the variance of its random effects.
+        Standard errors are from the joint covariance of coefficients and random effects given the
+        covariance parameters, as lme4's; of models with several linear predictors from that of all
+        of them, by the delta method. glmmTMB's have the uncertainty of the covariance parameters
+        too: without random effects (``include_re=False``) they are the same, with them larger.
 
         Parameters
         ----------
@@ -224,6 +247,9 @@ class MixedResult(ModelResult):
             Whether the mean of a level that is not known, or left out by ``include_re``, is that
             of a level drawn at random, with the variance of the random effects in its standard
             error, and not that of a level whose random effects are zero, as lme4's.
+        type, component
+            As for ``predict``. Intervals are made on the scale of the link of what is predicted:
+            that of the mean, the logit of a probability, the logarithm of a dispersion.
 
         Returns
         -------
@@ -240,7 +266,8 @@ class MixedResult(ModelResult):
         """
         from ..inference.prediction import get_prediction
 
-        return get_prediction(self.fit, newdata, include_re, new_levels, offset, new_level_variance)
+        levels = new_levels, offset, new_level_variance
+        return get_prediction(self.fit, newdata, include_re, *levels, type, component)
 
     def simulate(
         self, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
@@ -270,6 +297,7 @@ class MixedResult(ModelResult):
         type: Literal["I", "II", "III", 1, 2, 3] | None = None,
         refit: bool = True,
         names: Sequence[str] | None = None,
+        component: str | None = None,
     ) -> pd.DataFrame:
         """Tests of the fixed-effects terms, or likelihood-ratio tests against other models.
 
@@ -284,6 +312,9 @@ class MixedResult(ModelResult):
             Refit REML fits by maximum likelihood before comparing, as lme4.
         names : sequence of str, optional
             Row labels of a comparison; default: the formulas.
+        component : str, optional
+            Without others: whose terms are tested, those of ``"cond"``, the mean (default), or of
+            another linear predictor of the model, such as ``"zi"``.
 
         Returns
         -------
@@ -302,8 +333,10 @@ class MixedResult(ModelResult):
             check_one_model(names)
             from ..inference.anova import anova_table
 
-            return anova_table(self.fit, self._anova_type if type is None else type)
+            part = part_of(self.fit, component)
+            return anova_table(part, self._anova_type if type is None else type)
         check_no_type(type)
+        check_no_component(component)
         return self._compared(others, names, refit)
 
     # -- tables and text -------------------------------------------------------------------------
@@ -316,6 +349,7 @@ class MixedResult(ModelResult):
         conf_level: float = 0.95,
         exponentiate: bool = False,
         r_names: bool = False,
+        component: str | None = None,
     ) -> pd.DataFrame:
         """One row per parameter, with broom.mixed's columns.
 
@@ -332,15 +366,18 @@ class MixedResult(ModelResult):
             logarithm.
         r_names : bool, default False
             R's names of coefficients.
+        component : str, optional
+            Rows of one component alone: ``"cond"``, ``"zi"``, ``"disp"``, …; default all.
 
         Returns
         -------
         DataFrame
-            ``effect, group, level, term, estimate, std_error, statistic, df, p_value, conf_low,
-            conf_high``, as far as one of the effects has them; ``df`` for linear models. With
-            ``"ran_pars"`` also ``theta`` of a negative binomial model.
+            ``effect, component, group, level, term, estimate, std_error, statistic, df, p_value,
+            conf_low, conf_high``, as far as one of the effects has them; ``df`` for linear models,
+            ``component`` for models with several. With ``"ran_pars"`` also parameters of the
+            family that are one number, such as ``theta`` of a negative binomial model.
         """
-        return self._tidy(effects, conf_int, conf_level, exponentiate, r_names)
+        return self._tidy(effects, conf_int, conf_level, exponentiate, r_names, component)
 
     def glance(self) -> pd.DataFrame:
         """One row: ``nobs, sigma, log_lik, aic, bic, reml_crit | deviance, df_residual``.
@@ -349,7 +386,7 @@ class MixedResult(ModelResult):
         -------
         DataFrame
             With the columns ``theta`` of a negative binomial model and ``dispersion`` of a
-            generalised one that estimates it.
+            generalised one that estimates it, or the parameters of its family.
         """
         return self._glance()
 
@@ -363,13 +400,15 @@ class MixedResult(ModelResult):
             the formula have other values. Default: the response and the
             variables of the formula; of a result from a pickle, the columns of the model matrix.
         influence : bool, default True
-            With ``.hat`` and ``.cooksd``, which take time with several grouping factors.
+            With ``.hat`` and ``.cooksd``, which take time with several grouping factors; not
+            of models with several components, which have none.
 
         Returns
         -------
         DataFrame
             For a generalised model ``.fitted`` and ``.fixed`` are linear predictors, ``.resid``
-            deviance residuals, and ``.mu`` the fitted means.
+            deviance residuals (of the response where the family has no deviance), and ``.mu``
+            the fitted means.
         """
         from ..tables.augment import augment
 

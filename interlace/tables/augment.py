@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..diagnostics.influence import cooks_distance, hat_values
-from ..diagnostics.residuals import residual_array
+from ..diagnostics.residuals import default_type, residual_array
+from ..inference.components import has_components
 from .source_rows import rows_of_data
 
 if TYPE_CHECKING:
@@ -27,15 +28,17 @@ def augment(
 
     ``.fitted, .resid, [.hat, .cooksd,] .fixed`` and, if the fit has them, ``.offset`` and
     ``.weights``. Of a generalised model ``.fitted`` and ``.fixed`` are linear predictors,
-    ``.resid`` deviance residuals, and ``.mu``, ``.sqrtXwt``, ``.sqrtrwt`` and ``.wtres`` the
-    fitted means, the roots of the expected weights and of weights over variances, dispersion
-    aside, and the Pearson residuals. ``data, source, own_response``: see :func:`rows_of_data`.
+    ``.resid`` deviance residuals (those of the response where the family has no deviance), and
+    ``.mu``, ``.sqrtXwt``, ``.sqrtrwt`` and ``.wtres`` the fitted means, the roots of the expected
+    weights and of weights over variances, dispersion aside, and the Pearson residuals. Of a model
+    with several components there is no influence, and the predictor is the mean's. ``data, source,
+    own_response``: see :func:`rows_of_data`.
     """
     design = fit.design
     frame = rows_of_data(design, data, source, own_response)
     eta = fit.fixed_part + fit.random_part
-    new = {".fitted": eta, ".resid": residual_array(fit, "response" if fit.linear else "deviance")}
-    if influence:
+    new = {".fitted": eta, ".resid": residual_array(fit, default_type(fit))}
+    if influence and not has_components(fit):
         new[".hat"] = hat_values(fit)
         new[".cooksd"] = cooks_distance(fit, new[".hat"])
     new[".fixed"] = fit.fixed_part

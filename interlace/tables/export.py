@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..diagnostics.convergence import convergence
-from ..inference.criteria import aic, bic, own_parameters
+from ..inference.components import dispersion_coefficients, own_parameters, parts
+from ..inference.criteria import aic, bic
 from .random_effects import varcorr
 
 if TYPE_CHECKING:
@@ -22,17 +24,21 @@ def as_dict(fit: AnyFit) -> dict[str, Any]:
     """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
     criteria = {"criterion": fit.criterion, "llf": fit.llf, "aic": aic(fit), "bic": bic(fit)}
     verdict = convergence(fit)
+    own, *rest = (_component(part) for part in parts(fit).values())
+    others = dict(zip(list(parts(fit))[1:], rest, strict=True))
     return {
         "formula": fit.design.formula.text,
         "family": fit.family.name,
         "link": fit.family.link.name,
         "dispersion": _finite(fit.dispersion),
-        "disp_params": {name: _finite(value) for name, value in own_parameters(fit).items()},
+        "family_params": _plain(own_parameters(fit)),
+        "disp_params": _plain(dispersion_coefficients(fit)[0]),
         "sigma": _finite(fit.sigma),
         "method": fit.method,
         "nobs": fit.n,
-        "fe_params": dict(zip(fit.design.x_names, fit.beta.tolist(), strict=True)),
-        "vcov": [[_finite(v) for v in row] for row in fit.cov_beta.tolist()],
+        "fe_params": own["params"],
+        "vcov": own["vcov"],
+        **({"components": others} if others else {}),
         **{name: _finite(value) for name, value in criteria.items()},
         **(_of_mixed(cast("MixedFit", fit)) if fit.T else _of_glm(cast("GLMFit", fit))),
         "convergence": {
@@ -65,6 +71,18 @@ def _of_glm(fit: GLMFit) -> dict[str, Any]:
         "df_resid": fit.df_resid,
         "df_null": fit.df_null,
     }
+
+
+def _component(fit: AnyFit) -> dict[str, Any]:
+    """Coefficients of one linear predictor."""
+    return {
+        "params": dict(zip(fit.design.x_names, fit.beta.tolist(), strict=True)),
+        "vcov": [[_finite(v) for v in row] for row in fit.cov_beta.tolist()],
+    }
+
+
+def _plain(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _finite(value) for name, value in values.items()}
 
 
 def _finite(value: float) -> float | None:

@@ -19,9 +19,14 @@ class Maketables:
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
+        from ..inference.components import parts
         from ..inference.wald import add_intervals, t_table
 
-        table = add_intervals(t_table(self.fit))
+        tables = [
+            t_table(part).rename(index=lambda name, c=c: name if c == "cond" else f"{c}~{name}")
+            for c, part in parts(self.fit).items()
+        ]
+        table = add_intervals(pd.concat(tables) if len(tables) > 1 else tables[0])
         names = {"estimate": "b", "std_error": "se", "statistic": "t", "p_value": "p"}
         names |= {"conf_low": "ci95l", "conf_high": "ci95u"}
         return table.rename(columns=names)[list(names.values())].rename_axis("Coefficient")

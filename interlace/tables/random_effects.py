@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from ..design.predictor import MEAN
 from ..formula.tokens import split_outside
+from ..inference.components import component_of, has_components, part_of, predictor_of
 from ..inference.names import names_as
 from ..inference.random_effects import conditional_sd
 
@@ -27,6 +30,8 @@ class TermCovariance:
         lme4's label of the term; ``"Residual"``.
     names : list of str
         Its effects; ``[""]`` for the residual.
+    component : str
+        Of the model: ``"cond"`` for the mean.
     covariance, correlation : ndarray, shape (k, k)
         A correlation is NaN when a standard deviation is zero.
     sd : ndarray, shape (k,)
@@ -40,6 +45,7 @@ class TermCovariance:
     correlation: np.ndarray
     sd: np.ndarray
     correlated: bool
+    component: str = "cond"
 
 
 def term_covariances(fit: MixedFit, r_names: bool = False) -> list[TermCovariance]:
@@ -52,9 +58,10 @@ def term_covariances(fit: MixedFit, r_names: bool = False) -> list[TermCovarianc
         sd = np.sqrt(np.diagonal(S))
         with np.errstate(divide="ignore", invalid="ignore"):
             R = np.where(np.outer(sd, sd) > 0.0, S / np.outer(sd, sd), np.nan)
-        names = names_as(term.names, r_names)
-        out.append(TermCovariance(label, names, S, R, sd, term.structure.correlated))
-    if fit.family.residual_variance:
+        names, group = names_as(term.names, r_names), label.removeprefix(term.labelled(""))
+        kind = component_of(term.component or MEAN)
+        out.append(TermCovariance(group, names, S, R, sd, term.structure.correlated, kind))
+    if fit.family.residual_variance and not np.isnan(fit.sigma):
         sd = np.array([fit.sigma])
         S = np.array([[fit.sigma**2]])
         out.append(TermCovariance("Residual", [""], S, np.ones((1, 1)), sd, False))
@@ -64,23 +71,26 @@ def term_covariances(fit: MixedFit, r_names: bool = False) -> list[TermCovarianc
 def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
     """Variances, covariances and the residual variance, in lme4's order.
 
-    Columns ``group, term1, term2, variance, sd_or_corr``. Rows without ``term2`` are variances,
-    with the standard deviation; the others covariances, with the correlation.
+    Columns ``group, term1, term2, variance, sd_or_corr``, after ``component`` where the model has
+    several. Rows without ``term2`` are variances, with the standard deviation; the others
+    covariances, with the correlation.
     """
     rows: list[tuple] = []
     for t in term_covariances(fit, r_names):
+        of = t.component, t.group
         for i, name in enumerate(t.names):
-            rows.append((t.group, name or np.nan, np.nan, t.covariance[i, i], t.sd[i]))
+            rows.append((*of, name or np.nan, np.nan, t.covariance[i, i], t.sd[i]))
         if t.correlated:
             rows += [
-                (t.group, t.names[i], t.names[j], t.covariance[i, j], t.correlation[i, j])
+                (*of, t.names[i], t.names[j], t.covariance[i, j], t.correlation[i, j])
                 for i, j in zip(*np.triu_indices(len(t.names), 1), strict=True)
             ]
-    columns = ("group", "term1", "term2", "variance", "sd_or_corr")
-    kinds = (object, object, object, float, float)
+    columns = ("component", "group", "term1", "term2", "variance", "sd_or_corr")
+    kinds = (object, object, object, object, float, float)
     values = zip(*rows, strict=True)
     made = zip(columns, values, kinds, strict=True)
-    return pd.DataFrame({name: np.array(v, dtype=kind) for name, v, kind in made})
+    frame = pd.DataFrame({name: np.array(v, dtype=kind) for name, v, kind in made})
+    return frame if has_components(fit) else frame.drop(columns="component")
 
 
 def variance_components(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
@@ -135,14 +145,23 @@ def _by_level(fit: MixedFit, i: int, factor: GroupingFactor, values: np.ndarray)
 
 
 def ranef(fit: MixedFit, cond_sd: bool = True, r_names: bool = False) -> pd.DataFrame:
-    """All conditional modes in one frame ``group, level, term, value[, cond_sd]``.
+    """All conditional modes in one frame ``[component,] group, level, term, value[, cond_sd]``.
 
     Term by term, as R's ``as.data.frame(ranef(m))``.
     """
     parts = []
+    several = has_components(fit)
     for i, (factor, b) in enumerate(zip(fit.design.factors, fit.b, strict=True)):
-        names = names_as(fit.covariance.effect_names(i), r_names)
+        effects = [
+            (component_of(term.component or MEAN), name)
+            for term in sorted(fit.covariance.terms, key=lambda term: term.columns.start or 0)
+            if term.factor == i
+            for name in term.names
+        ]
+        names = names_as([name for _, name in effects], r_names)
+        of = np.repeat([component for component, _ in effects], len(factor.levels))
         columns = {
+            **({"component": of.astype(object)} if several else {}),
             "group": factor.name,
             "level": np.tile(np.asarray(factor.levels), len(names)),
             "term": np.repeat(np.asarray(names, dtype=object), len(factor.levels)),
@@ -159,20 +178,42 @@ def coef(fit: MixedFit) -> dict[str, pd.DataFrame]:
 
     Grouping factor -> DataFrame (levels x coefficients). A random effect without a fixed
     counterpart is added to zero, as in lme4. Interactions are the same whatever the order of their
-    factors, ``a:b`` and ``b:a``; in lme4 they are two columns.
+    factors, ``a:b`` and ``b:a``; in lme4 they are two columns. Coefficients of another linear
+    predictor than the mean's, where it has random effects of the factor, have its name in front.
     """
-    out = {}
+    out: dict[str, list[pd.DataFrame]] = {}
+    for component, group, table in coefficients_by_level(fit):
+        front = "" if component == "cond" else f"{predictor_of(fit, component)}."
+        out.setdefault(group, []).append(table.add_prefix(front) if front else table)
+    return {group: pd.concat(own, axis=1) if len(own) > 1 else own[0] for group, own in out.items()}
+
+
+def coefficients_by_level(fit: MixedFit) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Component, grouping factor and DataFrame (levels x coefficients) of each that has effects."""
+    for i, (factor, modes) in enumerate(zip(fit.design.factors, fit.b, strict=True)):
+        for name in fit.design.predictors:
+            part = part_of(fit, name)
+            terms = [t for t in fit.covariance.terms if t.factor == i]
+            own = [t for t in terms if (t.component or MEAN) == name]
+            if own:
+                columns = [j for t in own for j in range(modes.shape[1])[t.columns]]
+                names = [name for t in own for name in t.names]
+                values = _with_fixed(part, names, modes[:, columns])
+                values.index = pd.Index(factor.levels, name=factor.name)
+                yield component_of(name), factor.name, values
+
+
+def _with_fixed(fit: MixedFit, effects: list[str], modes: np.ndarray) -> pd.DataFrame:
+    """Coefficients of the levels, fixed plus random, of one linear predictor."""
     fixed = dict(zip(fit.design.x_names, fit.beta, strict=True))
     counterparts = {_factors(name): name for name in fixed}
-    for group, modes in random_effects(fit).items():
-        meant = [counterparts.get(_factors(name), name) for name in modes.columns]
-        names = [*(n for n in dict.fromkeys(meant) if n not in fixed), *fixed]
-        values = np.zeros((len(modes), len(names)))
-        values += [fixed.get(n, 0.0) for n in names]
-        for j, name in enumerate(meant):
-            values[:, names.index(name)] += modes.iloc[:, j].to_numpy()
-        out[group] = pd.DataFrame(values, index=modes.index, columns=names)
-    return out
+    meant = [counterparts.get(_factors(name), name) for name in effects]
+    names = [*(n for n in dict.fromkeys(meant) if n not in fixed), *fixed]
+    values = np.zeros((len(modes), len(names)))
+    values += [fixed.get(n, 0.0) for n in names]
+    for j, name in enumerate(meant):
+        values[:, names.index(name)] += modes[:, j]
+    return pd.DataFrame(values, columns=names)
 
 
 def _factors(name: str) -> tuple[str, ...]:

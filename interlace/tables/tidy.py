@@ -12,31 +12,40 @@ import pandas as pd
 from ..calls import level as checked_level
 from ..calls import one_of
 from ..errors import ArgumentError, brief, listing
-from ..inference.criteria import aic, bic, own_parameters
+from ..inference.components import (
+    component_of,
+    family_numbers,
+    has_components,
+    own_errors,
+    parameter_component,
+    parts,
+    predictor_of,
+)
+from ..inference.criteria import aic, bic
 from ..inference.names import names_as
 from ..inference.tails import t_quantile
-from ..inference.wald import add_intervals
-from .random_effects import coef, ranef, term_covariances
+from ..inference.wald import add_intervals, t_table
+from .random_effects import coefficients_by_level, ranef, term_covariances
 
 if TYPE_CHECKING:
     from ..models.glm import GLMFit
-    from ..models.glmm import GLMMFit
     from ..models.kinds import AnyFit, MixedFit
 
 LOGARITHMS = ("log(", "np.log(")
 TIDY_COLUMNS = (
-    *("effect", "group", "level", "term", "estimate", "std_error", "statistic", "df", "p_value"),
-    *("conf_low", "conf_high"),
+    *("effect", "component", "group", "level", "term", "estimate", "std_error", "statistic"),
+    *("df", "p_value", "conf_low", "conf_high"),
 )
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Form of the parameters: level of intervals (None without), exponentials, R's names."""
+    """Form of the parameters: level of intervals (or None), exponentials, names, component."""
 
     level: float | None
     exponentiate: bool
     r_names: bool
+    component: str | None = None
 
 
 def tidy(
@@ -47,11 +56,13 @@ def tidy(
     conf_level: float = 0.95,
     exponentiate: bool = False,
     r_names: bool = False,
+    component: str | None = None,
 ) -> pd.DataFrame:
     """One row per parameter, with the columns of broom.mixed, or broom's without random effects.
 
-    ``table`` gives the coefficients with their tests. As in broom.mixed, a column that none of the
-    effects has is left out; ``df`` is of linear models alone.
+    ``table`` gives the coefficients of the mean with their tests. As in broom.mixed, a column that
+    none of the effects has is left out; ``df`` is of linear models alone, ``component`` of those
+    with several.
     """
     wanted = _wanted_effects(effects)
     if not fit.T and wanted != ["fixed"]:
@@ -64,16 +75,21 @@ def tidy(
             f"conf_int=True: there are no intervals of {listing(map(repr, wanted))}, only of "
             "'fixed' and 'ran_vals'"
         )
-    shown = Shown(level if conf_int else None, exponentiate, r_names)
-    parts = []
+    if component is not None:
+        component = component_of(predictor_of(fit, component))
+    shown = Shown(level if conf_int else None, exponentiate, r_names, component)
+    tables = []
     for effect in EFFECTS:
         if effect in wanted:
-            part = _fixed(fit, table(), shown) if effect == "fixed" else RANDOM[effect](fit, shown)
-            parts.append(part.assign(effect=effect))
-    rows = [record for part in parts for record in part.to_dict("records")]
+            of_kind = _fixed(fit, table, shown) if effect == "fixed" else RANDOM[effect](fit, shown)
+            tables.append(of_kind.assign(effect=effect))
+    rows = [record for part in tables for record in part.to_dict("records")]
+    if component is not None and has_components(fit):
+        rows = [row for row in rows if row["component"] == component]
     absent = set() if fit.linear else {"df"}
     absent |= set() if fit.T else {"effect"}
-    known = {name for part in parts for name in part} - absent
+    absent |= set() if has_components(fit) else {"component"}
+    known = {name for part in tables for name in part} - absent
     return pd.DataFrame(rows, columns=[name for name in TIDY_COLUMNS if name in known])
 
 
@@ -86,20 +102,33 @@ def _wanted_effects(effects: Any) -> list[str]:
     return [one_of("effects", effect, EFFECTS) for effect in wanted]
 
 
-def _fixed(fit: AnyFit, table: pd.DataFrame, shown: Shown) -> pd.DataFrame:
-    out = table.assign(term=names_as(table.index, shown.r_names))
+def _fixed(fit: AnyFit, table: Callable[[], pd.DataFrame], shown: Shown) -> pd.DataFrame:
+    """Coefficients of all components asked for."""
+    wanted = parts(fit).items()
+    own = [(c, part) for c, part in wanted if shown.component in (None, c)]
+    tables = [_coefficients_of(part, c, table() if c == "cond" else None, shown) for c, part in own]
+    return tables[0] if len(tables) == 1 else pd.concat(tables)
+
+
+def _coefficients_of(
+    fit: AnyFit, component: str, table: pd.DataFrame | None, shown: Shown
+) -> pd.DataFrame:
+    table = t_table(fit) if table is None else table
+    out = table.assign(component=component, term=names_as(table.index, shown.r_names))
     if shown.level is not None:
         out = add_intervals(out, shown.level)
     if not shown.exponentiate:
         return out
-    _check_exponentials(fit)
+    _check_exponentials(fit, component)
     return _exponentiated(out)
 
 
-def _check_exponentials(fit: AnyFit) -> None:
+def _check_exponentials(fit: AnyFit, component: str) -> None:
     """Refuse exponentials of coefficients that are not differences of logarithms."""
-    link = fit.family.link
-    if link.ratios or (link.linear and fit.design.response_name.startswith(LOGARITHMS)):
+    links = [fit.family.link, *fit.family.parameter_links]
+    link = links[list(fit.design.predictors).index(fit.design.current)]
+    logarithm = component == "cond" and fit.design.response_name.startswith(LOGARITHMS)
+    if link.ratios or (link.linear and logarithm):
         return
     raise ArgumentError(
         "exponentiate=True gives ratios under the links 'log', 'logit', 'cloglog'; the link here "
@@ -120,24 +149,27 @@ def _parameters(fit: MixedFit, shown: Shown) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for t in term_covariances(fit, shown.r_names):
         sds = zip(t.names, t.sd, strict=True)
-        rows += [_parameter(t.group, f"sd__{name or 'Observation'}", sd) for name, sd in sds]
+        of = t.component, t.group
+        rows += [_parameter(*of, f"sd__{name or 'Observation'}", sd) for name, sd in sds]
         for i, j in zip(*np.triu_indices(len(t.names) if t.correlated else 0, 1), strict=True):
             term = f"cor__{t.names[i]}.{t.names[j]}"
-            rows.append(_parameter(t.group, term, t.correlation[i, j]))
+            rows.append(_parameter(*of, term, t.correlation[i, j]))
     if fit.family.residual_variance:
         return pd.DataFrame(rows)
     if fit.family.free_dispersion:
-        rows.append(_parameter("Residual", "sd__Observation", fit.sigma))
-    elif len(fit.zeta):
-        # of the exponential by the delta method; cov_all has the logarithms last
-        errors = np.sqrt(np.diagonal(cast("GLMMFit", fit).cov_all)[-len(fit.zeta) :])
-        for (name, value), error in zip(own_parameters(fit).items(), errors, strict=True):
-            rows.append(_parameter("Residual", name, value) | {"std_error": value * error})
+        if not np.isnan(fit.sigma):
+            rows.append(_parameter("cond", "Residual", "sd__Observation", fit.sigma))
+        return pd.DataFrame(rows)
+    values = family_numbers(fit)
+    errors = own_errors(fit) if values else {}
+    for name, value in values.items():
+        row = _parameter(parameter_component(fit, name), "Residual", name, value)
+        rows.append(row | {"std_error": errors[name]})
     return pd.DataFrame(rows)
 
 
-def _parameter(group: str, term: str, estimate: float) -> dict[str, Any]:
-    return {"group": group, "term": term, "estimate": estimate}
+def _parameter(component: str, group: str, term: str, estimate: float) -> dict[str, Any]:
+    return {"component": component, "group": group, "term": term, "estimate": estimate}
 
 
 def _values(fit: MixedFit, shown: Shown) -> pd.DataFrame:
@@ -151,9 +183,10 @@ def _values(fit: MixedFit, shown: Shown) -> pd.DataFrame:
 
 def _coefficients(fit: MixedFit, shown: Shown) -> pd.DataFrame:
     parts = []
-    for group, table in coef(fit).items():
+    for component, group, table in coefficients_by_level(fit):
         names = np.asarray(names_as(table.columns, shown.r_names), dtype=object)
         columns = {
+            "component": component,
             "group": group,
             "level": np.tile(np.asarray(table.index), table.shape[1]),
             "term": np.repeat(names, len(table)),
@@ -177,7 +210,8 @@ def glance(fit: AnyFit) -> pd.DataFrame:
 
     ``nobs, sigma, log_lik, aic, bic, reml_crit`` (REML) or ``deviance`` (others), and
     ``df_residual``; or ``null_deviance, df_null, log_lik, aic, bic, deviance, df_residual, nobs``.
-    Of a generalised model also the ``theta`` or the ``dispersion`` that was estimated.
+    Of a generalised model also the ``theta`` or the ``dispersion`` that was estimated, or the
+    parameters of the family by name; a family may have no deviance (NaN).
     """
     criteria = {"log_lik": float(fit.llf), "aic": aic(fit), "bic": bic(fit)}
     if not fit.T:
@@ -185,7 +219,10 @@ def glance(fit: AnyFit) -> pd.DataFrame:
         first = {"null_deviance": glm.null_deviance, "df_null": glm.df_null}
         last = {"deviance": glm.deviance, "df_residual": glm.df_resid, "nobs": fit.n}
         return pd.DataFrame([first | criteria | last | _own_parameter(glm)])
-    name, value = ("reml_crit", fit.criterion) if fit.is_reml else ("deviance", fit.deviance)
+    if fit.is_reml:
+        name, value = "reml_crit", fit.criterion
+    else:
+        name, value = "deviance", fit.deviance if fit.family.has_deviance else np.nan
     row = {"nobs": fit.n, "sigma": fit.sigma, **criteria, name: value}
     row["df_residual"] = fit.n - fit.n_parameters
     return pd.DataFrame([row | ({} if fit.linear else _own_parameter(fit))])
@@ -193,7 +230,9 @@ def glance(fit: AnyFit) -> pd.DataFrame:
 
 def _own_parameter(fit: AnyFit) -> dict[str, float]:
     """``theta`` of a negative binomial model, the ``dispersion`` of one that estimates it."""
-    parameters = own_parameters(fit)
+    parameters = family_numbers(fit)
+    if fit.several and not fit.family.free_dispersion:
+        return parameters
     if "theta" in parameters:
         return {"theta": parameters["theta"]}
     return {"dispersion": float(fit.dispersion)} if parameters else {}

@@ -27,7 +27,7 @@ READ_INSIDE = {
     *("formula", "data", "newdata", "family", "link", "groups", "random"),
     *("weights", "offset", "theta0", "contrasts", "subset"),
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),
-    *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula"),
+    *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula", "component"),
     "df_method",  # which are allowed depends on the model
 }
 

@@ -286,7 +286,7 @@ def test_one_of_two_grouping_factors(fit_cache, dataset) -> None:
 
 def test_arguments_that_are_wrong(fit_cache, dataset) -> None:
     m = fit_cache(*SLEEP)
-    with pytest.raises(ArgumentError, match="'response' or 'link'"):
+    with pytest.raises(ArgumentError, match="one of 'response', 'link'"):
         m.predict(type="terms")
     with pytest.raises(ArgumentError, match="rows of the fit"):
         m.predict(offset=1.0)

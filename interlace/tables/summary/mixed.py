@@ -8,9 +8,11 @@ import pandas as pd
 
 from ...diagnostics.residuals import residual_array
 from ...errors import listing
-from ...inference.criteria import aic, bic, own_parameters
+from ...inference.components import family_numbers, has_components, parts, title_of
+from ...inference.criteria import aic, bic
+from ...inference.wald import t_table
 from ...printing import Table
-from ..random_effects import term_covariances
+from ..random_effects import TermCovariance, term_covariances
 from .numbers import DIGITS, format_numbers
 from .parts import (
     coefficient_table,
@@ -36,34 +38,47 @@ def summarise(
     correlation: bool = True,
 ) -> Summary:
     """The summary of a fit, in the order R users know."""
-    parts: list[str | Table] = [
+    made: list[str | Table] = [
         _header(fit),
         _criterion(fit),
         quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
-        _random_effects(fit, r_names),
+        *_random_effects(fit, r_names),
     ]
-    if fit.family.parameters and not fit.family.residual_variance:
-        parts.append(_parameters(fit))
-    if fit.p:
-        parts.append(coefficient_table(table, r_names, "Fixed effects:", with_df=fit.linear))
-    if correlation and 1 < fit.p <= MOST_CORRELATED:
-        parts.append(correlation_table(fit, r_names))
+    if family_numbers(fit) and not fit.family.residual_variance:
+        made.append(_parameters(fit))
+    for component, part in parts(fit).items():
+        own = table if component == "cond" else t_table(part)
+        title = f"{title_of(component)}:" if has_components(fit) else "Fixed effects:"
+        if part.p:
+            made.append(coefficient_table(own, r_names, title, with_df=fit.linear))
+        if correlation and component == "cond" and 1 < fit.p <= MOST_CORRELATED:
+            made.append(correlation_table(fit, r_names))
     if fit.verdict != "converged":
-        parts.append(f"Convergence: {fit.message}")
-    return Summary(parts, table.copy())
+        made.append(f"Convergence: {fit.message}")
+    return Summary(made, table.copy())
 
 
 def _header(fit: MixedFit) -> str:
     """Method, formula, and what was left out of the data."""
-    lines = [f"Formula: {fit.design.formula.text}", f"   Data: {data_text(fit)}"]
+    lines = [f"Formula: {fit.design.formula.text}", *_formulas(fit), f"   Data: {data_text(fit)}"]
+    method = "REML" if fit.is_reml else "maximum likelihood"
     if fit.linear:
-        method = "REML" if fit.is_reml else "maximum likelihood"
         kind = f"Linear mixed model fit by {method}; "
         lines.insert(0, f"{kind}t-tests use Satterthwaite's degrees of freedom")
     else:
-        kind = "Generalised linear mixed model fit by maximum likelihood"
+        kind = f"Generalised linear mixed model fit by {method}"
         lines = [f"{kind} ({_approximation(fit)})", f" Family: {family_text(fit)}", *lines]
     return "\n".join(lines)
+
+
+def _formulas(fit: MixedFit) -> list[str]:
+    """The formulas of the other linear predictors, a line each."""
+    shown = list(parts(fit).items())[1:]
+    formulas = [(c, fit.design.predictors[part.design.current].formula) for c, part in shown]
+    return [
+        f"{title_of(c).removesuffix(' model')}: {'~ 1' if formula is None else formula.text}"
+        for c, formula in formulas
+    ]
 
 
 def _approximation(fit: MixedFit) -> str:
@@ -83,8 +98,22 @@ def _criterion(fit: MixedFit) -> str | Table:
     return Table(["AIC", "BIC", "logLik", "-2*log(L)", "df.resid"], [cells], left=0)
 
 
-def _random_effects(fit: MixedFit, r_names: bool) -> Table:
+def _random_effects(fit: MixedFit, r_names: bool) -> list[Table]:
+    """A table for each component that has random effects."""
     terms = term_covariances(fit, r_names)
+    sizes = "; ".join(f"{f.name}, {len(f.levels)}" for f in fit.design.factors)
+    note = f"Number of obs: {fit.n}, groups:  {sizes}"
+    shown = [c for c in parts(fit) if any(t.component == c for t in terms)]
+    tables = []
+    for component in shown:
+        title = f"Random effects, {title_of(component).lower()}:"
+        title = title if has_components(fit) else "Random effects:"
+        own = [t for t in terms if t.component == component]
+        tables.append(_effects_table(own, title, note if component == shown[-1] else ""))
+    return tables
+
+
+def _effects_table(terms: list[TermCovariance], title: str, note: str) -> Table:
     variances = format_numbers([float(v) for t in terms for v in t.covariance.diagonal()])
     sds = format_numbers([float(v) for t in terms for v in t.sd])
     rows: list[list[str]] = []
@@ -97,14 +126,12 @@ def _random_effects(fit: MixedFit, r_names: bool) -> Table:
     head = ["Groups", "Name", "Variance", "Std.Dev.", "Corr"][:width]
     head += [""] * (width - len(head))
     rows = [row + [""] * (width - len(row)) for row in rows]
-    sizes = "; ".join(f"{f.name}, {len(f.levels)}" for f in fit.design.factors)
-    note = f"Number of obs: {fit.n}, groups:  {sizes}"
-    return Table(head, rows, 2, "Random effects:", note)
+    return Table(head, rows, 2, title, note)
 
 
 def _parameters(fit: MixedFit) -> str:
     """The family's own parameters, and the dispersion that they make."""
-    values = own_parameters(fit).items()
+    values = family_numbers(fit).items()
     text = ", ".join(f"{name} {value:.{DIGITS}g}" for name, value in values)
     text = f"Parameters of the {fit.family.name} family: {text}"
     return text if fit.dispersion == 1.0 else f"{text}; dispersion {fit.dispersion:.{DIGITS}g}"
@@ -114,7 +141,7 @@ def repr_text(fit: MixedFit) -> str:
     """A few lines that say which fit it is."""
     groups = ", ".join(f"{f.name} ({len(f.levels)})" for f in fit.design.factors)
     random = listing(
-        f"{t.group}{name and f' {name}'} {sd:.4g}"
+        f"{_of(t)}{name and f' {name}'} {sd:.4g}"
         for t in term_covariances(fit)
         for name, sd in zip(t.names, t.sd, strict=True)
     )
@@ -127,6 +154,12 @@ def repr_text(fit: MixedFit) -> str:
         f"{model}: {fit.design.formula.text}",
         f"  {fit.n} rows, groups {groups}; {kind} {value:.4f}, {fit.verdict}",
         f"  fixed: {coefficient_text(fit)}",
+        *(f"  {c}: {coefficient_text(part)}" for c, part in list(parts(fit).items())[1:]),
         f"  sd: {random}",
     ]
     return "\n".join(lines)
+
+
+def _of(term: TermCovariance) -> str:
+    """The group of a random term, with the component where it is not the mean's."""
+    return term.group if term.component == "cond" else f"{term.component} {term.group}"
