@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..errors import ArgumentError
-from .compiled import changed, code
+from .compiled import Kind, changed, code, several
 from .jets import Jet, packed
 from .links.base import Link
 from .links.names import resolve_link
@@ -146,6 +146,9 @@ class Family(ABC):
     written_twice: tuple[str, ...] = (
         "rows", "valid", "value", "_in_range", "_in_log_mean", "_canonical_rows",
     )  # fmt: skip
+    #: For the compiled rows of several predictors: the number of the family in them, the name of
+    #: its link, and what their parameter is of its predictor; see `compiled.several`.
+    compiled_several: tuple[int, str, float] | None = None
     #: Whether the kernels read log y.
     reads_log_y: bool = False
     #: Names of the links that make sense; "power" stands for power(p).
@@ -244,6 +247,8 @@ class Family(ABC):
         (2, 2)
         """
         K, n = eta.shape
+        if (kind := self.kernel_kind()) is not None:
+            return _compiled_derivatives(kind, eta, y, weights, trials, order)
         jet, ok = self._jet(eta, y, weights, trials, order)
         value = np.where(ok, jet.value, -np.inf)
         if order == 0:
@@ -269,14 +274,28 @@ class Family(ABC):
             Of each predictor a the sum over b and c of d information_bc / d eta_a times H_bc.
         """
         K, n = eta.shape
-        jet, ok = self._jet(eta, y, weights, trials, 3)
         out = np.zeros((K, n))
+        if (kind := self.kernel_kind()) is not None:
+            from .kernels import _several
+
+            rows = _kernel_rows(eta, y, weights, trials)
+            _several.contract(tuple(kind), *rows, np.ascontiguousarray(H, dtype=float), out)
+            return out
+        jet, ok = self._jet(eta, y, weights, trials, 3)
         for a in range(K):
             for (b, c), h in zip(packed(K), H, strict=True):
                 third = jet.parts.get(tuple(sorted((a, b, c))))
                 if third is not None:
                     out[a] -= (1.0 if b == c else 2.0) * third * h
         return np.where(ok, out, 0.0)
+
+    def kernel_kind(self) -> Kind | None:
+        """What the compiled rows of several predictors have of the family; None: nothing."""
+        return several(self)
+
+    def fixed_predictor(self) -> float:
+        """The predictor of the first parameter where that is fixed."""
+        return 0.0
 
     def _jet(
         self, eta: Array, y: Array, weights: Array, trials: PerRow, order: int
@@ -854,6 +873,33 @@ class Family(ABC):
 
     def __hash__(self) -> int:
         return hash((self.name, *self._arguments().items()))
+
+
+def _kernel_rows(
+    eta: Array, y: Array, weights: Array, trials: PerRow
+) -> tuple[Array, Array, Array, Array]:
+    """Arrays as the kernels take them."""
+    eta = np.ascontiguousarray(eta, dtype=float)
+    rows = (
+        np.broadcast_to(np.asarray(x, dtype=float), eta.shape[1:]) for x in (y, weights, trials)
+    )
+    y, weights, trials = (np.ascontiguousarray(x) for x in rows)
+    return eta, y, weights, trials
+
+
+def _compiled_derivatives(
+    kind: Kind, eta: Array, y: Array, weights: Array, trials: PerRow, order: int
+) -> Derivatives:
+    """`Family.derivatives` in one pass over the rows."""
+    from .kernels import _several
+
+    K, n = eta.shape
+    value = np.empty(n)
+    score = np.empty((K if order > 0 else 0, n))
+    information = np.empty((K * (K + 1) // 2 if order > 1 else 0, n))
+    rows = _kernel_rows(eta, y, weights, trials)
+    _several.fill(tuple(kind), order, *rows, value, score, information)
+    return Derivatives(value, score if order > 0 else None, information if order > 1 else None)
 
 
 def _filled(jet: Jet, indices: Sequence[tuple[int, ...]], ok: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import jets
+from . import compiled, jets
 from .base import Array, PerRow, Zeta
 from .jets import Jet
 from .links.base import Link
@@ -55,6 +55,7 @@ class Beta(SeveralParameters):
     links = UNIT_LINKS
     parameter_scales = {"precision": LOGARITHM}
     dispersion_parameter = "precision"
+    compiled_several = compiled.SEVERAL_BETA, "logit", 1.0
 
     def __init__(self, precision: float | None = None, link: str | Link = "logit"):
         super().__init__(link, precision=precision)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import jets
+from . import compiled, jets
 from .base import Array, PerRow, Zeta
 from .beta import UNIT_LINKS
 from .jets import Jet
@@ -53,6 +53,7 @@ class BetaBinomial(SeveralParameters):
     discrete = True
     parameter_scales = {"precision": LOGARITHM}
     dispersion_parameter = "precision"
+    compiled_several = compiled.SEVERAL_BETA_BINOMIAL, "logit", 1.0
 
     def __init__(self, precision: float | None = None, link: str | Link = "logit"):
         super().__init__(link, precision=precision)

@@ -6,10 +6,16 @@ long as it has these functions from there: a subclass with a function of its own
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 # As in linalg/kernels/density.pxi.
 BINOMIAL, POISSON, NEGATIVE_BINOMIAL, GAMMA, INVERSE_GAUSSIAN, GAUSSIAN = range(6)
+# As in kernels/several.hpp: families, and what becomes of their zeros.
+(
+    SEVERAL_POISSON, SEVERAL_NB2, SEVERAL_NB1, SEVERAL_BETA, SEVERAL_BETA_BINOMIAL,
+    SEVERAL_GAUSSIAN, SEVERAL_GAMMA,
+) = range(7)  # fmt: skip
+NONE, INFLATED, HURDLE, TRUNCATED = range(4)
 LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT, LOG, POWER, NB_CANONICAL = range(8)
 
 
@@ -31,3 +37,31 @@ def changed(made: Any, home: type, names: tuple[str, ...]) -> bool:
         name in own or getattr(type(made), name, None) is not getattr(home, name, None)
         for name in names
     )
+
+
+class Kind(NamedTuple):
+    """A family as kernels/several.hpp has it.
+
+    The parameter of the base is the predictor `par_at` times `par_factor`, or `par` where it is
+    fixed (`par_at` -1); likewise `zi_at` and `zi`.
+    """
+
+    base: int
+    zeros: int = NONE
+    par_at: int = -1
+    zi_at: int = -1
+    par: float = 0.0
+    zi: float = 0.0
+    par_factor: float = 1.0
+
+
+def several(family: Any) -> Kind | None:
+    """What the kernel of several predictors has of a family without zeros of its own, or None."""
+    home: Any = next(c for c in type(family).__mro__ if "compiled_several" in vars(c))
+    if home.compiled_several is None or changed(family, home, ("log_density_of", "log_value")):
+        return None
+    base, link, factor = home.compiled_several
+    if family.link.name != link or code(family.link) is None:
+        return None
+    at = 1 if family.parameters else -1
+    return Kind(base, par_at=at, par=family.fixed_predictor(), par_factor=factor)

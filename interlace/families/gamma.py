@@ -51,6 +51,7 @@ class Gamma(Precision, PositiveFamily):
     name = "gamma"
     support = "positive"
     links = POSITIVE_LINKS
+    compiled_several = compiled.SEVERAL_GAMMA, "log", 1.0
     compiled = compiled.GAMMA
     reads_log_y = True
     concave_links = frozenset({"log", "inverse"})

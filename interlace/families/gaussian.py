@@ -45,6 +45,7 @@ class Gaussian(Precision):
     residual_variance = True
     links = POSITIVE_LINKS
     canonical_link = Identity
+    compiled_several = compiled.SEVERAL_GAUSSIAN, "identity", 1.0
     compiled = compiled.GAUSSIAN
     concave_links = frozenset({"identity"})
     parameter_name = argument = "precision"
@@ -165,6 +166,7 @@ class GaussianSigma(Gaussian):
     """
 
     own_predictors = True
+    compiled_several = compiled.SEVERAL_GAUSSIAN, "identity", -2.0
 
     def __init__(self, link: str | Link = "identity"):
         super().__init__(link)

@@ -63,6 +63,7 @@ class NegativeBinomial(OneParameter, PositiveFamily):
     support = "count"
     limit = Poisson
     canonical_link = NegativeBinomialCanonical
+    compiled_several = compiled.SEVERAL_NB2, "log", 1.0
     compiled = compiled.NEGATIVE_BINOMIAL
     links = (*POSITIVE_LINKS, "nbcanonical")
     concave_links = frozenset({"log", "nbcanonical"})

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import jets
+from . import compiled, jets
 from .base import Array, PerRow, Zeta
 from .jets import Jet
 from .links.base import Link
@@ -53,6 +53,7 @@ class NegativeBinomial1(PositiveMean, SeveralParameters):
     discrete = True
     parameter_scales = {"phi": LOGARITHM}
     dispersion_parameter = "phi"
+    compiled_several = compiled.SEVERAL_NB1, "log", 1.0
 
     def __init__(self, phi: float | None = None, link: str | Link = "log"):
         super().__init__(link, phi=phi)

@@ -102,6 +102,9 @@ class OneParameter(Family):
             return jets.constant(np.log(self.parameter))
         return etas[1]
 
+    def fixed_predictor(self) -> float:
+        return 0.0 if self.parameter is None else float(np.log(self.parameter))
+
     @abstractmethod
     def _moment(self, y: Array, mu: Array, weights: Array) -> float:
         """The parameter at which a variance of the response meets its expectation."""

@@ -43,6 +43,7 @@ class Poisson(PositiveFamily):
     support = "count"
     links = POSITIVE_LINKS
     canonical_link = Log
+    compiled_several = compiled.SEVERAL_POISSON, "log", 1.0
     compiled = compiled.POISSON
     reads_log_y = True
     concave_links = frozenset({"log", "identity", "sqrt"})

@@ -97,6 +97,11 @@ class SeveralParameters(Family):
             for name, link in self.all_parameters.items()
         )
 
+    def fixed_predictor(self) -> float:
+        for name, link in self.all_parameters.items():
+            return float(link(np.asarray(self.fixed[name]))) if name in self.fixed else 0.0
+        return 0.0
+
     def all_etas(self, etas: Sequence[Jet]) -> list[Jet]:
         """Predictors of the mean and of all parameters, fixed ones as constants."""
         moving = iter(etas[1:])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from . import jets
+from . import compiled, jets
 from .base import Array, Family, PerRow, Zeta
 from .jets import Jet
 from .links.base import Link
@@ -62,6 +62,14 @@ class Truncated(Compound):
         ones = np.ones(np.shape(y))
         none = self.base.log_density_of(etas, 0.0 * ones, ones)
         return weights * (self.base.log_density_of(etas, y, ones) - jets.log1mexp(none))
+
+    def kernel_kind(self) -> compiled.Kind | None:
+        kind = self.base.kernel_kind()
+        if kind is None or compiled.changed(self, Truncated, ("log_density_of",)):
+            return None
+        counts = (compiled.SEVERAL_POISSON, compiled.SEVERAL_NB2, compiled.SEVERAL_NB1)
+        known = kind.zeros == compiled.NONE and kind.base in counts
+        return kind._replace(zeros=compiled.TRUNCATED) if known else None
 
     def response_mean_of(self, etas: Sequence[Jet]) -> Jet:
         ones = np.ones(np.shape(etas[0].value))

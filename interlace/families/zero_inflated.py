@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from . import jets
+from . import compiled, jets
 from .base import Array, Family, PerRow, Zeta
 from .jets import Jet
 from .links.base import Link
@@ -131,6 +131,17 @@ class ZeroInflated(Compound):
         other = other + self.base.log_density_of(inner, elsewhere, ones, trials)
         of_zero = jets.logaddexp(structural, other) if self.mixture else structural
         return weights / trials * jets.where(zero, of_zero, other)
+
+    def kernel_kind(self) -> compiled.Kind | None:
+        kind = self.base.kernel_kind()
+        if kind is None or compiled.changed(self, ZeroInflated, ("log_density_of", "all_etas")):
+            return None
+        if kind.zeros not in (compiled.NONE, compiled.TRUNCATED) or kind.par_factor != 1.0:
+            return None
+        zeros = compiled.INFLATED if self.mixture else compiled.HURDLE
+        if "zi" in self.fixed:
+            return kind._replace(zeros=zeros, zi=float(LOGIT(np.asarray(self.fixed["zi"]))))
+        return kind._replace(zeros=zeros, zi_at=1 + self.n_base)
 
     def zi(self, zeta: Zeta) -> Any:
         """Probabilities of structural zeros."""

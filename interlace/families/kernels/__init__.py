@@ -1,0 +1,1 @@
+"""Compiled rows of log-densities; the tests hold each to its twin on jets."""

@@ -1,0 +1,53 @@
+# distutils: language = c++
+# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Rows of log-densities with several linear predictors: the templates of several.hpp over arrays."""
+
+cdef extern from "several.hpp" namespace "several" nogil:
+    cdef cppclass Kind:
+        int base
+        int zeros
+        int par_at
+        int zi_at
+        double par
+        double zi
+        double par_factor
+    void derivatives(const Kind&, int, int, ptrdiff_t, const double*, const double*,
+                     const double*, const double*, double*, double*, double*) noexcept
+    void contracted(const Kind&, int, ptrdiff_t, const double*, const double*,
+                    const double*, const double*, const double*, double*) noexcept
+
+
+cdef Kind kind_of(tuple spec):
+    cdef Kind kind
+    kind.base, kind.zeros, kind.par_at, kind.zi_at = spec[0], spec[1], spec[2], spec[3]
+    kind.par, kind.zi, kind.par_factor = spec[4], spec[5], spec[6]
+    return kind
+
+
+def fill(tuple spec, int order, const double[:, ::1] eta, const double[::1] y,
+         const double[::1] weights, const double[::1] trials, double[::1] value,
+         double[:, ::1] score, double[:, ::1] information):
+    """Values (n,), scores (K, n) and packed information up to an order; others may be empty."""
+    cdef Py_ssize_t n = eta.shape[1]
+    cdef int K = eta.shape[0]
+    cdef Kind kind = kind_of(spec)
+    if n == 0:
+        return
+    cdef double* first = &score[0, 0] if order > 0 else NULL
+    cdef double* second = &information[0, 0] if order > 1 else NULL
+    with nogil:
+        derivatives(kind, K, order, n, &eta[0, 0], &y[0], &weights[0], &trials[0], &value[0],
+                    first, second)
+
+
+def contract(tuple spec, const double[:, ::1] eta, const double[::1] y,
+             const double[::1] weights, const double[::1] trials, const double[:, ::1] H,
+             double[:, ::1] out):
+    """Derivatives of the information contracted with packed matrices H, (K, n)."""
+    cdef Py_ssize_t n = eta.shape[1]
+    cdef int K = eta.shape[0]
+    cdef Kind kind = kind_of(spec)
+    if n == 0:
+        return
+    with nogil:
+        contracted(kind, K, n, &eta[0, 0], &y[0], &weights[0], &trials[0], &H[0, 0], &out[0, 0])

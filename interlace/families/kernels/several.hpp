@@ -1,0 +1,429 @@
+// Log-densities of one observation with their derivatives in up to three linear predictors, for the
+// common families: the compiled twins of `log_density_of`, held to it by the tests.
+//
+// Jet<K, N> is a truncated Taylor series of order N in K variables, as interlace/families/jets.py
+// has it over arrays. Symmetric derivatives are stored once, indices falling.
+
+#ifndef INTERLACE_SEVERAL_HPP
+#define INTERLACE_SEVERAL_HPP
+
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+namespace several {
+
+constexpr int pair(int a, int b) { return a * (a + 1) / 2 + b; }
+constexpr int triple(int a, int b, int c) { return a * (a + 1) * (a + 2) / 6 + pair(b, c); }
+
+template <int K, int N> struct Jet {
+    double v = 0.0;
+    double g[K] = {};
+    double h[K * (K + 1) / 2] = {};
+    double t[K * (K + 1) * (K + 2) / 6] = {};
+
+    Jet() = default;
+    Jet(double x) : v(x) {}
+};
+
+template <int K, int N> Jet<K, N> variable(int k, double x) {
+    Jet<K, N> out(x);
+    out.g[k] = 1.0;
+    return out;
+}
+
+template <int K, int N> inline Jet<K, N> operator+(const Jet<K, N>& x, const Jet<K, N>& y) {
+    Jet<K, N> out(x.v + y.v);
+    if constexpr (N > 0) for (int i = 0; i < K; ++i) out.g[i] = x.g[i] + y.g[i];
+    if constexpr (N > 1) for (int i = 0; i < K * (K + 1) / 2; ++i) out.h[i] = x.h[i] + y.h[i];
+    if constexpr (N > 2)
+        for (int i = 0; i < K * (K + 1) * (K + 2) / 6; ++i) out.t[i] = x.t[i] + y.t[i];
+    return out;
+}
+
+template <int K, int N> inline Jet<K, N> operator*(const Jet<K, N>& x, double c) {
+    Jet<K, N> out(x.v * c);
+    if constexpr (N > 0) for (int i = 0; i < K; ++i) out.g[i] = x.g[i] * c;
+    if constexpr (N > 1) for (int i = 0; i < K * (K + 1) / 2; ++i) out.h[i] = x.h[i] * c;
+    if constexpr (N > 2)
+        for (int i = 0; i < K * (K + 1) * (K + 2) / 6; ++i) out.t[i] = x.t[i] * c;
+    return out;
+}
+
+template <int K, int N> inline Jet<K, N> operator*(double c, const Jet<K, N>& x) { return x * c; }
+template <int K, int N> inline Jet<K, N> operator-(const Jet<K, N>& x) { return x * -1.0; }
+template <int K, int N> inline Jet<K, N> operator-(const Jet<K, N>& x, const Jet<K, N>& y) {
+    return x + y * -1.0;
+}
+template <int K, int N> inline Jet<K, N> operator+(Jet<K, N> x, double c) { x.v += c; return x; }
+template <int K, int N> inline Jet<K, N> operator+(double c, Jet<K, N> x) { x.v += c; return x; }
+template <int K, int N> inline Jet<K, N> operator-(Jet<K, N> x, double c) { x.v -= c; return x; }
+template <int K, int N> inline Jet<K, N> operator-(double c, const Jet<K, N>& x) { return -x + c; }
+
+template <int K, int N> inline Jet<K, N> operator*(const Jet<K, N>& x, const Jet<K, N>& y) {
+    Jet<K, N> out(x.v * y.v);
+    for (int a = 0; a < K && N > 0; ++a) {
+        out.g[a] = x.v * y.g[a] + x.g[a] * y.v;
+        for (int b = 0; b <= a && N > 1; ++b) {
+            const int ab = pair(a, b);
+            out.h[ab] = x.v * y.h[ab] + x.h[ab] * y.v + x.g[a] * y.g[b] + x.g[b] * y.g[a];
+            for (int c = 0; c <= b && N > 2; ++c) {
+                const int ac = pair(a, c), bc = pair(b, c), abc = triple(a, b, c);
+                out.t[abc] = x.v * y.t[abc] + x.t[abc] * y.v + x.g[a] * y.h[bc] + x.g[b] * y.h[ac]
+                    + x.g[c] * y.h[ab] + x.h[bc] * y.g[a] + x.h[ac] * y.g[b] + x.h[ab] * y.g[c];
+            }
+        }
+    }
+    return out;
+}
+
+// f(x) from f and its derivatives at the value.
+template <int K, int N>
+inline Jet<K, N> compose(const Jet<K, N>& x, double f0, double f1, double f2, double f3) {
+    Jet<K, N> out(f0);
+    for (int a = 0; a < K && N > 0; ++a) {
+        out.g[a] = f1 * x.g[a];
+        for (int b = 0; b <= a && N > 1; ++b) {
+            const int ab = pair(a, b);
+            out.h[ab] = f2 * x.g[a] * x.g[b] + f1 * x.h[ab];
+            for (int c = 0; c <= b && N > 2; ++c) {
+                const int ac = pair(a, c), bc = pair(b, c), abc = triple(a, b, c);
+                out.t[abc] = f3 * x.g[a] * x.g[b] * x.g[c] + f1 * x.t[abc]
+                    + f2 * (x.g[a] * x.h[bc] + x.g[b] * x.h[ac] + x.g[c] * x.h[ab]);
+            }
+        }
+    }
+    return out;
+}
+
+template <int K, int N> inline Jet<K, N> exp(const Jet<K, N>& x) {
+    const double e = std::exp(x.v);
+    return compose(x, e, e, e, e);
+}
+
+template <int K, int N> inline Jet<K, N> expm1(const Jet<K, N>& x) {
+    const double e = std::exp(x.v);
+    return compose(x, std::expm1(x.v), e, e, e);
+}
+
+// log(1 / (1 + e^-x))
+template <int K, int N> inline Jet<K, N> log_expit(const Jet<K, N>& x) {
+    const double e = std::exp(-std::fabs(x.v)), larger = 1.0 / (1.0 + e), smaller = e * larger;
+    const double p = x.v > 0.0 ? larger : smaller, q = x.v > 0.0 ? smaller : larger;
+    const double value = (x.v < 0.0 ? x.v : 0.0) - std::log1p(e);
+    return compose(x, value, q, -p * q, -p * q * (q - p));
+}
+
+// log(1 - e^x), x < 0
+template <int K, int N> inline Jet<K, N> log1mexp(const Jet<K, N>& x) {
+    const double odds = 1.0 / std::expm1(-x.v), odds1 = odds * (1.0 + odds);
+    const double value = x.v > -0.5 ? std::log(-std::expm1(x.v)) : std::log1p(-std::exp(x.v));
+    return compose(x, value, -odds, -odds1, -odds1 * (1.0 + 2.0 * odds));
+}
+
+// log(e^a + e^b), from the larger
+template <int K, int N> inline Jet<K, N> logaddexp(const Jet<K, N>& a, const Jet<K, N>& b) {
+    return a.v >= b.v ? a - log_expit(a - b) : b - log_expit(b - a);
+}
+
+// Stirling's series, exact to a unit in the last place from here on, and its derivatives:
+// lgamma(x) = (x - 1/2) log x - x + log(2 pi) / 2 + s[0].
+constexpr double STIRLING_FROM = 15.0;
+constexpr double HALF_LOG_2PI = 0.91893853320467274178;
+constexpr double STIRLING[8] = {1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680, 1.0 / 1188,
+                                -691.0 / 360360, 1.0 / 156, -3617.0 / 122400};
+
+template <int N> inline void stirling(double x, double* s) {
+    const double r = 1.0 / x, y = r * r;
+    double power = r;
+    for (int d = 0; d <= N; ++d) {
+        double total = 0.0;
+        for (int k = 8; k > 0; --k) {
+            double c = STIRLING[k - 1];
+            for (int i = 0; i < d; ++i) c *= 1.0 - 2.0 * k - i;
+            total = total * y + c;
+        }
+        s[d] = total * power;
+        power *= r;
+    }
+}
+
+// lgamma and its derivatives at x > 0: recurrence up to where the series holds.
+template <int N> inline void gamma_functions(double x, double* f) {
+    double sums[4] = {0.0, 0.0, 0.0, 0.0}, product = 1.0, s[4];
+    while (x < STIRLING_FROM) {
+        const double r = 1.0 / x;
+        product *= x;
+        sums[1] += r;
+        if constexpr (N > 1) sums[2] += r * r;
+        if constexpr (N > 2) sums[3] += r * r * r;
+        x += 1.0;
+    }
+    stirling<N>(x, s);
+    const double log_x = std::log(x), r = 1.0 / x;
+    f[0] = (x - 0.5) * log_x - x + HALF_LOG_2PI + s[0] - std::log(product);
+    if constexpr (N > 0) f[1] = log_x - 0.5 * r + s[1] - sums[1];
+    if constexpr (N > 1) f[2] = r + 0.5 * r * r + s[2] + sums[2];
+    if constexpr (N > 2) f[3] = -r * r - r * r * r + s[3] - 2.0 * sums[3];
+}
+
+// lgamma without its leading terms, (x - 1/2) log x - x + log(2 pi) / 2
+template <int K, int N> inline Jet<K, N> binet(const Jet<K, N>& x) {
+    double s[4] = {0.0, 0.0, 0.0, 0.0};
+    const double z = x.v;
+    if (z >= STIRLING_FROM) {
+        stirling<N>(z, s);
+    } else {
+        gamma_functions<N>(z, s);
+        const double r = 1.0 / z, log_z = std::log(z);
+        s[0] -= (z - 0.5) * log_z - z + HALF_LOG_2PI;
+        s[1] -= log_z - 0.5 * r;
+        s[2] -= r + 0.5 * r * r;
+        s[3] += r * r + r * r * r;
+    }
+    return compose(x, s[0], s[1], s[2], s[3]);
+}
+
+// Differences over a step d of lgamma and its derivatives, a >= 15: leading terms by hand.
+template <int N> inline void large_differences(double a, double d, double* f) {
+    double high[4], low[4];
+    const double c = a + d, share = d / a / c, ra = 1.0 / a, rc = 1.0 / c;
+    const double log_ratio = std::log1p(d / a);
+    stirling<N>(c, high);
+    stirling<N>(a, low);
+    f[0] = (a - 0.5) * log_ratio + d * (std::log(c) - 1.0) + (high[0] - low[0]);
+    if constexpr (N > 0) f[1] = log_ratio + 0.5 * share + (high[1] - low[1]);
+    if constexpr (N > 1) f[2] = -share * (1.0 + 0.5 * (ra + rc)) + (high[2] - low[2]);
+    if constexpr (N > 2)
+        f[3] = share * (ra + rc + ra * ra + ra * rc + rc * rc) + (high[3] - low[3]);
+}
+
+// Up to this count gamma functions are products.
+constexpr double LONGEST_PRODUCT = 32.0;
+
+// lgamma(a + k) - lgamma(a) - lgamma(k + 1)
+template <int K, int N> inline Jet<K, N> log_multiset(const Jet<K, N>& x, double k) {
+    const double a = x.v;
+    double f[4] = {0.0, 0.0, 0.0, 0.0}, other[4];
+    if (k <= LONGEST_PRODUCT && k == std::floor(k)) {
+        double product = 1.0, sum = 0.0;
+        for (double j = 0.0; j < k; j += 1.0) {
+            const double r = 1.0 / (a + j);
+            product *= (a + j) / (1.0 + j);
+            if (!(product < 1e200 && product > 1e-200)) {
+                sum += std::log(product);
+                product = 1.0;
+            }
+            f[1] += r;
+            f[2] -= r * r;
+            f[3] += 2.0 * r * r * r;
+        }
+        f[0] = sum + std::log(product);
+        return compose(x, f[0], f[1], f[2], f[3]);
+    }
+    if (a >= STIRLING_FROM) {
+        large_differences<N>(a, k, f);
+    } else {
+        double low[4], high[4];
+        gamma_functions<N>(a, low);
+        gamma_functions<N>(a + k, high);
+        for (int i = 0; i <= N; ++i) f[i] = high[i] - low[i];
+    }
+    // the value from the larger of a and k + 1 first
+    if (a > k + 1.0) {
+        gamma_functions<0>(k + 1.0, other);
+        f[0] -= other[0];
+    } else if (k + 1.0 >= STIRLING_FROM) {
+        double difference[4];
+        large_differences<0>(k + 1.0, a - 1.0, difference);
+        gamma_functions<0>(a, other);
+        f[0] = difference[0] - other[0];
+    } else {
+        gamma_functions<0>(k + 1.0, other);
+        f[0] -= other[0];
+    }
+    return compose(x, f[0], f[1], f[2], f[3]);
+}
+
+enum Base { POISSON, NB2, NB1, BETA, BETA_BINOMIAL, GAUSSIAN, GAMMA };
+enum Zeros { NONE, INFLATED, HURDLE, TRUNCATED };
+
+// y log(mu / y) - (mu - y) and the density at mu = y, nu = log mu
+template <class J> inline J poisson(const J& nu, double y) {
+    if (y == 0.0) return -exp(nu);
+    const J t = nu - std::log(y);
+    double peak;
+    if (y < STIRLING_FROM) {
+        double f[4];
+        gamma_functions<0>(y + 1.0, f);
+        peak = y * std::log(y) - y - f[0];
+    } else {
+        double s[4];
+        stirling<0>(y, s);
+        peak = -0.5 * std::log(y) - HALF_LOG_2PI - s[0];
+    }
+    return y * (t - expm1(t)) + peak;
+}
+
+template <class J> inline J negative_binomial(const J& nu, const J& log_theta, double y) {
+    const J odds = nu - log_theta, theta = exp(log_theta);
+    const J value = theta * log_expit(-odds);
+    return y == 0.0 ? value : value + y * log_expit(odds) + log_multiset(theta, y);
+}
+
+template <class J> inline J negative_binomial1(const J& nu, const J& log_phi, double y) {
+    const J size = exp(nu - log_phi);
+    const J value = size * log_expit(-log_phi);
+    return y == 0.0 ? value : value + y * log_expit(log_phi) + log_multiset(size, y);
+}
+
+template <class J> inline J beta(const J& eta, const J& log_phi, double y) {
+    const J log_mu = log_expit(eta), log_rest = log_expit(-eta);
+    const J a = exp(log_mu + log_phi), b = exp(log_rest + log_phi);
+    const double log_y = std::log(y), log_1y = std::log1p(-y);
+    const J distance = a * (log_y - log_mu) + b * (log_1y - log_rest);
+    const J rest = binet(exp(log_phi)) - binet(a) - binet(b);
+    return distance + rest + 0.5 * (log_mu + log_rest + log_phi) - (HALF_LOG_2PI + log_y + log_1y);
+}
+
+template <class J> inline J beta_binomial(const J& eta, const J& log_phi, double y, double m) {
+    const double k = std::nearbyint(m * y);
+    return log_multiset(exp(log_expit(eta) + log_phi), k)
+        + log_multiset(exp(log_expit(-eta) + log_phi), m - k) - log_multiset(exp(log_phi), m);
+}
+
+template <class J> inline J gaussian(const J& eta, const J& log_scale, double y) {
+    const J residual = y - eta;
+    return 0.5 * (log_scale - residual * residual * exp(log_scale)) - HALF_LOG_2PI;
+}
+
+template <class J> inline J gamma(const J& nu, const J& log_shape, double y) {
+    const double log_y = std::log(y);
+    const J shape = exp(log_shape), d = log_y - nu;
+    return shape * (d - expm1(d)) + 0.5 * log_shape - (HALF_LOG_2PI + log_y) - binet(shape);
+}
+
+template <class J> inline J density(int base, const J& eta, const J& par, double y, double m) {
+    switch (base) {
+    case POISSON: return poisson(eta, y);
+    case NB2: return negative_binomial(eta, par, y);
+    case NB1: return negative_binomial1(eta, par, y);
+    case BETA: return beta(eta, par, y);
+    case BETA_BINOMIAL: return beta_binomial(eta, par, y, m);
+    case GAUSSIAN: return gaussian(eta, par, y);
+    default: return gamma(eta, par, y);
+    }
+}
+
+// A family as the kernel sees it: predictors that are fixed are numbers, others variables.
+struct Kind {
+    int base;
+    int zeros;
+    int par_at;         // which predictor the parameter is, or -1
+    int zi_at;
+    double par;         // its predictor where it is fixed
+    double zi;
+    double par_factor;  // what the kernel's parameter is of the predictor
+};
+
+template <int K, int N>
+inline Jet<K, N> row(const Kind& kind, const double* eta, double y, double w, double m) {
+    typedef Jet<K, N> J;
+    const J mean = variable<K, N>(0, eta[0]);
+    J par = kind.par_at < 0 ? J(kind.par) : variable<K, N>(kind.par_at, eta[kind.par_at]);
+    if (kind.par_factor != 1.0) par = kind.par_factor * par;
+    if (kind.zeros == NONE) {
+        if (kind.base == GAUSSIAN || kind.base == GAMMA)
+            return density(kind.base, mean, par + std::log(w), y, m);
+        return (w / m) * density(kind.base, mean, par, y, m);
+    }
+    if (kind.zeros == TRUNCATED)
+        return w * (density(kind.base, mean, par, y, m)
+                    - log1mexp(density(kind.base, mean, par, 0.0, m)));
+    const J zi = kind.zi_at < 0 ? J(kind.zi) : variable<K, N>(kind.zi_at, eta[kind.zi_at]);
+    const double prior = w / m;
+    if (y == 0.0 && kind.zeros == HURDLE) return prior * log_expit(zi);
+    J other = log_expit(-zi) + density(kind.base, mean, par, y, m);
+    if (y == 0.0) return prior * logaddexp(log_expit(zi), other);
+    if (kind.zeros == HURDLE && kind.base <= NB1)
+        other = other - log1mexp(density(kind.base, mean, par, 0.0, m));
+    return prior * other;
+}
+
+template <int K, int N> inline bool finite(const Jet<K, N>& x) {
+    double total = x.v;
+    if constexpr (N > 0) for (int i = 0; i < K; ++i) total += x.g[i];
+    if constexpr (N > 1) for (int i = 0; i < K * (K + 1) / 2; ++i) total += x.h[i];
+    if constexpr (N > 2) for (int i = 0; i < K * (K + 1) * (K + 2) / 6; ++i) total += x.t[i];
+    return std::isfinite(total);
+}
+
+// All arrays are in rows of n: eta and score (K, n), information (K (K + 1) / 2, n).
+template <int K, int N>
+void derivatives(const Kind& kind, std::ptrdiff_t n, const double* eta, const double* y,
+                 const double* w, const double* m, double* value, double* score,
+                 double* information) {
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        double at[K];
+        for (int k = 0; k < K; ++k) at[k] = eta[k * n + i];
+        const Jet<K, N> x = row<K, N>(kind, at, y[i], w[i], m[i]);
+        const bool ok = finite(x);
+        value[i] = ok ? x.v : -std::numeric_limits<double>::infinity();
+        if constexpr (N > 0) for (int k = 0; k < K; ++k) score[k * n + i] = ok ? x.g[k] : 0.0;
+        if constexpr (N > 1)
+            for (int p = 0; p < K * (K + 1) / 2; ++p) information[p * n + i] = ok ? -x.h[p] : 0.0;
+    }
+}
+
+// c_a, the sum over b and c of d information_bc / d eta_a times H_bc.
+template <int K>
+void contracted(const Kind& kind, std::ptrdiff_t n, const double* eta, const double* y,
+                const double* w, const double* m, const double* H, double* out) {
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        double at[K], c[K] = {};
+        for (int k = 0; k < K; ++k) at[k] = eta[k * n + i];
+        const Jet<K, 3> x = row<K, 3>(kind, at, y[i], w[i], m[i]);
+        if (finite(x)) {
+            for (int a = 0; a < K; ++a)
+                for (int b = 0; b <= a; ++b)
+                    for (int d = 0; d <= b; ++d) {
+                        // each distinct index of t stands for all its orders
+                        const double t = x.t[triple(a, b, d)];
+                        const double ab = H[pair(a, b) * n + i], ad = H[pair(a, d) * n + i];
+                        const double bd = H[pair(b, d) * n + i];
+                        c[a] -= (b == d ? 1.0 : 2.0) * t * bd;
+                        if (b != a) c[b] -= (a == d ? 1.0 : 2.0) * t * ad;
+                        if (d != b) c[d] -= (a == b ? 1.0 : 2.0) * t * ab;
+                    }
+        }
+        for (int a = 0; a < K; ++a) out[a * n + i] = c[a];
+    }
+}
+
+template <int K>
+void ordered(const Kind& kind, int order, std::ptrdiff_t n, const double* eta, const double* y,
+             const double* w, const double* m, double* value, double* score, double* information) {
+    if (order == 0) derivatives<K, 0>(kind, n, eta, y, w, m, value, score, information);
+    else if (order == 1) derivatives<K, 1>(kind, n, eta, y, w, m, value, score, information);
+    else derivatives<K, 2>(kind, n, eta, y, w, m, value, score, information);
+}
+
+inline void derivatives(const Kind& kind, int K, int order, std::ptrdiff_t n, const double* eta,
+                        const double* y, const double* w, const double* m, double* value,
+                        double* score, double* information) {
+    if (K == 1) ordered<1>(kind, order, n, eta, y, w, m, value, score, information);
+    else if (K == 2) ordered<2>(kind, order, n, eta, y, w, m, value, score, information);
+    else ordered<3>(kind, order, n, eta, y, w, m, value, score, information);
+}
+
+inline void contracted(const Kind& kind, int K, std::ptrdiff_t n, const double* eta,
+                       const double* y, const double* w, const double* m, const double* H,
+                       double* out) {
+    if (K == 1) contracted<1>(kind, n, eta, y, w, m, H, out);
+    else if (K == 2) contracted<2>(kind, n, eta, y, w, m, H, out);
+    else contracted<3>(kind, n, eta, y, w, m, H, out);
+}
+
+}  // namespace several
+
+#endif
