@@ -47,7 +47,11 @@ N = TypeVar("N", bound=_Step)
 
 
 def damped_newton(
-    here: S, step_from: Callable[[S], N], moved: Callable[[S, np.ndarray], S], tolerance: float
+    here: S,
+    step_from: Callable[[S], N],
+    moved: Callable[[S, np.ndarray], S],
+    tolerance: float,
+    steps: int = MAX_STEPS,
 ) -> tuple[S, N] | None:
     """The maximum from ``here`` and the step ahead of it, or None if there is none within reach.
 
@@ -55,7 +59,7 @@ def damped_newton(
     ``tolerance`` is that of the decrement, relative to the value.
     """
     before = np.inf
-    for _ in range(MAX_STEPS):
+    for _ in range(steps):
         step = step_from(here)
         small = step.decrement / (1.0 + abs(here.value))
         stalled = small < ROUNDING and small > 0.25 * before

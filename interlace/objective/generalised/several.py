@@ -37,6 +37,9 @@ __all__ = ["SeveralDensity", "SeveralProblem"]
 
 _EMPTY = np.empty(0)
 _NO_EXTRA = np.empty((0, 3, 0))
+# Newton steps of the first estimates: more lead on to where effects that are random, and missing
+# there, are made up for by a dispersion or by zeros.
+FIRST_STEPS = 3
 # Added to an information that is singular, as a share of its mean.
 RIDGE = 1e-8
 # Eigenvalues of a row's information are raised to this share of the largest.
@@ -219,6 +222,7 @@ class SeveralProblem(Problem):
                 step_from,
                 lambda here, move: at(here.gamma + move),
                 START_DECREMENT,
+                FIRST_STEPS,
             )
         last = found[0]
         information = fixed.gram(density.definite(last.rows))
