@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -85,14 +86,19 @@ def _lambert(nu: Array, order: int) -> Sequence[Array]:
 
 
 def _log_bell_over_factorial(y: Array) -> Array:
+    """log(B_y / y!) of counts."""
+    counts, place = np.unique(np.floor(y), return_inverse=True)
+    values = np.array([_log_share(float(count)) for count in counts])
+    return values[place].reshape(np.shape(y))
+
+
+@lru_cache(maxsize=4096)
+def _log_share(count: float) -> float:
     """log(B_y / y!) by Dobinski's series, B_y = sum over k of k^y / (e k!)."""
     from scipy.special import gammaln, logsumexp
 
-    counts, place = np.unique(np.floor(y), return_inverse=True)
-    values = np.empty(counts.shape)
-    for i, count in enumerate(counts):
-        k = np.arange(1.0, count + MORE_TERMS)
-        values[i] = logsumexp(count * np.log(k) - gammaln(k + 1.0)) - 1.0 - gammaln(count + 1.0)
-        if count < 2.0:
-            values[i] = 0.0
-    return values[place].reshape(np.shape(y))
+    if count < 2.0:
+        return 0.0
+    k = np.arange(1.0, count + MORE_TERMS)
+    series = logsumexp(count * np.log(k) - gammaln(k + 1.0))
+    return float(series - 1.0 - gammaln(count + 1.0))

@@ -21,6 +21,8 @@ UNIT_LINKS = ("logit", "probit", "cloglog", "loglog", "cauchit")
 LOG_EXACT_UNIT = float(np.log(1e11))
 #: exp(-745) is the least double; bisection from there to here takes so many steps.
 FAR = 745.0
+#: Cuts and logits so far out are at infinity.
+FAR_CUT = 15.0
 MEAN_STEPS = 100
 
 
@@ -256,6 +258,21 @@ class ZeroOneInflatedBeta(Compound):
             found["precision"] = float(np.exp(z))
         return found
 
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        m = self.n_base
+        if m and (text := self.base.infinite(zeta[:m], unit, information[:m])):
+            return text
+        predictors = dict(zip(self.parameters[m:], zeta[m:], strict=True))
+        if predictors.get("zoi", 0.0) < -FAR_CUT:
+            return "no response is 0 or 1: zoi tends to zero. Use family='beta'"
+        if abs(predictors.get("coi", 0.0)) > FAR_CUT:
+            end = "0" if predictors["coi"] > 0.0 else "1"
+            return (
+                f"no response is {end}: coi has no finite estimate. With zeros alone take "
+                "family='beta' with ziformula='~ 1'; otherwise hold coi fixed near its end"
+            )
+        return None
+
     def _arguments(self) -> dict[str, Any]:
         own = {name: self.fixed.get(name) for name in self.own}
         assert isinstance(self.base, Beta)
@@ -413,6 +430,19 @@ class OrderedBeta(SeveralParameters):
 
     def start_eta(self, y: Array, weights: PerRow = 1.0) -> Array:
         return self.link(self.start_mean(y, weights))
+
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        predictors = dict(zip(self.parameters, zeta, strict=True))
+        if predictors.get("precision", 0.0) > LOG_EXACT_UNIT:
+            return Beta().infinite(zeta, unit, information)
+        ends = (("cut1", -1.0, "0"), ("cut2", 1.0, "1"))
+        for cut, sign, end in ends:
+            if sign * predictors.get(cut, 0.0) > FAR_CUT:
+                return (
+                    f"{cut} of the ordered beta has no finite estimate: no response is {end}. Hold "
+                    f"it far out, as in il.OrderedBeta({cut}={sign * 2.0 * FAR_CUT:g})"
+                )
+        return None
 
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
         inside = (y > 0.0) & (y < 1.0)

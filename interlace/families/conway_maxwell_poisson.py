@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations_with_replacement
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from .jets import Jet
 from .links.base import Link
 from .positive_mean import POSITIVE_LINKS
 from .several import LOGARITHM
-from .summed import SummedCounts, log_series
+from .summed import SummedCounts, windows
 
 #: Newton steps for the logarithm of lambda, each within a bracket, until log means agree to this.
 STEPS = 60
@@ -113,10 +114,45 @@ def _terms(j: Array, at: Sequence[Jet]) -> Jet:
 
 
 def _sum(theta: Array, nu: Array, order: int) -> Jet:
-    """K at theta and nu."""
+    """K at theta and nu: its derivatives are the cumulants of y and -log y!."""
     with np.errstate(over="ignore"):
         middle = np.exp(np.minimum(theta / nu, LARGEST_LOG_MEAN))
-    return log_series(_terms, np.stack([theta, nu]), middle, 0.0, order)
+    n = theta.size
+    parts: jets.Parts = {}
+    for rows, lower, upper in windows(_terms, np.stack([theta, nu]), middle, 0.0):
+        made = _cumulants(theta[rows], nu[rows], lower, upper, order)
+        for index, part in made.items():
+            parts.setdefault(index, np.full(n, np.nan))[rows] = part
+    return Jet(parts, order)
+
+
+def _cumulants(theta: Array, nu: Array, lower: Array, upper: Array, order: int) -> jets.Parts:
+    """Log of the sum over counts from lower to upper, and cumulants up to an order."""
+    from scipy.special import gammaln
+
+    log_factorials = gammaln(np.arange(lower.min(), upper.max() + 2.0) + 1.0)
+    j = lower + np.arange(np.max(upper - lower) + 1.0)[:, None]
+    logs = log_factorials[np.minimum(j - lower.min(), log_factorials.size - 1.0).astype(np.intp)]
+    terms = j * theta - logs * nu
+    top = terms.max(axis=0)
+    share = np.exp(terms - top)
+    share[j > upper] = 0.0
+    total = share.sum(axis=0)
+    share /= total
+    means = np.einsum("jn,jn->n", share, j), -np.einsum("jn,jn->n", share, logs)
+    gaps = j - means[0], -logs - means[1]
+    parts: jets.Parts = {(): np.log(total) + top, (0,): means[0], (1,): means[1]}
+    powers: dict[jets.Index, Array] = {(): share}
+    for length in range(1, order + 1):
+        for index in combinations_with_replacement(range(2), length):
+            powers[index] = powers[index[:-1]] * gaps[index[-1]]
+            if length > 1:
+                parts[index] = powers[index].sum(axis=0)
+    # the fourth cumulants are moments less the three ways to pair their indices
+    for a, b, c, d in combinations_with_replacement(range(2), 4) if order > 3 else ():
+        pairs = parts[a, b] * parts[c, d] + parts[a, c] * parts[b, d] + parts[a, d] * parts[b, c]
+        parts[a, b, c, d] = parts[a, b, c, d] - pairs
+    return parts
 
 
 def _solved(log_mean: Array, nu: Array, order: int) -> tuple[Array, Jet]:

@@ -21,6 +21,9 @@ LOG_EXACT = 0.5 * float(np.log(1e-11))
 LOG_NORMAL = float(np.log(1e5))
 #: The largest skewness of a sample that moments of the skew normal are taken from.
 LARGEST_SKEWNESS = 0.9
+LEAST_SHAPE = 1.0
+#: A search that ends so near to shape 0 may have stopped at the stationary point there.
+NEAR_SYMMETRY = 0.05
 
 
 class ScaleFamily(SeveralParameters):
@@ -227,15 +230,25 @@ class SkewNormal(ScaleFamily):
         )
         return location + omega * (delta * half + np.sqrt(1.0 - delta * delta) * other)
 
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        if "shape" not in self.fixed and abs(zeta[-1]) < NEAR_SYMMETRY:
+            return (
+                "the shape of the skew normal ended at zero, where every likelihood is stationary: "
+                "compare fits that hold it, as il.SkewNormal(shape=1) and il.SkewNormal(shape=-1), "
+                "with family='gaussian'"
+            )
+        return super().infinite(zeta, unit, information)
+
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
         r = y - mu
         sigma = float(np.sqrt(np.average(r * r, weights=prior)))
         skewness = float(np.average(r**3, weights=prior)) / max(sigma**3, np.finfo(float).tiny)
         power = min(abs(skewness), LARGEST_SKEWNESS) ** (2.0 / 3.0)
         delta = np.sqrt(0.5 * np.pi * power / (power + (2.0 - 0.5 * np.pi) ** (2.0 / 3.0)))
-        shape = np.sign(skewness) * delta / np.sqrt(1.0 - delta * delta)
-        # alpha = 0 is a stationary point of every likelihood: start beside it
-        return {"sigma": sigma, "shape": float(shape) or 0.1}
+        shape = delta / np.sqrt(1.0 - delta * delta)
+        # alpha = 0 is a stationary point of every likelihood: start well beside it
+        shape = np.copysign(max(abs(shape), LEAST_SHAPE), skewness)
+        return {"sigma": sigma, "shape": float(shape)}
 
 
 class LogNormal(PositiveMean, ScaleFamily):

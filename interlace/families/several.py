@@ -104,6 +104,11 @@ class SeveralParameters(Family):
 
     def all_etas(self, etas: Sequence[Jet]) -> list[Jet]:
         """Predictors of the mean and of all parameters, fixed ones as constants."""
+        if len(etas) != 1 + len(self.parameters):
+            raise ArgumentError(
+                f"family {self.name!r} has {1 + len(self.parameters)} linear predictors: of the "
+                f"mean and of {', '.join(self.parameters) or 'no parameter'}; got {len(etas)}"
+            )
         moving = iter(etas[1:])
         return [
             etas[0],

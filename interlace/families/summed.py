@@ -92,19 +92,28 @@ def log_series(
     that derivatives are sums of central moments.
     """
     middle = np.maximum(np.rint(middle), least)
+    parts: jets.Parts = {}
+    for rows, lower, upper in windows(terms, arguments, middle, least):
+        at = [jets.take(x, rows) for x in _points(arguments, moving, order)]
+        for index, part in _block(terms, at, middle[rows], lower, upper).parts.items():
+            parts.setdefault(index, np.full(middle.size, np.nan))[rows] = part
+    return Jet(parts or {(): np.full(middle.size, np.nan)}, order)
+
+
+def windows(
+    terms: Callable[[Array, Sequence[Jet]], Jet], arguments: Array, middle: Array, least: float
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Rows in blocks of like numbers of terms, with the first and the last term of each row.
+
+    Rows with more than `MOST_TERMS` are left out.
+    """
+    middle = np.maximum(np.rint(middle), least)
     lower, upper = _window(terms, arguments, middle, least)
     width = upper - lower + 1.0
-    n = middle.size
-    parts: jets.Parts = {}
     for rows in _blocks(width):
-        at = [jets.take(x, rows) for x in _points(arguments, moving, order)]
-        if width[rows].max() > MOST_TERMS:
-            made = jets.constant(np.full(rows.size, np.nan))
-        else:
-            made = _block(terms, at, middle[rows], lower[rows], upper[rows])
-        for index, part in made.parts.items():
-            parts.setdefault(index, np.zeros(n))[rows] = part
-    return Jet(parts, order)
+        rows = rows[width[rows] <= MOST_TERMS]
+        if rows.size:
+            yield rows, lower[rows], upper[rows]
 
 
 def _points(arguments: Array, moving: int, order: int) -> list[Jet]:

@@ -499,6 +499,8 @@ def test_what_is_refused():
     with pytest.raises(ArgumentError, match="has no deviance"):
         NB1.deviance(np.ones(1), np.ones(1), zeta=[0.0])
     assert not NB1.has_deviance and Bell().has_deviance and Poisson().has_deviance
+    with pytest.raises(ArgumentError, match="3 linear predictors: .* sigma, df; got 1"):
+        StudentT().derivatives(np.zeros((1, 2)), np.zeros(2), np.ones(2))
     with pytest.raises(ArgumentError, match="2 predictors; got 1"):
         StudentT().variance(np.ones(1), [0.0])
 
@@ -522,6 +524,14 @@ def test_limits_in_words():
     assert "heavy tails" in StudentT().infinite(np.array([0.0, 15.0]), 1.0, np.zeros(2))
     assert "exactly" in StudentT().infinite(np.array([-20.0, 1.0]), 1.0, np.zeros(2))
     assert "exactly" in Beta().infinite(np.array([30.0]), 1.0, np.zeros(1))
+    assert "stationary" in SkewNormal().infinite(np.array([0.0, 0.01]), 1.0, np.zeros(2))
+    assert SkewNormal().infinite(np.array([0.0, -1.0]), 1.0, np.zeros(2)) is None
+    text = OrderedBeta().infinite(np.array([1.0, -2.0, 20.0]), 1.0, np.zeros(3))
+    assert "no response is 1" in text and "cut2=30" in text
+    assert OrderedBeta().infinite(np.array([1.0, -2.0, 2.0]), 1.0, np.zeros(3)) is None
+    zoib = ZeroOneInflatedBeta()
+    assert "coi" in zoib.infinite(np.array([1.0, 0.0, -20.0]), 1.0, np.zeros(3))
+    assert "family='beta'" in zoib.infinite(np.array([1.0, -20.0, 0.0]), 1.0, np.zeros(3))
     assert "binomial" in BetaBinomial().infinite(np.array([30.0]), 5.0, np.zeros(1))
 
 
