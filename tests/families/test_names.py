@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 
+from interlace import families
 from interlace.errors import ArgumentError, ArgumentTypeError
 from interlace.families import (
     Binomial,
@@ -21,6 +22,7 @@ from interlace.families import (
     Power,
     resolve,
 )
+from interlace.families.names import FAMILIES
 
 # What the representations of families are written in.
 NAMES = {
@@ -55,6 +57,49 @@ NAMES |= {kind.__name__: kind for kind in (Power, NegativeBinomialCanonical)}
 def test_names(given, family):
     assert resolve(given) == family
     assert resolve(family) is family
+
+
+@pytest.mark.parametrize(
+    ("given", "family"),
+    [
+        ("nbinom1", families.NegativeBinomial1()),
+        ("negativebinomial1", families.NegativeBinomial1()),
+        ("beta_family", families.Beta()),
+        ("beta(probit)", families.Beta(link="probit")),
+        ("betabinomial", families.BetaBinomial()),
+        ("genpois", families.GeneralisedPoisson()),
+        ("compois", families.ConwayMaxwellPoisson()),
+        ("tweedie", families.Tweedie()),
+        ("t_family", families.StudentT()),
+        ("student_t", families.StudentT()),
+        ("skewnormal", families.SkewNormal()),
+        ("lognormal", families.LogNormal()),
+        ("ordbeta", families.OrderedBeta()),
+        ("zerooneinflated_beta", families.ZeroOneInflatedBeta()),
+        ("bell", families.Bell()),
+        ("ziGamma", Gamma("log")),
+        ("truncated_poisson", families.TruncatedPoisson()),
+        ("truncated_nbinom2", families.TruncatedNegativeBinomial()),
+        ("truncated_nbinom1", families.TruncatedNegativeBinomial1()),
+        ("hurdle_poisson", families.HurdlePoissonFamily()),
+        ("hurdle gamma", families.Hurdle(Gamma())),
+        ("zero-inflated poisson", families.ZeroInflatedPoissonFamily()),
+        ("zeroinflated_negativebinomial", families.ZeroInflatedNB2Family()),
+        ("zero_inflated_nbinom1", families.ZeroInflated(families.NegativeBinomial1())),
+        ("zeroinflated_poisson(sqrt)", families.ZeroInflated(Poisson("sqrt"))),
+        (families.HurdlePoissonFamily, families.Hurdle(Poisson())),
+        (families.Beta, families.Beta()),
+    ],
+)
+def test_names_of_families_with_parameters(given, family):
+    assert resolve(given) == family
+    assert pickle.loads(pickle.dumps(family)) == family
+    assert eval(repr(family), vars(families)) == family
+
+
+def test_every_family_is_found_by_its_name():
+    for kind in (*FAMILIES.values(),):
+        assert resolve(kind.name) == kind()
 
 
 def test_link_beside_the_family():

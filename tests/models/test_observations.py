@@ -130,3 +130,28 @@ def test_a_constant_response_is_refused_where_it_has_to_vary(kind):
 
 def test_equal_proportions_of_several_trials_may_vary():
     assert observed("k / n", {"k": [1.0, 2], "n": [2.0, 4]}, varying=True).y.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("family", "values", "message"),
+    [
+        ("truncated_poisson", [0.0, 1, 2], r"'y' is not positive in row\(s\) 0 .*ziformula"),
+        ("truncated_nbinom2", [-1.0, 1, 2], "negative.*counts from 1 on.*family='gaussian'"),
+        ("beta", [0.0, 0.5, 0.2], r"not between 0 and 1 in row\(s\) 0 \(0\).*family='ordbeta'"),
+        ("ordbeta", [0.0, 1.5, 0.2], r"outside \[0, 1\] in row\(s\) 1 \(1.5\)"),
+        ("zero-inflated beta", [0.0, 1.0, 0.2], r"outside \[0, 1\) in row\(s\) 1 \(1\)"),
+        ("tweedie", [0.0, -2.0, 0.2], r"'y' is negative in row\(s\) 1 \(-2\)"),
+        ("hurdle_lognormal", [0.0, -2.0, 0.2], r"'y' is negative in row\(s\) 1"),
+        ("lognormal", [0.0, 2.0, 0.2], r"not positive in row\(s\) 0 \(0\)"),
+        ("zip", [0.0, -1.0, 2], r"'y' is negative in row\(s\) 1 \(-1\).*needs counts\."),
+    ],
+)
+def test_what_a_family_does_not_have_is_named(family, values, message):
+    with pytest.raises(DataError, match=message):
+        observed("y", pd.DataFrame({"y": values}), family)
+
+
+def test_zeros_and_ones_where_a_family_has_them():
+    for family in ("ordbeta", "zerooneinflated_beta"):
+        found = observed("y", pd.DataFrame({"y": [0.0, 0.4, 1.0]}), family)
+        assert found.y.tolist() == [0.0, 0.4, 1.0] and found.trials.tolist() == [1, 1, 1]
