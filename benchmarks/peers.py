@@ -83,9 +83,14 @@ class Interlace(Package):
             "poisson": ("poisson", None),
             "nbinom2": ("negativebinomial", None),
             "gamma": ("gamma", "log"),
-        }[distribution["family"]]
+        }.get(distribution["family"], (distribution["family"], None))
         weights = distribution["weights"] or None
-        return {"family": family, "link": link, "weights": weights, "nAGQ": distribution["nAGQ"]}
+        formulas = {
+            "ziformula": distribution["zi"] or None,
+            "dispformula": distribution["dispersion"] or None,
+        }
+        own = {"family": family, "link": link, "weights": weights, "nAGQ": distribution["nAGQ"]}
+        return own | {name: text for name, text in formulas.items() if text}
 
     def criterion(self, result):
         return -2.0 * result.llf

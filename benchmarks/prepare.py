@@ -35,7 +35,8 @@ def write(task: Task, folder: Path) -> dict[str, str | int]:
     frame = load(task.data).rename(columns=dict(task.rename))
     needed = task.formula
     if task.distribution is not None:
-        needed += f" {task.distribution.weights}"
+        own = task.distribution
+        needed += f" {own.weights} {own.zi} {own.dispersion}"
     used = [name for name in frame if re.search(rf"\b{re.escape(name)}\b", needed)]
     frame = frame[used].copy()
     stem = folder / task.name
@@ -84,6 +85,7 @@ READABLE: dict[str, Callable[[pd.DataFrame], dict[str, pd.Series]]] = {
     "Contraception": lambda frame: {"y": yes(frame["use"]), "age2": frame["age"] ** 2},
     "bacteria": lambda frame: {"y": yes(frame["y"]), "late": (frame["week"] > 2).astype(float)},
     "cbpp": lambda frame: {"prop": frame["incidence"] / frame["size"]},
+    "sleepstudy": lambda frame: {"share": (frame["Reaction"] - 150.0) / 350.0},
     "Mmmec": lambda frame: {"log_expected": np.log(frame["expected"])},
     "Arabidopsis": lambda frame: {
         "fruits": frame["total.fruits"],

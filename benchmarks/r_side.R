@@ -1,5 +1,5 @@
 # Time lme4 or glmmTMB on one task in this process; the same lines of JSON as measure.py.
-# Rscript r_side.R STEM KIND FORMULA REPETITIONS BUDGET ONCE_ABOVE SYSTEM [FAMILY WEIGHTS NAGQ]
+# Rscript r_side.R STEM KIND FORMULA REPETITIONS BUDGET ONCE_ABOVE SYSTEM [FAMILY WEIGHTS NAGQ ZI DISPERSION]
 
 options(warn = -1)
 arguments <- commandArgs(trailingOnly = TRUE)
@@ -56,13 +56,15 @@ data <- read_data(stem)
 model_call <- function() {
   if (!generalised) return(bquote(lmer(.(formula), data)))
   family <- switch(arguments[8], binomial = quote(binomial), poisson = quote(poisson),
-                   gamma = quote(Gamma(link = "log")), nbinom2 = quote(nbinom2))
+                   gamma = quote(Gamma(link = "log")), as.name(arguments[8]))
   negative <- arguments[8] == "nbinom2" && system == "lme4"
   call <- if (negative) bquote(glmer.nb(.(formula), data))
     else bquote(.(as.name(if (system == "lme4") "glmer" else system))(.(formula), data, .(family)))
   if (system == "glmmTMB") names(call)[4] <- "family"
   if (arguments[9] != "-") call$weights <- as.name(arguments[9])
   if (arguments[10] != "1") call$nAGQ <- as.integer(arguments[10])
+  if (arguments[11] != "-") call$ziformula <- as.formula(arguments[11])
+  if (arguments[12] != "-") call$dispformula <- as.formula(arguments[12])
   call
 }
 standard_errors <- function(model) {

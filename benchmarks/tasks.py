@@ -20,17 +20,22 @@ class Distribution:
 
     Parameters
     ----------
-    family : {"binomial", "poisson", "nbinom2", "gamma"}
-        With the canonical link of the first two and log of the others.
+    family : {"binomial", "poisson", "nbinom2", "gamma", ...}
+        With the canonical link of the first two and log of the others; of models with several
+        linear predictors glmmTMB's name, with its link.
     weights : str
         Column of the numbers of trials, where the response is a proportion.
     nAGQ : int
         Nodes of adaptive quadrature; 1 is Laplace's approximation.
+    zi, dispersion : str
+        Formulas of extra zeros and of the dispersion; empty for none.
     """
 
     family: str
     weights: str = ""
     nAGQ: int = 1
+    zi: str = ""
+    dispersion: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ class Task:
         ``"p-values"`` asks for those of t tests with Satterthwaite's degrees of freedom too;
         ``"refit"`` times the fits of a model to new responses, per response.
     group : str
-        ``"models"``, ``"small"``, ``"inference"``, ``"generalised"``, ``"refit"`` or
-        ``"scale"``.
+        ``"models"``, ``"small"``, ``"inference"``, ``"generalised"``, ``"several"``,
+        ``"refit"`` or ``"scale"``.
     bars : mapping
         System to how many times as fast interlace has to be.
     systems : tuple of str
@@ -86,13 +91,15 @@ def generalised(
     *,
     weights: str = "",
     nAGQ: int = 1,
+    zi: str = "",
+    dispersion: str = "",
     kind: str = "fit",
     group: str = "generalised",
     systems: tuple[str, ...] = GENERALISED,
 ) -> Task:
     """A task of a generalised linear mixed model."""
     return Task(name, formula, data, kind, group, ratios, systems,
-                distribution=Distribution(family, weights, nAGQ))  # fmt: skip
+                distribution=Distribution(family, weights, nAGQ, zi, dispersion))  # fmt: skip
 
 
 SLOPES = " + ".join(["1", *(f"x{i}" for i in range(1, 8))])
@@ -101,6 +108,10 @@ NOT_SLOWER_THAN_R = bars(lme4=1.0, glmmTMB=1.0)
 VERBAGG = "y ~ Anger + Gender + btype + situ + mode"
 CONTRACEPTION = "y ~ age + age2 + urban + livch"
 GUIMMUN = "y ~ kid2p + mom25p + ord + ethn + momEd + husEd + momWork + rural + pcInd81"
+SALAMANDERS = "count ~ spp + mined + (1|site)"
+OWLS = "SiblingNegotiation ~ FoodTreatment * SexParent + offset(logBroodSize) + (1|Nest)"
+#: Models with several linear predictors: nobody else has them.
+SEVERAL = ("interlace", "glmmTMB")
 EPIL2 = "y ~ Base * trt + Age + Visit"
 BERNOULLI = "y ~ x1 + x2 + x3 + x4 + x5 + (1|g)"
 
@@ -168,6 +179,23 @@ TASKS = (
                 "nbinom2", NOT_SLOWER_THAN_R),
     generalised("sleepstudy-Gamma", "sleepstudy", "Reaction ~ Days + (1|Subject)",
                 "gamma", NOT_SLOWER_THAN_R),
+    generalised("Salamanders-ZINB2", "Salamanders", SALAMANDERS, "nbinom2", bars(glmmTMB=15.0),
+                zi="~ spp + mined", group="several", systems=SEVERAL),
+    generalised("Salamanders-hurdle-NB2", "Salamanders", SALAMANDERS, "truncated_nbinom2",
+                bars(glmmTMB=15.0), zi="~ spp + mined", group="several", systems=SEVERAL),
+    generalised("Owls-ZINB1", "Owls", OWLS, "nbinom1", bars(glmmTMB=15.0),
+                zi="~ 1", group="several", systems=SEVERAL),
+    generalised("Owls-zi-effects", "Owls", OWLS, "nbinom2", bars(glmmTMB=8.0),
+                zi="~ FoodTreatment + (1|Nest)", group="several", systems=SEVERAL),
+    generalised("sleepstudy-beta", "sleepstudy", "share ~ Days + (1|Subject)", "beta_family",
+                bars(glmmTMB=15.0), dispersion="~ Days", group="several", systems=SEVERAL),
+    generalised("cbpp-betabinomial", "cbpp", "prop ~ period + (1|herd)", "betabinomial",
+                bars(glmmTMB=15.0), weights="size", group="several", systems=SEVERAL),
+    generalised("epil2-Tweedie", "epil2", f"{EPIL2} + (1|subject)", "tweedie",
+                bars(glmmTMB=3.0), group="several", systems=SEVERAL),
+    generalised("sleepstudy-dispersion", "sleepstudy", "Reaction ~ Days + (Days|Subject)",
+                "gaussian", NOT_SLOWER_THAN_R, dispersion="~ Days", group="several",
+                systems=SEVERAL),
     generalised("cbpp-refit", "cbpp", "prop ~ period + (1|herd)", "binomial", NOT_SLOWER_THAN_R,
                 weights="size", kind="refit", group="refit"),
     generalised("bernoulli-1e5", "bernoulli:100000:5000", BERNOULLI, "binomial",
