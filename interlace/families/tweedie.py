@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,12 @@ from .positive_mean import POSITIVE_LINKS, PositiveMean
 from .several import LOGARITHM, SeveralParameters
 from .special_functions import poisson_counts
 from .summed import log_series
+
+#: Series that are kept, of at most so many rows.
+KEPT = 3
+MOST_KEPT = 100_000
+#: All derivatives that are ever wanted: to the third.
+THIRD = 3
 
 
 class OnePlusLogistic(Logit):
@@ -96,9 +103,29 @@ class Tweedie(PositiveMean, SeveralParameters):
         if not positive.any():
             return weights * value
         at = [jets.take(x, positive) for x in (nu, log_phi, psi, log_above, log_below)]
-        more = _log_series(np.log(y[positive]), at[1:], eta.order)
+        more = self._series(y[positive], at[1:])
         linear = -jets.exp(-jets.take(above, positive) * at[0] - at[1] - at[3]) * y[positive]
         return weights * (value + jets.place(positive, linear + more, y.size))
+
+    def _series(self, y: Array, at: Sequence[Jet]) -> Jet:
+        """`_log_series`, which does not depend on means: kept for the last few points.
+
+        Modes are searched, and means moved, at values of phi and power that stay.
+        """
+        key = (y.tobytes(), *((x.value.tobytes(), *x.parts) for x in at[:2]))
+        kept = self.__dict__.setdefault("_kept", [])
+        for known, series in kept:
+            if known == key:
+                return series
+        full = [Jet(x.parts, THIRD if len(x.parts) > 1 else x.order) for x in at]
+        full[2:] = [jets.log_expit(full[1]), jets.log_expit(-full[1])]
+        series = _log_series(np.log(y), full, THIRD)
+        if y.size <= MOST_KEPT:
+            kept[:] = [(key, series), *kept[: KEPT - 1]]
+        return series
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_kept"}
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         phi, power = self.values(zeta)
