@@ -106,12 +106,21 @@ template <int K, int N> inline Jet<K, N> expm1(const Jet<K, N>& x) {
     return compose(x, std::expm1(x.v), e, e, e);
 }
 
+// log p and log q, p = 1 / (1 + e^-x) and q = 1 - p
+template <int K, int N>
+inline void log_expits(const Jet<K, N>& x, Jet<K, N>& log_p, Jet<K, N>& log_q) {
+    const double e = std::exp(-std::fabs(x.v)), larger = 1.0 / (1.0 + e), smaller = e * larger;
+    const double p = x.v > 0.0 ? larger : smaller, q = x.v > 0.0 ? smaller : larger;
+    const double rest = std::log1p(e), d2 = -p * q, d3 = d2 * (q - p);
+    log_p = compose(x, (x.v < 0.0 ? x.v : 0.0) - rest, q, d2, d3);
+    log_q = compose(x, -(x.v > 0.0 ? x.v : 0.0) - rest, -p, d2, d3);
+}
+
 // log(1 / (1 + e^-x))
 template <int K, int N> inline Jet<K, N> log_expit(const Jet<K, N>& x) {
     const double e = std::exp(-std::fabs(x.v)), larger = 1.0 / (1.0 + e), smaller = e * larger;
     const double p = x.v > 0.0 ? larger : smaller, q = x.v > 0.0 ? smaller : larger;
-    const double value = (x.v < 0.0 ? x.v : 0.0) - std::log1p(e);
-    return compose(x, value, q, -p * q, -p * q * (q - p));
+    return compose(x, (x.v < 0.0 ? x.v : 0.0) - std::log1p(e), q, -p * q, -p * q * (q - p));
 }
 
 // log(1 - e^x), x < 0
@@ -266,19 +275,22 @@ template <class J> inline J poisson(const J& nu, double y) {
 }
 
 template <class J> inline J negative_binomial(const J& nu, const J& log_theta, double y) {
-    const J odds = nu - log_theta, theta = exp(log_theta);
-    const J value = theta * log_expit(-odds);
-    return y == 0.0 ? value : value + y * log_expit(odds) + log_multiset(theta, y);
+    const J theta = exp(log_theta);
+    J log_p, log_q;
+    log_expits(nu - log_theta, log_p, log_q);
+    return y == 0.0 ? theta * log_q : theta * log_q + y * log_p + log_multiset(theta, y);
 }
 
 template <class J> inline J negative_binomial1(const J& nu, const J& log_phi, double y) {
     const J size = exp(nu - log_phi);
-    const J value = size * log_expit(-log_phi);
-    return y == 0.0 ? value : value + y * log_expit(log_phi) + log_multiset(size, y);
+    J log_p, log_q;
+    log_expits(log_phi, log_p, log_q);
+    return y == 0.0 ? size * log_q : size * log_q + y * log_p + log_multiset(size, y);
 }
 
 template <class J> inline J beta(const J& eta, const J& log_phi, double y) {
-    const J log_mu = log_expit(eta), log_rest = log_expit(-eta);
+    J log_mu, log_rest;
+    log_expits(eta, log_mu, log_rest);
     const J a = exp(log_mu + log_phi), b = exp(log_rest + log_phi);
     const double log_y = std::log(y), log_1y = std::log1p(-y);
     const J distance = a * (log_y - log_mu) + b * (log_1y - log_rest);
@@ -288,8 +300,10 @@ template <class J> inline J beta(const J& eta, const J& log_phi, double y) {
 
 template <class J> inline J beta_binomial(const J& eta, const J& log_phi, double y, double m) {
     const double k = std::nearbyint(m * y);
-    return log_multiset(exp(log_expit(eta) + log_phi), k)
-        + log_multiset(exp(log_expit(-eta) + log_phi), m - k) - log_multiset(exp(log_phi), m);
+    J log_mu, log_rest;
+    log_expits(eta, log_mu, log_rest);
+    return log_multiset(exp(log_mu + log_phi), k) + log_multiset(exp(log_rest + log_phi), m - k)
+        - log_multiset(exp(log_phi), m);
 }
 
 template <class J> inline J gaussian(const J& eta, const J& log_scale, double y) {
@@ -334,7 +348,7 @@ inline Jet<K, N> row(const Kind& kind, const double* eta, double y, double w, do
     if (kind.par_factor != 1.0) par = kind.par_factor * par;
     if (kind.zeros == NONE) {
         if (kind.base == GAUSSIAN || kind.base == GAMMA)
-            return density(kind.base, mean, par + std::log(w), y, m);
+            return density(kind.base, mean, w == 1.0 ? par : par + std::log(w), y, m);
         return (w / m) * density(kind.base, mean, par, y, m);
     }
     if (kind.zeros == TRUNCATED)
@@ -343,8 +357,10 @@ inline Jet<K, N> row(const Kind& kind, const double* eta, double y, double w, do
     const J zi = kind.zi_at < 0 ? J(kind.zi) : variable<K, N>(kind.zi_at, eta[kind.zi_at]);
     const double prior = w / m;
     if (y == 0.0 && kind.zeros == HURDLE) return prior * log_expit(zi);
-    J other = log_expit(-zi) + density(kind.base, mean, par, y, m);
-    if (y == 0.0) return prior * logaddexp(log_expit(zi), other);
+    J structural, other;
+    log_expits(zi, structural, other);
+    other = other + density(kind.base, mean, par, y, m);
+    if (y == 0.0) return prior * logaddexp(structural, other);
     if (kind.zeros == HURDLE && kind.base <= NB1)
         other = other - log1mexp(density(kind.base, mean, par, 0.0, m));
     return prior * other;
