@@ -13,6 +13,7 @@ from .beta import (
 )
 from .beta_binomial import BetaBinomial
 from .binomial import Binomial
+from .continuous import LogNormal, SkewNormal, StudentT
 from .conway_maxwell_poisson import ConwayMaxwellPoisson
 from .custom import CustomFamily, GLMMFamily
 from .gamma import Gamma, GammaFamily
@@ -35,7 +36,6 @@ from .names import resolve
 from .negative_binomial import NegativeBinomial
 from .negative_binomial1 import NegativeBinomial1, NegativeBinomial1Family
 from .poisson import Poisson
-from .real import LogNormal, SkewNormal, StudentT
 from .truncated import (
     Hurdle,
     HurdlePoissonFamily,

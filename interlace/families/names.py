@@ -11,6 +11,7 @@ from .bell import Bell
 from .beta import Beta, OrderedBeta, ZeroOneInflatedBeta
 from .beta_binomial import BetaBinomial
 from .binomial import Binomial
+from .continuous import LogNormal, SkewNormal, StudentT
 from .conway_maxwell_poisson import ConwayMaxwellPoisson
 from .custom import PROTOCOL, CustomFamily
 from .gamma import Gamma
@@ -21,7 +22,6 @@ from .links.base import Link
 from .negative_binomial import NegativeBinomial
 from .negative_binomial1 import NegativeBinomial1
 from .poisson import Poisson
-from .real import LogNormal, SkewNormal, StudentT
 from .truncated import Hurdle, Truncated
 from .tweedie import Tweedie
 from .zero_inflated import ZeroInflated

@@ -1,4 +1,4 @@
-"""Families of responses on the whole line, and the lognormal."""
+"""Continuous families with a scale in the unit of the response: t, skew normal, lognormal."""
 
 from __future__ import annotations
 
