@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
+from ..design.predictor import MEAN
 from ..errors import DataError
 from ..linalg.information import variance_of
 from ..printing import paragraph
@@ -267,7 +268,9 @@ def _quantity(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values (r,) and slopes (K, r) of a quantity; missing where the mean is out of range."""
     etas = _all_predictors(fit, rows, masks)
-    valid = fit.family.valid(etas[0]) & np.isfinite(etas).all(axis=0)
+    valid = np.isfinite(etas).all(axis=0)
+    if MEAN in wanted.predictors:
+        valid &= fit.family.valid(etas[0])
     values, slopes = np.full(valid.size, np.nan), np.full(etas.shape, np.nan)
     values[valid] = wanted.value(etas[:, valid])
     if sloped:

@@ -176,10 +176,12 @@ class MixedResult(ModelResult):
             Default: the rows of the fit.
         type : {"response", "link", "conditional", "zprob", "zlink", "disp"}
             Means, or the linear predictor; the same for a linear model. As in glmmTMB also the
-            mean of what is no structural zero, the probability of a structural zero (the response
-            is (1 - zprob) times conditional) and its logit, and the dispersion as R's ``sigma``
-            has it: the standard deviation of a Gaussian, the coefficient of variation of a Gamma,
-            of other families the parameter itself (``theta``, ``phi``, ``precision``).
+            mean of what is no structural zero, the probability of a structural zero (with extra
+            zeros the response is (1 - zprob) times conditional) and its logit, and the dispersion
+            as R's ``sigma`` has it: the standard deviation of a Gaussian, the coefficient of
+            variation of a Gamma, of others the parameter itself (``theta``, ``phi``, ...). Of beta
+            families with zeros and ones ``"zprob"`` is the probability of a zero and
+            ``"conditional"`` the mean of what lies between.
         include_re : bool, str or sequence of str, default True
             All random effects (R's ``re.form = NULL``), none (``NA``), or those of the grouping
             factors or terms named, such as ``"Subject"`` or ``"(1 | Subject)"``.

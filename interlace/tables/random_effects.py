@@ -108,16 +108,17 @@ def principal_components(fit: MixedFit) -> pd.DataFrame:
     """Principal components of each term's covariance (lme4's ``rePCA``).
 
     Columns ``group, component, sd, proportion, cumulative``; ``sd`` relative to sigma, as in lme4.
-    Components with a share of zero are directions that the data do not support.
+    Components with a share of zero are directions that the data do not support. Effects of several
+    linear predictors are apart, the predictor in front of the group: ``"zi.g"``.
     """
     parts = []
-    for factor, T in zip(fit.design.factors, fit.T, strict=True):
+    for name, T in _templates(fit):
         values = np.linalg.svd(T, compute_uv=False)
         squares = values**2
         total = squares.sum()
         share = squares / total if total > 0.0 else np.full(values.size, np.nan)
         columns = {
-            "group": factor.name,
+            "group": name,
             "component": np.arange(1, values.size + 1),
             "sd": values,
             "proportion": share,
@@ -125,6 +126,15 @@ def principal_components(fit: MixedFit) -> pd.DataFrame:
         }
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
+
+
+def _templates(fit: MixedFit) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and template of the effects of each grouping factor in each linear predictor."""
+    for factor, T in zip(fit.design.factors, fit.T, strict=True):
+        for k, predictor in enumerate(fit.design.predictors):
+            own = np.flatnonzero(factor.predictor == k)
+            if own.size:
+                yield factor.name if k == 0 else f"{predictor}.{factor.name}", T[np.ix_(own, own)]
 
 
 def random_effects(fit: MixedFit) -> dict[str, pd.DataFrame]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ...design.predictor import MEAN
 from ...errors import listing
 from ...inference.names import names_as
 from ...printing import Table
@@ -34,10 +35,15 @@ def data_text(fit: AnyFit) -> str:
         by = ", ".join(f"{name} {count}" for name, count in design.missing_by.items())
         text += f"; {design.n_missing} dropped for missing values"
         text += f" ({by})" if by else ""
-    if design.dropped_columns:
+    dropped = [
+        name if predictor == MEAN else f"{predictor}~{name}"
+        for predictor, own in design.predictors.items()
+        for name in own.dropped
+    ]
+    if dropped:
         text += (
-            f"; {len(design.dropped_columns)} coefficients dropped, columns of X that depend on "
-            f"others: {listing(design.dropped_columns)}"
+            f"; {len(dropped)} coefficients dropped, columns of X that depend on others: "
+            f"{listing(dropped)}"
         )
     given = (("weights", design.weights), ("offset", design.offset))
     extra = [name for name, values in given if values is not None]
