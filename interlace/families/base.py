@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -247,7 +248,7 @@ class Family(ABC):
         (2, 2)
         """
         K, n = eta.shape
-        if (kind := self.kernel_kind()) is not None:
+        if (kind := self._kind) is not None:
             return _compiled_derivatives(kind, eta, y, weights, trials, order)
         jet, ok = self._jet(eta, y, weights, trials, order)
         value = np.where(ok, jet.value, -np.inf)
@@ -275,7 +276,7 @@ class Family(ABC):
         """
         K, n = eta.shape
         out = np.zeros((K, n))
-        if (kind := self.kernel_kind()) is not None:
+        if (kind := self._kind) is not None:
             from .kernels import _several
 
             rows = _kernel_rows(eta, y, weights, trials)
@@ -288,6 +289,10 @@ class Family(ABC):
                 if third is not None:
                     out[a] -= (1.0 if b == c else 2.0) * third * h
         return np.where(ok, out, 0.0)
+
+    @cached_property
+    def _kind(self) -> Kind | None:
+        return self.kernel_kind()
 
     def kernel_kind(self) -> Kind | None:
         """What the compiled rows of several predictors have of the family; None: nothing."""
@@ -880,11 +885,11 @@ def _kernel_rows(
 ) -> tuple[Array, Array, Array, Array]:
     """Arrays as the kernels take them."""
     eta = np.ascontiguousarray(eta, dtype=float)
-    rows = (
-        np.broadcast_to(np.asarray(x, dtype=float), eta.shape[1:]) for x in (y, weights, trials)
-    )
-    y, weights, trials = (np.ascontiguousarray(x) for x in rows)
-    return eta, y, weights, trials
+    shape, rows = eta.shape[1:], []
+    for given in (y, weights, trials):
+        row = np.ascontiguousarray(given, dtype=float)
+        rows.append(row if row.shape == shape else np.broadcast_to(row, shape).copy())
+    return eta, rows[0], rows[1], rows[2]
 
 
 def _compiled_derivatives(

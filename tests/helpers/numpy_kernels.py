@@ -133,6 +133,10 @@ def unpacked(w):
     return out
 
 
+def product(w, a):
+    return np.einsum("ikj,jir->kir", unpacked(w), a)
+
+
 def predictor_columns(codes, Z, inverse, of, levels, K):
     """The columns of Z of all predictors, (n, K, levels k)."""
     n, k = Z.shape

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import _predictors
 from .predictors import PredictorZ, place
 from .weighted import WeightedZ
 
@@ -149,12 +150,9 @@ class PredictorColumns(FixedPart):
 
 def packed_product(w: np.ndarray, a: np.ndarray) -> np.ndarray:
     """W a for packed symmetric W (P, n) of the rows and a (K, n) or (K, n, m)."""
-    out = np.zeros_like(a)
-    K = len(a)
-    for k in range(K):
-        for j in range(K):
-            own = w[place(k, j)]
-            out[k] += (own if a.ndim == 2 else own[:, None]) * a[j]
+    out = np.empty(a.shape)
+    shape = (*a.shape[:2], -1)
+    _predictors.product(w, a.reshape(shape), out.reshape(shape))
     return out
 
 

@@ -193,3 +193,20 @@ def quadratic_pair(const int[::1] place, const double[:, :] Zb, const double[:, 
                         y += b[c * kb + j] * right[j]
                     # of (c, a) and of its mirror image; on the diagonal both are the same entry
                     h[packed(a, c), i] += 2.0 * y if a == c else y
+
+
+def product(const double[:, ::1] w, const double[:, :, :] a, double[:, :, ::1] out):
+    """out[k, i] (r,) = Σ_j w_i[k, j] a[j, i]; a is (K, n, r)."""
+    cdef Py_ssize_t i
+    cdef int K = a.shape[0], r = a.shape[2], k, j, c
+    cdef double f
+    with nogil:
+        for k in range(K):
+            for i in range(a.shape[1]):
+                for c in range(r):
+                    out[k, i, c] = 0.0
+            for j in range(K):
+                for i in range(a.shape[1]):
+                    f = w[packed(k, j), i]
+                    for c in range(r):
+                        out[k, i, c] += f * a[j, i, c]

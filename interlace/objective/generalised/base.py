@@ -23,6 +23,8 @@ __all__ = ["GeneralisedObjective"]
 
 # A criterion that does not come back to this, relative, depends on where its modes came from.
 SAME_VALUE = 1e-7
+# Predictors of a family's parameter that are nothing out of the ordinary.
+USUAL = (0.0, 1.0)
 NOWHERE = np.empty(0, dtype=np.intp)
 # Fewer rows than this are searched from more starts where they are not log-concave: of 102 random
 # samples ten had a lower minimum that way, the largest of 338 rows.
@@ -49,6 +51,8 @@ class GeneralisedObjective(Objective):
     #: Whether the coefficients of the mean are integrated out.
     restricted: bool = False
     _lowest = np.inf  # criterion where the next search for modes starts
+    #: Where modes were last compared with those from other starts, they, and which are in doubt.
+    _compared: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __init__(
         self, problem: Problem, covariance: CovarianceModel, expected: bool, p: int
@@ -78,15 +82,18 @@ class GeneralisedObjective(Objective):
     def anew(self) -> Self:
         other = self._with(self.problem.fresh())
         other._begin()
+        other._compared = None
         return other
 
     def resume(self, other: Self) -> None:
         self._begin(other)
+        self._compared = other._compared
 
     def with_response(self, density: ConditionalDensity, eta: np.ndarray) -> Self:
         """The same criterion of another response; arguments as those of `Problem`."""
         other = self._with(self.problem.with_response(density, eta))
         other._begin()
+        other._compared = None
         return other
 
     def release(self) -> None:
@@ -207,11 +214,14 @@ class GeneralisedObjective(Objective):
     def reconsider(self, x: np.ndarray) -> bool:
         if self.problem.density.log_concave:
             return False
+        self._compared = None
         try:
-            u, better, _ = self._other_modes(x)
+            u, better, doubtful = self._other_modes(x)
         except NumericalError:  # modes that were found on the way to x alone: see `doubts`
             return False
         self.hold(u if better is None else better)
+        if better is None:
+            self._compared = x.copy(), u, doubtful
         return better is not None
 
     def doubts(self, x: np.ndarray, value: float) -> list[str]:
@@ -228,8 +238,13 @@ class GeneralisedObjective(Objective):
             return words or ModeSearch(other.problem, other.modes).words(NOWHERE, True)
 
     def _doubts(self, x: np.ndarray, value: float) -> list[str]:
-        u, _, second = self._other_modes(x)
-        T, eta0, zeta, _ = self.modes_at(x)
+        known = self._compared
+        if known is not None and (known[0] == x).all():
+            _, u, second = known
+            T, eta0, zeta, _ = self.held_at(x)
+        else:
+            u, _, second = self._other_modes(x)
+            T, eta0, zeta, _ = self.modes_at(x)
         eta = eta0 + self.problem.Z.times(T, u)
         words = breakdown(self.problem, T, eta, zeta, self.expected)
         self.hold(u)
@@ -242,16 +257,26 @@ class GeneralisedObjective(Objective):
 
     def endless(self, x: np.ndarray, curvature: np.ndarray) -> dict[int, str]:
         """Parameters whose best value is not finite, by their place in x, and why, with remedy."""
-        numbers = self.problem.numbers(x[self.at.beta], x[self.at.zeta])
+        numbers, zeta = self.problem.numbers(x[self.at.beta], x[self.at.zeta])
         if not numbers:
             return {}
+        infinite = self.problem.density.infinite
         places = np.arange(x.size)
-        own = {i: np.concatenate([places[self.at.beta], places[self.at.zeta]])[i] for i in numbers}
-        information = left_information(curvature, np.array(list(own.values())))
-        found = {}
-        for (i, zeta), left in zip(numbers.items(), information, strict=True):
-            for text in self.problem.density.infinite(zeta, left[None]):
-                found[int(own[i])] = text
+        places = np.concatenate([places[self.at.beta], places[self.at.zeta]])[list(numbers)]
+        information = np.full(zeta.size, np.inf)
+        information[list(numbers.values())] = left_information(curvature, places)
+        found: dict[int, str] = {}
+        while told := infinite(zeta, information):
+            # it is said of the parameter with whose usual values it is not
+            for place, k in zip(places.tolist(), numbers.values(), strict=True):
+                usual = [np.where(np.arange(zeta.size) == k, v, zeta) for v in USUAL]
+                other = next((z for z in usual if infinite(z, information) != told), None)
+                if other is not None and place not in found:
+                    found[place], zeta = told[0], other
+                    break
+            else:
+                found.setdefault(int(places[-1]), told[0])
+                break
         return found
 
 

@@ -172,12 +172,12 @@ class Problem:
         """Linear predictors of the family's parameters, (m,), or (m, n) where they differ."""
         return zeta.copy()
 
-    def numbers(self, gamma: np.ndarray, zeta: np.ndarray) -> dict[int, np.ndarray]:
-        """The family's parameters that are one number, by their place in (gamma, zeta).
+    def numbers(self, gamma: np.ndarray, zeta: np.ndarray) -> tuple[dict[int, int], np.ndarray]:
+        """The family's parameters that are one number, and predictors of all, (m,).
 
-        Each with all of zeta, (m,): where one is at issue the others are usual values.
+        Places in (gamma, zeta) -> places among the parameters.
         """
-        return dict.fromkeys(range(gamma.size, gamma.size + zeta.size), zeta)
+        return {gamma.size + i: i for i in range(zeta.size)}, zeta
 
     def beta(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients of X from those of the standardised columns."""

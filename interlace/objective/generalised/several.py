@@ -93,7 +93,7 @@ class SeveralDensity(ConditionalDensity):
 
     def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
         unit = self.family.parameter_unit(self.y, self.weights)
-        said = self.family.infinite(zeta, unit, np.repeat(information, zeta.size))
+        said = self.family.infinite(zeta, unit, information)
         return [] if said is None else [said]
 
     def level(self, zeta: np.ndarray) -> np.ndarray:
@@ -116,6 +116,10 @@ class SeveralDensity(ConditionalDensity):
         bad = ~_positive(W)
         if not bad.any():
             return W
+        if self.K == 2:
+            out = W.copy()
+            out[:, bad] = _absolute(W[:, bad])
+            return out
         values, vectors = np.linalg.eigh(unpacked(W[:, bad]))
         size = np.abs(values)
         values = np.maximum(size, LEAST_SHARE * size.max(axis=1, keepdims=True))
@@ -127,10 +131,24 @@ class SeveralDensity(ConditionalDensity):
         return out
 
 
+def _absolute(W: np.ndarray) -> np.ndarray:
+    """|W| = (W'W)^(1/2) of packed 2 x 2 matrices, (3, n)."""
+    a, b, c = W
+    det = np.abs(a * c - b * b)
+    square = a * a + b * b + det, b * (a + c), b * b + c * c + det
+    root = np.sqrt(np.maximum(a * a + 2.0 * b * b + c * c + 2.0 * det, np.finfo(float).tiny))
+    return np.array(square) / root
+
+
 def _positive(W: np.ndarray) -> np.ndarray:
     """Which packed matrices (P, n) have no negative eigenvalue, by leading minors, (n,)."""
     if len(W) == 3:
         return (W[0] >= 0.0) & (W[0] * W[2] >= W[1] * W[1])
+    if len(W) == 6:  # no minor below zero, and none of the other two of size 2
+        a, b, c, d, e, f = W
+        minors = a * c - b * b, a * f - d * d, c * f - e * e
+        whole = f * minors[0] - e * (a * e - b * d) + d * (b * e - c * d)
+        return np.min([a, c, f, *minors, whole], axis=0) >= 0.0
     return np.linalg.eigvalsh(unpacked(W))[:, 0] >= 0.0
 
 
@@ -151,7 +169,7 @@ class SeveralProblem(Problem):
         design, order = self.design, self.order
         self.zeta = _EMPTY
         centre = np.repeat(np.median(eta, axis=1)[:, None], density.n, axis=1)
-        own = density.rows(centre, self.zeta, True, order=0).weight
+        own = np.abs(density.rows(centre, self.zeta, False, order=0).observed)
         parts, blocks, self.units = [], [], np.ones(density.K)
         for k, predictor in enumerate(design.predictors.values()):
             root = np.sqrt(np.maximum(own[place(k, k)], 1e-300))
@@ -185,16 +203,16 @@ class SeveralProblem(Problem):
         one_number = (others == others[:, :1]).all()
         return others[:, 0].copy() if one_number else others.copy()
 
-    def numbers(self, gamma: np.ndarray, zeta: np.ndarray) -> dict[int, np.ndarray]:
+    def numbers(self, gamma: np.ndarray, zeta: np.ndarray) -> tuple[dict[int, int], np.ndarray]:
         beta, out = self.beta(gamma), {}
+        values = (self.offset + self.fixed.times(gamma))[1:].mean(axis=1)
         moved = {int(k) for f in self.factors for k in f.predictor}
         parts = zip(self.design.predictors.values(), self.fixed.slices, strict=True)
         for k, (predictor, at) in enumerate(parts):
             if k and k not in moved and predictor.is_constant:
-                own = np.zeros(self.density.K - 1)
-                own[k - 1] = beta[at.start]
-                out[at.start] = own
-        return out
+                out[at.start] = k - 1
+                values[k - 1] = beta[at.start]
+        return out, values
 
     def _first_fit(self, eta: np.ndarray) -> IRLS:
         """The fit without random effects, as far as its likelihood has a maximum near the data."""
@@ -207,12 +225,14 @@ class SeveralProblem(Problem):
 
         def step_from(here: _State) -> _Step:
             found[:] = [here]
-            g = fixed.transposed(here.rows.score)
-            move, definite = _solved(fixed.gram(here.rows.observed), g, 0.0), True
-            if move is None:
-                move, definite = _solved(fixed.gram(density.definite(here.rows)), g, RIDGE), False
-            move = g if move is None else move
-            return _Step(move, float(g @ move), definite)
+            g, weight = fixed.transposed(here.rows.score), here.rows.observed
+            factor, info = lapack.dpotrf(fixed.gram(weight), lower=1)
+            if info:
+                H = fixed.gram(density.definite(here.rows))
+                H[np.diag_indices(len(H))] += RIDGE * np.trace(H) / len(H)
+                factor, _ = lapack.dpotrf(H, lower=1)
+            move = lapack.dpotrs(factor, g, lower=1)[0]
+            return _Step(move, float(g @ move), not info)
 
         parts = zip(fixed.blocks, eta, offset, strict=True)
         gamma = [np.linalg.lstsq(X, own - base, rcond=None)[0] for X, own, base in parts]
@@ -225,15 +245,8 @@ class SeveralProblem(Problem):
                 FIRST_STEPS,
             )
         last = found[0]
-        information = fixed.gram(density.definite(last.rows))
+        information = fixed.gram(last.rows.observed)
         return IRLS(last.gamma, last.eta, information, last.rows.weight, last.value, 0, True)
-
-
-def _solved(H: np.ndarray, g: np.ndarray, ridge: float) -> np.ndarray | None:
-    """H^{-1} g with a ridge, as a share of the mean diagonal; None if H is not definite."""
-    H[np.diag_indices(len(H))] += ridge * np.trace(H) / len(H)
-    factor, info = lapack.dpotrf(H, lower=1)
-    return None if info else lapack.dpotrs(factor, g, lower=1)[0]
 
 
 class _State(NamedTuple):
