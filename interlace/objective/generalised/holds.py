@@ -28,6 +28,9 @@ SECOND_MASS = 0.01
 HIGHER = 1e-7
 # Modes closer than this, relative to their size, are the same.
 SAME_MODE = 1e-4
+# A start that no search can leave, as out of the range of the means, is brought nearer to the modes
+# in hand by half of the way, this often.
+HALVINGS = 4
 
 
 class _Level(NamedTuple):
@@ -119,6 +122,22 @@ class ModeSearch:
             start[offsets[b] : offsets[b + 1]] *= -1.0
             yield start
 
+    def _from(
+        self,
+        T: Sequence[np.ndarray],
+        eta0: np.ndarray,
+        zeta: np.ndarray,
+        start: np.ndarray,
+        u: np.ndarray,
+    ) -> Point | None:
+        """The end of a search from ``start`` or, where it fails, from nearer to u (q,)."""
+        for _ in range(1 + HALVINGS):
+            try:
+                return self.modes.find(T, eta0, zeta, start, 0)
+            except NumericalError:
+                start = 0.5 * (start + u)
+        return None
+
     def compare(
         self, T: Sequence[np.ndarray], eta0: np.ndarray, zeta: np.ndarray, here: Point
     ) -> tuple[np.ndarray | None, np.ndarray]:
@@ -130,9 +149,8 @@ class ModeSearch:
         own, second = u.copy(), np.zeros(self.parts, dtype=bool)
         better, again = np.zeros(self.parts, dtype=bool), np.zeros(self.parts, dtype=bool)
         for start in self.starts(own.ravel()):
-            try:
-                there = self.modes.find(T, eta0, zeta, start, 0)
-            except NumericalError:
+            there = self._from(T, eta0, zeta, start, own.ravel())
+            if there is None:
                 continue
             v, g, other = self.values(there, zeta)
             far = np.abs(v - own).max(axis=1) > SAME_MODE * (1.0 + np.abs(own).max(axis=1))

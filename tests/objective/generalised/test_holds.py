@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from interlace.errors import NumericalError
 from interlace.objective.generalised.holds import ModeSearch
 
 NONE = np.zeros(0)
@@ -26,13 +27,13 @@ class Landscape:
         return SimpleNamespace(u=u, eta=np.array([value]), logdet=0.0)
 
 
-def search(modes, heights, own):
+def search(modes, heights, own, kind=Landscape):
     problem = SimpleNamespace(
         factors=[SimpleNamespace(codes=np.zeros(1, dtype=int))] * 2,
         Z=SimpleNamespace(n=1, widths=(1, 1), n_levels=(1, 1), offsets=(0, 1, 2)),
         density=SimpleNamespace(values=lambda eta, zeta: (eta,)),
     )
-    landscape = Landscape(modes, heights)
+    landscape = kind(modes, heights)
     here = landscape.find(None, None, NONE, np.array(own, dtype=float), 0)
     return ModeSearch(problem, landscape).compare([], NONE, NONE, here)
 
@@ -61,3 +62,21 @@ def test_a_mode_that_no_other_start_leads_to_is_in_doubt():
 def test_a_low_mode_elsewhere_is_no_doubt_where_zero_leads_back():
     better, doubtful = search([(1, 1), (-1, -1)], [0.0, -50.0], (1, 1))
     assert better is None and not doubtful.size
+
+
+class Narrow(Landscape):
+    """Searches begin within the range of the means alone: where both effects are large enough."""
+
+    def find(self, T, eta0, zeta, start, order):
+        if start.min() < 2.0:
+            raise NumericalError("out of the range")
+        return super().find(T, eta0, zeta, start, order)
+
+
+def test_starts_out_of_the_range_are_brought_nearer():
+    """The only mode is no doubtful one because zero is no start, and another is found still."""
+    better, doubtful = search([(5, 4)], [0.0], (5, 4), Narrow)
+    assert better is None and not doubtful.size
+    better, doubtful = search([(5, 4), (2.5, 2.5)], [0.0, 1.0], (5, 4), Narrow)
+    np.testing.assert_array_equal(better, (2.5, 2.5))
+    assert doubtful.size
