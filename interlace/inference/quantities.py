@@ -82,6 +82,7 @@ def quantity(fit: AnyFit, type: str, component: str | None = None) -> Quantity:
     value = family.conditional_mean
     if type == "zprob":
         value, link = family.zero_probability, Logit() if fit.several else None
+        names = ("zi",) if "zi" in names else names
     of_all: Values = lambda etas: np.array(value(etas[0], _zeta(fit, etas)))  # noqa: E731
     return Quantity(names, of_all, partial(differences, of_all), link)
 

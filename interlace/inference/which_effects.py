@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 
 if TYPE_CHECKING:
+    from ..covariance.model import CovarianceTerm
     from ..models.kinds import AnyFit, MixedFit
 
 
@@ -17,7 +18,8 @@ def which_effects(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
     """The random effects that enter, one boolean mask (k_b,) per grouping factor.
 
     ``include_re`` is True, False, or names: of a grouping factor (``"Subject"``), or terms in
-    lme4's way (``"(1 | Subject)"``; ``"~ (1 | a) + (1 | b)"`` as R's ``re.form``).
+    lme4's way (``"(1 | Subject)"``; ``"~ (1 | a) + (1 | b)"`` as R's ``re.form``). A term is meant
+    in each linear predictor that has it.
     """
     widths = [T.shape[0] for T in fit.T]
     if include_re is None:
@@ -40,6 +42,11 @@ def which_effects(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
         for factor, columns in _selected(cast("MixedFit", fit), text.strip()):
             masks[factor][columns] = True
     return masks
+
+
+def _columns(term: CovarianceTerm) -> Iterator[tuple[int, str]]:
+    """Place among the effects of its factor, and name, of each effect of a term."""
+    yield from enumerate(term.names, term.columns.start or 0)
 
 
 def of_predictors(fit: AnyFit, masks: list[np.ndarray], names: Collection[str]) -> list[np.ndarray]:
@@ -76,11 +83,13 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
                 f"of the model. It has {listing(groups)}"
             )
         factor = groups.index(spec.label)
-        names = fit.covariance.effect_names(factor)
+        own = [term for term in fit.covariance.terms if term.factor == factor]
+        places = [(name, j) for term in own for j, name in _columns(term)]
+        names = list(dict.fromkeys(name for name, _ in places))
         columns: list[int] = []
         for term in lhs_terms(spec.lhs):
             wanted = "Intercept" if term == "1" else shown(term)
-            found = [i for i, n in enumerate(names) if n == wanted or n.startswith(f"{wanted}[")]
+            found = [j for n, j in places if n == wanted or n.startswith(f"{wanted}[")]
             if not found:
                 raise ArgumentError(
                     f"include_re has the term {spec.text!r}, but {spec.label!r} has no random "

@@ -50,9 +50,10 @@ class BaseFit(ABC):
     cov_beta : ndarray, shape (p, p)
         Their covariance matrix.
     zeta : ndarray, shape (m,)
-        Logarithms of the family's estimated parameters.
+        Linear predictors, mostly logarithms, of the family's estimated parameters; (m, n) where
+        they differ between rows.
     sigma, dispersion : float
-        Of the family; 1 for binomial, Poisson and negative binomial.
+        Of the family; 1 where it has none, NaN where they differ between rows.
     theta : ndarray, shape (n_theta,)
         Covariance parameters, lme4's order and scale; empty without random effects.
     T : tuple of ndarray, shape (k_b, k_b)

@@ -87,10 +87,9 @@ def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
             ]
     columns = ("component", "group", "term1", "term2", "variance", "sd_or_corr")
     kinds = (object, object, object, object, float, float)
-    values = zip(*rows, strict=True)
-    made = zip(columns, values, kinds, strict=True)
-    frame = pd.DataFrame({name: np.array(v, dtype=kind) for name, v, kind in made})
-    return frame if has_components(fit) else frame.drop(columns="component")
+    made = zip(columns, zip(*rows, strict=True), kinds, strict=True)
+    shown = list(made)[0 if has_components(fit) else 1 :]
+    return pd.DataFrame({name: np.array(v, dtype=kind) for name, v, kind in shown})
 
 
 def variance_components(fit: MixedFit) -> dict[str, float | pd.DataFrame]:

@@ -258,6 +258,14 @@ def test_predictions_need_only_what_they_are_made_of() -> None:
     zeros = m.predict({"SexParent": ["Male"], "Nest": ["Bochet"]}, type="zlink")
     own = m.random_effects["Nest"].loc["Bochet", "zi.Intercept"]
     assert zeros.item() == pytest.approx(m.zi_params.sum() + own)
+    nest = {"SexParent": ["Male"], "Nest": ["Bochet"]}
+    share = m.get_prediction(nest, type="zprob")
+    assert share.mean.item() == pytest.approx(1 / (1 + np.exp(-zeros.item())))
+    assert share.se.item() > 0.0
+    number = model("zeros").predict({"spp": ["GP", "PR"]}, type="disp")
+    assert number.tolist() == [model("zeros").family_params["theta"]] * 2
+    with pytest.raises(il.errors.DataError, match="FoodTreatment"):
+        m.predict(nest)
     new = {"SexParent": ["Male"], "FoodTreatment": ["Deprived"], "Nest": ["elsewhere"]}
     population = m.predict(new, new_levels="population")
     assert population.item() == pytest.approx(m.predict(new, include_re=False).item())
@@ -272,10 +280,12 @@ def test_predictions_need_only_what_they_are_made_of() -> None:
 
 def test_random_effects_of_a_predictor_enter_it_alone() -> None:
     m = model("random zeros")
-    part = m.predict(type="link", include_re="(1 | Nest)")
-    assert part.equals(m.predict(type="link"))
-    zeros = m.predict(type="zlink", include_re="(1 | Nest)")
-    np.testing.assert_allclose(zeros, m.predict(type="zlink", include_re=False), rtol=1e-12)
+    for type in ("link", "zlink"):  # a term is meant wherever it stands
+        assert m.predict(type=type, include_re="(1 | Nest)").equals(m.predict(type=type))
+    b = m.random_effects["Nest"].loc[il.load_dataset("Owls")["Nest"]]
+    for type, name in (("link", "Intercept"), ("zlink", "zi.Intercept")):
+        moved = m.predict(type=type) - m.predict(type=type, include_re=False)
+        np.testing.assert_allclose(moved, b[name], rtol=1e-10, atol=1e-12)
 
 
 def test_other_predictors_do_not_ask_for_a_mean_in_range() -> None:
@@ -474,6 +484,22 @@ def test_a_result_lasts(name) -> None:
         assert own["params"] == m.params_of(component).to_dict()
     assert list(found.get("components", {})) == list(m.components[1:])
     assert isinstance(m.augment(), pd.DataFrame) and m.convergence.verdict == "converged"
+
+
+def test_rows_with_missing_values_of_any_formula() -> None:
+    data = il.load_dataset("Owls")
+    data.loc[3, "SexParent"] = None
+    call = CALLS, data, "poisson"
+    with pytest.warns(il.errors.DataWarning):
+        m = il.glmer(*call, ziformula="~ SexParent + (1 | Nest)", na_action="exclude")
+    assert m.missing_by == {"SexParent": 1} and m.nobs == 598
+    for values in (m.predict(), m.predict(type="zprob"), m.residuals("pearson")):
+        assert len(values) == 599 and values.isna().sum() == 1
+    # a row of new data lacks only what it does not have
+    new = pd.DataFrame({"FoodTreatment": ["Deprived", None], "SexParent": [None, "Male"]})
+    found = {t: m.predict(new, type=t, include_re=False).isna().tolist() for t in ("link", "zprob")}
+    assert found == {"link": [False, True], "zprob": [True, False]}
+    assert m.predict(new, include_re=False, se=True).isna().to_numpy().all()
 
 
 def test_refit_and_update_keep_the_formulas() -> None:
