@@ -126,6 +126,37 @@ class GLMMResult(GeneralisedResult, MixedResult):
         errors = np.sqrt(np.diagonal(part.cov_beta))
         return pd.Series(errors, list(part.design.x_names), name="std_error")
 
+    def random_effects_of(self, component: str) -> dict[str, pd.DataFrame]:
+        """Conditional modes of one linear predictor: grouping factor -> DataFrame.
+
+        Parameters
+        ----------
+        component : str
+            As for ``params_of``.
+
+        Returns
+        -------
+        dict of DataFrame
+            Levels by terms; empty if the predictor has no random effects.
+        """
+        from ..tables.random_effects import random_effects_of
+
+        return random_effects_of(part_of(self.fit, component))
+
+    @property
+    def disp_random_effects(self) -> dict[str, pd.DataFrame]:
+        """``random_effects_of("disp")``; empty where the dispersion has none."""
+        return self.random_effects_of("disp") if "disp" in self.components else {}
+
+    @property
+    def disp_variance_components(self) -> dict[str, float | pd.DataFrame]:
+        """Variances and covariances of the dispersion's random effects, by grouping factor."""
+        from ..tables.random_effects import variance_components_of
+
+        if "disp" not in self.components:
+            return {}
+        return variance_components_of(part_of(self.fit, "disp"))
+
     @property
     def components(self) -> tuple[str, ...]:
         """Linear predictors with coefficients of their own, ``"cond"`` (the mean's) first."""

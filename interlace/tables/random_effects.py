@@ -153,6 +153,37 @@ def _by_level(fit: MixedFit, i: int, factor: GroupingFactor, values: np.ndarray)
     return pd.DataFrame(np.array(values), index=index, columns=fit.covariance.effect_names(i))
 
 
+def effects_of_component(fit: MixedFit) -> Iterator[tuple[int, list[int], list[str]]]:
+    """Factor, places among its effects and names, of the effects of the fit's own predictor."""
+    for i, factor in enumerate(fit.design.factors):
+        own = np.flatnonzero(factor.predictor == fit.index).tolist()
+        terms = [t for t in fit.covariance.terms if t.factor == i]
+        names = {j: n for t in terms for j, n in enumerate(t.names, t.columns.start or 0)}
+        if own:
+            yield i, own, [names[j] for j in own]
+
+
+def random_effects_of(fit: MixedFit) -> dict[str, pd.DataFrame]:
+    """As :func:`random_effects`, of one linear predictor."""
+    out = {}
+    for i, own, names in effects_of_component(fit):
+        factor = fit.design.factors[i]
+        index = pd.Index(factor.levels, name=factor.name)
+        out[factor.name] = pd.DataFrame(fit.b[i][:, own], index=index, columns=names)
+    return out
+
+
+def variance_components_of(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
+    """As :func:`variance_components`, of one linear predictor."""
+    out: dict[str, float | pd.DataFrame] = {}
+    for i, own, names in effects_of_component(fit):
+        S = (fit.T[i] @ fit.T[i].T)[np.ix_(own, own)]
+        one = len(own) == 1
+        found = float(S[0, 0]) if one else pd.DataFrame(S, index=names, columns=names)
+        out[fit.design.factors[i].name] = found
+    return out
+
+
 def ranef(fit: MixedFit, cond_sd: bool = True, r_names: bool = False) -> pd.DataFrame:
     """All conditional modes in one frame ``[component,] group, level, term, value[, cond_sd]``.
 

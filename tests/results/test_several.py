@@ -325,6 +325,22 @@ def test_random_effects_of_all_components() -> None:
     assert "component" in model("zeros").VarCorr()
 
 
+def test_random_effects_of_one_component() -> None:
+    m = model("random zeros")
+    zeros = m.random_effects_of("zi")["Nest"]
+    assert zeros.columns.tolist() == ["Intercept"]
+    assert zeros["Intercept"].tolist() == m.random_effects["Nest"]["zi.Intercept"].tolist()
+    assert m.disp_random_effects == m.disp_variance_components == {}
+    assert model("zeros").random_effects_of("zi") == {}
+    sleep = il.load_dataset("sleepstudy")
+    s = il.fit("Reaction ~ Days + (1 | Subject)", sleep, dispformula="~ Days + (1 | Subject)")
+    sd = s.VarCorr().query("component == 'disp'")["sd_or_corr"].item()
+    assert s.disp_variance_components == pytest.approx({"Subject": sd**2})
+    assert s.disp_random_effects["Subject"].shape == (18, 1)
+    both = s.random_effects_of("cond")["Subject"].columns.tolist()
+    assert both == ["Intercept"]
+
+
 # -- residuals and draws ---------------------------------------------------------------------------
 
 
