@@ -38,7 +38,8 @@ def minimise(
     """Minimise an objective and certify the best of what its starts lead to.
 
     "newton" and "lbfgsb" use exact gradients; "bobyqa" none (Powell 2009, through NLopt). `start`
-    (n,) stands in for the objective's own; those that it wants tried besides are tried too.
+    (n,) stands in for the objective's own; those that it wants tried besides are tried too, with
+    gradients, and the optimum has the name of the optimiser that found it.
     """
     best = minimise_from(objective, optimizer, objective.start() if start is None else start)
     starts = objective.other_starts()
@@ -48,7 +49,8 @@ def minimise(
     for x in starts:
         other = objective.anew()  # what the first search left in hand belongs to its optimum
         try:
-            found = minimise_from(other, optimizer, x)
+            # hundreds of evaluations without gradients are for the first search alone
+            found = minimise_from(other, "newton" if optimizer == "bobyqa" else optimizer, x)
         except NumericalError:
             continue
         evaluations += found.evaluations

@@ -144,3 +144,20 @@ def test_bobyqa_whose_points_are_not_found_again_has_an_answer():
     x, here = minimise_module._bobyqa_once(objective, start, np.full(2, -np.inf), log)
     np.testing.assert_allclose(x, 0.0, atol=1e-6)
     assert here.exact and len(log) > 10
+
+
+@pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
+def test_starts_besides_are_searched_with_gradients_after_bobyqa(monkeypatch):
+    data, formula = scattered(34), "y ~ x + (1 | g) + (1 | h)"
+
+    def fitted(optimizer):
+        return il.glmer(formula, data, "inverse_gaussian", link="log", optimizer=optimizer).fit
+
+    both, alone = fitted("bobyqa"), fitted("newton")
+    assert both.criterion == pytest.approx(alone.criterion, abs=1e-6)
+    monkeypatch.setattr(generalised, "SEVERAL_MINIMA", 0)
+    once, first = fitted("bobyqa"), fitted("newton")
+    # the searches besides are those of a search with gradients
+    more = both.optimum.evaluations - once.optimum.evaluations
+    assert more == alone.optimum.evaluations - first.optimum.evaluations
+    assert once.optimum.optimizer == "bobyqa"
