@@ -396,7 +396,18 @@ class Family(ABC):
         return eta.compose(*self.link.log_mean(eta.value))
 
     def log_probabilities_of(self, eta: Jet) -> tuple[Jet, Jet]:
-        """The logarithms of a mean between 0 and 1 and of its complement."""
+        """The logarithms of a mean between 0 and 1 and of its complement.
+
+        Parameters
+        ----------
+        eta : Jet
+            Linear predictor of the mean.
+
+        Returns
+        -------
+        tuple of two Jet
+            log mu and log(1 - mu).
+        """
         logs = self.link.log_probabilities(eta.value)
         return eta.compose(*logs[:4]), eta.compose(*logs[4:])
 

@@ -197,13 +197,13 @@ class ZeroOneInflatedBeta(Compound):
         at_end = jets.log_expit(zoi) + which
         return weights * jets.where(end, at_end, jets.log_expit(-zoi) + inside)
 
-    def ends(self, zeta: Zeta) -> tuple[Any, Any]:
+    def _ends(self, zeta: Zeta) -> tuple[Any, Any]:
         """The probabilities of 0 and of 1."""
         zoi, coi = self.values(zeta)[-2:]
         return zoi * (1.0 - coi), zoi * coi
 
     def zero_probability(self, eta: Array, zeta: Zeta = ()) -> Array:
-        return np.broadcast_to(self.ends(zeta)[0], np.shape(eta))
+        return np.broadcast_to(self._ends(zeta)[0], np.shape(eta))
 
     def conditional_mean(self, eta: Array, zeta: Zeta = ()) -> Array:
         return self.base.mean(eta, zeta[: self.n_base])
@@ -212,20 +212,20 @@ class ZeroOneInflatedBeta(Compound):
         zoi, coi = self.all_etas(etas)[-2:]
         return jets.expit(zoi) * jets.expit(coi) + jets.expit(-zoi) * self.mean_of(etas[0])
 
-    def base_mean(self, mu: Array, zeta: Zeta) -> Array:
-        zero, one = self.ends(zeta)
+    def _base_mean(self, mu: Array, zeta: Zeta) -> Array:
+        zero, one = self._ends(zeta)
         return (np.asarray(mu, dtype=float) - one) / (1.0 - zero - one)
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
-        (zero, one), mean = self.ends(zeta), self.base_mean(mu, zeta)
-        square = one + (1.0 - zero - one) * (self.base_variance(mean, zeta) + mean * mean)
+        (zero, one), mean = self._ends(zeta), self._base_mean(mu, zeta)
+        square = one + (1.0 - zero - one) * (self._base_variance(mean, zeta) + mean * mean)
         return square - np.asarray(mu, dtype=float) ** 2
 
     def cdf(
         self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> Array:
-        y, (zero, one) = np.asarray(y, dtype=float), self.ends(zeta)
-        inner = self.base.cdf(y, self.base_mean(mu, zeta), 1.0, 1.0, zeta[: self.n_base])
+        y, (zero, one) = np.asarray(y, dtype=float), self._ends(zeta)
+        inner = self.base.cdf(y, self._base_mean(mu, zeta), 1.0, 1.0, zeta[: self.n_base])
         below = zero + (1.0 - zero - one) * inner
         return np.where(y < 0.0, 0.0, np.where(y >= 1.0, 1.0, below))
 
@@ -237,8 +237,8 @@ class ZeroOneInflatedBeta(Compound):
         trials: PerRow = 1.0,
         zeta: Zeta = (),
     ) -> Array:
-        zero, one = self.ends(zeta)
-        y = self.base.sample(rng, self.base_mean(mu, zeta), 1.0, 1.0, zeta[: self.n_base])
+        zero, one = self._ends(zeta)
+        y = self.base.sample(rng, self._base_mean(mu, zeta), 1.0, 1.0, zeta[: self.n_base])
         u = rng.random(y.shape)
         return np.where(u < zero, 0.0, np.where(u >= 1.0 - one, 1.0, y))
 

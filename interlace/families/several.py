@@ -103,7 +103,23 @@ class SeveralParameters(Family):
         return 0.0
 
     def all_etas(self, etas: Sequence[Jet]) -> list[Jet]:
-        """Predictors of the mean and of all parameters, fixed ones as constants."""
+        """Predictors of the mean and of all parameters, fixed ones as constants.
+
+        Parameters
+        ----------
+        etas : sequence of Jet
+            Predictors of the mean and of the parameters that are estimated.
+
+        Returns
+        -------
+        list of Jet
+            One more than `all_parameters`.
+
+        Raises
+        ------
+        ArgumentError
+            If there are more or fewer.
+        """
         if len(etas) != 1 + len(self.parameters):
             raise ArgumentError(
                 f"family {self.name!r} has {1 + len(self.parameters)} linear predictors: of the "
@@ -142,7 +158,17 @@ class SeveralParameters(Family):
         return np.zeros(np.size(y)), np.zeros((len(self.parameters), np.size(y)))
 
     def possible(self, y: Array) -> Array:
-        """Whether responses are in the support."""
+        """Whether responses are in the support.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Responses.
+
+        Returns
+        -------
+        array (n,) of bool
+        """
         return in_support(self.support, y)
 
     def log_density(

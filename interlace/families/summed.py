@@ -30,7 +30,7 @@ class SummedCounts(PositiveMean, SeveralParameters):
     support = "count"
     discrete = True
 
-    def probabilities(self, counts: Array, mu: Array, zeta: Zeta) -> Array:
+    def _probabilities(self, counts: Array, mu: Array, zeta: Zeta) -> Array:
         """Probabilities (j, n) of counts (j,) at means (n,)."""
         y, at = np.broadcast_arrays(counts[:, None], mu)
         rows = [np.broadcast_to(z, at.shape).ravel() for z in zeta]
@@ -44,7 +44,7 @@ class SummedCounts(PositiveMean, SeveralParameters):
         total = np.zeros(mu.shape)
         for start in range(0, int(y.max(initial=-1.0)) + 1, COUNTS):
             counts = np.arange(start, start + COUNTS, dtype=float)
-            share = self.probabilities(counts, mu, zeta)
+            share = self._probabilities(counts, mu, zeta)
             total += np.where(counts[:, None] <= y, share, 0.0).sum(axis=0)
         return np.minimum(total, 1.0)
 
@@ -62,7 +62,7 @@ class SummedCounts(PositiveMean, SeveralParameters):
         rows = stacked(mu, zeta)[1:]
         for start in range(0, MOST_COUNTS, COUNTS):
             counts = np.arange(start, start + COUNTS, dtype=float)
-            share = self.probabilities(counts, mu[left], rows[:, left])
+            share = self._probabilities(counts, mu[left], rows[:, left])
             up_to = below[left] + np.cumsum(share, axis=0)
             y[left] += (up_to < u[left]).sum(axis=0)
             below[left] = up_to[-1]

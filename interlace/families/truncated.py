@@ -76,30 +76,30 @@ class Truncated(Compound):
         none = self.base.log_density_of(etas, 0.0 * ones, ones)
         return self.base.response_mean_of(etas) * jets.exp(-jets.log1mexp(none))
 
-    def seen(self, mean: Array, zeta: Zeta) -> Array:
+    def _seen(self, mean: Array, zeta: Zeta) -> Array:
         """The probability that a count of the base is not zero."""
         none = self.base.log_density(np.zeros(np.shape(mean)), mean, zeta=zeta)
         return -np.expm1(np.minimum(none, -np.finfo(float).tiny))
 
-    def base_mean(self, mu: Array, zeta: Zeta) -> Array:
+    def _base_mean(self, mu: Array, zeta: Zeta) -> Array:
         mu = np.asarray(mu, dtype=float)
         upper = np.log(np.maximum(mu, 1e-300))
         lower = np.log(np.maximum(mu - 1.0, 1e-15)) - FARTHEST
         for _ in range(MEAN_STEPS):
             middle = 0.5 * (lower + upper)
-            high = np.exp(middle) > mu * self.seen(np.exp(middle), zeta)
+            high = np.exp(middle) > mu * self._seen(np.exp(middle), zeta)
             lower, upper = np.where(high, lower, middle), np.where(high, middle, upper)
         return np.exp(0.5 * (lower + upper))
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
-        mu, mean = np.asarray(mu, dtype=float), self.base_mean(mu, zeta)
-        return mu * np.maximum(self.base_variance(mean, zeta) / mean + mean - mu, 0.0)
+        mu, mean = np.asarray(mu, dtype=float), self._base_mean(mu, zeta)
+        return mu * np.maximum(self._base_variance(mean, zeta) / mean + mean - mu, 0.0)
 
     def cdf(
         self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> Array:
-        y, mean = np.floor(y), self.base_mean(mu, zeta)
-        seen = self.seen(mean, zeta)
+        y, mean = np.floor(y), self._base_mean(mu, zeta)
+        seen = self._seen(mean, zeta)
         share = 1.0 - (1.0 - self.base.cdf(y, mean, zeta=zeta)) / seen
         return np.where(y < 1.0, 0.0, np.clip(share, 0.0, 1.0))
 
@@ -111,8 +111,8 @@ class Truncated(Compound):
         trials: PerRow = 1.0,
         zeta: Zeta = (),
     ) -> Array:
-        mean = self.base_mean(mu, zeta)
-        target = 1.0 - rng.random(np.shape(mean)) * self.seen(mean, zeta)
+        mean = self._base_mean(mu, zeta)
+        target = 1.0 - rng.random(np.shape(mean)) * self._seen(mean, zeta)
         upper = np.ones(np.shape(mean))
         for _ in range(LARGEST_POWER):
             short = self.base.cdf(upper, mean, zeta=zeta) < target

@@ -55,16 +55,16 @@ class Compound(SeveralParameters):
         return len(self.base.parameters)
 
     @abstractmethod
-    def base_mean(self, mu: Array, zeta: Zeta) -> Array:
+    def _base_mean(self, mu: Array, zeta: Zeta) -> Array:
         """Means of the base that belong to means of the response."""
 
-    def base_variance(self, mean: Array, zeta: Zeta) -> Array:
+    def _base_variance(self, mean: Array, zeta: Zeta) -> Array:
         """Variances of the base at its means."""
         inner = zeta[: self.n_base]
         return self.base.dispersion(inner) * self.base.variance(mean, inner)
 
     def linear_predictor(self, mu: Array, zeta: Zeta = ()) -> Array:
-        return self.base.linear_predictor(self.base_mean(mu, zeta), zeta[: self.n_base])
+        return self.base.linear_predictor(self._base_mean(mu, zeta), zeta[: self.n_base])
 
     def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
         return self.base.parameter_unit(y, weights)
@@ -143,12 +143,12 @@ class ZeroInflated(Compound):
             return kind._replace(zeros=zeros, zi=float(LOGIT(np.asarray(self.fixed["zi"]))))
         return kind._replace(zeros=zeros, zi_at=1 + self.n_base)
 
-    def zi(self, zeta: Zeta) -> Any:
+    def _zi(self, zeta: Zeta) -> Any:
         """Probabilities of structural zeros."""
         return self.fixed["zi"] if "zi" in self.fixed else LOGIT.inverse(np.asarray(zeta[-1]))
 
     def zero_probability(self, eta: Array, zeta: Zeta = ()) -> Array:
-        return np.broadcast_to(self.zi(zeta), np.shape(eta))
+        return np.broadcast_to(self._zi(zeta), np.shape(eta))
 
     def conditional_mean(self, eta: Array, zeta: Zeta = ()) -> Array:
         return self.base.mean(eta, zeta[: self.n_base])
@@ -157,20 +157,20 @@ class ZeroInflated(Compound):
         zi = self.all_etas(etas)[-1]
         return jets.expit(-zi) * self.base.response_mean_of(etas[: 1 + self.n_base])
 
-    def base_mean(self, mu: Array, zeta: Zeta) -> Array:
-        mean = np.asarray(mu, dtype=float) / (1.0 - self.zi(zeta))
+    def _base_mean(self, mu: Array, zeta: Zeta) -> Array:
+        mean = np.asarray(mu, dtype=float) / (1.0 - self._zi(zeta))
         # a mean that goes with another zi
         return np.minimum(mean, LARGEST_SHARE) if self.base.link.ends[1] else mean
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
-        mean, zi = self.base_mean(mu, zeta), self.zi(zeta)
-        return (1.0 - zi) * (self.base_variance(mean, zeta) + zi * mean * mean)
+        mean, zi = self._base_mean(mu, zeta), self._zi(zeta)
+        return (1.0 - zi) * (self._base_variance(mean, zeta) + zi * mean * mean)
 
     def cdf(
         self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> Array:
-        y, zi = np.asarray(y, dtype=float), self.zi(zeta)
-        inner = self.base.cdf(y, self.base_mean(mu, zeta), 1.0, trials, zeta[: self.n_base])
+        y, zi = np.asarray(y, dtype=float), self._zi(zeta)
+        inner = self.base.cdf(y, self._base_mean(mu, zeta), 1.0, trials, zeta[: self.n_base])
         return np.where(y < 0.0, 0.0, zi + (1.0 - zi) * inner)
 
     def sample(
@@ -181,9 +181,9 @@ class ZeroInflated(Compound):
         trials: PerRow = 1.0,
         zeta: Zeta = (),
     ) -> Array:
-        mean = self.base_mean(mu, zeta)
+        mean = self._base_mean(mu, zeta)
         y = self.base.sample(rng, mean, trials, trials, zeta[: self.n_base])
-        return np.where(rng.random(np.shape(mean)) < self.zi(zeta), 0.0, y)
+        return np.where(rng.random(np.shape(mean)) < self._zi(zeta), 0.0, y)
 
     def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         y = np.asarray(y, dtype=float)
