@@ -8,5 +8,4 @@ KNOWN: dict[int, str] = {
     887: "nAGQ = 0 ends on joint modes that are not found again; it says so, of the one mode there",
     895: "a lower minimum without any variance, of an inverse Gaussian",
     898: "another start runs to infinity, the default's stops at a minimum: separated or singular",
-    902: "a lower value elsewhere where BOBYQA does not arrive, of a Gamma with an identity link",
 }

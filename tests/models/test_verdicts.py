@@ -11,6 +11,7 @@ import pytest
 import interlace as il
 from interlace.errors import ConvergenceWarning, NumericalError
 from interlace.families.names import FAMILIES
+from interlace.objective.generalised import base as generalised
 from interlace.optimize import OPTIMIZERS, minimise
 from interlace.optimize.curvature import final_hessian, to_unit_diagonal
 
@@ -293,10 +294,11 @@ def slopes_of_an_inverse_link(seed):
 
 
 @pytest.mark.parametrize("seed", [3, 19])
-def test_a_rejected_step_does_not_leave_a_search_at_other_modes(seed):
+def test_a_rejected_step_does_not_leave_a_search_at_other_modes(seed, monkeypatch):
+    monkeypatch.setattr(generalised, "SEVERAL_MINIMA", 0)  # one search
     m = slopes_of_an_inverse_link(seed)
     assert m.fit.optimum.converged
-    assert m.fit.optimum.evaluations < 60
+    assert m.fit.optimum.evaluations < 20
 
 
 @pytest.mark.parametrize("nAGQ", [1, 5])

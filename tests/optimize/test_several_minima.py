@@ -161,3 +161,22 @@ def test_starts_besides_are_searched_with_gradients_after_bobyqa(monkeypatch):
     more = both.optimum.evaluations - once.optimum.evaluations
     assert more == alone.optimum.evaluations - first.optimum.evaluations
     assert once.optimum.optimizer == "bobyqa"
+
+
+@pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgsb"])
+def test_a_minimum_without_variance_below_one_with(optimizer, monkeypatch):
+    rng = np.random.default_rng(139)
+    n, k = int(rng.integers(25, 60)), int(rng.integers(5, 13))
+    data = {"x": rng.normal(size=n), "g": rng.integers(0, k, n)}
+    mean = np.maximum(1.5 + 0.3 * data["x"] + 0.6 * rng.normal(size=k)[data["g"]], 0.15)
+    shape = rng.choice([1.0, 2.0, 5.0])
+    data["y"] = rng.gamma(shape, mean / shape)
+
+    def fitted():
+        return il.glmer("y ~ x + (1 | g)", data, "gamma", link="identity", optimizer=optimizer)
+
+    m = fitted()
+    assert m.theta.iloc[0] == 0.0 and m.convergence.verdict == "singular"
+    monkeypatch.setattr(generalised, "OTHER_VARIANCES", generalised.OTHER_VARIANCES[1:])
+    assert fitted().fit.criterion > m.fit.criterion + 0.01

@@ -31,8 +31,9 @@ NOWHERE = np.empty(0, dtype=np.intp)
 SEVERAL_MINIMA = 500
 # ... and than this where there are several predictors.
 SMALL_SAMPLE = 50
-# Variances of these starts, beside those of the moments: hardly any, and a large one.
-OTHER_VARIANCES = (START_VARIANCES[0], 2.0)
+# Variances of these starts, beside those of the moments: none (where that is no minimum its
+# curvature leads elsewhere), hardly any, and a large one.
+OTHER_VARIANCES = (0.0, START_VARIANCES[0], 2.0)
 
 
 class GeneralisedObjective(Objective):
