@@ -159,7 +159,7 @@ def glmer(
     check_nAGQ(nAGQ)
     resolved, formulas = predictors_of(resolve(family, link), call)
     design, seconds = design_of(call, linear=False, mixed=True, others=formulas)
-    if nAGQ > 1 or laplace == "expected":
+    if nAGQ != 1 or laplace == "expected":
         _check_approximation(nAGQ, laplace, with_parameters(design, resolved))
     if nAGQ > 1:
         check_nodes(nAGQ, design)
@@ -181,7 +181,7 @@ def glmer(
 def _check_approximation(nAGQ: int, laplace: str | None, design: Design) -> None:  # noqa: N803
     """Refuse what only models of one linear predictor have."""
     names = listing(design.predictors)
-    if nAGQ > 1 and len(design.predictors) > 1:
+    if nAGQ != 1 and len(design.predictors) > 1:
         raise ArgumentError(
             f"nAGQ={nAGQ} is for models of one linear predictor; this one has {names}. Take "
             "nAGQ=1 (Laplace's approximation)"

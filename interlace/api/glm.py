@@ -94,11 +94,12 @@ def glm(
     call = dict(locals())
 
     from ..families import resolve
-    from ..models.glm import fit_glm
+    from ..models.glm import check_family, fit_glm
     from ..models.observations import observe
     from ..results.glm import GLMResult
 
     resolved = resolve(family, link)
+    check_family(resolved)
     design, seconds = design_of(call, linear=False, mixed=False)
     observations = observe(design, resolved)
     fitted = fit_glm(design, observations, resolved, seconds=seconds)

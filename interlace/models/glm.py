@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..design.design import Design
+from ..errors import ArgumentError
 from ..families.base import Family
 from ..linalg.crossproducts.standardise import intercept_column, standardise
 from ..linalg.information import determined_root, inverse_where_determined
@@ -169,6 +170,18 @@ class GLMFit(BaseFit):
     def hat(self) -> np.ndarray:
         """Leverages, (n,): their sum is p, less the directions without information."""
         return self.working_weights * np.sum((self.design.X @ self.root) ** 2, axis=1)
+
+
+def check_family(family: Family) -> None:
+    """Refuse a family that iteratively reweighted least squares does not fit."""
+    if family.has_deviance and not (family.own_predictors and family.parameters):
+        return
+    raise ArgumentError(
+        f"glm() does not fit the family {family.name!r}; glmer() does, in a model with random "
+        "effects: add a term such as (1 | g) to the formula and call il.glmer(formula, data, "
+        "family). glm() fits gaussian, binomial, poisson, gamma, inverse_gaussian, "
+        "negativebinomial and bell"
+    )
 
 
 def fit_glm(

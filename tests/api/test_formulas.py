@@ -85,3 +85,10 @@ def test_a_linear_model_has_a_formula_of_its_variance(data):
     assert list(m.fit.design.predictors) == ["mean", "dispersion"]
     same = il.fit(FORMULA, data, dispformula="~ x", method="ML")
     assert same.llf == pytest.approx(m.llf, abs=1e-9)
+
+
+def test_nodes_other_than_one_are_refused_with_several_predictors():
+    data = il.load_dataset("Salamanders")
+    for nodes in (0, 5):
+        with pytest.raises(ArgumentError, match=f"nAGQ={nodes} is for models of one linear"):
+            il.glmer("count ~ mined + (1 | site)", data, "nbinom1", nAGQ=nodes)
