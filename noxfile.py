@@ -22,6 +22,8 @@ TEST_ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
+# A process for each core; fits that the tests of one file share are made once.
+SIDE_BY_SIDE = ["-n", "auto", "--dist", "loadfile"]
 
 
 @cache
@@ -62,7 +64,7 @@ def tests(session: nox.Session, cholmod: bool) -> None:
             advice = "CHOLMOD could not be installed: see README.md, section CHOLMOD"
             session.error(advice) if required else session.skip(advice)
         env["INTERLACE_REQUIRE_CHOLMOD"] = "1"
-    session.run("pytest", *session.posargs, env=env)
+    session.run("pytest", *SIDE_BY_SIDE, *session.posargs, env=env)
 
 
 def install_cholmod(session: nox.Session) -> bool:
@@ -92,7 +94,7 @@ def oldest(session: nox.Session) -> None:
     required = PROJECT["project"]["dependencies"]
     session.install(*(re.sub(r">=([\d.]+).*", r"==\1", text) for text in required))
     chosen = session.posargs or ["--ignore", "tests/test_documents.py"]
-    session.run("pytest", *chosen, env=TEST_ENVIRONMENT)
+    session.run("pytest", *SIDE_BY_SIDE, *chosen, env=TEST_ENVIRONMENT)
 
 
 @nox.session

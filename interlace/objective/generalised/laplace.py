@@ -90,7 +90,7 @@ class LaplaceObjective(GeneralisedObjective):
     def _begin(self, at: LaplaceObjective | None = None) -> None:
         Z = self.problem.Z
         self.hold(np.zeros(Z.q) if at is None else at._u)
-        self._eta0 = np.empty_like(self.problem.offset)  # offset + X beta at the point in hand
+        self._eta0 = np.empty(self.problem.offset.shape)  # offset + X beta at the point in hand
 
     # -- the criterion ----------------------------------------------------------------------
 
@@ -267,7 +267,9 @@ class LaplaceObjective(GeneralisedObjective):
         steps = self._steps(self._working_curvature(x, point, T, directions))
         tangents = self._tangents(x, point, T, directions.U)
         u = point.u
-        self._last = None  # the arrays of the point are those of the displaced ones
+        # the arrays of the point are those of the displaced ones, and those for rows are many
+        self._last = None
+        del point, directions
         for _ in range(SHORTENED):
             try:
                 return self._differenced(x, u, tangents, steps)

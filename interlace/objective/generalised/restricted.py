@@ -65,6 +65,7 @@ class RestrictedProblem(SeveralProblem):
         self._columns, blocks = self.fixed.blocks[0], self.fixed.blocks[1:]
         self.mean_back, self.back = self.back[at, at], self.back[p:, p:]
         self.mean_start = self.glm.beta[at]
+        self.offset = self.offset.copy()
         self.offset[0] += self._columns @ self.mean_start
         self.fixed = PredictorColumns([self._columns[:, :0], *blocks])
         self.glm = self.glm.without(at)

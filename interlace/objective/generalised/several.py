@@ -183,7 +183,9 @@ class SeveralProblem(Problem):
             blocks.append(standardised(predictor.X, parts[-1], order))
         self.back = block_diag(*[part.back for part in parts])
         offsets = [p.offset for p in design.predictors.values()]
-        self.offset = np.zeros((density.K, density.n))
+        self.offset = np.broadcast_to(0.0, (density.K, density.n))
+        if any(offset is not None for offset in offsets):
+            self.offset = np.zeros(self.offset.shape)
         for row, offset in zip(self.offset, offsets, strict=True):
             if offset is not None:
                 row[:] = offset if order is None else offset[order]
@@ -246,7 +248,7 @@ class SeveralProblem(Problem):
             )
         last = found[0]
         information = fixed.gram(last.rows.observed)
-        return IRLS(last.gamma, last.eta, information, last.rows.weight, last.value, 0, True)
+        return IRLS(last.gamma, last.eta, information, _EMPTY, last.value, 0, True)
 
 
 class _State(NamedTuple):
