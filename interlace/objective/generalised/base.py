@@ -63,7 +63,8 @@ class GeneralisedObjective(Objective):
         mean = Predictor("mean", covariance.n_theta, p, problem.density.n_zeta)
         self.p, self.layout = p, Layout([mean])
         self.at = self.layout.of["mean"]
-        if not (expected or problem.density.log_concave):
+        density = problem.density
+        if not (expected or density.log_concave or density.several):
             self.advice = f"laplace='expected', {Objective.advice}"
 
     def _scale(self) -> ThetaScale:

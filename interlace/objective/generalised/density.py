@@ -74,6 +74,9 @@ class ConditionalDensity(ABC):
         Number of free parameters in them.
     canonical : bool
         Expected and observed information are the same.
+    several : bool
+        The parameters have linear predictors of their own: information is observed, and what is
+        integrated by quadrature has one.
     scale_free : bool
         Predictors have no unit (logarithms, quantiles of a distribution).
     log_concave : bool
@@ -89,6 +92,7 @@ class ConditionalDensity(ABC):
     n_extra: int
     n_zeta: int
     canonical: bool
+    several: bool = False
     scale_free: bool
     log_concave: bool = False
     zeta_limit: float = np.inf

@@ -76,13 +76,14 @@ def breakdown(
 
 def _remedies(problem: Problem) -> list[str]:
     """Remedies for several modes, or one of little information."""
-    scalar = len(problem.factors) == 1 and problem.Z.widths[0] == 1
+    scalar = len(problem.factors) == 1 and problem.Z.widths[0] == 1 and not problem.density.several
     others = "take another link or family, or leave out a random-effect term"
     return ["integrate with nAGQ=25", others] if scalar else [others]
 
 
 def _words(where: str, share: float, expected: bool, problem: Problem) -> str:
-    ways = [*([] if expected else ["take laplace='expected'"]), *_remedies(problem)]
+    other = expected or problem.density.several
+    ways = [*([] if other else ["take laplace='expected'"]), *_remedies(problem)]
     return (
         f"Laplace's approximation breaks down: {where} the mode of the random effects has "
         f"{100.0 * share:.2g} % of the information expected there, so the estimates mean little; "

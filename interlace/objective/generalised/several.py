@@ -54,6 +54,7 @@ class SeveralDensity(ConditionalDensity):
 
     n_extra = n_zeta = 0
     canonical = False
+    several = True
     kernel = None
 
     def __init__(

@@ -217,3 +217,13 @@ def test_a_number_for_all_rows_is_a_column_of_ones():
     theta = several.scale.x(one.scale.theta(x[:1]))
     there = several.evaluate(np.concatenate([theta, gamma]), 0).value
     assert there == pytest.approx(one.evaluate(x, 0).value, rel=1e-10)
+
+
+def test_no_remedy_is_one_that_is_refused():
+    from interlace.objective.generalised.holds import _words
+
+    o = objective(*small(FAMILIES["zinb2"], (1,)))
+    assert "laplace=" not in o.advice
+    words = _words("there", 0.01, False, o.problem)
+    assert "nAGQ" not in words
+    assert "laplace=" not in words
