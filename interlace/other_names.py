@@ -157,7 +157,6 @@ INSTEAD: dict[str, str] = {
     "rstudent": "there are no residuals without the row itself: m.cooks_distance() has its effect",
     "fvalue": "m.anova() has F tests of the terms",
     "mse_total": "there is no total mean square: m.scale is the residual variance",
-    "zi_params": _ZEROS,
 }
 
 #: Functions and classes of other packages -> what serves here.

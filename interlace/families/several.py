@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,11 @@ class SeveralParameters(Family):
             raise ArgumentTypeError(
                 f"{call} must be a number, or None to estimate it; got {brief(value)}"
             )
+        with suppress(OverflowError):  # of whole numbers that no double holds
+            value = float(value)
         link = self.all_parameters[name]
         with np.errstate(all="ignore"):
-            fine = np.isfinite(link(np.asarray(value)))
+            fine = isinstance(value, float) and np.isfinite(link(np.asarray(value)))
         if not fine or not np.isfinite(value):
             raise ArgumentError(f"{call} is out of its range; got {brief(value)}")
         return float(value)

@@ -15,7 +15,7 @@ from .links.base import Link
 from .negative_binomial import NegativeBinomial
 from .negative_binomial1 import NegativeBinomial1
 from .poisson import Poisson
-from .zero_inflated import Compound, ZeroInflated
+from .zero_inflated import Compound, ZeroInflated, check_base
 
 #: Steps of a bisection over 75 on the log scale, to the last place.
 MEAN_STEPS = 60
@@ -51,6 +51,7 @@ class Truncated(Compound):
     support = "positive count"
 
     def __init__(self, base: Family):
+        check_base(base, "Truncated")
         if base.support != "count":
             raise ArgumentError(f"only families of counts are truncated at zero; got {base!r}")
         self.name = f"truncated {base.name}"
@@ -167,6 +168,7 @@ class Hurdle(ZeroInflated):
     """
 
     def __new__(cls, base: Family, zi: float | None = None) -> Any:
+        check_base(base, "Hurdle")
         zeros = base.support not in ("positive", "positive count", "open unit")
         return ZeroInflated(Truncated(base) if zeros else base, zi)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ArgumentTypeError, brief
 from . import compiled, jets
 from .base import Array, Family, PerRow, Zeta
 from .jets import Jet
@@ -25,6 +25,14 @@ NO_ZEROS = -15.0
 LEAST_SHARE = 0.05
 #: The largest double below 1.
 LARGEST_SHARE = float(np.nextafter(1.0, 0.0))
+
+
+def check_base(base: object, made: str) -> None:
+    """Refuse what is no family."""
+    if not isinstance(base, Family):
+        raise ArgumentTypeError(
+            f"{made}(base=...) is made of another family, such as il.Poisson(); got {brief(base)}"
+        )
 
 
 class Compound(SeveralParameters):
@@ -110,6 +118,7 @@ class ZeroInflated(Compound):
     """
 
     def __init__(self, base: Family, zi: float | None = None):
+        check_base(base, "ZeroInflated")
         if base.support in (None, "real"):
             raise ArgumentError(
                 f"zeros beside a family need one whose responses are not negative; got {base!r}"

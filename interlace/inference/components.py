@@ -93,7 +93,7 @@ def predictor_of(fit: AnyFit, component: str) -> str:
     if predictor not in fit.design.predictors:
         own = [repr(component_of(name)) for name in fit.design.predictors]
         raise ArgumentError(
-            f"component={component!r}: this model has no such linear predictor; it has "
+            f"component={brief(component)}: this model has no such linear predictor; it has "
             f"{listing(own)}. A parameter of the family that is one number is in family_params"
         )
     return predictor

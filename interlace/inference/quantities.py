@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..calls import one_of
-from ..errors import ArgumentError
+from ..errors import ArgumentError, brief
 from ..families.links.base import Link
 from ..families.links.power import Log
 from ..families.links.probability import Logit
@@ -57,7 +57,7 @@ def type_of(type: str, component: str | None) -> str:
     type = one_of("type", type, TYPES)
     if component is not None and type != "link":
         raise ArgumentError(
-            f"component={component!r} chooses the linear predictor of type='link'; with "
+            f"component={brief(component)} chooses the linear predictor of type='link'; with "
             f"type={type!r} leave it out"
         )
     return type

@@ -555,7 +555,7 @@ def check_no_component(component: str | None) -> None:
     """Refuse a component where models are compared."""
     if component is not None:
         raise ArgumentError(
-            f"component={component!r} is for the tests of one model's terms; leave it out to "
+            f"component={brief(component)} is for the tests of one model's terms; leave it out to "
             "compare models"
         )
 

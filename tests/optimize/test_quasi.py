@@ -213,8 +213,9 @@ def test_models_converge_or_say_that_they_are_on_a_boundary(optima):
 
 
 def test_models_take_few_evaluations(optima):
-    counts = sorted(optimum.evaluations for _, _, optimum in optima)
-    assert np.median(counts) <= 15 and counts[-1] <= 40, counts
+    # of each search: small samples of rows that are not log-concave are searched from more starts
+    counts = [optimum.evaluations / (1 + len(o.other_starts())) for _, o, optimum in optima]
+    assert np.median(counts) <= 15 and max(counts) <= 40, sorted(counts)
 
 
 def test_no_point_nearby_is_lower(optima):
