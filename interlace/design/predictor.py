@@ -11,6 +11,15 @@ from .terms import FixedTerm, FixedTerms
 
 #: Name of the predictor that every model has.
 MEAN = "mean"
+#: What the model of a predictor is called: the ... model.
+WORDS = {
+    MEAN: "conditional",
+    "zi": "zero-inflation",
+    "zoi": "zero-or-one-inflation",
+    "coi": "one-inflation",
+    "dispersion": "dispersion",
+    "shape": "shape",
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -259,9 +259,9 @@ class ZeroOneInflatedBeta(Compound):
         return found
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
-        m = self.n_base
-        if m and (text := self.base.infinite(zeta[:m], unit, information[:m])):
+        if text := self._base_infinite(zeta, unit, information):
             return text
+        m = self.n_base
         predictors = dict(zip(self.parameters[m:], zeta[m:], strict=True))
         if predictors.get("zoi", 0.0) < -FAR_CUT:
             return "no response is 0 or 1: zoi tends to zero. Use family='beta'"
@@ -274,9 +274,9 @@ class ZeroOneInflatedBeta(Compound):
         return None
 
     def _arguments(self) -> dict[str, Any]:
-        own = {name: self.fixed.get(name) for name in self.own}
         assert isinstance(self.base, Beta)
-        return {"precision": self.base.fixed.get("precision"), **own, "link": self.link}
+        precision = self.base.fixed.get("precision")
+        return {"precision": precision, **self._own_arguments(), "link": self.link}
 
     def with_link(self, link: str | Link) -> ZeroOneInflatedBeta:
         return type(self)(**{**self._arguments(), "link": link})

@@ -134,12 +134,10 @@ class Truncated(Compound):
         return self.base.link(np.maximum(np.asarray(y, dtype=float) - 0.5, 0.5))
 
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
-        zeta = self.base.start_zeta(y, mu, prior)
-        links = zip(self.base.parameters, self.base.parameter_links, zeta, strict=True)
-        return {name: float(link.inverse(np.asarray(z))) for name, link, z in links}
+        return self._base_starts(y, mu, prior, 1.0)
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
-        return self.base.infinite(zeta, unit, information)
+        return self._base_infinite(zeta, unit, information)
 
 
 class Hurdle(ZeroInflated):

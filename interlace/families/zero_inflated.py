@@ -71,15 +71,28 @@ class Compound(SeveralParameters):
         inner = zeta[: self.n_base]
         return self.base.dispersion(inner) * self.base.variance(mean, inner)
 
+    def _base_starts(self, y: Array, mu: Array, weights: Array, trials: PerRow) -> dict[str, float]:
+        """Estimates of the base's parameters from moments, on their own scale."""
+        zeta = self.base.start_zeta(y, mu, weights, trials)
+        links = zip(self.base.parameters, self.base.parameter_links, zeta, strict=True)
+        return {name: float(link.inverse(np.asarray(z))) for name, link, z in links}
+
+    def _base_infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        """What the base says of its own parameters."""
+        m = self.n_base
+        return self.base.infinite(zeta[:m], unit, information[:m]) if m else None
+
     def linear_predictor(self, mu: Array, zeta: Zeta = ()) -> Array:
         return self.base.linear_predictor(self._base_mean(mu, zeta), zeta[: self.n_base])
 
     def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
         return self.base.parameter_unit(y, weights)
 
+    def _own_arguments(self) -> dict[str, float | None]:
+        return {name: self.fixed.get(name) for name in self.own}
+
     def _arguments(self) -> dict[str, Any]:
-        own = {name: self.fixed.get(name) for name in self.own}
-        return {"base": self.base, **own}
+        return {"base": self.base, **self._own_arguments()}
 
     def with_link(self, link: str | Link) -> Family:
         return type(self)(**{**self._arguments(), "base": self.base.with_link(link)})
@@ -154,7 +167,7 @@ class ZeroInflated(Compound):
 
     def _zi(self, zeta: Zeta) -> Any:
         """Probabilities of structural zeros."""
-        return self.fixed["zi"] if "zi" in self.fixed else LOGIT.inverse(np.asarray(zeta[-1]))
+        return self.values(zeta)[-1]
 
     def zero_probability(self, eta: Array, zeta: Zeta = ()) -> Array:
         return np.broadcast_to(self._zi(zeta), np.shape(eta))
@@ -208,25 +221,18 @@ class ZeroInflated(Compound):
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
         positive = y > 0.0
         zeros = 1.0 - float(np.average(positive, weights=prior))
-        found: dict[str, float] = {}
-        inner = np.empty(0)
+        found = dict.fromkeys(self.base.parameters, 1.0)
         if self.n_base and positive.any():
             weights, others = (prior * trials)[positive], y[positive]
             at = mu[positive] * (others.mean() / mu[positive].mean())
-            inner = self.base.start_zeta(others, at, weights, trials[positive])
-            links = zip(self.base.parameters, self.base.parameter_links, inner, strict=True)
-            found = {name: float(link.inverse(np.asarray(z))) for name, link, z in links}
-        elif self.n_base:
-            found = dict.fromkeys(self.base.parameters, 1.0)
-            inner = np.zeros(self.n_base)
+            found = self._base_starts(others, at, weights, trials[positive])
         # From few structural zeros and much overdispersion, which explain the same zeros, a search
         # can run to coefficients without end; from many it comes back.
         share = 0.5 if self.mixture else zeros
         return {**found, "zi": clipped_share(share)}
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
-        m = self.n_base
-        if m and (text := self.base.infinite(zeta[:m], unit, information[:m])):
+        if text := self._base_infinite(zeta, unit, information):
             return text
         if "zi" in self.fixed or zeta[-1] > NO_ZEROS:
             return None

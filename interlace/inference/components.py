@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..design.predictor import WORDS
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
 
 if TYPE_CHECKING:
@@ -35,14 +36,6 @@ SYNONYMS = {
     "zero_inflated": "zi",
     "dispersion": "disp",
 }
-TITLES = {
-    "cond": "Conditional model",
-    "zi": "Zero-inflation model",
-    "zoi": "Zero-or-one-inflation model",
-    "coi": "One-inflation model",
-    "disp": "Dispersion model",
-    "shape": "Shape model",
-}
 #: Predictors of probabilities: coefficients even where they are one number.
 PROBABILITIES = ("zi", "zoi", "coi")
 
@@ -54,27 +47,22 @@ def component_of(predictor: str) -> str:
 
 def title_of(component: str) -> str:
     """``"Zero-inflation model"``."""
-    return TITLES.get(component, f"Model of {component}")
-
-
-def is_number(fit: AnyFit, predictor: str) -> bool:
-    """Whether a linear predictor is the same in all rows."""
-    several = cast("GLMMFit", fit)
-    return fit.design.predictors[predictor].is_constant and not several.has_effects(predictor)
+    word = WORDS.get(PREDICTORS.get(component, component))
+    return f"Model of {component}" if word is None else f"{word.capitalize()} model"
 
 
 def parts(fit: AnyFit) -> dict[str, AnyFit]:
     """Component -> the fit whose X, beta and covariances are its own, in the order of printing."""
     if not fit.several:
         return {"cond": fit}
+    several = cast("GLMMFit", fit)
     others = [
         name
         for name in list(fit.design.predictors)[1:]
-        if name in PROBABILITIES or not is_number(fit, name)
+        if name in PROBABILITIES or not several.is_number(name)
     ]
     order = list(PREDICTORS.values())
     others.sort(key=lambda name: order.index(name) if name in order else len(order))
-    several = cast("GLMMFit", fit)
     return {"cond": fit, **{component_of(name): several.part(name) for name in others}}
 
 

@@ -133,7 +133,7 @@ class GLMMFit(BaseMixedFit):
         out = {}
         names = zip(self.family.parameters, list(self.design.predictors)[1:], strict=True)
         for parameter, name in names:
-            if self.design.predictors[name].is_constant and not self.has_effects(name):
+            if self.is_number(name):
                 at = self.solution.slices[name].start
                 error = np.sqrt(variances[self.covariance.n_theta + at])
                 out[parameter] = (float(self.solution.beta[at]), float(error))
@@ -149,9 +149,10 @@ class GLMMFit(BaseMixedFit):
     def several(self) -> bool:
         return len(self.design.predictors) > 1
 
-    def has_effects(self, predictor: str) -> bool:
-        """Whether a linear predictor has random effects."""
-        return any(term.predictor == predictor for term in self.design.terms)
+    def is_number(self, predictor: str) -> bool:
+        """Whether a linear predictor is the same in all rows."""
+        moved = any(term.predictor == predictor for term in self.design.terms)
+        return self.design.predictors[predictor].is_constant and not moved
 
     @property
     def cov_all(self) -> np.ndarray:

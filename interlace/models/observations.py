@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError, DataWarning, listing, warn
 from ..families.base import Family
+from ..families.several import in_support
 from ..frames.checks import row_labels
 
 if TYPE_CHECKING:
@@ -31,36 +31,31 @@ BINOMIAL_FORMS = (
 )
 
 
-#: By `support`: what a response outside of it is, what is needed, the test, and a remedy.
-RANGES: dict[str, tuple[str, str, Callable[[np.ndarray], np.ndarray], str]] = {
+#: By `support`: what a response outside of it is, what is needed, and a remedy.
+RANGES = {
     "positive": (
         "not positive",
         "positive values",
-        lambda y: y > 0.0,
         "family='gaussian' with link='log'",
     ),
     "non-negative": (
         "negative",
         "values that are not negative",
-        lambda y: y >= 0.0,
         "family='gaussian'",
     ),
     "open unit": (
         "not between 0 and 1",
         "values above 0 and below 1",
-        lambda y: (y > 0.0) & (y < 1.0),
         "family='ordbeta', which has zeros and ones",
     ),
     "half-open unit": (
         "outside [0, 1)",
         "values from 0 to below 1",
-        lambda y: (y >= 0.0) & (y < 1.0),
         "family='ordbeta', which has zeros and ones",
     ),
     "closed unit": (
         "outside [0, 1]",
         "values from 0 to 1",
-        lambda y: (y >= 0.0) & (y <= 1.0),
         "family='gaussian'",
     ),
 }
@@ -214,11 +209,11 @@ def _check_values(design: Design, family: Family) -> None:
             "family='binomial' models its second level against the first"
         )
     if family.support in ("count", "positive count"):
-        least = 1.0 if family.support == "positive count" else 0.0
-        bad = y < least
+        zeros = family.support == "count"
+        bad = ~in_support(family.support, y)
         if bad.any():
-            what = "negative" if least == 0.0 or (y[bad] < 0.0).all() else "not positive"
-            needs = "counts" if least == 0.0 else "counts from 1 on"
+            what = "negative" if zeros or (y[bad] < 0.0).all() else "not positive"
+            needs = "counts" if zeros else "counts from 1 on"
             raise DataError(
                 f"the response {name!r} is {what} in row(s) {row_labels(design.index, bad)} "
                 f"({_values(y, bad)}); the family {family.name!r} needs {needs}. Correct or "
@@ -234,8 +229,8 @@ def _check_values(design: Design, family: Family) -> None:
                 DataWarning,
             )
     elif family.support in RANGES:
-        what, needs, inside, instead = RANGES[family.support]
-        bad = ~inside(y)
+        what, needs, instead = RANGES[family.support]
+        bad = ~in_support(family.support, y)
         if bad.any():
             raise DataError(
                 f"the response {name!r} is {what} in row(s) {row_labels(design.index, bad)} "

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
+from ..design.predictor import WORDS
 from ..errors import listing
 from ..families.base import Family
 from .base import BaseMixedFit
@@ -26,15 +27,6 @@ from .separation import BORDER, family_separation
 # much, and of variances where every row is predicted this well.
 HUGE = 20.0
 PREDICTED = 0.02
-
-
-#: The models of a fit as they are called in words.
-PREDICTOR_WORDS = {
-    "mean": "conditional",
-    "zi": "zero-inflation",
-    "zoi": "zero-or-one-inflation",
-    "coi": "one-inflation",
-}
 
 
 class Effect(NamedTuple):
@@ -92,7 +84,7 @@ def _endless_predictors(fit: Any) -> str:
         lost = ~(_spread(part) < HUGE)
         if lost.any():
             names = [n for n, gone in zip(predictor.names, lost, strict=True) if gone]
-            told.append(f"{listing(names)} of the {PREDICTOR_WORDS.get(name, name)} model")
+            told.append(f"{listing(names)} of the {WORDS.get(name, name)} model")
     if not told:
         return ""
     return (

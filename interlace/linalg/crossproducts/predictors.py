@@ -89,11 +89,6 @@ class PredictorZ(WeightedZ):
             )
         return out
 
-    def _columns(self, out: np.ndarray):
-        """Each factor's rows of (q, r) as (l_b, k_b, r)."""
-        for b, (levels, k) in enumerate(zip(self.n_levels, self.widths, strict=True)):
-            yield b, out[self.offsets[b] : self.offsets[b + 1]].reshape(levels, k, -1)
-
     def quadratic(
         self,
         T: Sequence[np.ndarray],

@@ -8,7 +8,7 @@ of its own: not for several threads at once, each of which takes a `fresh` one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 
 import numpy as np
@@ -121,10 +121,14 @@ class WeightedZ:
         if r == 0:
             return out
         S = np.ascontiguousarray(S)
-        for b, (levels, k) in enumerate(zip(self.n_levels, self.widths)):
-            own = out[self.offsets[b] : self.offsets[b + 1]].reshape(levels, k, r)
+        for b, own in self._columns(out):
             _weighted.scatter_columns(self._codes[b], self._Z[b], self._inverse[b], w, S, own)
         return out
+
+    def _columns(self, out: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Each factor's rows of (q, r) as (l_b, k_b, r)."""
+        for b, (levels, k) in enumerate(zip(self.n_levels, self.widths, strict=True)):
+            yield b, out[self.offsets[b] : self.offsets[b + 1]].reshape(levels, k, -1)
 
     def quadratic(
         self,

@@ -58,11 +58,11 @@ def irls(
     """
     base = np.zeros(density.n) if offset is None else offset
 
-    def at(beta: np.ndarray) -> _Search:
+    def at(beta: np.ndarray) -> FixedState:
         eta = base + X @ beta
-        return _Search(beta, eta, density.rows(eta, zeta, True, order=0))
+        return FixedState(beta, eta, density.rows(eta, zeta, True, order=0))
 
-    def moved(start: _Search, move: np.ndarray) -> _Search:
+    def moved(start: FixedState, move: np.ndarray) -> FixedState:
         return at(start.beta + move)
 
     def record(iterations: int, converged: bool) -> IRLS:
@@ -80,17 +80,15 @@ def irls(
             return record(iteration, True)
         if iteration == max_iterations:
             break
-        there = damped_step(
-            here, step, lambda start, move: at(start.beta + move), False, MAX_HALVINGS
-        )
+        there = damped_step(here, step, moved, False, MAX_HALVINGS)
         if there is None:
             return record(iteration + 1, False)
         here = there
     return record(max_iterations, False)
 
 
-class _Search(NamedTuple):
-    """Coefficients (p,), their predictors (n,) and rows."""
+class FixedState(NamedTuple):
+    """Coefficients (p,), their predictors, (n,) or (K, n), and rows."""
 
     beta: np.ndarray
     eta: np.ndarray
@@ -102,7 +100,7 @@ class _Search(NamedTuple):
         return self.rows.total
 
 
-def _feasible(density: ConditionalDensity, X, base, zeta, eta, at) -> _Search:
+def _feasible(density: ConditionalDensity, X, base, zeta, eta, at) -> FixedState:
     """Coefficients with every mean in its range.
 
     Those of a regression of the working response, or as much of them as the range allows; where

@@ -29,7 +29,7 @@ from ...linalg.crossproducts.standardise import (
 )
 from ...linalg.crossproducts.weighted import root_mean_squares
 from .density import ConditionalDensity, RowSums
-from .irls import IRLS
+from .irls import IRLS, FixedState
 from .newton import damped_newton
 from .problem import START_DECREMENT, Problem
 
@@ -220,13 +220,13 @@ class SeveralProblem(Problem):
     def _first_fit(self, eta: np.ndarray) -> IRLS:
         """The fit without random effects, as far as its likelihood has a maximum near the data."""
         density, fixed, offset, zeta = self.density, self.fixed, self.offset, self.zeta
-        found: list[_State] = []
+        found: list[FixedState] = []
 
-        def at(gamma: np.ndarray) -> _State:
+        def at(gamma: np.ndarray) -> FixedState:
             eta = offset + fixed.times(gamma)
-            return _State(gamma, eta, density.rows(eta, zeta, False, order=0))
+            return FixedState(gamma, eta, density.rows(eta, zeta, False, order=0))
 
-        def step_from(here: _State) -> _Step:
+        def step_from(here: FixedState) -> _Step:
             found[:] = [here]
             g, weight = fixed.transposed(here.rows.score), here.rows.observed
             factor, info = lapack.dpotrf(fixed.gram(weight), lower=1)
@@ -243,26 +243,13 @@ class SeveralProblem(Problem):
             damped_newton(
                 at(np.concatenate(gamma)),
                 step_from,
-                lambda here, move: at(here.gamma + move),
+                lambda here, move: at(here.beta + move),
                 START_DECREMENT,
                 FIRST_STEPS,
             )
         last = found[0]
         information = fixed.gram(last.rows.observed)
-        return IRLS(last.gamma, last.eta, information, _EMPTY, last.value, 0, True)
-
-
-class _State(NamedTuple):
-    """Coefficients (p,), their predictors (K, n) and rows."""
-
-    gamma: np.ndarray
-    eta: np.ndarray
-    rows: RowSums
-
-    @property
-    def value(self) -> float:
-        """Log-likelihood."""
-        return self.rows.total
+        return IRLS(last.beta, last.eta, information, _EMPTY, last.value, 0, True)
 
 
 class _Step(NamedTuple):
