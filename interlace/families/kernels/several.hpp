@@ -340,11 +340,13 @@ struct Kind {
     double par_factor;  // what the kernel's parameter is of the predictor
 };
 
-template <int K, int N>
-inline Jet<K, N> row(const Kind& kind, const double* eta, double y, double w, double m) {
-    typedef Jet<K, N> J;
-    const J mean = variable<K, N>(0, eta[0]);
-    J par = kind.par_at < 0 ? J(kind.par) : variable<K, N>(kind.par_at, eta[kind.par_at]);
+// A row without zeros of its own, in the first B predictors.
+template <int B, int N>
+inline Jet<B, N> base_row(const Kind& kind, const double* eta, double y, double w, double m) {
+    typedef Jet<B, N> J;
+    const J mean = variable<B, N>(0, eta[0]);
+    J par(kind.par);
+    if constexpr (B > 1) par = variable<B, N>(1, eta[1]);
     if (kind.par_factor != 1.0) par = kind.par_factor * par;
     if (kind.zeros == NONE) {
         if (kind.base == GAUSSIAN || kind.base == GAMMA)
@@ -354,16 +356,64 @@ inline Jet<K, N> row(const Kind& kind, const double* eta, double y, double w, do
     if (kind.zeros == TRUNCATED)
         return w * (density(kind.base, mean, par, y, m)
                     - log1mexp(density(kind.base, mean, par, 0.0, m)));
-    const J zi = kind.zi_at < 0 ? J(kind.zi) : variable<K, N>(kind.zi_at, eta[kind.zi_at]);
-    const double prior = w / m;
-    if (y == 0.0 && kind.zeros == HURDLE) return prior * log_expit(zi);
-    J structural, other;
-    log_expits(zi, structural, other);
-    other = other + density(kind.base, mean, par, y, m);
-    if (y == 0.0) return prior * logaddexp(structural, other);
+    J out = density(kind.base, mean, par, y, m);
     if (kind.zeros == HURDLE && kind.base <= NB1)
-        other = other - log1mexp(density(kind.base, mean, par, 0.0, m));
-    return prior * other;
+        out = out - log1mexp(density(kind.base, mean, par, 0.0, m));
+    return out;
+}
+
+// A jet of the first variables, and one of the last, among K: indices that fall come first.
+template <int K, int N, int B> inline Jet<K, N> of_first(const Jet<B, N>& x) {
+    Jet<K, N> out(x.v);
+    if constexpr (N > 0) for (int i = 0; i < B; ++i) out.g[i] = x.g[i];
+    if constexpr (N > 1) for (int i = 0; i < B * (B + 1) / 2; ++i) out.h[i] = x.h[i];
+    if constexpr (N > 2)
+        for (int i = 0; i < B * (B + 1) * (B + 2) / 6; ++i) out.t[i] = x.t[i];
+    return out;
+}
+
+template <int K, int N> inline void add_last(Jet<K, N>& out, const Jet<1, N>& x) {
+    out.v += x.v;
+    if constexpr (N > 0) out.g[K - 1] += x.g[0];
+    if constexpr (N > 1) out.h[pair(K - 1, K - 1)] += x.h[0];
+    if constexpr (N > 2) out.t[triple(K - 1, K - 1, K - 1)] += x.t[0];
+}
+
+// The zeros' predictor is the last of K, or fixed, and a positive count's log-density is a sum of
+// its part and of the base's: only zeros that may have come either way mix them.
+template <int K, int N, int B>
+inline Jet<K, N> zeros_row(const Kind& kind, const double* eta, double y, double w, double m) {
+    typedef Jet<K, N> J;
+    typedef Jet<1, N> L;
+    constexpr bool own = K > B;
+    const L zi = own ? variable<1, N>(0, eta[K - 1]) : L(kind.zi);
+    L structural, other;
+    log_expits(zi, structural, other);
+    J out;
+    if (y == 0.0 && kind.zeros == HURDLE) {
+        if constexpr (own) add_last(out, structural); else out.v = structural.v;
+    } else {
+        out = of_first<K>(base_row<B, N>(kind, eta, y, w, m));
+        if constexpr (own) add_last(out, other); else out.v += other.v;
+        if (y == 0.0) {
+            J always(structural.v);
+            if constexpr (own) { always.v = 0.0; add_last(always, structural); }
+            out = logaddexp(always, out);
+        }
+    }
+    return (w / m) * out;
+}
+
+template <int K, int N>
+inline Jet<K, N> row(const Kind& kind, const double* eta, double y, double w, double m) {
+    if (kind.zeros == NONE || kind.zeros == TRUNCATED) {
+        if constexpr (K == 1) return base_row<1, N>(kind, eta, y, w, m);
+        else return of_first<K>(base_row<2, N>(kind, eta, y, w, m));
+    }
+    if constexpr (K == 1) return zeros_row<1, N, 1>(kind, eta, y, w, m);
+    else if constexpr (K == 2) return kind.zi_at < 0 ? zeros_row<2, N, 2>(kind, eta, y, w, m)
+                                                     : zeros_row<2, N, 1>(kind, eta, y, w, m);
+    else return zeros_row<3, N, 2>(kind, eta, y, w, m);
 }
 
 template <int K, int N> inline bool finite(const Jet<K, N>& x) {
@@ -374,44 +424,60 @@ template <int K, int N> inline bool finite(const Jet<K, N>& x) {
     return std::isfinite(total);
 }
 
+// Value, scores, information and with N = 3 third derivatives of one row; false beyond doubles.
+template <int K, int N>
+inline bool at(const Kind& kind, const double* eta, double y, double w, double m, double* value,
+               double* score, double* information, double* third) {
+    const Jet<K, N> x = row<K, N>(kind, eta, y, w, m);
+    const bool ok = finite(x);
+    *value = ok ? x.v : -std::numeric_limits<double>::infinity();
+    if constexpr (N > 0) for (int k = 0; k < K; ++k) score[k] = ok ? x.g[k] : 0.0;
+    if constexpr (N > 1)
+        for (int p = 0; p < K * (K + 1) / 2; ++p) information[p] = ok ? -x.h[p] : 0.0;
+    if constexpr (N > 2)
+        for (int p = 0; p < K * (K + 1) * (K + 2) / 6; ++p) third[p] = ok ? x.t[p] : 0.0;
+    return ok;
+}
+
+// c_a, the sum over b and c of d information_bc / d eta_a times H_bc, H packed.
+template <int K> inline void contraction(const double* third, const double* H, double* c) {
+    for (int a = 0; a < K; ++a) c[a] = 0.0;
+    for (int a = 0; a < K; ++a)
+        for (int b = 0; b <= a; ++b)
+            for (int d = 0; d <= b; ++d) {
+                // each distinct index of third stands for all its orders
+                const double t = third[triple(a, b, d)];
+                c[a] -= (b == d ? 1.0 : 2.0) * t * H[pair(b, d)];
+                if (b != a) c[b] -= (a == d ? 1.0 : 2.0) * t * H[pair(a, d)];
+                if (d != b) c[d] -= (a == b ? 1.0 : 2.0) * t * H[pair(a, b)];
+            }
+}
+
 // All arrays are in rows of n: eta and score (K, n), information (K (K + 1) / 2, n).
 template <int K, int N>
 void derivatives(const Kind& kind, std::ptrdiff_t n, const double* eta, const double* y,
                  const double* w, const double* m, double* value, double* score,
                  double* information) {
     for (std::ptrdiff_t i = 0; i < n; ++i) {
-        double at[K];
-        for (int k = 0; k < K; ++k) at[k] = eta[k * n + i];
-        const Jet<K, N> x = row<K, N>(kind, at, y[i], w[i], m[i]);
-        const bool ok = finite(x);
-        value[i] = ok ? x.v : -std::numeric_limits<double>::infinity();
-        if constexpr (N > 0) for (int k = 0; k < K; ++k) score[k * n + i] = ok ? x.g[k] : 0.0;
+        double from[K], g[K], h[K * (K + 1) / 2];
+        for (int k = 0; k < K; ++k) from[k] = eta[k * n + i];
+        at<K, N>(kind, from, y[i], w[i], m[i], value + i, g, h, nullptr);
+        if constexpr (N > 0) for (int k = 0; k < K; ++k) score[k * n + i] = g[k];
         if constexpr (N > 1)
-            for (int p = 0; p < K * (K + 1) / 2; ++p) information[p * n + i] = ok ? -x.h[p] : 0.0;
+            for (int p = 0; p < K * (K + 1) / 2; ++p) information[p * n + i] = h[p];
     }
 }
 
-// c_a, the sum over b and c of d information_bc / d eta_a times H_bc.
 template <int K>
 void contracted(const Kind& kind, std::ptrdiff_t n, const double* eta, const double* y,
                 const double* w, const double* m, const double* H, double* out) {
     for (std::ptrdiff_t i = 0; i < n; ++i) {
-        double at[K], c[K] = {};
-        for (int k = 0; k < K; ++k) at[k] = eta[k * n + i];
-        const Jet<K, 3> x = row<K, 3>(kind, at, y[i], w[i], m[i]);
-        if (finite(x)) {
-            for (int a = 0; a < K; ++a)
-                for (int b = 0; b <= a; ++b)
-                    for (int d = 0; d <= b; ++d) {
-                        // each distinct index of t stands for all its orders
-                        const double t = x.t[triple(a, b, d)];
-                        const double ab = H[pair(a, b) * n + i], ad = H[pair(a, d) * n + i];
-                        const double bd = H[pair(b, d) * n + i];
-                        c[a] -= (b == d ? 1.0 : 2.0) * t * bd;
-                        if (b != a) c[b] -= (a == d ? 1.0 : 2.0) * t * ad;
-                        if (d != b) c[d] -= (a == b ? 1.0 : 2.0) * t * ab;
-                    }
-        }
+        constexpr int P = K * (K + 1) / 2;
+        double from[K], value, g[K], h[P], third[P * (K + 2) / 3], own[P], c[K];
+        for (int k = 0; k < K; ++k) from[k] = eta[k * n + i];
+        for (int p = 0; p < P; ++p) own[p] = H[p * n + i];
+        at<K, 3>(kind, from, y[i], w[i], m[i], &value, g, h, third);
+        contraction<K>(third, own, c);
         for (int a = 0; a < K; ++a) out[a * n + i] = c[a];
     }
 }
