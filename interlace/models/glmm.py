@@ -22,7 +22,7 @@ from ..linalg.factor.base import Factor
 from ..linalg.factor.choose import choose_factor
 from ..linalg.threads import blas_threads, one_thread
 from ..objective.generalised.density import ConditionalDensity, FamilyDensity
-from ..objective.generalised.joint_modes import ProfiledObjective
+from ..objective.generalised.joint_modes import JointModeObjective
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.problem import Problem
 from ..objective.generalised.restricted import RestrictedLaplace, RestrictedProblem
@@ -59,7 +59,7 @@ class GLMMFit(BaseMixedFit):
     backend: str
     scale: ThetaScale
     method: str = "ML"
-    _objective: LaplaceObjective | ProfiledObjective | None = field(default=None, repr=False)
+    _objective: LaplaceObjective | JointModeObjective | None = field(default=None, repr=False)
 
     linear: ClassVar[Literal[False]] = False
     df_method = "normal"
@@ -79,12 +79,12 @@ class GLMMFit(BaseMixedFit):
         )  # fmt: skip
 
     @property
-    def objective(self) -> LaplaceObjective | ProfiledObjective:
+    def objective(self) -> LaplaceObjective | JointModeObjective:
         """The objective, a new one each time: no two users see each other's numbers."""
         return self._shared.fresh()
 
     @cached_property
-    def _shared(self) -> LaplaceObjective | ProfiledObjective:
+    def _shared(self) -> LaplaceObjective | JointModeObjective:
         """The objective whose patterns others share; made from the design after unpickling."""
         if self._objective is not None:
             return self._objective
@@ -253,7 +253,7 @@ def make_objective(
     expected: bool,
     backend: str | None,
     method: str = "ML",
-) -> LaplaceObjective | ProfiledObjective:
+) -> LaplaceObjective | JointModeObjective:
     """The criterion that ``nAGQ`` and ``method`` ask for."""
     density, eta = _density(design, family, observations)
     if method == "REML":
@@ -262,7 +262,7 @@ def make_objective(
     kind = Problem if len(design.predictors) == 1 else SeveralProblem
     problem = kind(design, density, eta)
     if nAGQ == 0:
-        return ProfiledObjective(problem, covariance, expected, backend)
+        return JointModeObjective(problem, covariance, expected, backend)
     if nAGQ == 1:
         return LaplaceObjective(problem, covariance, expected, backend)
     from ..objective.generalised.quadrature import QuadratureObjective
@@ -336,7 +336,7 @@ def fit_glmm(
 def _fitted(
     design: Design,
     observations: Observations,
-    objective: LaplaceObjective | ProfiledObjective,
+    objective: LaplaceObjective | JointModeObjective,
     optimizer: str,
     start: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None],
     seconds: dict[str, float],
@@ -352,7 +352,7 @@ def _fitted(
 
 
 def search(
-    objective: LaplaceObjective | ProfiledObjective,
+    objective: LaplaceObjective | JointModeObjective,
     optimizer: str = "newton",
     theta: np.ndarray | None = None,
     beta: np.ndarray | None = None,
@@ -372,7 +372,7 @@ def search(
 def fit_at(
     design: Design,
     observations: Observations,
-    objective: LaplaceObjective | ProfiledObjective,
+    objective: LaplaceObjective | JointModeObjective,
     optimum: Optimum,
     seconds: dict[str, float],
 ) -> GLMMFit:
@@ -418,13 +418,13 @@ def _start(objective, theta, beta, zeta) -> np.ndarray:
 
 def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
     """lme4's first stage: theta with the coefficients inside penalised IRLS."""
-    profiled = ProfiledObjective(
+    joint = JointModeObjective(
         objective.problem, objective.covariance, objective.expected, objective.modes.backend
     )
-    at, inner = objective.at, profiled.at
+    at, inner = objective.at, joint.at
     try:
-        found = minimise_from(profiled, "bobyqa", np.concatenate([x[at.theta], x[at.zeta]]))
-        gamma = profiled.point(found.x, 0).gamma
+        found = minimise_from(joint, "bobyqa", np.concatenate([x[at.theta], x[at.zeta]]))
+        gamma = joint.point(found.x, 0).gamma
         there = np.concatenate([found.x[inner.theta], gamma, found.x[inner.zeta]])
         objective.evaluate(there, 0)
     except NumericalError:

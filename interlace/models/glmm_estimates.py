@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..linalg.information import inverse_where_determined, side_by_side
-from ..objective.generalised.joint_modes import JointPoint, ProfiledObjective
+from ..objective.generalised.joint_modes import JointModeObjective, JointPoint
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.modes import Point
 from ..objective.generalised.restricted import RestrictedLaplace
@@ -49,7 +49,7 @@ class GLMMEstimates:
     cov_modes: tuple[np.ndarray, ...]
 
 
-def estimates(objective: LaplaceObjective | ProfiledObjective, optimum: Optimum) -> GLMMEstimates:
+def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum) -> GLMMEstimates:
     """All estimates at the optimum of an objective."""
     x, H = optimum.x, optimum.curvature
     theta, zeta = objective.split(x)[0], objective.split(x)[2]
@@ -76,7 +76,7 @@ def estimates(objective: LaplaceObjective | ProfiledObjective, optimum: Optimum)
 
 
 def _fixed_part(
-    objective: LaplaceObjective | ProfiledObjective, x: np.ndarray, H: np.ndarray
+    objective: LaplaceObjective | JointModeObjective, x: np.ndarray, H: np.ndarray
 ) -> tuple[Point | JointPoint, np.ndarray, np.ndarray]:
     """The modes at x, coefficients, and the covariance matrix of all parameters."""
     problem, to_theta = objective.problem, objective.scale.jacobian()

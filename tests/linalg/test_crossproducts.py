@@ -30,18 +30,18 @@ def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weigh
     c = cross_products_of(d)
     root = np.ones(60) if d.weights is None else np.sqrt(d.weights)
     s = c.standardisation
-    X = (d.X - s.mean) @ s.P * root[:, None]
+    X = (d.X - s.mean) @ s.R_inverse * root[:, None]
     np.testing.assert_allclose(X.T @ X, np.eye(3), atol=1e-12)
     W = np.c_[X, d.y * root - X @ s.gamma]
-    np.testing.assert_allclose(c.WW, W.T @ W, atol=1e-10)
-    assert np.abs(c.WW[-1, :-1]).max() < 1e-10  # the response is residual on X
+    np.testing.assert_allclose(c.XyXy, W.T @ W, atol=1e-10)
+    assert np.abs(c.XyXy[-1, :-1]).max() < 1e-10  # the response is residual on X
     Z = np.concatenate(dense_z(d), axis=1) * root[:, None]
     Z = Z @ block_diag(
         *[np.linalg.inv(R) for R, f in zip(c.z_roots, d.factors, strict=True) for _ in f.levels]
     )
     np.testing.assert_allclose(c.z.matrix().toarray(), Z.T @ Z, atol=1e-12)
-    ZW = np.concatenate([b.reshape(-1, 4) for b in c.ZW])
-    np.testing.assert_allclose(ZW, Z.T @ W, atol=1e-11)
+    ZXy = np.concatenate([b.reshape(-1, 4) for b in c.ZXy])
+    np.testing.assert_allclose(ZXy, Z.T @ W, atol=1e-11)
     np.testing.assert_allclose(
         s.back @ (s.gamma + [1.0, 2.0, 3.0]),
         np.linalg.lstsq(d.X * root[:, None], X @ (s.gamma + [1.0, 2.0, 3.0]), rcond=None)[0],
@@ -53,7 +53,7 @@ def test_nearly_collinear_columns_are_orthonormalised_by_qr():
     d = dense_lmm.random_design(1, (1,), (11,), n=60)
     d.X[:, 2] = d.X[:, 1] + 1e-7 * np.random.default_rng(0).normal(size=60)
     s = cross_products_of(d).standardisation
-    X = (d.X - s.mean) @ s.P
+    X = (d.X - s.mean) @ s.R_inverse
     # P is right to cond(X) eps; the Cholesky factor of X'X would have lost it squared.
     np.testing.assert_allclose(X.T @ X, np.eye(3), atol=1e-6)
 

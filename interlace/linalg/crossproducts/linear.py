@@ -65,11 +65,11 @@ class LinearRows:
 
 @dataclass(frozen=True, eq=False)
 class LevelRoots:
-    """The rows [Z W] of each level of the one grouping factor, as Z_l = Q_l R_l and b_l = Q_l'W.
+    """The rows of each level of the one grouping factor, as Z_l = Q_l R_l and b_l = Q_l'[X y].
 
     What T changes of V is Z_l'Z_l alone, so that V^{-1} needs no more of the data than these and
-    W'(I - QQ')W, which does not depend on T: a large variance between levels takes no digits from
-    what is within them.
+    [X y]'(I - QQ')[X y], which does not depend on T: a large variance between levels takes no
+    digits from what is within them.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class LevelRoots:
         Upper triangular.
     b : ndarray, shape (l, k, p + 1)
     within : ndarray, shape (p + 1, p + 1)
-        W'(I - QQ')W.
+        [X y]'(I - QQ')[X y].
     """
 
     R: np.ndarray
@@ -97,10 +97,10 @@ class CrossProducts:
         y less the offset.
     z : ZCross
         Z'WZ of the standardised columns of Z.
-    ZW : list of ndarray, shape (l_b, k_b, p + 1)
-        Z_b' W for each grouping factor, the response last.
-    WW : ndarray, shape (p + 1, p + 1)
-        W'W.
+    ZXy : list of ndarray, shape (l_b, k_b, p + 1)
+        Z_b'[X y] for each grouping factor, the response last.
+    XyXy : ndarray, shape (p + 1, p + 1)
+        [X y]'[X y].
     z_roots : list of ndarray, shape (k_b, k_b)
         Lower triangular R with Z = (standardised Z) R; see :func:`effect_root`.
     standardisation : Standardisation
@@ -111,8 +111,8 @@ class CrossProducts:
     rows: LinearRows = field(repr=False)
     response: np.ndarray = field(repr=False)
     z: ZCross
-    ZW: list[np.ndarray]
-    WW: np.ndarray
+    ZXy: list[np.ndarray]
+    XyXy: np.ndarray
     z_roots: list[np.ndarray]
     standardisation: Standardisation
     levels: LevelRoots | None = None
@@ -155,19 +155,19 @@ class CrossProducts:
         residual = response - columns @ gamma
         other = object.__new__(CrossProducts)
         other.__dict__.update(self.__dict__, response=y)
-        other.standardisation = Standardisation(std.mean, std.P, std.back, std.logdet, gamma)
-        other.WW = WW = self.WW.copy()
+        other.standardisation = replace(std, gamma=gamma)
+        other.XyXy = XyXy = self.XyXy.copy()
         p = len(gamma)
-        WW[p, :p] = WW[:p, p] = residual @ columns
-        WW[p, p] = residual @ residual
+        XyXy[p, :p] = XyXy[:p, p] = residual @ columns
+        XyXy[p, p] = residual @ residual
         if self.levels is not None:
-            W = np.empty((len(y), p + 1))
-            W[:, :p], W[:, p] = columns, residual
-            other.levels, other.ZW = self._rotated(W)
+            Xy = np.empty((len(y), p + 1))
+            Xy[:, :p], Xy[:, p] = columns, residual
+            other.levels, other.ZXy = self._rotated(Xy)
             return other
-        other.ZW = [zw.copy() for zw in self.ZW]
-        for zw, sums in zip(other.ZW, self.effect_sums(residual[:, None]), strict=True):
-            zw[:, :, p] = sums[:, :, 0]
+        other.ZXy = [zxy.copy() for zxy in self.ZXy]
+        for zxy, sums in zip(other.ZXy, self.effect_sums(residual[:, None]), strict=True):
+            zxy[:, :, p] = sums[:, :, 0]
         return other
 
     def _standard_effects(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -185,14 +185,14 @@ class CrossProducts:
         return self.response - out
 
     def residuals(self, V: Sequence[np.ndarray]) -> np.ndarray:
-        """W - Z V for effects V (l_b, k_b, p + 1) of the standardised columns of Z, (n, p + 1)."""
+        """[X y] - Z V, (n, p + 1), for effects V (l_b, k_b, p + 1) of the standardised Z."""
         response = self.rows.weighted(self.response)
         gamma = self.standardisation.gamma
-        W = np.column_stack([self.columns, response - self.columns @ gamma])
+        Xy = np.column_stack([self.columns, response - self.columns @ gamma])
         for (codes, Z, scale), effects in zip(self._standard_effects(), V, strict=True):
             for j, s in enumerate(scale):
-                W -= self.rows.weighted(Z[:, j] / s)[:, None] * effects[codes, j]
-        return W
+                Xy -= self.rows.weighted(Z[:, j] / s)[:, None] * effects[codes, j]
+        return Xy
 
     def effect_sums(self, E: np.ndarray) -> list[np.ndarray]:
         """Z_b'W^{1/2}E of rows E (n, r) for the standardised columns of Z, (l_b, k_b, r)."""
@@ -239,21 +239,21 @@ class CrossProducts:
         return replace(
             self,
             z=ZCross(self.z.n_levels, self.z.widths, tuple(diagonal), pairs),
-            ZW=[zw * s[:, None] for zw, s in zip(self.ZW, by, strict=True)],
+            ZXy=[zxy * s[:, None] for zxy, s in zip(self.ZXy, by, strict=True)],
             z_roots=[r / s[:, None] for r, s in zip(self.z_roots, by, strict=True)],
             levels=levels,
         )
 
-    def _rotated(self, W: np.ndarray) -> tuple[LevelRoots, list[np.ndarray]]:
-        """Roots of the levels, and Z'W, for other columns W (n, p + 1), which are overwritten."""
+    def _rotated(self, Xy: np.ndarray) -> tuple[LevelRoots, list[np.ndarray]]:
+        """Roots of the levels, and Z'[X y], for other columns (n, p + 1), which are overwritten."""
         assert self.levels is not None
         R, b = np.zeros(self.levels.R.shape), np.zeros(self.levels.b.shape)
         codes, Z, scale = next(self._standard_effects())
-        _crossprod.rotate(codes, Z, self.rows.root, W, R, b)
+        _crossprod.rotate(codes, Z, self.rows.root, Xy, R, b)
         R /= scale
-        A, ZW = np.empty(R.shape), np.empty(b.shape)
-        _crossprod.gram(R, b, A, ZW)
-        return LevelRoots(R, b, W.T @ W), [ZW]
+        A, ZXy = np.empty(R.shape), np.empty(b.shape)
+        _crossprod.gram(R, b, A, ZXy)
+        return LevelRoots(R, b, Xy.T @ Xy), [ZXy]
 
 
 class RowBlock(NamedTuple):
@@ -262,7 +262,7 @@ class RowBlock(NamedTuple):
     codes: Sequence[np.ndarray]  # level of each grouping factor, (r,)
     Z: Sequence[np.ndarray]  # (r, k_b)
     root: np.ndarray  # roots of weights, (r,), or empty for none
-    W: np.ndarray  # [X y] standardised, times the roots of the weights, (r, p + 1)
+    Xy: np.ndarray  # [X y] standardised, times the roots of the weights, (r, p + 1)
 
 
 def cross_products(rows: LinearRows) -> CrossProducts:
@@ -273,17 +273,17 @@ def cross_products(rows: LinearRows) -> CrossProducts:
     z = zero_blocks(
         rows.n_levels, tuple(Z.shape[1] for Z in rows.Z), pair_patterns(rows.codes, rows.n_levels)
     )
-    ZW = [np.zeros((levels, k, p + 1)) for levels, k in zip(z.n_levels, z.widths, strict=True)]
+    ZXy = [np.zeros((levels, k, p + 1)) for levels, k in zip(z.n_levels, z.widths, strict=True)]
     blocks = _row_blocks(rows, std, roots)
-    if len(ZW) == 1:
-        WW, levels = _one_factor_sums(blocks, z.diagonal[0], ZW[0])
+    if len(ZXy) == 1:
+        XyXy, levels = _one_factor_sums(blocks, z.diagonal[0], ZXy[0])
     else:
-        WW, levels = _many_factor_sums(blocks, z, ZW), None
-    scales = _to_unit_mean_square(z, ZW, n)
+        XyXy, levels = _many_factor_sums(blocks, z, ZXy), None
+    scales = _to_unit_mean_square(z, ZXy, n)
     if levels is not None:
         np.divide(levels.R, scales[0], out=levels.R)
     roots = [scale[:, None] * R for scale, R in zip(scales, roots, strict=True)]
-    return CrossProducts(rows, rows.y, z, ZW, WW, roots, std, levels)
+    return CrossProducts(rows, rows.y, z, ZXy, XyXy, roots, std, levels)
 
 
 def _row_blocks(
@@ -293,59 +293,59 @@ def _row_blocks(
     p = rows.X.shape[1]
     for chunk, columns in standard_columns(rows.X, rows.root, std):
         root = rows.root[chunk] if rows.root.size else rows.root
-        W = np.empty((columns.shape[0], p + 1))
-        W[:, :p] = columns
+        Xy = np.empty((columns.shape[0], p + 1))
+        Xy[:, :p] = columns
         response = rows.y[chunk] * root if root.size else rows.y[chunk]
-        np.subtract(response, columns @ std.gamma, out=W[:, p])
+        np.subtract(response, columns @ std.gamma, out=Xy[:, p])
         Z = [standard_rows(Z[chunk], R)[0] for Z, R in zip(rows.Z, roots, strict=True)]
-        yield RowBlock([codes[chunk] for codes in rows.codes], Z, root, W)
+        yield RowBlock([codes[chunk] for codes in rows.codes], Z, root, Xy)
 
 
 def _one_factor_sums(
-    blocks: Iterable[RowBlock], A: np.ndarray, ZW: np.ndarray
+    blocks: Iterable[RowBlock], A: np.ndarray, ZXy: np.ndarray
 ) -> tuple[np.ndarray, LevelRoots]:
-    """W'W and the roots of the levels; Z'WZ and Z'W go to A and ZW."""
-    m = ZW.shape[2]
-    levels = LevelRoots(np.zeros_like(A), np.zeros_like(ZW), np.zeros((m, m)))
+    """[X y]'[X y] and the roots of the levels; Z'WZ and Z'[X y] go to A and ZXy."""
+    m = ZXy.shape[2]
+    levels = LevelRoots(np.zeros_like(A), np.zeros_like(ZXy), np.zeros((m, m)))
     for block in blocks:
         _crossprod.rotate(
-            block.codes[0], block.Z[0], block.root, block.W, levels.R, levels.b
-        )  # leaves in W what is within the levels
-        np.add(levels.within, block.W.T @ block.W, out=levels.within)
-    _crossprod.gram(levels.R, levels.b, A, ZW)
+            block.codes[0], block.Z[0], block.root, block.Xy, levels.R, levels.b
+        )  # leaves in Xy what is within the levels
+        np.add(levels.within, block.Xy.T @ block.Xy, out=levels.within)
+    _crossprod.gram(levels.R, levels.b, A, ZXy)
     between = levels.b.reshape(-1, m)
     return levels.within + between.T @ between, levels
 
 
 def _many_factor_sums(
-    blocks: Iterable[RowBlock], z: ZCross, ZW: Sequence[np.ndarray]
+    blocks: Iterable[RowBlock], z: ZCross, ZXy: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """W'W; Z'WZ and Z'W are added to z and ZW."""
-    WW = np.zeros((ZW[0].shape[2],) * 2)
+    """[X y]'[X y]; Z'WZ and Z'[X y] are added to z and ZXy."""
+    XyXy = np.zeros((ZXy[0].shape[2],) * 2)
     for block in blocks:
-        codes, Z, root, W = block
-        for own in zip(codes, Z, z.diagonal, ZW, strict=True):
-            _crossprod.accumulate(own[0], own[1], root, W, own[2], own[3])
+        codes, Z, root, Xy = block
+        for own in zip(codes, Z, z.diagonal, ZXy, strict=True):
+            _crossprod.accumulate(own[0], own[1], root, Xy, own[2], own[3])
         for (b, c), pair in z.pairs.items():
             _crossprod.accumulate_pairs(
                 codes[b], codes[c], Z[b], Z[c], root, pair.indptr, pair.indices, pair.values
             )
-        WW += W.T @ W
+        XyXy += Xy.T @ Xy
     for A in z.diagonal:  # their lower triangles are filled
         if A.shape[1] > 1:
             upper = np.triu_indices(A.shape[1], 1)
             A[:, upper[0], upper[1]] = A[:, upper[1], upper[0]]
-    return WW
+    return XyXy
 
 
-def _to_unit_mean_square(z: ZCross, ZW: Sequence[np.ndarray], n: int) -> list[np.ndarray]:
+def _to_unit_mean_square(z: ZCross, ZXy: Sequence[np.ndarray], n: int) -> list[np.ndarray]:
     """Divide by the root mean square of each column of Z, 1 for a zero one, and give these."""
     scales = []
-    for A, zw in zip(z.diagonal, ZW, strict=True):
+    for A, zxy in zip(z.diagonal, ZXy, strict=True):
         mean_square = np.diagonal(A, axis1=1, axis2=2).sum(axis=0) / n
         scales.append(scale := np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0)))
         A /= scale[:, None] * scale
-        zw /= scale[:, None]
+        zxy /= scale[:, None]
     for (b, c), pair in z.pairs.items():
         np.divide(pair.values, scales[b][:, None], out=pair.values)
         np.divide(pair.values, scales[c], out=pair.values)

@@ -21,16 +21,16 @@ DEPENDENT = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Standardisation:
-    """The standardised columns ``W = sqrt(w) [ (X - mean) P,  y - (X - mean) P gamma ]``.
+    """The standardised columns ``sqrt(w) [ (X - mean) R^{-1},  y - (X - mean) R^{-1} gamma ]``.
 
-    With ``beta_std`` the coefficients of W's X columns, ``beta = back @ (beta_std + gamma)``.
+    With ``beta_std`` the coefficients of the first p, ``beta = back @ (beta_std + gamma)``.
 
     Attributes
     ----------
     mean : ndarray, shape (p,)
         What is subtracted from each column; zero without an intercept, and for it.
-    P : ndarray, shape (p, p)
-        Upper triangular; ``sqrt(w) (X - mean) P`` has orthonormal columns.
+    R_inverse : ndarray, shape (p, p)
+        Upper triangular; ``sqrt(w) (X - mean) R^{-1}`` has orthonormal columns.
     back : ndarray, shape (p, p)
         From standardised to original coefficients.
     logdet : float
@@ -40,7 +40,7 @@ class Standardisation:
     """
 
     mean: np.ndarray
-    P: np.ndarray
+    R_inverse: np.ndarray
     back: np.ndarray
     logdet: float
     gamma: np.ndarray
@@ -61,12 +61,12 @@ def standardise(
     for rows, columns in _centred_chunks(X, root, mean):
         gram += columns.T @ columns
         moment += columns.T @ (y[rows] if root.size == 0 else y[rows] * root[rows])
-    P = _orthonormaliser(X, root, mean, gram)
-    back = P.copy()
+    R_inverse = _orthonormaliser(X, root, mean, gram)
+    back = R_inverse.copy()
     if intercept is not None:
-        back[intercept] -= mean @ P
-    logdet = float(np.log(np.abs(np.diagonal(P))).sum())
-    return Standardisation(mean, P, back, logdet, P.T @ moment)
+        back[intercept] -= mean @ R_inverse
+    logdet = float(np.log(np.abs(np.diagonal(R_inverse))).sum())
+    return Standardisation(mean, R_inverse, back, logdet, R_inverse.T @ moment)
 
 
 def orthogonaliser(Z: np.ndarray, root: np.ndarray) -> np.ndarray | None:
@@ -75,8 +75,8 @@ def orthogonaliser(Z: np.ndarray, root: np.ndarray) -> np.ndarray | None:
     None if there is no need, or no such thing: the columns are linearly dependent. ``root`` (n,)
     are the roots of weights, or empty for none.
     """
-    W = Z * root[:, None] if root.size else Z
-    gram = W.T @ W
+    weighted = Z * root[:, None] if root.size else Z
+    gram = weighted.T @ weighted
     norms = np.sqrt(np.diagonal(gram))
     if not (norms > 0.0).all():
         return None
@@ -85,7 +85,7 @@ def orthogonaliser(Z: np.ndarray, root: np.ndarray) -> np.ndarray | None:
     if least > GRAM_PIVOT_ENOUGH:
         return None
     if least < GRAM_PIVOT_FLOOR:
-        R = np.linalg.qr(W / norms, mode="r")
+        R = np.linalg.qr(weighted / norms, mode="r")
         if len(R) < len(norms) or np.abs(np.diagonal(R)).min() < DEPENDENT:
             return None
     return R / np.diagonal(R)[:, None] * (norms / norms[:, None])
@@ -96,7 +96,7 @@ def standard_columns(
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Chunks of rows and their standardised columns, times the roots of the weights."""
     for rows, columns in _centred_chunks(X, root, std.mean):
-        yield rows, columns @ std.P
+        yield rows, columns @ std.R_inverse
 
 
 def standardised(X: np.ndarray, std: Standardisation, order: np.ndarray | None) -> np.ndarray:
@@ -105,7 +105,7 @@ def standardised(X: np.ndarray, std: Standardisation, order: np.ndarray | None) 
     for start in range(0, X.shape[0], CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
         chosen = X[rows] if order is None else X[order[rows]]
-        np.matmul(chosen - std.mean, std.P, out=out[rows])
+        np.matmul(chosen - std.mean, std.R_inverse, out=out[rows])
     return out
 
 

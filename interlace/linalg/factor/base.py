@@ -15,11 +15,11 @@ from ..kernels import _blocks
 
 __all__ = ["Factor"]
 
-# I - (M^{-1})_ll summed over levels equals T' N T with N = `information`. Its error is some eps
-# per level, so N = T^{-T}(.)T^{-1} is right to eps / BRACKET_FLOOR in every direction x
-# (|x' dN x| <= (eps / BRACKET_FLOOR) x'Nx) as long as the smallest eigenvalue of T'NT per level is
+# I - (M^{-1})_ll summed over levels equals T' G T with G = `information`. Its error is some eps
+# per level, so G = T^{-T}(.)T^{-1} is right to eps / BRACKET_FLOOR in every direction x
+# (|x' dG x| <= (eps / BRACKET_FLOOR) x'Gx) as long as the smallest eigenvalue of T'GT per level is
 # above the floor. Below, the exact form that never divides by T takes over. Where negative weights
-# leave N indefinite the same holds of the sizes of the eigenvalues, with |T'NT| in place of T'NT;
+# leave G indefinite the same holds of the sizes of the eigenvalues, with |T'GT| in place of T'GT;
 # blocks of M^{-1} may then exceed I, and the error is some eps of their sum.
 BRACKET_FLOOR = 1e-4
 
@@ -107,12 +107,12 @@ class Factor(ABC):
         return self.cross
 
     def information(self, b: int) -> np.ndarray:
-        """N_b = Σ_l [A - AΛM^{-1}Λ'A]_ll, (k_b, k_b): Σ_l [Z_b'V^{-1}Z_b]_ll, V = W^{-1} + ZΛΛ'Z'.
+        """G_b = Σ_l [A - AΛM^{-1}Λ'A]_ll, (k_b, k_b): Σ_l [Z_b'V^{-1}Z_b]_ll, V = W^{-1} + ZΛΛ'Z'.
 
-        The derivative of log|M| with respect to T_b is 2 N_b T_b, for d log|M| = 2 tr(M^{-1}Λ'A dΛ)
-        and NΛ = AΛM^{-1} hold for any symmetric A with M invertible. From Λ'NΛ = I - M^{-1},
-        N_b = T_b^{-T} (Σ_l {I - (M^{-1})_ll}) T_b^{-1} where that is accurate; otherwise the back
-        end's form without T_b^{-1}. N_b is positive semidefinite if A is.
+        The derivative of log|M| with respect to T_b is 2 G_b T_b, for d log|M| = 2 tr(M^{-1}Λ'A dΛ)
+        and GΛ = AΛM^{-1} hold for any symmetric A with M invertible. From Λ'GΛ = I - M^{-1},
+        G_b = T_b^{-T} (Σ_l {I - (M^{-1})_ll}) T_b^{-1} where that is accurate; otherwise the back
+        end's form without T_b^{-1}. G_b is positive semidefinite if A is.
         """
         T = self.T[b]
         k, levels = len(T), self.cross.n_levels[b]
@@ -138,15 +138,15 @@ def as_templates(T: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     return tuple(np.ascontiguousarray(t, dtype=np.float64) for t in T)
 
 
-def level_information(A: np.ndarray, W: np.ndarray, T: np.ndarray) -> np.ndarray:
+def level_information(A: np.ndarray, inner: np.ndarray, T: np.ndarray) -> np.ndarray:
     """Σ_l {E A_l - E W_l E'}, E = (I + A_l TT')^{-1}, with A_l the leading (k, k) of each block.
 
     `A` is Z'V^{-1}Z of the levels without the factor's own variance and without that of the
-    factors eliminated later; `W` (l, k, k), or with 0 levels for none, is what those take away.
+    factors eliminated later; `inner` (l, k, k), or with 0 levels for none, is what those take away.
     """
     k = len(T)
     out = np.zeros((k, k))
-    _blocks.level_information(A, k, W, T @ T.T, out, np.empty(4 * k * k))
+    _blocks.level_information(A, k, inner, T @ T.T, out, np.empty(4 * k * k))
     return out
 
 

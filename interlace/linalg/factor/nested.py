@@ -124,12 +124,12 @@ class NestedFactor(Factor):
 
     def _information_exact(self, b: int) -> np.ndarray:
         F, k = self._fronts[b], self.cross.widths[b]
-        W = np.empty((0, k, k))
+        inner = np.empty((0, k, k))
         if b < self._top:
             K = F[:, :k, k:] @ self._templates_above(b)
             S = self._inverse_fronts()[b + 1][self._parents[b]]
-            W = np.ascontiguousarray(K @ S @ K.transpose(0, 2, 1))
-        return level_information(F, W, self.T[b])
+            inner = np.ascontiguousarray(K @ S @ K.transpose(0, 2, 1))
+        return level_information(F, inner, self.T[b])
 
     def _templates_above(self, j: int) -> np.ndarray:
         """The templates of all ancestors of factor j as one block-diagonal matrix."""

@@ -147,8 +147,10 @@ class SchurFactor(Factor):
             out = {key: np.empty(pair.values.shape) for key, pair in cross.pairs.items()}
             Y = [part.through(J, S) for part, J in zip(self._couplings, self._J)]
             if self._inverses is None:
-                W = self._joined([p.products(*YJ) for p, *YJ in zip(self._couplings, Y, self._J)])
-                self._inverses = self._blocks_from(W, S, True)
+                inner = self._joined(
+                    [p.products(*YJ) for p, *YJ in zip(self._couplings, Y, self._J)]
+                )
+                self._inverses = self._blocks_from(inner, S, True)
             heads = [out[0, c] for c in range(1, len(cross.widths))]
             for part, y in zip(self._couplings, Y):
                 part.fill_pairs(y, self._L, heads)
@@ -159,10 +161,10 @@ class SchurFactor(Factor):
             self._pairs = out
         return self._pairs
 
-    def _blocks_from(self, W: np.ndarray, S: np.ndarray, whole: bool) -> list[np.ndarray]:
+    def _blocks_from(self, inner: np.ndarray, S: np.ndarray, whole: bool) -> list[np.ndarray]:
         """Diagonal blocks of M^{-1} for every factor from J_l C^{-1} J_l' and `_tail_inverse`."""
         out = [np.empty((ell, k, k)) for ell, k in zip(self.cross.n_levels, self.cross.widths)]
-        _blocks.invert_blocks(self._L, W, out[0], self._work)
+        _blocks.invert_blocks(self._L, inner, out[0], self._work)
         for blocks, start in zip(out[1:], self._starts[1:]):
             ell, k = blocks.shape[:2]
             if whole:
@@ -180,10 +182,10 @@ class SchurFactor(Factor):
         """(l_0, k0, k0) from what each coupling has for its levels."""
         if len(parts) == 1:
             return parts[0]
-        W = np.empty_like(self._L)
+        inner = np.empty_like(self._L)
         for part, w in zip(self._couplings, parts):
-            W[part.levels] = w
-        return W
+            inner[part.levels] = w
+        return inner
 
     def _second(self) -> np.ndarray:
         """The second (q_t, q_t) buffer, allocated when first needed."""
@@ -208,8 +210,8 @@ class SchurFactor(Factor):
 
     def _head_exact(self) -> np.ndarray:
         S = self._tail_inverse(True) if self._sparse else self._C
-        W = self._inner([part.scaled(None, self.T[1:]) for part in self._couplings], S)
-        return level_information(self._A, W, self.T[0])
+        inner = self._inner([part.scaled(None, self.T[1:]) for part in self._couplings], S)
+        return level_information(self._A, inner, self.T[0])
 
     def _tail_exact(self, b: int) -> np.ndarray:
         """Diagonal blocks of C̃ - C̃Λ_t C^{-1} Λ_t'C̃, C̃ = the complement without Λ_t and I."""

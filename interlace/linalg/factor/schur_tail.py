@@ -84,9 +84,9 @@ class SparseCoupling:
     def inner(self, J: np.ndarray, C: np.ndarray, inverse: np.ndarray) -> np.ndarray:
         """J_l C^{-1} J_l', (levels, k0, k0), from the lower triangle of C^{-1}."""
         k0, n = J.shape[1], len(self.levels)
-        W = np.zeros((n, k0, k0))
-        _schur.gather(inverse, self._pointers, self._cols, J, W, np.empty(k0))
-        return W
+        inner = np.zeros((n, k0, k0))
+        _schur.gather(inverse, self._pointers, self._cols, J, inner, np.empty(k0))
+        return inner
 
     def through(self, J: np.ndarray, inverse: np.ndarray) -> np.ndarray:
         """J_l C^{-1} at the columns of each level, in the order of J; C^{-1} as for `inner`."""
@@ -96,9 +96,9 @@ class SparseCoupling:
 
     def products(self, Y: np.ndarray, J: np.ndarray) -> np.ndarray:
         """Y_l J_l' of Y from `through`, (levels, k0, k0)."""
-        W = np.empty((len(self.levels), J.shape[1], J.shape[1]))
-        _schur.flat_products(self._indptr, Y, J, W)
-        return W
+        inner = np.empty((len(self.levels), J.shape[1], J.shape[1]))
+        _schur.flat_products(self._indptr, Y, J, inner)
+        return inner
 
     def fill_pairs(self, Y: np.ndarray, L: np.ndarray, out: Sequence[np.ndarray]) -> None:
         """-L_l^{-T} Y_l into the blocks of each tail factor, (nnz, k0, k_c); destroys Y."""
@@ -178,9 +178,9 @@ class DenseCoupling:
 
     def products(self, Y: np.ndarray, J: np.ndarray) -> np.ndarray:
         """Y_l J_l' of Y from `through`, (levels, k0, k0)."""
-        W = np.empty((len(J), J.shape[1], J.shape[1]))
-        _schur.dense_products(Y, J, W)
-        return W
+        inner = np.empty((len(J), J.shape[1], J.shape[1]))
+        _schur.dense_products(Y, J, inner)
+        return inner
 
     def fill_pairs(self, Y: np.ndarray, L: np.ndarray, out: Sequence[np.ndarray]) -> None:
         """-L_l^{-T} Y_l into the blocks of each tail factor, (nnz, k0, k_c); destroys Y."""

@@ -27,13 +27,13 @@ __all__ = ["SparseFactor"]
 EXACT_COLUMNS = 256
 # Right-hand sides solved for at once.
 CHUNK = 64
-# T T' + s D is factorised at s = SHIFT x (1, 2, 3, 4) and N(s) extrapolated to s = 0 by a cubic.
+# T T' + s D is factorised at s = SHIFT x (1, 2, 3, 4) and G(s) extrapolated to s = 0 by a cubic.
 # D = diag(1 / (k max_l A_ll)) makes the error of the cubic at most 24 SHIFT^4 = 2.4e-11 relative;
 # rounding adds 15 eps / SHIFT = 3e-12 times (largest / mean information of a level).
 SHIFT = 1e-3
 EXTRAPOLATION = np.array([4.0, -6.0, 4.0, -1.0])
-# That holds for D^{1/2} N D^{1/2} of a level in [0, 1], hence for A positive semidefinite. Negative
-# weights can make N as negative as they like; the third difference of N(s), at most 6 SHIFT^3 per
+# That holds for D^{1/2} G D^{1/2} of a level in [0, 1], hence for A positive semidefinite. Negative
+# weights can make G as negative as they like; the third difference of G(s), at most 6 SHIFT^3 per
 # level in the good case, then shows it. Past ten times that, the columns are solved for instead.
 THIRD_DIFFERENCE = np.array([-1.0, 3.0, -3.0, 1.0])
 THIRD_DIFFERENCE_LIMIT = 10 * 6 * SHIFT**3
@@ -124,9 +124,9 @@ class SparseFactor(Factor):
         return out
 
     def _by_extrapolation(self, b: int) -> np.ndarray | None:
-        """N_b from nearby nonsingular T_b, to about 1e-9 relative; see `SHIFT`.
+        """G_b from nearby nonsingular T_b, to about 1e-9 relative; see `SHIFT`.
 
-        None where that does not hold: near T_b, M is not positive definite or N_b varies too fast.
+        None where that does not hold: near T_b, M is not positive definite or G_b varies too fast.
         """
         here, exact, T = self.T, dict(self._exact), self.T[b]
         D = _shift_directions(self.cross.diagonal[b])

@@ -189,21 +189,21 @@ cdef void sandwich(const double* L, int k, double* K, double* work) noexcept nog
             K[j * k + i] = work[i * k + j]
 
 
-def invert_blocks(const double[:, :, ::1] L, const double[:, :, ::1] W, double[:, :, ::1] out,
+def invert_blocks(const double[:, :, ::1] L, const double[:, :, ::1] inner, double[:, :, ::1] out,
                   double[::1] work):
-    """out[l] = L[l]^{-T} (I + W[l]) L[l]^{-1}; an empty W (0 levels) stands for zeros.
+    """out[l] = L[l]^{-T} (I + inner[l]) L[l]^{-1}; an empty inner (0 levels) stands for zeros.
 
     work: (k * k,).
     """
     cdef Py_ssize_t l
     cdef int k = L.shape[1], i, j
-    cdef bint plain = W.shape[0] == 0
+    cdef bint plain = inner.shape[0] == 0
     cdef double f, d00, d10, d11, w00, w10, w11
     with nogil:
         if k == 1:
             for l in range(L.shape[0]):
                 f = 1.0 / L[l, 0, 0]
-                out[l, 0, 0] = f * f * (1.0 if plain else 1.0 + W[l, 0, 0])
+                out[l, 0, 0] = f * f * (1.0 if plain else 1.0 + inner[l, 0, 0])
         elif k == 2:
             w00 = w11 = 1.0
             w10 = 0.0
@@ -212,9 +212,9 @@ def invert_blocks(const double[:, :, ::1] L, const double[:, :, ::1] W, double[:
                 d11 = 1.0 / L[l, 1, 1]
                 d10 = -L[l, 1, 0] * d00 * d11
                 if not plain:
-                    w00 = 1.0 + W[l, 0, 0]
-                    w10 = W[l, 1, 0]
-                    w11 = 1.0 + W[l, 1, 1]
+                    w00 = 1.0 + inner[l, 0, 0]
+                    w10 = inner[l, 1, 0]
+                    w11 = 1.0 + inner[l, 1, 1]
                 f = d11 * (w10 * d00 + w11 * d10)
                 out[l, 1, 0] = f
                 out[l, 0, 1] = f
@@ -224,7 +224,7 @@ def invert_blocks(const double[:, :, ::1] L, const double[:, :, ::1] W, double[:
             for l in range(L.shape[0]):
                 for i in range(k):
                     for j in range(k):
-                        out[l, i, j] = 0.0 if plain else W[l, i, j]
+                        out[l, i, j] = 0.0 if plain else inner[l, i, j]
                     out[l, i, i] += 1.0
                 sandwich(&L[l, 0, 0], k, &out[l, 0, 0], &work[0])
 
@@ -471,16 +471,16 @@ cdef void solve_general(double* A, int k, double* B, int n) noexcept nogil:
             B[j * n + c] /= A[j * k + j]
 
 
-def level_information(const double[:, :, ::1] A, int k, const double[:, :, ::1] W,
+def level_information(const double[:, :, ::1] A, int k, const double[:, :, ::1] inner,
                       const double[:, ::1] TT, double[:, ::1] out, double[::1] work):
-    """out (k, k) += Σ_l { E A[l] - E W[l] E' }, E = (I + A[l] TT)^{-1}, TT = TT'.
+    """out (k, k) += Σ_l { E A[l] - E inner[l] E' }, E = (I + A[l] TT)^{-1}, TT = TT'.
 
-    A[l] is the leading k x k of each block; an empty W stands for zeros. Never divides by T.
+    A[l] is the leading k x k of each block; an empty inner stands for zeros. Never divides by T.
     work: (4 * k * k,).
     """
     cdef Py_ssize_t l
     cdef int K = A.shape[1], i, j, m
-    cdef bint plain = W.shape[0] == 0
+    cdef bint plain = inner.shape[0] == 0
     cdef double s
     cdef double* B = &work[0]
     cdef double* X = B + k * k        # [E A, E], the solution of (I + A TT) X = [A, I], (k, 2k)
@@ -505,7 +505,7 @@ def level_information(const double[:, :, ::1] A, int k, const double[:, :, ::1] 
                 for j in range(k):
                     s = 0.0
                     for m in range(k):
-                        s += X[i * 2 * k + k + m] * W[l, m, j]
+                        s += X[i * 2 * k + k + m] * inner[l, m, j]
                     EW[i * k + j] = s
             for i in range(k):
                 for j in range(k):

@@ -11,13 +11,13 @@ cdef double ROUNDING = 1e-14
 
 
 def accumulate(const int32_t[:] codes, const double[:, :] Z, const double[:] root_weights,
-               const double[:, ::1] W, double[:, :, ::1] A, double[:, :, ::1] B):
-    """A[l] += Z_i Z_i' w_i and B[l] += Z_i sqrt(w_i) W_i' over rows i of level l = codes[i].
+               const double[:, ::1] Xy, double[:, :, ::1] A, double[:, :, ::1] ZXy):
+    """A[l] += Z_i Z_i' w_i and ZXy[l] += Z_i Xy_i' over rows i of level l = codes[i].
 
-    W is already multiplied by sqrt(w); an empty ``root_weights`` means weights of one.
+    Xy is already multiplied by sqrt(w); an empty ``root_weights`` means weights of one.
     The lower triangle of A is filled.
     """
-    cdef Py_ssize_t n = codes.shape[0], k = Z.shape[1], m = W.shape[1]
+    cdef Py_ssize_t n = codes.shape[0], k = Z.shape[1], m = Xy.shape[1]
     cdef Py_ssize_t i, a, c, j, l
     cdef bint weighted = root_weights.shape[0] > 0
     cdef double s = 1.0, z
@@ -31,18 +31,18 @@ def accumulate(const int32_t[:] codes, const double[:, :] Z, const double[:] roo
                 for c in range(a + 1):
                     A[l, a, c] += z * Z[i, c] * s
                 for j in range(m):
-                    B[l, a, j] += z * W[i, j]
+                    ZXy[l, a, j] += z * Xy[i, j]
 
 
 def rotate(const int32_t[:] codes, const double[:, :] Z, const double[:] root_weights,
-           double[:, ::1] W, double[:, :, ::1] R, double[:, :, ::1] b):
-    """Rows i of level l = codes[i] into the triangular factor of the level's rows [Z W] sqrt(w).
+           double[:, ::1] Xy, double[:, :, ::1] R, double[:, :, ::1] b):
+    """Rows i of level l = codes[i] into the triangular factor of the level's rows [Z X y] sqrt(w).
 
-    Givens rotations keep R_l'R_l the sum of w_i Z_i Z_i' and b_l = Q_l'W, Z_l = Q_l R_l. W, already
-    multiplied by sqrt(w), is overwritten with what is left of it: W'W is then the sum of squares
-    within levels, of which nothing has been subtracted.
+    Givens rotations keep R_l'R_l the sum of w_i Z_i Z_i' and b_l = Q_l'[X y], Z_l = Q_l R_l. Xy,
+    already multiplied by sqrt(w), is overwritten with what is left of it: Xy'Xy is then the sum of
+    squares within levels, of which nothing has been subtracted.
     """
-    cdef Py_ssize_t n = codes.shape[0], k = Z.shape[1], m = W.shape[1]
+    cdef Py_ssize_t n = codes.shape[0], k = Z.shape[1], m = Xy.shape[1]
     cdef Py_ssize_t i, j, c, l
     cdef bint weighted = root_weights.shape[0] > 0
     cdef double s = 1.0, norm, cosine, sine, t, u
@@ -69,13 +69,13 @@ def rotate(const int32_t[:] codes, const double[:, :] Z, const double[:] root_we
                     z[c] = u - t if fabs(u - t) > ROUNDING * (fabs(u) + fabs(t)) else 0.0
                 for c in range(m):
                     t = b[l, j, c]
-                    b[l, j, c] = cosine * t + sine * W[i, c]
-                    W[i, c] = cosine * W[i, c] - sine * t
+                    b[l, j, c] = cosine * t + sine * Xy[i, c]
+                    Xy[i, c] = cosine * Xy[i, c] - sine * t
 
 
 def gram(const double[:, :, ::1] R, const double[:, :, ::1] b,
-         double[:, :, ::1] A, double[:, :, ::1] B):
-    """A_l = R_l'R_l and B_l = R_l'b_l for upper triangular R_l."""
+         double[:, :, ::1] A, double[:, :, ::1] ZXy):
+    """A_l = R_l'R_l and ZXy_l = R_l'b_l for upper triangular R_l."""
     cdef Py_ssize_t levels = R.shape[0], k = R.shape[1], m = b.shape[2]
     cdef Py_ssize_t l, a, c, j
     cdef double s
@@ -92,7 +92,7 @@ def gram(const double[:, :, ::1] R, const double[:, :, ::1] b,
                     s = 0.0
                     for c in range(a + 1):
                         s += R[l, c, a] * b[l, c, j]
-                    B[l, a, j] = s
+                    ZXy[l, a, j] = s
 
 
 def accumulate_response(const int32_t[:] codes, const double[:, :] Z, const double[:] root_weights,

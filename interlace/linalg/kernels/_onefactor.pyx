@@ -1,10 +1,10 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """A model with one grouping factor: everything V^{-1} meets, level by level.
 
-V = I + Z Lambda Lambda' Z' is block diagonal. With Z_l = Q_l R_l and b_l = Q_l'W, which the
+V = I + Z Lambda Lambda' Z' is block diagonal. With Z_l = Q_l R_l and b_l = Q_l'[X y], which the
 cross-products hold, and S_l = I + R_l T T'R_l' = L_l L_l' each level gives
-    G_l = Z_l'V^{-1}Z_l = (L^{-1}R)'(L^{-1}R),     P_l = Z_l'V^{-1}W = (L^{-1}R)'(L^{-1}b),
-    W'V^{-1}W = W'(I - QQ')W + sum_l (L^{-1}b)'(L^{-1}b),
+    G_l = Z_l'V^{-1}Z_l = (L^{-1}R)'(L^{-1}R),     B_l = Z_l'V^{-1}[X y] = (L^{-1}R)'(L^{-1}b),
+    [X y]'V^{-1}[X y] = [X y]'(I - QQ')[X y] + sum_l (L^{-1}b)'(L^{-1}b),
 sums of squares all of them: nothing cancels, however large T is, and singular T is not special.
 L comes from the triangular factor of [T'R'; I], so that S, whose entries are squares, is never
 formed.
@@ -108,8 +108,8 @@ cdef class OneFactor:
         tr(G D_ij G D_kl) = 2 (H_kj H_il + G_ik F_jl),
     so that the Hessian costs some multiplications a level for each of its entries.
 
-    Parameters are the roots (R, b) and what is left of W'W within the levels, the entries (rows,
-    cols) of T that x fills, the degrees of freedom of the criterion, whether it is REML, its
+    Parameters are the roots (R, b) and what is left of [X y]'[X y] within the levels, the entries
+    (rows, cols) of T that x fills, the degrees of freedom of the criterion, whether it is REML, its
     constant, and the arrays of `whiten`, which the caller reads too.
     """
 
@@ -119,7 +119,7 @@ cdef class OneFactor:
     cdef double df, constant
     cdef bint reml
     cdef double[:, :, ::1] LR, Lb
-    cdef double[:, ::1] T, K, C, W, N, gg, S, G, H, F, HS, FS, P, PC, TPC, Y, s, L
+    cdef double[:, ::1] T, K, C, J, N, gg, S, G, H, F, HS, FS, B, BJ, TBJ, Y, s, L
     cdef double[::1] work, c, a, g, tau, diagonal
     cdef Py_ssize_t k, m, p, q
     cdef readonly bint exact
@@ -140,12 +140,12 @@ cdef class OneFactor:
         cdef double[:, :, ::1] squares = np.empty((9, k, k)), corners = np.empty((2, p, p))
         cdef double[:, ::1] rows_of_p = np.empty((1 + 2 * k + q, p))
         cdef double[::1] vectors = np.empty(m + 2 * q + 2 * k)
-        self.C, self.W = corners[0], corners[1]
+        self.C, self.J = corners[0], corners[1]
         self.N, self.gg, self.S, self.G = squares[0], squares[1], squares[2], squares[3]
         self.H, self.F, self.HS, self.FS = squares[4], squares[5], squares[6], squares[7]
         self.T = squares[8]
-        self.P, self.PC = rows_of_p[:1], rows_of_p[1 : 1 + k]
-        self.TPC, self.s = rows_of_p[1 + k : 1 + 2 * k], rows_of_p[1 + 2 * k :]
+        self.B, self.BJ = rows_of_p[:1], rows_of_p[1 : 1 + k]
+        self.TBJ, self.s = rows_of_p[1 + k : 1 + 2 * k], rows_of_p[1 + 2 * k :]
         self.c, self.a = vectors[:m], vectors[m : m + q]
         self.diagonal = vectors[m + q : m + 2 * q]
         self.g, self.tau = vectors[m + 2 * q : m + 2 * q + k], vectors[m + 2 * q + k :]
@@ -194,10 +194,10 @@ cdef class OneFactor:
         return root * root, np.array(self.c), np.array(self.C)
 
     cdef double profile(self):
-        """K <- its Cholesky factor; W its inverse, C = W'W, c = [-beta; 1]; returns r^2."""
+        """K <- its Cholesky factor; J its inverse, C = J'J, c = [-beta; 1]; returns r^2."""
         cdef Py_ssize_t i, j, l, m = self.m, p = self.p
         cdef double s
-        cdef double[:, ::1] K = self.K, C = self.C, W = self.W
+        cdef double[:, ::1] K = self.K, C = self.C, J = self.J
         self.share, self.r2 = K[p, p], NAN
         for i in range(m):
             for j in range(i + 1):
@@ -213,22 +213,22 @@ cdef class OneFactor:
                 else:
                     K[i, j] = s / K[j, j]
         for j in range(p):
-            W[j, j] = 1.0 / K[j, j]
+            J[j, j] = 1.0 / K[j, j]
             for i in range(j + 1, p):
                 s = 0.0
                 for l in range(j, i):
-                    s -= K[i, l] * W[l, j]
-                W[i, j] = s / K[i, i]
+                    s -= K[i, l] * J[l, j]
+                J[i, j] = s / K[i, i]
         for i in range(p):
             for j in range(i + 1):
                 s = 0.0
                 for l in range(i, p):
-                    s += W[l, i] * W[l, j]
+                    s += J[l, i] * J[l, j]
                 C[i, j] = s
                 C[j, i] = s
             s = 0.0
             for l in range(i, p):
-                s += W[l, i] * K[p, l]
+                s += J[l, i] * K[p, l]
             self.c[i] = -s
         self.c[p] = 1.0
         self.share = self.r2 / self.share
@@ -273,7 +273,7 @@ cdef class OneFactor:
             self.curve(r2, curvature)
 
     cdef void level(self, Py_ssize_t l) noexcept nogil:
-        """G, g = P c, P W' and S = P C P' (REML) of one level."""
+        """G, g = B c, B J' and S = B C B' (REML) of one level."""
         cdef Py_ssize_t a, b, i, j, k = self.k, m = self.m, p = self.p
         cdef double s
         cdef double* r = &self.tau[0]
@@ -283,9 +283,9 @@ cdef class OneFactor:
         cdef double* Lb = &self.Lb[l, 0, 0]
         cdef double* G = &self.G[0, 0]
         cdef double* S = &self.S[0, 0]
-        cdef double* P = &self.P[0, 0]
-        cdef double* PC = &self.PC[0, 0]
-        cdef double* W = &self.W[0, 0]
+        cdef double* B = &self.B[0, 0]
+        cdef double* BJ = &self.BJ[0, 0]
+        cdef double* J = &self.J[0, 0]
         for a in range(k):
             s = 0.0
             for i in range(m):
@@ -306,18 +306,18 @@ cdef class OneFactor:
                 s = 0.0
                 for b in range(k):
                     s += LR[b * k + a] * Lb[b * m + i]
-                P[i] = s
+                B[i] = s
             for i in range(p):
                 s = 0.0
                 for j in range(i + 1):
-                    s += P[j] * W[i * p + j]
-                PC[a * p + i] = s
+                    s += B[j] * J[i * p + j]
+                BJ[a * p + i] = s
         if self.reml:
             for a in range(k):
                 for b in range(a + 1):
                     s = 0.0
                     for i in range(p):
-                        s += PC[a * p + i] * PC[b * p + i]
+                        s += BJ[a * p + i] * BJ[b * p + i]
                     S[a * k + b] = s
                     S[b * k + a] = s
 
@@ -332,8 +332,8 @@ cdef class OneFactor:
         cdef double* F = &self.F[0, 0]
         cdef double* HS = &self.HS[0, 0]
         cdef double* FS = &self.FS[0, 0]
-        cdef double* PC = &self.PC[0, 0]
-        cdef double* TPC = &self.TPC[0, 0]
+        cdef double* BJ = &self.BJ[0, 0]
+        cdef double* TBJ = &self.TBJ[0, 0]
         cdef double* g = &self.g[0]
         cdef double* tau = &self.tau[0]
         cdef double* y
@@ -348,8 +348,8 @@ cdef class OneFactor:
             for i in range(p):
                 s = 0.0
                 for a in range(j, k):
-                    s += T[a * k + j] * PC[a * p + i]
-                TPC[j * p + i] = s
+                    s += T[a * k + j] * BJ[a * p + i]
+                TBJ[j * p + i] = s
             for a in range(k):
                 s = t = 0.0
                 for b in range(j, k):
@@ -369,13 +369,13 @@ cdef class OneFactor:
             i, j = rows[e], cols[e]
             ti, gi = tau[j], g[i]
             for a in range(p):
-                self.s[e, a] += PC[i * p + a] * ti + TPC[j * p + a] * gi
+                self.s[e, a] += BJ[i * p + a] * ti + TBJ[j * p + a] * gi
             if reml:
                 y = &self.Y[e, 0]
                 for a in range(p):
-                    s = PC[i * p + a]
+                    s = BJ[i * p + a]
                     for b in range(p):
-                        y[a * p + b] += s * TPC[j * p + b]
+                        y[a * p + b] += s * TBJ[j * p + b]
             for f in range(e + 1):
                 v, w = rows[f], cols[f]
                 quad = (ti * (tau[w] * G[i * k + v] + g[v] * H[i * k + w])

@@ -140,7 +140,7 @@ def scatter(double[::1, :] C, int tile, const long long[:, ::1] pointers, const 
 
 cdef void gather_tile(const double* S, Py_ssize_t q, const long long[:, ::1] pointers,
                       const int[::1] cols, const double[:, ::1] J, Py_ssize_t row,
-                      Py_ssize_t column, double[:, :, ::1] W, double* y) noexcept nogil:
+                      Py_ssize_t column, double[:, :, ::1] inner, double* y) noexcept nogil:
     cdef Py_ssize_t l, a, b, first, last
     cdef int i, m, k0 = J.shape[1]
     cdef double s, w
@@ -161,7 +161,7 @@ cdef void gather_tile(const double* S, Py_ssize_t q, const long long[:, ::1] poi
                 for b in range(first, last):
                     s += source[cols[b]] * J[b, 0]
                 w += s * J[a, 0]
-            W[l, 0, 0] += 2.0 * w
+            inner[l, 0, 0] += 2.0 * w
             continue
         for a in range(pointers[l, column], pointers[l, column + 1]):
             source = S + q * cols[a]
@@ -179,13 +179,13 @@ cdef void gather_tile(const double* S, Py_ssize_t q, const long long[:, ::1] poi
             for i in range(k0):
                 for m in range(k0):
                     s = y[i] * J[a, m]
-                    W[l, i, m] += s
-                    W[l, m, i] += s
+                    inner[l, i, m] += s
+                    inner[l, m, i] += s
 
 
 def gather(const double[::1, :] S, const long long[:, ::1] pointers, const int[::1] cols,
-           const double[:, ::1] J, double[:, :, ::1] W, double[::1] work):
-    """W[l] += J_l S J_l' (k0, k0), S symmetric by its lower triangle.
+           const double[:, ::1] J, double[:, :, ::1] inner, double[::1] work):
+    """inner[l] += J_l S J_l' (k0, k0), S symmetric by its lower triangle.
 
     work: (k0,).
     """
@@ -193,7 +193,7 @@ def gather(const double[::1, :] S, const long long[:, ::1] pointers, const int[:
     with nogil:
         for column in range(n_tiles):
             for row in range(column, n_tiles):
-                gather_tile(&S[0, 0], q, pointers, cols, J, row, column, W, &work[0])
+                gather_tile(&S[0, 0], q, pointers, cols, J, row, column, inner, &work[0])
 
 
 def couple(const long long[::1] indptr, const int[::1] cols, const double[:, ::1] J,
@@ -353,30 +353,30 @@ def gather_rows(const double[::1, :] S, const long long[:, ::1] pointers, const 
 
 
 def flat_products(const long long[::1] indptr, const double[:, ::1] Y, const double[:, ::1] J,
-                  double[:, :, ::1] W):
-    """W[l] (k0, k0) = Σ Y[e] J[e]' over the entries e of level l."""
+                  double[:, :, ::1] inner):
+    """inner[l] (k0, k0) = Σ Y[e] J[e]' over the entries e of level l."""
     cdef Py_ssize_t l, e
     cdef int i, m, k0 = J.shape[1]
     with nogil:
-        for l in range(W.shape[0]):
+        for l in range(inner.shape[0]):
             for i in range(k0):
                 for m in range(k0):
-                    W[l, i, m] = 0.0
+                    inner[l, i, m] = 0.0
             for e in range(indptr[l], indptr[l + 1]):
                 for i in range(k0):
                     for m in range(k0):
-                        W[l, i, m] += Y[e, i] * J[e, m]
+                        inner[l, i, m] += Y[e, i] * J[e, m]
 
 
-def dense_products(const double[:, :, ::1] Y, const double[:, :, ::1] J, double[:, :, ::1] W):
-    """W[l] (k0, k0) = Y[l] J[l]', symmetric."""
+def dense_products(const double[:, :, ::1] Y, const double[:, :, ::1] J, double[:, :, ::1] inner):
+    """inner[l] (k0, k0) = Y[l] J[l]', symmetric."""
     cdef Py_ssize_t l, c, q = J.shape[2], even = q - q % 4
     cdef int i, m, k0 = J.shape[1]
     cdef double s0, s1, s2, s3
     cdef const double* y
     cdef const double* j
     with nogil:
-        for l in range(W.shape[0]):
+        for l in range(inner.shape[0]):
             for i in range(k0):
                 y = &Y[l, i, 0]
                 for m in range(i + 1):
@@ -390,8 +390,8 @@ def dense_products(const double[:, :, ::1] Y, const double[:, :, ::1] J, double[
                     for c in range(even, q):
                         s0 += y[c] * j[c]
                     s0 = (s0 + s1) + (s2 + s3)
-                    W[l, i, m] = s0
-                    W[l, m, i] = s0
+                    inner[l, i, m] = s0
+                    inner[l, m, i] = s0
 
 
 def solve_flat(const long long[::1] indptr, const double[:, :, ::1] L, double[:, ::1] Y):

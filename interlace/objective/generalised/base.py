@@ -13,8 +13,8 @@ from ...errors import NumericalError
 from ..base import NOT_ASKED, Objective
 from ..layout import Layout, Predictor
 from ..theta_scale import ThetaScale
+from .breakdown import ModeSearch, little_information
 from .density import ConditionalDensity
-from .holds import ModeSearch, breakdown
 from .modes import Modes
 from .problem import START_VARIANCES, Problem
 
@@ -236,7 +236,7 @@ class GeneralisedObjective(Objective):
         except NumericalError:  # no modes are found again
             T, eta0, zeta, u = self.held_at(x)
             eta = eta0 + self.problem.Z.times(T, u)
-            words = breakdown(other.problem, T, eta, zeta, self.expected)
+            words = little_information(other.problem, T, eta, zeta, self.expected)
             return words or ModeSearch(other.problem, other.modes).words(NOWHERE, True)
 
     def _doubts(self, x: np.ndarray, value: float) -> list[str]:
@@ -248,7 +248,7 @@ class GeneralisedObjective(Objective):
             u, _, second = self._other_modes(x)
             T, eta0, zeta, _ = self.modes_at(x)
         eta = eta0 + self.problem.Z.times(T, u)
-        words = breakdown(self.problem, T, eta, zeta, self.expected)
+        words = little_information(self.problem, T, eta, zeta, self.expected)
         self.hold(u)
         again = self.evaluate(x, 0).value
         depends = abs(again - value) > SAME_VALUE * (1.0 + abs(value))

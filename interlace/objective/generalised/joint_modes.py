@@ -23,7 +23,7 @@ from .modes import PenalisedIRLS, times_templates
 from .newton import damped_newton
 from .problem import Problem
 
-__all__ = ["JointPoint", "ProfiledObjective"]
+__all__ = ["JointPoint", "JointModeObjective"]
 
 # Of the joint Newton iteration, relative: its modes have all their digits.
 DECREMENT = 1e-20
@@ -46,7 +46,7 @@ class JointPoint:
     dzeta: np.ndarray  # (n_zeta,): derivative in zeta, without that of the constant
 
 
-class ProfiledObjective(GeneralisedObjective):
+class JointModeObjective(GeneralisedObjective):
     """The criterion of ``nAGQ = 0`` over x = (theta, zeta)."""
 
     modes: PenalisedIRLS
@@ -66,7 +66,7 @@ class ProfiledObjective(GeneralisedObjective):
     _u: np.ndarray
     _gamma: np.ndarray
 
-    def _begin(self, at: ProfiledObjective | None = None) -> None:
+    def _begin(self, at: JointModeObjective | None = None) -> None:
         problem = self.problem
         self._u, self._gamma = np.zeros(problem.Z.q), problem.glm.beta
         self._lowest = np.inf
@@ -188,7 +188,7 @@ class _JointSolver:
 
     ridge = 0.0
 
-    def __init__(self, objective: ProfiledObjective, T, weight: np.ndarray) -> None:
+    def __init__(self, objective: JointModeObjective, T, weight: np.ndarray) -> None:
         problem = objective.problem
         self._solve = objective.modes.solve
         K = problem.fixed.cross(problem.Z, weight)

@@ -5,7 +5,7 @@ determinant), H = A'W_o A + I and M = A'W A + I at the modes u (section 7 of the
 
     value      d(theta, beta, zeta) = -2 sum(log density) + |u|^2 + log|M|
     gradient   beta: X't      zeta: sum_i (-2 l_z + h w_z + (A v) s_z)_i
-               T_b:  2 N_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' },  N_b = sum_l [Z'V^{-1}Z]_ll
+               T_b:  2 G_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' },  G_b = sum_l [Z'V^{-1}Z]_ll
     curvature  F = 2 (a'W_o a - r'H^{-1}r) for beta, F / 2 + Q'Q + 2 N (x) I for the entries of T
     Hessian    central differences of the gradient, the modes moved along their tangents H^{-1}r
 

@@ -326,7 +326,7 @@ class PenalisedIRLS(Modes):
         return v, t, dT, density.collapse(parts)
 
     def _template_gradient(self, T, u, v, Zs, t, information) -> list[np.ndarray]:
-        """2 N_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' }."""
+        """2 G_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' }."""
         Z = self.Z
         Zt = Z.transposed(t)
         out = []

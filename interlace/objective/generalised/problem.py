@@ -107,7 +107,7 @@ class Problem:
         total = float(root @ root)
         self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
         factor = self.unit * np.sqrt(total)
-        standard = replace(std, P=std.P * factor, back=std.back * factor)
+        standard = replace(std, R_inverse=std.R_inverse * factor, back=std.back * factor)
         self.back = standard.back
         if order is not None:
             offset = None if offset is None else offset[order]

@@ -180,7 +180,7 @@ class SeveralProblem(Problem):
             if k == 0 and not density.scale_free:
                 self.units[0] = np.sqrt(density.n / total)
             factor = self.units[k] * np.sqrt(total)
-            parts.append(replace(part, P=part.P * factor, back=part.back * factor))
+            parts.append(replace(part, R_inverse=part.R_inverse * factor, back=part.back * factor))
             blocks.append(standardised(predictor.X, parts[-1], order))
         self.back = block_diag(*[part.back for part in parts])
         offsets = [p.offset for p in design.predictors.values()]

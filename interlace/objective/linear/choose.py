@@ -15,7 +15,7 @@ def choose_marginal(cross: CrossProducts, backend: str | None = None) -> Margina
 
     ``backend`` forces a factorisation.
     """
-    if len(cross.ZW) == 1 and backend in (*OPEN, "blocked", "nested"):
+    if len(cross.ZXy) == 1 and backend in (*OPEN, "blocked", "nested"):
         return OneFactorMarginal(cross)
     if cross.z.q <= DENSE_LIMIT and backend in (*OPEN, "blocked"):
         return DenseMarginal(cross)

@@ -1,23 +1,23 @@
 """Profiled ML and REML deviance of a linear mixed model, with gradient and curvature.
 
-Sections 2 to 4 of the mathematics page. W = [X y], (n, m) with m = p + 1, and Z stand for the
+Sections 2 to 4 of the mathematics page. [X y], (n, m) with m = p + 1, and Z stand for the
 standardised columns times the roots of the prior weights, beta for the correction to least squares;
 df = n (ML) or n - p (REML). At the templates T_b, (k_b, k_b),
 
     V = I + Z Lambda Lambda'Z',   log|V| = log|M|,   M = Lambda'Z'Z Lambda + I       (q, q)
-    K = W'V^{-1}W                 (m, m), its leading (p, p) block X'V^{-1}X = C^{-1}
+    K = [X y]'V^{-1}[X y]         (m, m), its leading (p, p) block X'V^{-1}X = C^{-1}
     c = [-beta; 1]                (m,), beta = C X'V^{-1}y,   r^2 = c'Kc
 
 value, with the constants of the weights and of the standardisation:
 
     d = log|M| + df (1 + log(2 pi r^2 / df)) [+ log|X'V^{-1}X|] + constant           [REML alone]
 
-gradient, of the levels l of factor b, with P_l = Z_l'V^{-1}W, (k, m), g_l = P_l c:
+gradient, of the levels l of factor b, with B_l = Z_l'V^{-1}[X y], (k, m), g_l = B_l c:
 
-    dd/dT_b = 2 N_b T_b,   N_b = sum_l { Z_l'V^{-1}Z_l [- P_l C P_l'] - (df / r^2) g_l g_l' }
+    dd/dT_b = 2 N_b T_b,   N_b = sum_l { Z_l'V^{-1}Z_l [- B_l C B_l'] - (df / r^2) g_l g_l' }
 
 curvature, over the entries i of all T that theta reaches, with D_i = dT_i T' + T dT_i' (k, k) and
-V_i = Z D_i Z' of all levels; Py = V^{-1}Wc, Q = V^{-1} [- V^{-1}X C X'V^{-1}]:
+V_i = Z D_i Z' of all levels; Py = V^{-1}[X y]c, Q = V^{-1} [- V^{-1}X C X'V^{-1}]:
 
     a_i   = y'PV_iPy = -d r^2 / dT_i
     AI_ij = df (y'PV_iPV_jPy / r^2 - a_i a_j / r^4)
@@ -59,7 +59,7 @@ class LevelSums(NamedTuple):
     """Sums over the levels of each grouping factor."""
 
     N: list[np.ndarray]  # (k, k)
-    PP: list[np.ndarray]  # sum_l P_l (x) P_l, (k k, m m)
+    BB: list[np.ndarray]  # sum_l B_l (x) B_l, (k k, m m)
 
 
 def not_positive_definite() -> NumericalError:
@@ -109,16 +109,16 @@ class Deviance:
         return Profile(float(value), float(r2), c, C, float(r2 / K[p, p]))
 
     def level_sums(self, profile: Profile) -> LevelSums:
-        """N_b and the sums of P_l (x) P_l."""
+        """N_b and the sums of B_l (x) B_l."""
         Q = (self.df / profile.r2) * np.outer(profile.c, profile.c)
         if self.reml:
             Q[: self.p, : self.p] += profile.C
-        N, PP = [], []
+        N, BB = [], []
         for b, k in enumerate(self.cross.z.widths):
-            G, pp = self.marginal.level_sums(b)
-            N.append(G - (pp @ Q.ravel()).reshape(k, k))
-            PP.append(pp)
-        return LevelSums(N, PP)
+            G, bb = self.marginal.level_sums(b)
+            N.append(G - (bb @ Q.ravel()).reshape(k, k))
+            BB.append(bb)
+        return LevelSums(N, BB)
 
     def gradient(self, T: Sequence[np.ndarray], sums: LevelSums) -> np.ndarray:
         """2 N_b T_b at the reached entries, in theta's order."""
@@ -148,7 +148,7 @@ class Deviance:
     def variance_slopes(
         self, T: Sequence[np.ndarray], profile: Profile, sums: LevelSums
     ) -> tuple[np.ndarray, np.ndarray]:
-        """a_i and W'V^{-1}V_iV^{-1}W, (n_entries, m, m)."""
+        """a_i and [X y]'V^{-1}V_iV^{-1}[X y], (n_entries, m, m)."""
         return self._moments(self._derivatives(T), profile, sums)
 
     def _hessian(self, D, known, AI, a, profile: Profile) -> np.ndarray | None:
@@ -171,8 +171,8 @@ class Deviance:
 
     def _moments(self, D, profile: Profile, sums: LevelSums) -> tuple[np.ndarray, np.ndarray]:
         m = self.p + 1
-        parts = zip(D, sums.PP, strict=True)
-        Y = np.concatenate([(d.reshape(len(d), -1) @ pp).reshape(-1, m, m) for d, pp in parts])
+        parts = zip(D, sums.BB, strict=True)
+        Y = np.concatenate([(d.reshape(len(d), -1) @ bb).reshape(-1, m, m) for d, bb in parts])
         if self._order is not None:
             Y = Y[self._order]
         return Y @ profile.c @ profile.c, Y

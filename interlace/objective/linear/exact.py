@@ -88,7 +88,7 @@ def least_squares(cross: CrossProducts, marginal: Marginal) -> LeastSquares:
     """
     T = _big(cross)
     gamma = np.zeros(cross.p)
-    b = [np.zeros(zw.shape[:2]) for zw in cross.ZW]
+    b = [np.zeros(zxy.shape[:2]) for zxy in cross.ZXy]
     here = cross
     for _ in range(TIMES):
         _, K = marginal.update(T)

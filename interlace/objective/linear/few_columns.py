@@ -29,26 +29,26 @@ class DenseMarginal(StackedMarginal):
     def __init__(self, cross: CrossProducts) -> None:
         super().__init__(cross)
         z, offsets = cross.z, cross.z.offsets
-        q, m = z.q, cross.WW.shape[0]
+        q, m = z.q, cross.XyXy.shape[0]
         self._q = q
         self._root: np.ndarray | None = None  # of A, (q, q), made when first needed
         self.dense_columns = q
-        # [A, Z'W], side by side, so that one triangular solve serves both.
-        self._AB = np.zeros((q, q + m), order="F")
+        # [A, Z'[X y]], side by side, so that one triangular solve serves both.
+        self._A_ZXy = np.zeros((q, q + m), order="F")
         for b, s in enumerate(self.slices):
             levels, k = z.n_levels[b], z.widths[b]
             view = np.arange(levels * k).reshape(levels, k) + s.start
-            self._AB[view[:, :, None], view[:, None, :]] = z.diagonal[b]
+            self._A_ZXy[view[:, :, None], view[:, None, :]] = z.diagonal[b]
         for (b, c), pair in z.pairs.items():
             kb, kc = z.widths[b], z.widths[c]
             rows = pair.rows[:, None] * kb + np.arange(kb) + offsets[b]
             cols = pair.indices[:, None] * kc + np.arange(kc) + offsets[c]
-            self._AB[rows[:, :, None], cols[:, None, :]] = pair.values
-            self._AB[cols[:, :, None], rows[:, None, :]] = pair.values.transpose(0, 2, 1)
+            self._A_ZXy[rows[:, :, None], cols[:, None, :]] = pair.values
+            self._A_ZXy[cols[:, :, None], rows[:, None, :]] = pair.values.transpose(0, 2, 1)
         self._set_response(cross)
 
     def _set_response(self, cross: CrossProducts) -> None:
-        self._AB[:, self._q :] = stacked_products(cross)
+        self._A_ZXy[:, self._q :] = stacked_products(cross)
 
     def fresh(self) -> DenseMarginal:
         return copy(self)  # `update` writes to new arrays only
@@ -59,26 +59,26 @@ class DenseMarginal(StackedMarginal):
     def with_cross(self, cross: CrossProducts) -> DenseMarginal:
         other = self.fresh()
         other.cross = cross
-        other._AB = self._AB.copy(order="F")
+        other._A_ZXy = self._A_ZXy.copy(order="F")
         other._set_response(cross)
         return other
 
     @single_threaded
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         self.T, q = T, self._q
-        R = self._left(self._AB)
+        R = self._left(self._A_ZXy)
         M = self._left(R[:, :q].T, "F")
         M.T.reshape(-1)[:: q + 1] += 1.0
         self._large = self.large_factors(T)
         self._L = self._by_rows() if len(self._large) > 1 else self._by_squares(M)
         J, _ = lapack.dtrtrs(self._L, R, lower=1)
         inner = J.T @ J
-        self._G = self._AB[:, :q] - inner[:q, :q]
-        self._P = self._AB[:, q:] - inner[:q, q:]
+        self._G = self._A_ZXy[:, :q] - inner[:q, :q]
+        self._B = self._A_ZXy[:, q:] - inner[:q, q:]
         logdet = 2.0 * float(np.log(np.diagonal(self._L)).sum())
         if self._large:
             return logdet, self._in_large_factors(J[:, q:])
-        return logdet, self.cross.WW - inner[q:, q:]
+        return logdet, self.cross.XyXy - inner[q:, q:]
 
     def _by_squares(self, M: np.ndarray) -> np.ndarray:
         """L with M = LL', lower triangular."""
@@ -104,16 +104,16 @@ class DenseMarginal(StackedMarginal):
         return np.asfortranarray(np.triu(R).T * sign)
 
     def _in_large_factors(self, J: np.ndarray) -> np.ndarray:
-        """G and P anew, and W'V^{-1}W, where some variances are very large."""
+        """G and B anew, and [X y]'V^{-1}[X y], where some variances are very large."""
         U, _ = lapack.dtrtrs(self._L, J, lower=1, trans=1)
         if len(self._large) > 1:
-            # what the sums Z'W have lost to large effects: U = Lambda'Z'E for the residuals E
+            # what the sums Z'[X y] have lost to large effects: U = Lambda'Z'E for the residuals E
             V = self._effects(U)
             E = self.cross.residuals([self._blocks(V, b) for b in range(len(self.T))])
             sums = self.cross.effect_sums(E)
             flat = np.concatenate([s.reshape(-1, s.shape[2]) for s in sums])
             U = U + self.solve(self._left(flat) - U)
-        self._G = self._inner_products(np.eye(self._q), self._AB[:, : self._q])
+        self._G = self._inner_products(np.eye(self._q), self._A_ZXy[:, : self._q])
         return self._without_subtraction(np.ascontiguousarray(U))
 
     @single_threaded
@@ -121,15 +121,15 @@ class DenseMarginal(StackedMarginal):
         s, k = self.slices[b], self.cross.z.widths[b]
         block = self._G[s, s]
         if k == 1:
-            P = self._P[s]
-            return np.array([[block.trace()]]), (P.T @ P).reshape(1, -1)
+            B = self._B[s]
+            return np.array([[block.trace()]]), (B.T @ B).reshape(1, -1)
         levels = self.cross.z.n_levels[b]
         G = np.einsum("laxlb->ab", block.reshape(levels, k, 1, levels, k))
         return G, outer_sums(self.projected(b))
 
     @single_threaded
     def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
-        h = spread(D, self._P @ c, self.slices)
+        h = spread(D, self._B @ c, self.slices)
         return h.T @ self._G @ h
 
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray:

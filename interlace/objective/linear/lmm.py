@@ -91,7 +91,7 @@ class LMMObjective(Objective):
     def _take(self, cross: CrossProducts) -> None:
         """Set what depends on the response alone."""
         self._smallest = smallest_residual(cross)
-        self._without = float(cross.WW[-1, -1])  # residual sum of squares without random effects
+        self._without = float(cross.XyXy[-1, -1])  # residual sum of squares without random effects
         self._looked_at = self._exact = False
         self._plain = max(self._smallest, SUSPECT * self._without)  # r^2 above it needs no look
 
@@ -304,7 +304,7 @@ class LMMObjective(Objective):
         if self._without <= self._smallest:
             x = np.zeros_like(x)
             gamma, sigma = self.cross.standardisation.gamma, 0.0
-            u = [np.zeros(zw.shape[:2]) for zw in self.cross.ZW]
+            u = [np.zeros(zxy.shape[:2]) for zxy in self.cross.ZXy]
         else:
             found = least_squares(self.cross, self.marginal.fresh())
             gamma, sigma, u = found.gamma, np.nan, found.b

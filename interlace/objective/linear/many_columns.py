@@ -34,12 +34,12 @@ class FactorMarginal(StackedMarginal):
         dense = q <= DENSE_COLUMNS and A.nnz > DENSE_SHARE * q * q
         self._A = A.toarray() if dense else A
         self._A_columns = [self._A[:, s] if dense else _columns(A, s) for s in self.slices]
-        self._ZW = stacked_products(cross)
+        self._ZXy = stacked_products(cross)
 
     def fresh(self) -> FactorMarginal:
         other = copy(self)
         other.factor = self.factor.fresh()
-        other.__dict__.pop("_P", None)
+        other.__dict__.pop("_B", None)
         return other
 
     def renewed(self, cross: CrossProducts) -> FactorMarginal:
@@ -50,18 +50,18 @@ class FactorMarginal(StackedMarginal):
     def with_cross(self, cross: CrossProducts) -> FactorMarginal:
         other = self.fresh()
         other.cross = cross
-        other._ZW = stacked_products(cross)
+        other._ZXy = stacked_products(cross)
         return other
 
     @single_threaded
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         self.T = T
         self.factor.refactor(T)
-        R = self._left(self._ZW)
+        R = self._left(self._ZXy)
         U = self.factor.solve(R)
-        self._P = self._ZW - self._A @ self._effects(U)
+        self._B = self._ZXy - self._A @ self._effects(U)
         self._large = self.large_factors(T)
-        corner = self._without_subtraction(U) if self._large else self.cross.WW - R.T @ U
+        corner = self._without_subtraction(U) if self._large else self.cross.XyXy - R.T @ U
         return self.factor.logdet, corner
 
     @single_threaded
@@ -70,7 +70,7 @@ class FactorMarginal(StackedMarginal):
 
     @single_threaded
     def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
-        h = spread(D, self._P @ c, self.slices)
+        h = spread(D, self._B @ c, self.slices)
         Ah = np.empty_like(h)
         stops = np.cumsum([0, *(len(d) for d in D)])
         for b, (A, s) in enumerate(zip(self._A_columns, self.slices, strict=True)):
@@ -80,7 +80,7 @@ class FactorMarginal(StackedMarginal):
 
     @single_threaded
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray | None:
-        q = self._P.shape[0]
+        q = self._B.shape[0]
         if q > DENSE_COLUMNS:
             return None
         A = self._A if isinstance(self._A, np.ndarray) else self._A.toarray()

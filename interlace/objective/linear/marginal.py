@@ -1,8 +1,8 @@
 """Products of V^{-1}, V = I + Z Lambda Lambda' Z', with the data of a linear model.
 
 A linear mixed model asks four things of V at each T, all answerable from cross-products:
-log|V|, W'V^{-1}W, sums over levels of Z_l'V^{-1}[Z_l W], and products with a vector in the
-column space of Z.  With one grouping factor a fused kernel answers them level by level; in
+log|V|, [X y]'V^{-1}[X y], sums over levels of Z_l'V^{-1}[Z_l X y], and products with a vector in
+the column space of Z.  With one grouping factor a fused kernel answers them level by level; in
 general they come from a :class:`~interlace.linalg.factor.base.Factor`.
 """
 
@@ -34,19 +34,19 @@ class Marginal(ABC):
 
     @abstractmethod
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
-        """log|M| and W'V^{-1}W (m, m)."""
+        """log|M| and [X y]'V^{-1}[X y] (m, m)."""
 
     @abstractmethod
     def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
-        """sum_l Z_l'V^{-1}Z_l (k, k) and sum_l P_l (x) P_l, P_l = Z_l'V^{-1}W, (k k, m m)."""
+        """sum_l Z_l'V^{-1}Z_l (k, k) and sum_l B_l (x) B_l, B_l = Z_l'V^{-1}[X y], (k k, m m)."""
 
     @abstractmethod
     def projected(self, b: int) -> np.ndarray:
-        """Z_b'V^{-1}W, (l_b, k_b, m)."""
+        """Z_b'V^{-1}[X y], (l_b, k_b, m)."""
 
     @abstractmethod
     def quadratic(self, D: Sequence[np.ndarray], c: np.ndarray) -> np.ndarray:
-        """h_i'Z'V^{-1}Z h_j with h_i = D_i Z'V^{-1}W c, (n_entries, n_entries)."""
+        """h_i'Z'V^{-1}Z h_j with h_i = D_i Z'V^{-1}[X y] c, (n_entries, n_entries)."""
 
     @abstractmethod
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray | None:
@@ -85,8 +85,8 @@ class Marginal(ABC):
         """``fresh`` for other values on the same pattern."""
 
 
-def outer_sums(P: np.ndarray) -> np.ndarray:
-    """sum_l P_l (x) P_l of P (l, k, m), (k k, m m)."""
-    levels, k, m = P.shape
-    flat = P.reshape(levels, k * m)
+def outer_sums(B: np.ndarray) -> np.ndarray:
+    """sum_l B_l (x) B_l of B (l, k, m), (k k, m m)."""
+    levels, k, m = B.shape
+    flat = B.reshape(levels, k * m)
     return (flat.T @ flat).reshape(k, m, k, m).transpose(0, 2, 1, 3).reshape(k * k, m * m)

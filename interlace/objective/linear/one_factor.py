@@ -55,9 +55,9 @@ class OneFactorMarginal(Marginal):
         return logdet, np.tril(K) + np.tril(K, -1).T
 
     def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
-        P = self.projected(b)
-        rows = self._LR.reshape(-1, P.shape[1])
-        return rows.T @ rows, outer_sums(P)
+        B = self.projected(b)
+        rows = self._LR.reshape(-1, B.shape[1])
+        return rows.T @ rows, outer_sums(B)
 
     def projected(self, b: int) -> np.ndarray:
         return self._LR.transpose(0, 2, 1) @ self._Lb
@@ -71,10 +71,10 @@ class OneFactorMarginal(Marginal):
         G = self._LR.transpose(0, 2, 1) @ self._LR
         S, coupled = np.zeros_like(G), 0.0
         if C is not None:
-            P = self.projected(0)[:, :, : len(C)]
-            S = P @ C @ P.transpose(0, 2, 1)
+            B = self.projected(0)[:, :, : len(C)]
+            S = B @ C @ B.transpose(0, 2, 1)
             # The part of Q that couples the levels has rank p: tr(C Y_i C Y_j), Y_i = X'V_i*X.
-            Y = C @ np.einsum("lai,eab,lbj->eij", P, D[0], P, optimize=True)
+            Y = C @ np.einsum("lai,eab,lbj->eij", B, D[0], B, optimize=True)
             coupled = np.einsum("eij,fji->ef", Y, Y)
         products = np.einsum("lab,lcd->abcd", G, G) - np.einsum("lab,lcd->abcd", S, G)
         products -= np.einsum("lab,lcd->abcd", G, S)

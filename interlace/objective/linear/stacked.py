@@ -1,10 +1,10 @@
 """Effects of any number of grouping factors, stacked: rows (q, r), factor by factor.
 
 Variances of random effects may be so large beside the residual one that subtractions would lose
-digits. With A = Z'WZ, G = Z'V^{-1}Z = A - A Lambda M^{-1} Lambda'A and P = Z'V^{-1}W are of the
+digits. With A = Z'WZ, G = Z'V^{-1}Z = A - A Lambda M^{-1} Lambda'A and B = Z'V^{-1}[X y] are of the
 order of T^{-2} where T is large, and what is subtracted is not. Nothing is subtracted in
-Lambda'G = M^{-1}Lambda'A, Lambda'G Lambda = I - M^{-1} and Lambda'P = U = M^{-1}Lambda'Z'W, nor in
-W'V^{-1}W = E'E + U'U, with the residuals E = W - Z Lambda U of the rows themselves.
+Lambda'G = M^{-1}Lambda'A, Lambda'G Lambda = I - M^{-1} and Lambda'B = U = M^{-1}Lambda'Z'[X y], nor
+in [X y]'V^{-1}[X y] = E'E + U'U, with the residuals E = [X y] - Z Lambda U of the rows themselves.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ LARGE = 1e5
 
 
 class StackedMarginal(Marginal):
-    """The part that is the same however M is factorised; `update` sets T, ``_large``, ``_P``."""
+    """The part that is the same however M is factorised; `update` sets T, ``_large``, ``_B``."""
 
     T: Sequence[np.ndarray]
-    _P: np.ndarray  # Z'V^{-1}W, (q, m)
+    _B: np.ndarray  # Z'V^{-1}[X y], (q, m)
     _large: list[int]  # `large_factors` of T
 
     def __init__(self, cross: CrossProducts) -> None:
@@ -71,10 +71,10 @@ class StackedMarginal(Marginal):
         return out
 
     def _without_subtraction(self, U: np.ndarray) -> np.ndarray:
-        """W'V^{-1}W from U = Lambda'P, (q, m), and P of the large factors."""
+        """[X y]'V^{-1}[X y] from U = Lambda'B, (q, m), and B of the large factors."""
         for b in self._large:
-            P = np.linalg.solve(self.T[b].T, self._blocks(U, b))
-            self._P[self.slices[b]] = P.reshape(-1, U.shape[1])
+            B = np.linalg.solve(self.T[b].T, self._blocks(U, b))
+            self._B[self.slices[b]] = B.reshape(-1, U.shape[1])
         V = self._effects(U)
         E = self.cross.residuals([self._blocks(V, b) for b in range(len(self.T))])
         return E.T @ E + U.T @ U
@@ -98,21 +98,21 @@ class StackedMarginal(Marginal):
         return 0.5 * (out + out.T)
 
     def projected(self, b: int) -> np.ndarray:
-        return self._blocks(self._P, b)
+        return self._blocks(self._B, b)
 
     @single_threaded
     def _traces(self, G: np.ndarray, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray:
         """`traces` for Z'V^{-1}Z = G."""
         if C is not None:
-            PX = self._P[:, : C.shape[0]]
-            explained = PX @ C @ PX.T
+            BX = self._B[:, : C.shape[0]]
+            explained = BX @ C @ BX.T
             G = np.subtract(G, explained, out=explained)
         return dense_traces(G, D, self.slices, self.cross.z.widths)
 
 
 def stacked_products(cross: CrossProducts) -> np.ndarray:
-    """Z'W, (q, m)."""
-    return np.concatenate([zw.reshape(-1, zw.shape[2]) for zw in cross.ZW])
+    """Z'[X y], (q, m)."""
+    return np.concatenate([zxy.reshape(-1, zxy.shape[2]) for zxy in cross.ZXy])
 
 
 def dense_traces(

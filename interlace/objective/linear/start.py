@@ -57,7 +57,7 @@ def _beyond_moments(deviance: Deviance, smallest: float) -> list[np.ndarray] | N
     """Standard deviations far above the residual one, of which moments know little, or None."""
     cross, marginal = deviance.cross, deviance.marginal
     left = degrees_of_freedom(cross)
-    least = DOMINATED * float(cross.WW[-1, -1])
+    least = DOMINATED * float(cross.XyXy[-1, -1])
     if left <= 0 or roughly_unexplained(cross, marginal) >= least:
         return None
     residual = least_squares(cross, marginal.fresh()).residual
@@ -101,26 +101,26 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
     n_components = stops[-1]
     S = np.empty((n_components + 1, n_components + 1))
     v = np.empty(n_components + 1)
-    B = [block[:, :, :p] for block in cross.ZW]
-    for b, (A, block) in enumerate(zip(z.diagonal, B, strict=True)):
+    ZX = [block[:, :, :p] for block in cross.ZXy]
+    for b, (A, block) in enumerate(zip(z.diagonal, ZX, strict=True)):
         sb = slice(stops[b], stops[b + 1])
         within = np.einsum("lai,lci->lac", block, block)
         # Columns of one level meet in A; those of different levels only through X.
         S[sb, sb] = (A * A - 2.0 * A * within).sum(axis=0) + _gram_squares(block, block)
         S[sb, -1] = S[-1, sb] = np.diagonal((A - within).sum(axis=0))
-        v[sb] = (cross.ZW[b][:, :, p] ** 2).sum(axis=0)
+        v[sb] = (cross.ZXy[b][:, :, p] ** 2).sum(axis=0)
     for (b, c), pair in z.pairs.items():
         sb, sc = slice(stops[b], stops[b + 1]), slice(stops[c], stops[c + 1])
-        both = _gram_squares(B[b], B[c])
+        both = _gram_squares(ZX[b], ZX[c])
         rows, step = pair.rows, max(GATHERED // max(p * (widths[b] + widths[c]), 1), 1)
         for start in range(0, len(rows), step):
             some = slice(start, start + step)
-            left, right = B[b][rows[some]], B[c][pair.indices[some]]
+            left, right = ZX[b][rows[some]], ZX[c][pair.indices[some]]
             A, through = pair.values[some], np.einsum("lai,lci->lac", left, right)
             both += (A * A - 2.0 * A * through).sum(axis=0)
         S[sb, sc], S[sc, sb] = both, both.T
     S[-1, -1] = cross.n - p
-    v[-1] = cross.WW[p, p]
+    v[-1] = cross.XyXy[p, p]
     scale = 1.0 / np.sqrt(np.maximum(np.diagonal(S), np.finfo(float).tiny))
     solution = scale * np.linalg.lstsq(S * scale[:, None] * scale, v * scale, rcond=1e-10)[0]
     if residual is not None:
@@ -134,8 +134,8 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
     return np.split(ratio, stops[1:-1])
 
 
-def _gram_squares(Bb: np.ndarray, Bc: np.ndarray) -> np.ndarray:
-    """|B_b'B_c|^2 for each pair of columns, (k_b, k_c)."""
-    left = np.einsum("lai,laj->aij", Bb, Bb)
-    right = np.einsum("lai,laj->aij", Bc, Bc)
+def _gram_squares(ZXb: np.ndarray, ZXc: np.ndarray) -> np.ndarray:
+    """|X'Z_b Z_c'X|^2 for each pair of columns, (k_b, k_c), from Z'X (l, k, p) of both."""
+    left = np.einsum("lai,laj->aij", ZXb, ZXb)
+    right = np.einsum("lai,laj->aij", ZXc, ZXc)
     return np.einsum("aij,cij->ac", left, right)

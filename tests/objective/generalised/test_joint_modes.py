@@ -5,7 +5,7 @@ import pytest
 from helpers import dense_glmm as glmm
 from helpers import dense_lmm
 
-from interlace.objective.generalised.joint_modes import ProfiledObjective
+from interlace.objective.generalised.joint_modes import JointModeObjective
 from interlace.optimize import minimise
 
 EXACT = 1e-10
@@ -34,7 +34,7 @@ SHAPES = {
 def make(family, link, shape, expected, backend=None):
     m = glmm.model(family, link, shape)
     o = glmm.objective(m, expected, backend, nAGQ=0)
-    assert isinstance(o, ProfiledObjective)
+    assert isinstance(o, JointModeObjective)
     return m, o
 
 

@@ -228,7 +228,7 @@ def test_a_number_for_all_rows_is_a_column_of_ones():
 
 
 def test_no_remedy_is_one_that_is_refused():
-    from interlace.objective.generalised.holds import _words
+    from interlace.objective.generalised.breakdown import _words
 
     o = objective(*small(FAMILIES["zinb2"], (1,)))
     assert "laplace=" not in o.advice

@@ -1,4 +1,4 @@
-"""Whether Laplace's approximation holds at a point: least information, modes from other starts.
+"""Where Laplace's approximation breaks down: modes of little information, several modes.
 
 Where rows are not log-concave the penalised likelihood of a level can have several modes, and the
 observed information at a mode can be as little as one likes: at a fold, where a mode meets a
@@ -17,7 +17,7 @@ from ...linalg.factor.choose import choose_factor
 from .modes import Modes, Point
 from .problem import Problem
 
-__all__ = ["ModeSearch", "breakdown"]
+__all__ = ["ModeSearch", "little_information"]
 
 # Information of a mode below this share of its expectation: fits that hold have 0.2 to 1, those
 # whose search runs into a fold 1e-5 to 0.08 (44 small samples with log links).
@@ -45,7 +45,7 @@ def _named(problem: Problem, at: _Level) -> str:
     return f"level {str(factor.levels[at.level])!r} of {factor.name}"
 
 
-def breakdown(
+def little_information(
     problem: Problem, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray, expected: bool
 ) -> list[str]:
     """The defect of the information of the modes at these predictors, in words; empty if none.

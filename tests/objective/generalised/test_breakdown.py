@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from interlace.errors import NumericalError
-from interlace.objective.generalised.holds import ModeSearch
+from interlace.objective.generalised.breakdown import ModeSearch
 
 NONE = np.zeros(0)
 
