@@ -257,10 +257,10 @@ def make_objective(
     """The criterion that ``nAGQ`` and ``method`` ask for."""
     density, eta = _density(design, family, observations)
     if method == "REML":
-        restricted = RestrictedProblem(design, density, eta)
+        restricted = RestrictedProblem.of(design, density, eta)
         return RestrictedLaplace(restricted, covariance, expected, backend)
     kind = Problem if len(design.predictors) == 1 else SeveralProblem
-    problem = kind(design, density, eta)
+    problem = kind.of(design, density, eta)
     if nAGQ == 0:
         return JointModeObjective(problem, covariance, expected, backend)
     if nAGQ == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,8 +35,7 @@ SETTLED = 0.1
 class Problem:
     """Rows, columns and first estimates that all objectives of a generalised model share.
 
-    Made from a density of the rows in the design's order and predictors ``eta`` (n,) to begin with,
-    within the range of the link.
+    `of` makes one. Bare it has the factors of a design alone, whatever the response.
 
     Attributes
     ----------
@@ -61,8 +60,9 @@ class Problem:
     """
 
     fixed: FixedPart
+    Z: WeightedZ
 
-    def __init__(self, design, density: ConditionalDensity, eta: np.ndarray) -> None:
+    def __init__(self, design) -> None:
         self.design = design
         self.order = order = _level_order(design)
         self._roots = [
@@ -71,16 +71,24 @@ class Problem:
         self.factors = [_orthogonal(f, R) for f, R in zip(design.factors, self._roots, strict=True)]
         if order is not None:
             self.factors = [_reordered(factor, order) for factor in self.factors]
-        scale = self._take(density, eta)
-        self.Z = self._weighted_rows(scale)
+
+    @classmethod
+    def of(cls, design, density: ConditionalDensity, eta: np.ndarray) -> Self:
+        """The problem of a density of the rows, in the design's order; fits without random effects.
+
+        ``eta``, (n,) or (K, n), are predictors to begin with, within the range of the link.
+        """
+        problem = cls(design)
+        problem.Z = problem._weighted_rows(problem._set_response(density, eta))
+        return problem
 
     def _weighted_rows(self, scale: list[np.ndarray]) -> WeightedZ:
         return WeightedZ(self.factors, scale)
 
     def with_response(self, density: ConditionalDensity, eta: np.ndarray) -> Problem:
-        """The same rows for another response; arguments as those of the class."""
+        """The same rows for another response; arguments as those of `of`."""
         other = copy(self)
-        other.Z = self.Z.fresh(other._take(density, eta))
+        other.Z = self.Z.fresh(other._set_response(density, eta))
         return other
 
     def fresh(self) -> Problem:
@@ -89,7 +97,7 @@ class Problem:
         other.Z = self.Z.fresh()
         return other
 
-    def _take(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
+    def _set_response(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
         """Set all that depends on the response; returns the scales of the columns of Z."""
         design, order = self.design, self.order
         X, offset = design.X, design.offset

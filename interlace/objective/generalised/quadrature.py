@@ -274,7 +274,7 @@ class QuadratureObjective(LaplaceObjective):
     >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     >>> design = build(formula, il.load_dataset("cbpp"), linear=False)
     >>> density = FamilyDensity(Binomial(), design.y, design.trials, design.trials)
-    >>> problem = Problem(design, density, np.zeros(56))
+    >>> problem = Problem.of(design, density, np.zeros(56))
     >>> objective = QuadratureObjective(problem, CovarianceModel.of(design), True, 9)
     >>> objective.evaluate(objective.start(), 1).gradient.shape
     (5,)

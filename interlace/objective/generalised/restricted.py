@@ -59,8 +59,8 @@ class RestrictedProblem(SeveralProblem):
         Standardised coefficients that the prior is centred at.
     """
 
-    def _take(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
-        scale = super()._take(density, eta)
+    def _set_response(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
+        scale = super()._set_response(density, eta)
         at, p = self.fixed.slices[0], self.fixed.slices[0].stop
         self._columns, blocks = self.fixed.blocks[0], self.fixed.blocks[1:]
         self.mean_back, self.back = self.back[at, at], self.back[p:, p:]
@@ -80,7 +80,7 @@ class RestrictedProblem(SeveralProblem):
 
     def with_response(self, density: ConditionalDensity, eta: np.ndarray) -> RestrictedProblem:
         # the columns of Z that are the mean's are standardised anew
-        return RestrictedProblem(self.design, density, eta)
+        return RestrictedProblem.of(self.design, density, eta)
 
     @property
     def slices(self) -> dict[str, slice]:

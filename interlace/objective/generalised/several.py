@@ -156,8 +156,7 @@ def _positive(W: np.ndarray) -> np.ndarray:
 class SeveralProblem(Problem):
     """Rows, columns and first estimates of a model with several linear predictors.
 
-    ``eta`` (K, n) are predictors to begin with. The design's predictors are the density's, in
-    order.
+    The design's predictors are the density's, in order.
     """
 
     density: SeveralDensity
@@ -166,7 +165,7 @@ class SeveralProblem(Problem):
     def _weighted_rows(self, scale: list[np.ndarray]) -> PredictorZ:
         return PredictorZ(self.factors, [f.predictor for f in self.factors], self.density.K, scale)
 
-    def _take(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
+    def _set_response(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
         design, order = self.design, self.order
         self.zeta = _EMPTY
         centre = np.repeat(np.median(eta, axis=1)[:, None], density.n, axis=1)

@@ -76,7 +76,7 @@ class LMMObjective(Objective):
         self.reml = reml
         self.scale = ThetaScale(covariance, cross.z_roots)
         self._set(cross, choose_marginal(cross, backend) if marginal is None else marginal)
-        self._take(cross)
+        self._set_thresholds(cross)
 
     def _set(self, cross: CrossProducts, marginal: Marginal) -> None:
         """Take other cross-products, with their marginal."""
@@ -88,8 +88,8 @@ class LMMObjective(Objective):
             entries = self.covariance.row, self.covariance.col
             self._fused = marginal.fused(*entries, self.df, self.reml, deviance.constant)
 
-    def _take(self, cross: CrossProducts) -> None:
-        """Set what depends on the response alone."""
+    def _set_thresholds(self, cross: CrossProducts) -> None:
+        """Set the sums of squares below which a response is looked at again."""
         self._smallest = smallest_residual(cross)
         self._without = float(cross.XyXy[-1, -1])  # residual sum of squares without random effects
         self._looked_at = self._exact = False
@@ -99,7 +99,7 @@ class LMMObjective(Objective):
         """The same objective for another response less offset, (n,); no work twice."""
         cross = self.cross.with_response(y)
         other = self._with(cross, self.marginal.with_cross(cross))
-        other._take(cross)
+        other._set_thresholds(cross)
         return other
 
     def fresh(self) -> LMMObjective:

@@ -86,7 +86,7 @@ class Given(Problem):
 
 
 def quadrature(d, density, nodes, expected=True, backend=None):
-    problem = Given(d, density, d.X @ d.beta)
+    problem = Given.of(d, density, d.X @ d.beta)
     return QuadratureObjective(problem, CovarianceModel.of(d), expected, nodes, backend)
 
 
@@ -411,7 +411,7 @@ def test_rows_in_any_order():
     for rows in (np.arange(density.n), order):
         data = {"y": d.y[rows], "x": x[rows], "g": codes[rows]}
         design = build("y ~ x + (x | g)", data, linear=False)
-        problem = Problem(design, density.take(rows), np.zeros(density.n))
+        problem = Problem.of(design, density.take(rows), np.zeros(density.n))
         o = QuadratureObjective(problem, CovarianceModel.of(design), True, 5)
         values.append(o.evaluate(np.array([0.5, 0.2, 0.4, 0.7, 0.3]), 1))
     assert values[0].value == pytest.approx(values[1].value, rel=TWIN)
@@ -558,7 +558,7 @@ CBPP_BETA = (-1.3992304, -0.99140369, -1.1278195, -1.5794708)
 def test_optimum_is_that_of_lme4_with_tight_tolerances(data, formula, link, nodes, llf, sd, beta):
     d, fam = build(formula, il.load_dataset(data), linear=False), resolve("binomial", link)
     trials = np.ones(len(d.y)) if d.trials is None else d.trials
-    problem = Problem(d, FamilyDensity(fam, d.y, trials, trials), fam.start_eta(d.y, trials))
+    problem = Problem.of(d, FamilyDensity(fam, d.y, trials, trials), fam.start_eta(d.y, trials))
     o = QuadratureObjective(problem, CovarianceModel.of(d), True, nodes)
     x, e, _ = quasi_newton(o, o.start())
     # the last digit printed

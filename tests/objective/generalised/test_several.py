@@ -76,7 +76,7 @@ def small(family, widths=(1,), seed=1, n=90, formulas=True):
 def objective(d, density, backend=None):
     start = density.family.start_eta(density.y, density.weights)
     others = np.broadcast_to(density.centre()[1:], (density.K - 1, density.n))
-    problem = SeveralProblem(d, density, np.concatenate([start[None], others]))
+    problem = SeveralProblem.of(d, density, np.concatenate([start[None], others]))
     return LaplaceObjective(problem, CovarianceModel.of(d), False, backend)
 
 
@@ -213,7 +213,7 @@ def test_a_number_for_all_rows_is_a_column_of_ones():
     d, density = small(FAMILIES["nb2"], (1,), formulas=False)
     several = objective(d, density)
     single = FamilyDensity(density.family, density.y, density.weights, density.trials)
-    problem = Problem(
+    problem = Problem.of(
         SimpleNamespace(**{**vars(d), "offset": d.predictors[0].offset}),
         single,
         density.family.start_eta(density.y, density.weights),
