@@ -1,7 +1,9 @@
 """The factorisations against dense numpy and against each other, singular templates included."""
 
 import builtins
+import copy
 import importlib.util
+import pickle
 import sys
 import types
 
@@ -130,6 +132,27 @@ def test_backends_agree(name, kind):
         for b in range(len(cross.widths)):
             close(other.inverse_blocks(b), first.inverse_blocks(b), 1e-9)
             close(other.information(b), first.information(b), 1e-9)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])
+@pytest.mark.parametrize(("name", "backend"), CASES)
+def test_copies_and_pickles_answer_alike(name, backend, again):
+    factor = make(name, backend)
+    first, second = (
+        designs.templates(np.random.default_rng(seed), factor.cross.widths, "random")
+        for seed in (5, 6)
+    )
+    factor.refactor(first)
+    factor.inverse_pairs()
+    other = again(factor)
+    assert type(other) is type(factor)
+    for T in (first, second):  # the second fills the same memory again
+        factor.refactor(T)
+        other.refactor(T)
+        assert other.logdet == factor.logdet
+        R = np.ones(factor.cross.q)
+        np.testing.assert_array_equal(other.solve(R), factor.solve(R))
+        np.testing.assert_array_equal(other.inverse_blocks(0), factor.inverse_blocks(0))
 
 
 @pytest.mark.parametrize("share", [0.0, 1.1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from copy import copy
 from typing import Self
 
 import numpy as np
@@ -30,7 +29,8 @@ class Factor(ABC):
     The constructor does the symbolic work, once per model; `refactor` is called at every new T.
     What `inverse_blocks` and `information` need is computed when first asked for after it.
     An object belongs to one user in one thread; `fresh` makes another one for the next, which
-    shares what never changes and nothing else.
+    shares what never changes and nothing else. A pickle or a deep copy keeps A alone: `refactor`
+    must follow.
     Singular T is not special: zeros in T, or T = 0, give right answers everywhere. Weights may be
     negative in places: all that is asked of A is that M be positive definite.
 
@@ -53,10 +53,14 @@ class Factor(ABC):
 
         `refactor` must follow. It may be taken from a factor that another thread is using.
         """
-        other = copy(self)
-        other.T = ()
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, T=())
         other._renew()
         return other
+
+    def __reduce__(self) -> tuple:
+        # numbers are views of each other's memory, or held by a library
+        return type(self), (self.cross,)
 
     @abstractmethod
     def _renew(self) -> None:

@@ -20,7 +20,7 @@ u (q,) is level-major within a factor; entries of T are in the order of the cova
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -91,6 +91,10 @@ class LaplaceObjective(GeneralisedObjective):
         Z = self.problem.Z
         self.hold(np.zeros(Z.q) if at is None else at._u)
         self._eta0 = np.empty(self.problem.offset.shape)  # offset + X beta at the point in hand
+
+    def __getstate__(self) -> dict[str, Any]:
+        # what solves at the last point is a factorisation, which no pickle keeps
+        return {**self.__dict__, "_last": None}
 
     # -- the criterion ----------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 
 import numpy as np
 from scipy.linalg import lapack
@@ -51,7 +50,9 @@ class DenseMarginal(StackedMarginal):
         self._A_ZXy[:, self._q :] = stacked_products(cross)
 
     def fresh(self) -> DenseMarginal:
-        return copy(self)  # `update` writes to new arrays only
+        other = object.__new__(DenseMarginal)
+        other.__dict__.update(self.__dict__)  # `update` writes to new arrays only
+        return other
 
     def renewed(self, cross: CrossProducts) -> DenseMarginal:
         return DenseMarginal(cross)

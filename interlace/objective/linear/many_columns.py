@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 
 import numpy as np
 import scipy.sparse as sp
@@ -36,9 +35,12 @@ class FactorMarginal(StackedMarginal):
         self._A_columns = [self._A[:, s] if dense else _columns(A, s) for s in self.slices]
         self._ZXy = stacked_products(cross)
 
+    def __reduce__(self) -> tuple:
+        return FactorMarginal, (self.cross, self.factor)
+
     def fresh(self) -> FactorMarginal:
-        other = copy(self)
-        other.factor = self.factor.fresh()
+        other = object.__new__(FactorMarginal)
+        other.__dict__.update(self.__dict__, factor=self.factor.fresh())
         other.__dict__.pop("_B", None)
         return other
 

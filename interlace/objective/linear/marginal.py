@@ -21,8 +21,9 @@ class Marginal(ABC):
     """V^{-1} at one T, seen through the cross-products.
 
     ``update`` first; the rest refer to its T. An object belongs to one user in one thread:
-    ``fresh`` makes another.  ``D`` are the symmetric k x k matrices
-    ``dT T' + T dT'`` of the entries of T, per grouping factor, shape (n_entries_b, k_b, k_b).
+    ``fresh`` makes another; a pickle or a deep copy keeps the data alone.  ``D`` are the symmetric
+    k x k matrices ``dT T' + T dT'`` of the entries of T, per grouping factor, shape
+    (n_entries_b, k_b, k_b).
     """
 
     backend: str
@@ -31,6 +32,10 @@ class Marginal(ABC):
     exact_is_cheap: bool = False
     #: Columns of the largest matrix factorised as dense.
     dense_columns: int = 0
+
+    def __reduce__(self) -> tuple:
+        # arrays of the last `update` are views of each other's memory
+        return type(self), (self.cross,)
 
     @abstractmethod
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
