@@ -257,9 +257,16 @@ template <int K, int N> inline Jet<K, N> log_multiset(const Jet<K, N>& x, double
 enum Base { POISSON, NB2, NB1, BETA, BETA_BINOMIAL, GAUSSIAN, GAMMA };
 enum Zeros { NONE, INFLATED, HURDLE, TRUNCATED };
 
+// Families of counts: a hurdle takes the zeros out of them.
+constexpr bool counts(int base) { return base <= NB1; }
+
 // y log(mu / y) - (mu - y) and the density at mu = y, nu = log mu
-template <class J> inline J poisson(const J& nu, double y) {
-    if (y == 0.0) return -exp(nu);
+template <class J> inline J poisson(const J& nu, double y, J* zero) {
+    if (zero || y == 0.0) {
+        const J none = -exp(nu);
+        if (zero) *zero = none;
+        if (y == 0.0) return none;
+    }
     const J t = nu - std::log(y);
     double peak;
     if (y < STIRLING_FROM) {
@@ -274,18 +281,23 @@ template <class J> inline J poisson(const J& nu, double y) {
     return y * (t - expm1(t)) + peak;
 }
 
-template <class J> inline J negative_binomial(const J& nu, const J& log_theta, double y) {
-    const J theta = exp(log_theta);
+// y log p + size log q + log_multiset(size, y), log p - log q given
+template <class J> inline J pascal(const J& size, const J& log_odds, double y, J* zero) {
     J log_p, log_q;
-    log_expits(nu - log_theta, log_p, log_q);
-    return y == 0.0 ? theta * log_q : theta * log_q + y * log_p + log_multiset(theta, y);
+    log_expits(log_odds, log_p, log_q);
+    const J none = size * log_q;
+    if (zero) *zero = none;
+    return y == 0.0 ? none : none + y * log_p + log_multiset(size, y);
 }
 
-template <class J> inline J negative_binomial1(const J& nu, const J& log_phi, double y) {
-    const J size = exp(nu - log_phi);
-    J log_p, log_q;
-    log_expits(log_phi, log_p, log_q);
-    return y == 0.0 ? size * log_q : size * log_q + y * log_p + log_multiset(size, y);
+template <class J>
+inline J negative_binomial(const J& nu, const J& log_theta, double y, J* zero) {
+    return pascal(exp(log_theta), nu - log_theta, y, zero);
+}
+
+template <class J>
+inline J negative_binomial1(const J& nu, const J& log_phi, double y, J* zero) {
+    return pascal(exp(nu - log_phi), log_phi, y, zero);
 }
 
 template <class J> inline J beta(const J& eta, const J& log_phi, double y) {
@@ -317,11 +329,13 @@ template <class J> inline J gamma(const J& nu, const J& log_shape, double y) {
     return shape * (d - expm1(d)) + 0.5 * log_shape - (HALF_LOG_2PI + log_y) - binet(shape);
 }
 
-template <class J> inline J density(int base, const J& eta, const J& par, double y, double m) {
+// `zero`: receives the log-density at 0 of a count, too, where it is wanted
+template <class J>
+inline J density(int base, const J& eta, const J& par, double y, double m, J* zero = nullptr) {
     switch (base) {
-    case POISSON: return poisson(eta, y);
-    case NB2: return negative_binomial(eta, par, y);
-    case NB1: return negative_binomial1(eta, par, y);
+    case POISSON: return poisson(eta, y, zero);
+    case NB2: return negative_binomial(eta, par, y, zero);
+    case NB1: return negative_binomial1(eta, par, y, zero);
     case BETA: return beta(eta, par, y);
     case BETA_BINOMIAL: return beta_binomial(eta, par, y, m);
     case GAUSSIAN: return gaussian(eta, par, y);
@@ -353,13 +367,11 @@ inline Jet<B, N> base_row(const Kind& kind, const double* eta, double y, double 
             return density(kind.base, mean, w == 1.0 ? par : par + std::log(w), y, m);
         return (w / m) * density(kind.base, mean, par, y, m);
     }
-    if (kind.zeros == TRUNCATED)
-        return w * (density(kind.base, mean, par, y, m)
-                    - log1mexp(density(kind.base, mean, par, 0.0, m)));
-    J out = density(kind.base, mean, par, y, m);
-    if (kind.zeros == HURDLE && kind.base <= NB1)
-        out = out - log1mexp(density(kind.base, mean, par, 0.0, m));
-    return out;
+    if (kind.zeros == INFLATED || !counts(kind.base)) return density(kind.base, mean, par, y, m);
+    J zero;
+    const J whole = density(kind.base, mean, par, y, m, &zero);
+    const J positive = whole - log1mexp(zero);
+    return kind.zeros == TRUNCATED ? w * positive : positive;
 }
 
 // A jet of the first variables, and one of the last, among K: indices that fall come first.
@@ -496,6 +508,26 @@ inline void derivatives(const Kind& kind, int K, int order, std::ptrdiff_t n, co
     if (K == 1) ordered<1>(kind, order, n, eta, y, w, m, value, score, information);
     else if (K == 2) ordered<2>(kind, order, n, eta, y, w, m, value, score, information);
     else ordered<3>(kind, order, n, eta, y, w, m, value, score, information);
+}
+
+// One row, for loops that know K only when they run.
+inline void at(const Kind& kind, int K, int order, const double* eta, double y, double w, double m,
+               double* value, double* score, double* information, double* third) {
+    if (order == 3) {
+        if (K == 1) at<1, 3>(kind, eta, y, w, m, value, score, information, third);
+        else if (K == 2) at<2, 3>(kind, eta, y, w, m, value, score, information, third);
+        else at<3, 3>(kind, eta, y, w, m, value, score, information, third);
+    } else {
+        if (K == 1) at<1, 2>(kind, eta, y, w, m, value, score, information, third);
+        else if (K == 2) at<2, 2>(kind, eta, y, w, m, value, score, information, third);
+        else at<3, 2>(kind, eta, y, w, m, value, score, information, third);
+    }
+}
+
+inline void contraction(int K, const double* third, const double* H, double* c) {
+    if (K == 1) contraction<1>(third, H, c);
+    else if (K == 2) contraction<2>(third, H, c);
+    else contraction<3>(third, H, c);
 }
 
 inline void contracted(const Kind& kind, int K, std::ptrdiff_t n, const double* eta,

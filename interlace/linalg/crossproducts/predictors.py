@@ -28,7 +28,7 @@ class PredictorZ(WeightedZ):
         count: int,
         scale: Sequence[np.ndarray] | None = None,
     ) -> None:
-        self._of = [np.ascontiguousarray(of, dtype=np.int32) for of in predictors]
+        self.predictors = [np.ascontiguousarray(of, dtype=np.int32) for of in predictors]
         self.count, self._packed = count, count * (count + 1) // 2
         super().__init__(factors, scale)
 
@@ -38,7 +38,7 @@ class PredictorZ(WeightedZ):
         return w
 
     def set_weights(self, w: np.ndarray) -> ZCross:
-        cross, Z, inverse, of = self.cross, self._Z, self._inverse, self._of
+        cross, Z, inverse, of = self.cross, self._Z, self._inverse, self.predictors
         for b, A in enumerate(cross.diagonal):
             _predictors.diagonal(self._codes[b], Z[b], inverse[b], of[b], w, A)
         for (b, c), places in self._places.items():
@@ -60,7 +60,7 @@ class PredictorZ(WeightedZ):
             effects = self._effects[b]
             own = u[self.offsets[b] : self.offsets[b + 1]].reshape(effects.shape)
             _weighted.level_effects(t, self._inverse[b], own, effects)
-            _predictors.gather(self._codes[b], self._Z[b], effects, self._of[b], out)
+            _predictors.gather(self._codes[b], self._Z[b], effects, self.predictors[b], out)
         return out
 
     def transposed(self, s: np.ndarray) -> np.ndarray:
@@ -69,14 +69,14 @@ class PredictorZ(WeightedZ):
             out = np.empty(self.q)
             for b, own in enumerate(self._split(out)):
                 _predictors.scatter(
-                    self._codes[b], self._Z[b], self._inverse[b], self._of[b], s, own
+                    self._codes[b], self._Z[b], self._inverse[b], self.predictors[b], s, own
                 )
             return out
         s = np.ascontiguousarray(s)
         out = np.empty((self.q, s.shape[2]))
         for b, own in self._columns(out) if s.shape[2] else ():
             _predictors.scatter_columns(
-                self._codes[b], self._Z[b], self._inverse[b], self._of[b], s, own
+                self._codes[b], self._Z[b], self._inverse[b], self.predictors[b], s, own
             )
         return out
 
@@ -85,7 +85,14 @@ class PredictorZ(WeightedZ):
         out = np.empty((self.q, X.shape[1]))
         for b, own in self._columns(out) if X.shape[1] else ():
             _predictors.scatter_weighted(
-                self._codes[b], self._Z[b], self._inverse[b], self._of[b], predictor, w, X, own
+                self._codes[b],
+                self._Z[b],
+                self._inverse[b],
+                self.predictors[b],
+                predictor,
+                w,
+                X,
+                own,
             )
         return out
 
@@ -96,7 +103,7 @@ class PredictorZ(WeightedZ):
         pairs: Mapping[tuple[int, int], np.ndarray],
     ) -> np.ndarray:
         """The K x K blocks of Z Λ S Λ' Z' of each row, packed (P, n)."""
-        K, T, of, inverse = self.count, as_templates(T), self._of, self._inverse
+        K, T, of, inverse = self.count, as_templates(T), self.predictors, self._inverse
         h = np.zeros((self._packed, self.n))
         work = np.empty((2 * K + 1) * max(self.widths))
         for b, S in enumerate(blocks):

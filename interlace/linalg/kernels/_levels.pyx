@@ -9,58 +9,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 include "density.pxi"
-
-# Newton's decrement at which the mode is exact in double precision
-cdef double DECREMENT = 1e-24
-# ... at which a further step that does not lower it is rounding
-cdef double ROUNDING = 1e-16
-# ... at which a step is not asked whether it gains: rounding of eta hides as much of large counts
-cdef double TRUSTED = 1e-9
-# ... and at which it still serves when the steps are used up
-cdef double LOOSE = 1e-8
-cdef int MAX_STEPS = 500
-cdef int MAX_HALVINGS = 40
-
-
-cdef inline bint cholesky(double* A, Py_ssize_t k) noexcept nogil:
-    """A <- L (lower triangle, row-major); False if A is not positive definite."""
-    cdef Py_ssize_t a, b, c
-    cdef double s
-    for a in range(k):
-        for b in range(a + 1):
-            s = A[a * k + b]
-            for c in range(b):
-                s -= A[a * k + c] * A[b * k + c]
-            if a == b:
-                if not s > 0.0:
-                    return False
-                A[a * k + a] = sqrt(s)
-            else:
-                A[a * k + b] = s / A[b * k + b]
-    return True
-
-
-cdef inline void solve(double* L, double* x, Py_ssize_t k) noexcept nogil:
-    """x <- (LL')^{-1} x."""
-    cdef Py_ssize_t a, c
-    for a in range(k):
-        for c in range(a):
-            x[a] -= L[a * k + c] * x[c]
-        x[a] /= L[a * k + a]
-    for a in range(k - 1, -1, -1):
-        for c in range(a + 1, k):
-            x[a] -= L[c * k + a] * x[c]
-        x[a] /= L[a * k + a]
-
-
-cdef inline void invert(double* L, double* S, Py_ssize_t k) noexcept nogil:
-    """S <- (LL')^{-1}, (k, k)."""
-    cdef Py_ssize_t a, b
-    for b in range(k):
-        for a in range(k):
-            S[b * k + a] = 1.0 if a == b else 0.0
-        solve(L, S + b * k, k)
-
+include "small.pxi"
 
 cpdef double laplace(
         int family, int link, double power, double par, bint expected, int order, bint frozen,

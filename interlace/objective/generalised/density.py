@@ -9,7 +9,7 @@ a number for all rows or one number per row.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,8 +83,9 @@ class ConditionalDensity(ABC):
         Every row's log-density is concave in eta: modes are unique.
     zeta_limit : float
         zeta beyond it is as good as infinite.
-    kernel : Kernel or None
-        Set where the compiled kernels know the density and zeta holds at most one number.
+    kernel : Kernel, tuple or None
+        Set where the compiled kernels know the density: of one linear predictor, and zeta holds at
+        most one number, or of several.
     """
 
     family: Family
@@ -96,7 +97,7 @@ class ConditionalDensity(ABC):
     scale_free: bool
     log_concave: bool = False
     zeta_limit: float = np.inf
-    kernel: Kernel | None
+    kernel: Any
 
     @abstractmethod
     def rows(self, eta: np.ndarray, zeta: np.ndarray, expected: bool, order: int = 1) -> RowSums:

@@ -20,7 +20,7 @@ u (q,) is level-major within a factor; entries of T are in the order of the cova
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,7 @@ from ...linalg.factor.choose import OPEN
 from ..base import NOT_ASKED, Evaluation
 from ..theta_scale import within_columns
 from .base import GeneralisedObjective
-from .density import FamilyDensity
-from .level_modes import MAX_WIDTH, LevelModes
+from .level_modes import MAX_WIDTH, LevelModes, SeveralLevelModes
 from .modes import PenalisedIRLS, Point, times_templates
 from .problem import Problem
 
@@ -78,7 +77,8 @@ class LaplaceObjective(GeneralisedObjective):
         density, Z = problem.density, problem.Z
         compiled = density.kernel is not None and density.n_extra <= 1 and len(Z.widths) == 1
         if compiled and backend in OPEN and Z.widths[0] <= MAX_WIDTH:
-            self.modes = LevelModes(Z, problem.factors[0], cast("FamilyDensity", density), expected)
+            levels: Any = SeveralLevelModes if density.several else LevelModes
+            self.modes = levels(Z, problem.factors[0], density, expected)
         else:
             self.modes = PenalisedIRLS(Z, density, expected, backend)
         self._begin()

@@ -1,6 +1,7 @@
 """Conditional modes of one grouping factor by a compiled loop over its levels.
 
-The fused twin of `modes.PenalisedIRLS`, for densities that the kernels know.
+The fused twins of `modes.PenalisedIRLS`, for densities that the kernels know: with one linear
+predictor, and with several.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import cast
 
 import numpy as np
 
+from ...linalg.crossproducts.predictors import PredictorZ
 from ...linalg.crossproducts.weighted import WeightedZ
-from ...linalg.kernels import _levels, _quadrature
+from ...linalg.kernels import _levels, _predictor_levels, _quadrature
 from .density import ConditionalDensity, FamilyDensity
 from .modes import Modes, Point, no_mode
+from .several import SeveralDensity
 
-__all__ = ["MAX_WIDTH", "LevelModes"]
+__all__ = ["MAX_WIDTH", "LevelModes", "SeveralLevelModes"]
 
 # Effects a grouping factor may have for the compiled loop over its levels.
 MAX_WIDTH = 16
@@ -145,3 +148,52 @@ class LevelModes(Modes):
         # [Z'V^{-1}Z]_ll = A - A T M^{-1} T'A
         AT = A @ T
         return A.sum(axis=0) - np.einsum("lab,lbc,ldc->ad", AT, self._S, AT)
+
+
+class SeveralLevelModes(LevelModes):
+    """The same for the compiled rows of several linear predictors."""
+
+    Z: PredictorZ
+    density: SeveralDensity  # type: ignore[assignment]
+
+    def _renew(self) -> None:
+        ell, k, n, K = self._ell, self._k, self.Z.n, self.Z.count
+        self._S = self._H = np.empty((ell, k, k))
+        self._last = None
+        P = K * (K + 1) // 2
+        self._rows = np.empty((2 * K + P, n))
+
+    def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
+        template = np.ascontiguousarray(T[0] * self._shrink)[None]
+        U = np.array(u, dtype=np.float64)[None]
+        t, dT, sums = self._laplace(order, frozen, template, eta0[None], U)
+        K = self.Z.count
+        eta, score, W = self._rows[:K], self._rows[K : 2 * K], self._rows[2 * K :]
+        total, penalty, logdet, correction = sums[0]
+        self._last = np.ascontiguousarray(T[0]), W
+        return Point(
+            total, penalty, logdet, correction, U[0], eta, score, W, W, t[0], [dT[0]],
+            np.empty(0), self._solver(),
+        )  # fmt: skip
+
+    def displaced(self, T, eta0, zeta, u):
+        templates = np.stack([one[0] for one in T]) * self._shrink
+        t, dT, _ = self._laplace(1, True, templates, eta0, np.array(u, dtype=np.float64))
+        return t, [[one] for one in dT], np.empty((len(t), 0))
+
+    def _laplace(
+        self, order: int, frozen: bool, templates: np.ndarray, eta0: np.ndarray, U: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """t (m, K, n), dT (m, k, k), parts of the deviance (m, 4) at m vectors; modes into U."""
+        density, ell, k, K, m = self.density, self._ell, self._k, self.Z.count, len(templates)
+        t = np.empty((m, K, self.Z.n) if order else (m, K, 0))
+        dT, sums = np.empty((m, k, k)), np.empty((m, 4))
+        failed = _predictor_levels.laplace(
+            density.kernel, order, frozen, self._starts, self._columns, self.Z.predictors[0],
+            templates, eta0, density.y, density.weights, density.trials, U.reshape(m, ell, k),
+            self._rows[:K], self._rows[2 * K :], self._rows[K : 2 * K], t, dT, sums, self._S,
+        )  # fmt: skip
+        if failed >= 0 or not np.isfinite(sums).all():
+            raise no_mode()
+        dT *= self._shrink
+        return t, dT, sums

@@ -37,6 +37,8 @@ __all__ = ["SeveralDensity", "SeveralProblem"]
 
 _EMPTY = np.empty(0)
 _NO_EXTRA = np.empty((0, 3, 0))
+# Linear predictors that the compiled rows have at most.
+MOST_COMPILED = 3
 # Newton steps of the first estimates: more lead on to where effects that are random, and missing
 # there, are made up for by a dispersion or by zeros.
 FIRST_STEPS = 3
@@ -55,7 +57,6 @@ class SeveralDensity(ConditionalDensity):
     n_extra = n_zeta = 0
     canonical = False
     several = True
-    kernel = None
 
     def __init__(
         self, family: Family, y: np.ndarray, weights: np.ndarray, trials: np.ndarray
@@ -66,6 +67,8 @@ class SeveralDensity(ConditionalDensity):
         )
         self.n, self.K = self.y.size, 1 + len(family.parameters)
         self.scale_free = family.link.scale_free
+        kind = family.kernel_kind()
+        self.kernel = None if kind is None or self.K > MOST_COMPILED else tuple(kind)
 
     def take(self, rows: np.ndarray) -> SeveralDensity:
         return SeveralDensity(self.family, self.y[rows], self.weights[rows], self.trials[rows])

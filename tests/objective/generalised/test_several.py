@@ -11,16 +11,22 @@ from interlace.covariance import CovarianceModel
 from interlace.design.design import GroupingFactor, RandomTerm
 from interlace.design.predictor import LinearPredictor, constant_predictor
 from interlace.design.terms import FixedTerms
+from interlace.errors import NumericalError
 from interlace.families import (
+    Beta,
     Gamma,
     Gaussian,
+    Hurdle,
     NegativeBinomial,
     NegativeBinomial1,
     Poisson,
+    TruncatedNegativeBinomial,
     ZeroInflated,
 )
 from interlace.families.gaussian import GaussianSigma
 from interlace.objective.generalised.laplace import LaplaceObjective
+from interlace.objective.generalised.level_modes import SeveralLevelModes
+from interlace.objective.generalised.modes import PenalisedIRLS
 from interlace.objective.generalised.several import SeveralDensity, SeveralProblem
 
 FAMILIES = {
@@ -65,6 +71,8 @@ def small(family, widths=(1,), seed=1, n=90, formulas=True):
             eta[k] += factor.Z[:, j] * b[factor.codes, j]
     ones = np.ones(n)
     y = family.sample(rng, family.mean(eta[0], eta[1:]), ones, ones, eta[1:])
+    if isinstance(family, Beta):
+        y = np.clip(y, 1e-6, 1.0 - 1e-6)
     d = SimpleNamespace(
         y=y, X=X, x_names=("Intercept", "x"), factors=tuple(factors), terms=tuple(terms),
         predictors=predictors, offset=None, weights=None,
@@ -158,6 +166,63 @@ def test_back_ends_agree(backend):
     one, two = default.evaluate(x, 1), other.evaluate(x, 1)
     assert one.value == pytest.approx(two.value, rel=1e-12)
     np.testing.assert_allclose(one.gradient, two.gradient, rtol=1e-8, atol=1e-8)
+
+
+COMPILED = FAMILIES | {
+    "beta": Beta(),
+    "truncated": TruncatedNegativeBinomial(),
+    "hurdle": Hurdle(NegativeBinomial()),
+    "poisson": Poisson(),
+}
+
+
+@pytest.mark.parametrize("widths", [(1,), (2,), (3,)])
+@pytest.mark.parametrize("name", COMPILED)
+def test_levels_are_the_twin_of_the_general_search(name, widths):
+    """Wherever the search starts, also where the information of rows is not definite."""
+    case = small(COMPILED[name], widths, formulas=name != "poisson")
+    fused, general = objective(*case), objective(*case, "nested")
+    assert type(fused.modes) is SeveralLevelModes
+    assert type(general.modes) is PenalisedIRLS
+    x, rng = inside(fused), np.random.default_rng(4)
+    T, eta0, zeta, u = fused.held_at(x)
+    for size in (0.0, 1.0, 8.0):
+        start = size * rng.normal(size=u.size)
+        for order in (0, 1):
+            one = fused.modes.find(T, eta0, zeta, start, order)
+            two = general.modes.find(T, eta0, zeta, start, order)
+            assert one.value == pytest.approx(two.value, rel=1e-12)
+            np.testing.assert_allclose(one.u, two.u, rtol=1e-7, atol=1e-8)
+        np.testing.assert_allclose(one.t, two.t, rtol=1e-7, atol=1e-7)
+        np.testing.assert_allclose(one.dT[0], two.dT[0], rtol=1e-7, atol=1e-7)
+        for mine, theirs in zip(
+            (fused.modes.information(0), fused.modes.inverse_blocks(0), one.solve(start)),
+            (general.modes.information(0), general.modes.inverse_blocks(0), two.solve(start)),
+        ):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["zinb2", "hurdle", "beta"])
+def test_given_modes_are_taken_as_they_are(name):
+    fused, general = (objective(*small(COMPILED[name], (3,)), b) for b in (None, "nested"))
+    x, rng = inside(fused), np.random.default_rng(4)
+    T, eta0, zeta, _ = fused.held_at(x)
+    u = fused.point(x).u + 0.05 * rng.normal(size=(3, fused.problem.Z.q))
+    given = [T] * 3, np.stack([eta0] * 3), np.empty((3, 0)), u
+    one, two = fused.modes.displaced(*given), general.modes.displaced(*given)
+    np.testing.assert_allclose(one[0], two[0], rtol=1e-10, atol=1e-10)
+    for mine, theirs in zip(one[1], two[1]):
+        np.testing.assert_allclose(mine[0], theirs[0], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["zinb2", "beta"])
+def test_what_is_no_maximum_is_no_mode(name):
+    for backend in (None, "nested"):
+        o = objective(*small(COMPILED[name], (3,)), backend)
+        T, eta0, _, u = o.held_at(inside(o))
+        far = -np.abs(np.random.default_rng(1).normal(size=(1, u.size)))
+        with pytest.raises(NumericalError, match="conditional modes|positive definite"):
+            o.modes.displaced([[5.0 * T[0]]], eta0[None], np.empty((1, 0)), far)
 
 
 def integral(o, x):
