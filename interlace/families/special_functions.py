@@ -227,3 +227,38 @@ def root(
             return new
         x = new
     return x
+
+
+#: Steps of `roots` at most: bisection alone takes 60 over a bracket of 75.
+FALSE_POSITIONS = 80
+#: Of a value near one that is zero but for rounding.
+LAST_PLACES = 4e-16
+
+
+def roots(
+    function: Callable[[np.ndarray], np.ndarray], lower: np.ndarray, upper: np.ndarray
+) -> np.ndarray:
+    """Zeros of increasing functions, one in each bracket, by false position (Illinois).
+
+    Without a change of sign it is the end on the side of the zero.
+    The functions are near one in size. Every third step is bisection, which bounds their number.
+    """
+    below, above = function(lower), function(upper)
+    lower, upper = np.where(above < 0.0, upper, lower), np.where(below > 0.0, lower, upper)
+    side = np.zeros(np.shape(lower))
+    for step in range(FALSE_POSITIONS):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            new = upper - above * ((upper - lower) / (above - below))
+        middle = 0.5 * (lower + upper)
+        new = np.where((lower <= new) & (new <= upper) & (step % 3 < 2), new, middle)
+        value = function(new)
+        high = value > 0.0
+        # the end that stays twice counts half
+        below = np.where(high, np.where(side > 0.0, 0.5 * below, below), value)
+        above = np.where(high, value, np.where(side < 0.0, 0.5 * above, above))
+        lower, upper = np.where(high, lower, new), np.where(high, new, upper)
+        side = np.where(high, 1.0, -1.0)
+        done = (np.abs(value) <= LAST_PLACES) | (upper - lower <= LAST_PLACES * np.abs(new))
+        if done.all():
+            return new
+    return new

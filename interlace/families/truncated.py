@@ -15,10 +15,10 @@ from .links.base import Link
 from .negative_binomial import NegativeBinomial
 from .negative_binomial1 import NegativeBinomial1
 from .poisson import Poisson
+from .special_functions import roots
 from .zero_inflated import Compound, ZeroInflated, check_base
 
-#: Steps of a bisection over 75 on the log scale, to the last place.
-MEAN_STEPS = 60
+#: Of the log of the mean of all counts below that of the least count seen.
 FARTHEST = 40.0
 #: A count that is sought by bisection is below 2 to this power.
 LARGEST_POWER = 62
@@ -84,13 +84,14 @@ class Truncated(Compound):
 
     def _base_mean(self, mu: Array, zeta: Zeta) -> Array:
         mu = np.asarray(mu, dtype=float)
+
+        def beyond(log_mean: Array) -> Array:
+            mean = np.exp(log_mean)
+            return np.log(mean / (mu * self._seen(mean, zeta)))
+
         upper = np.log(np.maximum(mu, 1e-300))
         lower = np.log(np.maximum(mu - 1.0, 1e-15)) - FARTHEST
-        for _ in range(MEAN_STEPS):
-            middle = 0.5 * (lower + upper)
-            high = np.exp(middle) > mu * self._seen(np.exp(middle), zeta)
-            lower, upper = np.where(high, lower, middle), np.where(high, middle, upper)
-        return np.exp(0.5 * (lower + upper))
+        return np.exp(roots(beyond, lower, upper))
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         mu, mean = np.asarray(mu, dtype=float), self._base_mean(mu, zeta)
