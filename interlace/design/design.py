@@ -239,7 +239,7 @@ class Design:
     @property
     def response_variables(self) -> tuple[str, ...]:
         """Columns of the data that the response uses."""
-        return () if self.recipe is None else self.recipe.response_variables
+        return () if self.recipe is None else self.recipe.response.variables
 
     def variables(self) -> list[str]:
         """Columns of the data that the formulas use, those of the response aside."""

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula as FormulaicFormula
 from formulaic import ModelSpec
 from formulaic.errors import FormulaicError
 from formulaic.materializers import PandasMaterializer
@@ -27,7 +26,7 @@ from interface_meta import override
 
 from ..errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
 from ..formula.spelling import marked, shown, unmarked
-from ..formula.terms import formulaic_terms
+from ..formula.terms import formulaic_terms, reading
 from ..frames.columns import Columns, Labels, as_float
 from ..frames.levels import label_numbers
 from .codings import (
@@ -257,7 +256,6 @@ def _plain_terms(structure: tuple, recipe: PlainMatrix, columns: Columns) -> Fix
     return FixedTerms(tuple(terms), factors)
 
 
-@lru_cache(maxsize=CACHE_SIZE)
 def _calls(text: str, variables: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Expressions among the factors of a formula, each with the columns it uses."""
     expressions = dict.fromkeys(
@@ -309,14 +307,9 @@ def _product_names(
     return [":".join(reversed(product)) for product in itertools.product(*reversed(fields))]
 
 
-@lru_cache(maxsize=CACHE_SIZE)
-def _parsed(text: str) -> Any:
-    return FormulaicFormula(text)
-
-
 def _fresh(text: str) -> ModelSpec:
     """A specification without state: formulaic writes levels and knots into the one it is given."""
-    return ModelSpec(formula=_parsed(text), output="numpy", na_action="ignore")
+    return ModelSpec(formula=reading(text).formula, output="numpy", na_action="ignore")
 
 
 @lru_cache(maxsize=CACHE_SIZE)
