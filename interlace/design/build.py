@@ -41,55 +41,13 @@ def build(
     context: Mapping[str, Any] | None = None,
     others: Mapping[str, str | Formula | None] | None = None,
 ) -> Design:
-    """Make the design of a mixed model, or of one without random effects.
+    """The design of a formula and data, arguments as those of `interlace.modular.design`.
 
-    Parameters
-    ----------
-    formula : str or Formula
-        lme4's grammar.
-    data : data frame
-        pandas, Polars (lazy too), PyArrow, anything narwhals reads, or a dict of arrays.
-    groups, random : str or sequence of str, optional
-        Random terms as arguments; `random` wins.  See :func:`interlace.formula.edit.with_random`.
-    weights, offset : array, Series or column name, optional
-        One per row of `data`, before any row is dropped.
-    contrasts : dict of column name to coding, optional
-        ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, ``"SAS"``, ``"diff"``, a matrix
-        (levels x columns), or a formulaic contrast object.
-    subset : array of bool, Series or str, optional
-        Rows to use: a mask, a column of booleans, or an expression such as ``"Days > 2"``.
-    na_action : {"omit", "exclude", "raise"}, default "omit"
-        Rows with missing values: dropped with a warning; the same, and results padded; an error.
-    linear : bool, default True
-        Whether the model is a linear mixed model: it needs random terms, a numeric response that
-        varies, and more rows than random effects per term.  Generalised models need none of it.
-    mixed : bool, optional
-        Whether random terms are needed (True), refused (False) or either (None); of a linear
-        model they are needed.
-    context : mapping, optional
-        Names besides the columns that the formula may use, such as the caller's own functions.
-    others : dict of str to str, optional
-        One-sided formulas of the linear predictors beside the mean's, by name and in their order:
-        ``{"dispersion": "~ x", "zi": "~ x + (1 | g)"}``; None means ``"~ 1"``.  A ``.`` stands
-        for the right side of `formula` without its offsets.
-
-    Returns
-    -------
-    Design
-
-    Raises
-    ------
-    FormulaError
-        If a formula cannot be read, lacks a response or a random term, or has one too many.
-    DataError
-        If columns or their values do not allow the model.
-    ArgumentError
-        If another argument is wrong.
-
-    Warns
-    -----
-    DataWarning
-        If rows or columns are dropped.
+    ``linear`` models need random terms, a numeric response that varies, and more rows than random
+    effects per term; ``mixed`` says whether others need random terms (True), refuse them (False) or
+    take either (None). ``context`` has names besides the columns that formulas may use; ``others``
+    one-sided formulas of the linear predictors beside the mean's, by name and in their order, None
+    for ``"~ 1"``: a ``.`` stands for the right side of the mean's without its offsets.
 
     Examples
     --------

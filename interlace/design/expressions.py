@@ -239,24 +239,10 @@ def resolve_names(
     where: str,
     expression: bool = False,
 ) -> Resolved:
-    """Settle what the names of a right side, or of an expression, mean.
+    """What the names of a right side, or of an ``expression``, mean; ``where`` it is, for messages.
 
-    Parameters
-    ----------
-    text : str
-    columns : collection of str
-        Names of the data's columns.
-    context : mapping
-        The user's names.
-    where : str
-        What the text is, for messages: ``"formula"``, ``"offset"``.
-    expression : bool
-        Whether `text` is an expression rather than the right side of a formula.
-
-    Warns
-    -----
-    InterlaceWarning
-        If a function of the session has the name of one of the package's, which is used.
+    ``columns`` are those of the data, ``context`` the user's names. It warns of a function of the
+    session that has the name of one of the package's, which is used.
     """
     if expression and unquoted(text) in columns:
         return Resolved(text, (unquoted(text),))

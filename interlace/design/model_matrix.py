@@ -192,28 +192,10 @@ def model_matrix(
     contrasts: Mapping[str, Any],
     context: Mapping[str, Any],
 ) -> tuple[np.ndarray, MatrixRecipe, FixedTerms]:
-    """Model matrix of a right side.
+    """X (n, p), C-contiguous, of a right side, how to make it on new data, and its terms.
 
-    Parameters
-    ----------
-    text : str
-        One-sided formula, intercept implicit.
-    columns : Columns
-        Rows without missing values, unused levels dropped.
-    variables : tuple of str
-        Columns that `text` uses.
-    contrasts : mapping of str -> coding
-        By factor, as formulaic's contrast objects or matrices.
-    context : mapping
-        The user's names.
-
-    Returns
-    -------
-    X : (n, p) float64 ndarray, C-contiguous
-    recipe : PlainMatrix or FormulaicMatrix
-        Makes the matrix on new data.
-    terms : FixedTerms
-        The terms, and the factors' levels by row.
+    ``columns`` have no missing values and no unused levels, ``variables`` are those that the text
+    uses; ``contrasts`` are formulaic's objects or matrices by factor, ``context`` the user's names.
     """
     kinds = tuple((marked(name), kind_of(columns.values[name])) for name in variables)
     calls = _calls(text, frozenset(variables))
