@@ -193,6 +193,8 @@ TASKS = (
                 bars(glmmTMB=15.0), weights="size", group="several", systems=SEVERAL),
     generalised("epil2-Tweedie", "epil2", f"{EPIL2} + (1|subject)", "tweedie",
                 bars(glmmTMB=3.0), group="several", systems=SEVERAL),
+    generalised("epil2-Conway-Maxwell", "epil2", f"{EPIL2} + (1|subject)", "compois",
+                bars(glmmTMB=3.0), group="several", systems=SEVERAL),
     generalised("sleepstudy-dispersion", "sleepstudy", "Reaction ~ Days + (Days|Subject)",
                 "gaussian", NOT_SLOWER_THAN_R, dispersion="~ Days", group="several",
                 systems=SEVERAL),

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 BINOMIAL, POISSON, NEGATIVE_BINOMIAL, GAMMA, INVERSE_GAUSSIAN, GAUSSIAN = range(6)
 # As in kernels/several.hpp: families, and what becomes of their zeros.
 (
-    SEVERAL_POISSON, SEVERAL_NB2, SEVERAL_NB1, SEVERAL_BETA, SEVERAL_BETA_BINOMIAL,
-    SEVERAL_GAUSSIAN, SEVERAL_GAMMA,
-) = range(7)  # fmt: skip
+    SEVERAL_POISSON, SEVERAL_NB2, SEVERAL_NB1, SEVERAL_CONWAY_MAXWELL, SEVERAL_BETA,
+    SEVERAL_BETA_BINOMIAL, SEVERAL_GAUSSIAN, SEVERAL_GAMMA, SEVERAL_TWEEDIE,
+) = range(9)  # fmt: skip
+COUNTS = SEVERAL_POISSON, SEVERAL_NB2, SEVERAL_NB1, SEVERAL_CONWAY_MAXWELL
 NONE, INFLATED, HURDLE, TRUNCATED = range(4)
 LOGIT, PROBIT, CLOGLOG, LOGLOG, CAUCHIT, LOG, POWER, NB_CANONICAL = range(8)
 
@@ -43,7 +44,7 @@ class Kind(NamedTuple):
     """A family as kernels/several.hpp has it.
 
     The parameter of the base is the predictor `par_at` times `par_factor`, or `par` where it is
-    fixed (`par_at` -1); likewise `zi_at` and `zi`.
+    fixed (`par_at` -1); likewise `zi_at` and `zi`, those of the zeros or of Tweedie's power.
     """
 
     base: int

@@ -191,14 +191,6 @@ def substitute(series: Jet, arguments: Sequence[Jet]) -> Jet:
     return Jet(total.parts, order)
 
 
-def summed(terms: Jet) -> Jet:
-    """The sum over the first axis of a jet over arrays (terms, n)."""
-    n = np.shape(terms.value)
-    return Jet(
-        {i: np.broadcast_to(part, n).sum(axis=0) for i, part in terms.parts.items()}, terms.order
-    )
-
-
 def branches(mask: Array, a: Callable[[Array], Jet], b: Callable[[Array], Jet]) -> Jet:
     """`a` of the rows of a mask and `b` of the others: each computed where it is needed."""
     if mask.all():

@@ -68,8 +68,7 @@ class Truncated(Compound):
         kind = self.base.kernel_kind()
         if kind is None or compiled.changed(self, Truncated, ("log_density_of",)):
             return None
-        counts = (compiled.SEVERAL_POISSON, compiled.SEVERAL_NB2, compiled.SEVERAL_NB1)
-        known = kind.zeros == compiled.NONE and kind.base in counts
+        known = kind.zeros == compiled.NONE and kind.base in compiled.COUNTS
         return kind._replace(zeros=compiled.TRUNCATED) if known else None
 
     def response_mean_of(self, etas: Sequence[Jet]) -> Jet:

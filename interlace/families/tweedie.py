@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from . import jets
+from . import compiled, jets
 from .base import Array, PerRow, Zeta
 from .jets import Jet
 from .links.base import Link
@@ -15,13 +14,7 @@ from .links.probability import Logit
 from .positive_mean import POSITIVE_LINKS, PositiveMean
 from .several import LOGARITHM, SeveralParameters
 from .special_functions import poisson_counts
-from .summed import log_series
-
-#: Series that are kept, of at most so many rows.
-KEPT = 3
-MOST_KEPT = 100_000
-#: All derivatives that are ever wanted: to the third.
-THIRD = 3
+from .summed import series
 
 
 class OnePlusLogistic(Logit):
@@ -84,6 +77,7 @@ class Tweedie(PositiveMean, SeveralParameters):
     parameter_scales = {"phi": LOGARITHM, "power": OnePlusLogistic()}
     dispersion_parameter = "phi"
     shape_parameter = "power"
+    compiled_several = compiled.SEVERAL_TWEEDIE, "log", 1.0
 
     def __init__(
         self, power: float | None = None, phi: float | None = None, link: str | Link = "log"
@@ -102,30 +96,24 @@ class Tweedie(PositiveMean, SeveralParameters):
         value = -jets.exp(below * nu - log_phi - log_below)
         if not positive.any():
             return weights * value
-        at = [jets.take(x, positive) for x in (nu, log_phi, psi, log_above, log_below)]
-        more = self._series(y[positive], at[1:])
-        linear = -jets.exp(-jets.take(above, positive) * at[0] - at[1] - at[3]) * y[positive]
-        return weights * (value + jets.place(positive, linear + more, y.size))
+        at, log_y = [jets.take(x, positive) for x in (log_phi, psi)], np.log(y[positive])
+        order = max(x.order for x in etas)
+        more = jets.substitute(_log_series(order, log_y, at[0].value, at[1].value), at)
+        nu, above, log_above = (jets.take(x, positive) for x in (nu, above, log_above))
+        more = more - jets.exp(-above * nu - at[0] - log_above) * y[positive]
+        return weights * (value + jets.place(positive, more, y.size))
 
-    def _series(self, y: Array, at: Sequence[Jet]) -> Jet:
-        """`_log_series`, which does not depend on means: kept for the last few points.
-
-        Modes are searched, and means moved, at values of phi and power that stay.
-        """
-        key = (y.tobytes(), *((x.value.tobytes(), *x.parts) for x in at[:2]))
-        kept = self.__dict__.setdefault("_kept", [])
-        for known, series in kept:
-            if known == key:
-                return series
-        full = [Jet(x.parts, THIRD if len(x.parts) > 1 else x.order) for x in at]
-        full[2:] = [jets.log_expit(full[1]), jets.log_expit(-full[1])]
-        series = _log_series(np.log(y), full, THIRD)
-        if y.size <= MOST_KEPT:
-            kept[:] = [(key, series), *kept[: KEPT - 1]]
-        return series
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_kept"}
+    def kernel_kind(self) -> compiled.Kind | None:
+        kind = compiled.several(self)
+        if kind is None:
+            return None
+        at, values = [-1, -1], [0.0, 0.0]
+        for i, (name, link) in enumerate(self.all_parameters.items()):
+            if name in self.fixed:
+                values[i] = float(link(np.asarray(self.fixed[name])))
+            else:
+                at[i] = 1 + self.parameters.index(name)
+        return kind._replace(par_at=at[0], par=values[0], zi_at=at[1], zi=values[1])
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         phi, power = self.values(zeta)
@@ -182,25 +170,11 @@ class Tweedie(PositiveMean, SeveralParameters):
         return {"phi": max(phi, np.finfo(float).tiny), "power": power}
 
 
-def _log_series(log_y: Array, at: Sequence[Jet], order: int) -> Jet:
+def _log_series(order: int, log_y: Array, log_phi: Array, psi: Array) -> Jet:
     """log of sum over j >= 1 of exp(j w - lgamma(j + 1) - lgamma(a j)) / y, a = e^-psi.
 
-    w = a log y - a log(power - 1) - (1 + a) log phi - log(2 - power).
+    w = a log y - a log(power - 1) - (1 + a) log phi - log(2 - power). A jet in log phi and psi.
     """
-    log_phi, psi, log_above, log_below = at
-    a = jets.exp(-psi)
-    w = a * (log_y - log_above - log_phi) - log_phi - log_below
-    n = log_y.shape
-    with np.errstate(over="ignore"):
-        power = 1.0 + np.exp(log_above.value)
-        middle = np.exp((2.0 - power) * log_y - log_phi.value - log_below.value)
-    points = np.stack([np.broadcast_to(x.value, n) for x in (w, a)])
-    moving = 2 if len(psi.parts) > 1 else 1
-    series = log_series(_terms, points, middle, 1.0, order, moving)
-    return jets.substitute(series, [w, a][:moving]) - log_y
+    from .kernels import _several
 
-
-def _terms(j: Array, at: Sequence[Jet]) -> Jet:
-    from scipy.special import gammaln
-
-    return j * at[0] - jets.lgamma(at[1] * j) - gammaln(j + 1.0)
+    return series(_several.tweedie_series, order, log_y, log_phi, psi)

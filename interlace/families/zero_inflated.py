@@ -158,7 +158,8 @@ class ZeroInflated(Compound):
         kind = self.base.kernel_kind()
         if kind is None or compiled.changed(self, ZeroInflated, ("log_density_of", "all_etas")):
             return None
-        if kind.zeros not in (compiled.NONE, compiled.TRUNCATED) or kind.par_factor != 1.0:
+        other = kind.par_factor != 1.0 or kind.base == compiled.SEVERAL_TWEEDIE
+        if kind.zeros not in (compiled.NONE, compiled.TRUNCATED) or other:
             return None
         zeros = compiled.INFLATED if self.mixture else compiled.HURDLE
         if "zi" in self.fixed:

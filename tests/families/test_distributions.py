@@ -320,8 +320,6 @@ def test_starts_are_near(case):
     assert np.isfinite(family.start_eta(y, trials)).all()
     start = family.start_zeta(y, mu, trials, trials)
     assert start.shape == zeta.shape and np.isfinite(start).all()
-    if "conway" in family.name or "tweedie" in family.name:
-        n = 300
     found = family.update_zeta(y[:n], mu[:n], trials[:n], trials[:n])
     eta = family.linear_predictor(mu[:n], start)
 
@@ -411,17 +409,6 @@ def test_tweedie_against_the_gamma_sum_and_its_own_distribution_function():
     np.testing.assert_allclose(near, -1.0, rtol=1e-8)
 
 
-def test_conway_maxwell_poisson_over_a_wide_range():
-    """Means come out as given: extreme means, much and little dispersion."""
-    log_mu, log_phi = (
-        x.ravel() for x in np.meshgrid([-9.0, -1.0, 2.0, 6.0], [-3.0, 0.0, 2.0, 4.0])
-    )
-    from interlace.families.conway_maxwell_poisson import _solved
-
-    _, series = _solved(log_mu, np.exp(-log_phi), 2)
-    np.testing.assert_allclose(np.log(series.part(0)), log_mu, atol=1e-12)
-
-
 @each
 def test_tails_have_finite_derivatives_or_none(case):
     """Far from the response rows are numbers, or marked as out of range."""
@@ -429,8 +416,6 @@ def test_tails_have_finite_derivatives_or_none(case):
         eta = stacked(np.array(case.eta), case.zeta)
         eta[0] = far if case.family.link.name != "sqrt" else 25.0
         y = responses(case, np.random.default_rng(2), len(case.eta))
-        if "conway" in case.family.name and far > 0.0:
-            continue
         made = case.family.derivatives(eta, y, np.full(y.size, case.trials), case.trials)
         assert not np.isnan(made.value).any()
         assert np.isfinite(made.score).all() and np.isfinite(made.information).all()
