@@ -13,9 +13,9 @@ from ..formula.terms import term_key
 from ..frames.columns import Labels, read_only
 from ..frames.read import data_columns
 from .design import Design, GroupingFactor, RandomTerm
-from .expressions import Resolved, evaluate
+from .expressions import Resolved
 from .formulas import formulas_of
-from .grouping import Grouping, columns_used_by, grouping
+from .grouping import Grouping, grouping
 from .model_frame import ModelFrame
 from .model_matrix import MatrixRecipe, model_matrix
 from .newdata import FixedSide, NewDataRecipe, RandomSide
@@ -41,55 +41,13 @@ def build(
     context: Mapping[str, Any] | None = None,
     others: Mapping[str, str | Formula | None] | None = None,
 ) -> Design:
-    """Make the design of a mixed model, or of one without random effects.
+    """The design of a formula and data, arguments as those of `interlace.modular.design`.
 
-    Parameters
-    ----------
-    formula : str or Formula
-        lme4's grammar.
-    data : data frame
-        pandas, Polars (lazy too), PyArrow, anything narwhals reads, or a dict of arrays.
-    groups, random : str or sequence of str, optional
-        Random terms as arguments; `random` wins.  See :func:`interlace.formula.edit.with_random`.
-    weights, offset : array, Series or column name, optional
-        One per row of `data`, before any row is dropped.
-    contrasts : dict of column name to coding, optional
-        ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, ``"SAS"``, ``"diff"``, a matrix
-        (levels x columns), or a formulaic contrast object.
-    subset : array of bool, Series or str, optional
-        Rows to use: a mask, a column of booleans, or an expression such as ``"Days > 2"``.
-    na_action : {"omit", "exclude", "raise"}, default "omit"
-        Rows with missing values: dropped with a warning; the same, and results padded; an error.
-    linear : bool, default True
-        Whether the model is a linear mixed model: it needs random terms, a numeric response that
-        varies, and more rows than random effects per term.  Generalised models need none of it.
-    mixed : bool, optional
-        Whether random terms are needed (True), refused (False) or either (None); of a linear
-        model they are needed.
-    context : mapping, optional
-        Names besides the columns that the formula may use, such as the caller's own functions.
-    others : dict of str to str, optional
-        One-sided formulas of the linear predictors beside the mean's, by name and in their order:
-        ``{"dispersion": "~ x", "zi": "~ x + (1 | g)"}``; None means ``"~ 1"``.  A ``.`` stands
-        for the right side of `formula` without its offsets.
-
-    Returns
-    -------
-    Design
-
-    Raises
-    ------
-    FormulaError
-        If a formula cannot be read, lacks a response or a random term, or has one too many.
-    DataError
-        If columns or their values do not allow the model.
-    ArgumentError
-        If another argument is wrong.
-
-    Warns
-    -----
-    DataWarning
-        If rows or columns are dropped.
+    ``linear`` models need random terms, a numeric response that varies, and more rows than random
+    effects per term; ``mixed`` says whether others need random terms (True), refuse them (False) or
+    take either (None). ``context`` has names besides the columns that formulas may use; ``others``
+    one-sided formulas of the linear predictors beside the mean's, by name and in their order, None
+    for ``"~ 1"``: a ``.`` stands for the right side of the mean's without its offsets.
 
     Examples
     --------
@@ -112,12 +70,9 @@ def build(
         na_action=na_action,
         context=context or {},
     )
-    states: dict[str, dict] = {}
-    y, trials = response_values(
-        frame.response_expressions, frame.columns, frame.context, states, linear
-    )
+    y, trials = response_values(frame.response, frame.columns, linear)
     matrices = _Matrices(frame)
-    fixed = {name: _fixed_part(frame, name, matrices, states, linear) for name in frame.predictors}
+    fixed = {name: _fixed_part(frame, name, matrices, linear) for name in frame.predictors}
     effects = _random_part(frame, matrices, linear)
     return Design(
         y=_own(y),
@@ -127,7 +82,7 @@ def build(
         factors=effects.factors,
         terms=effects.terms,
         formula=frame.formula,
-        response_name=frame.response_expressions.text,
+        response_name=frame.response.text,
         index=frame.columns.index,
         rows=frame.rows,
         na_action=na_action,
@@ -135,7 +90,7 @@ def build(
         missing_by=frame.missing_by,
         full_index=frame.full_index,
         kept=frame.kept,
-        recipe=_recipe(frame, fixed, effects, states, linear),
+        recipe=_recipe(frame, fixed, effects, linear),
     )
 
 
@@ -143,7 +98,6 @@ def _recipe(
     frame: ModelFrame,
     fixed: Mapping[str, _Fixed],
     effects: _Random,
-    states: dict[str, dict],
     linear: bool,
 ) -> NewDataRecipe:
     return NewDataRecipe(
@@ -155,16 +109,9 @@ def _recipe(
         },
         sides=effects.sides,
         groupings=effects.groupings,
-        grouping_variables=tuple(
-            tuple(name for piece in frame.groups[made.label] for name in piece.variables)
-            for made in effects.groupings
-        ),
         offset_column=frame.offset_column,
         offset_given=frame.offset is not None,
-        response=frame.response_expressions,
-        response_variables=tuple(
-            dict.fromkeys(name for piece in frame.response for name in piece.variables)
-        ),
+        response=frame.response,
         logical=frozenset(
             name
             for name, column in frame.columns.values.items()
@@ -175,7 +122,6 @@ def _recipe(
             for name, column in frame.columns.values.items()
         },
         context=frame.context,
-        states=states,
         linear=linear,
     )
 
@@ -206,9 +152,7 @@ class _Matrices:
         return self._made[key]
 
 
-def _fixed_part(
-    frame: ModelFrame, name: str, matrices: _Matrices, states: dict[str, dict], linear: bool
-) -> _Fixed:
+def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool) -> _Fixed:
     part, where = frame.predictors[name], "" if name == MEAN else f" of {name}"
     X, recipe, terms = matrices.of(part.fixed)
     kept = independent_columns(X) if X.shape[1] else np.arange(0)
@@ -225,7 +169,7 @@ def _fixed_part(
             f"the formula{where} has {len(kept)} fixed coefficients for {len(X)} rows; leave out "
             "terms (a text column as covariate has one coefficient per value)"
         )
-    offset = _total_offset(frame, name, states)
+    offset = _total_offset(frame, name)
     if linear and offset is not None:
         check_size(offset, f"offset{where}")
     if dropped:
@@ -265,13 +209,10 @@ def _own(values: np.ndarray) -> np.ndarray:
     return read_only(np.array(values, dtype=np.float64, order="C"))
 
 
-def _total_offset(frame: ModelFrame, name: str, states: dict[str, dict]) -> np.ndarray | None:
+def _total_offset(frame: ModelFrame, name: str) -> np.ndarray | None:
     total = frame.offset if name == MEAN else None
     for side in frame.predictors[name].offsets:
-        state = states.setdefault(f"offset {side.text}", {})
-        values = columns_used_by(frame.columns, side.text)
-        value = evaluate(side.text, frame.columns.n, values, frame.context, state)
-        part = numeric(f"offset({side.text})", value, frame.columns)
+        part = numeric(f"offset({side.text})", side.value(frame.columns), frame.columns)
         total = part if total is None else total + part
     return total
 
@@ -332,8 +273,7 @@ def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.
     """Grouping factors by label, each with the codes of the rows."""
     out = {}
     for label, pieces in frame.groups.items():
-        variables = tuple(piece.text for piece in pieces)
-        out[label] = grouping(label, variables, frame.columns, frame.context)
+        out[label] = grouping(label, pieces, frame.columns)
         _check_groups(*out[label], linear)
     return out
 

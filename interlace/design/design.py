@@ -239,7 +239,7 @@ class Design:
     @property
     def response_variables(self) -> tuple[str, ...]:
         """Columns of the data that the response uses."""
-        return () if self.recipe is None else self.recipe.response_variables
+        return () if self.recipe is None else self.recipe.response.variables
 
     def variables(self) -> list[str]:
         """Columns of the data that the formulas use, those of the response aside."""
@@ -256,39 +256,14 @@ class Design:
         spread: Collection[int] = (),
         predictors: Collection[str] | None = None,
     ) -> NewDesign:
-        """Make the design on new data: same transforms, contrasts and levels.
+        """The design on new data: same transforms, contrasts and levels.
 
-        Parameters
-        ----------
-        newdata : data frame
-            Of any library; only the columns needed for what is asked.
-        new_levels : {"error", "population"}, default "error"
-            What happens to grouping levels that the fit does not know (or that are missing):
-            an error, or the code -1.
-        factors : collection of int, optional
-            Indices of the grouping factors that are needed; default all.  Columns of the others
-            need not be there.
-        offset : float, array, Series or column name, shape (r,), optional
-            In place of the offset that was given to the fit as an argument; one that was given as
-            an array has to be given again.  Offsets in the formula are computed from `newdata`.
-        response : bool, default False
-            Whether to make `y` too.
-        spread : collection of int, optional
-            Indices of grouping factors whose Z is needed though their levels are not.
-        predictors : collection of str, optional
-            Names of the linear predictors that are needed; default all.  Columns of the data that
-            only the others use need not be there; `offset` is of the mean.
-
-        Returns
-        -------
-        NewDesign
-
-        Raises
-        ------
-        DataError
-            For missing columns, unseen levels of factors, values of the wrong type.
-        ArgumentError
-            If an offset is needed, or an argument is wrong.
+        Needed are only the columns of the ``predictors`` by name, and grouping ``factors`` by
+        index, that are asked for (default all). Levels that the fit does not know, or missing ones,
+        are an error or, with ``new_levels="population"``, the code -1. ``offset``, one number, (r,)
+        or a column, stands for the one given to the fit as an argument, of the mean; those in
+        formulas are computed. ``response`` makes y too, ``spread`` Z of factors whose levels are
+        not needed.
 
         Examples
         --------

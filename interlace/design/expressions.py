@@ -9,8 +9,8 @@ from collections import ChainMap
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from ..errors import (
 from ..formula.spelling import unmarked, unquoted
 from ..formula.terms import formulaic_terms
 from ..frames.checks import unknown_column
+from ..frames.columns import Column, Columns, Labels, as_float
 from ..other_names import IN_FORMULAS
 from .evaluation import RESERVED, Name, Values, expression_of, owners, value_of
 from .functions import CONTEXT
@@ -111,43 +112,6 @@ def requote(text: str, names: Iterable[str]) -> str:
     return text
 
 
-def evaluate(
-    expression: str,
-    n: int,
-    values: Mapping[str, Any],
-    context: Mapping[str, Any],
-    state: dict,
-    strict: bool = True,
-) -> Any:
-    """The value of an expression of columns.
-
-    Parameters
-    ----------
-    expression : str
-    n : int
-        Number of rows.
-    values : mapping
-        Columns, as :func:`interlace.design.grouping.columns_used_by` gives them.
-    context : mapping
-        The user's names.
-    state : dict
-        What the expression keeps for new data: filled at the first evaluation.
-    strict : bool, default True
-        Whether a value that depends on other rows is refused, because new data will come.
-    """
-    try:
-        made = expression_of(expression)
-        if not made.plain:
-            values = {name: pd.Series(value) for name, value in values.items()}
-        value = value_of(made, Values(values, context, state, n, "fitted" not in state, strict))
-        state["fitted"] = True
-    except InterlaceError:
-        raise
-    except Exception as error:
-        raise DataError(f"{expression!r} cannot be computed: {reason(error)}") from None
-    return value.__wrapped__ if isinstance(value, FactorValues) else value
-
-
 def reason(error: BaseException) -> str:
     """Why an evaluation failed, in one line."""
     found = re.search(r"\[\w+: (.*)\]", str(error), re.S)
@@ -192,7 +156,6 @@ def names_in(expression: str) -> tuple[Name, ...]:
     return expression_of(expression).names
 
 
-@lru_cache(maxsize=512)
 def names_of_terms(text: str) -> tuple[Name, ...]:
     """Names that a right side uses, in order of appearance."""
     found: list[Name] = []
@@ -206,12 +169,67 @@ def names_of_terms(text: str) -> tuple[Name, ...]:
     return tuple(dict.fromkeys(found))
 
 
-class Resolved(NamedTuple):
-    """A text with its column names settled: dotted ones quoted, columns listed."""
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """A right side or an expression with its names settled, and what it keeps for new data.
+
+    Attributes
+    ----------
+    text : str
+        Dotted names of columns are quoted.
+    variables : tuple of str
+        The columns of data among its names.
+    context : UserNames
+        The user's own names among them.
+    state : dict
+        What an expression keeps for new data: filled at the first evaluation.
+    """
 
     text: str
     variables: tuple[str, ...]
-    context: UserNames
+    context: UserNames = field(default_factory=UserNames)
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def value(self, columns: Columns, strict: bool = True) -> Any:
+        """The value of an expression; if ``strict``, none that depends on other rows of data."""
+        try:
+            made = expression_of(self.text)
+            seen = {name: _as_seen(column) for name, column in self._columns(columns).items()}
+            if not made.plain:
+                seen = {name: pd.Series(column) for name, column in seen.items()}
+            fitting = "fitted" not in self.state
+            value = value_of(
+                made, Values(seen, self.context, self.state, columns.n, fitting, strict)
+            )
+            self.state["fitted"] = True
+        except InterlaceError:
+            raise
+        except Exception as error:
+            raise DataError(f"{self.text!r} cannot be computed: {reason(error)}") from None
+        return value.__wrapped__ if isinstance(value, FactorValues) else value
+
+    def missing(self, columns: Columns) -> np.ndarray | None:
+        """Rows (n,) where a column of it is missing, so that its value means nothing, or None."""
+        gone = np.zeros(columns.n, dtype=bool)
+        for name, column in self._columns(columns).items():
+            if name in columns.missing:
+                gone |= columns.missing[name]
+            elif isinstance(column, Labels):
+                gone |= column.codes < 0
+            elif column.dtype.kind == "f":
+                gone |= np.isnan(column)
+        return gone if gone.any() else None
+
+    def _columns(self, columns: Columns) -> dict[str, Column]:
+        used = {found.name for found in names_in(self.text)} & columns.values.keys()
+        return {name: columns.values[name] for name in used}
+
+
+def _as_seen(column: Column) -> Any:
+    """A column as expressions see it: a float64 or boolean array, or a categorical."""
+    if isinstance(column, Labels):
+        return column.categorical()
+    return column if column.dtype.kind == "b" else as_float(column)
 
 
 def resolve_names(
@@ -221,27 +239,13 @@ def resolve_names(
     where: str,
     expression: bool = False,
 ) -> Resolved:
-    """Settle what the names of a right side, or of an expression, mean.
+    """What the names of a right side, or of an ``expression``, mean; ``where`` it is, for messages.
 
-    Parameters
-    ----------
-    text : str
-    columns : collection of str
-        Names of the data's columns.
-    context : mapping
-        The user's names.
-    where : str
-        What the text is, for messages: ``"formula"``, ``"offset"``.
-    expression : bool
-        Whether `text` is an expression rather than the right side of a formula.
-
-    Warns
-    -----
-    InterlaceWarning
-        If a function of the session has the name of one of the package's, which is used.
+    ``columns`` are those of the data, ``context`` the user's names. It warns of a function of the
+    session that has the name of one of the package's, which is used.
     """
     if expression and unquoted(text) in columns:
-        return Resolved(text, (unquoted(text),), UserNames())
+        return Resolved(text, (unquoted(text),))
     if expression and text[:1] == "`" == text[-1:] and "`" not in text[1:-1]:
         raise unknown_column(unquoted(text), columns, where)
     names = names_in(text) if expression else names_of_terms(text)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..frames.columns import Column, Columns, Labels, as_float
+from ..frames.columns import Column, Columns, Labels
 from ..frames.levels import label_numbers, level_texts, recode
-from .expressions import evaluate, names_in
+from .expressions import Resolved
 from .functions import labels_from
 
 #: A table of all combinations is used up to this many entries, or four times the rows.
@@ -25,22 +25,24 @@ class Grouping:
     ----------
     label : str
         R's: ``"Subject"``, ``"cask:batch"``.
-    variables : tuple of str
+    variables : tuple of Resolved
         Columns, or expressions of columns.
     levels_of : tuple of ndarray
         Levels of each variable.
     cells : (l, m) int ndarray
         Level of each variable in each level of the factor; rows in lexicographic order, the first
         variable slowest, as R orders the levels of ``a:b``.  Observed combinations only.
-    states : tuple of dict
-        What the expressions keep for new data.
     """
 
     label: str
-    variables: tuple[str, ...]
+    variables: tuple[Resolved, ...]
     levels_of: tuple[np.ndarray, ...]
     cells: np.ndarray
-    states: tuple[dict, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the data that it needs."""
+        return [name for variable in self.variables for name in variable.variables]
 
     @property
     def levels(self) -> np.ndarray:
@@ -59,17 +61,12 @@ class Grouping:
             out = np.strings.add(np.strings.add(out, ":"), text)
         return out
 
-    def codes(
-        self, columns: Columns, context: Mapping[str, Any]
-    ) -> tuple[np.ndarray, tuple[Any, ...], bool]:
+    def codes(self, columns: Columns) -> tuple[np.ndarray, tuple[Any, ...], bool]:
         """Codes (n,) of the rows of new data, -1 for a level unknown to the fit or a missing label.
 
         With them the distinct unknown labels, and whether a label is missing.
         """
-        given = [
-            _labels(variable, columns, context, state)
-            for variable, state in zip(self.variables, self.states)
-        ]
+        given = [_labels(variable, columns) for variable in self.variables]
         missing = np.zeros(columns.n, dtype=bool)
         for labels in given:
             missing |= labels.codes < 0
@@ -96,38 +93,21 @@ class Grouping:
 
 
 def grouping(
-    label: str, variables: tuple[str, ...], columns: Columns, context: Mapping[str, Any]
+    label: str, variables: Sequence[Resolved], columns: Columns
 ) -> tuple[Grouping, np.ndarray]:
-    """Make a grouping factor.
+    """A grouping factor, whose levels are the observed combinations of its variables.
 
-    Parameters
-    ----------
-    label : str
-        R's label of it.
-    variables : tuple of str
-        Names of columns, or expressions, whose observed combinations are the levels.
-    columns : Columns
-        Rows without missing values.
-    context : mapping
-        The user's names, for expressions.
-
-    Returns
-    -------
-    grouping : Grouping
-    codes : (n,) int32 ndarray
-        In [0, l); every level occurs.
+    With it the codes of the rows, (n,) int32 in [0, l); every level occurs. The columns have no
+    missing values.
     """
-    states: tuple[dict, ...] = tuple({} for _ in variables)
-    given = [
-        _labels(variable, columns, context, state).used()
-        for variable, state in zip(variables, states)
-    ]
+    given = [_labels(variable, columns).used() for variable in variables]
     codes = given[0].codes
     cells = np.arange(len(given[0].levels))[:, None]
     for labels in given[1:]:
         codes, pairs = _combine(codes, len(cells), labels.codes, len(labels.levels))
         cells = np.concatenate([cells[pairs[:, 0]], pairs[:, 1:]], axis=1)
-    made = Grouping(label, variables, tuple(labels.levels for labels in given), cells, states)
+    levels = tuple(labels.levels for labels in given)
+    made = Grouping(label, tuple(variables), levels, cells)
     return made, np.ascontiguousarray(codes, dtype=np.int32)
 
 
@@ -147,45 +127,17 @@ def _combine(
     return codes, np.stack(np.divmod(found, n_second), axis=1)
 
 
-def _labels(variable: str, columns: Columns, context: Mapping[str, Any], state: dict) -> Labels:
-    column: Column | None = columns.values.get(variable)
+def _labels(variable: Resolved, columns: Columns) -> Labels:
+    column: Column | None = columns.values.get(variable.text)
     if column is None:
-        made = labels_from(
-            evaluate(variable, columns.n, columns_used_by(columns, variable), context, state)
-        )
-        gone = missing_rows(columns, variable)
+        made = labels_from(variable.value(columns))
+        gone = variable.missing(columns)
         if gone is not None:
             made = Labels(np.where(gone, -1, made.codes), made.levels, made.ordered)
         return made
     labels = column if isinstance(column, Labels) else label_numbers(column)
-    missing = columns.missing.get(variable)
+    missing = columns.missing.get(variable.text)
     if missing is not None:
         codes = np.where(missing, -1, labels.codes)
         labels = Labels(codes, labels.levels, labels.ordered)
     return labels
-
-
-def missing_rows(columns: Columns, expression: str) -> np.ndarray | None:
-    """Rows where a column of the expression is missing, whose value means nothing; None if none."""
-    gone = np.zeros(columns.n, dtype=bool)
-    for name in {found.name for found in names_in(expression)} & columns.values.keys():
-        column = columns.values[name]
-        if name in columns.missing:
-            gone |= columns.missing[name]
-        elif isinstance(column, Labels):
-            gone |= column.codes < 0
-        elif column.dtype.kind == "f":
-            gone |= np.isnan(column)
-    return gone if gone.any() else None
-
-
-def columns_used_by(columns: Columns, expression: str) -> dict[str, Any]:
-    """The columns an expression uses, as it sees them: float64 or boolean arrays, categoricals."""
-    out: dict[str, Any] = {}
-    for name in {found.name for found in names_in(expression)} & columns.values.keys():
-        column = columns.values[name]
-        if isinstance(column, Labels):
-            out[name] = column.categorical()
-        else:
-            out[name] = column if column.dtype.kind == "b" else as_float(column)
-    return out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ from ..frames.read import read
 from .codings import contrasts_of
 from .expressions import Resolved, UserNames, names_in, resolve_names
 from .predictor import MEAN
+from .response import Response
 from .vectors import check_weights, per_row_argument, subset_rows
 
 NA_ACTIONS = ("omit", "exclude", "raise")
@@ -48,8 +48,8 @@ class ModelFrame:
         That of the mean.
     columns : Columns
         The needed columns, rows used only, unused levels dropped.
-    response : tuple of Resolved
-        The parts of the response, names settled.
+    response : Response
+        Names settled.
     predictors : dict of str -> PredictorNames
         By name of the linear predictor, in the order of the formulas.
     groups : dict of str -> list of Resolved
@@ -94,14 +94,12 @@ class ModelFrame:
         formula = self.formula
         assert formula.response is not None
         self.names = names
-        self.response = tuple(
+        parts = tuple(
             resolve_names(part, names, context, "the response", expression=True)
             for part in formula.response.parts
         )
-        self.response_expressions = replace(
-            formula.response, parts=tuple(piece.text for piece in self.response)
-        )
-        if not any(piece.variables for piece in self.response):
+        self.response = Response(formula.response.kind, formula.response.text, parts)
+        if not self.response.variables:
             raise DataError(
                 f"the response {formula.response.text!r} has no column of data in it; add its "
                 "values to data as a column"
@@ -114,7 +112,7 @@ class ModelFrame:
             for own in formulas.values()
             for spec in own.random
         }
-        sides = [*self.response]
+        sides = [*self.response.parts]
         for part in self.predictors.values():
             sides += [part.fixed, *part.offsets, *part.sides]
         groups = [piece for group in self.groups.values() for piece in group]
@@ -142,7 +140,7 @@ class ModelFrame:
         variable: str, names: Collection[str], context: Mapping[str, Any], spec: RandomTermSpec
     ) -> Resolved:
         if variable in names:
-            return Resolved(variable, (variable,), UserNames())
+            return Resolved(variable, (variable,))
         try:
             names_in(variable)
         except FormulaError:  # a name that needs quotes

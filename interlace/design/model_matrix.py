@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula as FormulaicFormula
 from formulaic import ModelSpec
 from formulaic.errors import FormulaicError
 from formulaic.materializers import PandasMaterializer
@@ -27,7 +26,7 @@ from interface_meta import override
 
 from ..errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
 from ..formula.spelling import marked, shown, unmarked
-from ..formula.terms import formulaic_terms
+from ..formula.terms import formulaic_terms, reading
 from ..frames.columns import Columns, Labels, as_float
 from ..frames.levels import label_numbers
 from .codings import (
@@ -193,28 +192,10 @@ def model_matrix(
     contrasts: Mapping[str, Any],
     context: Mapping[str, Any],
 ) -> tuple[np.ndarray, MatrixRecipe, FixedTerms]:
-    """Model matrix of a right side.
+    """X (n, p), C-contiguous, of a right side, how to make it on new data, and its terms.
 
-    Parameters
-    ----------
-    text : str
-        One-sided formula, intercept implicit.
-    columns : Columns
-        Rows without missing values, unused levels dropped.
-    variables : tuple of str
-        Columns that `text` uses.
-    contrasts : mapping of str -> coding
-        By factor, as formulaic's contrast objects or matrices.
-    context : mapping
-        The user's names.
-
-    Returns
-    -------
-    X : (n, p) float64 ndarray, C-contiguous
-    recipe : PlainMatrix or FormulaicMatrix
-        Makes the matrix on new data.
-    terms : FixedTerms
-        The terms, and the factors' levels by row.
+    ``columns`` have no missing values and no unused levels, ``variables`` are those that the text
+    uses; ``contrasts`` are formulaic's objects or matrices by factor, ``context`` the user's names.
     """
     kinds = tuple((marked(name), kind_of(columns.values[name])) for name in variables)
     calls = _calls(text, frozenset(variables))
@@ -257,7 +238,6 @@ def _plain_terms(structure: tuple, recipe: PlainMatrix, columns: Columns) -> Fix
     return FixedTerms(tuple(terms), factors)
 
 
-@lru_cache(maxsize=CACHE_SIZE)
 def _calls(text: str, variables: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Expressions among the factors of a formula, each with the columns it uses."""
     expressions = dict.fromkeys(
@@ -309,14 +289,9 @@ def _product_names(
     return [":".join(reversed(product)) for product in itertools.product(*reversed(fields))]
 
 
-@lru_cache(maxsize=CACHE_SIZE)
-def _parsed(text: str) -> Any:
-    return FormulaicFormula(text)
-
-
 def _fresh(text: str) -> ModelSpec:
     """A specification without state: formulaic writes levels and knots into the one it is given."""
-    return ModelSpec(formula=_parsed(text), output="numpy", na_action="ignore")
+    return ModelSpec(formula=reading(text).formula, output="numpy", na_action="ignore")
 
 
 @lru_cache(maxsize=CACHE_SIZE)

@@ -11,18 +11,17 @@ import pandas as pd
 
 from ..calls import number
 from ..errors import ArgumentError, DataError, listing, suggestion
-from ..formula.formula import ResponseSpec
 from ..formula.spelling import unquoted
 from ..frames.checks import check_finite, row_labels
 from ..frames.columns import Column, Columns, Labels
 from ..frames.levels import label_numbers, recode
 from ..frames.read import data_columns, read
 from .codings import unseen_level
-from .expressions import Resolved, UserNames, evaluate
-from .grouping import Grouping, columns_used_by, missing_rows
+from .expressions import Resolved, UserNames
+from .grouping import Grouping
 from .model_matrix import MatrixRecipe
 from .predictor import MEAN
-from .response import response_values
+from .response import Response, response_values
 from .vectors import per_row_argument
 
 NEW_LEVELS = ("error", "population")
@@ -117,50 +116,42 @@ class NewDataRecipe:
     sides : tuple of RandomSide
         By random term.
     groupings : tuple of Grouping
-        By grouping factor; `grouping_variables` are the columns they need.
+        By grouping factor.
     offset_column : str or None
         Column that the argument `offset` named, which is of the mean.
     offset_given : bool
         Whether there was an argument `offset`.
-    response : ResponseSpec
-        With the columns that it needs, `response_variables`.
+    response : Response
     levels : dict of str -> Labels or None
         By column: a factor's levels (no rows), None for numbers.
     logical : frozenset of str
         Boolean columns: factors of two levels in a model matrix, numbers in expressions.
     context : UserNames
         The user's names that the formulas use.
-    states : dict
-        Of the transforms in response and offsets.
     linear : bool
     """
 
     fixed: dict[str, FixedSide]
     sides: tuple[RandomSide, ...]
     groupings: tuple[Grouping, ...]
-    grouping_variables: tuple[tuple[str, ...], ...]
     offset_column: str | None
     offset_given: bool
-    response: ResponseSpec
-    response_variables: tuple[str, ...]
+    response: Response
     levels: dict[str, Labels | None]
     logical: frozenset[str]
     context: UserNames
-    states: dict[str, dict]
     linear: bool
 
     @property
     def response_levels(self) -> np.ndarray | None:
         """Levels of a response that is a factor, else None."""
-        labels = self.levels.get(unquoted(self.response.parts[0]))
+        labels = self.levels.get(unquoted(self.response.parts[0].text))
         return None if labels is None else labels.levels
 
     def variables(self) -> list[str]:
         """Columns of the data that the formulas use, those of the response aside."""
         names = self._covariates(self.fixed, range(len(self.groupings)), False)
-        return list(
-            dict.fromkeys([*names, *(n for group in self.grouping_variables for n in group)])
-        )
+        return list(dict.fromkeys([*names, *(n for made in self.groupings for n in made.columns)]))
 
     def on_new_data(
         self,
@@ -184,7 +175,7 @@ class NewDataRecipe:
         wanted = [b for b in wanted if any(side.factor == b for side in sides)]
         spread = {*wanted, *spread}
         covariates = self._covariates(names, spread, response)
-        labels = [name for b in wanted for name in self.grouping_variables[b]]
+        labels = [name for b in wanted for name in self.groupings[b].columns]
         extra = self._offset_columns(newdata, offset) if MEAN in names else []
         given = _read_new(newdata, [*covariates, *labels, *extra], labels)
         columns = self._recoded(given, covariates)
@@ -193,7 +184,7 @@ class NewDataRecipe:
         for b, made in enumerate(self.groupings):
             codes = np.full(columns.n, -1, dtype=np.int32)
             if b in wanted:
-                codes, new, missing = made.codes(given, self.context)
+                codes, new, missing = made.codes(given)
                 if new:
                     unseen[made.label] = new
                 if (new or missing) and new_levels == "error":
@@ -205,7 +196,7 @@ class NewDataRecipe:
             blocks.append((codes, Z))
         y = None
         if response:
-            y, _ = response_values(self.response, columns, self.context, self.states, False)
+            y, _ = response_values(self.response, columns, False)
         made_new = {
             name: NewPredictor(X, self._offset(name, columns, given, offset))
             for name, X in fixed.items()
@@ -247,7 +238,7 @@ class NewDataRecipe:
         ]
         names += [name for side in fixed for piece in side.offsets for name in piece.variables]
         if response:
-            names += self.response_variables
+            names += self.response.variables
         return list(dict.fromkeys(names))
 
     def _recoded(self, given: Columns, names: Iterable[str]) -> Columns:
@@ -291,12 +282,9 @@ class NewDataRecipe:
     ) -> np.ndarray | None:
         total = None
         for side in self.fixed[predictor].offsets:
-            state = self.states.get(f"offset {side.text}", {})
-            values = columns_used_by(columns, side.text)
-            value = evaluate(side.text, columns.n, values, self.context, state)
-            own = np.asarray(value, dtype=np.float64)
+            own = np.asarray(side.value(columns), dtype=np.float64)
             own = np.full(columns.n, own) if own.ndim == 0 else own
-            gone = missing_rows(columns, side.text)
+            gone = side.missing(columns)
             own = own if gone is None else np.where(gone, np.nan, own)
             total = own + (0.0 if total is None else total)
         if predictor != MEAN:

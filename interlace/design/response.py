@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import DataError, listing
-from ..formula.formula import ResponseSpec
 from ..formula.spelling import unquoted
 from ..frames.checks import row_labels
 from ..frames.columns import Columns, Labels, as_float
-from .expressions import evaluate
-from .grouping import columns_used_by
+from .expressions import Resolved
 
 # Criteria have fourth powers of residuals, times rows and weights: within 1e308 either way.
 LARGEST = 1e60
 
 
+class Response(NamedTuple):
+    """`ResponseSpec` with the names in its parts settled."""
+
+    kind: str
+    text: str
+    parts: tuple[Resolved, ...]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Columns of the data in it."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.variables))
+
+
 def response_values(
-    spec: ResponseSpec, columns: Columns, context: Mapping[str, Any], state: dict, linear: bool
+    spec: Response, columns: Columns, linear: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Values of the left side, (n,), and trials (n,) or None: ``cbind`` and ``k / n`` have them.
 
@@ -32,7 +42,7 @@ def response_values(
             f"{spec.text} counts successes and failures, which a linear mixed model cannot use; "
             "give a response of one number per row, or fit glmer(..., family='binomial')"
         )
-    parts = [_numbers(part, columns, context, state, linear) for part in spec.parts]
+    parts = [_numbers(part, columns, linear) for part in spec.parts]
     trials = None
     if spec.kind == "column":
         y = parts[0]
@@ -66,9 +76,8 @@ def check_size(values: np.ndarray, what: str, error: type[Exception] = DataError
         )
 
 
-def _numbers(
-    expression: str, columns: Columns, context: Mapping[str, Any], state: dict, linear: bool
-) -> np.ndarray:
+def _numbers(part: Resolved, columns: Columns, linear: bool) -> np.ndarray:
+    expression = part.text
     column = columns.values.get(unquoted(expression))
     if isinstance(column, Labels):
         if not linear and len(column.levels) == 2:
@@ -88,9 +97,7 @@ def _numbers(
     if column is not None:
         return as_float(column)
     # new data have no response to be computed: it may look at all rows, as rank(y) does
-    values = columns_used_by(columns, expression)
-    value = evaluate(expression, columns.n, values, context, state, strict=False)
-    return numeric(expression, value, columns)
+    return numeric(expression, part.value(columns, strict=False), columns)
 
 
 def numeric(expression: str, value: Any, columns: Columns) -> np.ndarray:

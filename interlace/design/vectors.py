@@ -10,8 +10,7 @@ import pandas as pd
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
 from ..frames.checks import row_labels
 from ..frames.columns import Columns
-from .expressions import evaluate
-from .grouping import columns_used_by, missing_rows
+from .expressions import Resolved
 
 
 def per_row_argument(value: Any, argument: str, index: pd.Index) -> np.ndarray:
@@ -125,7 +124,7 @@ def subset_rows(subset: Any, columns: Columns) -> np.ndarray:
 
 
 def _query(expression: str, columns: Columns) -> np.ndarray:
-    column = columns.values.get(expression)
+    column, resolved = columns.values.get(expression), Resolved(expression, ())
     if isinstance(column, np.ndarray):
         value: Any = column
         missing = columns.missing.get(expression)
@@ -135,13 +134,12 @@ def _query(expression: str, columns: Columns) -> np.ndarray:
                 "are neither in nor out; fill them first"
             )
     else:
-        values = columns_used_by(columns, expression)
-        value = evaluate(expression, columns.n, values, {}, {}, strict=False)
+        value = resolved.value(columns, strict=False)
     mask = np.asarray(value)
     if mask.shape != (columns.n,) or mask.dtype.kind != "b":
         raise ArgumentError(
             f"subset={expression!r} does not give one truth value per row; write a comparison "
             "such as 'Days > 2'"
         )
-    gone = missing_rows(columns, expression)
+    gone = resolved.missing(columns)
     return mask if gone is None else mask & ~gone

@@ -82,7 +82,6 @@ def _bracketed(text: str) -> str:
 # --- data ----------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=CACHE_SIZE)
 def with_dot(formula: Formula, columns: tuple[str, ...]) -> Formula:
     """Replace ``.`` in the fixed part by all columns that the formula does not use elsewhere.
 

@@ -6,7 +6,7 @@ import ast
 import keyword
 import re
 import unicodedata
-from functools import lru_cache, reduce
+from functools import reduce
 
 #: Stands for the back-quotes of a name inside formulaic, where a column `1` would be the intercept.
 MARK = "‵"
@@ -142,7 +142,6 @@ def unquoted(name: str) -> str:
     return name[1:-1] if name[:1] == "`" == name[-1:] else name
 
 
-@lru_cache(maxsize=4096)
 def marked(name: str) -> str:
     """A column's name as formulaic may have it: with marks if it looks like something else.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import FormulaError, listing, suggestion
 from .spelling import quoted, shown
@@ -34,29 +34,55 @@ def _factor_text(factor: Any) -> str:
     return factor.expr
 
 
-@lru_cache(maxsize=CACHE_SIZE)
-def term_key(text: str) -> tuple[str, ...]:
-    """A key that right sides of the same matrix share: ``"x"`` and ``"1 + x"``."""
-    return tuple(str(term) for term in formulaic_terms(text))
+class Reading(NamedTuple):
+    """formulaic's reading of a right side."""
+
+    formula: Any
+    terms: tuple  # ``Term`` objects, sorted by degree
+    key: tuple[str, ...]  # shared by right sides of the same matrix: ``"x"`` and ``"1 + x"``
 
 
-@lru_cache(maxsize=CACHE_SIZE)
-def formulaic_terms(text: str, source: str | None = None) -> tuple:
-    """formulaic's terms of a right side (``Term`` objects, sorted by degree)."""
-    from formulaic import Formula as FormulaicFormula
-    from formulaic.errors import FormulaicError
-
-    if has_dot(text):
-        raise FormulaError("'.' stands for columns in the fixed part only; name them here", source)
+def reading(text: str, source: str | None = None) -> Reading:
+    """formulaic's reading of a right side; ``source`` is the formula that errors show."""
     try:
-        return tuple(FormulaicFormula(text))
-    except (FormulaicError, SyntaxError, ValueError, TypeError) as error:
+        return _reading(text)
+    except FormulaError as error:
+        raise FormulaError(error.reason, source) from None
+    except _not_read() as error:
         reason = re.sub(r"[⧛⧚]", "", str(error).strip().split("\n")[0]) or "syntax error"
         if "numerical scaling" in reason:
             reason = "a 1 in brackets that are multiplied; leave it out there"
         reason = reason.replace("has insuffient arguments and/or is misplaced", "lacks a term")
         text = shown(text)
         raise FormulaError(f"{text!r} cannot be read ({reason}){_remedy(text)}", source) from None
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _reading(text: str) -> Reading:
+    from formulaic import Formula as FormulaicFormula
+
+    if has_dot(text):
+        raise FormulaError("'.' stands for columns in the fixed part only; name them here")
+    formula = FormulaicFormula(text)
+    terms = tuple(formula)
+    return Reading(formula, terms, tuple(str(term) for term in terms))
+
+
+def _not_read() -> tuple[type[Exception], ...]:
+    """The errors of formulaic: asked for where there is one, because of the import."""
+    from formulaic.errors import FormulaicError
+
+    return FormulaicError, SyntaxError, ValueError, TypeError
+
+
+def term_key(text: str) -> tuple[str, ...]:
+    """A key that right sides of the same matrix share: ``"x"`` and ``"1 + x"``."""
+    return reading(text).key
+
+
+def formulaic_terms(text: str, source: str | None = None) -> tuple:
+    """formulaic's terms of a right side; ``source`` is the formula that errors show."""
+    return reading(text, source).terms
 
 
 def _remedy(text: str) -> str:

@@ -372,6 +372,16 @@ def test_responses(data):
     assert (build("g ~ x + (1 | f)", k, linear=False).y == (k["g"] == "v")).all()
 
 
+@pytest.mark.parametrize(
+    "response", ["cbind(r - min(r), max(k) - r)", "I(r - min(r)) / I(k * max(k))", "r / max(k)"]
+)
+def test_each_part_of_a_response_keeps_its_own_numbers_for_new_data(data, response):
+    k = data.assign(r=1 + np.arange(len(data)) % 3, k=3 + np.arange(len(data)) % 5)
+    design, half = build(f"{response} ~ x + (1 | f)", k, linear=False), k.k < 6
+    new = design.on(k[half], response=True)
+    np.testing.assert_array_equal(new.y, design.y[half.to_numpy()])
+
+
 # --- new data --------------------------------------------------------------------------------
 
 

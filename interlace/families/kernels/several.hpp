@@ -15,6 +15,16 @@ enum Zeros { NONE, INFLATED, HURDLE, TRUNCATED };
 // Families of counts: a hurdle takes the zeros out of them.
 constexpr bool counts(int base) { return base <= CONWAY_MAXWELL; }
 
+// log y! of small counts.
+constexpr int SMALL_COUNTS = 128;
+struct Factorials {
+    double log_of[SMALL_COUNTS];
+    Factorials() {
+        for (int y = 0; y < SMALL_COUNTS; ++y) gamma_functions<0>(y + 1.0, log_of + y);
+    }
+};
+inline const Factorials factorials;
+
 // y log(mu / y) - (mu - y) and the density at mu = y, nu = log mu
 template <class J> inline J poisson(const J& nu, double y, J* zero) {
     if (zero || y == 0.0) {
@@ -22,16 +32,19 @@ template <class J> inline J poisson(const J& nu, double y, J* zero) {
         if (zero) *zero = none;
         if (y == 0.0) return none;
     }
-    const J t = nu - std::log(y);
+    const double log_y = std::log(y);
+    const J t = nu - log_y;
     double peak;
-    if (y < STIRLING_FROM) {
+    if (y < SMALL_COUNTS && y == std::floor(y)) {
+        peak = y * log_y - y - factorials.log_of[static_cast<int>(y)];
+    } else if (y < STIRLING_FROM) {
         double f[4];
         gamma_functions<0>(y + 1.0, f);
-        peak = y * std::log(y) - y - f[0];
+        peak = y * log_y - y - f[0];
     } else {
         double s[4];
         stirling<0>(y, s);
-        peak = -0.5 * std::log(y) - HALF_LOG_2PI - s[0];
+        peak = -0.5 * log_y - HALF_LOG_2PI - s[0];
     }
     return y * (t - expm1(t)) + peak;
 }
