@@ -21,8 +21,7 @@ _ROBUST = "covariances are those of the model; robust and clustered ones are not
 _SHARE = "take variances from m.VarCorr(): that of a group over the sum of all is its ICC"
 _RESAMPLE = "a bootstrap is m.simulate(200, seed=1).apply(lambda y: m.refit(y).fe_params)"
 _PROFILE = "profile likelihoods are not available: m.conf_int() and m.confint() are Wald's"
-_ZEROS = "extra zeros are of mixed models: il.glmer(formula, data, family, ziformula='~ 1')"
-_DISPERSION = "its formula is of mixed models: il.glmer(formula, data, family, dispformula='~ x')"
+_ZEROS = "extra zeros are ziformula='~ 1' of il.glmer(formula, data, family) and of il.glm"
 _ONE_ROW = "the table has a row for each coefficient: .loc['x'] takes one"
 _REFERENCE = "degrees of freedom are Satterthwaite's; Kenward and Roger's are not available"
 _CORRECTED = "with k = m.nparams and n = m.nobs it is m.aic + 2 * k * (k + 1) / (n - k - 1)"
@@ -252,7 +251,6 @@ KEYWORDS: dict[str, Hint] = {
     "nAGQ": "quadrature is for il.glmer",
     "ziformula": _ZEROS,
     "zi": _ZEROS,
-    "dispformula": _DISPERSION,
     **dict.fromkeys(("vcov", "cov_type", "cov_kwds", "cluster", "se_type", "robust"), _ROBUST),
     "prior_weights": _instead("weights"),
     "var_weights": _instead("weights"),

@@ -150,7 +150,8 @@ def glmer(
     call = dict(locals())
 
     from ..families import resolve
-    from ..models.glmm import fit_glmm, with_parameters
+    from ..models.density import with_parameters
+    from ..models.glmm import fit_glmm
     from ..models.observations import observe
     from ..models.predictors import predictors_of
     from ..objective.generalised.quadrature import check_nAGQ, check_nodes

@@ -19,7 +19,7 @@ from .grouping import Grouping, grouping
 from .model_frame import ModelFrame
 from .model_matrix import MatrixRecipe, model_matrix
 from .newdata import FixedSide, NewDataRecipe, RandomSide
-from .predictor import MEAN, LinearPredictor
+from .predictor import MEAN, LinearPredictor, argument_of
 from .rank import independent_columns
 from .response import check_size, numeric, response_values
 from .terms import FixedTerms
@@ -153,7 +153,7 @@ class _Matrices:
 
 
 def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool) -> _Fixed:
-    part, where = frame.predictors[name], "" if name == MEAN else f" of {name}"
+    part, where = frame.predictors[name], "" if name == MEAN else f" of {argument_of(name)}"
     X, recipe, terms = matrices.of(part.fixed)
     kept = independent_columns(X) if X.shape[1] else np.arange(0)
     dropped = tuple(np.delete(np.array(recipe.names, dtype=object), kept))
@@ -166,7 +166,7 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
         )
     if linear and len(kept) >= len(X):
         raise DataError(
-            f"the formula{where} has {len(kept)} fixed coefficients for {len(X)} rows; leave out "
+            f"{argument_of(name)} has {len(kept)} fixed coefficients for {len(X)} rows; leave out "
             "terms (a text column as covariate has one coefficient per value)"
         )
     offset = _total_offset(frame, name)

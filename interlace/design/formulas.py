@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..errors import ArgumentTypeError, DataWarning, FormulaError, brief, listing, warn
 from ..formula.edit import stands_for_old, updated, with_dot, with_random, without_response
-from ..formula.formula import Formula, RandomTermSpec
+from ..formula.formula import Formula
 from ..formula.parser import parse
 from ..formula.terms import term_key
-from .predictor import MEAN
+from .predictor import MEAN, argument_of
 
 
 def formulas_of(
@@ -29,13 +29,13 @@ def formulas_of(
         raise FormulaError("formula has no response left of '~'; write 'y ~ x'", parsed.text)
     mean = _of_mean(parsed, names)
     rest = {name: _one_sided(name, other, mean) for name, other in (others or {}).items()}
-    _check_random(parsed, [t for f in (parsed, *rest.values()) for t in f.random], linear, mixed)
+    _check_random({MEAN: parsed, **rest}, linear, mixed)
     return {MEAN: mean, **rest}
 
 
-def _check_random(
-    parsed: Formula, terms: Sequence[RandomTermSpec], linear: bool, mixed: bool | None
-) -> None:
+def _check_random(formulas: Mapping[str, Formula], linear: bool, mixed: bool | None) -> None:
+    parsed, terms = formulas[MEAN], [t for f in formulas.values() for t in f.random]
+    given = [f"{argument_of(name)}=" for name in formulas if name != MEAN]
     if linear and not terms:
         raise FormulaError(
             "a linear mixed model needs a random term: add (1 | g) to the formula or give "
@@ -43,9 +43,10 @@ def _check_random(
             parsed.text,
         )
     if mixed and not terms:
+        too = f", {listing(given)} included" if given else ""
         raise FormulaError(
             "a mixed model needs a random term: add (1 | g) to the formula or give groups='g', or "
-            "use glm(), which fits models without random effects",
+            f"use glm(), which fits models without random effects{too}",
             parsed.text,
         )
     if mixed is False and terms:
@@ -75,31 +76,29 @@ def _one_sided(name: str, formula: Any, mean: Formula) -> Formula:
     text = "~ 1" if formula is None else getattr(formula, "text", formula)
     if not isinstance(text, str):
         raise ArgumentTypeError(
-            f"the formula of {name} must be a string such as '~ x', got {brief(formula)}"
+            f"{argument_of(name)} must be a string such as '~ x', got {brief(formula)}"
         )
     if "~" not in text:
-        raise FormulaError(
-            f"the formula of {name} has no '~'; write '~ {text.strip() or 'x'}'", text
-        )
+        raise FormulaError(f"{argument_of(name)} has no '~'; write '~ {text.strip() or 'x'}'", text)
     if stands_for_old(text):
         text = updated(text, replace(mean, response=None, offsets=()))
     made = parse(text)
     if made.response is not None:
         raise FormulaError(
-            f"the formula of {name} has a response, {made.response.text}; it describes a part of "
+            f"{argument_of(name)} has a response, {made.response.text}; it describes a part of "
             f"the model of {mean.response.text if mean.response else 'the response'}: write "
             f"'~{text.partition('~')[2]}'",
             text,
         )
     if without_response(replace(made, response=mean.response)).fixed != made.fixed:
         raise FormulaError(
-            f"the formula of {name} has the response among its terms; it cannot explain itself: "
+            f"{argument_of(name)} has the response among its terms; it cannot explain itself: "
             "leave it out",
             text,
         )
     if not (term_key(made.fixed) or made.random or made.offsets):
         raise FormulaError(
-            f"the formula of {name} has no term: its linear predictor would be 0 in every row. "
+            f"{argument_of(name)} has no term: its linear predictor would be 0 in every row. "
             "Write '~ 1' for one number, or '~ 0 + offset(x)' for values that are known",
             text,
         )

@@ -23,7 +23,7 @@ from ..frames.columns import Columns, Labels, as_float
 from ..frames.read import read
 from .codings import contrasts_of
 from .expressions import Resolved, UserNames, names_in, resolve_names
-from .predictor import MEAN
+from .predictor import MEAN, argument_of
 from .response import Response
 from .vectors import check_weights, per_row_argument, subset_rows
 
@@ -282,7 +282,7 @@ def _predictor_names(
 ) -> PredictorNames:
     whole, offset = "formula", "offset()"
     if name != MEAN:
-        whole, offset = f"the formula of {name}", f"offset() of {name}"
+        whole, offset = argument_of(name), f"offset() of {argument_of(name)}"
     return PredictorNames(
         formula,
         resolve_names(formula.fixed, names, context, whole),

@@ -20,6 +20,19 @@ WORDS = {
     "dispersion": "dispersion",
     "shape": "shape",
 }
+#: Arguments of the front doors that take the formula of a predictor.
+ARGUMENTS = {
+    "dispersion": "dispformula",
+    "zi": "ziformula",
+    "shape": "shapeformula",
+    "zoi": "zoiformula",
+    "coi": "coiformula",
+}
+
+
+def argument_of(predictor: str) -> str:
+    """What a user gave the formula of a linear predictor as: ``"ziformula"``."""
+    return "formula" if predictor == MEAN else ARGUMENTS.get(predictor, f"formula of {predictor}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from ..printing import Table, paragraph
 
 if TYPE_CHECKING:
     from ..models.glm import GLMFit
-    from ..models.kinds import AnyFit, MixedFit
+    from ..models.kinds import AnyFit
 
 # Gradients are shown as a power of ten that bounds them: below this one it says no more.
 SHOWN_GRADIENT = 1e-6
@@ -86,14 +86,14 @@ class Convergence:
 def convergence(fit: AnyFit) -> Convergence:
     """The verdict of a fit; gradient and curvature are in the parameters of its search."""
     evidence: dict[str, Any]
-    if fit.T:
-        optimum = cast("MixedFit", fit).optimum
+    if not fit.irls:
+        optimum = fit.optimum
         certificate = optimum.certificate
         evidence = {
             "gradient_norm": certificate.gradient_norm,
             "decrement": certificate.decrement,
             "gradient": optimum.gradient.copy(),
-            "hessian_eigenvalues": certificate.eigenvalues.copy(),
+            "hessian_eigenvalues": certificate.eigenvalues.copy() if optimum.x.size else np.ones(1),
             "singular_terms": certificate.boundary,
             "evaluations": optimum.evaluations,
         }

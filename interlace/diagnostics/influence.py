@@ -16,6 +16,7 @@ from .residuals import residual_array
 if TYPE_CHECKING:
     from ..models.glm import GLMFit
     from ..models.kinds import AnyFit, MixedFit
+    from ..models.regression import RegressionFit
 
 
 def hat_values(fit: AnyFit) -> np.ndarray:
@@ -24,17 +25,17 @@ def hat_values(fit: AnyFit) -> np.ndarray:
     Of a generalised model that of the weighted least squares problem at the modes; lme4, which
     warns, multiplies by prior weights there instead of the working ones.
     """
-    if not fit.T:
-        return cast("GLMFit", fit).hat
-    # Var(x'beta_hat + z'(b_hat - b)) / s^2 is the diagonal of [X Z] (normal equations)^{-1}
-    # [X Z]': with the weight of the row, its leverage.
-    mixed = cast("MixedFit", fit)
     if has_components(fit):
         raise ArgumentError(
             "leverages, and Cook's distances which are made of them, are of models with one linear "
             f"predictor; this one has {', '.join(parts(fit))}: a row moves several of them, and no "
             "single number says how much. Fit again without the row to see what it does"
         )
+    if not fit.T:
+        return cast("GLMFit | RegressionFit", fit).hat
+    # Var(x'beta_hat + z'(b_hat - b)) / s^2 is the diagonal of [X Z] (normal equations)^{-1}
+    # [X Z]': with the weight of the row, its leverage.
+    mixed = cast("MixedFit", fit)
     everything = which_effects(mixed, True)
     rows = prediction_rows(fit, None, everything, "error")
     variance = joint_variance(mixed, rows, everything, [fit.design.current])

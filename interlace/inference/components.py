@@ -142,7 +142,7 @@ def predictor_errors(fit: Any) -> dict[str, float]:
     """Their standard errors on the scale of the predictors: of logarithms, or logits."""
     if fit.linear:
         return dict.fromkeys(fit.family.parameters, np.nan)
-    if not fit.T:
+    if fit.irls:
         return dict(zip(fit.family.parameters, fit.se_zeta.tolist(), strict=True))
     return {name: float(error) for name, (_, error) in fit.estimated_parameters.items()}
 

@@ -11,6 +11,7 @@ import pandas as pd
 from ..calls import one_of
 from ..errors import ArgumentError
 from ..models.glm import GLMFit
+from ..models.regression import RegressionFit
 from .comparison import Comparison, check_offsets, check_same_data, labels_of, same_distribution
 from .tails import chi2_pvalue, f_pvalue
 
@@ -62,13 +63,18 @@ def _f_tail(F: float, num_df: float, den_df: float) -> float:
     return f_pvalue(max(F, 0.0), num_df, den_df)
 
 
-def check_dispersion(fit: GLMFit, test: str | None) -> None:
+def check_dispersion(fit: GLMFit | RegressionFit, test: str | None) -> None:
     """Refuse F tests where no dispersion is estimated.
 
     Raises
     ------
     ArgumentError
     """
+    if test == "F" and not fit.irls:
+        raise ArgumentError(
+            "test='F' needs a dispersion that is estimated apart from the coefficients; this model "
+            "was fitted by maximum likelihood for all parameters: use test='Chisq'"
+        )
     if test == "F" and not fit.family.free_dispersion:
         raise ArgumentError(
             f"test='F' needs an estimated dispersion, which the family {fit.family.name!r} does "

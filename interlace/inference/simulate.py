@@ -12,6 +12,7 @@ from ..errors import ArgumentError, ArgumentTypeError, InterlaceWarning, brief, 
 if TYPE_CHECKING:
     from ..models.glmm import GLMMFit
     from ..models.kinds import AnyFit
+    from ..models.regression import RegressionFit
 
 # Numbers drawn at once: 16 GB of them.
 MOST_DRAWN = 2**31
@@ -89,7 +90,9 @@ def _add_effects(fit: AnyFit, rng: np.random.Generator, out: np.ndarray, use_u: 
     return out
 
 
-def _all_predictors(fit: GLMMFit, nsim: int, rng: np.random.Generator, use_u: bool) -> np.ndarray:
+def _all_predictors(
+    fit: GLMMFit | RegressionFit, nsim: int, rng: np.random.Generator, use_u: bool
+) -> np.ndarray:
     """All linear predictors for the modes or for effects drawn anew, (nsim, K, n)."""
     if use_u:
         return np.tile(fit.etas, (nsim, 1, 1))

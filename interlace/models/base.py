@@ -75,6 +75,9 @@ class BaseFit(ABC):
         The verdict, in one word and in full.
     linear : bool
         Whether it is a linear mixed model: sigma is that of a residual, theta is relative to it.
+    irls : bool
+        Whether it is a model without random effects that iteratively reweighted least squares fits:
+        the dispersion is estimated apart, and deviances are what models differ by.
     method : {"REML", "ML"}
     df_method : {"satterthwaite", "residual", "normal"}
         Where t tests take their degrees of freedom unless told otherwise: R's choice.
@@ -97,6 +100,7 @@ class BaseFit(ABC):
     nAGQ: int | None
     expected: bool
     linear: ClassVar[bool]
+    irls: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # fields of some records, properties of others
 

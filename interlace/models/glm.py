@@ -10,10 +10,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..design.design import Design
-from ..errors import ArgumentError
 from ..families.base import Family
 from ..linalg.crossproducts.standardise import intercept_column, standardise
-from ..linalg.information import determined_root, inverse_where_determined
+from ..linalg.information import determined_root, inverse_where_determined, side_by_side
 from ..objective.generalised.density import FamilyDensity
 from .base import BaseFit, closed
 from .glm_maximum import LOST_PIVOT, Maximum, maximise_coefficients, maximise_with_theta
@@ -90,6 +89,7 @@ class GLMFit(BaseFit):
     seconds: dict[str, float] = field(default_factory=dict)
 
     linear: ClassVar[Literal[False]] = False
+    irls: ClassVar[Literal[True]] = True
     several: ClassVar[Literal[False]] = False
     method = "ML"
     nAGQ = None
@@ -102,6 +102,16 @@ class GLMFit(BaseFit):
     def cov_beta(self) -> np.ndarray:
         """Covariance matrix of the coefficients from the expected information, (p, p)."""
         return self.dispersion * self.unscaled
+
+    @property
+    def cov_all(self) -> np.ndarray:
+        """Covariance matrix of (beta, zeta): these are orthogonal in expectation."""
+        return side_by_side(self.cov_beta, np.diag(self.se_zeta**2))
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Names of the rows of ``cov_all``."""
+        return [*self.design.x_names, *(f"log({name})" for name in self.family.parameters)]
 
     @property
     def df_method(self) -> str:
@@ -126,6 +136,11 @@ class GLMFit(BaseFit):
     def sigma(self) -> float:
         """Root of the dispersion."""
         return float(np.sqrt(self.dispersion))
+
+    @property
+    def infinite(self) -> dict[str, int]:
+        """Coefficients without a finite estimate, and which way they go: 1, -1, 0 for either."""
+        return {} if self.separated is None else dict(self.separated.infinite)
 
     @property
     def converged(self) -> bool:
@@ -172,16 +187,9 @@ class GLMFit(BaseFit):
         return self.working_weights * np.sum((self.design.X @ self.root) ** 2, axis=1)
 
 
-def check_family(family: Family) -> None:
-    """Refuse a family that iteratively reweighted least squares does not fit."""
-    if family.has_deviance and not (family.own_predictors and family.parameters):
-        return
-    raise ArgumentError(
-        f"glm() does not fit the family {family.name!r}; glmer() does, in a model with random "
-        "effects: add a term such as (1 | g) to the formula and call il.glmer(formula, data, "
-        "family). glm() fits gaussian, binomial, poisson, gamma, inverse_gaussian, "
-        "negativebinomial and bell"
-    )
+def by_irls(family: Family) -> bool:
+    """Whether iteratively reweighted least squares fits a family with one linear predictor."""
+    return family.has_deviance and not (family.own_predictors and family.parameters)
 
 
 def fit_glm(

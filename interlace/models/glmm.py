@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import perf_counter
@@ -13,26 +12,24 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
-from ..design.predictor import MEAN, constant_predictor
 from ..errors import NumericalError
 from ..families import Family
-from ..frames.columns import read_only
-from ..linalg.crossproducts.predictors import place
 from ..linalg.factor.base import Factor
 from ..linalg.factor.choose import choose_factor
 from ..linalg.threads import blas_threads, one_thread
-from ..objective.generalised.density import ConditionalDensity, FamilyDensity
 from ..objective.generalised.joint_modes import JointModeObjective
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.problem import Problem
 from ..objective.generalised.restricted import RestrictedLaplace, RestrictedProblem
-from ..objective.generalised.several import SeveralDensity, SeveralProblem
+from ..objective.generalised.several import SeveralProblem
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise, minimise_from
 from .base import BaseMixedFit, closed
+from .density import first_density, with_parameters
 from .glmm_estimates import GLMMEstimates, estimates
 from .observations import Observations, observe
-from .separation import family_separation
+from .predictors_fit import PredictorsFit
+from .separation import explained
 from .verdicts import mixed_verdict
 
 # Halvings of a start that has means out of range.
@@ -40,7 +37,7 @@ MAX_HALVINGS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class GLMMFit(BaseMixedFit):
+class GLMMFit(PredictorsFit, BaseMixedFit):
     """A fitted generalised linear mixed model: nAGQ is 0, 1 (Laplace) or nodes of quadrature.
 
     With several linear predictors X, beta, eta and all that goes with them are those of the mean;
@@ -69,6 +66,10 @@ class GLMMFit(BaseMixedFit):
         derived = ("_shared", "fixed_part", "random_part", "b", "mu", "eta")
         state = {k: v for k, v in self.__dict__.items() if k not in derived}
         return {**state, "solution": self.solution, "_objective": None}
+
+    @property
+    def theta_names(self) -> list[str]:
+        return self.covariance.theta_names
 
     def as_ml(self) -> GLMMFit:
         if not self.is_reml:
@@ -99,129 +100,6 @@ class GLMMFit(BaseMixedFit):
         objective = self.objective
         with blas_threads(objective.modes.dense_columns, self.design.X.size):
             return closed(estimates(objective, self.optimum))
-
-    def part(self, predictor: str) -> GLMMFit:
-        """The fit whose X, beta and covariances are those of another linear predictor."""
-        own = replace(self, design=replace(self.design, current=predictor))
-        own.__dict__["solution"] = self.solution
-        return own
-
-    @property
-    def zeta(self) -> np.ndarray:
-        """Linear predictors of the family's estimated parameters, (m,), or (m, n) if they vary."""
-        return self.solution.zeta
-
-    @property
-    def predictor(self) -> str:
-        return self.design.current
-
-    @property
-    def beta(self) -> np.ndarray:
-        return self.solution.beta[self.solution.slices[self.predictor]]
-
-    @property
-    def n_parameters(self) -> int:
-        return len(self.parameter_names)
-
-    @property
-    def estimated_parameters(self) -> dict[str, tuple[float, float]]:
-        """Parameters of the family that are one number: their predictor and its standard error."""
-        variances = np.diagonal(self.cov_all)
-        if not self.several:
-            errors = np.sqrt(variances[len(variances) - len(self.zeta) :])
-            return dict(zip(self.family.parameters, zip(self.zeta, errors), strict=True))
-        out = {}
-        names = zip(self.family.parameters, list(self.design.predictors)[1:], strict=True)
-        for parameter, name in names:
-            if self.is_number(name):
-                at = self.solution.slices[name].start
-                error = np.sqrt(variances[self.covariance.n_theta + at])
-                out[parameter] = (float(self.solution.beta[at]), float(error))
-        return out
-
-    @property
-    def scale_free(self) -> bool:
-        """Whether the linear predictor is a logarithm or a quantile: it has no unit."""
-        links = (self.family.link, *self.family.parameter_links)
-        return links[self.index].scale_free
-
-    @property
-    def several(self) -> bool:
-        return len(self.design.predictors) > 1
-
-    def is_number(self, predictor: str) -> bool:
-        """Whether a linear predictor is the same in all rows."""
-        moved = any(term.predictor == predictor for term in self.design.terms)
-        return self.design.predictors[predictor].is_constant and not moved
-
-    @property
-    def cov_all(self) -> np.ndarray:
-        """Covariance matrix of (theta, beta, zeta): twice the inverse Hessian of the deviance."""
-        return self.solution.cov_all
-
-    @property
-    def parameter_names(self) -> list[str]:
-        """Names of the rows of ``cov_all``."""
-        if not self.several:
-            logs = [f"log({name})" for name in self.family.parameters]
-            return [*self.covariance.theta_names, *self.design.x_names, *logs]
-        own = [
-            name if predictor == MEAN else f"{predictor}~{name}"
-            for predictor, part in self.design.predictors.items()
-            for name in part.names
-        ]
-        return [*self.covariance.theta_names, *own]
-
-    @property
-    def cov_beta(self) -> np.ndarray:
-        """Covariance matrix of the coefficients, (p, p)."""
-        at = self.solution.slices[self.predictor]
-        rows = slice(self.covariance.n_theta + at.start, self.covariance.n_theta + at.stop)
-        return self.solution.cov_all[rows, rows]
-
-    @property
-    def sigma(self) -> float:
-        """As R's ``sigma``: 1 unless the family has a dispersion; nan where that varies."""
-        zeta = self.zeta if self.zeta.ndim == 1 else self.zeta[:, 0]
-        return np.nan if np.isnan(self.dispersion) else float(self.family.sigma(zeta))
-
-    @property
-    def deviance(self) -> float:
-        """Sum of the squared deviance residuals at the modes."""
-        o = self.observations
-        return float(self.family.deviance(o.y, self.mu, o.weights, self.zeta).sum())
-
-    @property
-    def dispersion(self) -> float:
-        """Dispersion of the family, 1 where it has none; nan where it differs between rows."""
-        values = np.ravel(self.family.dispersion(self.zeta))
-        return float(values[0]) if (values == values[0]).all() else np.nan
-
-    @property
-    def eta(self) -> np.ndarray:
-        """Linear predictor at the modes, offset included, (n,)."""
-        return self.etas[self.index]
-
-    @property
-    def index(self) -> int:
-        """The place of the linear predictor among all."""
-        return list(self.design.predictors).index(self.predictor)
-
-    @property
-    def etas(self) -> np.ndarray:
-        """All linear predictors at the modes, offsets included, (K, n)."""
-        return np.atleast_2d(self.solution.eta)
-
-    @cached_property
-    def mu(self) -> np.ndarray:
-        """Means at the modes, (n,)."""
-        return read_only(self.family.mean(self.etas[0], self.zeta))
-
-    @property
-    def working_weights(self) -> np.ndarray:
-        """Information of the rows in the determinant, at the modes, (n,)."""
-        weight, k = self.solution.weight, self.index
-        return weight[place(k, k)] if self.several else weight
 
     def factor_at_optimum(self) -> Factor:
         """The factorisation of M = Lambda'Z'WZ Lambda + I at theta, W the working weights."""
@@ -255,7 +133,7 @@ def make_objective(
     method: str = "ML",
 ) -> LaplaceObjective | JointModeObjective:
     """The criterion that ``nAGQ`` and ``method`` ask for."""
-    density, eta = _density(design, family, observations)
+    density, eta = first_density(design, family, observations)
     if method == "REML":
         restricted = RestrictedProblem.of(design, density, eta)
         return RestrictedLaplace(restricted, covariance, expected, backend)
@@ -268,33 +146,6 @@ def make_objective(
     from ..objective.generalised.quadrature import QuadratureObjective
 
     return QuadratureObjective(problem, covariance, expected, nAGQ, backend)
-
-
-def _density(
-    design: Design, family: Family, observations: Observations
-) -> tuple[ConditionalDensity, np.ndarray]:
-    """The density of the rows, and predictors to begin with."""
-    rows = observations.y, observations.weights, observations.trials
-    eta = family.start_eta(observations.y, observations.weights)
-    if len(design.predictors) == 1:
-        return FamilyDensity(family, *rows), eta
-    density = SeveralDensity(family, *rows)
-    others = np.broadcast_to(density.centre()[1:], (density.K - 1, density.n))
-    return density, np.concatenate([eta[None], others])
-
-
-def with_parameters(design: Design, family: Family) -> Design:
-    """The design with linear predictors of those parameters of the family that need one.
-
-    A parameter without a formula is one number: the coefficient of a column of ones.
-    """
-    if not family.parameters or not (family.own_predictors or len(design.predictors) > 1):
-        return design
-    ones = constant_predictor(len(design.y))
-    named = {name: design.predictors.get(name, ones) for name in family.predictor_names}
-    place_of = np.array([list(named).index(name) for name in design.predictors], dtype=np.int8)
-    factors = tuple(replace(f, predictor=place_of[f.predictor]) for f in design.factors)
-    return replace(design, predictors=named, factors=factors)
 
 
 def fit_glmm(
@@ -324,7 +175,7 @@ def fit_glmm(
         expected = family.expected_by_default
     covariance = CovarianceModel.of(design)
     theta = covariance.given_start(theta0)
-    with _lost_fits_explained(design, family, observations):
+    with explained(design, family, observations):
         with one_thread(design.X.size):
             objective = make_objective(
                 design, covariance, family, observations, nAGQ, expected, backend, method
@@ -440,25 +291,13 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     design = fit.design.with_response(y)
     observations = observe(design, fit.family, varying=True)
     shared = fit._shared
-    with _lost_fits_explained(design, fit.family, observations):
+    with explained(design, fit.family, observations):
         with blas_threads(shared.modes.dense_columns, design.X.size):
-            objective = shared.with_response(*_density(design, fit.family, observations))
+            objective = shared.with_response(*first_density(design, fit.family, observations))
         # from a boundary the gradient does not lead away
         zeta = None if fit.several else fit.zeta
         start = fit.theta if fit.theta.all() else None, fit.solution.beta, zeta
         return _fitted(design, observations, objective, fit.optimizer, start, {})
-
-
-@contextmanager
-def _lost_fits_explained(
-    design: Design, family: Family, observations: Observations
-) -> Iterator[None]:
-    """Let an error that ends the fit of separated responses name the coefficients."""
-    try:
-        yield
-    except NumericalError as error:
-        separated = family_separation(design.X, observations, family, design.x_names)
-        raise (error if separated is None else NumericalError(separated.message)) from None
 
 
 def with_verdict(fit: GLMMFit) -> GLMMFit:

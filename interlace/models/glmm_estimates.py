@@ -13,39 +13,25 @@ from ..objective.generalised.modes import Point
 from ..objective.generalised.restricted import RestrictedLaplace
 from ..objective.layout import Layout, Predictor
 from ..optimize import Optimum
+from .predictors_fit import PredictorsEstimates
 
 
 @dataclass(frozen=True)
-class GLMMEstimates:
+class GLMMEstimates(PredictorsEstimates):
     """All estimates at the optimum, on the scale of the data.
 
     Attributes
     ----------
-    beta : ndarray, shape (p,)
-        Of all linear predictors, one after the other: `slices` say where each is, by name.
-    zeta : ndarray, shape (m,) or (m, n)
-        Linear predictors of the family's parameters; (m, n) where some are not one number.
     T : tuple of ndarray, shape (k_b, k_b)
         Templates; the covariance matrix of the effects is T T'.
     u : tuple of ndarray, shape (l_b, k_b)
         Spherical conditional modes: b = u T'.
-    eta, weight : ndarray, shape (n,)
-        Linear predictor, and information of the rows, at the modes; (K, n) and packed where there
-        are K predictors.
-    cov_all : ndarray, shape (n_parameters, n_parameters)
-        Covariance matrix of (theta, beta, zeta).
     cov_modes : tuple of ndarray, shape (l_b, k_b, k_b)
         Conditional covariances of the modes b.
     """
 
-    beta: np.ndarray
-    slices: dict[str, slice]
-    zeta: np.ndarray
     T: tuple[np.ndarray, ...]
     u: tuple[np.ndarray, ...]
-    eta: np.ndarray
-    weight: np.ndarray
-    cov_all: np.ndarray
     cov_modes: tuple[np.ndarray, ...]
 
 
@@ -53,8 +39,7 @@ def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum
     """All estimates at the optimum of an objective."""
     x, H = optimum.x, optimum.curvature
     theta, zeta = objective.split(x)[0], objective.split(x)[2]
-    if lost := objective.endless(x, H):
-        H = _without(H, list(lost))
+    H = without_information(H, list(objective.endless(x, H)))
     problem, scale, modes = objective.problem, objective.scale, objective.modes
     point, beta, cov = _fixed_part(objective, x, H)
     T = scale.natural(scale.templates(theta))
@@ -116,8 +101,10 @@ def _with_mean(
     return np.concatenate([mean, objective.problem.beta(gamma)]), out
 
 
-def _without(H: np.ndarray, lost: list[int]) -> np.ndarray:
+def without_information(H: np.ndarray, lost: list[int]) -> np.ndarray:
     """H with some parameters apart from the others, and without information."""
+    if not lost:
+        return H
     out = H.copy()
     out[lost] = out[:, lost] = 0.0
     return out

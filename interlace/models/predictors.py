@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..design.predictor import ARGUMENTS
 from ..errors import ArgumentError
 from ..families.base import Family
 from ..families.zero_inflated import ZeroInflated
 
 ZI = "zi"
 
-#: Arguments that take a formula: the predictor that each is of, and what it models in words.
-FORMULAS = {
-    "dispformula": ("dispersion", "the dispersion"),
-    "ziformula": (ZI, "the probability of a structural zero"),
-    "shapeformula": ("shape", "a shape"),
-    "zoiformula": ("zoi", "the probability of a zero or one"),
-    "coiformula": ("coi", "the probability of a one among zeros and ones"),
+#: Arguments that take a formula: the predictor that each is of.
+FORMULAS = {argument: predictor for predictor, argument in ARGUMENTS.items()}
+#: What a predictor models, in words.
+MODELLED = {
+    "dispersion": "the dispersion",
+    ZI: "the probability of a structural zero",
+    "shape": "a shape",
+    "zoi": "the probability of a zero or one",
+    "coi": "the probability of a one among zeros and ones",
 }
 
 
@@ -51,7 +54,7 @@ def predictors_of(
         family = family.for_formulas()
     formulas: dict[str, Any] = dict.fromkeys(family.predictor_names[1:])
     for argument, formula in given.items():
-        predictor, _ = FORMULAS[argument]
+        predictor = FORMULAS[argument]
         if predictor not in formulas:
             raise _lacking(argument, family)
         formulas[predictor] = None if _is(formula, "~1") else formula
@@ -65,9 +68,8 @@ def _is(formula: Any, *texts: str) -> bool:
 
 
 def _lacking(argument: str, family: Family) -> ArgumentError:
-    estimated = ", ".join(family.parameters) or "none"
+    estimated, modelled = ", ".join(family.parameters) or "none", MODELLED[FORMULAS[argument]]
     return ArgumentError(
-        f"{argument}= models {FORMULAS[argument][1]}, which the family {family.name!r} does not "
-        f"estimate (its parameters beside the mean: {estimated}); leave it out or take another "
-        "family"
+        f"{argument}= models {modelled}, which the family {family.name!r} does not estimate (its "
+        f"parameters beside the mean: {estimated}); leave it out or take another family"
     )

@@ -15,13 +15,15 @@ generalized linear models, arXiv:1903.01633.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..design.design import Design
 from ..design.rank import independent_columns
-from ..errors import listing
+from ..errors import NumericalError, listing
 from ..families.base import Family
 from .observations import Observations
 
@@ -218,3 +220,13 @@ def _sign(
     if high > DIRECTION_SHARE and low < -DIRECTION_SHARE:
         return 0
     return 1 if high > DIRECTION_SHARE else -1 if low < -DIRECTION_SHARE else 0
+
+
+@contextmanager
+def explained(design: Design, family: Family, observations: Observations) -> Iterator[None]:
+    """Let an error that ends the fit of separated responses name the coefficients."""
+    try:
+        yield
+    except NumericalError as error:
+        separated = family_separation(design.X, observations, family, design.x_names)
+        raise (error if separated is None else NumericalError(separated.message)) from None

@@ -50,16 +50,22 @@ def mixed_verdict(fit: BaseMixedFit) -> tuple[str, str]:
     range or an optimum that is none, and coefficients whose standard errors are huge on the scale
     of the predictors.
     """
-    separated = _endless_predictors if fit.several else _separated_coefficients
-    if message := separated(fit):
-        return "separated", message
+    told = coefficient_verdict(fit)
+    if told[0]:
+        return told
     verdict, message = variance_verdict(
         fit.design, fit.covariance, fit.theta_sizes, fit.observations, fit.family, fit.mu
     )
     return ("", "") if verdict == "breaks down" and not fit.converged else (verdict, message)
 
 
-def _separated_coefficients(fit: BaseMixedFit) -> str:
+def coefficient_verdict(fit: Any) -> tuple[str, str]:
+    """The verdict on coefficients without a finite estimate, and it in words; or two blanks."""
+    message = (_endless_predictors if fit.several else _separated_coefficients)(fit)
+    return ("separated", message) if message else ("", "")
+
+
+def _separated_coefficients(fit: Any) -> str:
     # links with long tails bring no mean to the border before all curvature is lost
     at_border = ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any()
     if not fit.p or (fit.converged and not at_border):
@@ -76,25 +82,32 @@ def _endless_predictors(fit: Any) -> str:
 
     A predictor that is one number is judged by its family.
     """
-    told = []
+    lost = endless_coefficients(fit).items()
+    told = [f"{listing(names)} of the {WORDS.get(own, own)} model" for own, names in lost]
+    if not told:
+        return ""
+    return (
+        f"the coefficients {listing(told)} have no finite estimate: some rows are predicted the "
+        "better the larger they are, as where all rows of a group are zero, none is, or no more "
+        "than the family explains, and their standard errors mean nothing. Join such groups, or "
+        "take a simpler formula"
+    )
+
+
+def endless_coefficients(fit: Any) -> dict[str, list[str]]:
+    """Linear predictor -> its coefficients that nothing holds, of those that have any."""
+    out = {}
     for name, predictor in fit.design.predictors.items():
         part = fit.part(name)
         if predictor.is_constant or not part.scale_free:
             continue
         lost = ~(_spread(part) < HUGE)
         if lost.any():
-            names = [n for n, gone in zip(predictor.names, lost, strict=True) if gone]
-            told.append(f"{listing(names)} of the {WORDS.get(name, name)} model")
-    if not told:
-        return ""
-    return (
-        f"the coefficients {listing(told)} have no finite estimate: some rows are predicted the "
-        "better the larger they are, as where all rows of a group are zero or none is, and "
-        "their standard errors mean nothing. Join such groups, or take a simpler formula"
-    )
+            out[name] = [n for n, gone in zip(predictor.names, lost, strict=True) if gone]
+    return out
 
 
-def _spread(fit: BaseMixedFit) -> np.ndarray:
+def _spread(fit: Any) -> np.ndarray:
     """Standard errors of the coefficients times the size of their columns, (p,)."""
     sizes = np.sqrt((fit.design.X**2).mean(axis=0))
     with np.errstate(invalid="ignore"):

@@ -49,7 +49,11 @@ class Objective(ABC):
     #: What x holds, for messages.
     parameters: str = "variance parameters"
     #: What to try where a search ends short of an optimum, for messages.
-    advice: str = "another optimizer= or theta0="
+    advice: str = (
+        "another optimizer= or theta0=, or remove random-effect terms that the data cannot support"
+    )
+    #: How to make the model simpler, for messages.
+    simpler: str = "Remove a random-effect term or a column of one"
     #: What to do where rounding has taken the criterion's digits, a sentence less its full stop.
     exact_advice: str = (
         "Look for grouping factors that determine the response, and leave one of them out"

@@ -193,6 +193,8 @@ def _shape(optimum: Optimum) -> _Shape:
     g = optimum.gradient
     axes = Axes(optimum.curvature) if optimum._axes is None else optimum._axes
     noise = VALUE_NOISE * max(1.0, abs(optimum.value))
+    if not g.size:
+        return _Shape(noise, 0.0)
     if axes.root is not None:
         scaled = g * axes.scale
         return _Shape(noise, 0.5 * float(scaled @ lapack.dpotrs(axes.root, scaled)[0]))
@@ -221,14 +223,13 @@ def _judgement(
         )
     if reason := _stopped_short(optimum, shape):
         return "not converged", (
-            f"the optimiser {optimum.optimizer!r} {reason}. Try {objective.advice}, "
-            "or remove random-effect terms that the data cannot support"
+            f"the optimiser {optimum.optimizer!r} {reason}. Try {objective.advice}"
         )
     if _unidentified(objective, optimum, shape.directions):
         return "not identified", (
             f"the criterion is flat in some direction of the {optimum.parameters}"
             f"{_named(objective, shape.directions)}: the data do "
-            "not determine them separately. Remove a random-effect term or a column of one"
+            f"not determine them separately. {objective.simpler}"
         )
     if boundary:
         return "singular", "converged on the boundary (singular fit): " + "; ".join(boundary)

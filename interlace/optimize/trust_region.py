@@ -147,6 +147,8 @@ def trust_step(
     """
     n = g.size
     step, free = np.empty(n), np.empty(n)
+    if not n:
+        return step, 0.0, 0.0, free, 1.0
     work = np.empty((4, 3 * n))
     promise, length, lowest, top = _trust.trust_step(
         g, H.copy(), radius, FLAT_SHARE, step, free, work

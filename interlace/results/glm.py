@@ -11,8 +11,10 @@ import pandas as pd
 from ..calls import checked_methods
 from ..diagnostics.residuals import residual_array
 from ..errors import ArgumentError
+from ..inference.components import part_of
 from ..models.glm import GLMFit, refit_glm
-from .base import GeneralisedResult, check_no_type, check_one_model
+from ..models.regression import RegressionFit, refit_regression
+from .base import GeneralisedResult, check_no_component, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
@@ -20,16 +22,25 @@ if TYPE_CHECKING:
     from ..tables.summary.text import Summary
 
 
+def _refit(fit: GLMFit | RegressionFit, y: np.ndarray) -> GLMFit | RegressionFit:
+    return refit_glm(fit, y) if fit.irls else refit_regression(fit, y)
+
+
 @checked_methods
 class GLMResult(GeneralisedResult):
     """A fitted generalised linear model.
 
-    The covariance matrix is that of the expected information, dispersion times (X'WX)^{-1}.
+    Of models that iteratively reweighted least squares fits the covariance matrix is that of the
+    expected information, dispersion times (X'WX)^{-1}, and a dispersion is Pearson's X^2 over its
+    degrees of freedom, as R's ``glm`` has them. Models by maximum likelihood, those with several
+    linear predictors or a family with parameters of its own, have the inverse of the observed
+    information over all parameters, as glmmTMB's.
 
     Parameters
     ----------
-    fit : GLMFit
-        The frozen record, from which everything is computed when asked for.
+    fit : GLMFit or RegressionFit
+        The frozen record, from which everything is computed when asked for; the latter of models
+        by maximum likelihood.
 
     Examples
     --------
@@ -42,19 +53,23 @@ class GLMResult(GeneralisedResult):
     (114.102, 52)
     """
 
-    fit: GLMFit
-    _refit = staticmethod(refit_glm)
+    fit: GLMFit | RegressionFit
+    _refit = staticmethod(_refit)
 
     # -- the fit ---------------------------------------------------------------------------------
 
     @property
     def deviance(self) -> float:
-        """Residual deviance: twice the distance in log-likelihood to a perfect fit, unscaled."""
+        """Residual deviance: twice the distance in log-likelihood to a perfect fit, unscaled.
+
+        -2 log-likelihood where the family has no perfect fit to compare with (`residuals` are not
+        of type deviance there): differences between models are what they are elsewhere.
+        """
         return self.fit.deviance
 
     @property
     def null_deviance(self) -> float:
-        """Deviance of the model with intercept and offset alone."""
+        """Deviance of the model whose mean has an intercept, and the offset, alone."""
         return self.fit.null_deviance
 
     @property
@@ -69,7 +84,7 @@ class GLMResult(GeneralisedResult):
 
     @property
     def df_resid(self) -> int:
-        """Rows less coefficients."""
+        """Rows less coefficients, as R's ``glm``; by maximum likelihood less all parameters."""
         return self.fit.df_resid
 
     @property
@@ -79,30 +94,34 @@ class GLMResult(GeneralisedResult):
 
     @property
     def infinite(self) -> dict[str, int]:
-        """Coefficients without a finite estimate: 1 rises without bound, -1 falls, 0 neither."""
-        return dict(self.fit.separated.infinite) if self.fit.separated is not None else {}
+        """Coefficients without a finite estimate: 1 rises without bound, -1 falls, 0 either."""
+        return self.fit.infinite
 
     # -- values ----------------------------------------------------------------------------------
 
     def predict(
         self,
         newdata: Any = None,
-        type: Literal["response", "link"] = "response",
+        type: Literal["response", "link", "conditional", "zprob", "zlink", "disp"] = "response",
         offset: Any = None,
         se: bool = False,
+        component: str | None = None,
     ) -> pd.Series | pd.DataFrame:
-        """Predicted means or linear predictors.
+        """Predicted means, linear predictors, or other quantities.
 
         Parameters
         ----------
         newdata : data frame, optional
             Default: the rows of the fit.
-        type : {"response", "link"}
-            Means, or linear predictors.
+        type : {"response", "link", "conditional", "zprob", "zlink", "disp"}
+            Means, or linear predictors; the others as for a mixed model's ``predict``.
         offset : array, shape (r,), or float, optional
             In place of the fit's ``offset=`` argument.
         se : bool, default False
             With standard errors, as R's ``se.fit``: a DataFrame ``prediction, se``.
+        component : str, optional
+            With ``type="link"``: which linear predictor, ``"cond"`` (default), ``"zi"``,
+            ``"disp"``, ….
 
         Returns
         -------
@@ -125,15 +144,21 @@ class GLMResult(GeneralisedResult):
         """
         from ..inference.prediction import predict
 
-        return predict(self.fit, newdata, type, False, "error", offset, se)
+        return predict(self.fit, newdata, type, False, "error", offset, se, component)
 
-    def get_prediction(self, newdata: Any = None, offset: Any = None) -> Prediction:
+    def get_prediction(
+        self,
+        newdata: Any = None,
+        offset: Any = None,
+        type: Literal["response", "link", "conditional", "zprob", "zlink", "disp"] = "response",
+        component: str | None = None,
+    ) -> Prediction:
         """Predictions with standard errors; ``summary_frame(alpha)`` tabulates the intervals.
 
         Parameters
         ----------
-        newdata, offset
-            As for ``predict``.
+        newdata, offset, type, component
+            As for ``predict``. Intervals are made on the scale of the link of what is predicted.
 
         Returns
         -------
@@ -141,7 +166,8 @@ class GLMResult(GeneralisedResult):
         """
         from ..inference.prediction import get_prediction
 
-        return get_prediction(self.fit, newdata, False, offset=offset)
+        asked = {"offset": offset, "type": type, "component": component}
+        return get_prediction(self.fit, newdata, False, **asked)
 
     def simulate(
         self, nsim: int = 1, seed: int | np.random.Generator | None = None
@@ -171,15 +197,16 @@ class GLMResult(GeneralisedResult):
         type: Literal["I", "II", "III", 1, 2, 3] | None = None,
         refit: bool = True,
         names: Sequence[str] | None = None,
+        component: str | None = None,
     ) -> pd.DataFrame:
         """Analysis of deviance against other models, or tests of this model's terms.
 
         Parameters
         ----------
         *others : GLMResult, LMMResult or GLMMResult
-            Models of the same rows, nested in this one or containing it. With a mixed model or
-            another family among them: likelihood-ratio tests. Without any the terms of this model
-            are tested.
+            Models of the same rows, nested in this one or containing it. With a mixed model,
+            another family or a model by maximum likelihood among them: likelihood-ratio tests.
+            Without any the terms of this model are tested.
         test : {"LRT", "Chisq", "F"}, optional
             Default: F where a dispersion is estimated, chi-squared elsewhere.
         type : {"III", "II", "I"} or {3, 2, 1}, optional
@@ -189,6 +216,9 @@ class GLMResult(GeneralisedResult):
             Refit REML fits among the others by maximum likelihood first.
         names : sequence of str, optional
             Row labels; default: the formulas.
+        component : str, optional
+            Without others: whose terms are tested, those of ``"cond"``, the mean (default), or of
+            another linear predictor of the model, such as ``"zi"``.
 
         Returns
         -------
@@ -218,20 +248,23 @@ class GLMResult(GeneralisedResult):
             from ..inference.glm_anova import check_dispersion
 
             check_dispersion(self.fit, test)
-
-            return anova_table(self.fit, "II" if type is None else type, test)
+            part = part_of(self.fit, component)
+            return anova_table(part, "II" if type is None else type, test)
         check_no_type(type)
+        check_no_component(component)
         from ..inference.comparison import same_distribution
 
         family = self.fit.family
-        if not all(
-            isinstance(other, GLMResult) and same_distribution(family, other.fit.family)
+        if not self.fit.irls or not all(
+            isinstance(other, GLMResult)
+            and other.fit.irls
+            and same_distribution(family, other.fit.family)
             for other in others
         ):
             if test not in (None, "LRT", "Chisq"):
                 raise ArgumentError(
-                    f"test={test!r} is for glms of one family alone: against a mixed model or "
-                    "another family the test is 'LRT'"
+                    f"test={test!r} is for glms of one family alone: against a mixed model, "
+                    "another family or a model by maximum likelihood the test is 'LRT'"
                 )
             return self._compared(others, names, refit)
         from ..inference.glm_anova import analysis_of_deviance
@@ -248,6 +281,7 @@ class GLMResult(GeneralisedResult):
         conf_level: float = 0.95,
         exponentiate: bool = False,
         r_names: bool = False,
+        component: str | None = None,
     ) -> pd.DataFrame:
         """One row per coefficient, with broom's columns.
 
@@ -262,13 +296,16 @@ class GLMResult(GeneralisedResult):
             links log, logit and cloglog.
         r_names : bool, default False
             R's names of coefficients.
+        component : str, optional
+            Rows of one component alone: ``"cond"``, ``"zi"``, ``"disp"``, …; default all.
 
         Returns
         -------
         DataFrame
-            ``term, estimate, std_error, statistic, p_value[, conf_low, conf_high]``.
+            ``term, estimate, std_error, statistic, p_value[, conf_low, conf_high]``, after
+            ``component`` of models with several.
         """
-        return self._tidy(effects, conf_int, conf_level, exponentiate, r_names)
+        return self._tidy(effects, conf_int, conf_level, exponentiate, r_names, component)
 
     def glance(self) -> pd.DataFrame:
         """One row with broom's columns.
@@ -277,7 +314,7 @@ class GLMResult(GeneralisedResult):
         -------
         DataFrame
             ``null_deviance, df_null, log_lik, aic, bic, deviance, df_residual, nobs``, and the
-            ``theta`` or ``dispersion`` that was estimated.
+            ``theta`` or ``dispersion`` that was estimated, or the parameters of the family.
         """
         return self._glance()
 
@@ -285,7 +322,7 @@ class GLMResult(GeneralisedResult):
         self,
         data: Any = None,
         type_predict: Literal["link", "response"] = "link",
-        type_residuals: Literal["deviance", "pearson"] = "deviance",
+        type_residuals: Literal["deviance", "pearson", "response"] | None = None,
     ) -> pd.DataFrame:
         """The rows with ``.fitted, .resid, .hat, .cooksd, .std_resid``, as broom has them.
 
@@ -297,12 +334,13 @@ class GLMResult(GeneralisedResult):
             variables of the formula; of a result from a pickle, the columns of the model matrix.
         type_predict : {"link", "response"}, default "link"
             What ``.fitted`` holds.
-        type_residuals : {"deviance", "pearson"}, default "deviance"
-            What ``.resid`` holds.
+        type_residuals : {"deviance", "pearson", "response"}, optional
+            What ``.resid`` holds; default: deviance, or response where the family has no deviance.
 
         Returns
         -------
         DataFrame
+            Models with several components have no ``.hat``, nor what is made of it.
         """
         from ..tables.augment import augment_glm
 

@@ -125,7 +125,8 @@ class MixedResult(ModelResult):
         """lme4's ``deviance()``.
 
         Of a linear model -2 log-likelihood, for a REML fit at its theta (``REML = FALSE``); of a
-        generalised one the sum of squared deviance residuals, given the random effects.
+        generalised one the sum of squared deviance residuals, given the random effects, or -2
+        log-likelihood where the family has no deviance of single observations.
         """
         return self.fit.deviance
 

@@ -15,6 +15,7 @@ from .source_rows import rows_of_data
 if TYPE_CHECKING:
     from ..models.glm import GLMFit
     from ..models.kinds import MixedFit
+    from ..models.regression import RegressionFit
 
 
 def augment(
@@ -58,25 +59,26 @@ def augment(
 
 
 def augment_glm(
-    fit: GLMFit,
+    fit: GLMFit | RegressionFit,
     data: Any = None,
     type_predict: str = "link",
-    type_residuals: str = "deviance",
+    type_residuals: str | None = None,
     source: Any = None,
     own_response: bool = False,
 ) -> pd.DataFrame:
     """The rows of a model without random effects with broom's columns.
 
-    ``.fitted, .resid, .hat, .cooksd, .std_resid``; ``data, source, own_response``: see
-    :func:`rows_of_data`.
+    ``.fitted, .resid, .hat, .cooksd, .std_resid``, the last three of models with one component;
+    ``data, source, own_response``: see :func:`rows_of_data`.
     """
     frame = rows_of_data(fit.design, data, source, own_response)
-    resid = residual_array(fit, type_residuals)
+    resid = residual_array(fit, default_type(fit) if type_residuals is None else type_residuals)
+    columns = {".fitted": fit.eta if type_predict == "link" else fit.mu, ".resid": resid}
+    if has_components(fit):
+        return frame.assign(**columns)
     with np.errstate(divide="ignore", invalid="ignore"):
         standard = resid / np.sqrt(fit.dispersion * (1.0 - fit.hat))
-    columns = {
-        ".fitted": fit.eta if type_predict == "link" else fit.mu,
-        ".resid": resid,
+    columns |= {
         ".hat": fit.hat,
         ".cooksd": cooks_distance(fit, fit.hat),
         ".std_resid": standard,

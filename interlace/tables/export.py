@@ -16,6 +16,9 @@ from .random_effects import varcorr
 if TYPE_CHECKING:
     from ..models.glm import GLMFit
     from ..models.kinds import AnyFit, MixedFit
+    from ..models.regression import RegressionFit
+
+    Unmixed = GLMFit | RegressionFit
 
 VERSIONS_OF = ("interlace", "numpy", "scipy", "pandas", "formulaic")
 
@@ -40,7 +43,7 @@ def as_dict(fit: AnyFit) -> dict[str, Any]:
         "vcov": own["vcov"],
         **({"components": others} if others else {}),
         **{name: _finite(value) for name, value in criteria.items()},
-        **(_of_mixed(cast("MixedFit", fit)) if fit.T else _of_glm(cast("GLMFit", fit))),
+        **(_of_mixed(cast("MixedFit", fit)) if fit.T else _of_glm(cast("Unmixed", fit))),
         "convergence": {
             "verdict": verdict.verdict,
             "message": verdict.message,
@@ -63,7 +66,7 @@ def _of_mixed(fit: MixedFit) -> dict[str, Any]:
     }
 
 
-def _of_glm(fit: GLMFit) -> dict[str, Any]:
+def _of_glm(fit: Unmixed) -> dict[str, Any]:
     """Numbers that only models without random effects have."""
     return {
         "deviance": _finite(fit.deviance),

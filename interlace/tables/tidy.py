@@ -30,6 +30,7 @@ from .random_effects import coefficients_by_level, ranef, term_covariances
 if TYPE_CHECKING:
     from ..models.glm import GLMFit
     from ..models.kinds import AnyFit, MixedFit
+    from ..models.regression import RegressionFit
 
 LOGARITHMS = ("log(", "np.log(")
 TIDY_COLUMNS = (
@@ -211,18 +212,18 @@ def glance(fit: AnyFit) -> pd.DataFrame:
     ``nobs, sigma, log_lik, aic, bic, reml_crit`` (REML) or ``deviance`` (others), and
     ``df_residual``; or ``null_deviance, df_null, log_lik, aic, bic, deviance, df_residual, nobs``.
     Of a generalised model also the ``theta`` or the ``dispersion`` that was estimated, or the
-    parameters of the family by name; a family may have no deviance (NaN).
+    parameters of the family by name; where a family has no deviance it is -2 log-likelihood.
     """
     criteria = {"log_lik": float(fit.llf), "aic": aic(fit), "bic": bic(fit)}
     if not fit.T:
-        glm = cast("GLMFit", fit)
+        glm = cast("GLMFit | RegressionFit", fit)
         first = {"null_deviance": glm.null_deviance, "df_null": glm.df_null}
         last = {"deviance": glm.deviance, "df_residual": glm.df_resid, "nobs": fit.n}
         return pd.DataFrame([first | criteria | last | _own_parameter(glm)])
     if fit.is_reml:
         name, value = "reml_crit", fit.criterion
     else:
-        name, value = "deviance", fit.deviance if fit.family.has_deviance else np.nan
+        name, value = "deviance", fit.deviance
     row = {"nobs": fit.n, "sigma": fit.sigma, **criteria, name: value}
     row["df_residual"] = fit.n - fit.n_parameters
     return pd.DataFrame([row | ({} if fit.linear else _own_parameter(fit))])

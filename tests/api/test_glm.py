@@ -473,14 +473,3 @@ def test_the_front_door_points_to_the_others():
         m.anova(test="LRT")
     with pytest.raises(ArgumentError, match="type='raw' is not known"):
         m.residuals("raw")
-
-
-@pytest.mark.parametrize(
-    "family",
-    ["beta", "nbinom1", "tweedie", "truncated_poisson", il.ZeroInflated(il.Poisson())],
-    ids=str,
-)
-def test_families_of_mixed_models_alone_are_refused_with_what_fits_them(family):
-    data = {"y": [1.0, 2.0, 4.0, 3.0], "x": [0.0, 1.0, 2.0, 4.0]}
-    with pytest.raises(ArgumentError, match=r"glm\(\) does not fit .* il\.glmer\(formula"):
-        glm("y ~ x", data, family)

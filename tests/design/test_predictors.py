@@ -232,7 +232,7 @@ def test_a_dot_is_the_right_side_of_the_mean(data):
 
 def test_dependent_columns_are_dropped_by_predictor(data):
     twice = data.assign(w=2 * data.z)
-    with pytest.warns(DataWarning, match="fixed-effects matrix of zi is rank deficient.* w"):
+    with pytest.warns(DataWarning, match="fixed-effects matrix of ziformula is rank deficient.* w"):
         design = design_of(twice, "y ~ w + (1 | site)", {"zi": "~ z + w"})
     assert design.x_names == ("Intercept", "w") and design.dropped_columns == ()
     zi = design.predictors["zi"]
@@ -244,16 +244,16 @@ def test_dependent_columns_are_dropped_by_predictor(data):
 @pytest.mark.parametrize(
     ("formula", "error", "words"),
     [
-        ("y ~ x", FormulaError, "zi has a response, y.*write '~ x'"),
-        ("x", FormulaError, "zi has no '~'; write '~ x'"),
-        ("~ 0", FormulaError, "zi has no term.*'~ 1'"),
-        ("~ -1", FormulaError, "zi has no term"),
-        ("~ x + y", FormulaError, "zi has the response among its terms"),
+        ("y ~ x", FormulaError, "ziformula has a response, y.*write '~ x'"),
+        ("x", FormulaError, "ziformula has no '~'; write '~ x'"),
+        ("~ 0", FormulaError, "ziformula has no term.*'~ 1'"),
+        ("~ -1", FormulaError, "ziformula has no term"),
+        ("~ x + y", FormulaError, "ziformula has the response among its terms"),
         ("~ x + (y | site)", FormulaError, "the response y is a covariate of the random term"),
-        ("~ wrong", DataError, "the formula of zi names 'wrong'"),
-        ("~ offset(wrong)", DataError, r"offset\(\) of zi names 'wrong'"),
+        ("~ wrong", DataError, "ziformula names 'wrong'"),
+        ("~ offset(wrong)", DataError, r"offset\(\) of ziformula names 'wrong'"),
         ("~ (1 | wrong)", DataError, "names 'wrong'"),
-        (1, ArgumentTypeError, "the formula of zi must be a string"),
+        (1, ArgumentTypeError, "ziformula must be a string"),
     ],
 )
 def test_what_is_refused(formula, error, words, data):

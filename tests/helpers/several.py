@@ -14,6 +14,7 @@ from helpers.r_references import R_PARITY, Reference, array
 SEVERAL = R_PARITY / "references" / "several"
 
 COMPONENTS = ("cond", "zi", "disp")
+PREDICTORS = {"cond": "mean", "zi": "zi", "disp": "dispersion", "zoi": "zoi", "coi": "coi"}
 
 # Coefficients of these components in glmmTMB's order of parameters.
 COEFFICIENTS = {"cond": "beta", "zi": "betazi", "disp": "betad"}
@@ -49,6 +50,32 @@ class SeveralReference(Reference):
             return array(entry["vcov"])
         at = [i for i, name in enumerate(self["parameters"]) if name == COEFFICIENTS[component]]
         return array(self["vcov"])[np.ix_(at, at)]
+
+    @property
+    def predictors(self) -> dict[str, dict[str, Any]]:
+        """Linear predictor -> its coefficients: ``names``, ``values`` and standard errors, ``se``.
+
+        A model whose likelihood is a product, one factor for each of ``parts``, was fitted part by
+        part.
+        """
+        if "parts" not in self.record:
+            return {PREDICTORS[key]: entry for key, entry in self["components"].items()}
+        return {
+            PREDICTORS.get(part, PREDICTORS[key]): entry
+            for part, record in self["parts"].items()
+            for key, entry in record["components"].items()
+        }
+
+    @property
+    def random_terms(self) -> list[tuple[str, dict[str, Any]]]:
+        """Random terms with the linear predictor of each, in the order of the likelihood."""
+        if "parts" not in self.record:
+            return [(PREDICTORS[c], term) for c in COMPONENTS for term in self.terms(c)]
+        return [
+            (PREDICTORS.get(part, "mean"), term)
+            for part in ("rest", "zoi", "coi")
+            for term in self["parts"][part]["terms"]
+        ]
 
     def terms(self, component: str) -> list[dict[str, Any]]:
         """Random terms of a component, in the order of its formula."""

@@ -15,6 +15,7 @@ from ..layout import Layout, Predictor
 from ..theta_scale import ThetaScale
 from .breakdown import ModeSearch, little_information
 from .density import ConditionalDensity
+from .infinity import endless
 from .modes import Modes
 from .problem import START_VARIANCES, Problem
 
@@ -23,8 +24,6 @@ __all__ = ["GeneralisedObjective"]
 
 # A criterion that does not come back to this, relative, depends on where its modes came from.
 SAME_VALUE = 1e-7
-# Predictors of a family's parameter that are nothing out of the ordinary.
-USUAL = (0.0, 1.0)
 NOWHERE = np.empty(0, dtype=np.intp)
 # Fewer rows than this are searched from more starts where they are not log-concave: of 102 random
 # samples ten had a lower minimum that way, the largest of 338 rows.
@@ -259,32 +258,6 @@ class GeneralisedObjective(Objective):
 
     def endless(self, x: np.ndarray, curvature: np.ndarray) -> dict[int, str]:
         """Parameters whose best value is not finite, by their place in x, and why, with remedy."""
-        numbers, zeta = self.problem.numbers(x[self.at.beta], x[self.at.zeta])
-        if not numbers:
-            return {}
-        infinite = self.problem.density.infinite
         places = np.arange(x.size)
-        places = np.concatenate([places[self.at.beta], places[self.at.zeta]])[list(numbers)]
-        information = np.full(zeta.size, np.inf)
-        information[list(numbers.values())] = left_information(curvature, places)
-        found: dict[int, str] = {}
-        while told := infinite(zeta, information):
-            # it is said of the parameter with whose usual values it is not
-            for place, k in zip(places.tolist(), numbers.values(), strict=True):
-                usual = [np.where(np.arange(zeta.size) == k, v, zeta) for v in USUAL]
-                other = next((z for z in usual if infinite(z, information) != told), None)
-                if other is not None and place not in found:
-                    found[place], zeta = told[0], other
-                    break
-            else:
-                found.setdefault(int(places[-1]), told[0])
-                break
-        return found
-
-
-def left_information(curvature: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Information on some parameters that all others but these leave, one by one, (m,)."""
-    others = np.setdiff1d(np.arange(len(curvature)), places)
-    rest, cross = curvature[np.ix_(others, others)], curvature[np.ix_(others, places)]
-    taken = np.einsum("im,im->m", cross, np.linalg.lstsq(rest, cross, rcond=None)[0])
-    return 0.5 * (np.diagonal(curvature)[places] - taken)
+        places = np.concatenate([places[self.at.beta], places[self.at.zeta]])
+        return endless(self.problem, x[self.at.beta], x[self.at.zeta], places, curvature)

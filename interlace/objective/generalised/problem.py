@@ -79,7 +79,9 @@ class Problem:
         ``eta``, (n,) or (K, n), are predictors to begin with, within the range of the link.
         """
         problem = cls(design)
-        problem.Z = problem._weighted_rows(problem._set_response(density, eta))
+        scale = problem._set_response(density, eta)
+        if problem.factors:
+            problem.Z = problem._weighted_rows(scale)
         return problem
 
     def _weighted_rows(self, scale: list[np.ndarray]) -> WeightedZ:

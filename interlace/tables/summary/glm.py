@@ -6,30 +6,66 @@ import numpy as np
 import pandas as pd
 
 from ...diagnostics.residuals import residual_array
+from ...inference.components import family_numbers, has_components, title_of
+from ...inference.components import parts as parts_of
 from ...inference.criteria import aic, bic
+from ...inference.wald import t_table
 from ...models.glm import GLMFit
+from ...models.regression import RegressionFit
 from ...printing import Table
 from .numbers import DIGITS, format_numbers
-from .parts import coefficient_table, coefficient_text, data_text, family_text, quartiles
+from .parts import (
+    coefficient_table,
+    coefficient_text,
+    data_text,
+    family_text,
+    formula_lines,
+    likelihood_table,
+    parameter_text,
+    quartiles,
+)
 from .text import Summary
 
 
-def summarise(fit: GLMFit, table: pd.DataFrame, r_names: bool = False) -> Summary:
+def summarise(fit: GLMFit | RegressionFit, table: pd.DataFrame, r_names: bool = False) -> Summary:
     """The summary of a fit."""
+    made = _by_irls(fit, table, r_names) if fit.irls else _by_likelihood(fit, table, r_names)
+    if fit.verdict != "converged":
+        made.append(f"Convergence: {fit.message}")
+    return Summary(made, table.copy())
+
+
+def _by_irls(fit: GLMFit, table: pd.DataFrame, r_names: bool) -> list[str | Table]:
     residuals = quartiles(residual_array(fit, "deviance"), "Deviance residuals:")
     parts: list[str | Table] = [_header(fit), residuals]
     if fit.p:
         parts.append(coefficient_table(table, r_names, "Coefficients:", with_df=False))
-    parts += [_dispersion(fit), _deviances(fit)]
-    if fit.verdict != "converged":
-        parts.append(f"Convergence: {fit.message}")
-    return Summary(parts, table.copy())
+    return [*parts, _dispersion(fit), _deviances(fit)]
 
 
-def _header(fit: GLMFit) -> str:
+def _by_likelihood(fit: RegressionFit, table: pd.DataFrame, r_names: bool) -> list[str | Table]:
+    """As that of a mixed model, a block of coefficients for each component."""
+    made: list[str | Table] = [
+        _header(fit),
+        likelihood_table(fit),
+        quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
+    ]
+    if family_numbers(fit):
+        made.append(parameter_text(fit))
+    for component, part in parts_of(fit).items():
+        own = table if component == "cond" else t_table(part)
+        title = f"{title_of(component)}:" if has_components(fit) else "Coefficients:"
+        if part.p:
+            made.append(coefficient_table(own, r_names, title, with_df=False))
+    return made
+
+
+def _header(fit: GLMFit | RegressionFit) -> str:
+    how = "" if fit.irls else " fit by maximum likelihood"
     lines = [
-        f"Generalised linear model; family {family_text(fit)}",
+        f"Generalised linear model{how}; family {family_text(fit)}",
         f"Formula: {fit.design.formula.text}",
+        *formula_lines(fit),
         f"   Data: {data_text(fit)}",
     ]
     return "\n".join(lines)
@@ -59,12 +95,15 @@ def _deviances(fit: GLMFit) -> str:
     )
 
 
-def repr_text(fit: GLMFit) -> str:
+def repr_text(fit: GLMFit | RegressionFit) -> str:
     """A few lines that say which fit it is."""
+    deviance = f"deviance {fit.deviance:.4f} on {fit.df_resid} df, " if fit.irls else ""
+    others = list(parts_of(fit).items())[1:]
     lines = [
         f"Generalised linear model: {fit.design.formula.text}",
         f"  {fit.n} rows, {family_text(fit)}; log-likelihood {fit.llf:.4f}, "
-        f"deviance {fit.deviance:.4f} on {fit.df_resid} df, {fit.verdict}",
+        f"{deviance}{fit.verdict}",
         f"  coefficients: {coefficient_text(fit)}",
+        *(f"  {component}: {coefficient_text(part)}" for component, part in others),
     ]
     return "\n".join(lines)

@@ -9,17 +9,19 @@ import pandas as pd
 from ...diagnostics.residuals import residual_array
 from ...errors import listing
 from ...inference.components import family_numbers, has_components, parts, title_of
-from ...inference.criteria import aic, bic
 from ...inference.wald import t_table
 from ...printing import Table
 from ..random_effects import TermCovariance, term_covariances
-from .numbers import DIGITS, format_numbers
+from .numbers import format_numbers
 from .parts import (
     coefficient_table,
     coefficient_text,
     correlation_table,
     data_text,
     family_text,
+    formula_lines,
+    likelihood_table,
+    parameter_text,
     quartiles,
 )
 from .text import Summary
@@ -45,7 +47,7 @@ def summarise(
         *_random_effects(fit, r_names),
     ]
     if family_numbers(fit) and not fit.family.residual_variance:
-        made.append(_parameters(fit))
+        made.append(parameter_text(fit))
     for component, part in parts(fit).items():
         own = table if component == "cond" else t_table(part)
         title = f"{title_of(component)}:" if has_components(fit) else "Fixed effects:"
@@ -60,7 +62,11 @@ def summarise(
 
 def _header(fit: MixedFit) -> str:
     """Method, formula, and what was left out of the data."""
-    lines = [f"Formula: {fit.design.formula.text}", *_formulas(fit), f"   Data: {data_text(fit)}"]
+    lines = [
+        f"Formula: {fit.design.formula.text}",
+        *formula_lines(fit),
+        f"   Data: {data_text(fit)}",
+    ]
     method = "REML" if fit.is_reml else "maximum likelihood"
     if fit.linear:
         kind = f"Linear mixed model fit by {method}; "
@@ -69,16 +75,6 @@ def _header(fit: MixedFit) -> str:
         kind = f"Generalised linear mixed model fit by {method}"
         lines = [f"{kind} ({_approximation(fit)})", f" Family: {family_text(fit)}", *lines]
     return "\n".join(lines)
-
-
-def _formulas(fit: MixedFit) -> list[str]:
-    """The formulas of the other linear predictors, a line each."""
-    shown = list(parts(fit).items())[1:]
-    formulas = [(c, fit.design.predictors[part.design.current].formula) for c, part in shown]
-    return [
-        f"{title_of(c).removesuffix(' model')}: {'~ 1' if formula is None else formula.text}"
-        for c, formula in formulas
-    ]
 
 
 def _approximation(fit: MixedFit) -> str:
@@ -93,9 +89,7 @@ def _approximation(fit: MixedFit) -> str:
 def _criterion(fit: MixedFit) -> str | Table:
     if fit.is_reml:
         return f"REML criterion at convergence: {fit.criterion:.1f}"
-    values = [aic(fit), bic(fit), fit.llf, fit.criterion, float(fit.n - fit.n_parameters)]
-    cells = [f"{v:.1f}" for v in values[:4]] + [f"{values[4]:.0f}"]
-    return Table(["AIC", "BIC", "logLik", "-2*log(L)", "df.resid"], [cells], left=0)
+    return likelihood_table(fit)
 
 
 def _random_effects(fit: MixedFit, r_names: bool) -> list[Table]:
@@ -127,14 +121,6 @@ def _effects_table(terms: list[TermCovariance], title: str, note: str) -> Table:
     head += [""] * (width - len(head))
     rows = [row + [""] * (width - len(row)) for row in rows]
     return Table(head, rows, 2, title, note)
-
-
-def _parameters(fit: MixedFit) -> str:
-    """The family's own parameters, and the dispersion that they make."""
-    values = family_numbers(fit).items()
-    text = ", ".join(f"{name} {value:.{DIGITS}g}" for name, value in values)
-    text = f"Parameters of the {fit.family.name} family: {text}"
-    return text if fit.dispersion == 1.0 else f"{text}; dispersion {fit.dispersion:.{DIGITS}g}"
 
 
 def repr_text(fit: MixedFit) -> str:

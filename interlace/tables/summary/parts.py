@@ -11,6 +11,8 @@ import pandas as pd
 
 from ...design.predictor import MEAN
 from ...errors import listing
+from ...inference.components import family_numbers, parts, title_of
+from ...inference.criteria import aic, bic
 from ...inference.names import names_as
 from ...printing import Table
 from ..names import named_matrix
@@ -48,6 +50,31 @@ def data_text(fit: AnyFit) -> str:
     given = (("weights", design.weights), ("offset", design.offset))
     extra = [name for name, values in given if values is not None]
     return f"{text}; with {' and '.join(extra)}" if extra else text
+
+
+def formula_lines(fit: AnyFit) -> list[str]:
+    """The formulas of the other linear predictors, a line each."""
+    shown = list(parts(fit).items())[1:]
+    formulas = [(c, fit.design.predictors[part.design.current].formula) for c, part in shown]
+    return [
+        f"{title_of(c).removesuffix(' model')}: {'~ 1' if formula is None else formula.text}"
+        for c, formula in formulas
+    ]
+
+
+def likelihood_table(fit: AnyFit) -> Table:
+    """Log-likelihood and criteria made of it, as lme4 prints them."""
+    values = [aic(fit), bic(fit), fit.llf, fit.criterion, float(fit.n - fit.n_parameters)]
+    cells = [f"{v:.1f}" for v in values[:4]] + [f"{values[4]:.0f}"]
+    return Table(["AIC", "BIC", "logLik", "-2*log(L)", "df.resid"], [cells], left=0)
+
+
+def parameter_text(fit: AnyFit) -> str:
+    """The family's own parameters, and the dispersion that they make."""
+    values = family_numbers(fit).items()
+    text = ", ".join(f"{name} {value:.{DIGITS}g}" for name, value in values)
+    text = f"Parameters of the {fit.family.name} family: {text}"
+    return text if fit.dispersion == 1.0 else f"{text}; dispersion {fit.dispersion:.{DIGITS}g}"
 
 
 def quartiles(residuals: np.ndarray, title: str) -> Table:
