@@ -11,7 +11,7 @@ from .base import Array, PerRow, Zeta
 from .jets import Jet
 from .links.base import Link
 from .links.power import Identity
-from .positive_mean import POSITIVE_LINKS, PositiveMean
+from .positive_mean import POSITIVE_LINKS, PositiveMean, means_within
 from .several import LOGARITHM, SeveralParameters
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -35,11 +35,7 @@ class ScaleFamily(SeveralParameters):
         return max(float(np.std(y)), np.finfo(float).tiny)
 
     def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
-        y = np.array(y, dtype=float)
-        if isinstance(self.link, Identity):
-            return y
-        least = 0.1 * float(np.mean(np.abs(y))) or 0.1
-        return np.where(y < least, least, y)
+        return means_within(y, self.link)
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
         if "sigma" in self.fixed or zeta[0] > np.log(unit) + LOG_EXACT:

@@ -11,9 +11,9 @@ from . import compiled, jets
 from .base import Array, Family, PerRow, Rows, Zeta, gathered, rowwise
 from .jets import Jet
 from .links.base import Link
-from .links.power import Identity, Inverse
+from .links.power import Identity
 from .one_parameter import Precision
-from .positive_mean import POSITIVE_LINKS
+from .positive_mean import POSITIVE_LINKS, means_within
 
 
 class Gaussian(Precision):
@@ -137,13 +137,7 @@ class Gaussian(Precision):
         return self if self.parameter is not None else GaussianSigma(self.link)
 
     def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
-        y = np.array(y, dtype=float)
-        if isinstance(self.link, Identity):
-            return y
-        # Other links need means away from 0, and above it but for the inverse: a tenth of the mean.
-        least = 0.1 * float(np.mean(np.abs(y))) or 0.1
-        low = (np.abs(y) if isinstance(self.link, Inverse) else y) < least
-        return np.where(low, least, y)
+        return means_within(y, self.link)
 
 
 class GaussianSigma(Gaussian):

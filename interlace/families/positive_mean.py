@@ -8,8 +8,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .base import Array, Family, PerRow, Rows, Zeta, gathered, rowwise
+from .links.base import Link
+from .links.power import Identity, Inverse
 
 POSITIVE_LINKS = ("log", "identity", "sqrt", "inverse", "inverse_square", "power")
+
+
+def means_within(y: Array, link: Link) -> Array:
+    """Responses of any sign as means that a link has: a tenth of the mean where they are no such.
+
+    The identity takes all, the inverse those away from 0, other links those above it.
+    """
+    y = np.array(y, dtype=float)
+    if isinstance(link, Identity):
+        return y
+    least = 0.1 * float(np.mean(np.abs(y))) or 0.1
+    low = (np.abs(y) if isinstance(link, Inverse) else y) < least
+    return np.where(low, least, y)
 
 
 class InLogMean(NamedTuple):

@@ -36,7 +36,7 @@ cpdef double laplace(
     cdef Py_ssize_t i, j, a, b, c, begin, end
     cdef bint logs = log_y.shape[0] > 0, keep = S_levels.shape[0] > 0
     cdef bint same, scalar = k == 1 and Z.shape[0] == 0, ok, gains
-    cdef Kind kind
+    cdef Kind kind = kind_of(family, link, power, par, False)
     cdef Row* rows
     cdef double* space
     cdef double* R         # Z T, rows of the level
@@ -53,8 +53,6 @@ cpdef double laplace(
     cdef double* zs
     cdef double value, product, before, lam, s, h, av, length, passes = 0.0
     cdef int iteration, halving
-    kind.family, kind.link, kind.power = family, link, power
-    kind.par, kind.log_par = par, log(par) if par > 0.0 else 0.0
     for l in range(levels):
         if starts[l + 1] - starts[l] > longest:
             longest = starts[l + 1] - starts[l]

@@ -105,7 +105,7 @@ def quadrature(int family, int link, double power, double par, bint expected, in
     cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], N = nodes.shape[0]
     cdef Py_ssize_t l, i, j, a, b, c, begin, size, node, longest = 0
     cdef bint logs = log_y.shape[0] > 0, ones = Z.shape[0] == 0
-    cdef Kind kind
+    cdef Kind kind = kind_of(family, link, power, par, expected)
     cdef Row at
     cdef double* space
     cdef double* A         # Z T, rows of the level
@@ -148,8 +148,6 @@ def quadrature(int family, int link, double power, double par, bint expected, in
     v = zt + k
     mean_g = v + k
     own = mean_g + k
-    kind.family, kind.link, kind.power = family, link, power
-    kind.par, kind.log_par, kind.expected = par, log(par) if par > 0.0 else 0.0, expected
     sums[:] = 0.0
     dT[:, :] = 0.0
     with nogil:

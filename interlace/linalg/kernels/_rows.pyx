@@ -17,10 +17,8 @@ def rows(int family, int link, double power, double par, bint expected,
     cdef bint want_slope = slope.shape[0] > 0, want_extra = extra.shape[1] > 0
     cdef bint logs = log_y.shape[0] > 0
     cdef double total = 0.0, product = 1.0
-    cdef Kind kind
+    cdef Kind kind = kind_of(family, link, power, par, expected)
     cdef Row r
-    kind.family, kind.link, kind.power = family, link, power
-    kind.par, kind.log_par, kind.expected = par, log(par) if par > 0.0 else 0.0, expected
     with nogil:
         for i in range(n):
             split_row(&kind, eta[i], y[i], weights[i], log_y[i] if logs else 0.0, &r)
@@ -43,10 +41,8 @@ def values(int family, int link, double power, double par, const double[::1] eta
     """The values themselves and the scores, row by row (for quadrature)."""
     cdef Py_ssize_t n = eta.shape[0], i
     cdef bint logs = log_y.shape[0] > 0
-    cdef Kind kind
+    cdef Kind kind = kind_of(family, link, power, par, True)
     cdef Row r
-    kind.family, kind.link, kind.power = family, link, power
-    kind.par, kind.log_par, kind.expected = par, log(par) if par > 0.0 else 0.0, True
     with nogil:
         for i in range(n):
             row(&kind, eta[i], y[i], weights[i], log_y[i] if logs else 0.0, &r)

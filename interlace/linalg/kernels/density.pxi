@@ -39,6 +39,15 @@ ctypedef struct Kind:
     double log_par
     int expected      # whether `weight` is the expected information or the observed one
 
+
+cdef inline Kind kind_of(int family, int link, double power, double par, bint expected) noexcept nogil:
+    """The density of the rows, whose parameter is nan or 0 where the family has none."""
+    cdef Kind kind
+    kind.family, kind.link, kind.power, kind.expected = family, link, power, expected
+    kind.par, kind.log_par = par, log(par) if par > 0.0 else 0.0
+    return kind
+
+
 ctypedef struct Row:
     double value      # part of the log-density that depends on eta ...
     double factor     # ... less the logarithm of this, which sums of rows take once for many
