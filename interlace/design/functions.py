@@ -15,8 +15,8 @@ from formulaic.utils.stateful_transforms import stateful_transform
 
 from ..frames.columns import Labels
 from ..frames.levels import level_texts
+from .bases import bs, cc, cr, ns, poly
 from .codings import categorical, coded, contrasts_of, level_printed_as
-from .splines import bs, cc, cr, ns, poly
 
 # --- factors --------------------------------------------------------------------------------
 
