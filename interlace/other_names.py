@@ -23,7 +23,7 @@ _RESAMPLE = "a bootstrap is m.simulate(200, seed=1).apply(lambda y: m.refit(y).f
 _PROFILE = "profile likelihoods are not available: m.conf_int() and m.confint() are Wald's"
 _ZEROS = "extra zeros are ziformula='~ 1' of il.glmer(formula, data, family) and of il.glm"
 _ONE_ROW = "the table has a row for each coefficient: .loc['x'] takes one"
-_REFERENCE = "degrees of freedom are Satterthwaite's; Kenward and Roger's are not available"
+_DEGREES = "summary and anova take ddf=, t_test, conf_int and wald_test df_method="
 _CORRECTED = "with k = m.nparams and n = m.nobs it is m.aic + 2 * k * (k + 1) / (n - k - 1)"
 _NO_ORDINAL = "ordinal models are not available"
 _STANDARD = "m.residuals('pearson', scaled=True) / (1 - m.hatvalues()) ** 0.5"
@@ -265,7 +265,8 @@ KEYWORDS: dict[str, Hint] = {
     "solver": _instead("optimizer"),
     "maxiter": "there is no limit to set: m.convergence says whether the search came to its end",
     "tol": "there are no tolerances to set: m.convergence says how near the optimum is",
-    "ddf": _REFERENCE,
+    "ddf": _DEGREES,
+    "df_method": _DEGREES,
     "interval": "m.get_prediction(new).summary_frame() has confidence and prediction intervals",
     "se_fit": "write se=True",
     "re_form": _random_effects,
@@ -329,7 +330,7 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "cols": _ONE_ROW,
     },
     "anova": {
-        "df_method": _REFERENCE,
+        "df_method": _instead("ddf"),
         "method": "refit=False compares REML fits as they are",
     },
     "summary": {
@@ -423,8 +424,6 @@ def keyword_hint(function: str, key: str, value: Any, names: Sequence[str]) -> s
     if own and key in ("level", "conf_level", "alpha"):
         same = (key == "alpha") == (own == "alpha")
         return f"write {own}={_short(value) if same else _level(value)}"
-    if key == "df_method" and own == "":
-        return _REFERENCE
     own_hint = OF_FUNCTION.get(function, {}).get(key)
     hint = KEYWORDS.get(key, "") if own_hint is None else own_hint
     told = hint(value) if callable(hint) else hint

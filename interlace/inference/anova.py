@@ -15,9 +15,10 @@ import pandas as pd
 from ..calls import one_of
 from ..design.terms import TermCoding
 from ..errors import ArgumentError, NumericalError
+from .kenward_roger import kenward_roger_f
 from .satterthwaite import satterthwaite_f
 from .tails import chi2_pvalue, f_pvalue
-from .wald import default_test, degrees_of_freedom, wald_chisq
+from .wald import OF_LINEAR, default_test, degrees_of_freedom, method_of, wald_chisq
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -29,12 +30,16 @@ DEPENDENT = 1e-8
 ZAP = 1e-9
 
 
-def anova_table(fit: AnyFit, type: Any = "III", test: str | None = None) -> pd.DataFrame:
+def anova_table(
+    fit: AnyFit, type: Any = "III", test: str | None = None, ddf: str | None = None
+) -> pd.DataFrame:
     """Tests of the fixed-effects terms, a row each, as `TYPES` names them.
 
-    F with Satterthwaite's degrees of freedom for a linear model, Wald's tests for others.
+    F with Satterthwaite's degrees of freedom, or Kenward and Roger's, for a linear mixed model,
+    Wald's tests for others.
     """
     type = one_of("type", type, TYPES)
+    method = method_of(fit, ddf, "ddf")
     if not fit.linear:
         return _wald_table(fit, TYPES[type], test or default_test(fit))
     key = "contrasts", TYPES[type]
@@ -42,8 +47,9 @@ def anova_table(fit: AnyFit, type: Any = "III", test: str | None = None) -> pd.D
         fit.memo[key] = term_contrasts(fit.design, TYPES[type])
     contrasts = fit.memo[key]
     rows = []
+    f_test = kenward_roger_f if method == OF_LINEAR[1] else satterthwaite_f
     for L in contrasts.values():
-        F, num_df, den_df = satterthwaite_f(fit, L)
+        F, num_df, den_df = f_test(fit, L)
         mean_square = F * fit.sigma**2
         p = f_pvalue(F, num_df, den_df)
         rows.append((mean_square * num_df, mean_square, num_df, den_df, F, p))

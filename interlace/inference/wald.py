@@ -1,14 +1,15 @@
 """Wald inference on the fixed effects.
 
-t and F tests with Satterthwaite's degrees of freedom for linear models; z and chi-squared tests,
-which is what infinite degrees of freedom mean throughout, for generalised ones.
+t and F tests with Satterthwaite's degrees of freedom, or Kenward and Roger's, for linear models; z
+and chi-squared tests, which is what infinite degrees of freedom mean throughout, for generalised
+ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,13 +20,18 @@ from ..errors import ArgumentError, listing
 from ..linalg.information import covariance_of, variance_of
 from ..printing import Table
 from .hypotheses import parse_hypothesis
+from .kenward_roger import kenward_roger, kenward_roger_df, kenward_roger_f
 from .satterthwaite import ZERO_SHARE, satterthwaite, satterthwaite_f
 from .tails import chi2_pvalue, f_pvalue, t_pvalue, t_quantile
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
+    from ..models.lmm import LMMFit
 
-DF_METHODS = ("satterthwaite", "residual", "normal")
+DF_METHODS = ("satterthwaite", "kenward-roger", "residual", "normal")
+OF_LINEAR = DF_METHODS[:2]
+# As other packages write them.
+SPELLINGS = {"kr": DF_METHODS[1], "kenward_roger": DF_METHODS[1], "kenward roger": DF_METHODS[1]}
 TESTS = ("F", "Chisq")
 
 
@@ -90,25 +96,39 @@ def degrees_of_freedom(
 ) -> np.ndarray:
     """Denominator degrees of freedom of each row of L (r, p), default of each coefficient, (r,).
 
-    The method is Satterthwaite's, "residual" for n - p, or "normal" for infinite ones (the normal
-    distribution); default: the fit's own ``df_method``. An ArgumentError says that it is not known,
-    or not one for this model.
+    The method is Satterthwaite's, Kenward and Roger's, "residual" for n - p, or "normal" for
+    infinite ones (the normal distribution); default: the fit's own ``df_method``.
     """
-    allowed = DF_METHODS if fit.df_method == DF_METHODS[0] else DF_METHODS[1:]
-    if method is None:
-        method = fit.df_method
-    elif not (isinstance(method, str) and method.lower() == DF_METHODS[0]):
-        method = one_of("df_method", method, allowed)
+    method = method_of(fit, method)
     rows = fit.p if L is None else len(L)
     if method == "residual":
         return np.full(rows, float(fit.n - fit.p))
     if method == "normal" or rows == 0:
         return np.full(rows, np.inf)
-    if not fit.linear:
-        raise ArgumentError(
-            "df_method='satterthwaite' is for linear models; use 'normal' or 'residual'"
-        )
-    return satterthwaite(fit, L)
+    linear = cast("LMMFit", fit)
+    return (kenward_roger_df if method == OF_LINEAR[1] else satterthwaite)(linear, L)
+
+
+def method_of(fit: AnyFit, method: Any = None, name: str = "df_method") -> str:
+    """The method of degrees of freedom that is asked for; default: the fit's own ``df_method``.
+
+    An ArgumentError says that it is not known, or not one for this model.
+    """
+    if method is None:
+        return fit.df_method
+    mixed = fit.df_method == OF_LINEAR[0]
+    if isinstance(method, str):
+        method = SPELLINGS.get(method.lower(), method)
+        if method.lower() in OF_LINEAR and not mixed:
+            raise ArgumentError(
+                f"{name}={method!r} is for linear mixed models; use 'normal' or 'residual'"
+            )
+    return one_of(name, method, DF_METHODS if mixed else DF_METHODS[2:])
+
+
+def covariance_for(fit: AnyFit, method: str) -> np.ndarray:
+    """The covariance matrix of the coefficients that goes with degrees of freedom."""
+    return kenward_roger(cast("LMMFit", fit)).cov if method == OF_LINEAR[1] else fit.cov_beta
 
 
 def t_table(
@@ -122,13 +142,15 @@ def t_table(
 
     The table has columns ``estimate, std_error, df, statistic, p_value`` and rows named `index`.
     """
+    method = method_of(fit, df_method)
+    covariance = covariance_for(fit, method)
     if L is None:
-        estimate, variance = fit.beta, np.diagonal(fit.cov_beta)
+        estimate, variance = fit.beta, np.diagonal(covariance)
         index = list(fit.design.x_names)
     else:
         estimate = L @ fit.beta
-        variance = variance_of(L, fit.cov_beta)
-    df = degrees_of_freedom(fit, L, df_method)
+        variance = variance_of(L, covariance)
+    df = degrees_of_freedom(fit, L, method)
     with np.errstate(divide="ignore", invalid="ignore"):
         std_error = np.sqrt(variance)
         statistic = (estimate - rhs) / std_error
@@ -160,24 +182,32 @@ def t_test(
     return add_intervals(t_table(fit, L, rhs, labels, df_method), level)
 
 
-def wald_test(fit: AnyFit, hypothesis: Any, test: str | None = None) -> WaldTest:
+def wald_test(
+    fit: AnyFit, hypothesis: Any, test: str | None = None, df_method: str | None = None
+) -> WaldTest:
     """Test all rows of a hypothesis together; ArgumentError if they contradict each other.
 
     By default by F where the fit's own tests of coefficients are t tests, else by chi-squared.
     """
-    test = default_test(fit) if test is None else one_of("test", test, TESTS)
+    method = method_of(fit, df_method)
+    asked = fit.df_method if df_method is None else method
+    default = "Chisq" if asked == "normal" else "F"
+    test = default if test is None else one_of("test", test, TESTS)
     L, rhs, labels = parse_hypothesis(fit.design.x_names, hypothesis)
     if np.linalg.matrix_rank(np.c_[L, rhs]) > np.linalg.matrix_rank(L):
         raise ArgumentError(f"the rows of the hypothesis contradict each other: {listing(labels)}")
+    if method == OF_LINEAR[1] and test == "F":
+        F, rank, den_df = kenward_roger_f(cast("LMMFit", fit), L, rhs)
+        return WaldTest(F, rank, den_df, f_pvalue(F, rank, den_df), "F", tuple(labels))
     value, rank = wald_chisq(fit, L, rhs)
     if test == "Chisq":
         p = float(chi2_pvalue(value, rank))
         return WaldTest(value, rank, np.inf, p, "chi2", tuple(labels))
     F = value / rank
-    if fit.linear:
-        den_df = satterthwaite_f(fit, L)[2]
+    if method == OF_LINEAR[0]:
+        den_df = satterthwaite_f(cast("LMMFit", fit), L)[2]
     else:  # the same for every hypothesis
-        den_df = float(degrees_of_freedom(fit, L)[0])
+        den_df = float(degrees_of_freedom(fit, L, method)[0])
     return WaldTest(F, rank, den_df, f_pvalue(F, rank, den_df), "F", tuple(labels))
 
 

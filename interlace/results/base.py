@@ -169,11 +169,12 @@ class ModelResult(Maketables, ABC):
         level : float, default 0.95
         alpha : float, optional
             One minus the level, as statsmodels asks for it.
-        df_method : {"satterthwaite", "residual", "normal"}, optional
-            Degrees of freedom of the t quantile, the first for linear mixed models only;
-            ``"normal"`` is R's ``method = "Wald"``. Default, as for the p-values: Satterthwaite's
-            for linear mixed models, residual ones for a generalised linear model with an estimated
-            dispersion, normal for others.
+        df_method : {"satterthwaite", "kenward-roger", "residual", "normal"}, optional
+            Degrees of freedom of the t quantile, the first two for linear mixed models only;
+            Kenward and Roger's come with their own standard errors; ``"normal"`` is R's
+            ``method = "Wald"``. Default, as for the p-values: Satterthwaite's for linear mixed
+            models, residual ones for a generalised linear model with an estimated dispersion,
+            normal for others.
         component : str, optional
             Linear predictor: ``"cond"``, that of the mean (default), or another of a model that has
             several, such as ``"zi"`` or ``"disp"``.
@@ -448,7 +449,7 @@ class ModelResult(Maketables, ABC):
             of contrasts (r, p). Names are those printed, or R's; names with ``:`` or brackets need
             no quotes.
         level : float, default 0.95
-        df_method : {"satterthwaite", "residual", "normal"}, optional
+        df_method : {"satterthwaite", "kenward-roger", "residual", "normal"}, optional
             Default: as for ``conf_int``.
         component : str, optional
             As for ``conf_int``: whose coefficients the hypothesis is about.
@@ -472,6 +473,7 @@ class ModelResult(Maketables, ABC):
         hypothesis: Any,
         test: Literal["F", "Chisq"] | None = None,
         component: str | None = None,
+        df_method: str | None = None,
     ) -> WaldTest:
         """Joint test of a linear hypothesis.
 
@@ -481,7 +483,7 @@ class ModelResult(Maketables, ABC):
             As for ``t_test``.
         test : {"F", "Chisq"}, optional
             Default: F where ``t_test`` makes t tests, chi-squared where it makes z tests.
-        component : str, optional
+        component, df_method : str, optional
             As for ``t_test``.
 
         Returns
@@ -490,23 +492,25 @@ class ModelResult(Maketables, ABC):
         """
         from ..inference.wald import wald_test
 
-        return wald_test(part_of(self.fit, component), hypothesis, test)
+        return wald_test(part_of(self.fit, component), hypothesis, test, df_method)
 
-    def f_test(self, hypothesis: Any, component: str | None = None) -> WaldTest:
+    def f_test(
+        self, hypothesis: Any, component: str | None = None, df_method: str | None = None
+    ) -> WaldTest:
         """Joint F test of a linear hypothesis, under statsmodels' name.
 
         Parameters
         ----------
         hypothesis : str, sequence, dict, Series, data frame or array
             As for ``t_test``.
-        component : str, optional
+        component, df_method : str, optional
             As for ``t_test``.
 
         Returns
         -------
         WaldTest
         """
-        return self.wald_test(hypothesis, "F", component)
+        return self.wald_test(hypothesis, "F", component, df_method)
 
     # -- tables and text -------------------------------------------------------------------------
 
@@ -549,6 +553,14 @@ def check_no_type(type: str | int | None) -> None:
     if type is not None:
         raise ArgumentError(
             f"type={type!r} is for the tests of one model's terms; leave it out to compare models"
+        )
+
+
+def check_no_ddf(ddf: str | None) -> None:
+    """Refuse degrees of freedom of F tests where models are compared by likelihood ratio."""
+    if ddf is not None:
+        raise ArgumentError(
+            f"ddf={brief(ddf)} is for the tests of one model's terms; leave it out to compare models"
         )
 
 

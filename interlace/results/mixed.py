@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..calls import checked_methods
 from ..inference.components import part_of
-from .base import ModelResult, check_no_component, check_no_type, check_one_model
+from .base import ModelResult, check_no_component, check_no_ddf, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
@@ -301,6 +301,7 @@ class MixedResult(ModelResult):
         refit: bool = True,
         names: Sequence[str] | None = None,
         component: str | None = None,
+        ddf: str | None = None,
     ) -> pd.DataFrame:
         """Tests of the fixed-effects terms, or likelihood-ratio tests against other models.
 
@@ -318,6 +319,9 @@ class MixedResult(ModelResult):
         component : str, optional
             Without others: whose terms are tested, those of ``"cond"``, the mean (default), or of
             another linear predictor of the model, such as ``"zi"``.
+        ddf : {"Satterthwaite", "Kenward-Roger"}, optional
+            Without others, of a linear mixed model: denominator degrees of freedom, with Kenward
+            and Roger's their scaled F of adjusted variances; default: Satterthwaite's.
 
         Returns
         -------
@@ -337,8 +341,9 @@ class MixedResult(ModelResult):
             from ..inference.anova import anova_table
 
             part = part_of(self.fit, component)
-            return anova_table(part, self._anova_type if type is None else type)
+            return anova_table(part, self._anova_type if type is None else type, ddf=ddf)
         check_no_type(type)
+        check_no_ddf(ddf)
         check_no_component(component)
         return self._compared(others, names, refit)
 
@@ -417,7 +422,9 @@ class MixedResult(ModelResult):
 
         return augment(self.fit, data, influence, self._data, self.call is not None)
 
-    def summary(self, r_names: bool = False, correlation: bool = True) -> Summary:
+    def summary(
+        self, r_names: bool = False, correlation: bool = True, *, ddf: str | None = None
+    ) -> Summary:
         """The summary in the order R users know; prints itself.
 
         Parameters
@@ -426,14 +433,20 @@ class MixedResult(ModelResult):
             R's names of coefficients.
         correlation : bool, default True
             Correlations of the fixed effects, for at most 20 coefficients.
+        ddf : {"Satterthwaite", "Kenward-Roger"}, optional
+            Degrees of freedom of a linear mixed model's t tests, with Kenward and Roger's their
+            standard errors as well; default: Satterthwaite's.
 
         Returns
         -------
         Summary
         """
+        from ..inference.wald import method_of, t_table
         from ..tables.summary.mixed import summarise
 
-        return summarise(self.fit, self._table, r_names, correlation)
+        method = method_of(self.fit, ddf, "ddf")
+        table = self._table if ddf is None else t_table(self.fit, df_method=method)
+        return summarise(self.fit, table, r_names, correlation, method)
 
     def __repr__(self) -> str:
         from ..tables.summary.mixed import repr_text

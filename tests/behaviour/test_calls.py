@@ -28,6 +28,7 @@ READ_INSIDE = {
     *("weights", "offset", "theta0", "contrasts", "subset"),
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),
     *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula", "component"),
+    "ddf",
     "df_method",  # which are allowed depends on the model
 }
 
@@ -149,8 +150,10 @@ ANSWERED = {
     "m.predict(S, allow_new_levels=True)": "write new_levels='population'",
     "m.predict(S, interval='confidence')": r"m.get_prediction\(new\).summary_frame\(\)",
     "m.ranef(condVar=False)": "write cond_sd=False",
-    "m.anova(ddf='Kenward-Roger')": "Kenward and Roger's are not available",
-    "m.summary(ddf='lme4')": "Satterthwaite",
+    "m.anova(ddf='Kenward')": "ddf='kenward' is not known; use one of 'satterthwaite'",
+    "m.anova(df_method='residual')": "write ddf='residual'",
+    "m.summary(ddf='lme4')": "ddf='lme4' is not known.*'satterthwaite', 'kenward-roger'",
+    "m.t_test('Days', ddf='kr')": "df_method=",
     "m.simulate(re_form=None)": "use_u=True keeps",
     "il.fit(F, S, control=1)": "no argument control=; optimizer=",
     "il.lmer(F, S, verbose=2)": "nothing is printed",

@@ -55,7 +55,7 @@ def test_names_of_statsmodels_and_of_r() -> None:
     np.testing.assert_allclose(m.conf_int()["upper"], m.params + half, rtol=1e-9)
     assert m.conf_int().equals(m.confint()) and m.conf_int().equals(m.fe_conf_int)
     assert m.cov_params().equals(m.fe_cov)
-    with pytest.raises(ArgumentError, match="'satterthwaite' is for linear models"):
+    with pytest.raises(ArgumentError, match="'satterthwaite' is for linear mixed models"):
         m.conf_int(df_method="satterthwaite")
 
 

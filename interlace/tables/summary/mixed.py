@@ -33,15 +33,25 @@ if TYPE_CHECKING:
 MOST_CORRELATED = 20
 
 
+# In the words of the heading.
+DEGREES = {
+    "satterthwaite": "Satterthwaite's",
+    "kenward-roger": "Kenward-Roger's",
+    "residual": "residual",
+    "normal": "infinite",
+}
+
+
 def summarise(
     fit: MixedFit,
     table: pd.DataFrame,
     r_names: bool = False,
     correlation: bool = True,
+    method: str = "satterthwaite",
 ) -> Summary:
-    """The summary of a fit, in the order R users know."""
+    """The summary of a fit, in the order R users know; `table` and `method` go together."""
     made: list[str | Table] = [
-        _header(fit),
+        _header(fit, method),
         _criterion(fit),
         quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
         *_random_effects(fit, r_names),
@@ -60,19 +70,19 @@ def summarise(
     return Summary(made, table.copy())
 
 
-def _header(fit: MixedFit) -> str:
+def _header(fit: MixedFit, method: str) -> str:
     """Method, formula, and what was left out of the data."""
     lines = [
         f"Formula: {fit.design.formula.text}",
         *formula_lines(fit),
         f"   Data: {data_text(fit)}",
     ]
-    method = "REML" if fit.is_reml else "maximum likelihood"
+    criterion = "REML" if fit.is_reml else "maximum likelihood"
     if fit.linear:
-        kind = f"Linear mixed model fit by {method}; "
-        lines.insert(0, f"{kind}t-tests use Satterthwaite's degrees of freedom")
+        kind = f"Linear mixed model fit by {criterion}; "
+        lines.insert(0, f"{kind}t-tests use {DEGREES[method]} degrees of freedom")
     else:
-        kind = f"Generalised linear mixed model fit by {method}"
+        kind = f"Generalised linear mixed model fit by {criterion}"
         lines = [f"{kind} ({_approximation(fit)})", f" Family: {family_text(fit)}", *lines]
     return "\n".join(lines)
 

@@ -27,6 +27,11 @@ from scipy.special import chdtrc, stdtr
 
 import interlace
 from interlace.errors import ConvergenceWarning, DataWarning
+from interlace.inference.kenward_roger import (
+    kenward_roger,
+    kenward_roger_df,
+    kenward_roger_f,
+)
 
 # |criterion - R's|, for a criterion up to 1e3, and in proportion above.
 CRITERION = 1e-6
@@ -360,3 +365,29 @@ def test_likelihood_ratio(name):
     assert (chdtrc(df, chisq + 4 * CRITERION) <= p).all()
     assert (p <= chdtrc(df, np.maximum(0.0, chisq - 4 * CRITERION))).all()
     np.testing.assert_allclose(chdtrc(df, chisq), array(expected["p"]), rtol=1e-9)
+
+
+# -- Kenward and Roger -----------------------------------------------------------------------------
+
+KENWARD_ROGER = json.loads(
+    (R_PARITY / "references" / "lmm_kenward_roger.json").read_text(encoding="utf-8")
+)
+del KENWARD_ROGER["versions"]
+
+
+@pytest.mark.parametrize("name", sorted(KENWARD_ROGER))
+def test_kenward_roger(name):
+    """pbkrtest's adjusted variances, degrees of freedom and scaled F, in any order of columns."""
+    expected = KENWARD_ROGER[name]
+    m = interlace.fit(expected.get("python") or expected["formula"], frame_of(expected["data"]))
+    found = kenward_roger(m.fit)
+    cov = array(expected["cov"])
+    size = np.sqrt(np.outer(np.diagonal(cov), np.diagonal(cov)))
+    np.testing.assert_allclose(found.cov / size, cov / size, rtol=0, atol=DF)
+    np.testing.assert_allclose(kenward_roger_df(m.fit), array(expected["df"]), rtol=DF)
+    for test in dict(expected["tests"]).values():
+        L = np.atleast_2d(array(test["L"]))
+        F, q, df = kenward_roger_f(m.fit, L)
+        assert q == test["ndf"]
+        assert df == pytest.approx(test["ddf"], rel=DF)
+        assert F == pytest.approx(test["F"], rel=DF)
