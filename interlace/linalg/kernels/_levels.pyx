@@ -12,31 +12,31 @@ include "density.pxi"
 include "small.pxi"
 
 cpdef double laplace(
-        int family, int link, double power, double par, bint expected, int order, bint frozen,
-        const int64_t[::1] starts, const double[:, ::1] Z, const double[:, ::1] T,
-        const double[::1] eta0, const double[::1] y, const double[::1] weights,
-        const double[::1] log_y, double[:, ::1] U, double[::1] eta, double[::1] w,
-        double[::1] observed, double[::1] score, double[::1] t, double[:, ::1] dT,
-        double[::1] sums, double[:, :, ::1] S_levels, double[:, :, ::1] H_levels) except -0.5:
+        kernel, double par, bint expected, int order, bint frozen, const int64_t[::1] starts,
+        const double[:, ::1] Z, const double[:, ::1] T, const double[::1] eta0, double[:, ::1] U,
+        double[:, ::1] at_mode, double[::1] t, double[:, ::1] dT, double[::1] sums,
+        double[:, :, ::1] S_levels=None, double[:, :, ::1] H_levels=None) except -0.5:
     """Modes of all levels; the deviance's parts; with ``order`` 1 what its gradient needs.
 
     Rows ``starts[l]:starts[l + 1]`` are those of level l. ``U`` (levels, k) holds the start and
-    then the modes. Filled: ``eta`` (n,), ``w``, ``observed``, ``score`` (n,);
-    ``sums`` = [sum log-density, |u|^2, log|M|, derivative in zeta, correction to the mode];
+    then the modes. Filled: ``at_mode`` (4, n), predictors, weights, observed information and scores
+    of the rows; ``sums`` = [sum log-density, |u|^2, log|M|, derivative in zeta, correction to the mode];
     with order 1 ``t`` (n,), the derivative of the deviance in the rows' own predictor, and
     ``dT`` (k, k), in the template. ``S_levels`` (levels, k, k) receives M_l^{-1}, ``H_levels``
-    the inverse of the observed information, where they have any levels.
+    the inverse of the observed information, where they are given.
 
     With ``frozen`` the modes are taken as given: no step is made, and a level whose observed
     information is not positive definite there has no mode.
 
     Returns the number of visits to a row, or -1 - l if level l has no mode.
     """
+    cdef const double[::1] y = kernel.y, weights = kernel.weights, log_y = kernel.log_y
+    cdef double[::1] eta = at_mode[0], w = at_mode[1], observed = at_mode[2], score = at_mode[3]
     cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], l, longest = 0
     cdef Py_ssize_t i, j, a, b, c, begin, end
-    cdef bint logs = log_y.shape[0] > 0, keep = S_levels.shape[0] > 0
+    cdef bint logs = log_y.shape[0] > 0, keep = S_levels is not None
     cdef bint same, scalar = k == 1 and Z.shape[0] == 0, ok, gains
-    cdef Kind kind = kind_of(family, link, power, par, False)
+    cdef Kind kind = kind_of(kernel, par, False)
     cdef Row* rows
     cdef double* space
     cdef double* R         # Z T, rows of the level
@@ -199,8 +199,8 @@ cpdef double laplace(
             for a in range(k):
                 for b in range(a + 1):
                     H[a * k + b] = M[a * k + b]
-            same = not expected or family == POISSON and link == LOG or (
-                family == BINOMIAL and link == LOGIT) or link == NB_CANONICAL
+            same = not expected or kind.family == POISSON and kind.link == LOG or (
+                kind.family == BINOMIAL and kind.link == LOGIT) or kind.link == NB_CANONICAL
             if not same:
                 for a in range(k):
                     for b in range(a + 1):
@@ -311,20 +311,17 @@ cpdef double laplace(
 
 
 def displaced(
-        int family, int link, double power, const double[::1] par, bint expected,
-        const int64_t[::1] starts, const double[:, ::1] Z, const double[:, :, ::1] T,
-        const double[:, ::1] eta0, const double[::1] y, const double[::1] weights,
-        const double[::1] log_y, double[:, :, ::1] U, double[:, ::1] rows, double[:, ::1] t,
-        double[:, :, ::1] dT, double[:, ::1] sums, double[:, :, ::1] nothing):
+        kernel, const double[::1] par, bint expected, const int64_t[::1] starts,
+        const double[:, ::1] Z, const double[:, :, ::1] T, const double[:, ::1] eta0,
+        double[:, :, ::1] U, double[:, ::1] at_mode, double[:, ::1] t, double[:, :, ::1] dT,
+        double[:, ::1] sums):
     """`laplace` with frozen modes at several parameters, one after the other.
 
-    What differs between them has a leading axis. ``rows`` (4, n) is space to write on,
-    ``nothing`` has no levels.
+    What differs between them has a leading axis. ``at_mode`` (4, n) is space to write on.
     """
     cdef Py_ssize_t d
     for d in range(par.shape[0]):
-        if laplace(family, link, power, par[d], expected, 1, True, starts, Z, T[d], eta0[d], y,
-                   weights, log_y, U[d], rows[0], rows[1], rows[2], rows[3], t[d], dT[d], sums[d],
-                   nothing, nothing) < 0.0:
+        if laplace(kernel, par[d], expected, 1, True, starts, Z, T[d], eta0[d], U[d], at_mode, t[d],
+                   dT[d], sums[d]) < 0.0:
             return d
     return -1

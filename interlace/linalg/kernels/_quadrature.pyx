@@ -83,10 +83,9 @@ cdef inline double log_densities(Kind* kind, Py_ssize_t size, Py_ssize_t k, cons
     return total - log(product)
 
 
-def quadrature(int family, int link, double power, double par, bint expected, int order,
-               const int64_t[::1] starts, const double[:, ::1] Z, const double[:, ::1] T,
-               const double[::1] eta, const double[::1] y, const double[::1] weights,
-               const double[::1] log_y, const double[:, ::1] nodes, const double[::1] log_weights,
+def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] starts,
+               const double[:, ::1] Z, const double[:, ::1] T, const double[::1] eta,
+               const double[:, ::1] nodes, const double[::1] log_weights,
                const double[:, ::1] U, const double[:, :, ::1] S_levels,
                const double[:, :, ::1] H_levels, double[::1] t, double[:, ::1] dT,
                double[::1] sums):
@@ -95,17 +94,18 @@ def quadrature(int family, int link, double power, double par, bint expected, in
     Rows ``starts[l]:starts[l + 1]`` are those of level l; ``eta`` (n,) their predictors at the
     modes ``U`` (levels, k); ``S_levels``, ``H_levels`` (levels, k, k) the inverses M_l^{-1} and
     H_l^{-1}. ``nodes`` (N, k) are of the standard normal density, ``log_weights`` (N,) the
-    logarithms of the weights plus half the square of the node. ``log_y`` is read for positive
-    means only; ``Z`` (0, .) stands for a column of ones.
+    logarithms of the weights plus half the square of the node. ``Z`` (0, .) stands for a column of
+    ones.
 
     Filled: ``sums`` = [sum_l log sum_j exp(log_weights_j + f(u_j) - f(u)), and with order 1 the
     correction of the modes, derivative in zeta]; with order 1 ``t`` (n,), the derivative in the
     rows' own predictor, and ``dT`` (k, k), in the template.
     """
+    cdef const double[::1] y = kernel.y, weights = kernel.weights, log_y = kernel.log_y
     cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], N = nodes.shape[0]
     cdef Py_ssize_t l, i, j, a, b, c, begin, size, node, longest = 0
     cdef bint logs = log_y.shape[0] > 0, ones = Z.shape[0] == 0
-    cdef Kind kind = kind_of(family, link, power, par, expected)
+    cdef Kind kind = kind_of(kernel, par, expected)
     cdef Row at
     cdef double* space
     cdef double* A         # Z T, rows of the level

@@ -4,20 +4,19 @@
 include "density.pxi"
 
 
-def rows(int family, int link, double power, double par, bint expected,
-         const double[::1] eta, const double[::1] y, const double[::1] weights,
-         const double[::1] log_y, double[::1] score, double[::1] weight,
-         double[::1] observed, double[::1] slope, double[:, ::1] extra):
+def rows(kernel, double par, bint expected, const double[::1] eta, double[::1] score,
+         double[::1] weight, double[::1] observed, double[::1] slope, double[:, ::1] extra):
     """Fill the derivatives; returns the sum of the log-densities' parts that depend on eta.
 
     ``extra`` (3, n): derivatives in log(par) of the value, the score and the weight; (3, 0) when
-    not wanted. An empty ``slope`` is not filled. ``log_y`` is read for positive means only.
+    not wanted. An empty ``slope`` is not filled.
     """
+    cdef const double[::1] y = kernel.y, weights = kernel.weights, log_y = kernel.log_y
     cdef Py_ssize_t n = eta.shape[0], i
     cdef bint want_slope = slope.shape[0] > 0, want_extra = extra.shape[1] > 0
     cdef bint logs = log_y.shape[0] > 0
     cdef double total = 0.0, product = 1.0
-    cdef Kind kind = kind_of(family, link, power, par, expected)
+    cdef Kind kind = kind_of(kernel, par, expected)
     cdef Row r
     with nogil:
         for i in range(n):
@@ -35,13 +34,12 @@ def rows(int family, int link, double power, double par, bint expected,
     return total - log(product)
 
 
-def values(int family, int link, double power, double par, const double[::1] eta,
-           const double[::1] y, const double[::1] weights, const double[::1] log_y,
-           double[::1] value, double[::1] score):
+def values(kernel, double par, const double[::1] eta, double[::1] value, double[::1] score):
     """The values themselves and the scores, row by row (for quadrature)."""
+    cdef const double[::1] y = kernel.y, weights = kernel.weights, log_y = kernel.log_y
     cdef Py_ssize_t n = eta.shape[0], i
     cdef bint logs = log_y.shape[0] > 0
-    cdef Kind kind = kind_of(family, link, power, par, True)
+    cdef Kind kind = kind_of(kernel, par, True)
     cdef Row r
     with nogil:
         for i in range(n):

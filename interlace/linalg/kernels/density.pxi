@@ -40,11 +40,11 @@ ctypedef struct Kind:
     int expected      # whether `weight` is the expected information or the observed one
 
 
-cdef inline Kind kind_of(int family, int link, double power, double par, bint expected) noexcept nogil:
-    """The density of the rows, whose parameter is nan or 0 where the family has none."""
+cdef Kind kind_of(kernel, double par, bint expected):
+    """Of a density with `family`, `link` and `power`; par is 0 or nan where it has no parameter."""
     cdef Kind kind
-    kind.family, kind.link, kind.power, kind.expected = family, link, power, expected
-    kind.par, kind.log_par = par, log(par) if par > 0.0 else 0.0
+    kind.family, kind.link, kind.power = kernel.family, kernel.link, kernel.power
+    kind.par, kind.log_par, kind.expected = par, log(par) if par > 0.0 else 0.0, expected
     return kind
 
 

@@ -51,12 +51,14 @@ class RowSums(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """A family and its link as the compiled kernels number them."""
+    """A density as the compiled kernels take it: family and link by their numbers, the rows."""
 
     family: int
     link: int
     power: float
-    log_y: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    log_y: np.ndarray  # empty where it is not read
 
 
 class ConditionalDensity(ABC):
@@ -194,7 +196,7 @@ class FamilyDensity(ConditionalDensity):
         if known is None or linked is None:
             return None
         logs = np.log(np.where(self.y > 0.0, self.y, 1.0)) if family.reads_log_y else _EMPTY
-        return Kernel(known, linked, float(link.power), logs)
+        return Kernel(known, linked, float(link.power), self.y, self.weights, logs)
 
     def parameter(self, zeta: np.ndarray) -> float:
         """The family's parameter, for the compiled kernels."""
@@ -222,10 +224,7 @@ class FamilyDensity(ConditionalDensity):
         buffer = np.empty((4 if order else 3, n))
         slope = buffer[3] if order else _EMPTY
         extra = np.empty((3, n)) if order and self.n_zeta else _NO_EXTRA
-        total = _rows.rows(
-            kernel.family, kernel.link, kernel.power, self.parameter(zeta), expected, eta, self.y,
-            self.weights, kernel.log_y, buffer[0], buffer[1], buffer[2], slope, extra,
-        )  # fmt: skip
+        total = _rows.rows(kernel, self.parameter(zeta), expected, eta, *buffer[:3], slope, extra)
         return RowSums(total, buffer[0], buffer[1], buffer[2], slope, extra[None, :, :])
 
     def values(self, eta: np.ndarray, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -234,10 +233,7 @@ class FamilyDensity(ConditionalDensity):
             r = self.family.rows(eta, self.y, self.weights, zeta, True)
             return r.loglik, r.score
         out = np.empty((2, self.n))
-        _rows.values(
-            kernel.family, kernel.link, kernel.power, self.parameter(zeta), eta, self.y,
-            self.weights, kernel.log_y, out[0], out[1],
-        )  # fmt: skip
+        _rows.values(kernel, self.parameter(zeta), eta, out[0], out[1])
         return out[0], out[1]
 
     def constant(self, zeta: np.ndarray) -> tuple[float, np.ndarray]:

@@ -23,7 +23,6 @@ __all__ = ["MAX_WIDTH", "LevelModes", "SeveralLevelModes"]
 
 # Effects a grouping factor may have for the compiled loop over its levels.
 MAX_WIDTH = 16
-_NO_LEVELS = np.empty((0, 1, 1))
 
 
 class LevelModes(Modes):
@@ -65,16 +64,14 @@ class LevelModes(Modes):
 
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         density, ell, k = self.density, self._ell, self._k
-        kernel = density.kernel
-        assert kernel is not None
         template = np.ascontiguousarray(T[0] * self._shrink)
         U = np.array(u, dtype=np.float64).reshape(ell, k)
         eta, w, observed, score, t = self._rows
         dT, sums = np.empty((k, k)), np.empty(5)
         passes = _levels.laplace(
-            kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
-            order, frozen, self._starts, self._columns, template, eta0, density.y, density.weights,
-            kernel.log_y, U, eta, w, observed, score, t, dT, sums, self._S, self._H,
+            density.kernel, density.parameter(zeta), self.expected, order, frozen,
+            self._starts, self._columns, template, eta0, U,
+            self._rows[:4], t, dT, sums, self._S, self._H,
         )  # fmt: skip
         if passes < 0 or not np.isfinite(sums).all():
             raise no_mode()
@@ -94,15 +91,12 @@ class LevelModes(Modes):
 
     def displaced(self, T, eta0, zeta, u):
         density, ell, k, n, m = self.density, self._ell, self._k, self.Z.n, len(eta0)
-        kernel = density.kernel
-        assert kernel is not None
         templates = np.stack([one[0] for one in T]) * self._shrink
         par = np.array([density.parameter(one) for one in zeta])
         t, dT, sums = np.empty((m, n)), np.empty((m, k, k)), np.empty((m, 5))
         failed = _levels.displaced(
-            kernel.family, kernel.link, kernel.power, par, self.expected, self._starts,
-            self._columns, templates, eta0, density.y, density.weights, kernel.log_y,
-            np.array(u).reshape(m, ell, k), self._rows[:4], t, dT, sums, _NO_LEVELS,
+            density.kernel, par, self.expected, self._starts, self._columns, templates, eta0,
+            np.array(u).reshape(m, ell, k), self._rows[:4], t, dT, sums,
         )  # fmt: skip
         if failed >= 0 or not np.isfinite(sums).all():
             raise no_mode()
@@ -114,14 +108,11 @@ class LevelModes(Modes):
     ) -> None:
         """The sums over a grid (nodes, log weights) around the modes of the last point, into it."""
         density, k = self.density, self._k
-        kernel = density.kernel
-        assert kernel is not None
         t, dT, sums = np.empty(self.Z.n if order else 0), np.empty((k, k)), np.empty(3)
         _quadrature.quadrature(
-            kernel.family, kernel.link, kernel.power, density.parameter(zeta), self.expected,
-            order, self._starts, self._columns, T * self._shrink, point.eta, density.y,
-            density.weights, kernel.log_y, *grid, point.u.reshape(-1, k), self._S, self._H, t, dT,
-            sums,
+            density.kernel, density.parameter(zeta), self.expected, order,
+            self._starts, self._columns, T * self._shrink, point.eta, *grid,
+            point.u.reshape(-1, k), self._S, self._H, t, dT, sums,
         )  # fmt: skip
         point.correction = -2.0 * sums[0] + sums[1]
         if order:

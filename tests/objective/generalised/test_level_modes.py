@@ -21,7 +21,6 @@ CASES = {
 }
 each_case = pytest.mark.parametrize("case", CASES)
 information = pytest.mark.parametrize("expected", [True, False], ids=["expected", "observed"])
-NONE = np.empty((0, 0, 0))
 
 
 def problem(case, k=1, seed=0, sizes=(1, 5, 2, 30, 1, 8)):
@@ -48,16 +47,15 @@ def problem(case, k=1, seed=0, sizes=(1, 5, 2, 30, 1, 8)):
 def run(p, expected=True, order=1, frozen=False, U=None, T=None, sole=False, keep=True, eta0=None):
     """One call of the kernel with fresh arrays."""
     levels, k, n, density = len(p.starts) - 1, p.k, p.n, p.density
-    kernel = density.kernel
     out = SimpleNamespace(U=np.zeros((levels, k)) if U is None else U.copy())
-    out.eta, out.w, out.observed, out.score, out.t = np.full((5, n), np.nan)
+    rows = np.full((5, n), np.nan)
+    out.eta, out.w, out.observed, out.score, out.t = rows
     out.dT, out.sums = np.full((k, k), np.nan), np.full(5, np.nan)
-    out.S, out.H = (np.empty((levels, k, k)) for _ in range(2)) if keep else (NONE, NONE)
+    out.S, out.H = np.empty((2, levels, k, k)) if keep else (None, None)
     out.passes = _levels.laplace(
-        kernel.family, kernel.link, kernel.power, density.parameter(p.zeta), expected, order,
-        frozen, p.starts, np.empty((0, 1)) if sole else p.Z, p.T if T is None else T,
-        p.eta0 if eta0 is None else eta0, density.y, density.weights, kernel.log_y, out.U, out.eta,
-        out.w, out.observed, out.score, out.t, out.dT, out.sums, out.S, out.H,
+        density.kernel, density.parameter(p.zeta), expected, order, frozen, p.starts,
+        np.empty((0, 1)) if sole else p.Z, p.T if T is None else T,
+        p.eta0 if eta0 is None else eta0, out.U, rows[:4], out.t, out.dT, out.sums, out.S, out.H,
     )  # fmt: skip
     return out
 
