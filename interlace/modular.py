@@ -15,6 +15,7 @@ from .api.design_and_result import design_of
 from .calls import checked
 from .covariance import CovarianceModel
 from .design.design import Design
+from .design.predictor import ARGUMENTS
 from .errors import ArgumentError, ArgumentTypeError, brief, warn_if_not_converged
 from .linalg.threads import blas_threads, one_thread
 from .models import lmm
@@ -37,6 +38,11 @@ def design(
     random: str | Sequence[str] | None = None,
     weights: Any = None,
     offset: Any = None,
+    dispformula: str | None = None,
+    ziformula: str | None = None,
+    shapeformula: str | None = None,
+    zoiformula: str | None = None,
+    coiformula: str | None = None,
     contrasts: Mapping[str, Any] | None = None,
     subset: Any = None,
     na_action: Literal["omit", "exclude", "raise"] = "omit",
@@ -54,12 +60,15 @@ def design(
         Default: a linear model, whose response is numbers.
     groups, random, weights, offset, contrasts, subset, na_action
         As for :func:`interlace.fit`.
+    dispformula, ziformula, shapeformula, zoiformula, coiformula : str, optional
+        Formulas of the family's parameters, as for :func:`interlace.glmer`; they need a family.
 
     Returns
     -------
     Design
         Response ``y`` (n,), ``X`` (n, p) with ``x_names``, and ``factors`` with the level of each
-        row, ``codes`` (n,), and the columns ``Z`` (n, k) of their random effects.
+        row, ``codes`` (n,), and the columns ``Z`` (n, k) of their random effects. With several
+        linear predictors X is the mean's, and ``predictors`` has that of each.
 
     Raises
     ------
@@ -74,10 +83,29 @@ def design(
     >>> d.X.shape, d.factors[0].Z.shape, len(d.factors[0].levels)
     ((180, 2), (180, 2), 18)
     """
-    made = design_of(dict(locals()), linear=family is None, mixed=True)[0]
-    if family is not None:
-        _observed(made, family)  # a response that the family does not allow is refused here
+    call = dict(locals())
+    if family is None:
+        _check_no_formulas(call)
+        return design_of(call, linear=True, mixed=True)[0]
+    from .families import resolve
+    from .models.density import with_parameters
+    from .models.predictors import predictors_of
+
+    resolved, formulas = predictors_of(resolve(family), call)
+    made = design_of(call, linear=False, mixed=True, others=formulas)[0]
+    made = with_parameters(made, resolved)
+    _observed(made, resolved)  # a response that the family does not allow is refused here
     return made
+
+
+def _check_no_formulas(call: Mapping[str, Any]) -> None:
+    """Refuse formulas of parameters where no family says which it has."""
+    given = [name for name in ARGUMENTS.values() if call[name] is not None]
+    if given:
+        raise ArgumentError(
+            f"{given[0]}={call[given[0]]!r} needs the family whose parameter it models: "
+            "family='gaussian' for a model that is linear otherwise"
+        )
 
 
 @checked
@@ -158,12 +186,14 @@ def _generalised(
     laplace: str | None,
     backend: str,
 ) -> Objective:
+    from .api.generalised import check_approximation
     from .models.glmm import make_objective
     from .objective.generalised.quadrature import check_nodes
 
+    resolved, observations = _observed(design, family)
+    check_approximation(nAGQ, laplace, design)
     if nAGQ != 0:
         check_nodes(nAGQ, design)
-    resolved, observations = _observed(design, family)
     expected = resolved.expected_by_default if laplace is None else laplace == "expected"
     with one_thread(design.X.size):
         return make_objective(design, covariance, resolved, observations, nAGQ, expected, backend)
@@ -300,9 +330,10 @@ def _equal(one: Design, other: Design) -> bool:
 
 
 def _observed(design: Design, family: Any) -> tuple[Any, Any]:
-    """The family, and the response as its density takes it."""
+    """The family, with what the design has formulas of, and the response as it takes it."""
     from .families import resolve
     from .models.observations import observe
+    from .models.predictors import family_of
 
-    resolved = resolve(family)
+    resolved = family_of(resolve(family), design)
     return resolved, observe(design, resolved, varying=True)

@@ -41,6 +41,42 @@ def test_steps_of_a_generalised_model(nodes) -> None:
     assert again.converged
 
 
+@pytest.mark.parametrize(
+    ("family", "formulas"),
+    [
+        ("nbinom2", {"ziformula": "~ mined", "dispformula": "~ DOY"}),
+        ("poisson", {"ziformula": "~ 1"}),
+        ("nbinom1", {}),
+        ("gaussian", {"dispformula": "~ mined"}),
+    ],
+)
+def test_steps_of_a_model_with_several_predictors(family, formulas) -> None:
+    streams = il.load_dataset("Salamanders")
+    formula = "count ~ mined + (1 | site)"
+    design = modular.design(formula, streams, family, **formulas)
+    objective = modular.objective(design, family)
+    m = modular.result(design, objective, modular.minimise(objective))
+    whole = il.glmer(formula, streams, family, **formulas)
+    assert m.llf == whole.llf and m.components == whole.components
+    np.testing.assert_array_equal(m.vcov(full=True), whole.vcov(full=True))
+    for nodes in (0, 5):
+        with pytest.raises(ArgumentError, match="one linear predictor; this one has mean"):
+            modular.objective(design, family, nAGQ=nodes)
+    with pytest.raises(ArgumentError, match="laplace='expected' is for models of one"):
+        modular.objective(design, family, laplace="expected")
+
+
+def test_formulas_and_families_that_do_not_go_together() -> None:
+    streams = il.load_dataset("Salamanders")
+    formula = "count ~ mined + (1 | site)"
+    with pytest.raises(ArgumentError, match="dispformula='~ DOY' needs the family"):
+        modular.design(formula, streams, dispformula="~ DOY")
+    design = modular.design(formula, streams, "nbinom2", ziformula="~ mined")
+    for other in ("poisson", "t", "gaussian"):
+        with pytest.raises(ArgumentError, match="mean, dispersion, zi.*same family="):
+            modular.objective(design, other)
+
+
 def test_an_objective_goes_on_beside_its_result() -> None:
     design = modular.design("Reaction ~ Days + (Days | Subject)", SLEEP)
     objective = modular.objective(design)

@@ -161,7 +161,7 @@ def glmer(
     resolved, formulas = predictors_of(resolve(family, link), call)
     design, seconds = design_of(call, linear=False, mixed=True, others=formulas)
     if nAGQ != 1 or laplace == "expected":
-        _check_approximation(nAGQ, laplace, with_parameters(design, resolved))
+        check_approximation(nAGQ, laplace, with_parameters(design, resolved))
     if nAGQ > 1:
         check_nodes(nAGQ, design)
     observations = observe(design, resolved, varying=True)
@@ -179,7 +179,7 @@ def glmer(
     return result_of(GLMMResult, fitted, call)
 
 
-def _check_approximation(nAGQ: int, laplace: str | None, design: Design) -> None:  # noqa: N803
+def check_approximation(nAGQ: int, laplace: str | None, design: Design) -> None:  # noqa: N803
     """Refuse what only models of one linear predictor have."""
     names = listing(design.predictors)
     if nAGQ != 1 and len(design.predictors) > 1:

@@ -32,7 +32,7 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
         if type in ("pearson", "deviance") and fit.family.residual_variance:
             out = raw * np.sqrt(w)
         elif type == "pearson":
-            out = np.sign(raw) * np.sqrt(fit.family.pearson(y, fit.mu, w, fit.zeta))
+            out = np.sign(raw) * np.sqrt(_pearson(fit))
         elif type == "deviance":
             # Rounding can leave a part of zero a hair below zero.
             parts = np.maximum(fit.family.deviance(y, fit.mu, w, fit.zeta), 0.0)
@@ -45,6 +45,15 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
     if np.ndim(dispersion):
         return out / np.sqrt(dispersion) if scaled or type == "pearson" else out
     return out / (fit.sigma or np.nan) if scaled else out
+
+
+def _pearson(fit: AnyFit) -> np.ndarray:
+    """The squares of Pearson's residuals, (n,)."""
+    o = fit.observations
+    values = o.y, fit.mu, o.weights, fit.zeta
+    if fit.family.support == "proportion":
+        return fit.family.pearson(*values, o.trials)
+    return fit.family.pearson(*values)
 
 
 def default_type(fit: AnyFit) -> str:

@@ -495,13 +495,22 @@ class Family(ABC):
             V(mu).
         """
 
-    def pearson(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
+    def pearson(
+        self,
+        y: Array,
+        mu: Array,
+        weights: PerRow = 1.0,
+        zeta: Zeta = (),
+        trials: PerRow | None = None,
+    ) -> Array:
         """The squares of Pearson's residuals.
 
         Parameters
         ----------
         y, mu, weights, zeta
             As in `rows` and `variance`.
+        trials : array (n,) or float, optional
+            Numbers of trials of proportions; all of the weights, where not given.
 
         Returns
         -------

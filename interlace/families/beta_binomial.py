@@ -73,8 +73,16 @@ class BetaBinomial(SeveralParameters):
         mu = np.asarray(mu, dtype=float)
         return mu * (1.0 - mu)
 
-    def pearson(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
-        more = 1.0 + (np.asarray(weights) - 1.0) / (1.0 + self.values(zeta)[0])
+    def pearson(
+        self,
+        y: Array,
+        mu: Array,
+        weights: PerRow = 1.0,
+        zeta: Zeta = (),
+        trials: PerRow | None = None,
+    ) -> Array:
+        m = np.asarray(weights if trials is None else trials)
+        more = 1.0 + (m - 1.0) / (1.0 + self.values(zeta)[0])
         return super().pearson(y, mu, weights, zeta) / more
 
     def cdf(

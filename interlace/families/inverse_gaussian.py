@@ -85,7 +85,14 @@ class InverseGaussian(Precision, PositiveFamily):
     def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
         return max(float(np.mean(y)), np.finfo(float).tiny) / float(np.mean(weights))
 
-    def pearson(self, y: Array, mu: Array, weights: PerRow = 1.0, zeta: Zeta = ()) -> Array:
+    def pearson(
+        self,
+        y: Array,
+        mu: Array,
+        weights: PerRow = 1.0,
+        zeta: Zeta = (),
+        trials: PerRow | None = None,
+    ) -> Array:
         if compiled.changed(self, InverseGaussian, ("variance",)):
             return super().pearson(y, mu, weights, zeta)
         return weights * (y / np.asarray(mu, dtype=float) - 1.0) ** 2 / mu

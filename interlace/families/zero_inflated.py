@@ -189,6 +189,23 @@ class ZeroInflated(Compound):
         mean, zi = self._base_mean(mu, zeta), self._zi(zeta)
         return (1.0 - zi) * (self._base_variance(mean, zeta) + zi * mean * mean)
 
+    def pearson(
+        self,
+        y: Array,
+        mu: Array,
+        weights: PerRow = 1.0,
+        zeta: Zeta = (),
+        trials: PerRow | None = None,
+    ) -> Array:
+        if self.support != "proportion":
+            return super().pearson(y, mu, weights, zeta)
+        m, inner = (weights if trials is None else trials), zeta[: self.n_base]
+        mean, zi = self._base_mean(mu, zeta), self._zi(zeta)
+        # the variance of a proportion falls with its trials, that of a structural zero does not
+        variance = 1.0 / self.base.pearson(mean + 1.0, mean, m, inner, m)
+        whole = (1.0 - zi) * (variance + zi * mean * mean)
+        return np.asarray(weights / m) * (np.asarray(y, dtype=float) - mu) ** 2 / whole
+
     def cdf(
         self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> Array:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..calls import one_of
+from ..design.predictor import MEAN
 from ..errors import ArgumentError, brief
 from ..families.links.base import Link
 from ..families.links.power import Log
@@ -66,7 +67,7 @@ def type_of(type: str, component: str | None) -> str:
 def quantity(fit: AnyFit, type: str, component: str | None = None) -> Quantity:
     """What a type of prediction is of."""
     family, names = fit.family, tuple(fit.design.predictors)
-    if type in ("link", "zlink"):
+    if type == "link" or (type == "zlink" and "zi" in names):
         asked = "zi" if type == "zlink" else component
         name = fit.design.current if asked is None else predictor_of(fit, asked)
         at = names.index(name)
@@ -74,17 +75,29 @@ def quantity(fit: AnyFit, type: str, component: str | None = None) -> Quantity:
     if type == "disp":
         return _dispersion(fit, names)
     if type == "response":
+        mean: Values = lambda etas: family.mean(etas[0], _zeta(fit, etas))  # noqa: E731
         slopes = lambda etas: family.mean_derivatives(etas)[1]  # noqa: E731
-        return Quantity(
-            names, lambda etas: family.mean(etas[0], _zeta(fit, etas)), slopes, family.link
-        )
+        return Quantity(_needed(fit, slopes), mean, slopes, family.link)
     link: Link | None = family.link
     value = family.conditional_mean
-    if type == "zprob":
-        value, link = family.zero_probability, Logit() if fit.several else None
-        names = ("zi",) if "zi" in names else names
+    if type in ("zprob", "zlink"):
+        value = family.zero_probability
+        link = Logit() if value(fit.eta, fit.zeta).any() else None  # it may be 0 by definition
     of_all: Values = lambda etas: np.array(value(etas[0], _zeta(fit, etas)))  # noqa: E731
-    return Quantity(names, of_all, partial(differences, of_all), link)
+    slopes = partial(differences, of_all)
+    names = _needed(fit, slopes)
+    if type == "zlink":  # of a family whose zeros have no linear predictor, or that has none
+        return Quantity(names, lambda etas: _logit(of_all(etas)), _logit_slopes(of_all))
+    return Quantity(names, of_all, slopes, link)
+
+
+def _needed(fit: AnyFit, slopes: Values) -> tuple[str, ...]:
+    """The linear predictors that a quantity depends on; the mean's if on none."""
+    names = list(fit.design.predictors)
+    # any point will do at which nothing is saturated: what is no variable there is none anywhere
+    probe = fit.family.inside + 0.1 * np.arange(len(names), dtype=float)[:, None]
+    moved = slopes(probe)[:, 0] != 0.0
+    return tuple(name for name, own in zip(names, moved, strict=True) if own) or (MEAN,)
 
 
 def _zeta(fit: AnyFit, etas: np.ndarray) -> np.ndarray:
@@ -114,6 +127,23 @@ def _dispersion(fit: AnyFit, names: tuple[str, ...]) -> Quantity:
     one = float(value(np.zeros((1, 1)))[0])
     error = predictor_errors(fit)[parameter] * one * (0.5 if root else 1.0)
     return Quantity((fit.design.current,), value, slopes, Log(), error)
+
+
+def _logit(p: np.ndarray) -> np.ndarray:
+    """Logits; -inf of 0."""
+    with np.errstate(divide="ignore"):
+        return Logit()(p)
+
+
+def _logit_slopes(probability: Values) -> Values:
+    """Slopes of the logit of a probability; nan where that is 0."""
+
+    def slopes(etas: np.ndarray) -> np.ndarray:
+        p = probability(etas)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return differences(probability, etas) / (p * (1.0 - p))
+
+    return slopes
 
 
 def _unit(at: int, etas: np.ndarray) -> np.ndarray:

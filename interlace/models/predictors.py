@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from ..design.design import Design
 from ..design.predictor import ARGUMENTS
-from ..errors import ArgumentError
+from ..errors import ArgumentError, listing
 from ..families.base import Family
 from ..families.zero_inflated import ZeroInflated
 
@@ -60,6 +62,23 @@ def predictors_of(
         formulas[predictor] = None if _is(formula, "~1") else formula
     varying = any(formula is not None for formula in formulas.values())
     return family, formulas if varying else None
+
+
+def family_of(family: Family, design: Design) -> Family:
+    """The family with what the formulas of a design model.
+
+    An ArgumentError says that the design was made for another family.
+    """
+    names = list(design.predictors)
+    given = {ARGUMENTS[name]: "~ ." for name in names if name in ARGUMENTS}
+    with suppress(ArgumentError):
+        made = predictors_of(family, given)[0]
+        if len(names) == 1 or list(made.predictor_names) == names:
+            return made
+    raise ArgumentError(
+        f"design has linear predictors of {listing(names)}, which is not what the family "
+        f"{family.name!r} has; give both the same family="
+    )
 
 
 def _is(formula: Any, *texts: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
+from ..errors import ArgumentError
 from ..inference.components import part_of
 from .base import ModelResult, check_no_component, check_no_ddf, check_no_type, check_one_model
 
@@ -162,7 +163,9 @@ class MixedResult(ModelResult):
     def predict(
         self,
         newdata: Any = None,
-        type: Literal["response", "link", "conditional", "zprob", "zlink", "disp"] = "response",
+        type: Literal[
+            "response", "link", "conditional", "zprob", "zlink", "disp", "latent"
+        ] = "response",
         include_re: Any = True,
         new_levels: Literal["error", "population"] = "error",
         offset: Any = None,
@@ -175,14 +178,15 @@ class MixedResult(ModelResult):
         ----------
         newdata : data frame, optional
             Default: the rows of the fit.
-        type : {"response", "link", "conditional", "zprob", "zlink", "disp"}
+        type : {"response", "link", "conditional", "zprob", "zlink", "disp", "latent"}
             Means, or the linear predictor; the same for a linear model. As in glmmTMB also the
             mean of what is no structural zero, the probability of a structural zero (with extra
             zeros the response is (1 - zprob) times conditional) and its logit, and the dispersion
             as R's ``sigma`` has it: the standard deviation of a Gaussian, the coefficient of
             variation of a Gamma, of others the parameter itself (``theta``, ``phi``, ...). Of beta
             families with zeros and ones ``"zprob"`` is the probability of a zero and
-            ``"conditional"`` the mean of what lies between.
+            ``"conditional"`` the mean of what lies between. ``"latent"`` are the random effects
+            themselves, those of ``ranef(cond_sd=True)``, which need no `newdata`.
         include_re : bool, str or sequence of str, default True
             All random effects (R's ``re.form = NULL``), none (``NA``), or those of the grouping
             factors or terms named, such as ``"Subject"`` or ``"(1 | Subject)"``.
@@ -200,7 +204,8 @@ class MixedResult(ModelResult):
         Returns
         -------
         Series, shape (r,)
-            With ``se=True`` a DataFrame ``prediction, se``.
+            With ``se=True`` a DataFrame ``prediction, se``. Of ``"latent"`` one row for each random
+            effect, by component (of models with several), group, level and term.
 
         Raises
         ------
@@ -219,6 +224,15 @@ class MixedResult(ModelResult):
         >>> m.predict(sleep.head(2), include_re=False).round(3).tolist()
         [251.405, 261.872]
         """
+        if type == "latent":
+            if newdata is not None or component is not None:
+                raise ArgumentError(
+                    "type='latent' predicts the random effects themselves, all of them: leave out "
+                    "newdata= and component="
+                )
+            from ..tables.random_effects import latent
+
+            return latent(self.fit, se)
         from ..inference.prediction import predict
 
         return predict(self.fit, newdata, type, include_re, new_levels, offset, se, component)

@@ -213,6 +213,14 @@ def ranef(fit: MixedFit, cond_sd: bool = True, r_names: bool = False) -> pd.Data
     return pd.concat(parts, ignore_index=True)
 
 
+def latent(fit: MixedFit, se: bool = False) -> pd.Series | pd.DataFrame:
+    """All conditional modes as predictions, (q,), by component, group, level and term."""
+    table = ranef(fit, se).rename(columns={"value": "prediction", "cond_sd": "se"})
+    shown = ["prediction", "se"] if se else ["prediction"]
+    table = table.set_index([name for name in table if name not in shown])
+    return table if se else table["prediction"]
+
+
 def coef(fit: MixedFit) -> dict[str, pd.DataFrame]:
     """Coefficients of each level: fixed effects plus conditional modes.
 

@@ -13,7 +13,7 @@ import pytest
 from helpers.several import SeveralReference, several_reference
 
 import interlace as il
-from interlace.errors import ArgumentError
+from interlace.errors import ArgumentError, DataError
 from interlace.families import NegativeBinomial1
 from interlace.results.glmm import GLMMResult
 
@@ -247,8 +247,6 @@ def test_types_of_predictions_agree_with_each_other() -> None:
         m.predict(type="response", component="zi")
     with pytest.raises(ArgumentError, match="no dispersion"):
         m.predict(type="disp")
-    with pytest.raises(ArgumentError, match="no such linear predictor"):
-        model("dispersion").predict(type="zlink")
 
 
 def test_predictions_need_only_what_they_are_made_of() -> None:
@@ -536,3 +534,93 @@ def test_restricted_likelihood_of_a_formula_of_sigma() -> None:
     flat = m.predict(se=True)
     assert (flat["se"] > 0.0).all()
     assert m.get_prediction(data.head(3), include_re=False).se[0] == m.fe_bse["Intercept"]
+
+
+# -- edges of predictions --------------------------------------------------------------------------
+
+
+def test_predictions_ask_for_the_columns_they_depend_on() -> None:
+    m = model("dispersion")
+    rows = il.load_dataset("Salamanders").head(3)
+    whole = m.predict(rows, se=True)
+    pd.testing.assert_frame_equal(m.predict(rows.drop(columns="DOY"), se=True), whole)
+    holed = rows.assign(DOY=[np.nan, *rows["DOY"].iloc[1:]])
+    pd.testing.assert_frame_equal(m.predict(holed, se=True), whole)
+    assert m.predict(holed, type="disp").isna().tolist() == [True, False, False]
+    with pytest.raises(DataError, match="lacks the column.*DOY"):
+        m.predict(rows.drop(columns="DOY"), type="disp")
+    zeros = model("zeros")
+    without = rows.drop(columns="mined")
+    with pytest.raises(DataError, match="lacks the column.*mined"):
+        zeros.predict(without, type="zprob")
+    numbered = il.glm("count ~ mined", il.load_dataset("Salamanders"), "poisson", ziformula="~ spp")
+    with pytest.raises(DataError, match="lacks the column.*spp"):
+        numbered.predict(rows[["mined"]])
+    assert numbered.predict(rows[["mined"]], type="conditional").notna().all()
+
+
+def test_the_mean_of_a_truncated_family_depends_on_its_dispersion() -> None:
+    streams = il.load_dataset("Salamanders")
+    m = il.glm("count ~ mined", streams, "truncated_nbinom2", ziformula="~ 1", dispformula="~ DOY")
+    with pytest.raises(DataError, match="lacks the column.*DOY"):
+        m.predict(streams[["mined"]].head(2))
+
+
+def test_zeros_of_a_model_without_any_have_logit_minus_infinity() -> None:
+    table = model("dispersion").predict(type="zlink", se=True)
+    assert (table["prediction"] == -np.inf).all() and table["se"].isna().all()
+    zeros = model("zeros")
+    p = zeros.predict(type="zprob")
+    np.testing.assert_allclose(zeros.predict(type="zlink"), np.log(p / (1.0 - p)), rtol=1e-12)
+
+
+def test_zeros_of_the_ordered_beta_family_have_no_predictor_of_their_own() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=300)
+    y = np.clip(rng.beta(2.0, 2.0 * np.exp(-0.5 * x)), 0.1, 0.9)
+    y = np.where(rng.random(300) < 0.2, 0.0, np.where(rng.random(300) < 0.2, 1.0, y))
+    m = il.glm("y ~ x", {"y": y, "x": x}, "ordbeta")
+    p, conditional = m.predict(type="zprob"), m.predict(type="conditional")
+    np.testing.assert_allclose(m.predict(type="zlink"), np.log(p / (1.0 - p)), rtol=1e-12)
+    np.testing.assert_allclose(conditional, 1.0 / (1.0 + np.exp(-m.linear_predictor)), rtol=1e-12)
+    # by hand: P(0) = 1 - F(eta - cut1), P(1) = F(eta - cut2)
+    eta, cuts = m.linear_predictor, m.family_params
+    low, high = (1.0 / (1.0 + np.exp(cuts[name] - eta)) for name in ("cut1", "cut2"))
+    np.testing.assert_allclose(p, 1.0 - low, rtol=1e-10)
+    np.testing.assert_allclose(m.predict(), high + (low - high) * conditional, rtol=1e-10)
+    assert m.predict().mean() == pytest.approx(y.mean(), abs=0.02)
+
+
+def test_latent_predictions_are_the_random_effects() -> None:
+    m = model("random zeros")
+    latent, told = m.predict(type="latent", se=True), m.ranef(cond_sd=True)
+    np.testing.assert_array_equal(latent["prediction"], told["value"])
+    np.testing.assert_array_equal(latent["se"], told["cond_sd"])
+    assert latent.index.names == ["component", "group", "level", "term"]
+    assert m.predict(type="latent").equals(latent["prediction"])
+    sleep = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    assert sleep.predict(type="latent").index.names == ["group", "level", "term"]
+    with pytest.raises(ArgumentError, match="leave out newdata"):
+        m.predict(il.load_dataset("Owls"), type="latent")
+
+
+@pytest.mark.parametrize("family", ["binomial", "betabinomial"])
+def test_pearson_residuals_of_proportions_with_zeros_know_their_trials(family) -> None:
+    rng = np.random.default_rng(8)
+    n = 200
+    x, m = rng.normal(size=n), rng.integers(1, 30, n)
+    p = rng.beta(3.0, 3.0 * np.exp(-x))
+    k = rng.binomial(m, p if family == "betabinomial" else 1.0 / (1.0 + np.exp(-x)))
+    data = {"x": x, "m": m, "k": k * (rng.random(n) > 0.3)}
+    fit = il.glm("cbind(k, m - k) ~ x", data, family, ziformula="~ 1")
+    y = fit.fit.observations.y
+    moments = np.zeros((2, n))  # of the fitted distribution, by summation over its support
+    for j in range(30):
+        at = np.where(j <= m, j / m, 0.0)
+        family_of = fit.fit.family
+        log = family_of.log_density(at, fit.fit.mu, None, m, fit.fit.zeta)
+        moments += np.where(j <= m, np.exp(log), 0.0) * np.array([at, at**2])
+    mean, variance = moments[0], moments[1] - moments[0] ** 2
+    np.testing.assert_allclose(fit.fittedvalues, mean, rtol=1e-9)
+    expected = (y - mean) / np.sqrt(variance)
+    np.testing.assert_allclose(fit.residuals("pearson"), expected, rtol=1e-8, atol=1e-9)

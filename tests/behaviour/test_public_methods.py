@@ -1,0 +1,170 @@
+"""Every public name of a result answers, for models with one linear predictor and with several.
+
+Names are read off the classes: a new method is called here without being listed, and has to be
+listed only if it needs arguments or has a reason to refuse.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pickle
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace as il
+from interlace.errors import ArgumentError
+
+RNG = np.random.default_rng(1)
+N = 240
+X = RNG.normal(size=N)
+DATA = pd.DataFrame(
+    {
+        "x": X,
+        "z": RNG.normal(size=N),
+        "g": [f"g{i}" for i in RNG.integers(8, size=N)],
+        "f": np.array(list("abc"))[RNG.integers(3, size=N)],
+        "count": RNG.poisson(np.exp(0.8 + 0.4 * X) * RNG.gamma(2.0, 0.5, N))
+        * (RNG.random(N) > 0.25),
+        "share": np.clip(RNG.beta(2.0 / (1.0 + np.exp(-X)), 1.5), 0.01, 0.99),
+        "heavy": X + RNG.standard_t(4, N),
+        "wait": np.exp(0.3 * X + 0.5 * RNG.normal(size=N)),
+        "m": 8,
+        "k": RNG.binomial(8, RNG.beta(2.0, 2.0, N)) * (RNG.random(N) > 0.2),
+        "w": RNG.integers(1, 4, N),
+    }
+)
+DATA["ends"] = np.where(RNG.random(N) < 0.15, 0.0, DATA.share)
+DATA["ends"] = np.where(RNG.random(N) < 0.15, 1.0, DATA.ends)
+
+MODELS: dict[str, tuple[str, Any, dict[str, Any]]] = {
+    "zinb2": ("count ~ x + f", "nbinom2", {"ziformula": "~ z", "weights": "w"}),
+    "nb1": ("count ~ x + offset(0.1 * z)", "nbinom1", {}),
+    "nb1 disp": ("count ~ x + f", "nbinom1", {"dispformula": "~ z + offset(0.1 * x)"}),
+    "hurdle": ("count ~ x", "truncated_poisson", {"ziformula": "~ z"}),
+    "truncated": ("I(count + 1) ~ x", "truncated_poisson", {}),
+    "beta": ("share ~ x", "beta", {"dispformula": "~ z"}),
+    "zoib": ("ends ~ x", il.ZeroOneInflatedBeta(), {"zoiformula": "~ z", "coiformula": "~ x"}),
+    "ordered": ("ends ~ x", "ordbeta", {}),
+    "t": ("heavy ~ x", "t", {"dispformula": "~ z"}),
+    "gaussian": ("heavy ~ x + f", "gaussian", {"dispformula": "~ z"}),
+    "gamma": ("wait ~ x", "Gamma(log)", {"dispformula": "~ z"}),
+    "zi binomial": ("cbind(k, m - k) ~ x", "binomial", {"ziformula": "~ z"}),
+    "poisson": ("count ~ x", "poisson", {}),
+    "negative binomial": ("count ~ x", "nbinom2", {}),
+}
+CASES = [(name, mixed) for name in MODELS for mixed in (False, True)]
+
+#: Arguments of the methods that need some, given a result.
+ARGUMENTS: dict[str, Any] = {
+    "refit": lambda m: (m.simulate(seed=3)["sim_1"],),
+    "params_of": lambda m: ("cond",),
+    "bse_of": lambda m: ("cond",),
+    "random_effects_of": lambda m: ("cond",),
+    "t_test": lambda m: ("x",),
+    "wald_test": lambda m: ("x",),
+    "f_test": lambda m: ("x",),
+}
+TYPES = ("response", "link", "conditional", "zprob", "zlink", "disp")
+
+
+@cache
+def fitted(name: str, mixed: bool) -> Any:
+    """Shared by the tests, which must not change it."""
+    formula, family, given = MODELS[name]
+    if mixed:
+        return il.glmer(f"{formula} + (1 | g)", DATA, family, **given)
+    return il.glm(formula, DATA, family, **given)
+
+
+def refusal(m: Any, name: str) -> str | None:
+    """Why a name has no answer for a model, None if it has one."""
+    if name in ("hatvalues", "cooks_distance") and len(m.components) > 1:
+        return "are of models with one linear predictor"
+    return None
+
+
+def names_of(m: Any) -> list[str]:
+    return [name for name in dir(type(m)) if not name.startswith("_")]
+
+
+@pytest.mark.parametrize(("name", "mixed"), CASES)
+def test_every_name_answers(name: str, mixed: bool) -> None:
+    m = fitted(name, mixed)
+    for attribute in names_of(m):
+        value = getattr(m, attribute)
+        if not inspect.ismethod(value):
+            continue
+        arguments = ARGUMENTS[attribute](m) if attribute in ARGUMENTS else ()
+        why = refusal(m, attribute)
+        if why is None:
+            assert value(*arguments) is not None, attribute
+        else:
+            with pytest.raises(ArgumentError, match=why):
+                value(*arguments)
+
+
+@pytest.mark.parametrize(("name", "mixed"), CASES)
+def test_every_component_has_tests_and_tables(name: str, mixed: bool) -> None:
+    m = fitted(name, mixed)
+    for component in m.components:
+        own = m.params_of(component)
+        assert (m.bse_of(component) > 0.0).all()
+        for method in (m.vcov, m.conf_int, m.confint, m.anova):
+            assert np.isfinite(method(component=component).to_numpy(float)).all()
+        for method in (m.t_test, m.wald_test, m.f_test):
+            method(own.index[-1], component=component)
+        table = m.tidy("fixed", component=component, conf_int=True)
+        np.testing.assert_array_equal(table["estimate"], own)
+        assert m.predict(DATA.head(3), type="link", component=component).notna().all()
+    assert m.vcov(full=True).shape == (m.nparams, m.nparams)
+
+
+@pytest.mark.parametrize(("name", "mixed"), CASES)
+def test_predictions_of_all_types_are_the_same_on_the_same_rows(name: str, mixed: bool) -> None:
+    m = fitted(name, mixed)
+    for kind in TYPES:
+        if kind == "disp" and m.fit.family.dispersion_parameter not in m.fit.family.parameters:
+            with pytest.raises(ArgumentError, match="estimates no dispersion"):
+                m.predict(type=kind)
+            continue
+        here, there = m.predict(type=kind, se=True), m.predict(DATA, type=kind, se=True)
+        np.testing.assert_allclose(here, there, rtol=1e-9, atol=1e-12)
+        if kind == "zlink" and (m.predict(type="zprob") == 0.0).all():
+            assert (here["prediction"] == -np.inf).all()
+            continue
+        assert np.isfinite(here.to_numpy()).all()
+        frame = m.get_prediction(DATA.head(4), type=kind).summary_frame()
+        np.testing.assert_allclose(frame["mean"], here["prediction"].head(4), rtol=1e-9)
+        np.testing.assert_allclose(frame["mean_se"], here["se"].head(4), rtol=1e-9)
+    response, zero = m.predict(), m.predict(type="zprob")
+    if name not in ("zoib", "ordered"):
+        np.testing.assert_allclose(response, (1.0 - zero) * m.predict(type="conditional"))
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")  # of what is drawn
+@pytest.mark.parametrize(("name", "mixed"), CASES)
+def test_a_refit_pickled_is_as_good_as_the_fit(name: str, mixed: bool) -> None:
+    m = fitted(name, mixed)
+    again = pickle.loads(pickle.dumps(m.refit(m.simulate(seed=5)["sim_1"])))
+    new = DATA.head(5)
+    for attribute in ("summary", "glance", "tidy", "augment", "residuals", "simulate", "anova"):
+        assert getattr(again, attribute)() is not None
+    assert again.predict(new).notna().all()
+    json.dumps(again.to_dict())
+    loaded = pickle.loads(pickle.dumps(m))
+    np.testing.assert_allclose(loaded.predict(new, se=True), m.predict(new, se=True), rtol=1e-12)
+    assert loaded.llf == m.llf and str(loaded.summary()) == str(m.summary())
+
+
+@pytest.mark.parametrize(("name", "mixed"), CASES)
+def test_a_smaller_model_by_update_is_compared(name: str, mixed: bool) -> None:
+    m = fitted(name, mixed)
+    smaller = il.update(m, ". ~ . - x")
+    table = il.anova(m, smaller, names=["with x", "without"])
+    assert smaller.nparams == m.nparams - 1 and len(table) == 2
+    assert smaller.llf < m.llf + 1e-6
