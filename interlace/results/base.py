@@ -560,7 +560,8 @@ def check_no_ddf(ddf: str | None) -> None:
     """Refuse degrees of freedom of F tests where models are compared by likelihood ratio."""
     if ddf is not None:
         raise ArgumentError(
-            f"ddf={brief(ddf)} is for the tests of one model's terms; leave it out to compare models"
+            f"ddf={brief(ddf)} is for the tests of one model's terms; leave it out to compare "
+            "models"
         )
 
 
