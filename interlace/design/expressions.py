@@ -114,8 +114,8 @@ def requote(text: str, names: Iterable[str]) -> str:
 
 def reason(error: BaseException) -> str:
     """Why an evaluation failed, in one line."""
-    found = re.search(r"\[\w+: (.*)\]", str(error), re.S)
-    text = (found[1] if found else str(error)).strip().split("\n")[0] or type(error).__name__
+    quoted = re.search(r"\[\w+: (.*)\]", str(error), re.S)
+    text = (quoted[1] if quoted else str(error)).strip().split("\n")[0] or type(error).__name__
     if "could not be broadcast" in text or "Lengths must match" in text:
         return f"its parts have different numbers of values ({text})"
     if "Contrasts.__init__()" in text:
@@ -138,12 +138,12 @@ def elementwise(
     None where there may be such a thing, where the user's own names enter, or where the value is
     not one number per row: then the general way applies, with its messages.
     """
-    made = expression_of(expression)
-    if not made.plain or any(name.name in context for name in made.names):
+    compiled = expression_of(expression)
+    if not compiled.plain or any(name.name in context for name in compiled.names):
         return None
     n = len(next(iter(values.values()), ()))
     try:
-        value = value_of(made, Values(values, {}, {}, n, False))
+        value = value_of(compiled, Values(values, {}, {}, n, False))
     except Exception:
         return None
     if not isinstance(value, np.ndarray) or value.shape != (n,) or value.dtype.kind not in "biuf":
@@ -158,15 +158,15 @@ def names_in(expression: str) -> tuple[Name, ...]:
 
 def names_of_terms(text: str) -> tuple[Name, ...]:
     """Names that a right side uses, in order of appearance."""
-    found: list[Name] = []
+    names: list[Name] = []
     for term in formulaic_terms(text):
         for factor in term.factors:
             if factor.eval_method.value == "lookup":
                 name = unmarked(factor.expr)
-                found.append(Name(name, name, False, True))
+                names.append(Name(name, name, False, True))
             elif factor.eval_method.value == "python":
-                found += names_in(factor.expr)
-    return tuple(dict.fromkeys(found))
+                names += names_in(factor.expr)
+    return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +193,13 @@ class Resolved:
     def value(self, columns: Columns, strict: bool = True) -> Any:
         """The value of an expression; if ``strict``, none that depends on other rows of data."""
         try:
-            made = expression_of(self.text)
-            seen = {name: _as_seen(column) for name, column in self._columns(columns).items()}
-            if not made.plain:
-                seen = {name: pd.Series(column) for name, column in seen.items()}
+            compiled = expression_of(self.text)
+            values = {name: _as_seen(column) for name, column in self._columns(columns).items()}
+            if not compiled.plain:
+                values = {name: pd.Series(column) for name, column in values.items()}
             fitting = "fitted" not in self.state
             value = value_of(
-                made, Values(seen, self.context, self.state, columns.n, fitting, strict)
+                compiled, Values(values, self.context, self.state, columns.n, fitting, strict)
             )
             self.state["fitted"] = True
         except InterlaceError:
@@ -279,9 +279,9 @@ def resolve_names(
 def _owner(name: Name, columns: Collection[str], context: Mapping[str, Any], where: str) -> Any:
     """The namespace in which the first part of ``np.log`` or ``x.mean`` is found."""
     attribute = name.path.split(".")[1]
-    found = owners(name.name, attribute, columns, context)
-    if found:
-        return found[0]
+    places = owners(name.name, attribute, columns, context)
+    if places:
+        return places[0]
     if name.name in columns or name.name in context or name.name in CONTEXT:
         raise FormulaError(
             f"{where} uses {name.path}, but {name.name!r} has no {attribute!r}. Compute the column "

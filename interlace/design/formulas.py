@@ -61,14 +61,14 @@ def _of_mean(parsed: Formula, names: Collection[str]) -> Formula:
     """The formula with its dot filled and without the response on the right."""
     if "." in parsed.fixed:
         parsed = with_dot(parsed, tuple(names))
-    made = without_response(parsed)
-    if made.fixed != parsed.fixed and parsed.response:
+    formula = without_response(parsed)
+    if formula.fixed != parsed.fixed and parsed.response:
         warn(
             f"the response {parsed.response.text} stands among the terms on the right and was "
             "dropped there, as in R; leave it out of the formula",
             DataWarning,
         )
-    return made
+    return formula
 
 
 def _one_sided(name: str, formula: Any, mean: Formula) -> Formula:
@@ -82,24 +82,24 @@ def _one_sided(name: str, formula: Any, mean: Formula) -> Formula:
         raise FormulaError(f"{argument_of(name)} has no '~'; write '~ {text.strip() or 'x'}'", text)
     if stands_for_old(text):
         text = updated(text, replace(mean, response=None, offsets=()))
-    made = parse(text)
-    if made.response is not None:
+    parsed = parse(text)
+    if parsed.response is not None:
         raise FormulaError(
-            f"{argument_of(name)} has a response, {made.response.text}; it describes a part of "
+            f"{argument_of(name)} has a response, {parsed.response.text}; it describes a part of "
             f"the model of {mean.response.text if mean.response else 'the response'}: write "
             f"'~{text.partition('~')[2]}'",
             text,
         )
-    if without_response(replace(made, response=mean.response)).fixed != made.fixed:
+    if without_response(replace(parsed, response=mean.response)).fixed != parsed.fixed:
         raise FormulaError(
             f"{argument_of(name)} has the response among its terms; it cannot explain itself: "
             "leave it out",
             text,
         )
-    if not (term_key(made.fixed) or made.random or made.offsets):
+    if not (term_key(parsed.fixed) or parsed.random or parsed.offsets):
         raise FormulaError(
             f"{argument_of(name)} has no term: its linear predictor would be 0 in every row. "
             "Write '~ 1' for one number, or '~ 0 + offset(x)' for values that are known",
             text,
         )
-    return made
+    return parsed

@@ -66,22 +66,22 @@ class Grouping:
 
         With them the distinct unknown labels, and whether a label is missing.
         """
-        given = [_labels(variable, columns) for variable in self.variables]
+        labels_of = [_labels(variable, columns) for variable in self.variables]
         missing = np.zeros(columns.n, dtype=bool)
-        for labels in given:
+        for labels in labels_of:
             missing |= labels.codes < 0
         dims = tuple(max(len(levels), 1) for levels in self.levels_of)
         key = np.zeros(columns.n, dtype=np.int64)
         known = ~missing
-        for labels, levels, size in zip(given, self.levels_of, dims):
-            found = recode(labels, levels)[0]
-            known &= found >= 0
-            key = key * size + np.where(found < 0, 0, found)
+        for labels, levels, size in zip(labels_of, self.levels_of, dims):
+            level = recode(labels, levels)[0]
+            known &= level >= 0
+            key = key * size + np.where(level < 0, 0, level)
         of_cells = np.ravel_multi_index(tuple(self.cells.T), dims) if len(self.cells) else key[:0]
         at = np.searchsorted(of_cells, key)
         at = np.minimum(at, len(of_cells) - 1)
         codes = np.where(known & (of_cells[at] == key), at, -1).astype(np.int32)
-        return codes, self._unseen(given, (codes < 0) & ~missing), bool(missing.any())
+        return codes, self._unseen(labels_of, (codes < 0) & ~missing), bool(missing.any())
 
     def _unseen(self, given: list[Labels], rows: np.ndarray) -> tuple[Any, ...]:
         if not rows.any():
@@ -120,11 +120,11 @@ def _combine(
     if size <= max(4 * len(key), TABLE_SIZE):
         present = np.zeros(size, dtype=bool)
         present[key] = True
-        found = np.flatnonzero(present)
+        pairs = np.flatnonzero(present)
         codes = (np.cumsum(present, dtype=np.int32) - 1)[key]
     else:
-        found, codes = np.unique(key, return_inverse=True)
-    return codes, np.stack(np.divmod(found, n_second), axis=1)
+        pairs, codes = np.unique(key, return_inverse=True)
+    return codes, np.stack(np.divmod(pairs, n_second), axis=1)
 
 
 def _labels(variable: Resolved, columns: Columns) -> Labels:

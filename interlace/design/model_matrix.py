@@ -441,7 +441,7 @@ def _materialise(
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            found = materializer.get_model_matrix(spec)
+            matrix = materializer.get_model_matrix(spec)
     except InterlaceError as error:
         raise error from None
     except FormulaicError as error:
@@ -449,13 +449,13 @@ def _materialise(
         raise (cause if isinstance(cause, InterlaceError) else _failed(error)) from None
     except (ValueError, TypeError, ArithmeticError, KeyError, IndexError) as error:
         raise _failed(error) from None
-    X = np.asarray(found)
+    X = np.asarray(matrix)
     if X.dtype.kind not in "biuf":
         raise DataError(
-            f"the columns {listing(found.model_spec.column_names)} are not all numbers (they are "
+            f"the columns {listing(matrix.model_spec.column_names)} are not all numbers (they are "
             f"of type {X.dtype}); make the columns of data numbers or factors first"
         )
-    return np.ascontiguousarray(X, dtype=np.float64), found.model_spec, materializer
+    return np.ascontiguousarray(X, dtype=np.float64), matrix.model_spec, materializer
 
 
 def _failed(error: Exception) -> InterlaceError:

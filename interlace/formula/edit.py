@@ -114,19 +114,19 @@ def without_response(formula: Formula) -> Formula:
         return formula
     text = source_text(tokens_of(formula.response.text), formula.response.text, marks=True)
     try:
-        found = term_key(f"0 + {text}")
+        own = term_key(f"0 + {text}")
     except FormulaError:  # an expression with operators is no term
         return formula
-    if len(found) != 1 or found == ("1",):
+    if len(own) != 1 or own == ("1",):
         return formula
     for spec in formula.random:
-        if found[0] in term_key(spec.lhs):
+        if own[0] in term_key(spec.lhs):
             raise FormulaError(
                 f"the response {formula.response.text} is a covariate of the random term "
                 f"{spec.text}; it cannot explain itself: leave it out there",
                 formula.text,
             )
-    if found[0] not in term_key(formula.fixed):
+    if own[0] not in term_key(formula.fixed):
         return formula
     return replace(formula, fixed=f"{formula.fixed} - {text}")
 
@@ -193,13 +193,13 @@ def _updated_right(right: str, old: Formula) -> str:
     parts = Parts()
     right_side(tokens_of(text), text, parts)
     pieces = [shown(term) for term in lhs_terms(parts.fixed_text(), text)]
-    made = [term for term in pieces if term != "1"]
+    summands = [term for term in pieces if term != "1"]
     if "1" not in pieces:
-        made.insert(0, "0")
-    made = made or ["1"]
-    made += [written for written, _ in parts.written]
-    made += [f"offset({offset})" for offset in parts.offsets]
-    return " + ".join(made)
+        summands.insert(0, "0")
+    summands = summands or ["1"]
+    summands += [written for written, _ in parts.written]
+    summands += [f"offset({offset})" for offset in parts.offsets]
+    return " + ".join(summands)
 
 
 def _check_dots(tokens: list[Token], right: str, terms: bool) -> None:

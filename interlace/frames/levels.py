@@ -82,5 +82,5 @@ def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if (known.dtype.kind == "O") != (given.dtype.kind == "O"):
         known, given = level_texts(known), level_texts(given)
     position = {level: i for i, level in enumerate(known.tolist())}
-    found = np.array([position.get(level, -1) for level in given.tolist()] + [-1])
-    return found[labels.codes].astype(np.int32), labels.levels[found[:-1] < 0]
+    places = np.array([position.get(level, -1) for level in given.tolist()] + [-1])
+    return places[labels.codes].astype(np.int32), labels.levels[places[:-1] < 0]

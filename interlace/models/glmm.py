@@ -274,9 +274,9 @@ def _first_stage(objective: LaplaceObjective, x: np.ndarray) -> np.ndarray:
     )
     at, inner = objective.at, joint.at
     try:
-        found = minimise_from(joint, "bobyqa", np.concatenate([x[at.theta], x[at.zeta]]))
-        gamma = joint.point(found.x, 0).gamma
-        there = np.concatenate([found.x[inner.theta], gamma, found.x[inner.zeta]])
+        optimum = minimise_from(joint, "bobyqa", np.concatenate([x[at.theta], x[at.zeta]]))
+        gamma = joint.point(optimum.x, 0).gamma
+        there = np.concatenate([optimum.x[inner.theta], gamma, optimum.x[inner.zeta]])
         objective.evaluate(there, 0)
     except NumericalError:
         return x

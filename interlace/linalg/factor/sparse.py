@@ -103,8 +103,8 @@ class SparseFactor(Factor):
     def _information_exact(self, b: int) -> np.ndarray:
         if b not in self._exact:
             few = self.cross.n_levels[b] * self.cross.widths[b] <= EXACT_COLUMNS
-            found = None if few else self._by_extrapolation(b)
-            self._exact[b] = self._by_solving(b) if found is None else found
+            extrapolated = None if few else self._by_extrapolation(b)
+            self._exact[b] = self._by_solving(b) if extrapolated is None else extrapolated
         return self._exact[b]
 
     def _by_solving(self, b: int) -> np.ndarray:

@@ -157,9 +157,9 @@ class GeneralisedObjective(Objective):
         return lower
 
     def canonical(self, x: np.ndarray) -> np.ndarray:
-        given = x[self.at.theta]
-        theta = self.scale.canonical(given)
-        return x if theta is given else self._with_theta(x, theta)
+        old = x[self.at.theta]
+        theta = self.scale.canonical(old)
+        return x if theta is old else self._with_theta(x, theta)
 
     def snap(self, x: np.ndarray) -> np.ndarray:
         return self._with_theta(x, self.scale.snap(x[self.at.theta]))

@@ -285,5 +285,5 @@ class FamilyDensity(ConditionalDensity):
         mu = self.family.mean(eta, zeta)
         # an extreme offset leaves means of which no moments can be taken
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = self.family.start_zeta(self.y, mu, self.weights, self.trials)
-        return np.nan_to_num(np.asarray(found, dtype=np.float64)).reshape(self.n_zeta)
+            moments = self.family.start_zeta(self.y, mu, self.weights, self.trials)
+        return np.nan_to_num(np.asarray(moments, dtype=np.float64)).reshape(self.n_zeta)

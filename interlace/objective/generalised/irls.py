@@ -149,8 +149,8 @@ def _inside(density: ConditionalDensity, X: np.ndarray, base: np.ndarray) -> np.
     cost = np.zeros(p + 1)
     cost[-1] = -1.0
     bounds = [(None, None)] * p + [(0.0, 1.0)]
-    found = linprog(cost, np.concatenate(rows), np.concatenate(limits), bounds=bounds).x
-    return None if found is None or found[-1] < MARGIN else found[:-1]
+    solution = linprog(cost, np.concatenate(rows), np.concatenate(limits), bounds=bounds).x
+    return None if solution is None or solution[-1] < MARGIN else solution[:-1]
 
 
 _INFEASIBLE = (

@@ -227,8 +227,8 @@ class LMMObjective(Objective):
         if r2 < SUSPECT * self._without and not self._looked_at:
             self._looked_at = True
             if degrees_of_freedom(self.cross) > 0:
-                found = least_squares(self.cross, self.marginal.fresh())
-                if found.residual <= self._smallest:
+                fit = least_squares(self.cross, self.marginal.fresh())
+                if fit.residual <= self._smallest:
                     raise ExactFit(x)
         return again and share < SHARE
 
@@ -306,8 +306,8 @@ class LMMObjective(Objective):
             gamma, sigma = self.cross.standardisation.gamma, 0.0
             u = [np.zeros(zxy.shape[:2]) for zxy in self.cross.ZXy]
         else:
-            found = least_squares(self.cross, self.marginal.fresh())
-            gamma, sigma, u = found.gamma, np.nan, found.b
+            fit = least_squares(self.cross, self.marginal.fresh())
+            gamma, sigma, u = fit.gamma, np.nan, fit.b
             x = self.scale.start(np.ones(sum(self.cross.z.widths)))  # any that can make b of u
         return x, Solution(
             beta=self.cross.standardisation.back @ gamma,
