@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, ArgumentTypeError, brief
 from .structures import SINGULAR_TOLERANCE, Structure, make_structure
 
-NONE = np.empty(0)
+_EMPTY = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class CovarianceModel:
         return [flat[a:b].reshape(k, k) for a, b, k in self._views]
 
     def pull_back(
-        self, theta: np.ndarray, gradient: np.ndarray, curvature: np.ndarray = NONE
+        self, theta: np.ndarray, gradient: np.ndarray, curvature: np.ndarray = _EMPTY
     ) -> tuple[np.ndarray, np.ndarray]:
         """Chain rule from template entries to theta, for a gradient and a curvature if given."""
         if self.identity:
@@ -182,7 +182,7 @@ class CovarianceModel:
             J[entries, s] = term.structure.jacobian(theta[s])
             second[s, s] = term.structure.second(theta[s], gradient[entries])
             start = entries.stop
-        return J.T @ gradient, J.T @ curvature @ J + second if curvature.size else NONE
+        return J.T @ gradient, J.T @ curvature @ J + second if curvature.size else _EMPTY
 
     def start(self) -> np.ndarray:
         """theta of ``T = I`` for every term."""

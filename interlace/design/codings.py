@@ -20,6 +20,7 @@ from ..errors import (
     listing,
     suggestion,
 )
+from ..formula.terms import CACHE_SIZE
 from ..frames.columns import Labels
 from ..frames.levels import label_numbers
 
@@ -207,10 +208,6 @@ def is_text(values: Any) -> bool:
 
 
 # --- matrices -------------------------------------------------------------------------------
-
-
-#: Formulas whose structure is kept.
-CACHE_SIZE = 512
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,10 +23,8 @@ from formulaic.materializers.types import FactorValues
 
 from ..errors import DataError, FormulaError
 from ..formula.spelling import mark_tokens, python_text, unmarked
+from ..formula.terms import CACHE_SIZE
 from .functions import AGGREGATES, CONTEXT, ROWWISE, TAKES_LABELS
-
-#: Expressions whose code is kept.
-CACHE_SIZE = 512
 
 #: Rows on which a function of the user's is tried; single ones are tried besides.
 TRIAL_ROWS = 50

@@ -26,7 +26,7 @@ from interface_meta import override
 
 from ..errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
 from ..formula.spelling import marked, shown, unmarked
-from ..formula.terms import formulaic_terms, reading
+from ..formula.terms import CACHE_SIZE, formulaic_terms, reading
 from ..frames.columns import Columns, Labels, as_float
 from ..frames.levels import label_numbers
 from .codings import (
@@ -43,9 +43,6 @@ from .codings import (
 from .evaluation import Values, expression_of, value_of
 from .expressions import UserNames, elementwise, names_in, reason
 from .terms import FixedTerms, fixed_term
-
-#: Formulas whose structure is kept.
-CACHE_SIZE = 512
 
 
 @dataclass(frozen=True, eq=False)

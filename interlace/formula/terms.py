@@ -11,7 +11,8 @@ from ..errors import FormulaError, listing, suggestion
 from .spelling import quoted, shown
 from .tokens import Token, source_text, tokens_of
 
-#: Parsed formulas kept: a session that fits many models to one table uses few texts.
+#: Formulas, right sides and expressions kept, of each: a session that fits many models to one table
+#: uses few texts.
 CACHE_SIZE = 512
 
 #: Operators between terms that look like arithmetic.

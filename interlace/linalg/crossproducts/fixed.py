@@ -15,11 +15,10 @@ import numpy as np
 
 from ..kernels import _predictors
 from .predictors import PredictorZ, place
+from .standardise import CHUNK_ROWS
 from .weighted import WeightedZ
 
 __all__ = ["FixedColumns", "FixedPart", "PredictorColumns", "packed_product", "weighted_gram"]
-
-CHUNK_ROWS = 8192
 
 
 class FixedPart(ABC):

@@ -21,7 +21,7 @@ from .irls import IRLS, irls
 
 __all__ = ["Problem"]
 
-NONE = np.empty(0)
+_EMPTY = np.empty(0)
 # Variances that the search starts from, whatever the moments say.
 START_VARIANCES = (0.02, 25.0)
 # The first estimates are good enough when the log-likelihood gains less than this share.
@@ -66,7 +66,7 @@ class Problem:
         self.design = design
         self.order = order = _level_order(design)
         self._roots = [
-            effect_root(f.Z, free_columns(design, b), NONE) for b, f in enumerate(design.factors)
+            effect_root(f.Z, free_columns(design, b), _EMPTY) for b, f in enumerate(design.factors)
         ]
         self.factors = [_orthogonal(f, R) for f, R in zip(design.factors, self._roots, strict=True)]
         if order is not None:
