@@ -23,6 +23,8 @@ LOG_NORMAL = float(np.log(1e5))
 LARGEST_SKEWNESS = 0.9
 LEAST_SHAPE = 1.0
 #: A search that ends so near to shape 0 may have stopped at the stationary point there.
+#: From here on it is half a normal distribution but for 1/500 of a standard deviation at its edge.
+HALF_NORMAL = 500.0
 NEAR_SYMMETRY = 0.05
 
 
@@ -232,6 +234,13 @@ class SkewNormal(ScaleFamily):
                 "the shape of the skew normal ended at zero, where every likelihood is stationary: "
                 "compare fits that hold it, as il.SkewNormal(shape=1) and il.SkewNormal(shape=-1), "
                 "with family='gaussian'"
+            )
+        if "shape" not in self.fixed and abs(zeta[-1]) > HALF_NORMAL:
+            return (
+                "the shape of the skew normal tends to infinity: the residuals are as skewed as "
+                "half a normal distribution, or more. Hold it, as "
+                f"il.SkewNormal(shape={np.copysign(HALF_NORMAL, zeta[-1]):g}), or take a family of "
+                "skewed responses such as 'gamma' or 'lognormal'"
             )
         return super().infinite(zeta, unit, information)
 

@@ -511,6 +511,7 @@ def test_limits_in_words():
     assert "exactly" in Beta().infinite(np.array([30.0]), 1.0, np.zeros(1))
     assert "stationary" in SkewNormal().infinite(np.array([0.0, 0.01]), 1.0, np.zeros(2))
     assert SkewNormal().infinite(np.array([0.0, -1.0]), 1.0, np.zeros(2)) is None
+    assert "infinity" in SkewNormal().infinite(np.array([0.0, -600.0]), 1.0, np.zeros(2))
     text = OrderedBeta().infinite(np.array([1.0, -2.0, 20.0]), 1.0, np.zeros(3))
     assert "no response is 1" in text and "cut2=30" in text
     assert OrderedBeta().infinite(np.array([1.0, -2.0, 2.0]), 1.0, np.zeros(3)) is None

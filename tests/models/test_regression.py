@@ -160,3 +160,29 @@ def test_nothing_to_estimate(data):
     assert m.nparams == 0 and m.converged and m.params.empty
     assert np.isfinite(m.llf) and "Convergence" not in str(m.summary())
     assert "evaluations" in repr(m.convergence) and m.glance()["nobs"].item() == m.nobs
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_a_shape_is_looked_for_on_both_sides_of_zero(seed):
+    """The response is skewed to the left by its covariate, its residuals to the right."""
+    rng = np.random.default_rng(seed)
+    x = np.exp(0.7 * rng.normal(size=200))
+    g = np.arange(200) % 12
+    y = -x + 0.6 * rng.gamma(1.5, 1.0, 200) + 0.2 * rng.normal(size=12)[g]
+    data = {"x": x, "y": y, "g": g}
+    m = il.glm("y ~ x", data, "skewnormal")
+    held = il.glm("y ~ x", data, il.SkewNormal(shape=m.family_params["shape"]))
+    assert m.family_params["shape"] > 3.0 and m.converged
+    assert m.llf == pytest.approx(held.llf, abs=1e-6)
+    mixed = il.glmer("y ~ x + (1 | g)", data, "skewnormal")
+    assert mixed.converged and mixed.llf > m.llf
+
+
+def test_residuals_as_skewed_as_half_a_normal_distribution():
+    rng = np.random.default_rng(3)
+    data = {"x": rng.normal(size=150), "e": rng.exponential(size=150)}
+    data["y"] = data["x"] - data["e"]
+    with pytest.warns(ConvergenceWarning, match=r"shape .* infinity.*SkewNormal\(shape=-500\)"):
+        m = il.glm("y ~ x", data, "skewnormal")
+    held = il.glm("y ~ x", data, il.SkewNormal(shape=-500.0))
+    assert held.converged and held.llf < m.llf < held.llf + 1.0

@@ -138,9 +138,16 @@ class GeneralisedObjective(Objective):
     def other_starts(self) -> list[np.ndarray]:
         density = self.problem.density
         few = SEVERAL_MINIMA if self.problem.offset.ndim == 1 else SMALL_SAMPLE
-        if density.log_concave or density.n >= few:
+        alone, signed = density.log_concave or density.n >= few, self.problem.signed
+        if alone and signed is None:
             return []
         own, out = self.start(), []
+        if signed is not None:
+            x = own.copy()
+            x[self.at.beta][signed] *= -1.0
+            out.append(x)
+        if alone:
+            return out
         for variance in OTHER_VARIANCES:
             x = own.copy()
             x[self.at.theta] = self.scale.start(np.full(sum(self.covariance.widths), variance))

@@ -178,6 +178,11 @@ class Problem:
         """Coefficients of each linear predictor, by name."""
         return {MEAN: slice(0, self.fixed.p)}
 
+    @property
+    def signed(self) -> slice | None:
+        """Coefficients of a shape of either sign: there may be a maximum for each."""
+        return None
+
     def parameters(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
         """Linear predictors of the family's parameters, (m,), or (m, n) where they differ."""
         return zeta.copy()

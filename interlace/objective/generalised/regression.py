@@ -34,6 +34,14 @@ class RegressionObjective(Objective):
     def start(self) -> np.ndarray:
         return self.problem.glm.beta
 
+    def other_starts(self) -> list[np.ndarray]:
+        signed = self.problem.signed
+        if signed is None:
+            return []
+        x = self.start().copy()
+        x[signed] *= -1.0
+        return [x]
+
     def predictors(self, x: np.ndarray) -> np.ndarray:
         """Linear predictors, offsets included, (n,) or (K, n), in the order of the design."""
         return self.problem.offset + self.problem.fixed.times(x)

@@ -203,6 +203,13 @@ class SeveralProblem(Problem):
     def slices(self) -> dict[str, slice]:
         return dict(zip(self.design.predictors, self.fixed.slices, strict=True))
 
+    @property
+    def signed(self) -> slice | None:
+        names = list(self.design.predictors)
+        k = names.index("shape") if "shape" in names else 0
+        linear = k > 0 and self.density.family.parameter_links[k - 1].linear
+        return self.fixed.slices[k] if linear else None
+
     def parameters(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
         others = eta[1:]
         one_number = (others == others[:, :1]).all()
