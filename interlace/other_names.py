@@ -13,8 +13,8 @@ from typing import Any
 Hint = str | Callable[[Any], str]
 
 _MEANS = (
-    "there are no marginal means yet: m.get_prediction(grid, include_re=False).summary_frame() has "
-    "means with intervals on a grid, m.t_test('a - b') contrasts of coefficients"
+    "m.emmeans('f') has marginal means, .pairs() or .contrast() of it their differences, "
+    "m.emtrends('f', 'x') slopes; m.get_prediction(grid, include_re=False) predicts on a grid"
 )
 _PLOTS = "there are no plots: m.augment() has .fitted and .resid, m.tidy(conf_int=True) intervals"
 _ROBUST = "covariances are those of the model; robust and clustered ones are not available"
@@ -137,7 +137,7 @@ INSTEAD: dict[str, str] = {
     **dict.fromkeys(("profile", "pp_profile"), _PROFILE),
     **dict.fromkeys(
         (
-            *("emmeans", "emtrends", "lsmeans", "ls_means", "lsmeansLT", "contrasts", "contrast"),
+            *("lsmeans", "ls_means", "lsmeansLT", "contrasts", "contrast"),
             *("post_hoc", "pairs", "slopes", "comparisons", "predictions", "marginal_effects"),
             *("get_margeff", "avg_slopes", "avg_comparisons", "difflsmeans", "ggpredict"),
         ),

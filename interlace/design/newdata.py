@@ -203,6 +203,12 @@ class NewDataRecipe:
         }
         return NewDesign(made_new, columns.index, tuple(blocks), unseen, y)
 
+    def whole(self, newdata: Any, predictor: str) -> np.ndarray:
+        """The model matrix of one predictor with the columns that X leaves out, (r, all)."""
+        side = self.fixed[predictor]
+        columns = self._recoded(_read_new(newdata, list(side.variables), []), side.variables)
+        return side.recipe.matrix(columns)
+
     def _predictors(self, asked: Collection[str] | None) -> list[str]:
         """Names of the predictors asked for, in their order."""
         unknown = [name for name in asked or () if name not in self.fixed]

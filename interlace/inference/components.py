@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..design.predictor import WORDS
+from ..design.predictor import MEAN, WORDS
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ SYNONYMS = {
     "zero_inflated": "zi",
     "dispersion": "disp",
 }
+#: Responses whose exponential is what was observed.
+LOGARITHMS = ("log(", "np.log(")
 #: Predictors of probabilities: coefficients even where they are one number.
 PROBABILITIES = ("zi", "zoi", "coi")
 
@@ -190,3 +192,15 @@ def dispersion_by_row(fit: AnyFit) -> np.ndarray | float:
     if fit.several and np.isnan(dispersion):
         return np.asarray(fit.family.dispersion(fit.zeta))
     return dispersion
+
+
+def own_link(fit: AnyFit) -> Link:
+    """The link of the linear predictor that the fit is about."""
+    links = [fit.family.link, *fit.family.parameter_links]
+    return links[list(fit.design.predictors).index(fit.design.current)]
+
+
+def is_logarithm(fit: AnyFit) -> bool:
+    """Whether the response is the logarithm of a variable, and its mean the predictor itself."""
+    logarithm = fit.design.response_name.startswith(LOGARITHMS)
+    return logarithm and fit.design.current == MEAN and own_link(fit).linear

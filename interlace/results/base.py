@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -27,6 +27,7 @@ from ..tables.names import named_matrix
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
     from ..diagnostics.convergence import Convergence
+    from ..inference.marginal_means import MarginalMeans
     from ..inference.wald import WaldTest
     from ..models.kinds import AnyFit, GeneralisedFit
     from ..tables.summary.text import Summary
@@ -511,6 +512,112 @@ class ModelResult(Maketables, ABC):
         WaldTest
         """
         return self.wald_test(hypothesis, "F", component, df_method)
+
+    def emmeans(
+        self,
+        specs: str | Sequence[str],
+        by: str | Sequence[str] | None = None,
+        *,
+        at: Mapping[str, Any] | None = None,
+        weights: str = "equal",
+        type: Literal["link", "response"] = "link",
+        ddf: str | None = None,
+        level: float = 0.95,
+        component: str | None = None,
+    ) -> MarginalMeans:
+        """Estimated marginal means, as R's emmeans: predictions on a grid, averaged.
+
+        The grid has all levels of the factors of the fixed part and the mean of each numeric
+        variable (both values of one that has two); random effects are zero.
+
+        Parameters
+        ----------
+        specs : str or sequence of str
+            Variables whose means are wanted: ``"f"``, ``["f", "g"]``, ``"f * g"``, ``"f | g"``.
+        by : str or sequence of str, optional
+            Variables within whose levels the means are compared.
+        at : dict of str to value or sequence, optional
+            Values in the grid in place of the default ones.
+        weights : {"equal", "proportional"}, default "equal"
+            Of the levels averaged over: the same, or as often as they occur in the data.
+        type : {"link", "response"}, default "link"
+            Scale of the table: the linear predictor, or the response, averaged before it is
+            transformed; standard errors by the delta method. Differences become ratios under log
+            and logit.
+        ddf : {"Satterthwaite", "Kenward-Roger"}, optional
+            Degrees of freedom of a linear mixed model, as for ``summary``.
+        level : float, default 0.95
+        component : str, optional
+            As for ``conf_int``.
+
+        Returns
+        -------
+        MarginalMeans
+            With ``to_frame()``, ``contrast(method, adjust)`` and ``pairs(adjust)``.
+
+        Raises
+        ------
+        ArgumentError
+            If a variable is none of the fixed part's, or a value is none of its levels.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("score ~ Machine + (1 | Worker)", il.load_dataset("Machines"))
+        >>> m.emmeans("Machine").pairs().to_frame()["estimate"].round(3).tolist()
+        [-7.967, -13.917, -5.95]
+        """
+        from ..inference.marginal_means import marginal_means
+
+        part = part_of(self.fit, component)
+        return marginal_means(part, self._data, specs, by, at, weights, type, ddf, level)
+
+    def emtrends(
+        self,
+        specs: str | Sequence[str],
+        var: str,
+        by: str | Sequence[str] | None = None,
+        *,
+        at: Mapping[str, Any] | None = None,
+        weights: str = "equal",
+        ddf: str | None = None,
+        level: float = 0.95,
+        component: str | None = None,
+    ) -> MarginalMeans:
+        """Slopes of the linear predictor in a numeric variable, averaged as ``emmeans`` does.
+
+        Parameters
+        ----------
+        specs : str or sequence of str
+            As for ``emmeans``.
+        var : str
+            The numeric variable.
+        by, at, weights, ddf, level, component
+            As for ``emmeans``.
+
+        Returns
+        -------
+        MarginalMeans
+            Whose ``emmean`` are the slopes.
+
+        Raises
+        ------
+        ArgumentError
+            If ``var`` is no numeric variable of the fixed part.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("distance ~ age * Sex + (1 | Subject)", il.load_dataset("Orthodont"))
+        >>> m.emtrends("Sex", "age").to_frame()["emmean"].round(4).tolist()
+        [0.7844, 0.4795]
+        """
+        from ..inference.marginal_means import marginal_means
+
+        part = part_of(self.fit, component)
+        return marginal_means(
+            part, self._data, specs, by, at, weights, "link", ddf, level, trend=var
+        )
 
     # -- tables and text -------------------------------------------------------------------------
 

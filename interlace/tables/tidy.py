@@ -16,7 +16,9 @@ from ..inference.components import (
     component_of,
     family_numbers,
     has_components,
+    is_logarithm,
     own_errors,
+    own_link,
     parameter_component,
     parts,
     predictor_of,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from ..models.kinds import AnyFit, MixedFit
     from ..models.regression import RegressionFit
 
-LOGARITHMS = ("log(", "np.log(")
 TIDY_COLUMNS = (
     *("effect", "component", "group", "level", "term", "estimate", "std_error", "statistic"),
     *("df", "p_value", "conf_low", "conf_high"),
@@ -126,10 +127,8 @@ def _coefficients_of(
 
 def _check_exponentials(fit: AnyFit, component: str) -> None:
     """Refuse exponentials of coefficients that are not differences of logarithms."""
-    links = [fit.family.link, *fit.family.parameter_links]
-    link = links[list(fit.design.predictors).index(fit.design.current)]
-    logarithm = component == "cond" and fit.design.response_name.startswith(LOGARITHMS)
-    if link.ratios or (link.linear and logarithm):
+    link = own_link(fit)
+    if link.ratios or is_logarithm(fit):
         return
     raise ArgumentError(
         "exponentiate=True gives ratios under the links 'log', 'logit', 'cloglog'; the link here "

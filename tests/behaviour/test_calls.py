@@ -29,6 +29,7 @@ READ_INSIDE = {
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),
     *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula", "component"),
     "ddf",
+    *("specs", "by", "at", "var"),
     "df_method",  # which are allowed depends on the model
 }
 
@@ -150,7 +151,7 @@ ANSWERED = {
     "m.predict(S, allow_new_levels=True)": "write new_levels='population'",
     "m.predict(S, interval='confidence')": r"m.get_prediction\(new\).summary_frame\(\)",
     "m.ranef(condVar=False)": "write cond_sd=False",
-    "m.anova(ddf='Kenward')": "ddf='kenward' is not known; use one of 'satterthwaite'",
+    "m.anova(ddf='Kenward')": "ddf='Kenward' is not known; use one of 'satterthwaite'",
     "m.anova(df_method='residual')": "write ddf='residual'",
     "m.summary(ddf='lme4')": "ddf='lme4' is not known.*'satterthwaite', 'kenward-roger'",
     "m.t_test('Days', ddf='kr')": "df_method=",

@@ -95,7 +95,7 @@ def test_what_is_of_random_effects_is_said_of_a_glm(dataset) -> None:
         ("fixef", r"m\.fe_params"),
         ("Lmer", r"il\.lmer"),
         ("mixedlm", r"il\.fit"),
-        ("emmeans", r"m\.get_prediction\(grid"),
+        ("lsmeans", r"m\.emmeans\("),
         ("load_data", "Did you mean 'load_dataset'"),
     ],
 )

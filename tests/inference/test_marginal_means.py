@@ -1,0 +1,161 @@
+"""Marginal means: definitions, offsets, missing cells, scales, calls."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+import interlace as il
+from interlace.errors import ArgumentError, ArgumentTypeError, DataWarning
+
+
+def frame(n=240, seed=3):
+    rng = np.random.default_rng(seed)
+    d = pd.DataFrame(
+        {
+            "f": rng.choice(list("abc"), n, p=[0.5, 0.3, 0.2]),
+            "h": rng.choice(["u", "v"], n, p=[0.8, 0.2]),
+            "x": rng.normal(2.0, 1.0, n),
+            "two": rng.choice([1.0, 4.0], n),
+            "flag": rng.random(n) < 0.3,
+            "g": rng.integers(0, 20, n),
+            "t": rng.uniform(1.0, 5.0, n),
+        }
+    )
+    eta = 0.2 + 0.5 * (d.f == "b") + 0.3 * d.x * (d.h == "v") + rng.normal(size=20)[d.g] * 0.5
+    d["y"] = eta + rng.normal(size=n)
+    d["k"] = rng.poisson(d.t * np.exp(0.3 * eta))
+    return d
+
+
+def test_means_are_averages_of_predictions_on_the_grid():
+    d = frame()
+    m = il.fit("y ~ f * h + x + two + flag + (1 | g)", d)
+    means = m.emmeans("f").to_frame().set_index("f")["emmean"]
+    for f, mean in means.items():
+        grid = pd.DataFrame(
+            [
+                {"f": f, "h": h, "x": d.x.mean(), "two": two, "flag": flag}
+                for h in "uv"
+                for two in (1.0, 4.0)
+                for flag in (False, True)
+            ]
+        )
+        assert mean == pytest.approx(m.predict(grid, include_re=False).mean(), rel=1e-12)
+
+
+def test_proportional_weights_are_frequencies():
+    d = frame()
+    m = il.fit("y ~ f + h + (1 | g)", d)
+    share = d.h.value_counts(normalize=True)
+    own = m.emmeans("f", weights="proportional").to_frame()["emmean"]
+    cells = m.emmeans(["f", "h"]).to_frame().set_index(["h", "f"])["emmean"]
+    expected = sum(share[h] * cells[h].to_numpy() for h in "uv")
+    np.testing.assert_allclose(own, expected, rtol=1e-12)
+
+
+def test_offsets_are_at_their_means():
+    d = frame()
+    as_text = il.glmer("k ~ f + offset(log(t)) + (1 | g)", d, "poisson").emmeans("f")
+    base = il.glmer("k ~ f + (1 | g)", d, "poisson", offset=np.log(d.t)).emmeans("f")
+    slope = as_text.to_frame()["emmean"] - base.to_frame()["emmean"]
+    np.testing.assert_allclose(slope, np.log(d.t.mean()) - np.log(d.t).mean(), rtol=1e-9)
+    column = il.glmer("k ~ f + (1 | g)", d.assign(o=np.log(d.t)), "poisson", offset="o")
+    np.testing.assert_allclose(
+        column.emmeans("f").to_frame()["emmean"], base.to_frame()["emmean"], rtol=1e-12
+    )
+
+
+def test_cells_without_rows_have_no_means():
+    d = frame()
+    d = d[~((d.f == "c") & (d.h == "v"))]
+    with pytest.warns(DataWarning, match="rank deficient"):
+        m = il.fit("y ~ f * h + (1 | g)", d)
+    cells = m.emmeans("f | h").to_frame().set_index(["h", "f"])["emmean"]
+    assert np.isnan(cells["v", "c"]) and np.isfinite(cells.drop(("v", "c"))).all()
+    means = m.emmeans("f").to_frame().set_index("f")["emmean"]
+    assert np.isnan(means["c"]) and np.isfinite(means[["a", "b"]]).all()
+    pairs = m.emmeans("f", by="h").pairs("none").to_frame()
+    known = pairs.loc[pairs.h == "u", "estimate"]
+    assert np.isfinite(known).all()
+    gone = pairs[(pairs.h == "v") & pairs.contrast.str.contains("c")]
+    assert gone[["estimate", "p_value", "conf_low"]].isna().all(axis=None)
+
+
+def test_trends_are_slopes():
+    d = frame()
+    m = il.fit("y ~ h * (x + I(x ** 2)) + (1 | g)", d)
+    slopes = m.emtrends("h", "x").to_frame().set_index("h")["emmean"]
+    b, mean = m.fe_params, d.x.mean()
+    square = next(name for name in b.index if "**" in name and ":" not in name)
+    assert slopes["u"] == pytest.approx(b["x"] + 2.0 * mean * b[square], rel=1e-7)
+    at = m.emtrends("h", "x", at={"x": 0.0}).to_frame().set_index("h")["emmean"]
+    assert at["u"] == pytest.approx(b["x"], rel=1e-7)
+
+
+def test_response_scale():
+    c = il.load_dataset("cbpp")
+    m = il.glmer("incidence / size ~ period + (1 | herd)", c, "binomial", weights=c["size"])
+    link, response = (m.emmeans("period", type=t).to_frame() for t in ("link", "response"))
+    for theirs, mine in (("emmean", "response"), ("conf_low", "conf_low")):
+        np.testing.assert_allclose(response[mine], expit(link[theirs]), rtol=1e-12)
+    ratios = m.emmeans("period", type="response").pairs().to_frame()
+    differences = m.emmeans("period").pairs().to_frame()
+    np.testing.assert_allclose(ratios["odds_ratio"], np.exp(differences["estimate"]), rtol=1e-12)
+    np.testing.assert_array_equal(ratios["p_value"], differences["p_value"])
+    logs = il.fit("log(Reaction) ~ Days + (1 | Subject)", il.load_dataset("sleepstudy"))
+    means = logs.emmeans("Days", at={"Days": [0, 9]}, type="response")
+    np.testing.assert_allclose(
+        means.to_frame()["response"],
+        np.exp(logs.predict({"Days": [0.0, 9.0]}, include_re=False)),
+        rtol=1e-12,
+    )
+    assert "ratio" in means.pairs().to_frame()
+
+
+def test_components_and_models_without_random_effects():
+    s = il.load_dataset("Salamanders")
+    m = il.glmer("count ~ mined + (1 | site)", s, "nbinom2", ziformula="~ mined")
+    zi = m.emmeans("mined", component="zi").to_frame()
+    levels = dict(zip(zi["mined"], zi["emmean"]))
+    own = m.zi_params
+    assert sorted(levels.values()) == pytest.approx(sorted([own.iloc[0], own.sum()]))
+    g = il.glm("count ~ mined * spp", s, "poisson")
+    assert len(g.emmeans("mined | spp").pairs().to_frame()) == s.spp.nunique()
+
+
+def test_one_contrast_is_not_adjusted_and_others_name_themselves():
+    m = il.fit("y ~ f + (1 | g)", frame())
+    one = m.emmeans("f").contrast({"b with the rest": [-0.5, 1.0, -0.5]}, "bonferroni").to_frame()
+    assert one["contrast"].tolist() == ["b with the rest"]
+    t = m.t_test({"b with the rest": {"f[T.b]": 1.0, "f[T.c]": -0.5}})
+    assert one["p_value"].item() == pytest.approx(t["p_value"].item(), rel=1e-9)
+    ref = m.emmeans("f").contrast("trt.vs.ctrl", ref="b").to_frame()
+    assert ref["contrast"].tolist() == ["a - b", "c - b"]
+    assert "f" in str(m.emmeans("f")) and "<table" in m.emmeans("f")._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda m: m.emmeans("nothing"), "'nothing' is no variable of the fixed part"),
+        (lambda m: m.emmeans("g"), "'g' is no variable of the fixed part.* It has 'f'|f, x"),
+        (lambda m: m.emmeans("pairwise ~ f"), r"\.contrast\('pairwise'\)"),
+        (lambda m: m.emmeans([]), "specs is empty"),
+        (lambda m: m.emmeans("f", at={"f": "z"}), r"at\['f'\] has 'z'; its levels are"),
+        (lambda m: m.emmeans("f", at={"x": "one"}), r"at\['x'\] must be a number"),
+        (lambda m: m.emmeans("f", type="mean"), "type='mean' is not known"),
+        (lambda m: m.emtrends("f", "f"), "var='f' is no numeric variable"),
+        (lambda m: m.emmeans("f").contrast("all"), "method='all' is not known"),
+        (lambda m: m.emmeans("f").contrast("eff", "tukey"), "adjust='tukey' is for all pairs"),
+        (lambda m: m.emmeans("f").contrast({"a": [1, -1]}), "2 weights for 3 means"),
+        (lambda m: m.emmeans("f").contrast("trt.vs.ctrl", ref="z"), "ref='z' is none"),
+        (lambda m: m.emmeans("f").pairs(adjust="gabriel"), "adjust='gabriel' is not known"),
+    ],
+)
+def test_what_is_refused(call, words):
+    m = il.fit("y ~ f + x + (1 | g)", frame())
+    with pytest.raises(ArgumentError, match=words):
+        call(m)
+    with pytest.raises(ArgumentTypeError, match="specs must name variables"):
+        m.emmeans(3)
