@@ -91,9 +91,11 @@ class LMMObjective(Objective):
     def _set_thresholds(self, cross: CrossProducts) -> None:
         """Set the sums of squares below which a response is looked at again."""
         self._smallest = smallest_residual(cross)
-        self._without = float(cross.XyXy[-1, -1])  # residual sum of squares without random effects
-        self._looked_at = self._exact = False
-        self._plain = max(self._smallest, SUSPECT * self._without)  # r^2 above it needs no look
+        # residual sum of squares without random effects
+        self._fixed_residual = float(cross.XyXy[-1, -1])
+        self._tried_exact = self._exact = False
+        # r^2 above it needs no look
+        self._plain = max(self._smallest, SUSPECT * self._fixed_residual)
 
     def with_response(self, y: np.ndarray) -> LMMObjective:
         """The same objective for another response less offset, (n,); no work twice."""
@@ -224,8 +226,8 @@ class LMMObjective(Objective):
         """Whether r^2 lost digits that another centre of the response saves; `ExactFit` if all."""
         if r2 <= self._smallest:
             raise ExactFit(x)
-        if r2 < SUSPECT * self._without and not self._looked_at:
-            self._looked_at = True
+        if r2 < SUSPECT * self._fixed_residual and not self._tried_exact:
+            self._tried_exact = True
             if degrees_of_freedom(self.cross) > 0:
                 fit = least_squares(self.cross, self.marginal.fresh())
                 if fit.residual <= self._smallest:
@@ -301,7 +303,7 @@ class LMMObjective(Objective):
         if these are needed for the fit, are not known either.
         """
         self._exact = True
-        if self._without <= self._smallest:
+        if self._fixed_residual <= self._smallest:
             x = np.zeros_like(x)
             gamma, sigma = self.cross.standardisation.gamma, 0.0
             u = [np.zeros(zxy.shape[:2]) for zxy in self.cross.ZXy]
