@@ -63,7 +63,7 @@ def test_intervals(fit_cache) -> None:
     with pytest.raises(ArgumentError, match="'Wald'"):
         m.confint(method="boot")
     with pytest.raises(ArgumentError, match="df_method"):
-        m.conf_int(df_method="kr")
+        m.conf_int(df_method="containment")
 
 
 def test_numbers_of_the_fit(fit_cache) -> None:

@@ -207,10 +207,10 @@ def test_refusals_name_what_there_is(fit_cache, dataset) -> None:
         m.confint("profile")
     assert "Satterthwaite" not in str(caught.value)
     with pytest.raises(ArgumentError) as caught:
-        m.conf_int(df_method="kr")
+        m.conf_int(df_method="containment")
     assert "satterthwaite" not in str(caught.value)
     with pytest.raises(ArgumentError, match="'satterthwaite'"):
-        fit_cache("sleepstudy", SLEEP).conf_int(df_method="kr")
+        fit_cache("sleepstudy", SLEEP).conf_int(df_method="containment")
     with pytest.raises(ArgumentError, match=r"'period' is a term.*\['period\[T\.2\]'"):
         m.wald_test("period")
 
