@@ -131,9 +131,10 @@ def variance_verdict(
         return "", ""
     effects = list(_effects(design, covariance, sizes, observations))
     predicted = bool((np.abs(mu - observations.y) < PREDICTED).all())
-    runaway = [e for e in effects if e.endless or (predicted and e.size > HUGE)]
-    if runaway:
-        return "separated", _runaway_text(runaway)
+    if endless := [e for e in effects if e.endless]:
+        return "separated", _endless_text(endless)
+    if huge := [e for e in effects if predicted and e.size > HUGE]:
+        return "breaks down", _predicting_text(huge)
     # Where most levels have rows that agree, the conditional density of their effects is half a
     # normal one, as wide as it is: neither a mode nor nodes around it are like it.
     for effect in effects:
@@ -172,16 +173,28 @@ def _effects(
             yield Effect(f"{name} by {factor.name}", float(size[j]), levels, agreed, bool(endless))
 
 
-def _runaway_text(effects: Sequence[Effect]) -> str:
-    variances, tend = ("variance", "tends") if len(effects) == 1 else ("variances", "tend")
-    agreed = all(e.endless for e in effects)
-    why = "all rows of a level agree, so that " if agreed else ""
-    way = "analyse one row for each level with glm(), or " if agreed else ""
+def _endless_text(effects: Sequence[Effect]) -> str:
+    variances, tend = _variances(effects)
     return (
-        f"the random effects predict every row: {why}the {variances} of "
-        f"{listing(e.label for e in effects)} {tend} to infinity and the likelihood has no "
-        f"maximum. Estimates mean nothing; {way}leave the term out"
+        f"the random effects predict every row: all rows of a level agree, so that the {variances} "
+        f"of {listing(e.label for e in effects)} {tend} to infinity and the likelihood has no "
+        "maximum. Estimates mean nothing; analyse one row for each level with glm(), or leave the "
+        "term out"
     )
+
+
+def _predicting_text(effects: Sequence[Effect]) -> str:
+    variances, tend = _variances(effects)
+    return (
+        "the approximation of the likelihood breaks down: the random effects predict every row, "
+        f"and the {variances} of {listing(e.label for e in effects)} {tend} to infinity in the "
+        "approximation, whatever the likelihood does. Estimates mean nothing; leave the term out, "
+        "or start nearer to no variance with theta0="
+    )
+
+
+def _variances(effects: Sequence[Effect]) -> tuple[str, str]:
+    return ("variance", "tends") if len(effects) == 1 else ("variances", "tend")
 
 
 def _too_wide_text(effect: Effect) -> str:

@@ -63,8 +63,12 @@ class Objective(ABC):
     def start(self) -> np.ndarray:
         """The x that a search starts from, (n,)."""
 
-    def other_starts(self) -> list[np.ndarray]:
-        """Further starts, (n,) each, where there may be several minima."""
+    def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
+        """Further starts, (n,) each, where there may be several minima beside x."""
+        return []
+
+    def boundaries(self, x: np.ndarray) -> list[np.ndarray]:
+        """Places of parameters that may be zero together where there is a minimum beside x."""
         return []
 
     @abstractmethod

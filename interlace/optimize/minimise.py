@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import NumericalError
 from ..objective.base import Evaluation, Objective
+from .boundary import minimum_where_zero
 from .curvature import final_hessian, second_look
 from .optimum import Optimum
 from .quasi import quasi_newton
@@ -38,28 +39,36 @@ def minimise(
     """Minimise an objective and certify the best of what its starts lead to.
 
     "newton" and "lbfgsb" use exact gradients; "bobyqa" none (Powell 2009, through NLopt). `start`
-    (n,) stands in for the objective's own; those that it wants tried besides are tried too, with
-    gradients, and the optimum has the name of the optimiser that found it.
+    (n,) stands in for the objective's own; those that it wants tried besides are tried too, and so
+    are the boundaries where it may have other minima, both with gradients.
     """
     best = minimise_from(objective, optimizer, objective.start() if start is None else start)
-    starts = objective.other_starts()
-    if not starts or best.verdict == "breaks down":  # it says that it means little
-        return best
+    # hundreds of evaluations without gradients are for the first search alone
+    gradients = "newton" if optimizer == "bobyqa" else optimizer
     evaluations = best.evaluations
-    for x in starts:
+    starts = [(x, None) for x in objective.other_starts(best.x)]
+    for x, zero in [*starts, *((best.x, zero) for zero in objective.boundaries(best.x))]:
         other = objective.anew()  # what the first search left in hand belongs to its optimum
         try:
-            # hundreds of evaluations without gradients are for the first search alone
-            found = minimise_from(other, "newton" if optimizer == "bobyqa" else optimizer, x)
+            if zero is not None:
+                x, value, count = minimum_where_zero(other, x, zero)
+                evaluations += count
+                if not _lower(value, best.value):
+                    continue
+            found = minimise_from(other, gradients, x)
         except NumericalError:
             continue
         evaluations += found.evaluations
         # a criterion that breaks down has no minimum that is worth more than another
-        lower = found.value < best.value - LOWER * (1.0 + abs(best.value))
-        if lower and found.verdict != "breaks down":
+        if _lower(found.value, best.value) and found.verdict != "breaks down":
             best = found
             objective.resume(other)
-    return best.counted(evaluations)
+    return best if evaluations == best.evaluations else best.counted(evaluations, optimizer)
+
+
+def _lower(value: float, than: float) -> bool:
+    """Whether a value is lower than that of another minimum."""
+    return value < than - LOWER * (1.0 + abs(than))
 
 
 def minimise_from(objective: Objective, optimizer: str, start: np.ndarray) -> Optimum:

@@ -129,9 +129,9 @@ class Optimum:
         other.__dict__["certificate"] = replace(self.certificate, verdict=verdict, message=message)
         return other
 
-    def counted(self, evaluations: int) -> Optimum:
-        """The same point with the evaluations of all searches."""
-        other = replace(self, evaluations=evaluations)
+    def counted(self, evaluations: int, optimizer: str) -> Optimum:
+        """The same point with the evaluations of all searches, and the optimiser asked for."""
+        other = replace(self, evaluations=evaluations, optimizer=optimizer)
         other.__dict__["certificate"] = self.certificate
         return other
 

@@ -46,7 +46,7 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     here = objective.evaluate(x, 2)
     B = here.curvature
     log = [(x, here.value)]
-    radius, hessians, refreshed = FIRST_RADIUS, 0, 0
+    radius, hessians, refreshed, saddle = FIRST_RADIUS, 0, 0, False
     for _ in range(max_evaluations or MAX_ITERATIONS):
         step, promise, length, _, _ = trust_step(here.gradient, B, radius)
         if promise <= PROMISE or length < SHORTEST:
@@ -54,22 +54,23 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
             if H is None:
                 return x, here._replace(curvature=B), log
             B = H
-            _, promise, _, last, _ = trust_step(here.gradient, B, LARGEST_RADIUS)
+            _, promise, _, last, lowest = trust_step(here.gradient, B, LARGEST_RADIUS)
             if promise <= LAST_PROMISE or hessians == MAX_HESSIANS:
                 x, here = _polished(objective, x, here, last, log)
                 promise = trust_step(here.gradient, B, LARGEST_RADIUS)[1]
                 if promise <= LAST_PROMISE or hessians == MAX_HESSIANS:
                     return x, here._replace(curvature=B, exact=True), log
-            radius = FIRST_RADIUS
+            radius, saddle = FIRST_RADIUS, lowest < 0.0
             continue
         there = try_evaluate(objective, x + step, 1)
         gain = -np.inf if there is None else here.value - there.value
         ratio = gain_ratio(gain, promise, here, there)
-        if there is not None:
+        # past the far side of a hill a secant would forget the way down
+        if there is not None and (ratio > 1e-4 or not saddle):
             B = updated(B, step, there.gradient - here.gradient)
         radius = next_radius(radius, ratio, length)
         if there is not None and ratio > 1e-4:
-            x, here = x + step, there
+            x, here, saddle = x + step, there, False
             if promise > REFRESH and refreshed < MAX_REFRESHED:
                 again = try_evaluate(objective, x, 2)
                 B, refreshed = B if again is None else again.curvature, refreshed + 1

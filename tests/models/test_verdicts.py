@@ -11,6 +11,7 @@ import pytest
 import interlace as il
 from interlace.errors import ConvergenceWarning, NumericalError
 from interlace.families.names import FAMILIES
+from interlace.models.verdicts import variance_verdict
 from interlace.objective.generalised import base as generalised
 from interlace.optimize import OPTIMIZERS, minimise
 from interlace.optimize.curvature import final_hessian, to_unit_diagonal
@@ -189,6 +190,23 @@ def test_variances_beyond_the_approximations_are_not_called_converged(data, nAGQ
     m, words = said(lambda: il.glmer("agreed ~ x + (1 | g)", d, "binomial", nAGQ=nAGQ))
     assert m.convergence.verdict == "breaks down"
     assert len(words) == 1 and "standard deviation of Intercept by g" in words[0]
+
+
+@pytest.mark.parametrize(("effect", "verdict"), [(300.0, "breaks down"), (3.0, "")])
+def test_effects_that_predict_every_row_together_say_nothing_of_the_likelihood(effect, verdict):
+    """Rows of a level differ: nothing says that the likelihood rises with the variances."""
+    g, h = np.divmod(np.arange(42), 6)
+    d = {"g": g, "h": h, "y": (g + h > 5) * 1.0}  # a scale of Guttman's
+    fit = il.glmer("y ~ 1 + (1 | g) + (1 | h)", d, "binomial", theta0=[1.0, 1.0]).fit
+    sizes = [np.array([effect]), np.array([effect])]
+    found, words = variance_verdict(
+        fit.design, fit.covariance, sizes, fit.observations, fit.family, d["y"]
+    )
+    assert found == verdict
+    assert ("Intercept by g" in words and "Intercept by h tend to infinity" in words) == bool(
+        verdict
+    )
+    assert "has no maximum" not in words
 
 
 def test_levels_of_one_row_each_or_mixed_levels_are_left_alone(data):

@@ -93,7 +93,8 @@ def test_the_lowest_minimum_where_rows_are_not_log_concave(formula, seed, monkey
 def test_log_concave_samples_are_searched_once(family, link):
     data = scattered(12)
     data["y"] = np.ceil(np.minimum(data["y"], 50.0))
-    assert not il.glmer("y ~ x + (1 | g)", data, family, link=link).fit.objective.other_starts()
+    fit = il.glmer("y ~ x + (1 | g)", data, family, link=link).fit
+    assert not fit.objective.other_starts(fit.x) and not fit.objective.boundaries(fit.x)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,8 @@ def test_log_concave_samples_are_searched_once(family, link):
     [
         ("converged", "singular", 1.0),
         ("converged", "breaks down", 2.0),
-        ("breaks down", "converged", 2.0),
+        ("breaks down", "converged", 1.0),
+        ("breaks down", "breaks down", 2.0),
     ],
 )
 def test_a_criterion_that_breaks_down_has_no_better_minimum(first, second, taken, monkeypatch):
@@ -109,13 +111,16 @@ def test_a_criterion_that_breaks_down_has_no_better_minimum(first, second, taken
 
     def optimum(objective, optimizer, x):
         value, verdict = found[int(x[0])]
-        out = SimpleNamespace(value=value, verdict=verdict, evaluations=1)
-        out.counted = lambda evaluations: out
+        out = SimpleNamespace(value=value, verdict=verdict, evaluations=1, x=x)
+        out.counted = lambda evaluations, optimizer: out
         return out
 
     monkeypatch.setattr(minimise_module, "minimise_from", optimum)
     objective = SimpleNamespace(
-        start=lambda: np.zeros(1), other_starts=lambda: [np.ones(1)], resume=lambda other: None
+        start=lambda: np.zeros(1),
+        other_starts=lambda x: [np.ones(1)],
+        boundaries=lambda x: [],
+        resume=lambda other: None,
     )
     objective.anew = lambda: objective
     assert il.optimize.minimise(objective).value == taken
@@ -160,7 +165,7 @@ def test_starts_besides_are_searched_with_gradients_after_bobyqa(monkeypatch):
     # the searches besides are those of a search with gradients
     more = both.optimum.evaluations - once.optimum.evaluations
     assert more == alone.optimum.evaluations - first.optimum.evaluations
-    assert once.optimum.optimizer == "bobyqa"
+    assert once.optimizer == both.optimizer == both.optimum.optimizer == "bobyqa"
 
 
 @pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
@@ -178,5 +183,23 @@ def test_a_minimum_without_variance_below_one_with(optimizer, monkeypatch):
 
     m = fitted()
     assert m.theta.iloc[0] == 0.0 and m.convergence.verdict == "singular"
-    monkeypatch.setattr(generalised, "OTHER_VARIANCES", generalised.OTHER_VARIANCES[1:])
+    monkeypatch.setattr(generalised.GeneralisedObjective, "boundaries", lambda *_: [])
     assert fitted().fit.criterion > m.fit.criterion + 0.01
+
+
+@pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
+def test_a_minimum_without_one_factor_of_few_levels(monkeypatch):
+    rng = np.random.default_rng(34)
+    n, k = int(rng.integers(40, 120)), int(rng.integers(4, 9))
+    g = rng.integers(0, k, n)
+    data = {"x": rng.normal(size=n), "g": g, "h": g % 2}
+    eta = rng.normal(size=k)[g] * rng.choice([0.5, 1.0, 2.0]) + rng.normal(size=2)[g % 2] * 2.0
+    data["y"] = rng.gamma(2.0, np.exp(eta) / 2.0)
+
+    def fitted():
+        return il.glmer("y ~ x + (x | g) + (1 | h)", data, "gamma", link="log").fit
+
+    fit = fitted()
+    assert fit.optimum.verdict == "singular"
+    monkeypatch.setattr(generalised.GeneralisedObjective, "boundaries", lambda *_: [])
+    assert fitted().criterion > fit.criterion + 0.1

@@ -30,9 +30,10 @@ NOWHERE = np.empty(0, dtype=np.intp)
 SEVERAL_MINIMA = 500
 # ... and than this where there are several predictors.
 SMALL_SAMPLE = 50
-# Variances of these starts, beside those of the moments: none (where that is no minimum its
-# curvature leads elsewhere), hardly any, and a large one.
-OTHER_VARIANCES = (0.0, START_VARIANCES[0], 2.0)
+# Variances of these starts, beside those of the moments: hardly any, and a large one.
+OTHER_VARIANCES = (START_VARIANCES[0], 2.0)
+# Where rows are log-concave a factor of fewer levels may have two: without its variance, and with.
+FEW_LEVELS = 5
 
 
 class GeneralisedObjective(Objective):
@@ -135,25 +136,44 @@ class GeneralisedObjective(Objective):
         theta = self.scale.start(problem.start_variances())
         return np.concatenate([theta, problem.glm.beta[: self.p], problem.zeta])
 
-    def other_starts(self) -> list[np.ndarray]:
-        density = self.problem.density
+    @property
+    def _is_small(self) -> bool:
         few = SEVERAL_MINIMA if self.problem.offset.ndim == 1 else SMALL_SAMPLE
-        alone, signed = density.log_concave or density.n >= few, self.problem.signed
-        if alone and signed is None:
-            return []
-        own, out = self.start(), []
+        return self.problem.density.n < few
+
+    def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
+        own, out, signed = self.start(), [], self.problem.signed
         if signed is not None:
-            x = own.copy()
-            x[self.at.beta][signed] *= -1.0
-            out.append(x)
-        if alone:
+            start = own.copy()
+            start[self.at.beta][signed] *= -1.0
+            out.append(start)
+        if not self._is_small:
             return out
-        for variance in OTHER_VARIANCES:
-            x = own.copy()
-            x[self.at.theta] = self.scale.start(np.full(sum(self.covariance.widths), variance))
-            if (x != own).any():
-                out.append(x)
+        variances: tuple[float, ...] = OTHER_VARIANCES
+        if self.problem.density.log_concave:  # one factor may have taken what is another's
+            variances = OTHER_VARIANCES[-1:] if self._vie and self.null_directions(x) else ()
+        for variance in variances:
+            start = own.copy()
+            start[self.at.theta] = self.scale.start(np.full(sum(self.covariance.widths), variance))
+            if (start != own).any():
+                out.append(start)
         return out
+
+    @property
+    def _vie(self) -> bool:
+        """Whether several grouping factors may have a variance in each other's place."""
+        return len(self.covariance.widths) > 1
+
+    def boundaries(self, x: np.ndarray) -> list[np.ndarray]:
+        levels = self.problem.Z.n_levels[: len(self.covariance.widths)]
+        concave = self.problem.density.log_concave
+        if not (self._is_small and self.covariance.identity):
+            return []
+        if concave and not (self._vie and min(levels) < FEW_LEVELS):
+            return []
+        factor, places = self.covariance.factor, np.arange(x.size)[self.at.theta]
+        sets = [places[factor == b] for b in range(len(levels))] if self._vie else []
+        return [zero for zero in (*sets, *([] if concave else [places])) if x[zero].any()]
 
     def names(self) -> list[str]:
         return self.covariance.theta_names
@@ -242,8 +262,8 @@ class GeneralisedObjective(Objective):
         except NumericalError:  # no modes are found again
             T, eta0, zeta, u = self.held_at(x)
             eta = eta0 + self.problem.Z.times(T, u)
-            words = little_information(other.problem, T, eta, zeta, self.expected)
-            return words or ModeSearch(other.problem, other.modes).words(NOWHERE, True)
+            words = little_information(other.problem, T, eta, zeta, self.expected, self.nodes)
+            return words or ModeSearch(other.problem, other.modes).words(NOWHERE, True, self.nodes)
 
     def _doubts(self, x: np.ndarray, value: float) -> list[str]:
         known = self._compared
@@ -254,11 +274,11 @@ class GeneralisedObjective(Objective):
             u, _, second = self._other_modes(x)
             T, eta0, zeta, _ = self.modes_at(x)
         eta = eta0 + self.problem.Z.times(T, u)
-        words = little_information(self.problem, T, eta, zeta, self.expected)
+        words = little_information(self.problem, T, eta, zeta, self.expected, self.nodes)
         self.hold(u)
         again = self.evaluate(x, 0).value
         depends = abs(again - value) > SAME_VALUE * (1.0 + abs(value))
-        return words or ModeSearch(self.problem, self.modes).words(second, depends)
+        return words or ModeSearch(self.problem, self.modes).words(second, depends, self.nodes)
 
     def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
         return list(self.endless(x, curvature).values())

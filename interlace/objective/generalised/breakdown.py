@@ -31,6 +31,8 @@ SAME_MODE = 1e-4
 # A start that no search can leave, as out of the range of the means, is brought nearer to the modes
 # in hand by half of the way, this often.
 HALVINGS = 4
+# Nodes that are advised where one is not enough.
+MANY_NODES = 25
 
 
 class _Level(NamedTuple):
@@ -46,7 +48,12 @@ def _named(problem: Problem, at: _Level) -> str:
 
 
 def little_information(
-    problem: Problem, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray, expected: bool
+    problem: Problem,
+    T: Sequence[np.ndarray],
+    eta: np.ndarray,
+    zeta: np.ndarray,
+    expected: bool,
+    nodes: int,
 ) -> list[str]:
     """The defect of the information of the modes at these predictors, in words; empty if none.
 
@@ -62,7 +69,7 @@ def little_information(
         try:
             factor.refactor(T)
         except NumericalError:
-            return [_words("at a point that is no mode", 0.0, expected, problem)]
+            return [_words("at a point that is no mode", 0.0, expected, problem, nodes)]
         inverses.append([factor.inverse_blocks(b).copy() for b in range(len(problem.factors))])
     least, where = 1.0, _Level(0, 0)
     for b, (own, twin) in enumerate(zip(*inverses, strict=True)):
@@ -71,21 +78,26 @@ def little_information(
             least, where = float(share.min()), _Level(b, int(share.argmin()))
     if least >= LEAST_SHARE:
         return []
-    return [_words(f"at {_named(problem, where)}", least, expected, problem)]
+    return [_words(f"at {_named(problem, where)}", least, expected, problem, nodes)]
 
 
-def _remedies(problem: Problem) -> list[str]:
+def _remedies(problem: Problem, nodes: int) -> list[str]:
     """Remedies for several modes, or one of little information."""
     scalar = len(problem.factors) == 1 and problem.Z.widths[0] == 1 and not problem.density.several
     others = "take another link or family, or leave out a random-effect term"
-    return ["integrate with nAGQ=25", others] if scalar else [others]
+    more = [f"integrate with nAGQ={MANY_NODES}"] if scalar and nodes < MANY_NODES else []
+    return [*more, others]
 
 
-def _words(where: str, share: float, expected: bool, problem: Problem) -> str:
+def _method(nodes: int) -> str:
+    return "quadrature around the modes" if nodes > 1 else "Laplace's approximation"
+
+
+def _words(where: str, share: float, expected: bool, problem: Problem, nodes: int) -> str:
     other = expected or problem.density.several
-    ways = [*([] if other else ["take laplace='expected'"]), *_remedies(problem)]
+    ways = [*([] if other else ["take laplace='expected'"]), *_remedies(problem, nodes)]
     return (
-        f"Laplace's approximation breaks down: {where} the mode of the random effects has "
+        f"{_method(nodes)} breaks down: {where} the mode of the random effects has "
         f"{100.0 * share:.2g} % of the information expected there, so the estimates mean little; "
         f"{', '.join(ways[:-1])}{', or ' if len(ways) > 1 else ''}{ways[-1]}"
     )
@@ -164,7 +176,7 @@ class ModeSearch:
             better |= higher
         return (u.ravel() if better.any() else None), np.flatnonzero(second | ~again)
 
-    def words(self, second: np.ndarray, depends: bool) -> list[str]:
+    def words(self, second: np.ndarray, depends: bool, nodes: int) -> list[str]:
         """The meaning of a second mode of these parts, in words; empty without one.
 
         ``depends`` says that the search for modes ended at others than before.
@@ -177,7 +189,7 @@ class ModeSearch:
             if second.size > 1:
                 where += f" and {second.size - 1} more"
         return [
-            "Laplace's approximation breaks down: the conditional modes are not unique, the random "
+            f"{_method(nodes)} breaks down: the conditional modes are not unique, the random "
             f"effects {where} have several that matter, and the criterion takes one; "
-            + ", ".join(_remedies(self.problem))
+            + ", ".join(_remedies(self.problem, nodes))
         ]

@@ -22,6 +22,9 @@ MAX_STEPS = 500
 # lead to no maximum.
 ENDS = 1e-8
 MAX_HALVINGS = 40
+# A decrement that stays the same to this share for so many steps does so for ever: they are halved
+# to nothing, as at the end of a range of means.
+SAME_SHARE, MAX_SAME = 1e-3, 20
 
 
 class _State(Protocol):
@@ -58,14 +61,15 @@ def damped_newton(
     ``step_from(state)`` is the Newton step there, ``moved(state, move)`` the state after a move;
     ``tolerance`` is that of the decrement, relative to the value.
     """
-    before = np.inf
+    before, same = np.inf, 0
     for _ in range(steps):
         step = step_from(here)
         small = step.decrement / (1.0 + abs(here.value))
+        same = same + 1 if abs(small - before) <= SAME_SHARE * small else 0
         stalled = small < ROUNDING and small > 0.25 * before
         if step.definite and (small < tolerance or stalled):
             return here, step
-        if not step.definite and small < ENDS:
+        if same == MAX_SAME or (not step.definite and small < ENDS):
             return None
         before = small
         there = damped_step(here, step.move, moved, step.definite and small < TRUSTED)

@@ -34,7 +34,7 @@ class RegressionObjective(Objective):
     def start(self) -> np.ndarray:
         return self.problem.glm.beta
 
-    def other_starts(self) -> list[np.ndarray]:
+    def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
         signed = self.problem.signed
         if signed is None:
             return []

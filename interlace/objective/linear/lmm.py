@@ -175,7 +175,7 @@ class LMMObjective(Objective):
             return self.marginal.rounding(self._templates(x))
         return 0.0
 
-    def other_starts(self) -> list[np.ndarray]:
+    def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
         if self.cross.n >= SMALL_SAMPLE or not self.covariance.identity:
             return []
         return [self.scale.start(np.full(sum(self.covariance.widths), LARGE_DEVIATION**2))]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from interlace.errors import NumericalError
-from interlace.objective.generalised.breakdown import ModeSearch
+from interlace.objective.generalised.breakdown import ModeSearch, _words
 
 NONE = np.zeros(0)
 
@@ -80,3 +80,17 @@ def test_starts_out_of_the_range_are_brought_nearer():
     better, doubtful = search([(5, 4), (2.5, 2.5)], [0.0, 1.0], (5, 4), Narrow)
     np.testing.assert_array_equal(better, (2.5, 2.5))
     assert doubtful.size
+
+
+@pytest.mark.parametrize(("nodes", "advised"), [(0, True), (1, True), (7, True), (25, False)])
+def test_quadrature_is_advised_to_those_who_have_less(nodes, advised):
+    density = SimpleNamespace(several=False)
+    problem = SimpleNamespace(
+        factors=[SimpleNamespace(name="g", levels=["a"], codes=np.zeros(1, int))],
+        Z=SimpleNamespace(widths=(1,), n_levels=(1,)), density=density,
+    )  # fmt: skip
+    told = ModeSearch(problem, None).words(np.array([0]), False, nodes)
+    told.append(_words("at level 'a' of g", 0.01, True, problem, nodes))
+    for words in told:
+        assert ("nAGQ=25" in words) == advised
+        assert words.startswith("quadrature" if nodes > 1 else "Laplace's approximation")

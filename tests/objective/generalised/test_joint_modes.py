@@ -1,11 +1,14 @@
 """The criterion of nAGQ = 0 against dense algebra and differences."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers import dense_glmm as glmm
 from helpers import dense_lmm
 
 from interlace.objective.generalised.joint_modes import JointModeObjective
+from interlace.objective.generalised.newton import damped_newton
 from interlace.optimize import minimise
 
 EXACT = 1e-10
@@ -133,3 +136,33 @@ def test_the_fast_fit_is_a_point_near_that_of_laplace(family, link, expected):
     assert laplace.evaluate(start, 0).value == pytest.approx(fast.value, rel=1e-9)
     assert full.value <= fast.value + 1e-8
     assert fast.value - full.value < 1.0
+
+
+def test_steps_that_are_halved_to_nothing_end_the_search():
+    """As where the next mean out of its range is nearer than any gain."""
+    taken = []
+
+    def step_from(here):
+        taken.append(here)
+        return SimpleNamespace(move=np.ones(1), decrement=1e-3, definite=True)
+
+    def moved(here, move):  # one way up only, and not far
+        value = here.value + 1e-12 if move[0] < 1e-9 else -np.inf
+        return SimpleNamespace(value=value)
+
+    assert damped_newton(SimpleNamespace(value=1.0), step_from, moved, 1e-18) is None
+    assert len(taken) < 50
+
+
+def test_steps_of_length_one_towards_infinity_go_on():
+    """-exp(-x), whose decrement falls by e each time."""
+
+    def step_from(x):
+        slope = np.exp(-x.at)
+        return SimpleNamespace(move=1.0, decrement=slope, definite=True)
+
+    def moved(x, move):
+        return SimpleNamespace(at=x.at + move, value=-np.exp(-(x.at + move)))
+
+    here, _ = damped_newton(SimpleNamespace(at=0.0, value=-1.0), step_from, moved, 1e-18)
+    assert here.at > 30.0

@@ -297,6 +297,6 @@ def test_no_remedy_is_one_that_is_refused():
 
     o = objective(*small(FAMILIES["zinb2"], (1,)))
     assert "laplace=" not in o.advice
-    words = _words("there", 0.01, False, o.problem)
+    words = _words("there", 0.01, False, o.problem, 1)
     assert "nAGQ" not in words
     assert "laplace=" not in words
