@@ -68,6 +68,8 @@ ARGUMENTS: dict[str, Any] = {
     "t_test": lambda m: ("x",),
     "wald_test": lambda m: ("x",),
     "f_test": lambda m: ("x",),
+    "emmeans": lambda m: ("x",),
+    "emtrends": lambda m: ("x", "x"),
 }
 TYPES = ("response", "link", "conditional", "zprob", "zlink", "disp")
 
