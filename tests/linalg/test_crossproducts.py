@@ -112,6 +112,25 @@ def test_rotations_keep_every_product_and_leave_what_is_within_levels(weighted):
     np.testing.assert_allclose(left.T @ left, within, atol=1e-12)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rotations_that_were_kept_turn_another_column_alike(weighted):
+    rng = np.random.default_rng(5)
+    n, k = 60, 3
+    codes = rng.integers(0, 9, n).astype(np.int32)
+    Z, both = rng.normal(size=(n, k)), rng.normal(size=(n, 2))
+    Z[codes == 3] = Z[codes == 3][0]  # linearly dependent rows
+    Z[::7, 1] = 0.0  # no rotation
+    root = rng.uniform(0.5, 2.0, n) if weighted else np.empty(0)
+    y, turns = both[:, 1].copy(), np.zeros((n, k, 2))
+    turns[:, :, 0] = 1.0
+    R, b = np.zeros((9, k, k)), np.zeros((9, k, 2))
+    _crossprod.rotate(codes, Z, root, both, R, b, turns)
+    again = np.zeros((9, k, 2))
+    _crossprod.turn(codes, turns, y, again[:, :, 1])
+    np.testing.assert_array_equal(again[:, :, 1], b[:, :, 1])
+    np.testing.assert_array_equal(y, both[:, 1])
+
+
 @pytest.mark.parametrize("k", [1, 2, 4])
 @pytest.mark.parametrize("singular", [False, True])
 def test_whitening_against_numpy(singular, k):

@@ -20,6 +20,8 @@ from ..kernels import _crossprod
 from .blocks import ZCross, pair_patterns, zero_blocks
 from .standardise import Standardisation, orthogonaliser, standard_columns, standardise
 
+# Numbers that are kept from one response to the next, at most.
+MOST_KEPT = 1_000_000
 # Rows of a dense Z that are held at once.
 ROWS_AT_ONCE = 4096
 
@@ -85,6 +87,19 @@ class LevelRoots:
     within: np.ndarray
 
 
+class Turned(NamedTuple):
+    """What `LevelRoots` of any response have in common: rotations, and the columns turned by them.
+
+    ``turns`` (n, k, 2) are cosines and sines, ``within`` (n, p) what they leave of X, ``levels``
+    and ``ZXy`` have zeros for the response.
+    """
+
+    turns: np.ndarray
+    within: np.ndarray
+    levels: LevelRoots
+    ZXy: np.ndarray
+
+
 @dataclass(eq=False)
 class CrossProducts:
     """The cross-products and row sums that a linear mixed model is fitted from.
@@ -117,6 +132,7 @@ class CrossProducts:
     standardisation: Standardisation
     levels: LevelRoots | None = None
     _columns: np.ndarray | None = field(default=None, repr=False)
+    _turned: Turned | None = field(default=None, repr=False)
 
     @property
     def n(self) -> int:
@@ -161,9 +177,7 @@ class CrossProducts:
         XyXy[p, :p] = XyXy[:p, p] = residual @ columns
         XyXy[p, p] = residual @ residual
         if self.levels is not None:
-            Xy = np.empty((len(y), p + 1))
-            Xy[:, :p], Xy[:, p] = columns, residual
-            other.levels, other.ZXy = self._rotated(Xy)
+            other.levels, other.ZXy = self._rotated(residual)
             return other
         other.ZXy = [zxy.copy() for zxy in self.ZXy]
         for zxy, sums in zip(other.ZXy, self.effect_sums(residual[:, None]), strict=True):
@@ -242,18 +256,39 @@ class CrossProducts:
             ZXy=[zxy * s[:, None] for zxy, s in zip(self.ZXy, by, strict=True)],
             z_roots=[r / s[:, None] for r, s in zip(self.z_roots, by, strict=True)],
             levels=levels,
+            _turned=None,
         )
 
-    def _rotated(self, Xy: np.ndarray) -> tuple[LevelRoots, list[np.ndarray]]:
-        """Roots of the levels, and Z'[X y], for other columns (n, p + 1), which are overwritten."""
+    def _rotated(self, y: np.ndarray) -> tuple[LevelRoots, list[np.ndarray]]:
+        """Roots of the levels, and Z'[X y], for another response (n,), which is overwritten."""
+        turns, X, levels, ZXy = self.turned
+        b, ZXy, within = levels.b.copy(), ZXy.copy(), levels.within.copy()
+        _crossprod.turn(self.rows.codes[0], turns, y, b[:, :, -1])
+        ZXy[:, :, -1] = np.einsum("lca,lc->la", levels.R, b[:, :, -1])
+        within[-1, :-1] = within[:-1, -1] = y @ X
+        within[-1, -1] = y @ y
+        return LevelRoots(levels.R, b, within), [ZXy]
+
+    @property
+    def turned(self) -> Turned:
+        """The rotations of the rows, with all that they make of the columns alone."""
+        if self._turned is not None:
+            return self._turned
         assert self.levels is not None
         R, b = np.zeros(self.levels.R.shape), np.zeros(self.levels.b.shape)
         codes, Z, scale = next(self._standard_effects())
-        _crossprod.rotate(codes, Z, self.rows.root, Xy, R, b)
+        turns = np.zeros((*Z.shape, 2))
+        turns[:, :, 0] = 1.0
+        columns = np.column_stack([self.columns, np.zeros(self.n)])
+        _crossprod.rotate(codes, Z, self.rows.root, columns, R, b, turns)
         R /= scale
         A, ZXy = np.empty(R.shape), np.empty(b.shape)
         _crossprod.gram(R, b, A, ZXy)
-        return LevelRoots(R, b, Xy.T @ Xy), [ZXy]
+        within = np.ascontiguousarray(columns[:, :-1])
+        out = Turned(turns, within, LevelRoots(R, b, columns.T @ columns), ZXy)
+        if out.turns.size + within.size <= MOST_KEPT:
+            self._turned = out
+        return out
 
 
 class RowBlock(NamedTuple):

@@ -35,16 +35,18 @@ def accumulate(const int32_t[:] codes, const double[:, :] Z, const double[:] roo
 
 
 def rotate(const int32_t[:] codes, const double[:, :] Z, const double[:] root_weights,
-           double[:, ::1] Xy, double[:, :, ::1] R, double[:, :, ::1] b):
+           double[:, ::1] Xy, double[:, :, ::1] R, double[:, :, ::1] b,
+           double[:, :, ::1] turns=None):
     """Rows i of level l = codes[i] into the triangular factor of the level's rows [Z X y] sqrt(w).
 
     Givens rotations keep R_l'R_l the sum of w_i Z_i Z_i' and b_l = Q_l'[X y], Z_l = Q_l R_l. Xy,
     already multiplied by sqrt(w), is overwritten with what is left of it: Xy'Xy is then the sum of
-    squares within levels, of which nothing has been subtracted.
+    squares within levels, of which nothing has been subtracted. ``turns`` (n, k, 2) keeps the
+    rotations, for `turn`; those that are none must stand there already.
     """
     cdef Py_ssize_t n = codes.shape[0], k = Z.shape[1], m = Xy.shape[1]
     cdef Py_ssize_t i, j, c, l
-    cdef bint weighted = root_weights.shape[0] > 0
+    cdef bint weighted = root_weights.shape[0] > 0, kept = turns is not None
     cdef double s = 1.0, norm, cosine, sine, t, u
     cdef double[::1] z = np.empty(k)
     with nogil:
@@ -62,6 +64,8 @@ def rotate(const int32_t[:] codes, const double[:, :] Z, const double[:] root_we
                     continue
                 cosine, sine = R[l, j, j] / norm, z[j] / norm
                 R[l, j, j] = norm
+                if kept:
+                    turns[i, j, 0], turns[i, j, 1] = cosine, sine
                 for c in range(j + 1, k):
                     t = R[l, j, c]
                     R[l, j, c] = cosine * t + sine * z[c]
@@ -71,6 +75,20 @@ def rotate(const int32_t[:] codes, const double[:, :] Z, const double[:] root_we
                     t = b[l, j, c]
                     b[l, j, c] = cosine * t + sine * Xy[i, c]
                     Xy[i, c] = cosine * Xy[i, c] - sine * t
+
+
+def turn(const int32_t[:] codes, const double[:, :, ::1] turns, double[::1] y, double[:, :] b):
+    """One more column y by the rotations that `rotate` kept; b (l, k) begins as zero."""
+    cdef Py_ssize_t n = codes.shape[0], k = turns.shape[1]
+    cdef Py_ssize_t i, j, l
+    cdef double t
+    with nogil:
+        for i in range(n):
+            l = codes[i]
+            for j in range(k):
+                t = b[l, j]
+                b[l, j] = turns[i, j, 0] * t + turns[i, j, 1] * y[i]
+                y[i] = turns[i, j, 0] * y[i] - turns[i, j, 1] * t
 
 
 def gram(const double[:, :, ::1] R, const double[:, :, ::1] b,
