@@ -32,7 +32,9 @@ def joint_variance(
     W the prior weights of a linear model (s is sigma) or the working weights of another (s = 1).
     Of each row (r,), with the effects that the masks, (k_b,) per grouping factor, let enter. With
     several linear predictors beta and X are those of all of them, and W is the information of a
-    row in all; ``free`` are those whose coefficients are not given, by default all.
+    row in all; ``free`` are those whose coefficients are not given, by default all. Then theta is
+    not given either in these models, nor in others of families that lme4 has not: x - U'z* and the
+    slope of z'b_hat in theta go with the covariance matrix of all parameters, as in TMB.
     """
     factor = fit.factor_at_optimum()
     stars = [
@@ -40,32 +42,49 @@ def joint_variance(
         for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True)
     ]
     variance = fit.re_scale**2 * inverse_quadratic(factor, stars)
-    if rows.X.shape[1]:
-        free = fit.design.predictors if free is None else free
-        variance = variance + _fixed_share(factor, stars, fit, rows.X, free)
+    if rows.X.shape[1] or _theta_counts(fit, free):
+        variance = variance + _parameter_share(factor, stars, fit, rows, masks, free)
     return np.maximum(variance, 0.0)
 
 
-def _fixed_share(
+def _parameter_share(
     factor: Any,
     stars: list[tuple[np.ndarray, np.ndarray]],
     fit: MixedFit,
-    X: np.ndarray,
-    free: Collection[str],
+    rows: PredictionRows,
+    masks: list[np.ndarray],
+    free: Collection[str] | None,
 ) -> np.ndarray:
-    """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row."""
-    WX = _weighted_columns(fit, free)
+    """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row; or theta with beta_hat."""
+    wanted = fit.design.predictors if free is None else free
+    WX = _weighted_columns(fit, wanted)
     crossproduct = _scaled_crossproduct(fit, WX)
     U = factor.solve(crossproduct)
     starts = np.cumsum([0, *(u.size for u in fit.u)])
-    distance = np.array(X)
+    distance = np.array(rows.X)
     for (codes, star), u, start in zip(stars, fit.u, starts, strict=False):
-        blocks = U[start : start + u.size].reshape(*u.shape, -1)
-        known = codes >= 0
-        part = np.einsum("rk,rkp->rp", star, blocks[np.where(known, codes, 0)])
-        distance -= np.where(known[:, None], part, 0.0)
-    C = _cov_beta_given_theta(fit, WX, crossproduct, U, free)
-    return variance_of(distance, C)
+        distance -= _by_row(codes, star, U[start : start + u.size].reshape(*u.shape, -1))
+    if not _theta_counts(fit, free):
+        return variance_of(distance, _cov_beta_given_theta(fit, WX, crossproduct, U, wanted))
+    own_fit = cast("GLMMFit", fit)
+    slopes = np.zeros((len(distance), fit.theta.size))
+    for (codes, Z), mask, own in zip(rows.factors, masks, own_fit.mode_slopes(), strict=True):
+        slopes += _by_row(codes, Z * mask, own.transpose(1, 2, 0))
+    # what lies on a boundary, where it has no variance, is given
+    slopes[:, ~np.isfinite(np.diagonal(own_fit.cov_all)[: fit.theta.size])] = 0.0
+    return variance_of(np.concatenate([slopes, distance], axis=1), own_fit.cov_all)
+
+
+def _theta_counts(fit: MixedFit, free: Collection[str] | None) -> bool:
+    """Whether variances are those with theta estimated, as glmmTMB's, not with theta given."""
+    return free is None and (fit.several or fit.family.own_predictors)
+
+
+def _by_row(codes: np.ndarray, z: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """z'B of each row, (r, p), for B (k, p) of its level, (l, k, p); 0 where that is not known."""
+    known = codes >= 0
+    part = np.einsum("rk,rkp->rp", z, blocks[np.where(known, codes, 0)])
+    return np.where(known[:, None], part, 0.0)
 
 
 def _cov_beta_given_theta(

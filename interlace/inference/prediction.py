@@ -306,7 +306,8 @@ def get_prediction(
     of the mean's interval.
 
     With several linear predictors coefficients and random effects of all of them are in these
-    covariances, and standard errors are by the delta method on what the ``type`` makes of them.
+    covariances, theta is not given, and standard errors are by the delta method on what the
+    ``type`` makes of them.
     """
     type = type_of(type, component)
     masks = which_effects(fit, include_re)

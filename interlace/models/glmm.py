@@ -32,6 +32,8 @@ from .predictors_fit import PredictorsFit
 from .separation import explained
 from .verdicts import mixed_verdict
 
+# Of central differences of modes in standardised theta: modes are good to 1e-10.
+MODE_STEP = 1e-4
 # Halvings of a start that has means out of range.
 MAX_HALVINGS = 12
 
@@ -103,19 +105,46 @@ class GLMMFit(PredictorsFit, BaseMixedFit):
 
     def factor_at_optimum(self) -> Factor:
         """The factorisation of M = Lambda'Z'WZ Lambda + I at theta, W the working weights."""
-        objective: Any = self.objective
-        if self.is_reml:  # whose coefficients of the mean are among the effects
-            objective = make_objective(
-                self.design, self.covariance, self.family, self.observations, self.nAGQ,
-                self.expected, self.backend,
-            )  # fmt: skip
-        problem, scale = objective.problem, objective.scale if self.is_reml else self.scale
+        objective, x = self._with_all_coefficients()
+        problem, scale = objective.problem, objective.scale
         weights, order = self.solution.weight, problem.order
         weights = weights if order is None else np.ascontiguousarray(weights[..., order])
         factor = choose_factor(problem.Z.set_weights(weights))
-        x = scale.x(self.theta) if self.is_reml else self.x[: self.covariance.n_theta]
-        factor.refactor(scale.templates(x))
+        factor.refactor(scale.templates(x[: self.covariance.n_theta]))
         return factor
+
+    def _with_all_coefficients(self) -> tuple[Any, np.ndarray]:
+        """The objective of which all coefficients are parameters, and its x at the optimum."""
+        objective: Any = self.objective
+        if not self.is_reml:
+            return objective, self.x
+        objective = make_objective(
+            self.design, self.covariance, self.family, self.observations, self.nAGQ,
+            self.expected, self.backend,
+        )  # fmt: skip
+        gamma = objective.problem.gamma(self.solution.beta)
+        return objective, np.concatenate([objective.scale.x(self.theta), gamma])
+
+    def mode_slopes(self) -> list[np.ndarray]:
+        """Derivatives of the modes b in theta at given coefficients, (n_theta, l_b, k_b) each."""
+        objective, x = self._with_all_coefficients()
+        scale, offsets, m = objective.scale, objective.problem.Z.offsets, self.theta.size
+        to_x = np.linalg.inv(scale.jacobian())
+
+        def modes(x: np.ndarray) -> list[np.ndarray]:
+            u = objective.last_point(x).u
+            T = scale.natural(scale.templates(x[:m]))
+            return [
+                u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)) @ t.T for b, t in enumerate(T)
+            ]
+
+        modes(x)  # where the next searches start
+        slopes: list[list[np.ndarray]] = [[] for _ in self.T]
+        for step in MODE_STEP * np.eye(m, x.size):
+            ends = zip(modes(x + step), modes(x - step), strict=True)
+            for out, (up, down) in zip(slopes, ends, strict=True):
+                out.append((up - down) / (2.0 * MODE_STEP))
+        return [np.einsum("ij,ilk->jlk", to_x, np.array(own)) for own in slopes]
 
     def cond_cov(self, b: int) -> np.ndarray:
         """Covariances of the modes given theta, beta and zeta, (l_b, k_b, k_b)."""

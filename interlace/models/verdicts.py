@@ -62,7 +62,18 @@ def mixed_verdict(fit: BaseMixedFit) -> tuple[str, str]:
 def coefficient_verdict(fit: Any) -> tuple[str, str]:
     """The verdict on coefficients without a finite estimate, and it in words; or two blanks."""
     message = (_endless_predictors if fit.several else _separated_coefficients)(fit)
+    if message and fit.several and (limit := _at_limit(fit)):
+        return "not identified", limit
     return ("separated", message) if message else ("", "")
+
+
+def _at_limit(fit: Any) -> str:
+    """What the family says of a parameter that is beyond its limit in every row, in words."""
+    family, o = fit.family, fit.observations
+    zeta = np.asarray(fit.zeta).reshape(len(family.parameters), -1)
+    unit, none = family.parameter_unit(o.y, o.weights), np.zeros(len(zeta))
+    told = {family.infinite(ends, unit, none) for ends in (zeta.min(axis=1), zeta.max(axis=1))}
+    return (told.pop() or "") if len(told) == 1 else ""
 
 
 def _separated_coefficients(fit: Any) -> str:

@@ -252,9 +252,10 @@ class MixedResult(ModelResult):
         Intervals of the mean, and of linear models intervals for a new observation, ``obs_ci``:
         of a level that is not known, or left out, they have the variance of its random effects.
         Standard errors are from the joint covariance of coefficients and random effects given the
-        covariance parameters, as lme4's; of models with several linear predictors from that of all
-        of them, by the delta method. glmmTMB's have the uncertainty of the covariance parameters
-        too: without random effects (``include_re=False``) they are the same, with them larger.
+        covariance parameters, as lme4's. Of models with several linear predictors, and of families
+        that lme4 has not, they have the uncertainty of the covariance parameters too, as glmmTMB's,
+        by the delta method on all parameters. Without random effects (``include_re=False``) the
+        two are the same.
 
         Parameters
         ----------

@@ -159,7 +159,10 @@ def test_a_refit_pickled_is_as_good_as_the_fit(name: str, mixed: bool) -> None:
     assert again.predict(new).notna().all()
     json.dumps(again.to_dict())
     loaded = pickle.loads(pickle.dumps(m))
-    np.testing.assert_allclose(loaded.predict(new, se=True), m.predict(new, se=True), rtol=1e-12)
+    np.testing.assert_allclose(loaded.predict(new), m.predict(new), rtol=1e-12)
+    # modes, good to 1e-10, are differenced with steps of 1e-4
+    there, here = loaded.predict(new, se=True), m.predict(new, se=True)
+    np.testing.assert_allclose(there, here, rtol=2e-6)
     assert loaded.llf == m.llf and str(loaded.summary()) == str(m.summary())
 
 

@@ -186,3 +186,15 @@ def test_residuals_as_skewed_as_half_a_normal_distribution():
         m = il.glm("y ~ x", data, "skewnormal")
     held = il.glm("y ~ x", data, il.SkewNormal(shape=-500.0))
     assert held.converged and held.llf < m.llf < held.llf + 1.0
+
+
+def test_a_limit_in_every_row_is_that_of_the_family(data):
+    exact = data.assign(y=2.0 + 3.0 * data.x)
+    with pytest.warns(ConvergenceWarning, match="fits the response exactly"):
+        m = il.glm("y ~ x", exact, dispformula="~ x")
+    assert m.convergence.verdict == "not identified"
+    x = np.linspace(-1.0, 1.0, 200)
+    even = {"y": np.round(np.exp(1.2 + 0.3 * x + 0.5 * np.sin(9.0 * x))), "x": x}
+    with pytest.warns(ConvergenceWarning, match="poisson"):
+        m = il.glm("y ~ x", even, "nbinom1", dispformula="~ x")
+    assert not m.converged and np.isfinite(m.bse).all()

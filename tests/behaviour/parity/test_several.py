@@ -125,3 +125,25 @@ def test_random_effects(id):
         size = np.maximum(array(told["sd"]), ZERO)
         off = np.abs(modes - array(told["modes"])) / size
         assert off.max(initial=0.0) < MODES
+
+
+# Our type of each kind of prediction in the references.
+KINDS = {kind: kind for kind in ("link", "response", "conditional", "zprob", "zlink")}
+KINDS["phi"] = "disp"
+
+
+@pytest.mark.parametrize("id", [id for id in CASES if id not in HIGHER])
+def test_standard_errors_of_predictions(id):
+    """With all parameters' uncertainty; models that lme4 has too are given theta, as there."""
+    reference, m = several_reference(id), fitted(id)
+    mixed = bool(reference.random_terms)
+    if mixed and not (m.fit.several or m.fit.family.own_predictors):
+        pytest.skip("theta is given")
+    for kind, expected in (reference.get("se_fit") or {}).items():
+        if reference["family"]["name"] == "ordbeta" and kind == "response":
+            continue  # the mean of the beta distribution there: "conditional" here
+        table = m.predict(type=KINDS[kind], se=True)
+        wanted = array(expected)
+        known = np.isfinite(wanted)
+        own = table["se"].to_numpy()[: wanted.size]
+        np.testing.assert_allclose(own[known], wanted[known], rtol=STANDARD_ERRORS)
