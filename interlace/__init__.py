@@ -116,6 +116,7 @@ __all__ = [
     "ZeroOneInflatedBetaFamily",
     "__version__",
     "anova",
+    "drop1",
     "errors",
     "fit",
     "glm",
@@ -125,6 +126,7 @@ __all__ = [
     "lmer",
     "load_dataset",
     "modular",
+    "ranova",
     "update",
 ]
 
@@ -168,6 +170,7 @@ _LATE = {
         ),
         "families",
     ),
+    **dict.fromkeys(("drop1", "ranova"), "api.deletion"),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "modular": "modular",
