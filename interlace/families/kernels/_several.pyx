@@ -2,26 +2,13 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Rows of log-densities with several linear predictors: the templates of several.hpp over arrays."""
 
+include "several.pxi"
+
 cdef extern from "several.hpp" namespace "several" nogil:
-    cdef cppclass Kind:
-        int base
-        int zeros
-        int par_at
-        int zi_at
-        double par
-        double zi
-        double par_factor
     void derivatives(const Kind&, int, int, ptrdiff_t, const double*, const double*,
                      const double*, const double*, double*, double*, double*) noexcept
     void contracted(const Kind&, int, ptrdiff_t, const double*, const double*,
                     const double*, const double*, const double*, double*) noexcept
-
-
-cdef Kind kind_of(tuple spec):
-    cdef Kind kind
-    kind.base, kind.zeros, kind.par_at, kind.zi_at = spec[0], spec[1], spec[2], spec[3]
-    kind.par, kind.zi, kind.par_factor = spec[4], spec[5], spec[6]
-    return kind
 
 
 def fill(tuple spec, int order, const double[:, ::1] eta, const double[::1] y,

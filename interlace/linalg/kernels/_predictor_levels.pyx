@@ -12,16 +12,9 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 include "small.pxi"
+include "../../families/kernels/several.pxi"
 
 cdef extern from "several.hpp" namespace "several" nogil:
-    cdef cppclass Kind:
-        int base
-        int zeros
-        int par_at
-        int zi_at
-        double par
-        double zi
-        double par_factor
     void at(const Kind&, int, int, const double*, double, double, double, double*, double*,
             double*, double*) noexcept
     void contraction(int, const double*, const double*, double*) noexcept
@@ -363,13 +356,11 @@ def laplace(tuple spec, int order, bint frozen, const int64_t[::1] starts,
     With ``frozen`` the modes are taken as given: a level whose information is not positive
     definite there has none. Returns -1, or a level that has no mode.
     """
-    cdef Kind kind
+    cdef Kind kind = kind_of(spec)
     cdef Level L
     cdef Py_ssize_t levels = starts.shape[0] - 1, rows = longest(starts), failed = -1, d
     cdef int K = eta.shape[0], k = of.shape[0], P = info.shape[0]
     cdef double* space
-    kind.base, kind.zeros, kind.par_at, kind.zi_at = spec[0], spec[1], spec[2], spec[3]
-    kind.par, kind.zi, kind.par_factor = spec[4], spec[5], spec[6]
     L.K, L.P, L.Q, L.k = K, P, P * (K + 2) // 3, k
     L.ones = Z.shape[0] == 0
     if not L.ones:
