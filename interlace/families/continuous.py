@@ -23,9 +23,11 @@ LOG_NORMAL = float(np.log(1e5))
 LARGEST_SKEWNESS = 0.9
 LEAST_SHAPE = 1.0
 #: A search that ends so near to shape 0 may have stopped at the stationary point there.
+NEAR_SYMMETRY = 0.05
 #: From here on it is half a normal distribution but for 1/500 of a standard deviation at its edge.
 HALF_NORMAL = 500.0
-NEAR_SYMMETRY = 0.05
+#: ... and from here on for all that data tell which have so little information on it.
+FAR_SHAPE, NO_INFORMATION = 100.0, 1e-3
 
 
 class ScaleFamily(SeveralParameters):
@@ -34,7 +36,8 @@ class ScaleFamily(SeveralParameters):
     dispersion_parameter = "sigma"
 
     def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
-        return max(float(np.std(y)), np.finfo(float).tiny)
+        size = largest(y)
+        return max(float(np.std(y / size)) * size, np.finfo(float).tiny)
 
     def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         return means_within(y, self.link)
@@ -46,6 +49,11 @@ class ScaleFamily(SeveralParameters):
             "the model fits the response exactly: its residual variance tends to zero and the "
             "likelihood has no maximum. Take fewer effects, without one for each row"
         )
+
+
+def largest(y: Array) -> float:
+    """The size of numbers whose squares may be beyond the doubles."""
+    return max(float(np.max(np.abs(y), initial=0.0)), np.finfo(float).tiny)
 
 
 class StudentT(ScaleFamily):
@@ -127,11 +135,12 @@ class StudentT(ScaleFamily):
         return mu + sigma * rng.standard_t(df, mu.shape)
 
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
-        square = float(np.average((y - mu) ** 2, weights=prior))
-        fourth = float(np.average((y - mu) ** 4, weights=prior))
+        size = largest(y - mu)
+        square = float(np.average(((y - mu) / size) ** 2, weights=prior))
+        fourth = float(np.average(((y - mu) / size) ** 4, weights=prior))
         excess = fourth / max(square * square, np.finfo(float).tiny) - 3.0
         df = self.fixed.get("df", 4.0 + 6.0 / max(excess, 0.2))
-        return {"sigma": np.sqrt(square * max(df - 2.0, 0.2) / df), "df": df}
+        return {"sigma": size * np.sqrt(square * max(df - 2.0, 0.2) / df), "df": df}
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
         if "df" not in self.fixed and zeta[-1] > LOG_NORMAL:
@@ -235,7 +244,8 @@ class SkewNormal(ScaleFamily):
                 "compare fits that hold it, as il.SkewNormal(shape=1) and il.SkewNormal(shape=-1), "
                 "with family='gaussian'"
             )
-        if "shape" not in self.fixed and abs(zeta[-1]) > HALF_NORMAL:
+        flat = abs(zeta[-1]) > FAR_SHAPE and information[-1] < NO_INFORMATION
+        if "shape" not in self.fixed and (flat or abs(zeta[-1]) > HALF_NORMAL):
             return (
                 "the shape of the skew normal tends to infinity: the residuals are as skewed as "
                 "half a normal distribution, or more. Hold it, as "
@@ -245,7 +255,8 @@ class SkewNormal(ScaleFamily):
         return super().infinite(zeta, unit, information)
 
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
-        r = y - mu
+        size = largest(y - mu)
+        r = (y - mu) / size
         sigma = float(np.sqrt(np.average(r * r, weights=prior)))
         skewness = float(np.average(r**3, weights=prior)) / max(sigma**3, np.finfo(float).tiny)
         power = min(abs(skewness), LARGEST_SKEWNESS) ** (2.0 / 3.0)
@@ -253,7 +264,7 @@ class SkewNormal(ScaleFamily):
         shape = delta / np.sqrt(1.0 - delta * delta)
         # alpha = 0 is a stationary point of every likelihood: start well beside it
         shape = np.copysign(max(abs(shape), LEAST_SHAPE), skewness)
-        return {"sigma": sigma, "shape": float(shape)}
+        return {"sigma": sigma * size, "shape": float(shape)}
 
 
 class LogNormal(PositiveMean, ScaleFamily):
@@ -331,4 +342,5 @@ class LogNormal(PositiveMean, ScaleFamily):
         return np.array(y, dtype=float)
 
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
-        return {"sigma": float(np.sqrt(np.average((y - mu) ** 2, weights=prior)))}
+        size = largest(y - mu)
+        return {"sigma": size * float(np.sqrt(np.average(((y - mu) / size) ** 2, weights=prior)))}

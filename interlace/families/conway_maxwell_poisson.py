@@ -14,6 +14,12 @@ from .positive_mean import POSITIVE_LINKS
 from .several import LOGARITHM
 from .summed import SummedCounts, series
 
+#: phi from which on nothing changes any more, and below which counts are those next to the mean.
+LOG_GEOMETRIC = float(np.log(1e4))
+LOG_NO_DISPERSION = float(np.log(1e-4))
+#: One beyond 100, or below 1 / 100, is as good as there where its information is below this.
+FAR, NO_INFORMATION = float(np.log(100.0)), 1e-3
+
 
 class ConwayMaxwellPoisson(SummedCounts):
     """Counts more or less variable than Poisson's, given by their mean.
@@ -65,6 +71,23 @@ class ConwayMaxwellPoisson(SummedCounts):
         # the score of log mu is (y - mu) mu / variance
         score = _log_density(1, np.log(mu), -np.log(self.values(zeta)[0]), mu + 1.0).part(0)
         return mu / score
+
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        if not self.parameters:
+            return None
+        flat = abs(zeta[0]) > FAR and information[0] < NO_INFORMATION
+        if zeta[0] > LOG_GEOMETRIC or (flat and zeta[0] > 0.0):
+            return (
+                "phi of the Conway-Maxwell-Poisson tends to infinity: the counts vary no less than "
+                "geometric ones, which are the most variable that it has. Use family='nbinom2'"
+            )
+        if zeta[0] < LOG_NO_DISPERSION or flat:
+            return (
+                "phi of the Conway-Maxwell-Poisson tends to zero: the counts are as near to their "
+                "means as whole numbers can be. Take fewer effects, without one for each row, or "
+                "hold phi, as in il.ConwayMaxwellPoisson(phi=0.1)"
+            )
+        return None
 
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
         return {"phi": float(np.clip(np.average((y - mu) ** 2 / mu, weights=prior), 0.1, 10.0))}

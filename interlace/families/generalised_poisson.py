@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import jets
+from . import compiled, jets
 from .base import Array, PerRow, Zeta
 from .jets import Jet
 from .links.base import Link
 from .positive_mean import POSITIVE_LINKS
 from .several import LOGARITHM
 from .summed import SummedCounts
+
+#: Below this phi, and below 1 where nothing holds it, the density of counts at their means is
+#: without bound.
+LOG_NO_DISPERSION = float(np.log(1e-6))
 
 
 class GeneralisedPoisson(SummedCounts):
@@ -46,6 +50,7 @@ class GeneralisedPoisson(SummedCounts):
     links = POSITIVE_LINKS
     parameter_scales = {"phi": LOGARITHM}
     dispersion_parameter = "phi"
+    compiled_several = compiled.SEVERAL_GENERALISED_POISSON, "log", 1.0
 
     def __init__(self, phi: float | None = None, link: str | Link = "log"):
         super().__init__(link, phi=phi)
@@ -68,6 +73,17 @@ class GeneralisedPoisson(SummedCounts):
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:
         return np.asarray(mu, dtype=float) * self.values(zeta)[0]
+
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        if not self.parameters:
+            return None
+        if zeta[0] > LOG_NO_DISPERSION and (zeta[0] > 0.0 or information[0] > 0.0):
+            return None
+        return (
+            "phi of the generalised Poisson tends to zero: the model can fit every count exactly, "
+            "where the likelihood has no maximum. Take fewer effects, without one for each row, "
+            "or hold phi, as in il.GeneralisedPoisson(phi=1)"
+        )
 
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
         return {"phi": max(float(np.average((y - mu) ** 2 / mu, weights=prior)), 0.1)}

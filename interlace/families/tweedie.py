@@ -13,8 +13,13 @@ from .links.base import Link
 from .links.probability import Logit
 from .positive_mean import POSITIVE_LINKS, PositiveMean
 from .several import LOGARITHM, SeveralParameters
-from .special_functions import poisson_counts
+from .special_functions import logistic, poisson_counts
 from .summed import series
+
+#: The power, on the scale of its link, from which on the family is as good as a limit of it.
+FAR_POWER = float(np.log(1e4))
+#: A dispersion this share of that of the mean's own size is an exact fit, as for the Gamma.
+LOG_EXACT = float(np.log(1e-11))
 
 
 class OnePlusLogistic(Logit):
@@ -163,6 +168,37 @@ class Tweedie(PositiveMean, SeveralParameters):
     def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         y = np.asarray(y, dtype=float)
         return y + 0.1 * float(np.mean(y)) if y.any() else y + 0.1
+
+    def parameter_unit(self, y: Array, weights: PerRow = 1.0) -> float:
+        return float(np.mean(y)) or 1.0
+
+    def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
+        log_phi, psi = (
+            float(link(np.asarray(self.fixed[name])))
+            if name in self.fixed
+            else zeta[self.parameters.index(name)]
+            for name, link in self.all_parameters.items()
+        )
+        if (
+            "phi" not in self.fixed
+            and log_phi < logistic(np.asarray(psi))[1] * np.log(unit) + LOG_EXACT
+        ):
+            return (
+                "the model fits the response exactly: its dispersion tends to zero and the "
+                "likelihood has no maximum. Take fewer effects, without one for each row"
+            )
+        if "power" in self.fixed or abs(psi) < FAR_POWER:
+            return None
+        if psi > 0.0:
+            return (
+                "the power of Tweedie's family tends to 2, where it is the Gamma family: no "
+                "response is zero. Use family=il.Gamma('log')"
+            )
+        return (
+            "the power of Tweedie's family tends to 1, where responses are whole multiples of phi "
+            "and the likelihood has no maximum. Hold it, as in il.Tweedie(power=1.5), or take a "
+            "family of counts"
+        )
 
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
         power = self.fixed.get("power", 1.5)

@@ -106,8 +106,13 @@ def _endless_predictors(fit: Any) -> str:
 
 
 def endless_coefficients(fit: Any) -> dict[str, list[str]]:
-    """Linear predictor -> its coefficients that nothing holds, of those that have any."""
-    out = {}
+    """Linear predictor -> its coefficients that nothing holds, of those that have any.
+
+    At a saddle standard errors say nothing.
+    """
+    out: dict[str, list[str]] = {}
+    if fit.optimum.certificate.saddle:
+        return out
     for name, predictor in fit.design.predictors.items():
         part = fit.part(name)
         if predictor.is_constant or not part.scale_free:

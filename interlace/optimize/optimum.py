@@ -70,6 +70,11 @@ class Certificate:
         return float(np.sqrt(shares.max(initial=0.0)))
 
     @property
+    def saddle(self) -> bool:
+        """Whether the criterion falls on both sides of the point."""
+        return _falls_away(Axes(self.curvature))
+
+    @property
     def eigenvalues(self) -> np.ndarray:
         """Eigenvalues of the curvature, ascending, (n,)."""
         return np.linalg.eigvalsh(self.curvature)
@@ -201,8 +206,11 @@ def _shape(optimum: Optimum) -> _Shape:
     shares, flat = _shares(axes, g)
     directions = _flat_directions(axes, flat)
     slope = float(np.abs(directions.T @ g).max(initial=0.0))
-    saddle = axes.lowest < -SADDLE_SHARE * axes.top
-    return _Shape(noise, 0.5 * float(shares.sum()), saddle, directions, slope)
+    return _Shape(noise, 0.5 * float(shares.sum()), _falls_away(axes), directions, slope)
+
+
+def _falls_away(axes: Axes) -> bool:
+    return axes.root is None and bool(axes.lowest < -SADDLE_SHARE * axes.top)
 
 
 def _judgement(

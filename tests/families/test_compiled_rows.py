@@ -11,6 +11,7 @@ from interlace.families import (
     ConwayMaxwellPoisson,
     Gamma,
     Gaussian,
+    GeneralisedPoisson,
     Hurdle,
     NegativeBinomial,
     NegativeBinomial1,
@@ -45,6 +46,9 @@ FAMILIES = [
     Gamma("log"),
     Gamma("log", shape=2.0),
     ZeroInflated(Gamma("log")),
+    GeneralisedPoisson(),
+    GeneralisedPoisson(phi=2.0),
+    Hurdle(GeneralisedPoisson()),
     ConwayMaxwellPoisson(),
     ConwayMaxwellPoisson(phi=0.6),
     ZeroInflated(ConwayMaxwellPoisson()),
@@ -92,6 +96,8 @@ def points(family, spread):
     eta = spread * rng.normal(size=(K, n))
     if "conway" in family.name:  # no more counts than can be summed
         eta[:2] = np.clip(eta[:2], -6.0, 6.0)
+    if "generalised" in family.name:  # counts far from means are out of range where phi < 1
+        eta[1:2] = np.abs(eta[1:2])
     return eta, y, trials * rng.uniform(0.5, 2.0, n), trials
 
 

@@ -105,6 +105,11 @@ template <int K, int N> inline Jet<K, N> log(const Jet<K, N>& x) {
     return compose(x, std::log(x.v), r, -r * r, 2.0 * r * r * r);
 }
 
+template <int K, int N> inline Jet<K, N> log1p(const Jet<K, N>& x) {
+    const double r = 1.0 / (1.0 + x.v);
+    return compose(x, std::log1p(x.v), r, -r * r, 2.0 * r * r * r);
+}
+
 template <int K, int N> inline Jet<K, N> expm1(const Jet<K, N>& x) {
     const double e = std::exp(x.v);
     return compose(x, std::expm1(x.v), e, e, e);

@@ -9,21 +9,14 @@
 
 namespace several {
 
-enum Base { POISSON, NB2, NB1, CONWAY_MAXWELL, BETA, BETA_BINOMIAL, GAUSSIAN, GAMMA, TWEEDIE };
+enum Base {
+    POISSON, NB2, NB1, GENERALISED_POISSON, CONWAY_MAXWELL, BETA, BETA_BINOMIAL, GAUSSIAN, GAMMA,
+    TWEEDIE
+};
 enum Zeros { NONE, INFLATED, HURDLE, TRUNCATED };
 
 // Families of counts: a hurdle takes the zeros out of them.
 constexpr bool counts(int base) { return base <= CONWAY_MAXWELL; }
-
-// log y! of small counts.
-constexpr int SMALL_COUNTS = 128;
-struct Factorials {
-    double log_of[SMALL_COUNTS];
-    Factorials() {
-        for (int y = 0; y < SMALL_COUNTS; ++y) gamma_functions<0>(y + 1.0, log_of + y);
-    }
-};
-inline const Factorials factorials;
 
 // y log(mu / y) - (mu - y) and the density at mu = y, nu = log mu
 template <class J> inline J poisson(const J& nu, double y, J* zero) {
@@ -35,12 +28,8 @@ template <class J> inline J poisson(const J& nu, double y, J* zero) {
     const double log_y = std::log(y);
     const J t = nu - log_y;
     double peak;
-    if (y < SMALL_COUNTS && y == std::floor(y)) {
-        peak = y * log_y - y - factorials.log_of[static_cast<int>(y)];
-    } else if (y < STIRLING_FROM) {
-        double f[4];
-        gamma_functions<0>(y + 1.0, f);
-        peak = y * log_y - y - f[0];
+    if (y < STIRLING_FROM || (y < COUNTS && y == std::floor(y))) {
+        peak = y * log_y - y - log_factorial(y);
     } else {
         double s[4];
         stirling<0>(y, s);
@@ -66,6 +55,17 @@ inline J negative_binomial(const J& nu, const J& log_theta, double y, J* zero) {
 template <class J>
 inline J negative_binomial1(const J& nu, const J& log_phi, double y, J* zero) {
     return pascal(exp(nu - log_phi), log_phi, y, zero);
+}
+
+template <class J>
+inline J generalised_poisson(const J& nu, const J& log_phi, double y, J* zero) {
+    const J log_theta = nu - 0.5 * log_phi, none = -exp(log_theta);
+    if (zero) *zero = none;
+    if (y == 0.0) return none;
+    // y + beyond, and its logarithm from that of y
+    const J beyond = (exp(nu) - y) * exp(-0.5 * log_phi);
+    const J log_sum = log1p(beyond * (1.0 / y)) + std::log(y);
+    return log_theta + (y - 1.0) * log_sum - beyond - (y + log_factorial(y));
 }
 
 template <int K, int N>
@@ -115,6 +115,7 @@ inline J density(int base, const J& eta, const J& par, double y, double m, J* ze
     case POISSON: return poisson(eta, y, zero);
     case NB2: return negative_binomial(eta, par, y, zero);
     case NB1: return negative_binomial1(eta, par, y, zero);
+    case GENERALISED_POISSON: return generalised_poisson(eta, par, y, zero);
     case CONWAY_MAXWELL: return conway_maxwell_poisson(eta, par, y, zero);
     case BETA: return beta(eta, par, y);
     case BETA_BINOMIAL: return beta_binomial(eta, par, y, m);
