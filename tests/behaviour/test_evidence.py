@@ -79,3 +79,25 @@ def test_identical_factors_are_flat_along_a_circle():
 @pytest.mark.parametrize("seed", [27, 37, 52])
 def test_a_minimum_is_not_flat_along_any_curve(seed):
     assert not flat(seed)
+
+
+@pytest.mark.parametrize(("keeps", "depends"), [(True, True), (False, False)])
+def test_a_value_that_needs_the_way_to_it_is_not_there_on_its_own(keeps, depends):
+    starts = {}
+
+    def f(v):  # between 0.5 and 1 modes are found that are kept from there on
+        lower = starts.get("here", False) and keeps or 0.5 < v[0] < 1.0
+        starts["here"] = lower
+        return float((v[0] - 2.0) ** 2 - lower)
+
+    place = SimpleNamespace(problem=SimpleNamespace(starts=starts), v=np.array([0.2]), f=f)
+    if not keeps:
+        place.v = np.array([1.5])
+    assert evidence.depends_on_the_way(place) == depends
+
+
+@pytest.mark.parametrize("seed", [2000, 2044, 2054])
+def test_a_minimum_of_one_mode_needs_no_way(seed):
+    model = draw(seed)
+    fit = checks.attempt(model).result.fit
+    assert not evidence.depends_on_the_way(evidence.place(model.problem(fit), fit))

@@ -142,22 +142,29 @@ class GeneralisedObjective(Objective):
         return self.problem.density.n < few
 
     def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
-        own, out, signed = self.start(), [], self.problem.signed
+        signed, variances = self.problem.signed, self._other_variances(x)
+        if signed is None and not variances:
+            return []
+        own, out = self.start(), []
         if signed is not None:
             start = own.copy()
             start[self.at.beta][signed] *= -1.0
             out.append(start)
-        if not self._is_small:
-            return out
-        variances: tuple[float, ...] = OTHER_VARIANCES
-        if self.problem.density.log_concave:  # one factor may have taken what is another's
-            variances = OTHER_VARIANCES[-1:] if self._vie and self.null_directions(x) else ()
         for variance in variances:
             start = own.copy()
             start[self.at.theta] = self.scale.start(np.full(sum(self.covariance.widths), variance))
             if (start != own).any():
                 out.append(start)
         return out
+
+    def _other_variances(self, x: np.ndarray) -> tuple[float, ...]:
+        """Variances that further searches start from, where x is what the first one found."""
+        if not self._is_small:
+            return ()
+        if not self.problem.density.log_concave:
+            return OTHER_VARIANCES
+        # one factor may have taken what is another's
+        return OTHER_VARIANCES[-1:] if self._vie and self.null_directions(x) else ()
 
     @property
     def _vie(self) -> bool:
