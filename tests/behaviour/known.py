@@ -3,6 +3,4 @@
 from __future__ import annotations
 
 #: What fails still, by seed.
-KNOWN: dict[int, str] = {
-    887: "nAGQ = 0 ends on joint modes that are not found again; it says so, of the one mode there",
-}
+KNOWN: dict[int, str] = {}
