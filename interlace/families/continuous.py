@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import jets
+from . import compiled, jets
 from .base import Array, PerRow, Zeta
 from .jets import Jet
 from .links.base import Link
@@ -17,6 +17,8 @@ from .several import LOGARITHM, SeveralParameters
 LOG_2PI = float(np.log(2.0 * np.pi))
 #: A standard deviation 3e-6 of that of the response is an exact fit, as for the Gaussian.
 LOG_EXACT = 0.5 * float(np.log(1e-11))
+#: Searches for a standard deviation begin no lower, in units of the response.
+LEAST_SPREAD = 1e-5
 #: Degrees of freedom from which on Student's t is the normal distribution for all that data tell.
 LOG_NORMAL = float(np.log(1e5))
 #: The largest skewness of a sample that moments of the skew normal are taken from.
@@ -297,6 +299,7 @@ class LogNormal(PositiveMean, ScaleFamily):
     support = "positive"
     links = POSITIVE_LINKS
     parameter_scales = {"sigma": LOGARITHM}
+    compiled_several = compiled.SEVERAL_LOGNORMAL, "log", 1.0
 
     def __init__(self, sigma: float | None = None, link: str | Link = "log"):
         super().__init__(link, sigma=sigma)
@@ -343,4 +346,5 @@ class LogNormal(PositiveMean, ScaleFamily):
 
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
         size = largest(y - mu)
-        return {"sigma": size * float(np.sqrt(np.average(((y - mu) / size) ** 2, weights=prior)))}
+        sigma = size * float(np.sqrt(np.average(((y - mu) / size) ** 2, weights=prior)))
+        return {"sigma": max(sigma, LEAST_SPREAD * largest(y))}

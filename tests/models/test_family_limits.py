@@ -118,3 +118,13 @@ def test_units_near_the_ends_of_the_doubles(family, unit):
     assert m.llf == pytest.approx(plain.llf - 90 * np.log(unit), rel=1e-9)
     np.testing.assert_allclose(m.fit.beta - plain.fit.beta, [np.log(unit), 0.0], atol=1e-5)
     np.testing.assert_allclose(m.fit.cov_beta, plain.fit.cov_beta, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("formula", ["~ 1", "~ x"])
+def test_positive_responses_that_are_all_equal(formula):
+    """Beside zeros of their own they are fitted exactly, and that is said."""
+    d, rng = data(8, 100, 15)
+    d["y"] = np.where(rng.random(100) < 0.3, 0.0, 2.5)
+    m = fitted("y ~ x + (1|g)", d, family="lognormal", ziformula=formula)
+    assert m.fit.optimum.verdict == "not identified"
+    assert "fits the response exactly" in m.fit.optimum.message

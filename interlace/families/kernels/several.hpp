@@ -11,7 +11,7 @@ namespace several {
 
 enum Base {
     POISSON, NB2, NB1, GENERALISED_POISSON, CONWAY_MAXWELL, BETA, BETA_BINOMIAL, GAUSSIAN, GAMMA,
-    TWEEDIE
+    LOGNORMAL, TWEEDIE
 };
 enum Zeros { NONE, INFLATED, HURDLE, TRUNCATED };
 
@@ -108,6 +108,14 @@ template <class J> inline J gamma(const J& nu, const J& log_shape, double y) {
     return shape * (d - expm1(d)) + 0.5 * log_shape - (HALF_LOG_2PI + log_y) - binet(shape);
 }
 
+template <class J> inline J lognormal(const J& nu, const J& log_sigma, double y) {
+    const double log_y = std::log(y);
+    // the variance and the residual of log y
+    const J variance = -log_expit(2.0 * (nu - log_sigma));
+    const J gap = log_y - nu + 0.5 * variance, log_variance = log(variance);
+    return -0.5 * (gap * gap * exp(-log_variance) + log_variance) - (HALF_LOG_2PI + log_y);
+}
+
 // `zero`: receives the log-density at 0 of a count, too, where it is wanted
 template <class J>
 inline J density(int base, const J& eta, const J& par, double y, double m, J* zero = nullptr) {
@@ -119,6 +127,7 @@ inline J density(int base, const J& eta, const J& par, double y, double m, J* ze
     case CONWAY_MAXWELL: return conway_maxwell_poisson(eta, par, y, zero);
     case BETA: return beta(eta, par, y);
     case BETA_BINOMIAL: return beta_binomial(eta, par, y, m);
+    case LOGNORMAL: return lognormal(eta, par, y);
     case GAUSSIAN: return gaussian(eta, par, y);
     default: return gamma(eta, par, y);
     }
