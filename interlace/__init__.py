@@ -26,6 +26,7 @@ from .results.lmm import LMMResult
 
 if TYPE_CHECKING:
     from . import modular
+    from .api.deletion import drop1, ranova
     from .families import (
         Bell,
         Beta,
