@@ -32,6 +32,8 @@ SEVERAL_MINIMA = 500
 SMALL_SAMPLE = 50
 # Variances of these starts, beside those of the moments: hardly any, and a large one.
 OTHER_VARIANCES = (START_VARIANCES[0], 2.0)
+# Where rows are log-concave, and one factor has taken what is another's.
+FAR_VARIANCE = 10.0
 # Where rows are log-concave a factor of fewer levels may have two: without its variance, and with.
 FEW_LEVELS = 5
 
@@ -164,7 +166,7 @@ class GeneralisedObjective(Objective):
         if not self.problem.density.log_concave:
             return OTHER_VARIANCES
         # one factor may have taken what is another's
-        return OTHER_VARIANCES[-1:] if self._vie and self.null_directions(x) else ()
+        return (FAR_VARIANCE,) if self._vie and self.null_directions(x) else ()
 
     @property
     def _vie(self) -> bool:
