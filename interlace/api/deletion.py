@@ -1,4 +1,4 @@
-"""What a model loses without one of its terms: `drop1` for fixed, `ranova` for random ones."""
+"""Tests of single terms by models without them: `drop1` for fixed, `ranova` for random ones."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ ARGUMENTS = {
 
 
 def argument_of(predictor: str) -> str:
-    """What a user gave the formula of a linear predictor as: ``"ziformula"``."""
+    """The argument that gives the formula of a linear predictor: ``"ziformula"``."""
     return "formula" if predictor == MEAN else ARGUMENTS.get(predictor, f"formula of {predictor}")
 
 

@@ -295,7 +295,7 @@ class Family(ABC):
         return self.kernel_kind()
 
     def kernel_kind(self) -> Kind | None:
-        """What the compiled rows of several predictors have of the family; None: nothing."""
+        """The kernels' description of the family; None if they do not have it."""
         return several(self)
 
     def fixed_predictor(self) -> float:

@@ -58,7 +58,7 @@ class Kind(NamedTuple):
 
 
 def several(family: Any) -> Kind | None:
-    """What the kernel of several predictors has of a family without zeros of its own, or None."""
+    """The kernels' description of a family without zeros of its own; None if they lack it."""
     home: Any = next(c for c in type(family).__mro__ if "compiled_several" in vars(c))
     if home.compiled_several is None or changed(family, home, ("log_density_of", "log_value")):
         return None

@@ -78,7 +78,7 @@ class Compound(SeveralParameters):
         return {name: float(link.inverse(np.asarray(z))) for name, link, z in links}
 
     def _base_infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
-        """What the base says of its own parameters."""
+        """The base's words on its own parameters."""
         m = self.n_base
         return self.base.infinite(zeta[:m], unit, information[:m]) if m else None
 

@@ -37,7 +37,7 @@ TRACE_COLUMNS = 256
 
 @dataclass(frozen=True)
 class KenwardRoger:
-    """What the tests need, for coefficients of the data's own columns.
+    """Variances for coefficients of the data's own columns.
 
     Attributes
     ----------

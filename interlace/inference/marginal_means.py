@@ -561,8 +561,5 @@ def _response(fit: AnyFit, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ratio(fit: AnyFit) -> str:
-    """What exponentials of differences of predictors are called; empty if they mean nothing."""
-    link = own_link(fit)
-    if is_logarithm(fit) or link.name == "log":
-        return "ratio"
-    return "odds_ratio" if link.name == "logit" else ""
+    """The name of exponentials of differences of predictors; empty if they mean nothing."""
+    return "ratio" if is_logarithm(fit) else own_link(fit).ratio_name

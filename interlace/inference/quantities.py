@@ -65,7 +65,7 @@ def type_of(type: str, component: str | None) -> str:
 
 
 def quantity(fit: AnyFit, type: str, component: str | None = None) -> Quantity:
-    """What a type of prediction is of."""
+    """The quantity that a type of prediction is of."""
     family, names = fit.family, tuple(fit.design.predictors)
     if type == "link" or (type == "zlink" and "zi" in names):
         asked = "zi" if type == "zlink" else component

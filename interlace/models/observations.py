@@ -240,7 +240,7 @@ def _check_values(design: Design, family: Family) -> None:
 
 
 def _for_zeros(family: Family, y: np.ndarray, bad: np.ndarray) -> str:
-    """What to take for counts that a family does not have."""
+    """The family to take for counts that another does not have, in words."""
     if family.support == "positive count" and (y[bad] == 0.0).all():
         return "a family with zeros: ziformula='~ 1', or the family that is not truncated"
     return "family='gaussian'"

@@ -1,4 +1,4 @@
-"""What fits of a family with one linear predictor or several share."""
+"""The part of a fit that families with one linear predictor and several share."""
 
 from __future__ import annotations
 

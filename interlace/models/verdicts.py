@@ -68,7 +68,7 @@ def coefficient_verdict(fit: Any) -> tuple[str, str]:
 
 
 def _at_limit(fit: Any) -> str:
-    """What the family says of a parameter that is beyond its limit in every row, in words."""
+    """The family's words on a parameter that is beyond its limit in every row."""
     family, o = fit.family, fit.observations
     zeta = np.asarray(fit.zeta).reshape(len(family.parameters), -1)
     unit, none = family.parameter_unit(o.y, o.weights), np.zeros(len(zeta))

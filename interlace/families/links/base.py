@@ -34,6 +34,8 @@ class Link(ABC):
         Whether eta is the mean itself.
     ratios : bool
         Whether exp() of a difference of eta is a ratio: of means, odds or hazards.
+    ratio_name : str
+        ``"ratio"`` where it is one of means, ``"odds_ratio"`` of odds; else empty.
     uses_zeta : bool
         Whether the mean depends on the family's parameter too.
     power : float
@@ -55,6 +57,7 @@ class Link(ABC):
     ends: tuple[bool, bool] = (False, False)
     linear: bool = False
     ratios: bool = False
+    ratio_name: str = ""
     uses_zeta: bool = False
     power: float = 1.0
     #: The number of the link in the kernels, and what they have of it: see `compiled.code`.

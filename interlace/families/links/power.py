@@ -188,6 +188,7 @@ class Log(Link):
 
     name = "log"
     ratios = True
+    ratio_name = "ratio"
     positive = True
     probability = True
     scale_free = True

@@ -38,6 +38,7 @@ class Logit(_ProbabilityLink):
 
     name = "logit"
     ratios = True
+    ratio_name = "odds_ratio"
     compiled = LOGIT
 
     def __call__(self, mu: np.ndarray) -> np.ndarray:
