@@ -68,11 +68,11 @@ def coefficient_verdict(fit: Any) -> tuple[str, str]:
 
 
 def _at_limit(fit: Any) -> str:
-    """The family's words on a parameter that is beyond its limit in every row."""
+    """The family's words on a parameter that is beyond its limit in every row, by its value."""
     family, o = fit.family, fit.observations
     zeta = np.asarray(fit.zeta).reshape(len(family.parameters), -1)
-    unit, none = family.parameter_unit(o.y, o.weights), np.zeros(len(zeta))
-    told = {family.infinite(ends, unit, none) for ends in (zeta.min(axis=1), zeta.max(axis=1))}
+    unit, certain = family.parameter_unit(o.y, o.weights), np.full(len(zeta), np.inf)
+    told = {family.infinite(ends, unit, certain) for ends in (zeta.min(axis=1), zeta.max(axis=1))}
     return (told.pop() or "") if len(told) == 1 else ""
 
 

@@ -198,3 +198,24 @@ def test_a_limit_in_every_row_is_that_of_the_family(data):
     with pytest.warns(ConvergenceWarning, match="poisson"):
         m = il.glm("y ~ x", even, "nbinom1", dispformula="~ x")
     assert not m.converged and np.isfinite(m.bse).all()
+
+
+@pytest.mark.parametrize("effects", [False, True])
+def test_a_lost_coefficient_of_the_zeros_says_nothing_of_theta(effects):
+    """A level without zeros has no finite logit; the counts are overdispersed all the same."""
+    rng = np.random.default_rng(8)
+    n = 2000
+    d = pd.DataFrame(
+        {"f": rng.choice(list("abc"), n, p=[0.45, 0.45, 0.1]), "g": rng.integers(0, 20, n)}
+    )
+    mu = np.exp(0.3 + 0.4 * rng.normal(size=20)[d.g])
+    counts = rng.negative_binomial(3.0, 3.0 / (3.0 + mu))
+    d["y"] = np.where((d.f != "c") & (rng.random(n) < 0.4), 0, counts)
+    d.loc[(d.f == "c") & (d.y == 0), "y"] = 1
+    arguments = {"family": "nbinom2", "ziformula": "~ f"}
+    with pytest.warns(il.ConvergenceWarning, match=r"f\[T.c\] of the zero-inflation model"):
+        m = il.glmer("y ~ 1 + (1 | g)", d, **arguments) if effects else il.glm(
+            "y ~ 1", d, **arguments
+        )  # fmt: skip
+    assert m.convergence.verdict == "separated"
+    assert 0.5 < m.family_params["theta"] < 20.0
