@@ -23,6 +23,7 @@ from ..covariance import CovarianceModel
 from ..errors import ArgumentError
 from ..linalg.information import floored_inverse
 from ..models.lmm import LMMFit
+from ..objective.generalised.modes import times_templates
 from ..objective.linear.marginal import Marginal
 
 __all__ = ["KenwardRoger", "kenward_roger", "kenward_roger_df", "kenward_roger_f"]
@@ -168,15 +169,7 @@ def _traces(marginal: Marginal, T: list[np.ndarray], D: list[np.ndarray]) -> np.
     A = marginal.pattern.matrix()
     widths, offsets = marginal.pattern.widths, marginal.pattern.offsets
     total = np.zeros((sum(map(len, D)),) * 2)
-
-    def scaled(matrices: list[np.ndarray], R: np.ndarray) -> np.ndarray:
-        out = np.empty_like(R)
-        for b, one in enumerate(matrices):
-            rows = slice(offsets[b], offsets[b + 1])
-            block = R[rows].reshape(-1, widths[b], R.shape[1])
-            out[rows] = (one @ block).reshape(-1, R.shape[1])
-        return out
-
+    transposed = [t.T for t in T]
     starts = np.cumsum([0, *map(len, D)])
     for c, k in enumerate(widths):
         step = max(TRACE_COLUMNS // k, 1) * k
@@ -184,7 +177,8 @@ def _traces(marginal: Marginal, T: list[np.ndarray], D: list[np.ndarray]) -> np.
             stop = min(start + step, offsets[c + 1])
             columns = A[:, start:stop].toarray()
             # G = A - A Lambda M^{-1} Lambda'A
-            G = columns - A @ scaled(T, marginal.solve(scaled([t.T for t in T], columns)))
+            U = marginal.solve(times_templates(marginal.pattern, T, columns))
+            G = columns - A @ times_templates(marginal.pattern, transposed, U)
             for b, own in enumerate(D):
                 rows = slice(offsets[b], offsets[b + 1])
                 blocks = G[rows].reshape(-1, widths[b], (stop - start) // k, k)

@@ -22,6 +22,7 @@ from ..calls import number, one_of
 from ..design.predictor import MEAN
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from ..frames.read import read
+from ..linalg.information import covariance_of, variance_of
 from .components import is_logarithm, own_link
 from .multiplicity import ADJUSTMENTS, adjusted_pvalues, critical_value
 from .wald import covariance_for, degrees_of_freedom, method_of
@@ -67,9 +68,7 @@ class _Estimates(ABC):
     @property
     def covariance(self) -> np.ndarray:
         """Of the estimates, (r, r)."""
-        C = covariance_for(self.fit, self.method)
-        with np.errstate(invalid="ignore"):
-            return self.L @ C @ self.L.T
+        return covariance_of(self.L, covariance_for(self.fit, self.method))
 
     @property
     def df(self) -> np.ndarray:
@@ -83,7 +82,7 @@ class _Estimates(ABC):
     @property
     def std_error(self) -> np.ndarray:
         """On the scale of the linear predictor, (r,)."""
-        return np.sqrt(np.maximum(np.diagonal(self.covariance), 0.0))
+        return np.sqrt(variance_of(self.L, covariance_for(self.fit, self.method)))
 
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:

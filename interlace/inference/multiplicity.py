@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from .tails import t_pvalue, t_quantile
+from .tails import f_pvalue, t_pvalue, t_quantile
 
 __all__ = ["ADJUSTMENTS", "adjusted_pvalues", "critical_value", "studentised_range_tail"]
 
@@ -113,8 +113,6 @@ def _stepwise(p: np.ndarray, method: str) -> np.ndarray:
 
 def _tail(method: str, means: int, count: int, rank: int):
     """t, df -> the p-value of one test of the family."""
-    from .tails import f_pvalue
-
     if method == "tukey":
         return lambda t, df: studentised_range_tail(np.sqrt(2.0) * t, means, df)
     if method == "dunnett":
@@ -133,14 +131,15 @@ def critical_value(
         return t_quantile(level ** (1.0 / count), df)
     if method in ("bonferroni", "holm", "fdr"):  # those by steps have no intervals of their own
         return t_quantile(1.0 - (1.0 - level) / count, df)
-    tail = _tail(method, means, count, rank)
     from scipy.optimize import brentq
+
+    tail = _tail(method, means, count, rank)
 
     def beyond(t: float, one: float) -> float:
         return tail(t, one) - (1.0 - level)
 
     known: dict[float, float] = {}
-    for one in np.unique(df[np.isfinite(df) | np.isinf(df)]):
+    for one in np.unique(df[~np.isnan(df)]):
         high = 2.0
         while beyond(high, one) > 0.0 and high < LARGEST_QUANTILE:
             high *= 2.0

@@ -152,7 +152,77 @@ class BaseFit(ABC):
         return self.mu
 
 
-class BaseMixedFit(BaseFit):
+class AtOptimum:
+    """The criterion of a fit and the verdict on it, those of its optimum."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def optimum(self) -> Optimum: ...
+
+    @property
+    def criterion(self) -> float:
+        """-2 log-likelihood (ML) or REML criterion."""
+        return self.optimum.value
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood, or the restricted one (-criterion / 2)."""
+        return -0.5 * self.criterion
+
+    @property
+    def converged(self) -> bool:
+        """Whether an optimum was found that can be relied on."""
+        return self.optimum.converged
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on the optimum."""
+        return self.optimum.verdict
+
+    @property
+    def message(self) -> str:
+        """The verdict in words."""
+        return self.optimum.message
+
+
+class WithoutEffects:
+    """A fit without random effects, beside those that have some: ``eta`` is the fixed part."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def n(self) -> int: ...
+        @property
+        def eta(self) -> np.ndarray: ...
+
+    @property
+    def theta(self) -> np.ndarray:
+        """No covariance parameters."""
+        return np.zeros(0)
+
+    @property
+    def T(self) -> tuple[np.ndarray, ...]:
+        """No templates."""
+        return ()
+
+    @property
+    def b(self) -> tuple[np.ndarray, ...]:
+        """No random effects."""
+        return ()
+
+    @property
+    def fixed_part(self) -> np.ndarray:
+        """X beta plus the offset, (n,)."""
+        return self.eta
+
+    @property
+    def random_part(self) -> np.ndarray:
+        """Zeros, (n,)."""
+        return np.zeros(self.n)
+
+
+class BaseMixedFit(AtOptimum, BaseFit):
     """A fitted mixed model, whatever its likelihood.
 
     Attributes
@@ -220,11 +290,6 @@ class BaseMixedFit(BaseFit):
         """Residual standard deviation, or what takes its place."""
 
     @property
-    def criterion(self) -> float:
-        """-2 log-likelihood (ML) or REML criterion."""
-        return self.optimum.value
-
-    @property
     def x(self) -> np.ndarray:
         """The parameters as the objective takes them."""
         return self.optimum.x
@@ -276,23 +341,3 @@ class BaseMixedFit(BaseFit):
         What is zero is judged on it, so that units of covariates do not matter.
         """
         return self.scale.standard(self.x[: self.covariance.n_theta])
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood, or the restricted one (-criterion / 2)."""
-        return -0.5 * self.criterion
-
-    @property
-    def converged(self) -> bool:
-        """Whether an optimum was found that can be relied on."""
-        return self.optimum.converged
-
-    @property
-    def verdict(self) -> str:
-        """The verdict on the optimum."""
-        return self.optimum.verdict
-
-    @property
-    def message(self) -> str:
-        """The verdict in words."""
-        return self.optimum.message

@@ -14,7 +14,7 @@ from ..families.base import Family
 from ..linalg.crossproducts.standardise import intercept_column, standardise
 from ..linalg.information import determined_root, inverse_where_determined, side_by_side
 from ..objective.generalised.density import FamilyDensity
-from .base import BaseFit, closed
+from .base import BaseFit, WithoutEffects, closed
 from .glm_maximum import LOST_PIVOT, Maximum, maximise_coefficients, maximise_with_theta
 from .observations import Observations, observe
 from .separation import BORDER, Separation, family_separation
@@ -27,7 +27,7 @@ NO_INFORMATION = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class GLMFit(BaseFit):
+class GLMFit(WithoutEffects, BaseFit):
     """A fitted generalised linear model.
 
     Attributes
@@ -146,31 +146,6 @@ class GLMFit(BaseFit):
     def converged(self) -> bool:
         """Whether a maximum was found."""
         return self.verdict == "converged"
-
-    @property
-    def fixed_part(self) -> np.ndarray:
-        """X beta plus the offset, (n,)."""
-        return self.eta
-
-    @property
-    def random_part(self) -> np.ndarray:
-        """Zeros, (n,)."""
-        return np.zeros(self.n)
-
-    @property
-    def theta(self) -> np.ndarray:
-        """No covariance parameters."""
-        return np.zeros(0)
-
-    @property
-    def T(self) -> tuple[np.ndarray, ...]:
-        """No templates."""
-        return ()
-
-    @property
-    def b(self) -> tuple[np.ndarray, ...]:
-        """No random effects."""
-        return ()
 
     @cached_property
     def working_weights(self) -> np.ndarray:

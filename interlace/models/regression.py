@@ -24,7 +24,7 @@ from ..objective.generalised.problem import Problem
 from ..objective.generalised.regression import RegressionObjective
 from ..objective.generalised.several import SeveralProblem
 from ..optimize import Optimum, minimise
-from .base import closed
+from .base import AtOptimum, WithoutEffects, closed
 from .density import first_density, with_parameters
 from .glmm_estimates import without_information
 from .observations import Observations, observe
@@ -34,7 +34,7 @@ from .verdicts import coefficient_verdict, endless_coefficients
 
 
 @dataclass(frozen=True, eq=False)
-class RegressionFit(PredictorsFit):
+class RegressionFit(WithoutEffects, AtOptimum, PredictorsFit):
     """A model without random effects, fitted by maximum likelihood.
 
     With several linear predictors X, beta, eta and all that goes with them are those of the mean;
@@ -57,56 +57,6 @@ class RegressionFit(PredictorsFit):
     expected = False
     re_scale = 1.0
     backend = "cholesky"
-
-    @property
-    def theta(self) -> np.ndarray:
-        """No covariance parameters."""
-        return np.zeros(0)
-
-    @property
-    def T(self) -> tuple[np.ndarray, ...]:
-        """No templates."""
-        return ()
-
-    @property
-    def b(self) -> tuple[np.ndarray, ...]:
-        """No random effects."""
-        return ()
-
-    @property
-    def criterion(self) -> float:
-        """-2 log-likelihood."""
-        return self.optimum.value
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood."""
-        return -0.5 * self.optimum.value
-
-    @property
-    def converged(self) -> bool:
-        """Whether a maximum was found."""
-        return self.optimum.converged
-
-    @property
-    def verdict(self) -> str:
-        """The verdict on the optimum."""
-        return self.optimum.verdict
-
-    @property
-    def message(self) -> str:
-        """The verdict in words."""
-        return self.optimum.message
-
-    @property
-    def fixed_part(self) -> np.ndarray:
-        """X beta plus the offset, (n,)."""
-        return self.eta
-
-    @property
-    def random_part(self) -> np.ndarray:
-        """Zeros, (n,)."""
-        return np.zeros(self.n)
 
     @property
     def df_resid(self) -> int:

@@ -159,3 +159,17 @@ def test_what_is_refused(call, words):
         call(m)
     with pytest.raises(ArgumentTypeError, match="specs must name variables"):
         m.emmeans(3)
+
+
+def test_a_coefficient_without_end_leaves_the_means_without_it():
+    """Its variance is infinite, and so is that of its own mean alone."""
+    d = frame()
+    d["z"] = np.where(d.f == "c", 0, 1 + d.k)
+    with pytest.warns(il.ConvergenceWarning, match=r"f\[T.c\]"):
+        m = il.glm("z ~ f", d, "poisson")
+    rest = il.glm("z ~ f", d[d.f != "c"], "poisson")
+    means, other = (one.emmeans("f").to_frame().set_index("f") for one in (m, rest))
+    np.testing.assert_allclose(means.loc[["a", "b"], "std_error"], other["std_error"], rtol=1e-6)
+    assert not np.isfinite(means.loc["c", "std_error"])
+    pairs = m.emmeans("f").pairs("none").to_frame().set_index("contrast")
+    assert np.isfinite(pairs.loc["a - b", "p_value"])

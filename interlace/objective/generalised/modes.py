@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import NumericalError
+from ...linalg.crossproducts.blocks import ZCross
 from ...linalg.crossproducts.weighted import WeightedZ
 from ...linalg.factor.base import Factor
 from ...linalg.factor.choose import choose_factor
@@ -158,7 +159,7 @@ class Modes(ABC):
         """Sum over levels of [Z'V^{-1}Z]_ll at the last point, (k_b, k_b)."""
 
 
-def times_templates(Z: WeightedZ, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
+def times_templates(Z: WeightedZ | ZCross, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
     """Lambda' R for R (q,) or (q, r), with Z's columns scaled."""
     out = np.empty_like(R)
     for b, (t, ell) in enumerate(zip(T, Z.n_levels, strict=True)):
