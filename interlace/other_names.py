@@ -16,7 +16,7 @@ _MEANS = (
     "m.emmeans('f') has marginal means, .pairs() or .contrast() of it their differences, "
     "m.emtrends('f', 'x') slopes; m.get_prediction(grid, include_re=False) predicts on a grid"
 )
-_PLOTS = "there are no plots: m.augment() has .fitted and .resid, m.tidy(conf_int=True) intervals"
+_PLOTS = "m.plot has pictures: m.plot.residuals() and others"
 _ROBUST = "covariances are those of the model; robust and clustered ones are not available"
 _SHARE = "take variances from m.VarCorr(): that of a group over the sum of all is its ICC"
 _RESAMPLE = "a bootstrap is m.simulate(200, seed=1).apply(lambda y: m.refit(y).fe_params)"
@@ -145,7 +145,7 @@ INSTEAD: dict[str, str] = {
     ),
     **dict.fromkeys(("icc", "ICC", "r2", "R2", "rsquared", "r_squared", "performance"), _SHARE),
     **dict.fromkeys(
-        ("plot", "coefplot", "iplot", "qqmath", "qqnorm", "qqplot", "plot_predictions", "dotplot"),
+        ("coefplot", "iplot", "qqmath", "qqnorm", "qqplot", "plot_predictions", "dotplot"),
         _PLOTS,
     ),
     "bse_re": "variances have no standard errors here: m.VarCorr() has the estimates",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         checkout = Path(__file__).resolve().parents[1]
         if Path(interlace.__file__).resolve().is_relative_to(checkout / "interlace"):
             raise pytest.UsageError("INTERLACE_TEST_INSTALLED=1, but the source tree was imported")
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed() -> Iterator[None]:
+    """matplotlib warns of many open figures: those of a test end with it."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..inference.marginal_means import MarginalMeans
     from ..inference.wald import WaldTest
     from ..models.kinds import AnyFit, GeneralisedFit
+    from ..plots.accessor import ModelPlots
     from ..tables.summary.text import Summary
 
 #: What the classes of results are about that have names others lack.
@@ -618,6 +619,15 @@ class ModelResult(Maketables, ABC):
         return marginal_means(
             part, self._data, specs, by, at, weights, "link", ddf, level, trend=var
         )
+
+    # -- pictures --------------------------------------------------------------------------------
+
+    @property
+    def plot(self) -> ModelPlots:
+        """Pictures with matplotlib: ``m.plot.residuals()``, …; each returns an Axes."""
+        from ..plots.accessor import ModelPlots
+
+        return ModelPlots(self.fit, self._data)
 
     # -- tables and text -------------------------------------------------------------------------
 

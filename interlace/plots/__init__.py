@@ -1,0 +1,1 @@
+"""Pictures with matplotlib: functions of a fit that draw into an Axes and return it."""

@@ -1,0 +1,67 @@
+"""Residuals against fitted values, their spread, and observed against fitted values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..diagnostics.residuals import residual_array
+from . import canvas
+from .smooth import lowess
+
+if TYPE_CHECKING:
+    from ..models.kinds import AnyFit
+
+# Fewer points, or fewer different ones, have no smooth line.
+SMOOTHED = 10
+DIFFERENT = 4
+
+
+def residual_type(fit: AnyFit) -> str:
+    """Residuals that pictures show: deviance where the family has it, else Pearson's."""
+    return "deviance" if not fit.linear and fit.family.has_deviance else "pearson"
+
+
+def residual_label(fit: AnyFit, type: str, scaled: bool = False) -> str:
+    """What the residuals are, for an axis."""
+    if fit.linear and (type in ("response", "working") or fit.design.weights is None):
+        return "Standardised residuals" if scaled else "Residuals"
+    word = {"pearson": "Pearson", "deviance": "Deviance"}.get(type, type.capitalize())
+    name = f"{word} residuals"
+    return f"Standardised {name[0].lower() if word != 'Pearson' else 'P'}{name[1:]}" if (
+        scaled and fit.linear
+    ) else name  # fmt: skip
+
+
+def fitted_values(fit: AnyFit, type: str) -> tuple[np.ndarray, str]:
+    """Fitted values for an axis, on the scale of the link or of the response, and its label."""
+    link = fit.family.link
+    if type == "link" and not link.linear:
+        return fit.fixed_part + fit.random_part, f"Fitted values ({link.name} scale)"
+    return fit.fitted, "Fitted values"
+
+
+def smooth(ax: Any, x: np.ndarray, y: np.ndarray) -> Any:
+    """A lowess line through points, in the next colour; none where they are too few."""
+    shown = np.isfinite(x) & np.isfinite(y)
+    color = canvas.next_color(ax)
+    if shown.sum() < SMOOTHED or np.unique(x[shown]).size < DIFFERENT:
+        return None
+    (line,) = ax.plot(*lowess(x[shown], y[shown]), color=color, label="Lowess")
+    return line
+
+
+def residual_plot(
+    fit: AnyFit, type: str | None = None, scale: str = "link", label: int = 3, ax: Any = None
+) -> Any:
+    """Residuals against fitted values with a smooth line; see ``ModelPlots.residuals``."""
+    type = residual_type(fit) if type is None else type
+    values = residual_array(fit, type)
+    x, x_label = fitted_values(fit, scale)
+    ax = canvas.axes(ax)
+    canvas.points(ax, x, values, canvas.next_color(ax))
+    canvas.reference(ax, 0.0, linestyle="--")
+    smooth(ax, x, values)
+    canvas.extremes(ax, x, values, np.abs(values), fit.design.index, label)
+    return canvas.labelled(ax, x_label, residual_label(fit, type))
