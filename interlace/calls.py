@@ -50,13 +50,13 @@ def checked(function: F) -> F:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
             raise _refusal(function.__name__, signature, args, kwargs) from None
-        given = bound.arguments
+        values = bound.arguments
         for name, rule in rules:
-            if name in given:
+            if name in values:
                 try:
-                    given[name] = rule(name, given[name])
+                    values[name] = rule(name, values[name])
                 except ArgumentError as error:
-                    hint = value_hint(function.__name__, name, given[name])
+                    hint = value_hint(function.__name__, name, values[name])
                     raise (type(error)(f"{error}. {hint}") if hint else error) from None
         return function(*bound.args, **bound.kwargs)
 
@@ -89,8 +89,8 @@ def _unruled(signature: inspect.Signature, rules: Sequence[tuple[str, Rule]]) ->
 
 def rules_of(signature: inspect.Signature) -> list[tuple[str, Rule]]:
     """The rule of each argument that has one."""
-    found = ((p.name, rule_of(p)) for p in signature.parameters.values())
-    return [(name, rule) for name, rule in found if rule is not None]
+    rules = ((p.name, rule_of(p)) for p in signature.parameters.values())
+    return [(name, rule) for name, rule in rules if rule is not None]
 
 
 def rule_of(parameter: inspect.Parameter) -> Rule | None:
@@ -153,11 +153,11 @@ def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     if len(allowed) == 2:
         listed = listed.replace(", ", " or ")
     several = "one of " if len(allowed) > 2 else ""
-    told = f"{name}={brief(value)} is not known; use {several}{listed}"
+    text = f"{name}={brief(value)} is not known; use {several}{listed}"
     if not isinstance(value, str):
-        raise ArgumentTypeError(told)
+        raise ArgumentTypeError(text)
     near = suggestion(value, allowed)
-    raise ArgumentError(f"{told}.{near}" if near else told)
+    raise ArgumentError(f"{text}.{near}" if near else text)
 
 
 def whole(name: str, value: Any) -> int:
@@ -270,10 +270,10 @@ def _refusal(
     count = len(args) - own
     if count > len(by_position):
         rest = [name for name in names if name not in by_position]
-        told = f"{function}() takes {len(by_position)} arguments by position"
-        told += f" ({', '.join(by_position)})" if by_position else ""
+        text = f"{function}() takes {len(by_position)} arguments by position"
+        text += f" ({', '.join(by_position)})" if by_position else ""
         return ArgumentTypeError(
-            f"{told}, got {count}" + (f"; write by name: {', '.join(rest)}" if rest else "")
+            f"{text}, got {count}" + (f"; write by name: {', '.join(rest)}" if rest else "")
         )
     twice = [name for name in by_position[:count] if name in kwargs]
     if twice:

@@ -92,18 +92,18 @@ def design(
     from .models.predictors import predictors_of
 
     resolved, formulas = predictors_of(resolve(family), call)
-    made = design_of(call, linear=False, mixed=True, others=formulas)[0]
-    made = with_parameters(made, resolved)
-    _observed(made, resolved)  # a response that the family does not allow is refused here
-    return made
+    complete = design_of(call, linear=False, mixed=True, others=formulas)[0]
+    complete = with_parameters(complete, resolved)
+    _observed(complete, resolved)  # a response that the family does not allow is refused here
+    return complete
 
 
 def _check_no_formulas(call: Mapping[str, Any]) -> None:
     """Refuse formulas of parameters where no family says which it has."""
-    given = [name for name in ARGUMENTS.values() if call[name] is not None]
-    if given:
+    arguments = [name for name in ARGUMENTS.values() if call[name] is not None]
+    if arguments:
         raise ArgumentError(
-            f"{given[0]}={call[given[0]]!r} needs the family whose parameter it models: "
+            f"{arguments[0]}={call[arguments[0]]!r} needs the family whose parameter it models: "
             "family='gaussian' for a model that is linear otherwise"
         )
 
@@ -158,24 +158,26 @@ def objective(
     327.327
     """
     covariance = CovarianceModel.of(_a(Design, "design", design))
-    made: Objective
+    criterion: Objective
     if family is None:
         if design.recipe is not None and not design.recipe.linear:
             raise ArgumentError("design is of a generalised model; give its family=")
         if nAGQ != 1 or laplace is not None:
             raise ArgumentError("nAGQ= and laplace= are of generalised models; give family=")
         with one_thread(design.X.size):
-            made = LMMObjective(cross_products_of(design), covariance, REML is not False, backend)
-        made.start()  # takes units for very large variances: x means the same from here on
+            criterion = LMMObjective(
+                cross_products_of(design), covariance, REML is not False, backend
+            )
+        criterion.start()  # takes units for very large variances: x means the same from here on
     else:
         if REML is not None:
             raise ArgumentError(
                 f"REML={REML} is of linear models; generalised ones are fitted by maximum "
                 "likelihood. Leave it out"
             )
-        made = _generalised(design, covariance, family, nAGQ, laplace, backend)
-    made.design = design
-    return made
+        criterion = _generalised(design, covariance, family, nAGQ, laplace, backend)
+    criterion.design = design
+    return criterion
 
 
 def _generalised(
@@ -297,18 +299,18 @@ def result(design: Design, objective: Objective, optimum: Optimum) -> MixedResul
     if optimum._objective is not None and optimum._objective is not criterion:
         raise ArgumentError("optimum is not of this objective; minimise(objective) finds its own")
     own = criterion.fresh()  # the result's numbers are not those of the next evaluation
-    made: MixedResult
+    fitted: MixedResult
     if isinstance(own, LMMObjective):
-        made = LMMResult(lmm.fit_at(design, own, optimum, {}))
+        fitted = LMMResult(lmm.fit_at(design, own, optimum, {}))
     else:
         from .models import glmm
         from .results.glmm import GLMMResult
 
         observations = _observed(design, own.problem.density.family)[1]
         fit = glmm.fit_at(design, observations, own, optimum, {})
-        made = GLMMResult(glmm.with_verdict(fit))
-    warn_if_not_converged(made.fit)
-    return made
+        fitted = GLMMResult(glmm.with_verdict(fit))
+    warn_if_not_converged(fitted.fit)
+    return fitted
 
 
 def _a(kind: type, name: str, value: Any) -> Any:

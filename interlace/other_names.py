@@ -426,10 +426,10 @@ def keyword_hint(function: str, key: str, value: Any, names: Sequence[str]) -> s
         return f"write {own}={_short(value) if same else _level(value)}"
     own_hint = OF_FUNCTION.get(function, {}).get(key)
     hint = KEYWORDS.get(key, "") if own_hint is None else own_hint
-    told = hint(value) if callable(hint) else hint
-    meant = re.match(r"(?:write )?(\w+)=", told)
+    text = hint(value) if callable(hint) else hint
+    meant = re.match(r"(?:write )?(\w+)=", text)
     # an argument of other functions than this one is no advice
-    return "" if own_hint is None and meant and meant[1] not in names else told
+    return "" if own_hint is None and meant and meant[1] not in names else text
 
 
 def value_hint(function: str, name: str, value: Any) -> str:

@@ -99,14 +99,14 @@ def _new_formula(
     formula: str, old: Formula, arguments: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The formula with its dots filled; random terms given apart become part of it."""
-    made: dict[str, Any] = {}
+    arguments_of_terms: dict[str, Any] = {}
     if stands_for_old(formula):
         if "groups" in changes or "random" in changes:
             written = parse(arguments["formula"]).written if "formula" in arguments else ()
             old = replace(old, written=written)
         else:
-            made = {name: None for name in ("groups", "random") if name in arguments}
-    return {**made, "formula": updated(formula, old)}
+            arguments_of_terms = {name: None for name in ("groups", "random") if name in arguments}
+    return {**arguments_of_terms, "formula": updated(formula, old)}
 
 
 def _maker(result: Any) -> Callable[..., Any]:

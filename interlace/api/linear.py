@@ -127,8 +127,8 @@ def _with_dispersion(
     from ..models.observations import observe
     from ..results.glmm import GLMMResult
 
-    seen = observe(design, family, varying=True)
-    fitted = fit_glmm(design, family, seen, method=call["method"], **search)
+    observations = observe(design, family, varying=True)
+    fitted = fit_glmm(design, family, observations, method=call["method"], **search)
     return result_of(GLMMResult, fitted, call)
 
 

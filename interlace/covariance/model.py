@@ -118,12 +118,12 @@ class CovarianceModel:
 
         Those of other predictors than the mean's are counted apart: ``zi.g``, ``zi.g.1``.
         """
-        seen: dict[str, int] = {}
+        counts: dict[str, int] = {}
         labels = []
         for term in self.terms:
             group = term.labelled(self.group_names[term.factor])
-            count = seen.get(group, 0)
-            seen[group] = count + 1
+            count = counts.get(group, 0)
+            counts[group] = count + 1
             labels.append(f"{group}.{count}" if count else group)
         return labels
 

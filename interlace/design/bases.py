@@ -85,9 +85,9 @@ def _spanning(
     transform: Any, x: Any, args: tuple, constraints: Any, state: dict, named: dict
 ) -> FactorValues:
     """Without constraints the columns add up to 1: the first goes where there is an intercept."""
-    made = transform(x, *args, constraints=constraints, _state=state, **named)
+    spanning = transform(x, *args, constraints=constraints, _state=state, **named)
     return FactorValues(
-        made.__wrapped__,
+        spanning.__wrapped__,
         kind="numerical",
         spans_intercept=constraints is None,
         drop_field=1,

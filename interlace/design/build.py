@@ -78,7 +78,7 @@ def build(
         y=_own(y),
         trials=None if trials is None else _own(trials),
         weights=None if frame.weights is None else _own(frame.weights),
-        predictors={name: made.predictor for name, made in fixed.items()},
+        predictors={name: part.predictor for name, part in fixed.items()},
         factors=effects.factors,
         terms=effects.terms,
         formula=frame.formula,
@@ -229,7 +229,7 @@ class _Random(NamedTuple):
 
 def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Random:
     groups = _groupings(frame, linear)
-    sizes = {label: len(made.cells) for label, (made, _) in groups.items()}
+    sizes = {label: len(grouped.cells) for label, (grouped, _) in groups.items()}
     ordered = _in_order(frame, sizes)
     labels = list(dict.fromkeys(spec.label for _, spec, _ in ordered))
     labels.sort(key=lambda label: -sizes[label])
@@ -250,9 +250,9 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
         sides.append(RandomSide(recipe, side.variables, factor, at, name))
     factors = []
     for label in labels:
-        made, codes = groups[label]
+        grouped, codes = groups[label]
         of = np.array(owners[label], dtype=np.int8)
-        factors.append(GroupingFactor(label, made.levels, codes, _beside(blocks[label]), of))
+        factors.append(GroupingFactor(label, grouped.levels, codes, _beside(blocks[label]), of))
     groupings = tuple(groups[label][0] for label in labels)
     return _Random(tuple(factors), tuple(terms), groupings, tuple(sides))
 

@@ -165,12 +165,12 @@ class _Compiler(ast.NodeTransformer):
         else:
             func = self.visit(called)
         self.plain = self.plain and trusted and not keeps
-        made = ast.Call(
+        call = ast.Call(
             ast.Name("_apply", ast.Load()),
             [_variable(), ast.Constant(key), func, *(self.visit(item) for item in node.args)],
             [ast.keyword(word.arg, self.visit(word.value)) for word in node.keywords],
         )
-        return made if trusted else self._part(key, made)
+        return call if trusted else self._part(key, call)
 
     def _patsy_name(self, node: ast.expr) -> ast.expr:
         if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
@@ -192,16 +192,16 @@ class _Compiler(ast.NodeTransformer):
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         self.inside += 1
-        made = self.generic_visit(node)
+        function = self.generic_visit(node)
         self.inside -= 1
-        return _expression(made)
+        return _expression(function)
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
         key = _text(node, self.aliases)
         self.inside += 1
-        made = self.generic_visit(node)
+        elements = self.generic_visit(node)
         self.inside -= 1
-        return self._part(key, made)
+        return self._part(key, elements)
 
     visit_GeneratorExp = visit_SetComp = visit_DictComp = visit_ListComp  # type: ignore[assignment]
 
@@ -249,8 +249,8 @@ def _check_identity(node: ast.Call) -> None:
 
 def _comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr) -> ast.expr:
     if isinstance(operator, ast.In | ast.NotIn):
-        found = _call("_among", left, right)
-        return found if isinstance(operator, ast.In) else _call("_not", found)
+        membership = _call("_among", left, right)
+        return membership if isinstance(operator, ast.In) else _call("_not", membership)
     return ast.Compare(left, [operator], [right])
 
 
@@ -323,8 +323,8 @@ class Values:
         """The function of that name."""
         if name in CONTEXT:
             return CONTEXT[name]
-        found = self.context.get(name)
-        return found if callable(found) else getattr(builtins, name)
+        value = self.context.get(name)
+        return value if callable(value) else getattr(builtins, name)
 
     def owner(self, name: str, attribute: str) -> Any:
         """The object that has the attribute of ``name.attribute``."""
@@ -350,12 +350,12 @@ def _not_of_data(text: str) -> DataError:
 
 def owners(name: str, attribute: str, columns: Any, context: Mapping[str, Any]) -> list[Any]:
     """Namespaces that have ``name.attribute``: the package's modules, columns, the session."""
-    found: list[Any] = [CONTEXT] if hasattr(CONTEXT.get(name), attribute) else []
+    holders: list[Any] = [CONTEXT] if hasattr(CONTEXT.get(name), attribute) else []
     if name in columns and hasattr(pd.Series, attribute):
-        found.append(columns)
+        holders.append(columns)
     if name in context and hasattr(context[name], attribute):
-        found.append(context)
-    return found
+        holders.append(context)
+    return holders
 
 
 # --- evaluating -----------------------------------------------------------------------------
@@ -367,20 +367,20 @@ def value_of(expression: Expression, values: Values) -> Any:
         return eval(expression.code, {**_GLOBALS, "_v": values})
 
 
-def _apply(values: Values, key: str, function: Callable, *given: Any, **named: Any) -> Any:
+def _apply(values: Values, key: str, function: Callable, *arguments: Any, **keywords: Any) -> Any:
     """Call a function; a transform with a state is handed its own, one of the session copies."""
     called = key.partition("(")[0]
     if isinstance(function, np.ufunc):
         if function.__name__ not in LOGICAL_UFUNCS:
-            given = tuple(_numeric(value, key) for value in given)
+            arguments = tuple(_numeric(value, key) for value in arguments)
     elif CONTEXT.get(called) is not function:
-        given = tuple(_copied(value) for value in given)
-        named = {word: _copied(value) for word, value in named.items()}
+        arguments = tuple(_copied(value) for value in arguments)
+        keywords = {word: _copied(value) for word, value in keywords.items()}
     elif called not in TAKES_LABELS:
-        given = tuple(_numeric(value, key) for value in given)
+        arguments = tuple(_numeric(value, key) for value in arguments)
     if getattr(function, "__is_stateful_transform__", False):
-        named |= {"_state": values.state.setdefault(key, {}), "_context": {}, "_metadata": {}}
-    return function(*given, **named)
+        keywords |= {"_state": values.state.setdefault(key, {}), "_context": {}, "_metadata": {}}
+    return function(*arguments, **keywords)
 
 
 def _copied(value: Any) -> Any:

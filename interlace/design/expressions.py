@@ -221,7 +221,7 @@ class Resolved:
         return gone if gone.any() else None
 
     def _columns(self, columns: Columns) -> dict[str, Column]:
-        used = {found.name for found in names_in(self.text)} & columns.values.keys()
+        used = {reference.name for reference in names_in(self.text)} & columns.values.keys()
         return {name: columns.values[name] for name in used}
 
 

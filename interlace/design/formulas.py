@@ -35,7 +35,7 @@ def formulas_of(
 
 def _check_random(formulas: Mapping[str, Formula], linear: bool, mixed: bool | None) -> None:
     parsed, terms = formulas[MEAN], [t for f in formulas.values() for t in f.random]
-    given = [f"{argument_of(name)}=" for name in formulas if name != MEAN]
+    others = [f"{argument_of(name)}=" for name in formulas if name != MEAN]
     if linear and not terms:
         raise FormulaError(
             "a linear mixed model needs a random term: add (1 | g) to the formula or give "
@@ -43,7 +43,7 @@ def _check_random(formulas: Mapping[str, Formula], linear: bool, mixed: bool | N
             parsed.text,
         )
     if mixed and not terms:
-        too = f", {listing(given)} included" if given else ""
+        too = f", {listing(others)} included" if others else ""
         raise FormulaError(
             "a mixed model needs a random term: add (1 | g) to the formula or give groups='g', or "
             f"use glm(), which fits models without random effects{too}",

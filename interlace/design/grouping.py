@@ -100,15 +100,15 @@ def grouping(
     With it the codes of the rows, (n,) int32 in [0, l); every level occurs. The columns have no
     missing values.
     """
-    given = [_labels(variable, columns).used() for variable in variables]
-    codes = given[0].codes
-    cells = np.arange(len(given[0].levels))[:, None]
-    for labels in given[1:]:
+    variable_labels = [_labels(variable, columns).used() for variable in variables]
+    codes = variable_labels[0].codes
+    cells = np.arange(len(variable_labels[0].levels))[:, None]
+    for labels in variable_labels[1:]:
         codes, pairs = _combine(codes, len(cells), labels.codes, len(labels.levels))
         cells = np.concatenate([cells[pairs[:, 0]], pairs[:, 1:]], axis=1)
-    levels = tuple(labels.levels for labels in given)
-    made = Grouping(label, tuple(variables), levels, cells)
-    return made, np.ascontiguousarray(codes, dtype=np.int32)
+    levels = tuple(labels.levels for labels in variable_labels)
+    factor = Grouping(label, tuple(variables), levels, cells)
+    return factor, np.ascontiguousarray(codes, dtype=np.int32)
 
 
 def _combine(
@@ -130,11 +130,11 @@ def _combine(
 def _labels(variable: Resolved, columns: Columns) -> Labels:
     column: Column | None = columns.values.get(variable.text)
     if column is None:
-        made = labels_from(variable.value(columns))
+        computed = labels_from(variable.value(columns))
         gone = variable.missing(columns)
         if gone is not None:
-            made = Labels(np.where(gone, -1, made.codes), made.levels, made.ordered)
-        return made
+            computed = Labels(np.where(gone, -1, computed.codes), computed.levels, computed.ordered)
+        return computed
     labels = column if isinstance(column, Labels) else label_numbers(column)
     missing = columns.missing.get(variable.text)
     if missing is not None:

@@ -244,7 +244,7 @@ def _calls(text: str, variables: frozenset[str]) -> tuple[tuple[str, tuple[str, 
         if factor.eval_method.value == "python"
     )
     return tuple(
-        (text, tuple({found.name for found in names_in(text)} & variables)) for text in expressions
+        (text, tuple({name.name for name in names_in(text)} & variables)) for text in expressions
     )
 
 
@@ -397,11 +397,11 @@ class _Materializer(PandasMaterializer):
 
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set]:
-        made = expression_of(expr)
+        expression = expression_of(expr)
         columns = {unmarked(name): self.data_context[name] for name in self.data_context}
         n = len(self.data)
         values = value_of(
-            made, Values(columns, self.context, spec.transform_state, n, self.fitting)
+            expression, Values(columns, self.context, spec.transform_state, n, self.fitting)
         )
         _check_rows(expr, values, n)
         # what C() or factor() made already has its coding
@@ -484,7 +484,7 @@ def _through_formulaic(
         column = columns.values[name]
         if isinstance(column, Labels):
             check_levels(len(column.levels), name, column.levels)
-    X, spec, made = _materialise(_fresh(text), frame, contrasts, context, fitting=True)
+    X, spec, materializer = _materialise(_fresh(text), frame, contrasts, context, fitting=True)
     recipe = FormulaicMatrix(
         names=tuple(shown(name) for name in spec.column_names),
         spec=spec,
@@ -496,4 +496,4 @@ def _through_formulaic(
             + [shown(expr) for expr, (_, state) in spec.encoder_state.items() if "logical" in state]
         ),
     )
-    return X, recipe, made.terms(spec)
+    return X, recipe, materializer.terms(spec)

@@ -151,7 +151,9 @@ class NewDataRecipe:
     def variables(self) -> list[str]:
         """Columns of the data that the formulas use, those of the response aside."""
         names = self._covariates(self.fixed, range(len(self.groupings)), False)
-        return list(dict.fromkeys([*names, *(n for made in self.groupings for n in made.columns)]))
+        return list(
+            dict.fromkeys([*names, *(n for grouping in self.groupings for n in grouping.columns)])
+        )
 
     def on_new_data(
         self,
@@ -171,24 +173,24 @@ class NewDataRecipe:
             )
         names = self._predictors(predictors)
         sides = [side for side in self.sides if side.predictor in names]
-        wanted = range(len(self.groupings)) if factors is None else sorted(factors)
-        wanted = [b for b in wanted if any(side.factor == b for side in sides)]
-        spread = {*wanted, *spread}
+        needed = range(len(self.groupings)) if factors is None else sorted(factors)
+        needed = [b for b in needed if any(side.factor == b for side in sides)]
+        spread = {*needed, *spread}
         covariates = self._covariates(names, spread, response)
-        labels = [name for b in wanted for name in self.groupings[b].columns]
+        labels = [name for b in needed for name in self.groupings[b].columns]
         extra = self._offset_columns(newdata, offset) if MEAN in names else []
-        given = _read_new(newdata, [*covariates, *labels, *extra], labels)
-        columns = self._recoded(given, covariates)
+        new_columns = _read_new(newdata, [*covariates, *labels, *extra], labels)
+        columns = self._recoded(new_columns, covariates)
         fixed = {name: self.fixed[name].matrix(columns) for name in names}
         blocks, unseen = [], {}
-        for b, made in enumerate(self.groupings):
+        for b, grouping in enumerate(self.groupings):
             codes = np.full(columns.n, -1, dtype=np.int32)
-            if b in wanted:
-                codes, new, missing = made.codes(given)
+            if b in needed:
+                codes, new, missing = grouping.codes(new_columns)
                 if new:
-                    unseen[made.label] = new
+                    unseen[grouping.label] = new
                 if (new or missing) and new_levels == "error":
-                    raise _unknown_levels(made.label, new)
+                    raise _unknown_levels(grouping.label, new)
             Z = np.zeros((columns.n, widths[b]))
             for side in sides if b in spread else ():
                 if side.factor == b:
@@ -198,7 +200,7 @@ class NewDataRecipe:
         if response:
             y, _ = response_values(self.response, columns, False)
         made_new = {
-            name: NewPredictor(X, self._offset(name, columns, given, offset))
+            name: NewPredictor(X, self._offset(name, columns, new_columns, offset))
             for name, X in fixed.items()
         }
         return NewDesign(made_new, columns.index, tuple(blocks), unseen, y)

@@ -30,9 +30,9 @@ def per_row_argument(value: Any, argument: str, index: pd.Index) -> np.ndarray:
         array = array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         first = array.ravel()[:3].tolist()
-        told = f"{type(value).__name__} with {brief(first)}" if first else brief(value)
+        description = f"{type(value).__name__} with {brief(first)}" if first else brief(value)
         raise ArgumentTypeError(
-            f"{argument} must be numbers or the name of a column, got {told}"
+            f"{argument} must be numbers or the name of a column, got {description}"
         ) from None
     _check_length(array, argument, len(index))
     return np.ascontiguousarray(array)

@@ -882,8 +882,8 @@ class Family(ABC):
             simple = isinstance(value, Link) and not value.__dict__
             return repr(value.name) if simple else repr(value)
 
-        given = [f"{k}={shown(v)}" for k, v in self._arguments().items() if v is not None]
-        return f"{type(self).__name__}({', '.join(given)})"
+        arguments = [f"{k}={shown(v)}" for k, v in self._arguments().items() if v is not None]
+        return f"{type(self).__name__}({', '.join(arguments)})"
 
     def _distribution(self) -> type[Family]:
         """The class that says which distribution this is."""
@@ -906,8 +906,8 @@ def _kernel_rows(
     """Arrays as the kernels take them."""
     eta = np.ascontiguousarray(eta, dtype=float)
     shape, rows = eta.shape[1:], []
-    for given in (y, weights, trials):
-        row = np.ascontiguousarray(given, dtype=float)
+    for values in (y, weights, trials):
+        row = np.ascontiguousarray(values, dtype=float)
         rows.append(row if row.shape == shape else np.broadcast_to(row, shape).copy())
     return eta, rows[0], rows[1], rows[2]
 

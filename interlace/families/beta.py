@@ -251,12 +251,12 @@ class ZeroOneInflatedBeta(Compound):
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
         inside = (y > 0.0) & (y < 1.0)
         zero, one = (float(np.average(y == end, weights=prior)) for end in (0.0, 1.0))
-        found = {"zoi": clipped_share(zero + one), "coi": clipped_share(one / (zero + one or 1.0))}
+        values = {"zoi": clipped_share(zero + one), "coi": clipped_share(one / (zero + one or 1.0))}
         if self.n_base:
             at = np.clip(mu[inside], 0.01, 0.99)
             (z,) = self.base.start_zeta(y[inside], at, prior[inside]) if inside.any() else (1.0,)
-            found["precision"] = float(np.exp(z))
-        return found
+            values["precision"] = float(np.exp(z))
+        return values
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
         if text := self._base_infinite(zeta, unit, information):

@@ -384,15 +384,15 @@ def _check_link(functions: Any) -> None:
         h = 1e-5 * np.maximum(1.0, np.abs(PROBES))
         up, down = (np.asarray(functions.linkinv(PROBES + s * h), float) for s in (1.0, -1.0))
         numeric = (up - down) / (2.0 * h)
-        given = np.broadcast_to(values["mu_eta"], PROBES.shape).astype(float)
-        known = np.isfinite(numeric) & np.isfinite(given)
+        derivative = np.broadcast_to(values["mu_eta"], PROBES.shape).astype(float)
+        known = np.isfinite(numeric) & np.isfinite(derivative)
         size = np.maximum(np.abs(numeric), np.abs(values["linkinv"]) * ROUNDING / h)
-        wrong = known & (np.abs(given - numeric) > DERIVATIVE_SHARE * size + TINY)
+        wrong = known & (np.abs(derivative - numeric) > DERIVATIVE_SHARE * size + TINY)
     if wrong.any():
         i = int(np.flatnonzero(wrong)[0])
         raise ArgumentError(
             f"the family's mu_eta is not the derivative of its linkinv: at eta = {PROBES[i]:g} it "
-            f"gives {given[i]:.6g}, differences of linkinv {numeric[i]:.6g}"
+            f"gives {derivative[i]:.6g}, differences of linkinv {numeric[i]:.6g}"
         )
 
 

@@ -299,9 +299,9 @@ def lgamma(x: Jet | Array | float) -> Jet:
     def function(x: Array, order: int) -> Sequence[Array]:
         from scipy.special import gammaln, psi, zeta
 
-        made = gammaln(x), *((psi(x),) if order > 0 else ())
-        made += (zeta(2.0, x),) if order > 1 else ()
-        return made + ((-2.0 * zeta(3.0, x),) if order > 2 else ())
+        derivatives = gammaln(x), *((psi(x),) if order > 0 else ())
+        derivatives += (zeta(2.0, x),) if order > 1 else ()
+        return derivatives + ((-2.0 * zeta(3.0, x),) if order > 2 else ())
 
     return unary(x, function)
 
@@ -317,7 +317,7 @@ def binet_derivatives(x: Array, order: int) -> list[Array]:
 
     x = np.asarray(x, dtype=float)
     large = np.maximum(x, STIRLING_FROM)
-    made = _series(large, order)
+    derivatives = _series(large, order)
     below = x < STIRLING_FROM
     if below.any():
         s = x[below]
@@ -328,21 +328,21 @@ def binet_derivatives(x: Array, order: int) -> list[Array]:
             direct.append(zeta(2.0, s) - (1.0 + 0.5 / s) / s)
         if order > 2:
             direct.append((1.0 + 1.0 / s) / (s * s) - 2.0 * zeta(3.0, s))
-        for whole, part in zip(made, direct, strict=True):
+        for whole, part in zip(derivatives, direct, strict=True):
             whole[below] = part
-    return made
+    return derivatives
 
 
 def _series(x: Array, order: int) -> list[Array]:
     """Stirling's series and its derivatives: sums of c_k x^(1 - 2k)."""
     y = 1.0 / (x * x)
-    made = []
+    derivatives = []
     for d in range(order + 1):
         total = np.zeros(np.shape(x))
         for k, coefficient in reversed(list(enumerate(STIRLING, 1))):
             total = total * y + coefficient * _falling(1 - 2 * k, d)
-        made.append(np.asarray(total / x ** (d + 1)))
-    return made
+        derivatives.append(np.asarray(total / x ** (d + 1)))
+    return derivatives
 
 
 def _falling(p: int, d: int) -> float:
@@ -382,14 +382,14 @@ def _polygamma_differences(a: Array, d: Array, order: int) -> list[Array]:
         leading.append(share * (1.0 / a + 1.0 / c + powers))
     large = np.maximum(a, STIRLING_FROM)
     high, low = _series(large + d, order)[1:], _series(large, order)[1:]
-    made = [lead + (h - g) for lead, h, g in zip(leading, high, low, strict=True)]
+    differences = [lead + (h - g) for lead, h, g in zip(leading, high, low, strict=True)]
     below = a < STIRLING_FROM
     if below.any():
         s, t = a[below], c[below]
         functions = (psi, lambda x: zeta(2.0, x), lambda x: -2.0 * zeta(3.0, x))
-        for whole, f in zip(made, functions, strict=False):
+        for whole, f in zip(differences, functions, strict=False):
             whole[below] = f(t) - f(s)
-    return made
+    return differences
 
 
 def packed(K: int) -> list[Index]:
@@ -416,18 +416,18 @@ def _product(a: Index, b: Index) -> tuple[Index, int]:
 @cache
 def _partitions(index: Index) -> tuple[tuple[int, tuple[Index, ...]], ...]:
     """Faa di Bruno's terms of a derivative of a composition: how often, and of which parts."""
-    found: dict[tuple[Index, ...], int] = {}
+    counts: dict[tuple[Index, ...], int] = {}
     for blocks in _set_partitions(list(range(len(index)))):
         key = tuple(sorted(tuple(sorted(index[i] for i in block)) for block in blocks))
-        found[key] = found.get(key, 0) + 1
-    return tuple((times, blocks) for blocks, times in found.items())
+        counts[key] = counts.get(key, 0) + 1
+    return tuple((times, blocks) for blocks, times in counts.items())
 
 
 def _set_partitions(items: list[int]) -> list[list[list[int]]]:
     if not items:
         return [[]]
-    first, made = items[0], []
+    first, partitions = items[0], []
     for rest in _set_partitions(items[1:]):
-        made.append([[first], *rest])
-        made += [[*rest[:i], [first, *block], *rest[i + 1 :]] for i, block in enumerate(rest)]
-    return made
+        partitions.append([[first], *rest])
+        partitions += [[*rest[:i], [first, *block], *rest[i + 1 :]] for i, block in enumerate(rest)]
+    return partitions

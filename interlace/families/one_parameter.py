@@ -204,5 +204,5 @@ class Precision(OneParameter):
 def ratio(numerator: float, denominator: float) -> float:
     """A ratio of numbers that are not negative; infinite where it is 0/0 or 1/0."""
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        found = np.divide(numerator, denominator)
-    return float("inf") if np.isnan(found) else float(found)
+        quotient = np.divide(numerator, denominator)
+    return float("inf") if np.isnan(quotient) else float(quotient)

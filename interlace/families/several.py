@@ -217,11 +217,11 @@ class SeveralParameters(Family):
         y, mu, weights, trials = rowwise(y, mu, weights, trials)
         moments = self._moments(y, mu, weights / trials, trials) if self.parameters else {}
         with np.errstate(all="ignore"):
-            found = [
+            zeta = [
                 self.all_parameters[name](np.asarray(moments[name])) for name in self.parameters
             ]
         far = [np.inf if link == LOGARITHM else FARTHEST_START for link in self.parameter_links]
-        return np.clip(np.nan_to_num(found), np.negative(far), far)
+        return np.clip(np.nan_to_num(zeta), np.negative(far), far)
 
     @abstractmethod
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:

@@ -258,7 +258,7 @@ def roots(
         above = np.where(high, value, np.where(side < 0.0, 0.5 * above, above))
         lower, upper = np.where(high, lower, new), np.where(high, new, upper)
         side = np.where(high, 1.0, -1.0)
-        done = (np.abs(value) <= LAST_PLACES) | (upper - lower <= LAST_PLACES * np.abs(new))
-        if done.all():
+        converged = (np.abs(value) <= LAST_PLACES) | (upper - lower <= LAST_PLACES * np.abs(new))
+        if converged.all():
             return new
     return new

@@ -66,8 +66,8 @@ class SummedCounts(PositiveMean, SeveralParameters):
             y[left] += (up_to < u[left]).sum(axis=0)
             below[left] = up_to[-1]
             # what rounding leaves of the last probabilities is not looked for
-            found = (up_to[-1] >= u[left]) | ((share[-1] == 0.0) & (up_to[-1] > 0.5))
-            left = left[~found]
+            reached = (up_to[-1] >= u[left]) | ((share[-1] == 0.0) & (up_to[-1] > 0.5))
+            left = left[~reached]
             if not left.size:
                 break
         return y

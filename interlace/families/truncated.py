@@ -100,8 +100,8 @@ class Truncated(Compound):
         self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> Array:
         y, mean = np.floor(y), self._base_mean(mu, zeta)
-        seen = self._seen(mean, zeta)
-        share = 1.0 - (1.0 - self.base.cdf(y, mean, zeta=zeta)) / seen
+        observable = self._seen(mean, zeta)
+        share = 1.0 - (1.0 - self.base.cdf(y, mean, zeta=zeta)) / observable
         return np.where(y < 1.0, 0.0, np.clip(share, 0.0, 1.0))
 
     def sample(

@@ -239,15 +239,15 @@ class ZeroInflated(Compound):
     def _moments(self, y: Array, mu: Array, prior: Array, trials: Array) -> dict[str, float]:
         positive = y > 0.0
         zeros = 1.0 - float(np.average(positive, weights=prior))
-        found = dict.fromkeys(self.base.parameters, 1.0)
+        values = dict.fromkeys(self.base.parameters, 1.0)
         if self.n_base and positive.any():
             weights, others = (prior * trials)[positive], y[positive]
             at = mu[positive] * (others.mean() / mu[positive].mean())
-            found = self._base_starts(others, at, weights, trials[positive])
+            values = self._base_starts(others, at, weights, trials[positive])
         # From few structural zeros and much overdispersion, which explain the same zeros, a search
         # can run to coefficients without end; from many it comes back.
         share = 0.5 if self.mixture else zeros
-        return {**found, "zi": clipped_share(share)}
+        return {**values, "zi": clipped_share(share)}
 
     def infinite(self, zeta: Array, unit: float, information: Array) -> str | None:
         if text := self._base_infinite(zeta, unit, information):

@@ -27,8 +27,8 @@ def with_random(
     being taken literally. `random` are terms such as ``"(1 + x | g)"`` and wins.
     """
     if random is not None:
-        given = _strings(random, "random", '["(1 + x | g)"]')
-        texts = tuple(_bracketed(text) for text in given)
+        terms = _strings(random, "random", '["(1 + x | g)"]')
+        texts = tuple(_bracketed(text) for text in terms)
     elif groups is not None:
         names = _strings(groups, "groups", '["site", "year"]')
         literal = set(columns) if any(quoted(name) != name for name in names) else ()

@@ -79,16 +79,16 @@ def _parse(formula: str) -> Formula:
 
 def distinct_terms(terms: Sequence[RandomTermSpec], text: str) -> tuple[RandomTermSpec, ...]:
     """The terms themselves; an error where two are the same."""
-    seen = set()
+    keys = set()
     for term in terms:
         key = term_key(term.lhs), term.group
-        if key in seen:
+        if key in keys:
             raise FormulaError(
                 f"the random term {term.text} appears twice; its variance could not be split "
                 "between the two",
                 text,
             )
-        seen.add(key)
+        keys.add(key)
     return tuple(terms)
 
 

@@ -75,8 +75,8 @@ def _bracketed(text: str) -> str:
         tree = ast.parse(_HELD.sub(r"_held_\1_", words), mode="eval")
     except SyntaxError:
         return text
-    made = ast.unparse(_Logical().visit(tree))
-    return re.sub(r"\b_held_(\d+)_", "\ue000\\1\ue001", made)
+    unparsed = ast.unparse(_Logical().visit(tree))
+    return re.sub(r"\b_held_(\d+)_", "\ue000\\1\ue001", unparsed)
 
 
 class _Logical(ast.NodeTransformer):

@@ -44,16 +44,16 @@ def tokens_of(source: str) -> list[Token]:
         elif source[start] == "%":
             last = source.index("%", start + 1)
         elif token.kind.value == "operator":
-            for found in re.finditer(r"\|\||\*\*|\S", source[start : last + 1]):
-                if found[0] in "#@$?;&\\":
+            for match in re.finditer(r"\|\||\*\*|\S", source[start : last + 1]):
+                if match[0] in "#@$?;&\\":
                     raise FormulaError(
-                        f"{found[0]!r} stands between terms, where it means nothing; logic and "
+                        f"{match[0]!r} stands between terms, where it means nothing; logic and "
                         "arithmetic go into I()",
                         source,
-                        start + found.start(),
+                        start + match.start(),
                     )
                 tokens.append(
-                    Token("operator", found[0], start + found.start(), start + found.end())
+                    Token("operator", match[0], start + match.start(), start + match.end())
                 )
             continue
         tokens.append(Token(token.kind.value, source[start : last + 1], start, last + 1))
@@ -62,12 +62,12 @@ def tokens_of(source: str) -> list[Token]:
 
 
 def _syntax_text(error: Exception) -> str:
-    found = re.search(r"Expected: (.)", str(error))
-    if found:
-        return f"the formula ends before a closing {found[1]!r}"
-    found = re.search(r"Unexpected character (.+) following", str(error))
-    if found:
-        return f"unexpected character {found[1]}"
+    match = re.search(r"Expected: (.)", str(error))
+    if match:
+        return f"the formula ends before a closing {match[1]!r}"
+    match = re.search(r"Unexpected character (.+) following", str(error))
+    if match:
+        return f"unexpected character {match[1]}"
     return "the formula cannot be read"
 
 
@@ -108,13 +108,13 @@ def _check_brackets(tokens: Sequence[Token], source: str) -> None:
 
 def split(tokens: Sequence[Token], operators: Iterable[str]) -> list[tuple[Token | None, list]]:
     """Pieces between the operators that stand outside brackets, each with the one before it."""
-    wanted = set(operators)
+    separators = set(operators)
     pieces: list[tuple[Token | None, list]] = [(None, [])]
     depth = 0
     for token in tokens:
         if token.kind == "context":
             depth += 1 if token.text in "([" else -1
-        if depth == 0 and token.kind == "operator" and token.text in wanted:
+        if depth == 0 and token.kind == "operator" and token.text in separators:
             pieces.append((token, []))
         else:
             pieces[-1][1].append(token)

@@ -78,9 +78,9 @@ def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     labels = column if isinstance(column, Labels) else label_numbers(column)
     labels = labels.used()
-    known, given = levels, labels.levels
-    if (known.dtype.kind == "O") != (given.dtype.kind == "O"):
-        known, given = level_texts(known), level_texts(given)
+    known, own = levels, labels.levels
+    if (known.dtype.kind == "O") != (own.dtype.kind == "O"):
+        known, own = level_texts(known), level_texts(own)
     position = {level: i for i, level in enumerate(known.tolist())}
-    places = np.array([position.get(level, -1) for level in given.tolist()] + [-1])
+    places = np.array([position.get(level, -1) for level in own.tolist()] + [-1])
     return places[labels.codes].astype(np.int32), labels.levels[places[:-1] < 0]

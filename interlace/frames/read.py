@@ -70,18 +70,18 @@ def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Colum
         if hasattr(frame, "collect"):
             frame = frame.collect()
         if not frame.implementation.is_pandas_like():
-            found = {name: _series(frame[name], name, name in groups) for name in frame.columns}
-            return _collect(found, pd.RangeIndex(len(frame)))
+            series = {name: _series(frame[name], name, name in groups) for name in frame.columns}
+            return _collect(series, pd.RangeIndex(len(frame)))
         data = frame.to_pandas()
-    found = {}
+    series = {}
     for name in names:
         column = data[name]
         if isinstance(column, pd.DataFrame):
             raise DataError(
                 f"data has {column.shape[1]} columns named {name!r}; rename or drop all but one"
             )
-        found[name] = _pandas_series(column, name, name in groups)
-    return _collect(found, data.index)
+        series[name] = _pandas_series(column, name, name in groups)
+    return _collect(series, data.index)
 
 
 def frame_of(value: Any) -> pd.DataFrame | None:
@@ -248,10 +248,10 @@ def _narwhals_labels(series: Any, levels: list[str] | None) -> Labels:
         return sorted_labels(codes, np.array(chunk.dictionary.to_pylist(), dtype=object))
     if levels is None:
         return text_labels(np.array(series.to_list(), dtype=object))
-    found = text_labels(np.array(series.to_list(), dtype=object))
+    texts = text_labels(np.array(series.to_list(), dtype=object))
     position = {level: i for i, level in enumerate(levels)}
-    new = np.array([position[level] for level in found.levels] + [-1], dtype=np.int32)
-    return Labels(new[found.codes], np.array(levels, dtype=object))
+    new = np.array([position[level] for level in texts.levels] + [-1], dtype=np.int32)
+    return Labels(new[texts.codes], np.array(levels, dtype=object))
 
 
 def _objects(values: np.ndarray, name: str, group: bool) -> tuple[Column, np.ndarray | None]:

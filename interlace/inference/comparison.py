@@ -81,11 +81,11 @@ def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
             if len({details[i] for i in rows}) > 1:
                 for i in rows:
                     labels[i] = f"{label} [{details[i]}]" if details[i] else label
-    often, seen = Counter(labels), Counter[str]()
+    often, numbers = Counter(labels), Counter[str]()
     for i, label in enumerate(labels):
         if often[label] > 1:
-            seen[label] += 1
-            labels[i] = f"{label} ({seen[label]})"
+            numbers[label] += 1
+            labels[i] = f"{label} ({numbers[label]})"
     return labels
 
 
@@ -93,7 +93,7 @@ def _formulas(fit: AnyFit) -> str:
     """Formulas of the other linear predictors: ``"zi ~ mined"``."""
     names = [(c, part.design.current) for c, part in list(parts(fit).items())[1:]]
     formulas = [(c, fit.design.predictors[name].formula) for c, name in names]
-    return ", ".join(f"{c} {'~ 1' if made is None else made.text}" for c, made in formulas)
+    return ", ".join(f"{c} {'~ 1' if formula is None else formula.text}" for c, formula in formulas)
 
 
 def _kind(fit: AnyFit) -> str:
@@ -112,8 +112,8 @@ def _approximation(fit: AnyFit) -> str:
 
 
 def _extras(fit: AnyFit) -> str:
-    given = {"weights": fit.design.weights, "offset": fit.design.offset}
-    return ", ".join(name for name, values in given.items() if values is not None)
+    extras = {"weights": fit.design.weights, "offset": fit.design.offset}
+    return ", ".join(name for name, values in extras.items() if values is not None)
 
 
 # -- what may be compared -----------------------------------------------------------------------
@@ -170,9 +170,9 @@ def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
     # Without random effects the likelihood is exact: it goes with any approximation.
     pairs = zip(fits, labels, strict=True)
     integrated = [(fit, label) for fit, label in pairs if fit.nAGQ is not None]
-    found = {fit.nAGQ: label for fit, label in integrated}
-    if len(found) > 1:
-        said = " and ".join(f"{label!r} with nAGQ={nodes}" for nodes, label in found.items())
+    nodes_used = {fit.nAGQ: label for fit, label in integrated}
+    if len(nodes_used) > 1:
+        said = " and ".join(f"{label!r} with nAGQ={nodes}" for nodes, label in nodes_used.items())
         raise ArgumentError(
             f"{said} were fitted by different approximations of the likelihood, which cannot be "
             "compared; fit all with the same nAGQ"

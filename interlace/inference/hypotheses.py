@@ -54,9 +54,9 @@ class _Reader:
         self.position = 0
         squeezed = "".join(text.split())
         # Only names that occur in the text need be looked for, the longest first.
-        found = [name for name in own if "".join(name.split()) in squeezed]
+        squeezed_names = [name for name in own if "".join(name.split()) in squeezed]
         self.patterns = [
-            (_pattern(name), own[name]) for name in sorted(found, key=len, reverse=True)
+            (_pattern(name), own[name]) for name in sorted(squeezed_names, key=len, reverse=True)
         ]
 
     def fail(self, message: str, position: int | None = None) -> NoReturn:
@@ -220,8 +220,8 @@ class _Reader:
         """The coefficient named here and where its name ends."""
         at = self.position if position is None else position
         for pattern, j in self.patterns:
-            if found := pattern.match(self.text, at):
-                return j, found.end()
+            if match := pattern.match(self.text, at):
+                return j, match.end()
         return None
 
     def unit(self, j: int) -> _Sum:
@@ -236,8 +236,8 @@ class _Reader:
         if char in "=,;)*/^":
             self.fail(f"a coefficient or a number is missing before {char!r}")
         word = re.compile(r"[^\W\d][\w.]*(?:\([^()]*\))?(?:\[[^\[\]]*\])?(?::[\w.\[\]]+)*|\S")
-        found = word.match(self.text, self.position)
-        self.no_coefficient(found[0] if found else char, self.position)
+        match = word.match(self.text, self.position)
+        self.no_coefficient(match[0] if match else char, self.position)
 
     def no_coefficient(self, word: str, at: int) -> NoReturn:
         own = [name for name in self.names if name.startswith(f"{word}[")]
@@ -404,18 +404,18 @@ def _from_frame(frame: pd.DataFrame, names: list[str]) -> Parsed:
         L, rhs, labels = _from_array(names, frame.to_numpy())
     else:
         own = spellings(names)
-        found = [own.get(name) if isinstance(name, str) else None for name in frame.columns]
-        unknown = [c for c, j in zip(frame.columns, found, strict=True) if j is None]
+        places = [own.get(name) if isinstance(name, str) else None for name in frame.columns]
+        unknown = [c for c, j in zip(frame.columns, places, strict=True) if j is None]
         if unknown:
             raise ArgumentError(
                 f"the hypothesis has the label {brief(unknown[0])}, which is not the name of a "
                 f"coefficient.{suggestion(unknown[0], names)} The coefficients are {listing(names)}"
             )
-        if len(set(found)) < len(found):
+        if len(set(places)) < len(places):
             raise ArgumentError("the hypothesis has two entries for one coefficient")
         part = _numbers(frame.to_numpy(), names)
         L = np.zeros((len(frame), len(names)))
-        L[:, np.array(found, dtype=np.intp)] = part
+        L[:, np.array(places, dtype=np.intp)] = part
         rhs = np.zeros(len(L))
         labels = row_labels(L, np.zeros(len(L)), names)
     if not isinstance(frame.index, pd.RangeIndex) and all(isinstance(i, str) for i in frame.index):
@@ -436,8 +436,8 @@ def _pair(names: list[str], left: Any, right: Any) -> Parsed:
             f"the right side has shape {values.shape}; the hypothesis has {len(L)} row(s)"
         )
     rhs = rhs + values
-    made = row_labels(L, np.zeros(len(L)), names)
-    if labels == made:
+    default_labels = row_labels(L, np.zeros(len(L)), names)
+    if labels == default_labels:
         labels = row_labels(L, rhs, names)
     return L, rhs, labels
 

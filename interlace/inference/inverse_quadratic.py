@@ -59,9 +59,9 @@ def _places(pair: PairBlocks, left: np.ndarray, right: np.ndarray) -> np.ndarray
     """Block of each row's pair of levels; -1 if it has none, -2 if a level is unknown."""
     stride = max(int(right.max(initial=0)), int(pair.indices.max(initial=0))) + 1
     keys = pair.rows * stride + pair.indices
-    wanted = left.astype(np.int64) * stride + right
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    place[keys[place] != wanted] = -1
+    entries = left.astype(np.int64) * stride + right
+    place = np.minimum(np.searchsorted(keys, entries), len(keys) - 1)
+    place[keys[place] != entries] = -1
     place[(left < 0) | (right < 0)] = -2
     return place
 

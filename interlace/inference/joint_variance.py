@@ -56,8 +56,8 @@ def _parameter_share(
     free: Collection[str] | None,
 ) -> np.ndarray:
     """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row; or theta with beta_hat."""
-    wanted = fit.design.predictors if free is None else free
-    WX = _weighted_columns(fit, wanted)
+    predictors = fit.design.predictors if free is None else free
+    WX = _weighted_columns(fit, predictors)
     crossproduct = _scaled_crossproduct(fit, WX)
     U = factor.solve(crossproduct)
     starts = np.cumsum([0, *(u.size for u in fit.u)])
@@ -65,7 +65,7 @@ def _parameter_share(
     for (codes, star), u, start in zip(stars, fit.u, starts, strict=False):
         distance -= _by_row(codes, star, U[start : start + u.size].reshape(*u.shape, -1))
     if not _theta_counts(fit, free):
-        return variance_of(distance, _cov_beta_given_theta(fit, WX, crossproduct, U, wanted))
+        return variance_of(distance, _cov_beta_given_theta(fit, WX, crossproduct, U, predictors))
     own_fit = cast("GLMMFit", fit)
     slopes = np.zeros((len(distance), fit.theta.size))
     for (codes, Z), mask, own in zip(rows.factors, masks, own_fit.mode_slopes(), strict=True):

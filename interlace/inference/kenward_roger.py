@@ -23,7 +23,6 @@ from ..covariance import CovarianceModel
 from ..errors import ArgumentError
 from ..linalg.information import floored_inverse
 from ..models.lmm import LMMFit
-from ..objective.generalised.modes import times_templates
 from ..objective.linear.marginal import Marginal
 
 __all__ = ["KenwardRoger", "kenward_roger", "kenward_roger_df", "kenward_roger_f"]
@@ -32,8 +31,6 @@ __all__ = ["KenwardRoger", "kenward_roger", "kenward_roger_df", "kenward_roger_f
 NO_INFORMATION = 1e-13
 # pbkrtest: F is not scaled where the degrees of freedom are so near 2.
 NEAR_TWO = 1e-2
-# tr(V^{-1}G_r V^{-1}G_s) of many levels is summed over so many columns at a time.
-TRACE_COLUMNS = 256
 
 
 @dataclass(frozen=True)
@@ -118,9 +115,7 @@ def _moments(fit: LMMFit) -> _Moments:
     information = corner[:p, :p]
     count = len(owners)
     inner, Q = np.array(P).reshape(count, p, p), _quadratics(marginal, D, p, count)
-    traces = marginal.traces(D, None)
-    if traces is None:
-        traces = _traces(marginal, T, D)
+    traces = marginal.variance_traces(D)
     # what has G_0 in it, from the sums over all r
     P0 = -information - np.tensordot(delta, inner, axes=1)
     Q0 = -inner - np.tensordot(delta, Q, axes=1)
@@ -164,64 +159,38 @@ def _quadratics(marginal: Marginal, D: list[np.ndarray], p: int, count: int) -> 
     return out
 
 
-def _traces(marginal: Marginal, T: list[np.ndarray], D: list[np.ndarray]) -> np.ndarray:
-    """tr(D_r G D_s G), G = Z'V^{-1}Z, for many levels: a few columns of G at a time."""
-    A = marginal.pattern.matrix()
-    widths, offsets = marginal.pattern.widths, marginal.pattern.offsets
-    total = np.zeros((sum(map(len, D)),) * 2)
-    transposed = [t.T for t in T]
-    starts = np.cumsum([0, *map(len, D)])
-    for c, k in enumerate(widths):
-        step = max(TRACE_COLUMNS // k, 1) * k
-        for start in range(offsets[c], offsets[c + 1], step):
-            stop = min(start + step, offsets[c + 1])
-            columns = A[:, start:stop].toarray()
-            # G = A - A Lambda M^{-1} Lambda'A
-            U = marginal.solve(times_templates(marginal.pattern, T, columns))
-            G = columns - A @ times_templates(marginal.pattern, transposed, U)
-            for b, own in enumerate(D):
-                rows = slice(offsets[b], offsets[b + 1])
-                blocks = G[rows].reshape(-1, widths[b], (stop - start) // k, k)
-                # sum over pairs of levels of G_ij (x) G_kl
-                flat = blocks.transpose(1, 3, 0, 2).reshape(widths[b] * k, -1)
-                outer = (flat @ flat.T).reshape(widths[b], k, widths[b], k)
-                part = np.einsum("rik,sjl,ijkl->rs", own, D[c], outer, optimize=True)
-                total[starts[b] : starts[b + 1], starts[c] : starts[c + 1]] += part
-    return total
-
-
 def kenward_roger_df(fit: LMMFit, L: np.ndarray | None = None) -> np.ndarray:
     """Degrees of freedom of each contrast in L (r, p), default of each coefficient, (r,)."""
-    found = kenward_roger(fit)
+    adjusted = kenward_roger(fit)
     L = np.eye(fit.p) if L is None else np.atleast_2d(np.asarray(L, dtype=float))
     # of one row A_1 = A_2 = A, and the formula for q rows comes to 2 / A
     a = (
-        np.einsum("ia,rab,ib->ir", L, found.P, L)
-        / np.sum((L @ found.unadjusted) * L, axis=1)[:, None]
+        np.einsum("ia,rab,ib->ir", L, adjusted.P, L)
+        / np.sum((L @ adjusted.unadjusted) * L, axis=1)[:, None]
     )
     with np.errstate(divide="ignore"):
-        return 2.0 / np.einsum("ir,rs,is->i", a, found.W, a)
+        return 2.0 / np.einsum("ir,rs,is->i", a, adjusted.W, a)
 
 
 def kenward_roger_f(
     fit: LMMFit, L: np.ndarray, rhs: np.ndarray | float = 0.0
 ) -> tuple[float, int, float]:
     """The scaled F of ``L beta = rhs``, the rank of L, and its denominator degrees of freedom."""
-    found = kenward_roger(fit)
+    adjusted = kenward_roger(fit)
     L = np.atleast_2d(np.asarray(L, dtype=float))
     distance = L @ fit.beta - rhs
-    if not np.isfinite(found.cov).all():
+    if not np.isfinite(adjusted.cov).all():
         return np.nan, int(np.linalg.matrix_rank(L)), np.nan
     # rows that say the same once: any basis of the hypothesis gives the same test
     left, values, _ = np.linalg.svd(L, full_matrices=False)
     keep = values > len(values) * np.finfo(float).eps * values[0]
     L, distance = left[:, keep].T @ L, left[:, keep].T @ distance
     q = len(L)
-    F = float(distance @ np.linalg.solve(L @ found.cov @ L.T, distance)) / q
-    half = np.linalg.solve(L @ found.unadjusted @ L.T, L @ found.P @ L.T)
+    F = float(distance @ np.linalg.solve(L @ adjusted.cov @ L.T, distance)) / q
+    half = np.linalg.solve(L @ adjusted.unadjusted @ L.T, L @ adjusted.P @ L.T)
     single = np.einsum("raa->r", half)
-    A1 = float(single @ found.W @ single)
-    A2 = float(np.einsum("rs,rab,sba->", found.W, half, half, optimize=True))
+    A1 = float(single @ adjusted.W @ single)
+    A2 = float(np.einsum("rs,rab,sba->", adjusted.W, half, half, optimize=True))
     df, scale = _approximation(q, A1, A2)
     return scale * F, q, df
 

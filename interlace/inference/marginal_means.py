@@ -288,18 +288,18 @@ def marginal_means(
     grid = _grid(fit, data, specs + by, dict(at or {}))
     L, offset = (_slopes if trend else _rows)(fit, data, grid, trend)
     share = _shares(fit, grid, specs + by) if weights == "proportional" else np.ones(len(grid))
-    labels, made, constants = [], [], []
+    labels, means, constants = [], [], []
     values = [list(dict.fromkeys(grid[name])) for name in (*by, *reversed(specs))]
     for combination in product(*values):
         named = dict(zip((*by, *reversed(specs)), combination, strict=True))
         rows = np.all([grid[name] == value for name, value in named.items()], axis=0)
         own = share[rows] / share[rows].sum() if share[rows].sum() else share[rows] * np.nan
         labels.append([named[name] for name in specs + by])
-        made.append(_products(own[None], L[rows])[0])
+        means.append(_products(own[None], L[rows])[0])
         constants.append(float(own @ offset[rows]))
     frame = pd.DataFrame(labels, columns=list(specs + by))
     return MarginalMeans(
-        fit, frame, np.array(made), np.array(constants), method, type, level, specs, by
+        fit, frame, np.array(means), np.array(constants), method, type, level, specs, by
     )
 
 
@@ -362,19 +362,19 @@ def _values(fit: AnyFit, data: Any, name: str, at: dict[str, Any]) -> list[Any]:
     assert recipe is not None
     known = recipe.levels[name]
     if name in at:
-        given = at[name]
-        given = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
+        values = at[name]
+        values = [values] if isinstance(values, str) or np.ndim(values) == 0 else list(values)
         if known is not None:
-            for value in given:
+            for value in values:
                 if value not in list(known.levels):
                     raise ArgumentError(
                         f"at[{name!r}] has {brief(value)}; its levels are {listing(known.levels)}"
                     )
         elif name not in recipe.logical:
-            given = [number(f"at[{name!r}]", value) for value in given]
-        if not given:
+            values = [number(f"at[{name!r}]", value) for value in values]
+        if not values:
             raise ArgumentError(f"at[{name!r}] is empty; give one value at least")
-        return given
+        return values
     if known is not None:
         return list(known.levels)
     if name in recipe.logical:
@@ -408,11 +408,11 @@ def _rows(
     elif design.current == MEAN and recipe.offset_given and design.offset is not None:
         argument = float(design.offset.mean())
     new = design.on(grid, factors=(), offset=argument, predictors=[design.current])
-    made = new.predictors[design.current]
-    X = np.array(made.X)
+    predictor = new.predictors[design.current]
+    X = np.array(predictor.X)
     if design.dropped_columns:
         X[~_estimable(fit, data, grid)] = np.nan
-    return X, np.zeros(len(X)) if made.offset is None else np.asarray(made.offset)
+    return X, np.zeros(len(X)) if predictor.offset is None else np.asarray(predictor.offset)
 
 
 def _estimable(fit: AnyFit, data: Any, grid: pd.DataFrame) -> np.ndarray:

@@ -47,12 +47,12 @@ def spellings(names: Sequence[str]) -> dict[str, int]:
     own = {name: j for j, name in reversed(list(enumerate(names)))}
     others: dict[str, int | None] = {}
     for j, name in enumerate(names):
-        found = {r_name(name), *(INTERCEPTS if name == "Intercept" else ())}
+        texts = {r_name(name), *(INTERCEPTS if name == "Intercept" else ())}
         for text in (name, r_name(name)):
             parts = split_outside(text, ":")
             if 1 < len(parts) <= MOST_REORDERED:
-                found |= {":".join(order) for order in permutations(parts)}
-        for text in found:
+                texts |= {":".join(order) for order in permutations(parts)}
+        for text in texts:
             others[text] = j if others.get(text, j) == j else None
     return {text: j for text, j in others.items() if j is not None} | own
 

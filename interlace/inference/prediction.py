@@ -232,13 +232,13 @@ def _values(
     se: bool,
 ) -> tuple[pd.Index, dict[str, np.ndarray]]:
     """Values of a quantity, and standard errors where they are wanted."""
-    wanted = quantity(fit, *asked)
-    masks = of_predictors(fit, masks, wanted.predictors)
-    rows = prediction_rows(fit, newdata, masks, new_levels, offset, names=wanted.predictors)
-    values, slopes = _quantity(fit, wanted, rows, masks, se)
+    target = quantity(fit, *asked)
+    masks = of_predictors(fit, masks, target.predictors)
+    rows = prediction_rows(fit, newdata, masks, new_levels, offset, names=target.predictors)
+    values, slopes = _quantity(fit, target, rows, masks, se)
     columns = {"prediction": values}
     if se:
-        columns["se"] = np.sqrt(_variances(fit, wanted, rows, masks, slopes)[0])
+        columns["se"] = np.sqrt(_variances(fit, target, rows, masks, slopes)[0])
     return rows.index, columns
 
 
@@ -312,8 +312,8 @@ def get_prediction(
     type = type_of(type, component)
     masks = which_effects(fit, include_re)
     if fit.several or type != "response":
-        given = (newdata, masks, new_levels, offset, new_level_variance)
-        return _prediction_of(fit, quantity(fit, type, component), *given)
+        arguments = (newdata, masks, new_levels, offset, new_level_variance)
+        return _prediction_of(fit, quantity(fit, type, component), *arguments)
     rows = prediction_rows(
         fit, newdata, masks, new_levels, offset, spread=fit.linear or new_level_variance
     )
@@ -399,8 +399,8 @@ def _variance(
     if not known.all():
         X = rows.X[~known]
         with np.errstate(invalid="ignore"):  # rows of zeros have no variance
-            found = degrees_of_freedom(fit, X)
-        df[~known] = np.where(np.isnan(found), np.inf, found)
+            degrees = degrees_of_freedom(fit, X)
+        df[~known] = np.where(np.isnan(degrees), np.inf, degrees)
         out[~known] = variance_of(X, covariance_of_all(fit))
     return out, df
 

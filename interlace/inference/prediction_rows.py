@@ -50,13 +50,13 @@ class PredictionRows:
         X has the coefficients of all predictors side by side, zero where one is not needed.
         """
         own = dict(zip(fit.design.predictors, slopes, strict=True))
-        made = [
+        blocks = [
             self.predictors[name].X * own[name][:, None]
             if name in self.predictors
             else np.zeros((slopes.shape[1], beta.size))
             for name, beta in coefficients(fit).items()
         ]
-        X = np.concatenate(made, axis=1)
+        X = np.concatenate(blocks, axis=1)
         factors = [
             (codes, Z * slopes[factor.predictor].T)
             for (codes, Z), factor in zip(self.factors, fit.design.factors, strict=True)
@@ -94,19 +94,19 @@ def prediction_rows(
     lacking = None
     # parameters without a formula are not known to the formulas' recipe
     constant = [] if design.recipe is None else [n for n in names if n not in design.recipe.fixed]
-    asked = {
+    arguments = {
         "new_levels": new_levels,
         "factors": used,
         "offset": offset,
         "predictors": [n for n in names if n not in constant],
     }
     try:
-        new = design.on(newdata, spread=rest, **asked)
+        new = design.on(newdata, spread=rest, **arguments)
     except DataError as error:
         if not rest:
             raise
         # an error of the others is said where they are needed
-        new = design.on(newdata, **asked)
+        new = design.on(newdata, **arguments)
         lacking = str(error)
     return PredictionRows(_with(new, constant), new.index, list(new.factors), lacking)
 

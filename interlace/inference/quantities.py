@@ -68,8 +68,8 @@ def quantity(fit: AnyFit, type: str, component: str | None = None) -> Quantity:
     """The quantity that a type of prediction is of."""
     family, names = fit.family, tuple(fit.design.predictors)
     if type == "link" or (type == "zlink" and "zi" in names):
-        asked = "zi" if type == "zlink" else component
-        name = fit.design.current if asked is None else predictor_of(fit, asked)
+        predictor = "zi" if type == "zlink" else component
+        name = fit.design.current if predictor is None else predictor_of(fit, predictor)
         at = names.index(name)
         return Quantity((name,), lambda etas: etas[at], partial(_unit, at))
     if type == "disp":

@@ -54,7 +54,7 @@ def simulate_array(
         noise = rng.standard_normal((nsim, fit.n))
         noise /= np.sqrt(fit.observations.weights)
         return (_add_effects(fit, rng, fit.fixed_part + fit.sigma * noise, use_u)).T
-    family, seen = fit.family, fit.observations
+    family, observations = fit.family, fit.observations
     if fit.several:
         etas = _all_predictors(fit, nsim, rng, use_u)
         eta, zetas = etas[:, 0], list(etas[:, 1:])
@@ -71,7 +71,7 @@ def simulate_array(
         )
         eta = np.where(valid, eta, fit.eta)
     draws = [
-        family.sample(rng, family.mean(row, zeta), seen.prior, seen.trials, zeta)
+        family.sample(rng, family.mean(row, zeta), observations.prior, observations.trials, zeta)
         for row, zeta in zip(eta, zetas, strict=True)
     ]
     return np.where(valid, np.array(draws), np.nan).T

@@ -190,8 +190,8 @@ def wald_test(
     By default by F where the fit's own tests of coefficients are t tests, else by chi-squared.
     """
     method = method_of(fit, df_method)
-    asked = fit.df_method if df_method is None else method
-    default = "Chisq" if asked == "normal" else "F"
+    degrees = fit.df_method if df_method is None else method
+    default = "Chisq" if degrees == "normal" else "F"
     test = default if test is None else one_of("test", test, TESTS)
     L, rhs, labels = parse_hypothesis(fit.design.x_names, hypothesis)
     if np.linalg.matrix_rank(np.c_[L, rhs]) > np.linalg.matrix_rank(L):

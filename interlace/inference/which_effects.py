@@ -53,9 +53,9 @@ def of_predictors(fit: AnyFit, masks: list[np.ndarray], names: Collection[str]) 
     """The masks without the effects of other linear predictors than these."""
     if not fit.several:
         return masks
-    wanted = [k for k, name in enumerate(fit.design.predictors) if name in names]
+    places = [k for k, name in enumerate(fit.design.predictors) if name in names]
     factors = zip(masks, fit.design.factors, strict=True)
-    return [mask & np.isin(factor.predictor, wanted) for mask, factor in factors]
+    return [mask & np.isin(factor.predictor, places) for mask, factor in factors]
 
 
 def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
@@ -88,13 +88,13 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
         names = list(dict.fromkeys(name for name, _ in places))
         columns: list[int] = []
         for term in lhs_terms(spec.lhs):
-            wanted = "Intercept" if term == "1" else shown(term)
-            found = [j for n, j in places if n == wanted or n.startswith(f"{wanted}[")]
-            if not found:
+            effect = "Intercept" if term == "1" else shown(term)
+            matches = [j for n, j in places if n == effect or n.startswith(f"{effect}[")]
+            if not matches:
                 raise ArgumentError(
                     f"include_re has the term {spec.text!r}, but {spec.label!r} has no random "
-                    f"effect {wanted!r} in the model: it has {listing(names)}"
+                    f"effect {effect!r} in the model: it has {listing(names)}"
                 )
-            columns += found
+            columns += matches
         out.append((factor, columns))
     return out

@@ -112,11 +112,11 @@ class _Hold:
         """Whether another thread does not see the limit of 1 that this one has just set."""
         known = self._own.get(id(library))
         if known is None:
-            seen: list[int] = []
-            other = Thread(target=lambda: seen.append(library.num_threads))
+            counts: list[int] = []
+            other = Thread(target=lambda: counts.append(library.num_threads))
             other.start()
             other.join()
-            known = self._own[id(library)] = seen[0] != 1
+            known = self._own[id(library)] = counts[0] != 1
         return known
 
     def _in_child(self) -> None:

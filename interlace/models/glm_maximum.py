@@ -87,14 +87,14 @@ def maximise_coefficients(
         return _at(density, Q, zeta, np.zeros(0), base, 0, True)
     if c is None:
         try:
-            found = irls(density, Q, design.offset, zeta, eta)
+            maximum = irls(density, Q, design.offset, zeta, eta)
         except NumericalError:
             raise _outside(density.family, design) from None
-        return _polished(density, Q, zeta, found, found.beta)
+        return _polished(density, Q, zeta, maximum, maximum.beta)
     # From coefficients: they become part of the offset, so that steps are halved towards them.
     here = base + Q @ c
-    found = irls(density, Q, here, zeta, here)
-    return _polished(density, Q, zeta, found, c + found.beta)
+    maximum = irls(density, Q, here, zeta, here)
+    return _polished(density, Q, zeta, maximum, c + maximum.beta)
 
 
 def _polished(
@@ -169,19 +169,19 @@ def maximise_with_theta(
     family = density.family
     largest = np.log(LARGEST_THETA)
     most = np.array([largest])
-    found = maximise_coefficients(density, Q, design, most, family.linear_predictor(start, most))
-    mu = family.mean(found.eta, most)
+    maximum = maximise_coefficients(density, Q, design, most, family.linear_predictor(start, most))
+    mu = family.mean(maximum.eta, most)
     zeta = np.clip(
         family.start_zeta(density.y, mu, density.weights, density.trials), -largest, largest
     )
-    low, high, iterations = -np.inf, np.inf, found.iterations
+    low, high, iterations = -np.inf, np.inf, maximum.iterations
     endless = False
     for _ in range(MOST_THETA_STEPS):
-        found = _at_theta(density, Q, design, zeta, found, mu)
-        mu = family.mean(found.eta, zeta)
-        iterations += found.iterations
-        slope, cross, observed = _theta_slope(density, Q, found.eta, zeta)
-        inner = _theta_curvature(density, found.eta, zeta)
+        maximum = _at_theta(density, Q, design, zeta, maximum, mu)
+        mu = family.mean(maximum.eta, zeta)
+        iterations += maximum.iterations
+        slope, cross, observed = _theta_slope(density, Q, maximum.eta, zeta)
+        inner = _theta_curvature(density, maximum.eta, zeta)
         curvature = inner + cross @ np.linalg.lstsq(observed, cross, rcond=None)[0]
         low, high = (float(zeta[0]), high) if slope > 0 else (low, float(zeta[0]))
         if slope * slope <= THETA_DECREMENT * abs(curvature):
@@ -197,7 +197,7 @@ def maximise_with_theta(
             break
         zeta = np.array([min(new, largest)])
     se = 1.0 / np.sqrt(-inner) if inner < 0 else np.inf
-    return found._replace(iterations=iterations, endless=endless), zeta, np.array([se])
+    return maximum._replace(iterations=iterations, endless=endless), zeta, np.array([se])
 
 
 def _at_theta(

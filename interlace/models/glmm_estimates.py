@@ -87,7 +87,7 @@ def _with_mean(
 ) -> tuple[np.ndarray, np.ndarray]:
     """All coefficients, the mean's first, and the covariance matrix of all parameters (REML)."""
     theta, gamma, _ = objective.split(x)
-    mean, given, D = objective.mean_coefficients(x)
+    mean, covariance, D = objective.mean_coefficients(x)
     C = 2.0 * inverse_where_determined(H, np.eye(len(H)))
     C[~np.isfinite(C)] = 0.0
     to_data = side_by_side(objective.scale.jacobian(), objective.problem.back)
@@ -95,7 +95,7 @@ def _with_mean(
     m, p = theta.size, mean.size
     out = np.empty((m + p + len(cov) - m,) * 2)
     own, others = np.r_[m : m + p], np.r_[:m, m + p : len(out)]
-    out[np.ix_(own, own)] = given + D @ C @ D.T
+    out[np.ix_(own, own)] = covariance + D @ C @ D.T
     out[np.ix_(own, others)], out[np.ix_(others, own)] = cross, cross.T
     out[np.ix_(others, others)] = cov
     return np.concatenate([mean, objective.problem.beta(gamma)]), out

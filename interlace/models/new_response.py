@@ -93,12 +93,12 @@ def _check_labels(design: Design, index: pd.Index, kind: str) -> None:
     if not differ:
         return
     if differ == "order":
-        told = "in another order; new_y.loc[m.resid.index] puts them in that of the fit"
+        difference = "in another order; new_y.loc[m.resid.index] puts them in that of the fit"
     else:
-        told = "others than those of the fit; give it these, those of m.resid.index"
+        difference = "others than those of the fit; give it these, those of m.resid.index"
     raise ArgumentError(
-        f"new_y is a {kind} whose row labels are {told}, and new_y.to_numpy() takes the values as "
-        "they stand, row by row"
+        f"new_y is a {kind} whose row labels are {difference}, and new_y.to_numpy() takes "
+        "the values as they stand, row by row"
     )
 
 
@@ -129,9 +129,9 @@ def _as_numbers(values: np.ndarray, binomial: bool) -> np.ndarray:
     except (TypeError, ValueError):
         pass
     what = " or the two levels of the fit's factor" if binomial else ""
-    got = brief(values.ravel()[0]) if values.size else "nothing"
+    first = brief(values.ravel()[0]) if values.size else "nothing"
     raise ArgumentTypeError(
-        f"new_y must hold numbers{what}, one for each row of the fit; got {got}"
+        f"new_y must hold numbers{what}, one for each row of the fit; got {first}"
     )
 
 
@@ -140,9 +140,9 @@ def _successes(fit: AnyFit, values: np.ndarray) -> np.ndarray:
     spec, levels = fit.design.formula.response, fit.design.response_levels
     if values.ndim != 1 or spec is None or spec.kind != "column" or levels is None:
         return values
-    found = pd.Index(levels).get_indexer(pd.Index(values.astype(object)))
-    if not (found < 0).any():
-        return found.astype(float)
+    codes = pd.Index(levels).get_indexer(pd.Index(values.astype(object)))
+    if not (codes < 0).any():
+        return codes.astype(float)
     if any(isinstance(v, str) for v in values.astype(object)):
         raise ArgumentError(
             "new_y has labels that are not the levels of the fit's response: "

@@ -99,9 +99,9 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
     `varying` refuses a constant response, from which no random effects can be estimated.
     """
     ones = np.ones(len(design.y))
-    given = ones if design.weights is None else design.weights
+    weights = ones if design.weights is None else design.weights
     if family.support == "proportion":
-        observations = _binomial(design, given, ones)
+        observations = _binomial(design, weights, ones)
     elif design.formula.response is not None and design.formula.response.kind == "cbind":
         if family.support is not None:
             raise DataError(
@@ -109,9 +109,9 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
                 f"{family.name!r} cannot use; family='binomial' does"
             )
         assert design.trials is not None
-        observations = Observations(design.y, given * design.trials, design.trials, given)
+        observations = Observations(design.y, weights * design.trials, design.trials, weights)
     else:
-        observations = Observations(design.y, given, ones, given)
+        observations = Observations(design.y, weights, ones, weights)
         _check_values(design, family)
     _check_constant(design, family, observations.y, varying)
     estimated = family.residual_variance and bool(family.parameters)

@@ -35,27 +35,27 @@ def predictors_of(
     for the dispersion are the same as no formula.  Formulas are for all predictors beside the
     mean's, in the order of the family, with None for those that are one number; None if all are.
     """
-    given = {name: arguments[name] for name in FORMULAS if arguments.get(name) is not None}
-    if _is(given.get("dispformula"), "~1"):
-        del given["dispformula"]
-    if _is(given.get("ziformula"), "~0", "~-1"):
+    requests = {name: arguments[name] for name in FORMULAS if arguments.get(name) is not None}
+    if _is(requests.get("dispformula"), "~1"):
+        del requests["dispformula"]
+    if _is(requests.get("ziformula"), "~0", "~-1"):
         if ZI in family.predictor_names:
             raise ArgumentError(
-                f"ziformula={given['ziformula']!r} means no structural zeros, which the family "
+                f"ziformula={requests['ziformula']!r} means no structural zeros, which the family "
                 f"{family.name!r} has; give the family without them"
             )
-        del given["ziformula"]
-    if "ziformula" in given and ZI not in family.predictor_names:
+        del requests["ziformula"]
+    if "ziformula" in requests and ZI not in family.predictor_names:
         if isinstance(family, ZeroInflated):
             raise _lacking("ziformula", family)
         try:
             family = ZeroInflated(family)
         except ArgumentError as error:
-            raise ArgumentError(f"ziformula={given['ziformula']!r}: {error}") from None
-    if "dispformula" in given:
+            raise ArgumentError(f"ziformula={requests['ziformula']!r}: {error}") from None
+    if "dispformula" in requests:
         family = family.for_formulas()
     formulas: dict[str, Any] = dict.fromkeys(family.predictor_names[1:])
-    for argument, formula in given.items():
+    for argument, formula in requests.items():
         predictor = FORMULAS[argument]
         if predictor not in formulas:
             raise _lacking(argument, family)
@@ -70,11 +70,11 @@ def family_of(family: Family, design: Design) -> Family:
     An ArgumentError says that the design was made for another family.
     """
     names = list(design.predictors)
-    given = {ARGUMENTS[name]: "~ ." for name in names if name in ARGUMENTS}
+    formulas = {ARGUMENTS[name]: "~ ." for name in names if name in ARGUMENTS}
     with suppress(ArgumentError):
-        made = predictors_of(family, given)[0]
-        if len(names) == 1 or list(made.predictor_names) == names:
-            return made
+        combined = predictors_of(family, formulas)[0]
+        if len(names) == 1 or list(combined.predictor_names) == names:
+            return combined
     raise ArgumentError(
         f"design has linear predictors of {listing(names)}, which is not what the family "
         f"{family.name!r} has; give both the same family="

@@ -77,7 +77,7 @@ class Separation:
     def message(self) -> str:
         """The verdict in words, with the remedy."""
         words = {1: "rises without bound", -1: "falls without bound", 0: "is not determined"}
-        told = listing(f"{name} {words[sign]}" for name, sign in self.infinite.items())
+        limits = listing(f"{name} {words[sign]}" for name, sign in self.infinite.items())
         count, n = int(self.rows.sum()), len(self.rows)
         if self.kind == "complete":
             what = "complete separation: the covariates predict every row perfectly"
@@ -88,9 +88,9 @@ class Separation:
                 f"quasi-complete separation: the covariates predict {count} of {n} rows perfectly"
             )
         return (
-            f"{what}, so that the likelihood has no maximum: {told}. Estimates and standard errors "
-            "of these coefficients mean nothing, fitted values and deviance do. Leave out or merge "
-            "the terms or levels, or test them by likelihood ratio"
+            f"{what}, so that the likelihood has no maximum: {limits}. Estimates and standard "
+            "errors of these coefficients mean nothing, fitted values and deviance do. Leave out "
+            "or merge the terms or levels, or test them by likelihood ratio"
         )
 
 
@@ -159,7 +159,7 @@ def _direction(A: np.ndarray, sign: np.ndarray) -> np.ndarray:
     from scipy.optimize import linprog
     from scipy.sparse import csr_array, eye_array, hstack
 
-    free, held = sign != 0.0, sign == 0.0
+    free, fixed = sign != 0.0, sign == 0.0
     pure = A[free] * sign[free, None]
     rows, p = pure.shape
     if not rows:
@@ -168,15 +168,15 @@ def _direction(A: np.ndarray, sign: np.ndarray) -> np.ndarray:
     bounds = [(None, None)] * p + [(0.0, 1.0)] * rows
     upper = hstack([csr_array(-pure), eye_array(rows)], format="csr")
     equal = None
-    if held.any():
+    if fixed.any():
         # Held rows span few dimensions: as many constraints as their rank.
-        R = np.asarray(np.linalg.qr(A[held], mode="r"))
+        R = np.asarray(np.linalg.qr(A[fixed], mode="r"))
         equal = hstack([csr_array(R), csr_array((R.shape[0], rows))], format="csr")
-    found = linprog(
+    solution = linprog(
         cost, upper, np.zeros(rows), equal, None if equal is None else np.zeros(equal.shape[0]),
         bounds, method="highs",
     )  # fmt: skip
-    return np.zeros(p) if found.x is None else found.x[:p]
+    return np.zeros(p) if solution.x is None else solution.x[:p]
 
 
 def _fixed(A: np.ndarray) -> np.ndarray:
@@ -211,11 +211,11 @@ def _sign(
     for way in (1.0, -1.0):
         cost = np.zeros(p)
         cost[j] = way
-        found = linprog(
+        solution = linprog(
             cost, upper, np.zeros(len(upper)), R, None if R is None else np.zeros(len(R)),
             [(-1.0, 1.0)] * p, method="highs",
         )  # fmt: skip
-        ends.append(0.0 if found.x is None else float(found.x[j]))
+        ends.append(0.0 if solution.x is None else float(solution.x[j]))
     low, high = ends
     if high > DIRECTION_SHARE and low < -DIRECTION_SHARE:
         return 0

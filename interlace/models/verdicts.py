@@ -50,9 +50,9 @@ def mixed_verdict(fit: BaseMixedFit) -> tuple[str, str]:
     range or an optimum that is none, and coefficients whose standard errors are huge on the scale
     of the predictors.
     """
-    told = coefficient_verdict(fit)
-    if told[0]:
-        return told
+    own = coefficient_verdict(fit)
+    if own[0]:
+        return own
     verdict, message = variance_verdict(
         fit.design, fit.covariance, fit.theta_sizes, fit.observations, fit.family, fit.mu
     )
@@ -72,8 +72,10 @@ def _at_limit(fit: Any) -> str:
     family, o = fit.family, fit.observations
     zeta = np.asarray(fit.zeta).reshape(len(family.parameters), -1)
     unit, certain = family.parameter_unit(o.y, o.weights), np.full(len(zeta), np.inf)
-    told = {family.infinite(ends, unit, certain) for ends in (zeta.min(axis=1), zeta.max(axis=1))}
-    return (told.pop() or "") if len(told) == 1 else ""
+    verdicts = {
+        family.infinite(ends, unit, certain) for ends in (zeta.min(axis=1), zeta.max(axis=1))
+    }
+    return (verdicts.pop() or "") if len(verdicts) == 1 else ""
 
 
 def _separated_coefficients(fit: Any) -> str:
@@ -94,11 +96,11 @@ def _endless_predictors(fit: Any) -> str:
     A predictor that is one number is judged by its family.
     """
     lost = endless_coefficients(fit).items()
-    told = [f"{listing(names)} of the {WORDS.get(own, own)} model" for own, names in lost]
-    if not told:
+    texts = [f"{listing(names)} of the {WORDS.get(own, own)} model" for own, names in lost]
+    if not texts:
         return ""
     return (
-        f"the coefficients {listing(told)} have no finite estimate: some rows are predicted the "
+        f"the coefficients {listing(texts)} have no finite estimate: some rows are predicted the "
         "better the larger they are, as where all rows of a group are zero, none is, or no more "
         "than the family explains, and their standard errors mean nothing. Join such groups, or "
         "take a simpler formula"

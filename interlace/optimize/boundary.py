@@ -44,8 +44,9 @@ def minimum_where_zero(
     objective: Objective, x: np.ndarray, zero: np.ndarray
 ) -> tuple[np.ndarray, float, int]:
     """The lowest point found from x with the parameters ``zero`` held there; value, evaluations."""
-    held: Any = _Held(objective, x, zero)
-    if not held.free.size:
-        return held.all(np.empty(0)), objective.evaluate(held.all(np.empty(0)), 0).value, 1
-    free, here, log = quasi_newton(held, x[held.free], MAX_EVALUATIONS)
-    return held.all(free), here.value, len(log)
+    face: Any = _Held(objective, x, zero)
+    if not face.free.size:
+        corner = face.all(np.empty(0))
+        return corner, objective.evaluate(corner, 0).value, 1
+    free, here, log = quasi_newton(face, x[face.free], MAX_EVALUATIONS)
+    return face.all(free), here.value, len(log)

@@ -55,13 +55,13 @@ def minimise(
                 evaluations += count
                 if not _lower(value, best.value):
                     continue
-            found = minimise_from(other, gradients, x)
+            other_optimum = minimise_from(other, gradients, x)
         except NumericalError:
             continue
-        evaluations += found.evaluations
+        evaluations += other_optimum.evaluations
         # a criterion that breaks down has no minimum that is worth more than another
-        if _lower(found.value, best.value) and found.verdict != "breaks down":
-            best = found
+        if _lower(other_optimum.value, best.value) and other_optimum.verdict != "breaks down":
+            best = other_optimum
             objective.resume(other)
     return best if evaluations == best.evaluations else best.counted(evaluations, optimizer)
 
@@ -159,12 +159,12 @@ def _lbfgsb(objective: Objective, x0: np.ndarray) -> Run:
 
     options = {"maxfun": MAX_EVALUATIONS, "maxiter": MAX_EVALUATIONS, "gtol": LBFGSB_GRADIENT}
     options["ftol"] = np.finfo(float).eps
-    found = minimize(value_and_gradient, x0, jac=True, method="L-BFGS-B", options=options)
+    solution = minimize(value_and_gradient, x0, jac=True, method="L-BFGS-B", options=options)
     if not objective.curvature_is_cheap:
         # a range that the means must not leave can end the line search early
         x, here, more = _from_the_best(objective, log, x0)
         return x, here, log + more
-    x = objective.snap(found.x)
+    x = objective.snap(solution.x)
     return x, objective.evaluate(x), log
 
 

@@ -166,8 +166,8 @@ class GLMResult(GeneralisedResult):
         """
         from ..inference.prediction import get_prediction
 
-        asked = {"offset": offset, "type": type, "component": component}
-        return get_prediction(self.fit, newdata, False, **asked)
+        arguments = {"offset": offset, "type": type, "component": component}
+        return get_prediction(self.fit, newdata, False, **arguments)
 
     def simulate(
         self, nsim: int = 1, seed: int | np.random.Generator | None = None

@@ -87,8 +87,8 @@ def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
             ]
     columns = ("component", "group", "term1", "term2", "variance", "sd_or_corr")
     kinds = (object, object, object, object, float, float)
-    made = zip(columns, zip(*rows, strict=True), kinds, strict=True)
-    shown = list(made)[0 if has_components(fit) else 1 :]
+    entries = zip(columns, zip(*rows, strict=True), kinds, strict=True)
+    shown = list(entries)[0 if has_components(fit) else 1 :]
     return pd.DataFrame({name: np.array(v, dtype=kind) for name, v, kind in shown})
 
 
@@ -179,8 +179,8 @@ def variance_components_of(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
     for i, own, names in effects_of_component(fit):
         S = (fit.T[i] @ fit.T[i].T)[np.ix_(own, own)]
         one = len(own) == 1
-        found = float(S[0, 0]) if one else pd.DataFrame(S, index=names, columns=names)
-        out[fit.design.factors[i].name] = found
+        value = float(S[0, 0]) if one else pd.DataFrame(S, index=names, columns=names)
+        out[fit.design.factors[i].name] = value
     return out
 
 

@@ -52,9 +52,9 @@ def _check_values(design: Design, frame: pd.DataFrame, own_response: bool) -> No
     if not set(names) <= set(frame):
         return
     with_response = own_response and bool(response) and set(response) <= set(frame)
-    wanted = list(dict.fromkeys([*names, *(response if with_response else [])]))
+    needed = list(dict.fromkeys([*names, *(response if with_response else [])]))
     try:
-        again = design.on(frame[wanted], offset=0.0, response=with_response)
+        again = design.on(frame[needed], offset=0.0, response=with_response)
     except InterlaceError as error:
         raise ArgumentError(f"data are not those of the fit: {error}") from None
     bad = [

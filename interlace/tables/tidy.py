@@ -66,15 +66,15 @@ def tidy(
     none of the effects has is left out; ``df`` is of linear models alone, ``component`` of those
     with several.
     """
-    wanted = _wanted_effects(effects)
-    if not fit.T and wanted != ["fixed"]:
+    chosen = _wanted_effects(effects)
+    if not fit.T and chosen != ["fixed"]:
         raise ArgumentError(
             f"effects={brief(effects)}: a model without random effects has 'fixed' ones only"
         )
     level = checked_level("conf_level", conf_level)
-    if conf_int and not {"fixed", "ran_vals"} & set(wanted):
+    if conf_int and not {"fixed", "ran_vals"} & set(chosen):
         raise ArgumentError(
-            f"conf_int=True: there are no intervals of {listing(map(repr, wanted))}, only of "
+            f"conf_int=True: there are no intervals of {listing(map(repr, chosen))}, only of "
             "'fixed' and 'ran_vals'"
         )
     if component is not None:
@@ -82,7 +82,7 @@ def tidy(
     shown = Shown(level if conf_int else None, exponentiate, r_names, component)
     tables = []
     for effect in EFFECTS:
-        if effect in wanted:
+        if effect in chosen:
             of_kind = _fixed(fit, table, shown) if effect == "fixed" else RANDOM[effect](fit, shown)
             tables.append(of_kind.assign(effect=effect))
     rows = [record for part in tables for record in part.to_dict("records")]
@@ -98,16 +98,16 @@ def tidy(
 def _wanted_effects(effects: Any) -> list[str]:
     """The kinds of parameters asked for, one or several."""
     listed = not isinstance(effects, (str, Mapping)) and isinstance(effects, Iterable)
-    wanted = list(effects) if listed else [effects]
-    if not wanted:
+    chosen = list(effects) if listed else [effects]
+    if not chosen:
         raise ArgumentError(f"effects is empty; use {listing(map(repr, EFFECTS))}")
-    return [one_of("effects", effect, EFFECTS) for effect in wanted]
+    return [one_of("effects", effect, EFFECTS) for effect in chosen]
 
 
 def _fixed(fit: AnyFit, table: Callable[[], pd.DataFrame], shown: Shown) -> pd.DataFrame:
     """Coefficients of all components asked for."""
-    wanted = parts(fit).items()
-    own = [(c, part) for c, part in wanted if shown.component in (None, c)]
+    components = parts(fit).items()
+    own = [(c, part) for c, part in components if shown.component in (None, c)]
     tables = [_coefficients_of(part, c, table() if c == "cond" else None, shown) for c, part in own]
     return tables[0] if len(tables) == 1 else pd.concat(tables)
 

@@ -5,8 +5,9 @@ import pytest
 
 import interlace as il
 from interlace.errors import ArgumentError
-from interlace.inference import kenward_roger as module
 from interlace.inference.kenward_roger import kenward_roger, kenward_roger_df, kenward_roger_f
+from interlace.linalg.factor.choose import choose_factor
+from interlace.objective.linear import many_columns
 
 MODELS = {
     "sleepstudy": "Reaction ~ Days + (Days | Subject)",
@@ -67,12 +68,22 @@ def test_variance_is_that_of_dense_matrices(name, weighted):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_traces_by_columns_are_those_of_the_engine(name, monkeypatch):
-    monkeypatch.setattr(module, "TRACE_COLUMNS", 5)
+def test_traces_of_many_effects_are_those_of_few(name, monkeypatch):
     fit = fitted(name).fit
-    marginal, T = fit.objective.marginal_at(fit.x), fit.objective.scale.templates(fit.x)
-    D, _ = module._directions(fit.covariance, T)
-    np.testing.assert_allclose(module._traces(marginal, T, D), marginal.traces(D, None), rtol=1e-10)
+    marginal = fit.objective.marginal_at(fit.x)
+    marginal.update(fit.objective.scale.templates(fit.x))
+    rng = np.random.default_rng(1)
+    D = [rng.normal(size=(k * (k + 1) // 2, k, k)) for k in fit.objective.cross.z.widths]
+    D = [d + d.transpose(0, 2, 1) for d in D]
+    few = marginal.variance_traces(D)
+    np.testing.assert_allclose(few, marginal.traces(D, None), rtol=1e-12)
+    monkeypatch.setattr(many_columns, "DENSE_COLUMNS", 0)
+    monkeypatch.setattr(many_columns, "TRACE_COLUMNS", 5)
+    cross = fit.objective.cross
+    summed = many_columns.FactorMarginal(cross, choose_factor(cross.z))
+    summed.update(fit.objective.scale.templates(fit.x))
+    assert summed.traces(D, None) is None
+    np.testing.assert_allclose(summed.variance_traces(D), few, rtol=1e-10)
 
 
 def test_balanced_data_have_the_degrees_of_freedom_of_their_strata():

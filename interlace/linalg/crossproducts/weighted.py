@@ -157,6 +157,20 @@ class WeightedZ:
         return [x[i:j].reshape(levels, k) for levels, k, i, j in parts]
 
 
+def times_templates(Z: WeightedZ | ZCross, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
+    """Lambda' R for R (q,) or (q, r), with Z's columns scaled."""
+    out = np.empty_like(R)
+    for b, (t, ell) in enumerate(zip(T, Z.n_levels, strict=True)):
+        rows = slice(Z.offsets[b], Z.offsets[b + 1])
+        k = len(t)
+        if k == 1:
+            np.multiply(R[rows], t[0, 0], out=out[rows])
+        else:
+            block = R[rows].reshape(ell, k, -1)
+            out[rows] = np.matmul(t.T, block).reshape(R[rows].shape)
+    return out
+
+
 def root_mean_squares(Z: np.ndarray) -> np.ndarray:
     """Root mean square of each column of Z, (k,); 1 for a zero column."""
     mean_square = np.einsum("ij,ij->j", Z, Z) / len(Z)

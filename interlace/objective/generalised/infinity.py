@@ -30,24 +30,24 @@ def endless(
     places = places[list(numbers)]
     information = np.full(zeta.size, np.inf)
     information[list(numbers.values())] = _left_information(curvature, places)
-    found: dict[int, str] = {}
-    while told := infinite(zeta, information):
+    limits: dict[int, str] = {}
+    while limit := infinite(zeta, information):
         # it is said of the parameter with whose usual values it is not
         for place, k in zip(places.tolist(), numbers.values(), strict=True):
             usual = [np.where(np.arange(zeta.size) == k, v, zeta) for v in USUAL]
-            other = next((z for z in usual if infinite(z, information) != told), None)
-            if other is not None and place not in found:
-                found[place], zeta = told[0], other
+            other = next((z for z in usual if infinite(z, information) != limit), None)
+            if other is not None and place not in limits:
+                limits[place], zeta = limit[0], other
                 break
         else:
-            found.setdefault(int(places[-1]), told[0])
+            limits.setdefault(int(places[-1]), limit[0])
             break
-    return found
+    return limits
 
 
 def _left_information(curvature: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Information on some parameters that all others but these leave, one by one, (m,)."""
     others = np.setdiff1d(np.arange(len(curvature)), places)
     rest, cross = curvature[np.ix_(others, others)], curvature[np.ix_(others, places)]
-    taken = np.einsum("im,im->m", cross, np.linalg.lstsq(rest, cross, rcond=None)[0])
-    return 0.5 * (np.diagonal(curvature)[places] - taken)
+    explained = np.einsum("im,im->m", cross, np.linalg.lstsq(rest, cross, rcond=None)[0])
+    return 0.5 * (np.diagonal(curvature)[places] - explained)

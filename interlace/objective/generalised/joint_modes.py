@@ -16,10 +16,11 @@ from scipy.linalg import lapack
 
 from ...covariance import CovarianceModel
 from ...errors import NumericalError
+from ...linalg.crossproducts.weighted import times_templates
 from ..base import Evaluation
 from .base import GeneralisedObjective
 from .density import RowSums
-from .modes import PenalisedIRLS, times_templates
+from .modes import PenalisedIRLS
 from .newton import damped_newton
 from .problem import Problem
 

@@ -26,12 +26,13 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...errors import NumericalError
+from ...linalg.crossproducts.weighted import times_templates
 from ...linalg.factor.choose import OPEN
 from ..base import NOT_ASKED, Evaluation
 from ..theta_scale import within_columns
 from .base import GeneralisedObjective
 from .level_modes import MAX_WIDTH, LevelModes, SeveralLevelModes
-from .modes import PenalisedIRLS, Point, times_templates
+from .modes import PenalisedIRLS, Point
 from .problem import Problem
 
 __all__ = ["LaplaceObjective"]

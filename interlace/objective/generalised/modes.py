@@ -21,14 +21,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import NumericalError
-from ...linalg.crossproducts.blocks import ZCross
-from ...linalg.crossproducts.weighted import WeightedZ
+from ...linalg.crossproducts.weighted import WeightedZ, times_templates
 from ...linalg.factor.base import Factor
 from ...linalg.factor.choose import choose_factor
 from .density import ConditionalDensity, RowSums
 from .newton import damped_newton
 
-__all__ = ["Modes", "PenalisedIRLS", "Point", "no_mode", "times_templates"]
+__all__ = ["Modes", "PenalisedIRLS", "Point", "no_mode"]
 
 # Newton decrement, relative to the penalised log-likelihood, at which the modes have converged.
 # With derivatives a first-order correction is made (see `Point`) and what is left is of the order
@@ -157,20 +156,6 @@ class Modes(ABC):
     @abstractmethod
     def information(self, b: int) -> np.ndarray:
         """Sum over levels of [Z'V^{-1}Z]_ll at the last point, (k_b, k_b)."""
-
-
-def times_templates(Z: WeightedZ | ZCross, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
-    """Lambda' R for R (q,) or (q, r), with Z's columns scaled."""
-    out = np.empty_like(R)
-    for b, (t, ell) in enumerate(zip(T, Z.n_levels, strict=True)):
-        rows = slice(Z.offsets[b], Z.offsets[b + 1])
-        k = len(t)
-        if k == 1:
-            np.multiply(R[rows], t[0, 0], out=out[rows])
-        else:
-            block = R[rows].reshape(ell, k, -1)
-            out[rows] = np.matmul(t.T, block).reshape(R[rows].shape)
-    return out
 
 
 def no_mode() -> NumericalError:

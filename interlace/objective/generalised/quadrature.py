@@ -30,11 +30,11 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...errors import ArgumentError, NumericalError
-from ...linalg.crossproducts.weighted import WeightedZ
+from ...linalg.crossproducts.weighted import WeightedZ, times_templates
 from .density import ConditionalDensity
 from .laplace import LaplaceObjective
 from .level_modes import LevelModes
-from .modes import Modes, Point, times_templates
+from .modes import Modes, Point
 from .problem import Problem
 
 __all__ = ["QuadratureModes", "QuadratureObjective", "check_nodes", "normal_grid"]

@@ -104,10 +104,10 @@ class RestrictedLaplace(LaplaceObjective):
         return RestrictedScale(self.covariance, problem.z_roots, len(problem.mean_back))
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
-        found = super().evaluate(x, order)
+        evaluation = super().evaluate(x, order)
         back = self.problem.mean_back
         volume = len(back) * np.log(2.0 * np.pi * FLAT**2) + 2.0 * np.linalg.slogdet(back)[1]
-        return found._replace(value=found.value - volume)
+        return evaluation._replace(value=evaluation.value - volume)
 
     def mean_coefficients(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the mean: coefficients, their covariance matrix given x, derivatives in x, (p, n_x).

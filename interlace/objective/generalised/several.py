@@ -229,14 +229,14 @@ class SeveralProblem(Problem):
     def _first_fit(self, eta: np.ndarray) -> IRLS:
         """The fit without random effects, as far as its likelihood has a maximum near the data."""
         density, fixed, offset, zeta = self.density, self.fixed, self.offset, self.zeta
-        found: list[FixedState] = []
+        latest: list[FixedState] = []
 
         def at(gamma: np.ndarray) -> FixedState:
             eta = offset + fixed.times(gamma)
             return FixedState(gamma, eta, density.rows(eta, zeta, False, order=0))
 
         def step_from(here: FixedState) -> _Step:
-            found[:] = [here]
+            latest[:] = [here]
             g, weight = fixed.transposed(here.rows.score), here.rows.observed
             factor, info = lapack.dpotrf(fixed.gram(weight), lower=1)
             if info:
@@ -256,7 +256,7 @@ class SeveralProblem(Problem):
                 START_DECREMENT,
                 FIRST_STEPS,
             )
-        last = found[0]
+        last = latest[0]
         information = fixed.gram(last.rows.observed)
         return IRLS(last.beta, last.eta, information, _EMPTY, last.value, 0, True)
 

@@ -18,6 +18,8 @@ from .stacked import StackedMarginal, spread, stacked_products
 DENSE_COLUMNS = 3000
 # Z'WZ is multiplied as a dense matrix when it has this share of non-zeros: BLAS is then faster.
 DENSE_SHARE = 0.1
+# Traces of more effects are summed over so many columns of Z'V^{-1}Z at a time.
+TRACE_COLUMNS = 256
 
 
 class FactorMarginal(StackedMarginal):
@@ -85,8 +87,30 @@ class FactorMarginal(StackedMarginal):
         q = self._B.shape[0]
         if q > DENSE_COLUMNS:
             return None
-        A = self._A if isinstance(self._A, np.ndarray) else self._A.toarray()
-        return self._traces(self._inner_products(np.eye(q), A), D, C)
+        return self._traces(self._inner_products(np.eye(q), _dense(self._A)), D, C)
+
+    def variance_traces(self, D: Sequence[np.ndarray]) -> np.ndarray:
+        traces = self.traces(D, None)
+        return self._summed_traces(D) if traces is None else traces
+
+    @single_threaded
+    def _summed_traces(self, D: Sequence[np.ndarray]) -> np.ndarray:
+        """sum over columns of G D_i G D_j, G = A - A Lambda M^{-1} Lambda'A, a few at a time."""
+        widths, starts = self.cross.z.widths, np.cumsum([0, *map(len, D)])
+        total = np.zeros((starts[-1], starts[-1]))
+        for c, k in enumerate(widths):
+            step, stop = max(TRACE_COLUMNS // k, 1) * k, self.slices[c].stop
+            for first in range(self.slices[c].start, stop, step):
+                columns = _dense(self._A[:, first : min(first + step, stop)])
+                G = columns - self._A @ self._effects(self.solve(self._left(columns)))
+                for b, own in enumerate(D):
+                    blocks = G[self.slices[b]].reshape(-1, widths[b], columns.shape[1] // k, k)
+                    # sum over pairs of levels of G_ij (x) G_kl
+                    flat = blocks.transpose(1, 3, 0, 2).reshape(widths[b] * k, -1)
+                    outer = (flat @ flat.T).reshape(widths[b], k, widths[b], k)
+                    part = np.einsum("rik,sjl,ijkl->rs", own, D[c], outer, optimize=True)
+                    total[starts[b] : starts[b + 1], starts[c] : starts[c + 1]] += part
+        return total
 
     @single_threaded
     def rounding(self, T: Sequence[np.ndarray]) -> float:
@@ -121,3 +145,7 @@ def _columns(A: sp.csr_array, s: slice) -> sp.csc_array:
     out.data, out.indices = A.data[first:last], A.indices[first:last]
     out.indptr = A.indptr[s.start : s.stop + 1] - first
     return out
+
+
+def _dense(A: np.ndarray | sp.sparray) -> np.ndarray:
+    return A if isinstance(A, np.ndarray) else A.toarray()

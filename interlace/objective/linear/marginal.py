@@ -60,6 +60,12 @@ class Marginal(ABC):
         Q = V^{-1} - V^{-1}X C X'V^{-1}, or V^{-1} without C.
         """
 
+    def variance_traces(self, D: Sequence[np.ndarray]) -> np.ndarray:
+        """tr(V^{-1} V_i V^{-1} V_j), (n_entries, n_entries), however many effects there are."""
+        traces = self.traces(D, None)
+        assert traces is not None
+        return traces
+
     @abstractmethod
     def inverse_blocks(self, b: int) -> np.ndarray:
         """Diagonal blocks of M^{-1}, (l_b, k_b, k_b)."""

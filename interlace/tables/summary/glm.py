@@ -29,10 +29,10 @@ from .text import Summary
 
 def summarise(fit: GLMFit | RegressionFit, table: pd.DataFrame, r_names: bool = False) -> Summary:
     """The summary of a fit."""
-    made = _by_irls(fit, table, r_names) if fit.irls else _by_likelihood(fit, table, r_names)
+    parts = _by_irls(fit, table, r_names) if fit.irls else _by_likelihood(fit, table, r_names)
     if fit.verdict != "converged":
-        made.append(f"Convergence: {fit.message}")
-    return Summary(made, table.copy())
+        parts.append(f"Convergence: {fit.message}")
+    return Summary(parts, table.copy())
 
 
 def _by_irls(fit: GLMFit, table: pd.DataFrame, r_names: bool) -> list[str | Table]:
@@ -45,19 +45,19 @@ def _by_irls(fit: GLMFit, table: pd.DataFrame, r_names: bool) -> list[str | Tabl
 
 def _by_likelihood(fit: RegressionFit, table: pd.DataFrame, r_names: bool) -> list[str | Table]:
     """As that of a mixed model, a block of coefficients for each component."""
-    made: list[str | Table] = [
+    parts: list[str | Table] = [
         _header(fit),
         likelihood_table(fit),
         quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
     ]
     if family_numbers(fit):
-        made.append(parameter_text(fit))
+        parts.append(parameter_text(fit))
     for component, part in parts_of(fit).items():
         own = table if component == "cond" else t_table(part)
         title = f"{title_of(component)}:" if has_components(fit) else "Coefficients:"
         if part.p:
-            made.append(coefficient_table(own, r_names, title, with_df=False))
-    return made
+            parts.append(coefficient_table(own, r_names, title, with_df=False))
+    return parts
 
 
 def _header(fit: GLMFit | RegressionFit) -> str:

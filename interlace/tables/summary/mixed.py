@@ -50,24 +50,24 @@ def summarise(
     method: str = "satterthwaite",
 ) -> Summary:
     """The summary of a fit, in the order R users know; `table` and `method` go together."""
-    made: list[str | Table] = [
+    sections: list[str | Table] = [
         _header(fit, method),
         _criterion(fit),
         quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
         *_random_effects(fit, r_names),
     ]
     if family_numbers(fit) and not fit.family.residual_variance:
-        made.append(parameter_text(fit))
+        sections.append(parameter_text(fit))
     for component, part in parts(fit).items():
         own = table if component == "cond" else t_table(part)
         title = f"{title_of(component)}:" if has_components(fit) else "Fixed effects:"
         if part.p:
-            made.append(coefficient_table(own, r_names, title, with_df=fit.linear))
+            sections.append(coefficient_table(own, r_names, title, with_df=fit.linear))
         if correlation and component == "cond" and 1 < fit.p <= MOST_CORRELATED:
-            made.append(correlation_table(fit, r_names))
+            sections.append(correlation_table(fit, r_names))
     if fit.verdict != "converged":
-        made.append(f"Convergence: {fit.message}")
-    return Summary(made, table.copy())
+        sections.append(f"Convergence: {fit.message}")
+    return Summary(sections, table.copy())
 
 
 def _header(fit: MixedFit, method: str) -> str:

@@ -47,8 +47,8 @@ def data_text(fit: AnyFit) -> str:
             f"; {len(dropped)} coefficients dropped, columns of X that depend on others: "
             f"{listing(dropped)}"
         )
-    given = (("weights", design.weights), ("offset", design.offset))
-    extra = [name for name, values in given if values is not None]
+    arguments = (("weights", design.weights), ("offset", design.offset))
+    extra = [name for name, values in arguments if values is not None]
     return f"{text}; with {' and '.join(extra)}" if extra else text
 
 
