@@ -26,7 +26,7 @@ from .results.lmm import LMMResult
 
 if TYPE_CHECKING:
     from . import modular
-    from .api.deletion import drop1, ranova
+    from .api.deletion import drop1, ranova, step
     from .families import (
         Bell,
         Beta,
@@ -128,6 +128,7 @@ __all__ = [
     "load_dataset",
     "modular",
     "ranova",
+    "step",
     "update",
 ]
 
@@ -171,7 +172,7 @@ _LATE = {
         ),
         "families",
     ),
-    **dict.fromkeys(("drop1", "ranova"), "api.deletion"),
+    **dict.fromkeys(("drop1", "ranova", "step"), "api.deletion"),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "modular": "modular",

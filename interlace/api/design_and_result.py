@@ -12,6 +12,7 @@ from ..errors import warn_if_not_converged
 
 if TYPE_CHECKING:
     from ..design.design import Design
+    from ..inference.update import Doors
     from ..results.base import ModelResult
 
 _Result = TypeVar("_Result", bound="ModelResult")
@@ -31,9 +32,9 @@ def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, f
     return design, {"design": perf_counter() - clock}
 
 
-def result_of(kind: type[_Result], fit: Any, call: dict[str, Any]) -> _Result:
+def result_of(kind: type[_Result], fit: Any, call: dict[str, Any], doors: Doors) -> _Result:
     """The result of a fit, which remembers its call; with a warning if it did not converge."""
     warn_if_not_converged(fit)
     result = kind(fit)
-    result.call = call
+    result.call, result._doors = call, doors
     return result

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..calls import checked
-from ..covariance import EarlierStart
 from ..covariance.structures import SINGULAR_TOLERANCE
-from ..design.expressions import names_of
 from ..errors import ArgumentError, ArgumentTypeError, brief
-from ..formula.edit import stands_for_old, updated
-from ..formula.formula import Formula
-from ..formula.parser import parse
+from ..inference.update import again
 from ..results.base import ModelResult
 from ..results.lmm import LMMResult
 from ..results.mixed import MixedResult
@@ -70,47 +65,18 @@ def update(
         raise ArgumentTypeError(
             f"formula must be a text such as '. ~ . - x', got {brief(formula)}; new data are data="
         )
-    call = result.call
-    if call is None and (formula is None or data is None):
+    if result.call is None and (formula is None or data is None):
         raise ArgumentError(
             "result does not hold its data (it was unpickled, refitted or made by "
             "modular.result()); pass formula=, data= and the other arguments of its call"
         )
-    arguments = dict(call or {})
-    design = result.fit.design
-    if formula is not None:
-        arguments |= _new_formula(formula, design.formula, arguments, changes)
-    if data is not None:
-        arguments["data"] = data
-    if "REML" in changes and "method" not in changes:
-        arguments.pop("method", None)
-    start = arguments.get("theta0")
-    if start is not None:
-        arguments["theta0"] = EarlierStart(start, result.theta.index.tolist())
-    with names_of(design.user_names):
-        new = _maker(result)(**{**arguments, **changes})
-    if isinstance(new.call.get("theta0"), EarlierStart):
-        same = new.theta.index.tolist() == new.call["theta0"].names
-        new.call["theta0"] = start if same else None
-    return new
-
-
-def _new_formula(
-    formula: str, old: Formula, arguments: Mapping[str, Any], changes: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The formula with its dots filled; random terms given apart become part of it."""
-    arguments_of_terms: dict[str, Any] = {}
-    if stands_for_old(formula):
-        if "groups" in changes or "random" in changes:
-            written = parse(arguments["formula"]).written if "formula" in arguments else ()
-            old = replace(old, written=written)
-        else:
-            arguments_of_terms = {name: None for name in ("groups", "random") if name in arguments}
-    return {**arguments_of_terms, "formula": updated(formula, old)}
+    return again(result, _maker(result), formula, data, changes)
 
 
 def _maker(result: Any) -> Callable[..., Any]:
     """The function that makes results of this kind."""
+    if result._doors is not None:
+        return result._doors.mixed
     if isinstance(result, LMMResult) or "family" not in (result.call or {"family": None}):
         return fit
     from .generalised import glmer

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
 from ..errors import ArgumentError, listing
+from ..inference.update import Doors
 from .design_and_result import design_of, result_of
+from .glm import glm
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
 if TYPE_CHECKING:
@@ -176,7 +178,7 @@ def glmer(
         backend=backend,
         seconds=seconds,
     )
-    return result_of(GLMMResult, fitted, call)
+    return result_of(GLMMResult, fitted, call, Doors(glmer, glm))
 
 
 def check_approximation(nAGQ: int, laplace: str | None, design: Design) -> None:  # noqa: N803

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
+from ..inference.update import Doors
 from .design_and_result import design_of, result_of
 
 # A linear mixed model does not pay for what only generalised ones need.
@@ -124,8 +125,9 @@ def glm(
     design, seconds = design_of(call, linear=False, mixed=False, others=formulas)
     observations = observe(design, resolved, varying=not textbook)
     if textbook:
-        return result_of(GLMResult, fit_glm(design, observations, resolved, seconds=seconds), call)
+        fitted: Any = fit_glm(design, observations, resolved, seconds=seconds)
+        return result_of(GLMResult, fitted, call, Doors(glm, glm))
     from ..models.regression import fit_regression
 
     fitted = fit_regression(design, resolved, observations, seconds=seconds)
-    return result_of(GLMResult, fitted, call)
+    return result_of(GLMResult, fitted, call, Doors(glm, glm))

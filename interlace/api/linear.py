@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
 from ..errors import ArgumentError
+from ..inference.update import Doors
 from ..models.lmm import fit_lmm
 from ..results.lmm import LMMResult
 from .design_and_result import design_of, result_of
+from .glm import glm
 
 if TYPE_CHECKING:
     from ..design.design import Design
@@ -116,7 +118,7 @@ def fit(
     if len(design.predictors) > 1:
         return _with_dispersion(design, family, call, search)
     fitted = fit_lmm(design, reml=call["method"] == "REML", **search)
-    return result_of(LMMResult, fitted, call)
+    return result_of(LMMResult, fitted, call, Doors(fit, glm))
 
 
 def _with_dispersion(
@@ -129,7 +131,7 @@ def _with_dispersion(
 
     observations = observe(design, family, varying=True)
     fitted = fit_glmm(design, family, observations, method=call["method"], **search)
-    return result_of(GLMMResult, fitted, call)
+    return result_of(GLMMResult, fitted, call, Doors(fit, glm))
 
 
 @checked

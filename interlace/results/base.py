@@ -28,6 +28,8 @@ from ..tables.names import named_matrix
 if TYPE_CHECKING:
     from ..diagnostics.convergence import Convergence
     from ..inference.marginal_means import MarginalMeans
+    from ..inference.step import Step
+    from ..inference.update import Doors
     from ..inference.wald import WaldTest
     from ..models.kinds import AnyFit, GeneralisedFit
     from ..plots.accessor import ModelPlots
@@ -50,6 +52,8 @@ class ModelResult(Maketables, ABC):
     fit: AnyFit
     #: Arguments of the call that made the fit, data included; not kept in a pickle.
     call: dict[str, Any] | None = None
+    #: The functions that fit it again with another formula; None where there is no call.
+    _doors: Doors | None = None
     #: The data of the model that this one was refitted from.
     _refitted_data: Any = None
     #: Fits the same model to another response.
@@ -63,7 +67,8 @@ class ModelResult(Maketables, ABC):
 
     def __copy__(self) -> Self:
         other = type(self)(self.fit)
-        other.call, other._refitted_data = self.call, self._refitted_data
+        other.call, other._doors = self.call, self._doors
+        other._refitted_data = self._refitted_data
         return other
 
     def __getattr__(self, name: str) -> Any:
@@ -628,6 +633,100 @@ class ModelResult(Maketables, ABC):
         from ..plots.accessor import ModelPlots
 
         return ModelPlots(self.fit, self._data)
+
+    # -- reduction -------------------------------------------------------------------------------
+
+    def drop1(
+        self, *, test: Literal["Chisq", "F"] = "Chisq", ddf: str | None = None
+    ) -> pd.DataFrame:
+        """Tests of the fixed terms that no other term contains, as R's ``drop1``.
+
+        Parameters
+        ----------
+        test : {"Chisq", "F"}, default "Chisq"
+            Likelihood-ratio tests by maximum likelihood; or, for linear models, F tests of the
+            terms' own coefficients, for which nothing is fitted.
+        ddf : {"Satterthwaite", "Kenward-Roger"}, optional
+            Of the F tests of a linear mixed model; default: Satterthwaite's.
+
+        Returns
+        -------
+        DataFrame
+            One row a term. With ``"Chisq"`` a first row ``<none>``, and columns ``npar, AIC, LRT,
+            Pr(Chi)``, npar being the number of parameters that the term has; with ``"F"`` ``Sum
+            Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F)``.
+
+        Raises
+        ------
+        ArgumentError
+            If the result does not hold its data, a term may not be dropped alone, or missing
+            values leave the smaller model other rows.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.drop1()["LRT"].round(3).tolist()
+        [nan, 23.537]
+        """
+        from ..inference.deletion import without_terms
+
+        return without_terms(self, test, ddf)
+
+    def step(
+        self,
+        *,
+        alpha_random: float = 0.1,
+        alpha_fixed: float = 0.05,
+        reduce_random: bool = True,
+        reduce_fixed: bool = True,
+        keep: str | Sequence[str] | None = None,
+        ddf: str | None = None,
+        criterion: Literal["test", "AIC"] = "test",
+    ) -> Step:
+        """Leave out terms one by one, random ones first, as lmerTest's ``step``.
+
+        The p-values of what is left are those of terms that were chosen for being large: they say
+        too much, as after any selection.
+
+        Parameters
+        ----------
+        alpha_random, alpha_fixed : float, default 0.1 and 0.05
+            The term with the largest p-value goes while that is above: random terms by ``ranova``
+            (``Pr(>Chisq)``, as in R), then fixed ones by the F tests of ``drop1``, or by
+            likelihood ratio where there are none.
+        reduce_random, reduce_fixed : bool, default True
+            False leaves these terms as they are.
+        keep : str or sequence of str, optional
+            Terms that stay whatever their tests say.
+        ddf : {"Satterthwaite", "Kenward-Roger"}, optional
+            Of the F tests of a linear mixed model; default: Satterthwaite's.
+        criterion : {"test", "AIC"}, default "test"
+            With ``"AIC"`` the term goes whose absence has the lowest AIC, while it is lower than
+            that of the model; the levels are not used then.
+
+        Returns
+        -------
+        Step
+            With ``random`` and ``fixed``, the tables, and ``model``.
+
+        Raises
+        ------
+        ArgumentError
+            If the result does not hold its data, or a term to keep is none of the model's.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> formula = "distance ~ age * Sex + (age | Subject)"
+        >>> m = il.fit(formula, il.load_dataset("Orthodont"))
+        >>> m.step().random["Eliminated"].tolist()
+        [nan, 1.0, 0.0]
+        """
+        from ..inference.step import step
+
+        alpha, reduce = (alpha_random, alpha_fixed), (reduce_random, reduce_fixed)
+        return step(self, alpha, reduce, keep, ddf, criterion)
 
     # -- tables and text -------------------------------------------------------------------------
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from ..calls import checked_methods
+from ..inference.components import part_of
 from ..models.lmm import LMMFit, refit_lmm
+from ..tables.names import named_matrix
 from .mixed import MixedResult
 
 
@@ -37,6 +39,54 @@ class LMMResult(MixedResult):
         return self._table["df"].copy()
 
     df = fe_df
+
+    def vcov(
+        self, correlation: bool = False, *, component: str | None = None, ddf: str | None = None
+    ) -> pd.DataFrame:
+        """Covariance matrix of the coefficients.
+
+        Parameters
+        ----------
+        correlation : bool, default False
+            Correlations instead.
+        component : str, optional
+            A linear model has one linear predictor, ``"cond"``.
+        ddf : {"Satterthwaite", "Kenward-Roger"}, optional
+            With Kenward and Roger's the matrix adjusted for the estimation of the variances, as
+            pbkrtest's ``vcovAdj``; default: the matrix given the variances.
+
+        Returns
+        -------
+        DataFrame, shape (p, p)
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("score ~ Machine + (1 | Worker)", il.load_dataset("Machines"))
+        >>> m.vcov(ddf="Kenward-Roger").shape
+        (3, 3)
+        """
+        from ..inference.wald import covariance_for, method_of
+
+        if ddf is None:
+            return super().vcov(correlation, component=component)
+        part = part_of(self.fit, component)
+        adjusted = covariance_for(part, method_of(part, ddf, "ddf"))
+        return named_matrix(adjusted, part.design.x_names, correlation)
+
+    def cov_params(self, *, ddf: str | None = None) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, under statsmodels' name.
+
+        Parameters
+        ----------
+        ddf : {"Satterthwaite", "Kenward-Roger"}, optional
+            As for ``vcov``.
+
+        Returns
+        -------
+        DataFrame, shape (p, p)
+        """
+        return self.vcov(ddf=ddf)
 
     @property
     def reml_criterion(self) -> float:

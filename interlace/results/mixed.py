@@ -362,6 +362,41 @@ class MixedResult(ModelResult):
         check_no_component(component)
         return self._compared(others, names, refit)
 
+    def ranova(self, *, reduce_terms: bool = True) -> pd.DataFrame:
+        """Likelihood-ratio tests of the random terms, as lmerTest's ``ranova``.
+
+        Parameters
+        ----------
+        reduce_terms : bool, default True
+            Take one variable at a time out of a term with several effects, ``(Days | Subject)`` to
+            ``(1 | Subject)``; False takes out the whole term.
+
+        Returns
+        -------
+        DataFrame
+            One row ``<none>`` and one a deletion: ``npar, logLik, AIC, LRT, Df, Pr(>Chisq)``, and
+            ``Pr(boundary)``: the variance tested lies on its boundary, where the statistic is a
+            mixture of chi-squared distributions with Df - 1 and Df degrees of freedom in equal
+            parts when one effect is removed (Stram and Lee 1994), and the p-value of chi-squared
+            too large. REML fits are compared by REML. With several linear predictors the terms are
+            those of the mean.
+
+        Raises
+        ------
+        ArgumentError
+            If the result does not hold its data.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.ranova()["LRT"].round(3).tolist()
+        [nan, 42.837]
+        """
+        from ..inference.deletion import without_random
+
+        return without_random(self, reduce_terms)
+
     # -- tables and text -------------------------------------------------------------------------
 
     def tidy(

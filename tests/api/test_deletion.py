@@ -91,9 +91,9 @@ def test_what_is_refused():
         il.ranova(m.refit(d["Reaction"] + 1.0))
     c = il.load_dataset("cbpp")
     g = il.glmer("incidence / size ~ period + (1 | herd)", c, "binomial", weights=c["size"])
-    with pytest.raises(ArgumentError, match="ranova is for linear mixed models"):
-        il.ranova(g)
-    with pytest.raises(ArgumentError, match="test='F' is for linear mixed models"):
+    with pytest.raises(ArgumentTypeError, match="ranova is for models with random effects"):
+        il.ranova(il.glm("Reaction ~ Days", d))
+    with pytest.raises(ArgumentError, match="test='F' is for linear models"):
         il.drop1(g, test="F")
     d["z"] = np.where(np.arange(len(d)) < 5, np.nan, np.sin(np.arange(len(d))))
     with pytest.warns(DataWarning, match="dropped 5 row"):

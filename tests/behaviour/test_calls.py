@@ -28,7 +28,7 @@ READ_INSIDE = {
     *("weights", "offset", "theta0", "contrasts", "subset"),
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),
     *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula", "component"),
-    "ddf",
+    *("ddf", "keep"),
     *("specs", "by", "at", "var"),
     "df_method",  # which are allowed depends on the model
 }
