@@ -16,7 +16,6 @@ _MEANS = (
     "m.emmeans('f') has marginal means, .pairs() or .contrast() of it their differences, "
     "m.emtrends('f', 'x') slopes; m.get_prediction(grid, include_re=False) predicts on a grid"
 )
-_PLOTS = "m.plot has pictures: m.plot.residuals() and others"
 _ROBUST = "covariances are those of the model; robust and clustered ones are not available"
 _SHARE = "take variances from m.VarCorr(): that of a group over the sum of all is its ICC"
 _RESAMPLE = "a bootstrap is m.simulate(200, seed=1).apply(lambda y: m.refit(y).fe_params)"
@@ -131,6 +130,25 @@ SAME: dict[str, str] = {
     "as_text": "str(m.summary())",
 }
 
+#: What pictures are called elsewhere -> the picture of ``m.plot``.
+PICTURES: dict[str, str] = {
+    **dict.fromkeys(("plot_residuals", "resid_vs_fitted"), "residuals"),
+    **dict.fromkeys(("qqnorm", "qqplot", "qq_plot", "plot_qq"), "qq"),
+    **dict.fromkeys(("spread_location", "plot_scale_location"), "scale_location"),
+    **dict.fromkeys(("qqmath", "ranef_qq", "qq_ranef"), "random_effects_qq"),
+    **dict.fromkeys(("dotplot", "plot_ranef"), "caterpillar"),
+    **dict.fromkeys(
+        ("coefplot", "iplot", "forest", "plot_params", "plot_summary", "plot_model"),
+        "coefficients",
+    ),
+}
+#: What a kind of picture is called where the word for it is that of a table.
+PICTURED: dict[str, str] = {
+    "resid": "residuals",
+    **dict.fromkeys(("ranef", "random_effects"), "caterpillar"),
+    **dict.fromkeys(("coef", "params", "fixef"), "coefficients"),
+}
+
 #: The same where nothing is quite the same: a sentence.
 INSTEAD: dict[str, str] = {
     **dict.fromkeys(("bootMer", "bootstrap", "boot"), _RESAMPLE),
@@ -144,10 +162,6 @@ INSTEAD: dict[str, str] = {
         _MEANS,
     ),
     **dict.fromkeys(("icc", "ICC", "r2", "R2", "rsquared", "r_squared", "performance"), _SHARE),
-    **dict.fromkeys(
-        ("coefplot", "iplot", "qqmath", "qqnorm", "qqplot", "plot_predictions", "dotplot"),
-        _PLOTS,
-    ),
     "bse_re": "variances have no standard errors here: m.VarCorr() has the estimates",
     "cov_type": _ROBUST,
     "get_robustcov_results": _ROBUST,
@@ -393,6 +407,8 @@ def attribute_hint(name: str) -> str:
     name = name.replace(".", "_")
     if name in SAME:
         return f"{name!r} is {SAME[name]}"
+    if name in PICTURES:
+        return f"{name!r} is m.plot.{PICTURES[name]}()"
     return INSTEAD.get(name, "")
 
 

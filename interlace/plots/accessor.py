@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from ..calls import checked_methods
+from ..calls import checked_methods, one_of
+from ..errors import ArgumentTypeError, brief, suggestion
+from ..other_names import PICTURED, PICTURES
 
 if TYPE_CHECKING:
-    from ..models.kinds import AnyFit
+    from ..models.kinds import AnyFit, MixedFit
+
+#: Other words for kinds of pictures.
+OTHER_KINDS = PICTURES | PICTURED
 
 
 @checked_methods
 class ModelPlots:
-    """Pictures of a fitted model, as pandas' ``df.plot``: each is a method.
+    """Pictures of a fitted model: ``m.plot()`` is the panel, ``m.plot.qq()`` one of them.
 
-    Each draws into the Axes given as ``ax=``, or into a new figure, and returns the Axes. Nothing
-    is shown before ``matplotlib.pyplot.show()``, and colours are those of the style in use.
+    As with pandas' ``df.plot`` each picture is a method, and ``m.plot("qq")`` is another way to
+    write ``m.plot.qq()``. Each draws into the Axes given as ``ax=``, or into a new figure, and
+    returns the Axes; nothing is shown before ``matplotlib.pyplot.show()``. Colours are those of the
+    Axes, so that style sheets hold, and no setting of matplotlib is changed.
 
     Parameters
     ----------
@@ -23,16 +31,54 @@ class ModelPlots:
     data : data frame, optional
         That of the fit.
 
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed: ``pip install "interlace[plots]"``.
+
     Examples
     --------
     >>> import interlace as il
     >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> [ax.get_title() for ax in m.plot()][:2]
+    ['Residuals vs fitted', 'Normal Q-Q of residuals']
     >>> m.plot.residuals().get_xlabel()
     'Fitted values'
     """
 
     def __init__(self, fit: AnyFit, data: Any = None) -> None:
         self._fit, self._data = fit, data
+
+    def __call__(self, kind: str | None = None, *args: Any, **options: Any) -> Any:
+        """The panel, or the picture of a kind with its arguments."""
+        if kind is None:
+            from .panel import panel
+
+            return panel(self._fit, *args, **options)
+        name = OTHER_KINDS.get(kind, kind) if isinstance(kind, str) else kind
+        return getattr(self, one_of("kind", name, self._kinds()))(*args, **options)
+
+    def _kinds(self) -> list[str]:
+        return [name for name in dir(type(self)) if not name.startswith("_")]
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what is not there: says what serves instead."""
+        hint = ""
+        if not name.startswith("_"):
+            own = OTHER_KINDS.get(name, name)
+            near = suggestion(name, self._kinds())
+            if own in self._kinds():
+                hint = f": {name!r} is m.plot.{own}()"
+            elif own in vars(MixedPlots):
+                hint = ": the model has no random effects"
+            elif near:
+                hint = f".{near}"
+        raise AttributeError(f"there is no picture {name!r}{hint}")
+
+    def __repr__(self) -> str:
+        return f"Pictures of the model: m.plot() or m.plot.NAME(), {', '.join(self._kinds())}"
+
+    # -- residuals -------------------------------------------------------------------------------
 
     def residuals(
         self,
@@ -49,7 +95,7 @@ class ModelPlots:
             Default: Pearson's for linear models (``y - fitted`` without weights), deviance
             residuals for others where the family has them, else Pearson's.
         scale : {"link", "response"}, default "link"
-            Of the fitted values; they are the same in a linear model.
+            Of the fitted values, as R's ``plot`` of a glm; they are the same in a linear model.
         label : int, default 3
             How many of the largest residuals have the label of their row beside them.
         ax : Axes, optional
@@ -61,3 +107,210 @@ class ModelPlots:
         from .residuals import residual_plot
 
         return residual_plot(self._fit, type, scale, label, ax)
+
+    def qq(
+        self,
+        type: Literal["response", "pearson", "deviance", "working"] | None = None,
+        level: float = 0.95,
+        label: int = 3,
+        ax: Any = None,
+    ) -> Any:
+        """Residuals, over the root of the dispersion, against normal quantiles.
+
+        With the line through their quartiles, and the band within which each order statistic of
+        normal residuals lies with the probability ``level``.
+
+        Parameters
+        ----------
+        type : {"response", "pearson", "deviance", "working"}, optional
+            Default: as for ``residuals``.
+        level : float, default 0.95
+            Of the band.
+        label : int, default 3
+            How many of those farthest from the line have the label of their row.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from .residuals import qq_plot
+
+        return qq_plot(self._fit, type, level, label, ax)
+
+    def scale_location(
+        self,
+        type: Literal["response", "pearson", "deviance", "working"] | None = None,
+        scale: Literal["link", "response"] = "link",
+        label: int = 3,
+        ax: Any = None,
+    ) -> Any:
+        """Roots of absolute residuals against fitted values: whether the spread is the same.
+
+        Parameters
+        ----------
+        type, scale, label
+            As for ``residuals``; residuals are over the root of the dispersion.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from .residuals import scale_location_plot
+
+        return scale_location_plot(self._fit, type, scale, label, ax)
+
+    def observed(self, label: int = 0, ax: Any = None) -> Any:
+        """The response against fitted values, random effects included, and the line y = x.
+
+        Parameters
+        ----------
+        label : int, default 0
+            How many of those farthest from the line have the label of their row.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from .residuals import observed_plot
+
+        return observed_plot(self._fit, label, ax)
+
+    # -- estimates -------------------------------------------------------------------------------
+
+    def coefficients(
+        self,
+        *others: Any,
+        names: Sequence[str] | None = None,
+        intercept: bool = False,
+        level: float = 0.95,
+        exponentiate: bool = False,
+        component: str | None = None,
+        ax: Any = None,
+    ) -> Any:
+        """Coefficients with their intervals, of this model and others side by side.
+
+        Parameters
+        ----------
+        *others : LMMResult, GLMMResult or GLMResult
+        names : sequence of str, optional
+            Of the models in the legend; default: their formulas, or numbers where these are long.
+        intercept : bool, default False
+            Whether the intercept is drawn too.
+        level : float, default 0.95
+            Of the intervals, which are those of ``m.conf_int()``.
+        exponentiate : bool, default False
+            Exponentials, on a logarithmic axis, for the links log, logit and cloglog.
+        component : str, optional
+            Coefficients of one linear predictor: ``"cond"``, ``"zi"``, …; default: all.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> sleep = il.load_dataset("sleepstudy")
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> ax = m.plot.coefficients(il.fit("Reaction ~ Days + (1 | Subject)", sleep))
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['Days']
+        """
+        from .coefficients import coefficient_plot
+
+        for other in others:
+            if not hasattr(other, "fit"):
+                raise ArgumentTypeError(f"a model to compare with must be one, got {brief(other)}")
+        fits = [self._fit, *(other.fit for other in others)]
+        return coefficient_plot(fits, names, intercept, level, exponentiate, component, ax)
+
+
+@checked_methods
+class MixedPlots(ModelPlots):
+    """Pictures of a fitted model with random effects.
+
+    Parameters
+    ----------
+    fit : LMMFit or GLMMFit
+    data : data frame, optional
+        That of the fit.
+    """
+
+    @property
+    def _mixed(self) -> MixedFit:
+        return cast("MixedFit", self._fit)
+
+    def caterpillar(
+        self,
+        group: str | None = None,
+        term: str | None = None,
+        level: float = 0.95,
+        sort: bool = True,
+        component: str | None = None,
+        ax: Any = None,
+        fig: Any = None,
+    ) -> Any:
+        """Conditional modes of the random effects with their intervals, level by level.
+
+        As lattice's ``dotplot(ranef(m))``. Intervals are the mode and a normal quantile times the
+        conditional standard deviation, given the parameters.
+
+        Parameters
+        ----------
+        group, term : str, optional
+            One grouping factor, one random effect; default: all, a panel for each.
+        level : float, default 0.95
+        sort : bool, default True
+            Levels in the order of their first effect, instead of their own.
+        component : str, optional
+            Random effects of one linear predictor: ``"cond"``, ``"zi"``, ….
+        ax : Axes or sequence of Axes, optional
+            One for each panel.
+        fig : Figure or SubFigure, optional
+            In place of `ax`: where panels are made.
+
+        Returns
+        -------
+        Axes, or array of Axes where there are several panels
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.plot.caterpillar("Subject", "Days").get_xlabel()
+        'Random effect: Days'
+        """
+        from .random_effects import caterpillar_plot
+
+        return caterpillar_plot(self._mixed, group, term, level, sort, component, ax, fig)
+
+    def random_effects_qq(
+        self,
+        group: str | None = None,
+        term: str | None = None,
+        level: float = 0.95,
+        label: int = 2,
+        component: str | None = None,
+        ax: Any = None,
+        fig: Any = None,
+    ) -> Any:
+        """Conditional modes against normal quantiles, with their intervals.
+
+        Parameters
+        ----------
+        group, term, level, component, ax, fig
+            As for ``caterpillar``.
+        label : int, default 2
+            How many of those farthest from the line have the name of their level.
+
+        Returns
+        -------
+        Axes, or array of Axes where there are several panels
+        """
+        from .random_effects import effects_qq_plot
+
+        return effects_qq_plot(self._mixed, group, term, level, label, component, ax, fig)

@@ -20,6 +20,10 @@ FEW, LARGE_POINT, SMALL_POINT, OPAQUE, FAINT = 150, 26.0, 2.0, 0.75, 0.07
 # More points are drawn as pixels in vector files, which would be huge.
 MOST_VECTORS = 3000
 BAND_OPACITY = 0.18
+# Names of points are apart by these shares of the width and height, or the second is left out.
+APART = (0.12, 0.05)
+# More levels have no names beside them; more than FEW_LABELS have small ones.
+MOST_LABELS, FEW_LABELS = 60, 25
 REFERENCE = {"linewidth": 0.9, "alpha": 0.55, "zorder": 0.9}
 #: Width and height of a panel among several, inches.
 PANEL = (4.2, 3.6)
@@ -46,14 +50,17 @@ def axes(ax: Any, size: tuple[float, float] | None = None) -> Any:
 
 
 def panels(
-    count: int,
+    rows: Sequence[int],
     ax: Any = None,
     fig: Any = None,
-    columns: int = 2,
-    size: tuple[float, float] = PANEL,
-    **shared: Any,
+    heights: Sequence[float] | None = None,
+    width: float = PANEL[0],
 ) -> np.ndarray:
-    """``count`` Axes, (count,): those given, or new ones in a figure given, or in a new one."""
+    """Axes in rows of so many each, one after the other: those given, or new ones in a figure.
+
+    ``heights`` (inches) and ``width`` of a panel are those of a figure that is made here.
+    """
+    count = sum(rows)
     if ax is not None:
         if fig is not None:
             raise ArgumentError("ax= and fig= are both given: an Axes belongs to a figure already")
@@ -63,17 +70,22 @@ def panels(
                 f"ax has {len(own)} Axes for {count} panels; give {count}, or leave it out"
             )
         return np.array([axes(one) for one in own], dtype=object)
-    columns = min(columns, count)
-    rows = -(-count // columns)
+    heights = [PANEL[1]] * len(rows) if heights is None else list(heights)
     if fig is None:
-        whole = (columns * size[0], rows * size[1])
+        whole = (max(rows) * width, sum(heights))
         fig = pyplot().figure(figsize=whole, layout="constrained")
     elif not hasattr(fig, "subplots"):
         raise ArgumentTypeError(f"fig must be a Figure of matplotlib, got {brief(fig)}")
-    grid = np.ravel(fig.subplots(rows, columns, squeeze=False, **shared))
-    for unused in grid[count:]:
+    grid = fig.subplots(len(rows), max(rows), squeeze=False, height_ratios=heights)
+    used = np.arange(max(rows)) < np.asarray(rows)[:, None]
+    for unused in grid[~used]:
         unused.remove()
-    return grid[:count]
+    return grid[used]
+
+
+def one_or_all(axs: np.ndarray) -> Any:
+    """The Axes where there is one panel, else the array of all."""
+    return axs[0] if len(axs) == 1 else axs
 
 
 def next_color(ax: Any) -> Any:
@@ -88,6 +100,11 @@ def text_color(ax: Any) -> Any:
     return ax.xaxis.label.get_color()
 
 
+def opacity(count: int) -> float:
+    """Of each of so many points."""
+    return max(FAINT, OPAQUE * (FEW / max(FEW, count)) ** 0.4)
+
+
 def points(ax: Any, x: np.ndarray, y: np.ndarray, color: Any, **options: Any) -> Any:
     """Points, smaller and fainter the more there are; missing and infinite ones are left out."""
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
@@ -95,7 +112,7 @@ def points(ax: Any, x: np.ndarray, y: np.ndarray, color: Any, **options: Any) ->
     ratio = FEW / max(FEW, int(shown.sum()))
     look = {
         "s": max(SMALL_POINT, LARGE_POINT * ratio**0.5),
-        "alpha": max(FAINT, OPAQUE * ratio**0.4),
+        "alpha": opacity(int(shown.sum())),
         "linewidths": 0.0,
         "rasterized": bool(shown.sum() > MOST_VECTORS),
     }
@@ -106,6 +123,20 @@ def reference(ax: Any, value: float, vertical: bool = False, **options: Any) -> 
     """A thin line at a value, in the colour of the labels."""
     look = {"color": text_color(ax), **REFERENCE, **options}
     return ax.axvline(value, **look) if vertical else ax.axhline(value, **look)
+
+
+def many_labels(ax: Any, names: Sequence[Any], name: str, vertical: bool = False) -> None:
+    """Names of levels beside their positions 0, 1, …; their number where they are too many."""
+    axis = ax.xaxis if vertical else ax.yaxis
+    if len(names) > MOST_LABELS:
+        axis.set_ticks([])
+        axis.set_label_text(f"{name} (n = {len(names)})")
+        return
+    size = "small" if len(names) > FEW_LABELS else None
+    axis.set_ticks(
+        range(len(names)), [str(v) for v in names], **({"fontsize": size} if size else {})
+    )
+    axis.set_label_text(name)
 
 
 def labelled(ax: Any, x: str, y: str, title: str | None = None) -> Any:
@@ -120,14 +151,19 @@ def labelled(ax: Any, x: str, y: str, title: str | None = None) -> Any:
 def extremes(
     ax: Any, x: np.ndarray, y: np.ndarray, size: np.ndarray, names: Sequence[Any], count: int
 ) -> None:
-    """Names beside the points of the largest sizes, on the side where there is room."""
+    """Names of up to ``count`` points, of the largest sizes, on the side where there is room."""
     shown = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(size))
     largest = shown[np.argsort(-size[shown], kind="stable")[:count]]
     if not largest.size:
         return
-    middle = 0.5 * (np.min(x[shown]) + np.max(x[shown]))
+    low, span = np.min(x[shown]), np.ptp(x[shown]) or 1.0
+    places = np.c_[(x - low) / span, y / (np.ptp(y[shown]) or 1.0)]
+    written: list[int] = []
     for i in largest.tolist():
-        left = bool(x[i] > middle)
+        if any((np.abs(places[i] - places[j]) < APART).all() for j in written):
+            continue  # it would stand on another
+        written.append(i)
+        left = bool(places[i, 0] > 0.5)
         ax.annotate(
             str(names[i]), (x[i], y[i]), xytext=(-5 if left else 5, 0),
             textcoords="offset points", ha="right" if left else "left", va="center",

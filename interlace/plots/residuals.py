@@ -8,6 +8,7 @@ import numpy as np
 
 from ..diagnostics.residuals import residual_array
 from . import canvas
+from .quantiles import normal_qq
 from .smooth import lowess
 
 if TYPE_CHECKING:
@@ -65,3 +66,51 @@ def residual_plot(
     smooth(ax, x, values)
     canvas.extremes(ax, x, values, np.abs(values), fit.design.index, label)
     return canvas.labelled(ax, x_label, residual_label(fit, type))
+
+
+def standardised(fit: AnyFit, type: str | None) -> tuple[np.ndarray, str]:
+    """Residuals over the root of the dispersion, where it is one number, and their label."""
+    type = residual_type(fit) if type is None else type
+    scaled = bool(np.isfinite(fit.sigma) and fit.sigma > 0.0)
+    return residual_array(fit, type, scaled), residual_label(fit, type, True)
+
+
+def qq_plot(
+    fit: AnyFit,
+    type: str | None = None,
+    level: float | None = 0.95,
+    label: int = 3,
+    ax: Any = None,
+) -> Any:
+    """Standardised residuals against normal quantiles; see ``ModelPlots.qq``."""
+    values, name = standardised(fit, type)
+    ax = canvas.axes(ax)
+    normal_qq(ax, values, fit.design.index, level, label)
+    return canvas.labelled(ax, "Normal quantiles", name)
+
+
+def scale_location_plot(
+    fit: AnyFit, type: str | None = None, scale: str = "link", label: int = 3, ax: Any = None
+) -> Any:
+    """Roots of absolute residuals against fitted values; see ``ModelPlots.scale_location``."""
+    values, name = standardised(fit, type)
+    root = np.sqrt(np.abs(values))
+    x, x_label = fitted_values(fit, scale)
+    ax = canvas.axes(ax)
+    canvas.points(ax, x, root, canvas.next_color(ax))
+    smooth(ax, x, root)
+    canvas.extremes(ax, x, root, root, fit.design.index, label)
+    ax.set_ylim(bottom=0.0)
+    return canvas.labelled(ax, x_label, f"√|{name}|")
+
+
+def observed_plot(fit: AnyFit, label: int = 0, ax: Any = None) -> Any:
+    """The response against fitted values, with the line where they agree."""
+    x, y = fit.fitted, fit.observations.y
+    ax = canvas.axes(ax)
+    canvas.points(ax, x, y, canvas.next_color(ax))
+    look = {"color": canvas.text_color(ax), **canvas.REFERENCE}
+    ax.axline((float(np.mean(x)),) * 2, slope=1.0, linestyle="--", **look)
+    smooth(ax, x, y)
+    canvas.extremes(ax, x, y, np.abs(y - x), fit.design.index, label)
+    return canvas.labelled(ax, "Fitted values", f"Observed {fit.design.response_name}")

@@ -629,7 +629,7 @@ class ModelResult(Maketables, ABC):
 
     @property
     def plot(self) -> ModelPlots:
-        """Pictures with matplotlib: ``m.plot.residuals()``, …; each returns an Axes."""
+        """Pictures with matplotlib: ``m.plot()`` a panel, ``m.plot.qq()``, … one of them."""
         from ..plots.accessor import ModelPlots
 
         return ModelPlots(self.fit, self._data)

@@ -17,6 +17,7 @@ from .base import ModelResult, check_no_component, check_no_ddf, check_no_type, 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
     from ..models.kinds import MixedFit
+    from ..plots.accessor import MixedPlots
     from ..tables.summary.text import Summary
 
 
@@ -306,6 +307,15 @@ class MixedResult(ModelResult):
         from ..inference.simulate import simulate
 
         return simulate(self.fit, nsim, seed, use_u)
+
+    # -- pictures --------------------------------------------------------------------------------
+
+    @property
+    def plot(self) -> MixedPlots:
+        """Pictures with matplotlib: ``m.plot()`` a panel, ``m.plot.qq()``, … one of them."""
+        from ..plots.accessor import MixedPlots
+
+        return MixedPlots(self.fit, self._data)
 
     # -- tests -----------------------------------------------------------------------------------
 
