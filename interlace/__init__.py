@@ -27,6 +27,7 @@ from .results.lmm import LMMResult
 if TYPE_CHECKING:
     from . import modular
     from .api.deletion import drop1, ranova, step
+    from .api.diagnosis import influence
     from .families import (
         Bell,
         Beta,
@@ -122,6 +123,7 @@ __all__ = [
     "fit",
     "glm",
     "glmer",
+    "influence",
     "isSingular",
     "list_datasets",
     "lmer",
@@ -173,6 +175,7 @@ _LATE = {
         "families",
     ),
     **dict.fromkeys(("drop1", "ranova", "step"), "api.deletion"),
+    **dict.fromkeys(("influence",), "api.diagnosis"),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "modular": "modular",

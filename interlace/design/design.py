@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,25 @@ class GroupingFactor:
     def intercept_only(self) -> bool:
         """Whether Z is a sole intercept, stored as one number."""
         return self.Z.strides == (0, 0)
+
+    def of(self, kept: np.ndarray, all_levels: bool) -> GroupingFactor:
+        """The factor in some of its rows, (n,) booleans, with the levels that occur, or all."""
+        levels, codes = np.unique(self.codes[kept], return_inverse=True)
+        if all_levels:
+            levels, codes = np.arange(len(self.levels)), self.codes[kept]
+        return replace(
+            self,
+            levels=self.levels[levels],
+            codes=codes.astype(self.codes.dtype),
+            Z=_rows_of(self.Z, kept),
+        )
+
+
+def _rows_of(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Some rows, of ones stored as one number without storing them."""
+    if values.strides == (0, 0):
+        return np.broadcast_to(values[:1], (int(kept.sum()), values.shape[1]))
+    return np.ascontiguousarray(values[kept])
 
 
 @dataclass(frozen=True)
@@ -177,6 +196,30 @@ class Design:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, y=np.ascontiguousarray(y, dtype=np.float64))
         return other
+
+    def of(self, kept: np.ndarray, all_levels: bool = False) -> Design:
+        """The design of some of its rows, (n,) booleans, with the levels that occur, or all."""
+
+        def some(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[kept]
+
+        predictors = {
+            name: replace(own, X=_rows_of(own.X, kept), offset=some(own.offset))
+            for name, own in self.predictors.items()
+        }
+        rows = np.flatnonzero(kept) if self.rows is None else self.rows[kept]
+        return replace(
+            self,
+            y=self.y[kept],
+            trials=some(self.trials),
+            weights=some(self.weights),
+            predictors=predictors,
+            factors=tuple(factor.of(kept, all_levels) for factor in self.factors),
+            index=self.index[kept],
+            rows=rows,
+            full_index=None,
+            kept=None,
+        )
 
     @property
     def mean(self) -> LinearPredictor:

@@ -57,19 +57,19 @@ def _parameter_share(
 ) -> np.ndarray:
     """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row; or theta with beta_hat."""
     predictors = fit.design.predictors if free is None else free
-    WX = _weighted_columns(fit, predictors)
-    crossproduct = _scaled_crossproduct(fit, WX)
+    WX = weighted_columns(fit, predictors)
+    crossproduct = scaled_crossproduct(fit, WX)
     U = factor.solve(crossproduct)
     starts = np.cumsum([0, *(u.size for u in fit.u)])
     distance = np.array(rows.X)
     for (codes, star), u, start in zip(stars, fit.u, starts, strict=False):
-        distance -= _by_row(codes, star, U[start : start + u.size].reshape(*u.shape, -1))
+        distance -= by_row(codes, star, U[start : start + u.size].reshape(*u.shape, -1))
     if not _theta_counts(fit, free):
         return variance_of(distance, _cov_beta_given_theta(fit, WX, crossproduct, U, predictors))
     own_fit = cast("GLMMFit", fit)
     slopes = np.zeros((len(distance), fit.theta.size))
     for (codes, Z), mask, own in zip(rows.factors, masks, own_fit.mode_slopes(), strict=True):
-        slopes += _by_row(codes, Z * mask, own.transpose(1, 2, 0))
+        slopes += by_row(codes, Z * mask, own.transpose(1, 2, 0))
     # what lies on a boundary, where it has no variance, is given
     slopes[:, ~np.isfinite(np.diagonal(own_fit.cov_all)[: fit.theta.size])] = 0.0
     return variance_of(np.concatenate([slopes, distance], axis=1), own_fit.cov_all)
@@ -80,7 +80,7 @@ def _theta_counts(fit: MixedFit, free: Collection[str] | None) -> bool:
     return free is None and (fit.several or fit.family.own_predictors)
 
 
-def _by_row(codes: np.ndarray, z: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+def by_row(codes: np.ndarray, z: np.ndarray, blocks: np.ndarray) -> np.ndarray:
     """z'B of each row, (r, p), for B (k, p) of its level, (l, k, p); 0 where that is not known."""
     known = codes >= 0
     part = np.einsum("rk,rkp->rp", z, blocks[np.where(known, codes, 0)])
@@ -102,7 +102,7 @@ def _cov_beta_given_theta(
     return inverse_where_determined(XWX - crossproduct.T @ U)
 
 
-def _weighted_columns(fit: MixedFit, free: Collection[str]) -> list[np.ndarray]:
+def weighted_columns(fit: MixedFit, free: Collection[str]) -> list[np.ndarray]:
     """WX by linear predictor, (n, p) each, for the columns of the free ones side by side."""
     if not fit.several:
         return [fit.design.X * fit.working_weights[:, None]]
@@ -116,7 +116,7 @@ def _weighted_columns(fit: MixedFit, free: Collection[str]) -> list[np.ndarray]:
     ]
 
 
-def _scaled_crossproduct(fit: MixedFit, WX: list[np.ndarray]) -> np.ndarray:
+def scaled_crossproduct(fit: MixedFit, WX: list[np.ndarray]) -> np.ndarray:
     """Lambda'Z'WX, (q, p)."""
     parts = []
     for factor, T in zip(fit.design.factors, fit.T, strict=True):

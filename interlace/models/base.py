@@ -34,6 +34,13 @@ def closed(record: Any) -> Any:
     return record
 
 
+def others(n: int, gone: np.ndarray) -> np.ndarray:
+    """Which of n rows remain, (n,) booleans, without those at some positions."""
+    kept = np.ones(n, dtype=bool)
+    kept[gone] = False
+    return kept
+
+
 class BaseFit(ABC):
     """A fitted model, whatever its kind: a record that nobody can write to.
 
@@ -145,6 +152,10 @@ class BaseFit(ABC):
     def as_ml(self) -> Self:
         """The fit by maximum likelihood: itself unless it is one by REML."""
         return self
+
+    @abstractmethod
+    def without(self, gone: np.ndarray) -> Self:
+        """The fit without some of its rows, (r,) positions, started at the old estimates."""
 
     @property
     def fitted(self) -> np.ndarray:

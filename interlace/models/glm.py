@@ -14,7 +14,7 @@ from ..families.base import Family
 from ..linalg.crossproducts.standardise import intercept_column, standardise
 from ..linalg.information import determined_root, inverse_where_determined, side_by_side
 from ..objective.generalised.density import FamilyDensity
-from .base import BaseFit, WithoutEffects, closed
+from .base import BaseFit, WithoutEffects, closed, others
 from .glm_maximum import LOST_PIVOT, Maximum, maximise_coefficients, maximise_with_theta
 from .observations import Observations, observe
 from .separation import BORDER, Separation, family_separation
@@ -146,6 +146,11 @@ class GLMFit(WithoutEffects, BaseFit):
     def converged(self) -> bool:
         """Whether a maximum was found."""
         return self.verdict == "converged"
+
+    def without(self, gone: np.ndarray) -> GLMFit:
+        """The fit without some of its rows."""
+        design = self.design.of(others(self.n, gone))
+        return fit_glm(design, observe(design, self.family), self.family)
 
     @cached_property
     def working_weights(self) -> np.ndarray:

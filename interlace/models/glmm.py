@@ -24,7 +24,7 @@ from ..objective.generalised.restricted import RestrictedLaplace, RestrictedProb
 from ..objective.generalised.several import SeveralProblem
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise, minimise_from
-from .base import BaseMixedFit, closed
+from .base import BaseMixedFit, closed, others
 from .density import first_density, with_parameters
 from .glmm_estimates import GLMMEstimates, estimates
 from .observations import Observations, observe
@@ -80,6 +80,18 @@ class GLMMFit(PredictorsFit, BaseMixedFit):
             self.design, self.family, self.observations, optimizer=self.optimizer,
             backend=self.backend,
         )  # fmt: skip
+
+    def without(self, gone: np.ndarray) -> GLMMFit:
+        """The fit without some of its rows, started at the old estimates."""
+        design = self.design.of(others(self.n, gone))
+        observations = observe(design, self.family, varying=True)
+        with explained(design, self.family, observations):
+            with one_thread(design.X.size):
+                objective = make_objective(
+                    design, CovarianceModel.of(design), self.family, observations, self.nAGQ,
+                    self.expected, self.backend, self.method,
+                )  # fmt: skip
+            return _fitted(design, observations, objective, self.optimizer, _warm(self), {})
 
     @property
     def objective(self) -> LaplaceObjective | JointModeObjective:
@@ -323,10 +335,13 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     with explained(design, fit.family, observations):
         with blas_threads(shared.modes.dense_columns, design.X.size):
             objective = shared.with_response(*first_density(design, fit.family, observations))
-        # from a boundary the gradient does not lead away
-        zeta = None if fit.several else fit.zeta
-        start = fit.theta if fit.theta.all() else None, fit.solution.beta, zeta
-        return _fitted(design, observations, objective, fit.optimizer, start, {})
+        return _fitted(design, observations, objective, fit.optimizer, _warm(fit), {})
+
+
+def _warm(fit: GLMMFit) -> tuple[np.ndarray | None, np.ndarray, np.ndarray | None]:
+    """theta, beta and zeta to start from; from a boundary the gradient does not lead away."""
+    zeta = None if fit.several else fit.zeta
+    return fit.theta if fit.theta.all() else None, fit.solution.beta, zeta
 
 
 def with_verdict(fit: GLMMFit) -> GLMMFit:

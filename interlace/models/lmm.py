@@ -18,7 +18,7 @@ from ..objective.linear.design_products import cross_products_of
 from ..objective.linear.exact import ExactFit
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
-from .base import BaseMixedFit, closed
+from .base import BaseMixedFit, closed, others
 
 if TYPE_CHECKING:
     from ..families.base import Family
@@ -145,6 +145,13 @@ class LMMFit(BaseMixedFit):
         """Covariances of the modes given theta and sigma, (l_b, k_b, k_b)."""
         T = self.T[b]
         return self.sigma**2 * (T @ self.factor_at_optimum().inverse_blocks(b) @ T.T)
+
+    def without(self, gone: np.ndarray) -> LMMFit:
+        """The fit without some of its rows: their part taken from the cross-products."""
+        with _threads(self.design, self._shared):
+            objective = self._shared.without(gone)
+        design = self.design.of(others(self.n, gone), all_levels=True)
+        return fit_objective(design, objective, self.optimizer, _warm(self), {})
 
     def as_ml(self) -> LMMFit:
         """The fit by maximum likelihood, warm-started (itself if it is one)."""

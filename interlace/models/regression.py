@@ -24,7 +24,7 @@ from ..objective.generalised.problem import Problem
 from ..objective.generalised.regression import RegressionObjective
 from ..objective.generalised.several import SeveralProblem
 from ..optimize import Optimum, minimise
-from .base import AtOptimum, WithoutEffects, closed
+from .base import AtOptimum, WithoutEffects, closed, others
 from .density import first_density, with_parameters
 from .glmm_estimates import without_information
 from .observations import Observations, observe
@@ -79,6 +79,11 @@ class RegressionFit(WithoutEffects, AtOptimum, PredictorsFit):
         lost = endless_coefficients(self).items()
         names = [n if name == MEAN else f"{name}~{n}" for name, own in lost for n in own]
         return {name: known[name] for name in names}
+
+    def without(self, gone: np.ndarray) -> RegressionFit:
+        """The fit without some of its rows."""
+        design = self.design.of(others(self.n, gone))
+        return fit_regression(design, self.family, observe(design, self.family))
 
     @cached_property
     def null_deviance(self) -> float:

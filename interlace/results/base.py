@@ -23,6 +23,7 @@ from ..inference.criteria import aic, bic
 from ..other_names import attribute_hint
 from ..tables.maketables import Maketables
 from ..tables.names import named_matrix
+from .diagnosis import Diagnosis
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ KINDS = {"MixedResult": "random effects", "GeneralisedResult": "a family and a l
 
 
 @checked_methods
-class ModelResult(Maketables, ABC):
+class ModelResult(Diagnosis, Maketables, ABC):
     """A fitted model with coefficients, whatever else it has.
 
     Parameters
@@ -378,18 +379,6 @@ class ModelResult(Maketables, ABC):
         from ..diagnostics.residuals import weight_array
 
         return self._by_row(weight_array(self.fit, type), "weights")
-
-    def hatvalues(self) -> pd.Series:
-        """Leverage of each row, given theta; its sum is the effective number of parameters."""
-        from ..diagnostics.influence import hat_values
-
-        return self._by_row(hat_values(self.fit), "hat")
-
-    def cooks_distance(self) -> pd.Series:
-        """Cook's distance of each row as R's ``cooks.distance``, theta held fixed, (n,)."""
-        from ..diagnostics.influence import cooks_distance
-
-        return self._by_row(cooks_distance(self.fit), "cooksd")
 
     def refit(self, new_y: Any) -> Self:
         """The same model for another response on the same rows, warm-started.

@@ -72,6 +72,23 @@ class GLMResult(GeneralisedResult):
         """Deviance of the model whose mean has an intercept, and the offset, alone."""
         return self.fit.null_deviance
 
+    def dfbeta(self) -> pd.DataFrame:
+        """Coefficients less those without each row, as R's ``dfbeta`` of a ``glm``, (n, p).
+
+        In one step, and of the sign that R gives them; ``influence()`` has the opposite.
+        """
+        return self._deleted("dfbeta")
+
+    def dfbetas(self) -> pd.DataFrame:
+        """The same in standard errors, with sigma without the row, as R's ``dfbetas``, (n, p)."""
+        return self._deleted("dfbetas")
+
+    def _deleted(self, name: str) -> pd.DataFrame:
+        from ..diagnostics.glm_influence import glm_deletion
+
+        values = getattr(glm_deletion(self.fit), name)
+        return pd.DataFrame(values, self.fit.design.index, list(self.fit.design.x_names))
+
     @property
     def pearson_chi2(self) -> float:
         """Pearson's X^2."""

@@ -161,6 +161,34 @@ class MixedResult(ModelResult):
 
     # -- values ----------------------------------------------------------------------------------
 
+    def dfbeta(self, by: Any = None, exact: bool = False) -> pd.DataFrame:
+        """Coefficients without each row or group less those with it, as lme4's ``dfbeta``.
+
+        Parameters
+        ----------
+        by, exact
+            As for ``influence``.
+
+        Returns
+        -------
+        DataFrame, shape (g, p)
+        """
+        return self.influence(by, exact).dfbeta
+
+    def dfbetas(self, by: Any = None, exact: bool = False) -> pd.DataFrame:
+        """The same in standard errors of the estimates without it, as lme4's ``dfbetas``.
+
+        Parameters
+        ----------
+        by, exact
+            As for ``influence``.
+
+        Returns
+        -------
+        DataFrame, shape (g, p)
+        """
+        return self.influence(by, exact).dfbetas
+
     def predict(
         self,
         newdata: Any = None,

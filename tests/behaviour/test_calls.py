@@ -29,7 +29,7 @@ READ_INSIDE = {
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),
     *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula", "component"),
     *("ddf", "keep"),
-    *("specs", "by", "at", "var"),
+    *("specs", "by", "at", "var", "model"),
     "df_method",  # which are allowed depends on the model
 }
 

@@ -87,6 +87,12 @@ def refusal(m: Any, name: str) -> str | None:
     """Why a name has no answer for a model, None if it has one."""
     if name in ("hatvalues", "cooks_distance") and len(m.components) > 1:
         return "are of models with one linear predictor"
+    if name in ("dfbeta", "dfbetas", "rstudent") and not (m.fit.irls or m.fit.T):
+        return "iteratively reweighted least squares"
+    if name == "rstudent" and m.fit.T:
+        return "iteratively reweighted least squares"
+    if name in ("influence", "dfbeta", "dfbetas") and len(m.components) > 1:
+        return "exact=True"
     return None
 
 

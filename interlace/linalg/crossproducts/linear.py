@@ -64,6 +64,19 @@ class LinearRows:
         """``values`` (n,) times the roots of the weights."""
         return values * self.root if self.root.size else values
 
+    def of(self, rows: np.ndarray) -> LinearRows:
+        """Some of the rows, all levels kept though they may have none; ``rows`` picks them."""
+        root = self.root[rows] if self.root.size else self.root
+        return replace(
+            self,
+            y=self.y[rows],
+            X=self.X[rows],
+            root=root,
+            log_weights=2.0 * float(np.log(root).sum()),
+            codes=tuple(np.ascontiguousarray(codes[rows]) for codes in self.codes),
+            Z=tuple(Z[rows] for Z in self.Z),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class LevelRoots:
@@ -258,6 +271,82 @@ class CrossProducts:
             levels=levels,
             _turned=None,
         )
+
+    def without(self, gone: np.ndarray) -> CrossProducts:
+        """The cross-products without some rows, (r,) positions, in the same coordinates.
+
+        Levels that lose all rows stay, with nothing of the data.
+        """
+        kept = np.ones(self.n, dtype=bool)
+        kept[gone] = False
+        Xy = self._xy(gone)
+        XyXy = self.XyXy - Xy.T @ Xy
+        diagonal, ZXy, pairs, levels = self._sums_without(gone, kept, Xy)
+        return replace(
+            self,
+            rows=self.rows.of(kept),
+            response=self.response[kept],
+            z=ZCross(self.z.n_levels, self.z.widths, diagonal, pairs),
+            ZXy=ZXy,
+            XyXy=XyXy,
+            levels=levels,
+            _columns=None,
+            _turned=None,
+        )
+
+    def _xy(self, rows: np.ndarray) -> np.ndarray:
+        """The standardised [X y] of some rows, times the roots of the weights, (r, p + 1)."""
+        columns = self.columns[rows]
+        response = self.rows.weighted(self.response)[rows]
+        return np.column_stack([columns, response - columns @ self.standardisation.gamma])
+
+    def _sums_without(self, gone: np.ndarray, kept: np.ndarray, Xy: np.ndarray) -> tuple:
+        """Z'WZ, Z'[X y] and the roots of the levels, without the rows that are gone."""
+        if self.levels is not None:
+            levels, A, zxy = self._levels_without(gone, kept)
+            return (A,), [zxy], {}, levels
+        patterns = {key: (pair.indptr, pair.indices) for key, pair in self.z.pairs.items()}
+        z = zero_blocks(self.z.n_levels, self.z.widths, patterns)
+        lost = [np.zeros_like(zxy) for zxy in self.ZXy]
+        Z = [
+            standard_rows(Z[gone], root) for Z, root in zip(self.rows.Z, self.z_roots, strict=True)
+        ]
+        divided = [np.ascontiguousarray(rows / scale) for rows, scale in Z]
+        root = self.rows.root[gone] if self.rows.root.size else self.rows.root
+        codes = [codes[gone] for codes in self.rows.codes]
+        _many_factor_sums([RowBlock(codes, divided, root, Xy)], z, lost)
+        diagonal = tuple(A - B for A, B in zip(self.z.diagonal, z.diagonal, strict=True))
+        pairs = {
+            key: replace(pair, values=pair.values - z.pairs[key].values)
+            for key, pair in self.z.pairs.items()
+        }
+        return diagonal, [a - b for a, b in zip(self.ZXy, lost, strict=True)], pairs, None
+
+    def _levels_without(
+        self, gone: np.ndarray, kept: np.ndarray
+    ) -> tuple[LevelRoots, np.ndarray, np.ndarray]:
+        """Roots of the levels of the one grouping factor, those that lose rows turned anew."""
+        assert self.levels is not None
+        touched = np.zeros(self.z.n_levels[0], dtype=bool)
+        touched[self.rows.codes[0][gone]] = True
+        near = np.flatnonzero(touched[self.rows.codes[0]])
+        old, new = self._roots_of(near), self._roots_of(near[kept[near]])
+        R, b = self.levels.R.copy(), self.levels.b.copy()
+        R[touched], b[touched] = new.R[touched], new.b[touched]
+        A, ZXy = np.empty(R.shape), np.empty(b.shape)
+        _crossprod.gram(R, b, A, ZXy)
+        within = self.levels.within - old.within + new.within
+        return LevelRoots(R, b, within), A, ZXy
+
+    def _roots_of(self, rows: np.ndarray) -> LevelRoots:
+        """Roots of the levels from some rows alone."""
+        Z, scale = standard_rows(self.rows.Z[0][rows], self.z_roots[0])
+        root = self.rows.root[rows] if self.rows.root.size else self.rows.root
+        R, b = np.zeros(self.z.diagonal[0].shape), np.zeros(self.ZXy[0].shape)
+        Xy = np.ascontiguousarray(self._xy(rows))
+        codes = np.ascontiguousarray(self.rows.codes[0][rows])
+        _crossprod.rotate(codes, np.ascontiguousarray(Z / scale), root, Xy, R, b)
+        return LevelRoots(R, b, Xy.T @ Xy)
 
     def _rotated(self, y: np.ndarray) -> tuple[LevelRoots, list[np.ndarray]]:
         """Roots of the levels, and Z'[X y], for another response (n,), which is overwritten."""

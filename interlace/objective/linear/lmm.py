@@ -104,6 +104,13 @@ class LMMObjective(Objective):
         other._set_thresholds(cross)
         return other
 
+    def without(self, gone: np.ndarray) -> LMMObjective:
+        """The objective without some rows, (r,) positions, in the same parameters."""
+        cross = self.cross.without(gone)
+        other = self._with(cross, self.marginal.renewed(cross))
+        other._set_thresholds(cross)
+        return other
+
     def fresh(self) -> LMMObjective:
         """The same objective with numbers of its own, for another thread or another use."""
         return self._with(self.cross, self.marginal.fresh())

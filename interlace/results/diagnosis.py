@@ -1,0 +1,92 @@
+"""What results say of rows, groups and the model as a whole, beyond the estimates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ..calls import checked_methods
+
+# What no fit needs is imported by the method that does: a fresh process starts sooner.
+if TYPE_CHECKING:
+    from ..diagnostics.influence import Influence
+    from ..models.kinds import AnyFit
+
+
+@checked_methods
+class Diagnosis:
+    """Diagnosis of a fitted model, whatever its kind."""
+
+    fit: AnyFit
+
+    if TYPE_CHECKING:
+
+        @property
+        def _data(self) -> Any: ...
+        def _by_row(self, values: Any, name: str) -> pd.Series: ...
+
+    def hatvalues(self) -> pd.Series:
+        """Leverage of each row, given theta; its sum is the effective number of parameters."""
+        from ..diagnostics.influence import hat_values
+
+        return self._by_row(hat_values(self.fit), "hat")
+
+    def cooks_distance(self) -> pd.Series:
+        """Cook's distance of each row as R's ``cooks.distance``, theta held fixed, (n,).
+
+        Made of the row's residual and leverage, random effects included; ``influence()`` has the
+        distance between the coefficients with a row, or a group, and without it.
+        """
+        from ..diagnostics.influence import cooks_distance
+
+        return self._by_row(cooks_distance(self.fit), "cooksd")
+
+    def rstudent(self) -> pd.Series:
+        """Studentised residuals, with sigma without the row, as R's ``rstudent``, (n,).
+
+        Of models that iteratively reweighted least squares fits.
+        """
+        from ..diagnostics.glm_influence import glm_deletion
+
+        return self._by_row(glm_deletion(self.fit).rstudent, "rstudent")
+
+    def influence(self, by: Any = None, exact: bool = False) -> Influence:
+        """What the estimates would be without each row, or without each group of rows.
+
+        Parameters
+        ----------
+        by : str, sequence of str, array or Series, optional
+            Groups that are left out one by one: a grouping factor of the model, a column of its
+            data, several columns together, or one value for each row. Default: each row.
+        exact : bool, default False
+            Fit again without each of them, from the old estimates; of linear models by what the
+            rows add to the cross-products. Else the variance parameters are held fixed, and the
+            coefficients without the rows follow in closed form; of a generalised model those of the
+            least squares problem that it solves at its estimates.
+
+        Returns
+        -------
+        Influence
+            With ``to_frame()``, and ``dfbeta, dfbetas, cooks_distance, mdffits, covratio,
+            covtrace``; exact ones have ``variances`` too. A group without which a coefficient is
+            not determined has NaN.
+
+        Raises
+        ------
+        ArgumentError
+            If ``by`` names no groups, or the model has several linear predictors and ``exact`` is
+            not asked for.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.influence("Subject").cooks_distance.idxmax()
+        '309'
+        >>> m.influence("Subject", exact=True).to_frame()["rvc.sigma2"].round(3).min()
+        np.float64(-0.146)
+        """
+        from ..diagnostics.influence import influence
+
+        return influence(self.fit, by, exact, self._data)
