@@ -140,6 +140,11 @@ PICTURES: dict[str, str] = {
     **dict.fromkeys(("qqmath", "ranef_qq", "qq_ranef"), "random_effects_qq"),
     **dict.fromkeys(("dotplot", "plot_ranef"), "caterpillar"),
     **dict.fromkeys(
+        ("plot_predictions", "plot_predict", "emmip", "effects", "visreg", "crPlots"), "effect"
+    ),
+    **dict.fromkeys(("xyplot", "spaghetti", "plot_fit"), "groups"),
+    "plot_leverage": "leverage",
+    **dict.fromkeys(
         ("coefplot", "iplot", "forest", "plot_params", "plot_summary", "plot_model"),
         "coefficients",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ..calls import checked_methods, one_of
@@ -228,6 +228,88 @@ class ModelPlots:
         fits = [self._fit, *(other.fit for other in others)]
         return coefficient_plot(fits, names, intercept, level, exponentiate, component, ax)
 
+    def effect(
+        self,
+        x: str,
+        by: str | None = None,
+        *,
+        at: Mapping[str, Any] | None = None,
+        type: Literal["response", "link"] = "response",
+        level: float = 0.95,
+        points: Literal["data", "partial"] | None = None,
+        ddf: str | None = None,
+        component: str | None = None,
+        ax: Any = None,
+    ) -> Any:
+        """Predicted means along a variable, with their intervals, random effects at zero.
+
+        Curves with bands along a numeric variable, means with bars for a factor: they are those of
+        ``m.emmeans``, averaged over the factors that are not named, other numbers at their means.
+
+        Parameters
+        ----------
+        x : str
+            Variable of the fixed part.
+        by : str, optional
+            Another, with a line for each of its levels; of a numeric one for each value if they are
+            few, else for its mean and one standard deviation around it.
+        at : dict of str to value or sequence, optional
+            Values of variables in place of these, as for ``m.emmeans``.
+        type : {"response", "link"}, default "response"
+        level : float, default 0.95
+            Of the intervals, each for itself.
+        points : {"data", "partial"}, optional
+            The observations too; or partial residuals, the line plus the residual of each row on
+            the scale of the linear predictor.
+        ddf : {"Satterthwaite", "Kenward-Roger"}, optional
+            Degrees of freedom of a linear mixed model, as for ``m.emmeans``.
+        component : str, optional
+            Linear predictor: ``"cond"`` (default), ``"zi"``, ….
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        ArgumentError
+            If a variable is none of the fixed part's, or the data of the fit are not at hand.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("distance ~ age * Sex + (1 | Subject)", il.load_dataset("Orthodont"))
+        >>> ax = m.plot.effect("age", by="Sex", points="data")
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['Male', 'Female']
+        """
+        from .effects import effect_plot
+
+        given = dict(at or {})
+        return effect_plot(
+            self._fit, self._data, x, by, given, type, level, points, ddf, component, ax
+        )
+
+    # -- influence -------------------------------------------------------------------------------
+
+    def leverage(self, label: int = 3, ax: Any = None) -> Any:
+        """Standardised residuals against leverages: R's fifth picture of an lm.
+
+        Parameters
+        ----------
+        label : int, default 3
+            How many rows of the largest Cook's distances have their label.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from .influence import leverage_plot
+
+        return leverage_plot(self._fit, label, ax)
+
 
 @checked_methods
 class MixedPlots(ModelPlots):
@@ -314,3 +396,49 @@ class MixedPlots(ModelPlots):
         from .random_effects import effects_qq_plot
 
         return effects_qq_plot(self._mixed, group, term, level, label, component, ax, fig)
+
+    def groups(
+        self,
+        x: str | None = None,
+        group: str | None = None,
+        levels: Sequence[Any] | None = None,
+        panels: bool | None = None,
+        ax: Any = None,
+        fig: Any = None,
+    ) -> Any:
+        """Data and fitted lines of the levels of a grouping factor.
+
+        As lattice's ``xyplot(y ~ x | g)``: a panel for each level with its data, its line and,
+        dashed, that without random effects; or, of many levels, all their lines in one Axes. A line
+        joins the means of the fitted values at each value of x.
+
+        Parameters
+        ----------
+        x : str, optional
+            Variable along the axis; default: that of the first random slope, else the first of the
+            fixed part.
+        group : str, optional
+            Grouping factor; default: the first.
+        levels : sequence, optional
+            Those of its levels that are drawn, in this order; default: all.
+        panels : bool, optional
+            Whether each has a panel; default: of up to 24 levels.
+        ax : Axes or sequence of Axes, optional
+            One for each panel.
+        fig : Figure or SubFigure, optional
+            In place of `ax`: where panels are made.
+
+        Returns
+        -------
+        Axes, or array of Axes with panels
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> [ax.get_title() for ax in m.plot.groups()][:2]
+        ['308', '309']
+        """
+        from .groups import group_plot
+
+        return group_plot(self._mixed, self._data, x, group, levels, panels, ax, fig)

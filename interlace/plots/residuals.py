@@ -10,6 +10,7 @@ from ..diagnostics.residuals import residual_array
 from . import canvas
 from .quantiles import normal_qq
 from .smooth import lowess
+from .variables import response_label
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -113,4 +114,4 @@ def observed_plot(fit: AnyFit, label: int = 0, ax: Any = None) -> Any:
     ax.axline((float(np.mean(x)),) * 2, slope=1.0, linestyle="--", **look)
     smooth(ax, x, y)
     canvas.extremes(ax, x, y, np.abs(y - x), fit.design.index, label)
-    return canvas.labelled(ax, "Fitted values", f"Observed {fit.design.response_name}")
+    return canvas.labelled(ax, "Fitted values", f"Observed {response_label(fit)}")
