@@ -624,6 +624,25 @@ class Family(ABC):
             Probabilities.
         """
 
+    def cdf_of(
+        self, y: Array, eta: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
+        """`cdf` for linear predictors of the mean in place of means.
+
+        Parameters
+        ----------
+        y, weights, trials, zeta
+            As in `cdf`.
+        eta : array (n,)
+            Linear predictors.
+
+        Returns
+        -------
+        array (n,)
+            Probabilities.
+        """
+        return self.cdf(y, self.mean(eta, zeta), weights, trials, zeta)
+
     @abstractmethod
     def sample(
         self,

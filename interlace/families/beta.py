@@ -402,10 +402,14 @@ class OrderedBeta(SeveralParameters):
     def cdf(
         self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> Array:
+        return self.cdf_of(y, self.linear_predictor(mu, zeta), weights, trials, zeta)
+
+    def cdf_of(
+        self, y: Array, eta: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
         from scipy.special import betainc
 
         y, phi = np.asarray(y, dtype=float), self.values(zeta)[0]
-        eta = self.linear_predictor(mu, zeta)
         zero, _, middle = self._shares(eta, zeta)
         mean = self.link.inverse(eta)
         inner = betainc(mean * phi, (1.0 - mean) * phi, np.clip(y, 0.0, 1.0))

@@ -99,7 +99,15 @@ class Truncated(Compound):
     def cdf(
         self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> Array:
-        y, mean = np.floor(y), self._base_mean(mu, zeta)
+        return self._cdf(np.floor(y), self._base_mean(mu, zeta), zeta)
+
+    def cdf_of(
+        self, y: Array, eta: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
+        return self._cdf(np.floor(y), self.base.mean(eta, zeta[: self.n_base]), zeta)
+
+    def _cdf(self, y: Array, mean: Array, zeta: Zeta) -> Array:
+        """Probabilities of at most a whole number, for means of the base."""
         observable = self._seen(mean, zeta)
         share = 1.0 - (1.0 - self.base.cdf(y, mean, zeta=zeta)) / observable
         return np.where(y < 1.0, 0.0, np.clip(share, 0.0, 1.0))

@@ -209,8 +209,18 @@ class ZeroInflated(Compound):
     def cdf(
         self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
     ) -> Array:
-        y, zi = np.asarray(y, dtype=float), self._zi(zeta)
         inner = self.base.cdf(y, self._base_mean(mu, zeta), 1.0, trials, zeta[: self.n_base])
+        return self._with_zeros(y, inner, zeta)
+
+    def cdf_of(
+        self, y: Array, eta: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
+        inner = self.base.cdf_of(y, eta, 1.0, trials, zeta[: self.n_base])
+        return self._with_zeros(y, inner, zeta)
+
+    def _with_zeros(self, y: Array, inner: Array, zeta: Zeta) -> Array:
+        """The distribution function from that of the base."""
+        y, zi = np.asarray(y, dtype=float), self._zi(zeta)
         return np.where(y < 0.0, 0.0, zi + (1.0 - zi) * inner)
 
     def sample(

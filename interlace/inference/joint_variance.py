@@ -22,6 +22,7 @@ def joint_variance(
     rows: PredictionRows,
     masks: list[np.ndarray],
     free: Collection[str] | None = None,
+    theta_slopes: np.ndarray | None = None,
 ) -> np.ndarray:
     """Variance of x'beta_hat + z'(b_hat - b) given the variance parameters.
 
@@ -34,7 +35,8 @@ def joint_variance(
     several linear predictors beta and X are those of all of them, and W is the information of a
     row in all; ``free`` are those whose coefficients are not given, by default all. Then theta is
     not given either in these models, nor in others of families that lme4 has not: x - U'z* and the
-    slope of z'b_hat in theta go with the covariance matrix of all parameters, as in TMB.
+    slope of z'b_hat in theta go with the covariance matrix of all parameters, as in TMB; so they
+    do with ``theta_slopes`` (r, n_theta), what else of the prediction moves with theta.
     """
     factor = fit.factor_at_optimum()
     stars = [
@@ -42,8 +44,9 @@ def joint_variance(
         for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True)
     ]
     variance = fit.re_scale**2 * inverse_quadratic(factor, stars)
-    if rows.X.shape[1] or _theta_counts(fit, free):
-        variance = variance + _parameter_share(factor, stars, fit, rows, masks, free)
+    if rows.X.shape[1] or _theta_counts(fit, free) or theta_slopes is not None:
+        share = _parameter_share(factor, stars, fit, rows, masks, free, theta_slopes)
+        variance = variance + share
     return np.maximum(variance, 0.0)
 
 
@@ -54,6 +57,7 @@ def _parameter_share(
     rows: PredictionRows,
     masks: list[np.ndarray],
     free: Collection[str] | None,
+    theta_slopes: np.ndarray | None,
 ) -> np.ndarray:
     """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row; or theta with beta_hat."""
     predictors = fit.design.predictors if free is None else free
@@ -64,15 +68,16 @@ def _parameter_share(
     distance = np.array(rows.X)
     for (codes, star), u, start in zip(stars, fit.u, starts, strict=False):
         distance -= by_row(codes, star, U[start : start + u.size].reshape(*u.shape, -1))
-    if not _theta_counts(fit, free):
+    if not _theta_counts(fit, free) and theta_slopes is None:
         return variance_of(distance, _cov_beta_given_theta(fit, WX, crossproduct, U, predictors))
     own_fit = cast("GLMMFit", fit)
-    slopes = np.zeros((len(distance), fit.theta.size))
+    slopes = np.zeros((len(distance), fit.theta.size)) if theta_slopes is None else theta_slopes
     for (codes, Z), mask, own in zip(rows.factors, masks, own_fit.mode_slopes(), strict=True):
-        slopes += by_row(codes, Z * mask, own.transpose(1, 2, 0))
+        slopes = slopes + by_row(codes, Z * mask, own.transpose(1, 2, 0))
     # what lies on a boundary, where it has no variance, is given
     slopes[:, ~np.isfinite(np.diagonal(own_fit.cov_all)[: fit.theta.size])] = 0.0
-    return variance_of(np.concatenate([slopes, distance], axis=1), own_fit.cov_all)
+    m = slopes.shape[1] + distance.shape[1]
+    return variance_of(np.concatenate([slopes, distance], axis=1), own_fit.cov_all[:m, :m])
 
 
 def _theta_counts(fit: MixedFit, free: Collection[str] | None) -> bool:

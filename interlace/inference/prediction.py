@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
 from ..design.predictor import MEAN
-from ..errors import DataError
-from ..linalg.information import variance_of
+from ..errors import ArgumentError, DataError
 from ..printing import paragraph
-from .components import coefficients, covariance_of_all
-from .joint_variance import joint_variance
+from .averaged import averaged, averaged_slopes, averaged_variance
+from .linear_predictors import all_predictors, inverse_link, linear_predictor, mean_slope
+from .observation import UNKNOWN, check_observed, observation
 from .prediction_rows import PredictionRows, prediction_rows
+from .prediction_variance import estimate_variance, unknown_covariance, unknown_variance
 from .quantities import Quantity, quantity, type_of
 from .tails import t_quantile
-from .wald import degrees_of_freedom
 from .which_effects import of_predictors, which_effects
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class Prediction:
         the random effects that are not known, and of the residual.
     notes : tuple of str
         What means and intervals are of, in words.
+    quantiles : callable or None
+        Of a generalised model with ``interval="prediction"``: the quantile of a new observation
+        that belongs to a probability, (r,).
 
     Examples
     --------
@@ -70,6 +73,7 @@ class Prediction:
     slope: np.ndarray | float = 1.0
     obs_se: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    quantiles: Callable[[float], np.ndarray] | None = None
 
     def __repr__(self) -> str:
         if not len(self.index):
@@ -107,10 +111,11 @@ class Prediction:
         Returns
         -------
         DataFrame
-            ``mean, mean_se, mean_ci_lower, mean_ci_upper`` and, of linear models,
-            ``obs_ci_lower, obs_ci_upper``: where a new observation may lie, which of a level that
-            the fit does not know, or that the prediction leaves out, has the variance of its
-            random effects too. Intervals of a generalised model are made on the scale of the link
+            ``mean, mean_se, mean_ci_lower, mean_ci_upper`` and, of linear models and with
+            ``interval="prediction"``, ``obs_ci_lower, obs_ci_upper``: where a new observation may
+            lie, which of a level that the fit does not know, or that the prediction leaves out, has
+            the variance of its random effects too. Those of the mean of a generalised model are
+            made on the scale of the link
             and transformed; a limit is missing where it leaves the range of the link.
             ``attrs["notes"]`` says what they are of.
         """
@@ -129,6 +134,9 @@ class Prediction:
         if self.obs_se is not None:
             columns["obs_ci_lower"] = self.linear - half * self.obs_se
             columns["obs_ci_upper"] = self.linear + half * self.obs_se
+        elif self.quantiles is not None:
+            columns["obs_ci_lower"] = self.quantiles(0.5 * alpha)
+            columns["obs_ci_upper"] = self.quantiles(1.0 - 0.5 * alpha)
         frame = pd.DataFrame(columns, index=self.index)
         frame.attrs["notes"] = self.notes
         return frame
@@ -139,54 +147,40 @@ class Prediction:
         return pd.DataFrame({"lower": frame["mean_ci_lower"], "upper": frame["mean_ci_upper"]})
 
 
-def linear_predictor(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
-    """X beta + offset + the chosen part of Z b of the fit's own linear predictor, (r,)."""
-    return _predictor(fit, fit.design.current, fit.beta, rows, masks)
+class Asked(NamedTuple):
+    """What a prediction is of: see `predict` of the results."""
+
+    newdata: Any
+    masks: list[np.ndarray]
+    new_levels: str
+    offset: Any
+    type: str
+    component: str | None
+    marginal: bool
 
 
-def _predictor(
-    fit: AnyFit, name: str, beta: np.ndarray, rows: PredictionRows, masks: list[np.ndarray]
-) -> np.ndarray:
-    X, offset = rows.predictors[name]
-    eta = X @ beta
-    if offset is not None:
-        eta = eta + offset
-    for (codes, Z), b, mask in zip(rows.factors, fit.b, of_predictors(fit, masks, [name])):
-        if mask.any():
-            known = codes >= 0
-            part = np.einsum("ij,ij->i", Z, (b * mask)[np.where(known, codes, 0)])
-            eta = eta + np.where(known, part, 0.0)
-    return eta
-
-
-def _all_predictors(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
-    """Linear predictors, zero where they are not needed, (K, r)."""
-    zero = np.zeros(len(rows.index))
-    return np.stack(
-        [
-            _predictor(fit, name, beta, rows, masks) if name in rows.predictors else zero
-            for name, beta in coefficients(fit).items()
-        ]
-    )
-
-
-def inverse_link(fit: AnyFit, eta: np.ndarray) -> np.ndarray:
-    """Means of linear predictors; missing where these leave the range of the link, (r,)."""
-    return _where_valid(fit, fit.family.mean, eta)
-
-
-def mean_slope(fit: AnyFit, eta: np.ndarray) -> np.ndarray:
-    """|d mean / d linear predictor|, (r,); missing where :func:`inverse_link` is."""
-    return np.abs(_where_valid(fit, fit.family.mean_slope, eta))
-
-
-def _where_valid(fit: AnyFit, function: Callable[..., np.ndarray], eta: np.ndarray) -> np.ndarray:
-    valid = fit.family.valid(eta)
-    if valid.all():
-        return function(eta, fit.zeta)
-    out = np.full(eta.shape, np.nan)
-    out[valid] = function(eta[valid], fit.zeta)
-    return out
+def _asked(
+    fit: AnyFit,
+    newdata: Any,
+    type: str,
+    include_re: Any,
+    new_levels: str,
+    offset: Any,
+    component: str | None,
+    marginal: bool,
+) -> Asked:
+    """The arguments, judged together."""
+    type = type_of(type, component)
+    masks = which_effects(fit, include_re)
+    if marginal and new_levels == "error" and all(mask.all() for mask in masks):
+        raise ArgumentError(
+            "marginal=True averages over the random effects that do not enter, and all of them "
+            "do: include_re=False averages over all, include_re=[names] over the others, "
+            "new_levels='population' over those of new levels"
+        )
+    # the mean of a linear predictor is the predictor at effects of zero
+    marginal = marginal and not fit.linear
+    return Asked(newdata, masks, new_levels, offset, type, component, marginal)
 
 
 def predict(
@@ -198,23 +192,24 @@ def predict(
     offset: Any = None,
     se: bool = False,
     component: str | None = None,
+    marginal: bool = False,
 ) -> pd.Series | pd.DataFrame:
     """Predicted values of a type, (r,), with ``se`` beside their standard errors.
 
     Indexed as the rows; missing where newdata has missing values. Standard errors are those of
     :func:`get_prediction`.
     """
-    type = type_of(type, component)
-    masks = which_effects(fit, include_re)
-    if fit.several or type not in ("response", "link") or component is not None:
-        index, columns = _values(fit, newdata, (type, component), masks, new_levels, offset, se)
+    asked = _asked(fit, newdata, type, include_re, new_levels, offset, component, marginal)
+    if _is_quantity(fit, asked):
+        index, columns = _values(fit, asked, se)
     else:
-        rows = prediction_rows(fit, newdata, masks, new_levels, offset)
-        eta, index = linear_predictor(fit, rows, masks), rows.index
-        columns = {"prediction": inverse_link(fit, eta) if type == "response" else eta}
+        rows = prediction_rows(fit, newdata, asked.masks, new_levels, offset)
+        eta, index = linear_predictor(fit, rows, asked.masks), rows.index
+        of_mean = asked.type == "response"
+        columns = {"prediction": inverse_link(fit, eta) if of_mean else eta}
         if se:
-            error = np.sqrt(_variance(fit, rows, masks)[0])
-            columns["se"] = error * mean_slope(fit, eta) if type == "response" else error
+            error = np.sqrt(estimate_variance(fit, rows, asked.masks)[0])
+            columns["se"] = error * mean_slope(fit, eta) if of_mean else error
     series = {
         name: fit.design.pad(v) if newdata is None else pd.Series(v, index=index)
         for name, v in columns.items()
@@ -222,60 +217,83 @@ def predict(
     return pd.DataFrame(series) if se else series["prediction"].rename("prediction")
 
 
-def _values(
-    fit: AnyFit,
-    newdata: Any,
-    asked: tuple[str, str | None],
-    masks: list[np.ndarray],
-    new_levels: str,
-    offset: Any,
-    se: bool,
-) -> tuple[pd.Index, dict[str, np.ndarray]]:
-    """Values of a quantity, and standard errors where they are wanted."""
-    target = quantity(fit, *asked)
-    masks = of_predictors(fit, masks, target.predictors)
-    rows = prediction_rows(fit, newdata, masks, new_levels, offset, names=target.predictors)
-    values, slopes = _quantity(fit, target, rows, masks, se)
+def _is_quantity(fit: AnyFit, asked: Asked) -> bool:
+    """Whether it is more than the mean or the linear predictor of a model that has one."""
+    plain = asked.type in ("response", "link") and asked.component is None
+    return fit.several or not plain or asked.marginal
+
+
+def _values(fit: AnyFit, asked: Asked, se: bool) -> tuple[pd.Index, dict[str, np.ndarray]]:
+    """Values of a quantity, and standard errors where they are target."""
+    target = quantity(fit, asked.type, asked.component)
+    rows, masks = _rows_of(fit, target, asked, asked.marginal)
+    values, variances = _quantity(fit, target, rows, masks, se, asked.marginal)
     columns = {"prediction": values}
     if se:
-        columns["se"] = np.sqrt(_variances(fit, target, rows, masks, slopes)[0])
+        columns["se"] = np.sqrt(variances[0])
     return rows.index, columns
 
 
-def _variances(
+def _rows_of(
+    fit: AnyFit, target: Quantity, asked: Asked, spread: bool
+) -> tuple[PredictionRows, list[np.ndarray]]:
+    """The rows, and which of the effects that matter enter; all of Z if it has to be known."""
+    masks = of_predictors(fit, asked.masks, target.predictors)
+    names = target.predictors
+    rows = prediction_rows(
+        fit, asked.newdata, masks, asked.new_levels, asked.offset, spread, names=names
+    )
+    if spread and rows.lacking is not None:
+        word = "marginal=True" if asked.marginal else "new_level_variance=True"
+        raise DataError(f"{word} needs all covariates: {rows.lacking}")
+    return rows, masks
+
+
+Variances = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _quantity(
     fit: AnyFit,
-    wanted: Quantity,
+    target: Quantity,
     rows: PredictionRows,
     masks: list[np.ndarray],
-    slopes: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Variance of a quantity, degrees of freedom, variance of the effects left out, (r,) each."""
-    if wanted.error is not None:
-        zero = np.zeros(len(rows.index))
-        return zero + wanted.error**2, zero + np.inf, zero
+    se: bool,
+    marginal: bool,
+) -> tuple[np.ndarray, Variances]:
+    """Values of a quantity, (r,), and three times (r,) for the standard errors.
+
+    These are its variance, degrees of freedom, and the variance of the effects left out. Values
+    are missing where the mean is out of range.
+    """
+    etas = all_predictors(fit, rows, masks)
+    r = etas.shape[1]
+    none = np.zeros(r)
+    if target.error is not None:
+        return target.value(etas), (none + target.error**2, none + np.inf, none)
+    if marginal:
+        S = unknown_covariance(fit, rows, masks)
+        values = averaged(fit, target, etas, S)
+        if not se:
+            return values, (none, none, none)
+        slopes = averaged_slopes(fit, target, etas, S)
+        variance = averaged_variance(cast("MixedFit", fit), target, rows, masks, etas, slopes)
+        return values, (variance, none + np.inf, none)
+    valid = np.isfinite(etas).all(axis=0)
+    if MEAN in target.predictors:
+        valid &= fit.family.valid(etas[0])
+    values, slopes = np.full(r, np.nan), np.full(etas.shape, np.nan)
+    values[valid] = target.value(etas[:, valid])
+    if not se:
+        return values, (none, none, none)
+    slopes[:, valid] = target.slopes(etas[:, valid])
     bent, own = rows.sloped(fit, slopes), _that_matter(fit, masks, slopes)
-    return *_variance(fit, bent, own), _unknown_variance(fit, bent, own)
+    return values, (*estimate_variance(fit, bent, own), unknown_variance(fit, bent, own))
 
 
 def _that_matter(fit: AnyFit, masks: list[np.ndarray], slopes: np.ndarray) -> list[np.ndarray]:
     """The masks without the effects that a quantity does not depend on."""
     used = zip(fit.design.predictors, slopes, strict=True)
     return of_predictors(fit, masks, [name for name, own in used if own.any()])
-
-
-def _quantity(
-    fit: AnyFit, wanted: Quantity, rows: PredictionRows, masks: list[np.ndarray], sloped: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Values (r,) and slopes (K, r) of a quantity; missing where the mean is out of range."""
-    etas = _all_predictors(fit, rows, masks)
-    valid = np.isfinite(etas).all(axis=0)
-    if MEAN in wanted.predictors:
-        valid &= fit.family.valid(etas[0])
-    values, slopes = np.full(valid.size, np.nan), np.full(etas.shape, np.nan)
-    values[valid] = wanted.value(etas[:, valid])
-    if sloped:
-        slopes[:, valid] = wanted.slopes(etas[:, valid])
-    return values, slopes
 
 
 def get_prediction(
@@ -287,6 +305,9 @@ def get_prediction(
     new_level_variance: bool = False,
     type: str = "response",
     component: str | None = None,
+    marginal: bool = False,
+    interval: str = "confidence",
+    trials: Any = None,
 ) -> Prediction:
     """Predictions with standard errors, and intervals of means and of new observations.
 
@@ -308,56 +329,72 @@ def get_prediction(
     With several linear predictors coefficients and random effects of all of them are in these
     covariances, theta is not given, and standard errors are by the delta method on what the
     ``type`` makes of them.
+
+    With ``marginal`` means are averaged over the random effects that are not known, by quadrature
+    (:func:`averaged`), and theta is not given in any model. ``interval="prediction"`` makes the
+    interval of an observation in all models: of a linear one as above, of others from quantiles of
+    the family's distribution mixed over the linear predictors (:class:`Predictive`).
     """
-    type = type_of(type, component)
-    masks = which_effects(fit, include_re)
-    if fit.several or type != "response":
-        arguments = (newdata, masks, new_levels, offset, new_level_variance)
-        return _prediction_of(fit, quantity(fit, type, component), *arguments)
-    rows = prediction_rows(
-        fit, newdata, masks, new_levels, offset, spread=fit.linear or new_level_variance
-    )
-    if new_level_variance and rows.lacking is not None:
-        raise DataError(f"new_level_variance=True needs all covariates: {rows.lacking}")
-    eta, (variance, df) = linear_predictor(fit, rows, masks), _variance(fit, rows, masks)
-    unknown = _unknown_variance(fit, rows, masks)
-    se = np.sqrt(variance + unknown if new_level_variance else variance)
-    notes = _notes(fit, rows, unknown, newdata is not None, new_level_variance)
-    if not fit.linear:
-        inverse = partial(inverse_link, fit)
-        return Prediction(eta, se, df, rows.index, inverse, mean_slope(fit, eta), notes=notes)
-    noise = np.full(len(rows.index), fit.dispersion)
-    if newdata is None:
-        noise = noise / fit.observations.weights
-    if rows.lacking is not None:
-        noise = np.full_like(noise, np.nan)
-    obs_se = np.sqrt(variance + unknown + noise)
-    return Prediction(eta, se, df, rows.index, obs_se=obs_se, notes=notes)
+    given = (newdata, type, include_re, new_levels, offset, component, marginal)
+    asked = _asked(fit, *given)
+    if marginal and new_level_variance:
+        raise ArgumentError(
+            "marginal=True is the mean over levels, new_level_variance=True that of one level "
+            "drawn at random: drop one"
+        )
+    observed = interval == "prediction"
+    check_observed(fit, asked.type, observed, trials)
+    if asked.type != "response" or _is_quantity(fit, asked):
+        made = _prediction_of(fit, asked, new_level_variance)
+    else:
+        made = _plain_prediction(fit, asked, new_level_variance, observed)
+    if not observed or made.obs_se is not None:
+        return made
+    quantiles, note = observation(fit, newdata, asked.masks, new_levels, offset, trials)
+    return replace(made, quantiles=quantiles, notes=(*made.notes, note))
 
 
-def _prediction_of(
-    fit: AnyFit,
-    wanted: Quantity,
-    newdata: Any,
-    masks: list[np.ndarray],
-    new_levels: str,
-    offset: Any,
-    drawn: bool,
-) -> Prediction:
-    """A quantity with standard errors, and intervals on its own scale."""
-    masks = of_predictors(fit, masks, wanted.predictors)
+def _plain_prediction(fit: AnyFit, asked: Asked, drawn: bool, observed: bool) -> Prediction:
+    """The mean of a model with one linear predictor."""
+    gaussian = fit.family.residual_variance and fit.family.link.linear
+    observed = fit.linear or (observed and gaussian)
+    masks, newdata = asked.masks, asked.newdata
     rows = prediction_rows(
-        fit, newdata, masks, new_levels, offset, spread=drawn, names=wanted.predictors
+        fit, newdata, masks, asked.new_levels, asked.offset, spread=observed or drawn
     )
     if drawn and rows.lacking is not None:
         raise DataError(f"new_level_variance=True needs all covariates: {rows.lacking}")
-    values, slopes = _quantity(fit, wanted, rows, masks, True)
-    variance, df, unknown = _variances(fit, wanted, rows, masks, slopes)
+    eta, (variance, df) = linear_predictor(fit, rows, masks), estimate_variance(fit, rows, masks)
+    unknown = unknown_variance(fit, rows, masks)
     se = np.sqrt(variance + unknown if drawn else variance)
-    notes = _notes(fit, rows, unknown, newdata is not None, drawn)[:1]
-    if wanted.link is None:
+    notes = _notes(fit, rows, unknown, newdata is not None, drawn, observed)
+    obs_se = None
+    if observed:
+        noise = np.full(len(rows.index), fit.dispersion)
+        if newdata is None:
+            noise = noise / fit.observations.weights
+        if rows.lacking is not None:
+            noise = np.full_like(noise, np.nan)
+        obs_se = np.sqrt(variance + unknown + noise)
+    if fit.linear:
+        return Prediction(eta, se, df, rows.index, obs_se=obs_se, notes=notes)
+    inverse, slope = partial(inverse_link, fit), mean_slope(fit, eta)
+    return Prediction(eta, se, df, rows.index, inverse, slope, obs_se, notes)
+
+
+def _prediction_of(fit: AnyFit, asked: Asked, drawn: bool) -> Prediction:
+    """A quantity with standard errors, and intervals on its own scale."""
+    target = quantity(fit, asked.type, asked.component)
+    rows, masks = _rows_of(fit, target, asked, drawn or asked.marginal)
+    values, (variance, df, unknown) = _quantity(fit, target, rows, masks, True, asked.marginal)
+    se = np.sqrt(variance + unknown if drawn else variance)
+    if asked.marginal:
+        notes: tuple[str, ...] = (f"mean: the average over {UNKNOWN}",)
+    else:
+        notes = _notes(fit, rows, unknown, asked.newdata is not None, drawn, False)
+    if target.link is None:
         return Prediction(values, se, df, rows.index, notes=notes)
-    link = wanted.link
+    link = target.link
     with np.errstate(divide="ignore", invalid="ignore"):
         linear = link(values)
         slope = np.abs(link.inverse_derivatives(linear)[1])
@@ -365,52 +402,25 @@ def _prediction_of(
 
 
 def _notes(
-    fit: AnyFit, rows: PredictionRows, unknown: np.ndarray, new: bool, drawn: bool
+    fit: AnyFit,
+    rows: PredictionRows,
+    unknown: np.ndarray,
+    new: bool,
+    drawn: bool,
+    observed: bool,
 ) -> tuple[str, ...]:
     """The meaning of the columns of the table, in words."""
     out = []
-    without = "random effects left out or of unknown levels"
     open_ends = bool((unknown > 0.0).any()) or rows.lacking is not None
     if open_ends:
         how = "are drawn at random, mean_se has" if drawn else "are zero, mean_se has nothing of"
-        out.append(f"mean: {without} {how} their variance")
-    if not fit.linear:
+        out.append(f"mean: {UNKNOWN} {how} their variance")
+    if not observed:
         return tuple(out)
     if rows.lacking is not None:
         return (*out, f"obs_ci: missing, since {rows.lacking}")
     parts = "the mean and the residual"
     if open_ends:
-        parts = f"the mean, the residual and {without}"
+        parts = f"the mean, the residual and {UNKNOWN}"
     one = " of weight 1" if new and fit.design.weights is not None else ""
     return (*out, f"obs_ci: a new observation{one}, with the variances of {parts}")
-
-
-def _variance(
-    fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of the linear predictor's estimate and degrees of freedom, (r,) each."""
-    r = len(rows.index)
-    known, out, df = np.zeros(r, dtype=bool), np.zeros(r), np.full(r, np.inf)
-    for (codes, _), mask in zip(rows.factors, masks, strict=True):
-        if mask.any():
-            known |= codes >= 0
-    if known.any():
-        out = joint_variance(cast("MixedFit", fit), rows, masks)
-    if not known.all():
-        X = rows.X[~known]
-        with np.errstate(invalid="ignore"):  # rows of zeros have no variance
-            degrees = degrees_of_freedom(fit, X)
-        df[~known] = np.where(np.isnan(degrees), np.inf, degrees)
-        out[~known] = variance_of(X, covariance_of_all(fit))
-    return out, df
-
-
-def _unknown_variance(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
-    """s^2 z'TT'z of the random effects that do not enter, or whose level is new, (r,)."""
-    out = np.zeros(len(rows.index))
-    for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True):
-        entering = mask & (codes >= 0)[:, None]
-        if not entering.all():
-            star = (Z * ~entering) @ T
-            out += np.einsum("rk,rk->r", star, star)
-    return fit.re_scale**2 * out

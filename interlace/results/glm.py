@@ -169,6 +169,8 @@ class GLMResult(GeneralisedResult):
         offset: Any = None,
         type: Literal["response", "link", "conditional", "zprob", "zlink", "disp"] = "response",
         component: str | None = None,
+        interval: Literal["confidence", "prediction"] = "confidence",
+        trials: Any = None,
     ) -> Prediction:
         """Predictions with standard errors; ``summary_frame(alpha)`` tabulates the intervals.
 
@@ -176,6 +178,13 @@ class GLMResult(GeneralisedResult):
         ----------
         newdata, offset, type, component
             As for ``predict``. Intervals are made on the scale of the link of what is predicted.
+        interval : {"confidence", "prediction"}, default "confidence"
+            With ``"prediction"`` the table has ``obs_ci``, where a new observation may lie, too: of
+            Gaussian responses R's, of others from quantiles of the family's distribution, mixed
+            over the uncertainty of the linear predictors.
+        trials : int, array, shape (r,), or str, optional
+            With ``interval="prediction"`` of a binomial family: trials of the new observations, or
+            a column of `newdata` that has them; default 1, and those of the fit for its own rows.
 
         Returns
         -------
@@ -184,6 +193,7 @@ class GLMResult(GeneralisedResult):
         from ..inference.prediction import get_prediction
 
         arguments = {"offset": offset, "type": type, "component": component}
+        arguments |= {"interval": interval, "trials": trials}
         return get_prediction(self.fit, newdata, False, **arguments)
 
     def simulate(

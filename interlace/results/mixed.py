@@ -200,6 +200,7 @@ class MixedResult(ModelResult):
         offset: Any = None,
         se: bool = False,
         component: str | None = None,
+        marginal: bool = False,
     ) -> Any:
         """Predicted values.
 
@@ -229,6 +230,10 @@ class MixedResult(ModelResult):
         component : str, optional
             With ``type="link"``: which linear predictor, ``"cond"`` (default), ``"zi"``,
             ``"disp"``, ….
+        marginal : bool, default False
+            Average over the random effects that do not enter, by quadrature, in place of setting
+            them to zero: with ``include_re=False`` the mean of the population, not that of a
+            typical level. The same in a linear model.
 
         Returns
         -------
@@ -252,6 +257,12 @@ class MixedResult(ModelResult):
         [253.664, 273.33]
         >>> m.predict(sleep.head(2), include_re=False).round(3).tolist()
         [251.405, 261.872]
+        >>> g = il.glmer("use ~ age + (1 | district)", il.load_dataset("Contraception"), "binomial")
+        >>> new = {"age": [0.0]}
+        >>> g.predict(new, include_re=False).round(4).tolist()
+        [0.3702]
+        >>> g.predict(new, include_re=False, marginal=True).round(4).tolist()
+        [0.3776]
         """
         if type == "latent":
             if newdata is not None or component is not None:
@@ -264,7 +275,8 @@ class MixedResult(ModelResult):
             return latent(self.fit, se)
         from ..inference.prediction import predict
 
-        return predict(self.fit, newdata, type, include_re, new_levels, offset, se, component)
+        how = new_levels, offset, se, component, marginal
+        return predict(self.fit, newdata, type, include_re, *how)
 
     def get_prediction(
         self,
@@ -275,16 +287,19 @@ class MixedResult(ModelResult):
         new_level_variance: bool = False,
         type: Literal["response", "link", "conditional", "zprob", "zlink", "disp"] = "response",
         component: str | None = None,
+        marginal: bool = False,
+        interval: Literal["confidence", "prediction"] = "confidence",
+        trials: Any = None,
     ) -> Prediction:
         """Predictions with standard errors; ``summary_frame(alpha)`` has the intervals.
 
-        Intervals of the mean, and of linear models intervals for a new observation, ``obs_ci``:
-        of a level that is not known, or left out, they have the variance of its random effects.
-        Standard errors are from the joint covariance of coefficients and random effects given the
-        covariance parameters, as lme4's. Of models with several linear predictors, and of families
-        that lme4 has not, they have the uncertainty of the covariance parameters too, as glmmTMB's,
-        by the delta method on all parameters. Without random effects (``include_re=False``) the
-        two are the same.
+        Intervals of the mean and, of linear models or with ``interval="prediction"``, intervals for
+        a new observation, ``obs_ci``: of a level that is not known, or left out, they have the
+        variance of its random effects. Standard errors are from the joint covariance of
+        coefficients and random effects given the covariance parameters, as lme4's. Of models with
+        several linear predictors, and of families that lme4 has not, they have the uncertainty of
+        the covariance parameters too, as glmmTMB's, by the delta method on all parameters. Without
+        random effects (``include_re=False``) the two are the same.
 
         Parameters
         ----------
@@ -297,6 +312,16 @@ class MixedResult(ModelResult):
         type, component
             As for ``predict``. Intervals are made on the scale of the link of what is predicted:
             that of the mean, the logit of a probability, the logarithm of a dispersion.
+        marginal : bool, default False
+            As for ``predict``; standard errors have the uncertainty of the covariance parameters.
+        interval : {"confidence", "prediction"}, default "confidence"
+            With ``"prediction"`` generalised models have ``obs_ci`` too, made of quantiles of the
+            family's distribution, mixed over the linear predictors as they are estimated and over
+            the random effects that are not known: whole numbers for counts, proportions for
+            binomial responses. Nothing is drawn.
+        trials : int, array, shape (r,), or str, optional
+            With ``interval="prediction"`` of a binomial family: trials of the new observations, or
+            a column of `newdata` that has them; default 1, and those of the fit for its own rows.
 
         Returns
         -------
@@ -310,11 +335,18 @@ class MixedResult(ModelResult):
         >>> frame = m.get_prediction({"Days": [5.0]}, include_re=False).summary_frame()
         >>> frame.round(1)["obs_ci_lower"].tolist()  # of a subject that is not one of the 18
         [201.9]
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = il.glmer(formula, il.load_dataset("cbpp"), family="binomial")
+        >>> how = {"include_re": False, "interval": "prediction", "trials": 10}
+        >>> frame = g.get_prediction({"period": [1, 2]}, **how).summary_frame()
+        >>> frame["obs_ci_upper"].tolist()  # of 10 animals of another herd
+        [0.6, 0.4]
         """
         from ..inference.prediction import get_prediction
 
         levels = new_levels, offset, new_level_variance
-        return get_prediction(self.fit, newdata, include_re, *levels, type, component)
+        observed = marginal, interval, trials
+        return get_prediction(self.fit, newdata, include_re, *levels, type, component, *observed)
 
     def simulate(
         self, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False

@@ -29,7 +29,7 @@ READ_INSIDE = {
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),
     *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula", "component"),
     *("ddf", "keep"),
-    *("specs", "by", "at", "var", "model"),
+    *("specs", "by", "at", "var", "model", "trials"),
     "df_method",  # which are allowed depends on the model
 }
 
@@ -149,7 +149,7 @@ ANSWERED = {
     "m.predict(S, re_form=None)": "include_re= says.* True for all .*False for none",
     "m.predict(**{'re.form': None})": "include_re=",
     "m.predict(S, allow_new_levels=True)": "write new_levels='population'",
-    "m.predict(S, interval='confidence')": r"m.get_prediction\(new\).summary_frame\(\)",
+    "m.predict(S, interval='confidence')": r"m.get_prediction\(new, interval='prediction'\)",
     "m.ranef(condVar=False)": "write cond_sd=False",
     "m.anova(ddf='Kenward')": "ddf='Kenward' is not known; use one of 'satterthwaite'",
     "m.anova(df_method='residual')": "write ddf='residual'",

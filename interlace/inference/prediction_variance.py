@@ -1,0 +1,105 @@
+"""Variances of linear predictors: of their estimates, and of the random effects left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ..linalg.information import variance_of
+from .components import covariance_of_all
+from .joint_variance import joint_variance
+from .wald import degrees_of_freedom
+from .which_effects import of_predictors
+
+if TYPE_CHECKING:
+    from ..models.kinds import AnyFit, MixedFit
+    from .prediction_rows import PredictionRows
+
+
+def estimate_variance(
+    fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of the linear predictor's estimate and degrees of freedom, (r,) each."""
+    r = len(rows.index)
+    out, df = np.zeros(r), np.full(r, np.inf)
+    known = with_known_effects(rows, masks)
+    if known.any():
+        out = joint_variance(cast("MixedFit", fit), rows, masks)
+    if not known.all():
+        X = rows.X[~known]
+        with np.errstate(invalid="ignore"):  # rows of zeros have no variance
+            own = degrees_of_freedom(fit, X)
+        df[~known] = np.where(np.isnan(own), np.inf, own)
+        out[~known] = variance_of(X, covariance_of_all(fit))
+    return out, df
+
+
+def with_known_effects(rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+    """Whether a random effect that the fit knows enters a row, (r,)."""
+    known = np.zeros(len(rows.index), dtype=bool)
+    for (codes, _), mask in zip(rows.factors, masks, strict=True):
+        if mask.any():
+            known |= codes >= 0
+    return known
+
+
+def unknown_variance(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+    """s^2 z'TT'z of the random effects that do not enter, or whose level is new, (r,)."""
+    out = np.zeros(len(rows.index))
+    for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True):
+        entering = mask & (codes >= 0)[:, None]
+        if not entering.all():
+            star = (Z * ~entering) @ T
+            out += np.einsum("rk,rk->r", star, star)
+    return fit.re_scale**2 * out
+
+
+def unknown_covariance(
+    fit: AnyFit,
+    rows: PredictionRows,
+    masks: list[np.ndarray],
+    T: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
+    """Covariances in all linear predictors of what :func:`unknown_variance` is of, (K, K, r).
+
+    ``T`` are templates in place of those of the fit.
+    """
+    K = len(fit.design.predictors)
+    out = np.zeros((K, K, len(rows.index)))
+    parts = zip(rows.factors, fit.T if T is None else T, masks, fit.design.factors, strict=True)
+    for (codes, Z), template, mask, factor in parts:
+        left_out = Z * ~(mask & (codes >= 0)[:, None])
+        stars = [(left_out * (factor.predictor == a)) @ template for a in range(K)]
+        for a in range(K):
+            for b in range(K):
+                out[a, b] += np.einsum("rk,rk->r", stars[a], stars[b])
+    return fit.re_scale**2 * out
+
+
+def estimate_covariance(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+    """Covariances of the estimates of all linear predictors, (K, K, r): see `estimate_variance`.
+
+    0 for those that are one number: the parameter is given, as sigma is in a linear model. They are
+    made of the variances of single predictors and of sums of two.
+    """
+    if not fit.several:
+        return estimate_variance(fit, rows, masks)[0][None, None]
+    names = list(fit.design.predictors)
+    K, r = len(names), len(rows.index)
+
+    def variance(*which: int) -> np.ndarray:
+        slopes = np.zeros((K, r))
+        slopes[list(which)] = 1.0
+        own = of_predictors(fit, masks, [names[k] for k in which])
+        return estimate_variance(fit, rows.sloped(fit, slopes), own)[0]
+
+    out = np.zeros((K, K, r))
+    free = [k for k, name in enumerate(names) if k == 0 or not cast("Any", fit).is_number(name)]
+    for place, a in enumerate(free):
+        out[a, a] = variance(a)
+        for b in free[:place]:
+            with np.errstate(invalid="ignore"):
+                out[a, b] = out[b, a] = 0.5 * (variance(a, b) - out[a, a] - out[b, b])
+    return out
