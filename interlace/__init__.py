@@ -22,12 +22,14 @@ from .errors import (
     MissingDependencyError,
     NumericalError,
 )
+from .pictured import draws
 from .results.lmm import LMMResult
 
 if TYPE_CHECKING:
     from . import modular
     from .api.deletion import drop1, ranova, step
     from .api.diagnosis import influence
+    from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .families import (
         Bell,
         Beta,
@@ -118,6 +120,7 @@ __all__ = [
     "ZeroOneInflatedBetaFamily",
     "__version__",
     "anova",
+    "dotplot_diag",
     "drop1",
     "errors",
     "fit",
@@ -129,6 +132,8 @@ __all__ = [
     "lmer",
     "load_dataset",
     "modular",
+    "plot_influence",
+    "plot_resid",
     "ranova",
     "step",
     "update",
@@ -176,10 +181,19 @@ _LATE = {
     ),
     **dict.fromkeys(("drop1", "ranova", "step"), "api.deletion"),
     **dict.fromkeys(("influence",), "api.diagnosis"),
+    **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "modular": "modular",
 }
+
+
+@draws
+def _pictures(record: Any) -> Any:
+    """The pictures of an object that is no fitted model."""
+    from .plots.records import pictures_of
+
+    return pictures_of(record)
 
 
 def __getattr__(name: str) -> Any:

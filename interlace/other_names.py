@@ -144,6 +144,7 @@ PICTURES: dict[str, str] = {
     ),
     **dict.fromkeys(("xyplot", "spaghetti", "plot_fit"), "groups"),
     "plot_leverage": "leverage",
+    **dict.fromkeys(("plot_cooks", "cooks_plot", "infIndexPlot", "influence_plot"), "influence"),
     **dict.fromkeys(
         ("coefplot", "iplot", "forest", "plot_params", "plot_summary", "plot_model"),
         "coefficients",

@@ -22,6 +22,7 @@ ORDER = (
     "other_names",
     "calls",
     "printing",
+    "pictured",
     "datasets",
     "frames",
     "covariance",

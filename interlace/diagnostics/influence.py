@@ -14,6 +14,7 @@ from ..inference.components import has_components, parts
 from ..inference.joint_variance import joint_variance
 from ..inference.prediction import prediction_rows
 from ..inference.which_effects import which_effects
+from ..pictured import Pictured
 from .deletion import Measures, one_step, working_model
 from .groups import Groups, groups_of
 from .residuals import residual_array
@@ -59,7 +60,7 @@ def cooks_distance(fit: AnyFit, hat: np.ndarray | None = None) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Influence:
+class Influence(Pictured):
     """Influence of rows, or of groups of rows, on the estimates of a model.
 
     Attributes

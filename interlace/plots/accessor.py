@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from ..calls import checked_methods, one_of
-from ..errors import ArgumentTypeError, brief, suggestion
+from ..calls import checked_methods
+from ..errors import ArgumentTypeError, brief
 from ..other_names import PICTURED, PICTURES
+from .kinds import Plots
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit, MixedFit
@@ -17,7 +18,7 @@ OTHER_KINDS = PICTURES | PICTURED
 
 
 @checked_methods
-class ModelPlots:
+class ModelPlots(Plots):
     """Pictures of a fitted model: ``m.plot()`` is the panel, ``m.plot.qq()`` one of them.
 
     As with pandas' ``df.plot`` each picture is a method, and ``m.plot("qq")`` is another way to
@@ -46,37 +47,21 @@ class ModelPlots:
     'Fitted values'
     """
 
+    _owner = "m"
+    _words = OTHER_KINDS
+
     def __init__(self, fit: AnyFit, data: Any = None) -> None:
         self._fit, self._data = fit, data
 
-    def __call__(self, kind: str | None = None, *args: Any, **options: Any) -> Any:
-        """The panel, or the picture of a kind with its arguments."""
-        if kind is None:
-            from .panel import panel
+    def _draw_usual(self, *args: Any, **options: Any) -> Any:
+        from .panel import panel
 
-            return panel(self._fit, *args, **options)
-        name = OTHER_KINDS.get(kind, kind) if isinstance(kind, str) else kind
-        return getattr(self, one_of("kind", name, self._kinds()))(*args, **options)
+        return panel(self._fit, *args, **options)
 
-    def _kinds(self) -> list[str]:
-        return [name for name in dir(type(self)) if not name.startswith("_")]
-
-    def __getattr__(self, name: str) -> Any:
-        """Called for what is not there: says what serves instead."""
-        hint = ""
-        if not name.startswith("_"):
-            own = OTHER_KINDS.get(name, name)
-            near = suggestion(name, self._kinds())
-            if own in self._kinds():
-                hint = f": {name!r} is m.plot.{own}()"
-            elif own in vars(MixedPlots):
-                hint = ": the model has no random effects"
-            elif near:
-                hint = f".{near}"
-        raise AttributeError(f"there is no picture {name!r}{hint}")
-
-    def __repr__(self) -> str:
-        return f"Pictures of the model: m.plot() or m.plot.NAME(), {', '.join(self._kinds())}"
+    def _hint(self, name: str) -> str:
+        hint = super()._hint(name)
+        lost = OTHER_KINDS.get(name, name) in vars(MixedPlots) and not self._fit.T
+        return ": the model has no random effects" if lost else hint
 
     # -- residuals -------------------------------------------------------------------------------
 
@@ -292,6 +277,47 @@ class ModelPlots:
         )
 
     # -- influence -------------------------------------------------------------------------------
+
+    def influence(
+        self,
+        by: Any = None,
+        diag: str = "cooks_distance",
+        exact: bool = False,
+        cutoff: Any = "internal",
+        label: int = 3,
+        ax: Any = None,
+    ) -> Any:
+        """A measure of influence, of rows in their order or of groups sorted by it.
+
+        Parameters
+        ----------
+        by, exact
+            As for ``m.influence``: a grouping factor, whether the model is fitted again without
+            each.
+        diag : str, default "cooks_distance"
+            A column of ``m.influence().to_frame()``: ``"mdffits"``, ``"covratio"``, ….
+        cutoff : "internal", float, pair of float or None, default "internal"
+            Where a line is drawn: three interquartile ranges beyond the quartiles, as HLMdiag, or
+            your own.
+        label : int, default 3
+            How many of the most influential have their name beside them.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.plot.influence("Subject").get_xlabel()
+        "Cook's distance"
+        """
+        from ..diagnostics.influence import influence
+        from .influence import influence_plot
+
+        return influence_plot(influence(self._fit, by, exact, self._data), diag, cutoff, label, ax)
 
     def leverage(self, label: int = 3, ax: Any = None) -> Any:
         """Standardised residuals against leverages: R's fifth picture of an lm.

@@ -51,9 +51,9 @@ def axes(ax: Any, size: tuple[float, float] | None = None) -> Any:
 
 def panels(
     rows: Sequence[int],
+    heights: Sequence[float] | None = None,
     ax: Any = None,
     fig: Any = None,
-    heights: Sequence[float] | None = None,
     width: float = PANEL[0],
 ) -> np.ndarray:
     """Axes in rows of so many each, one after the other: those given, or new ones in a figure.

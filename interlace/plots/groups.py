@@ -114,7 +114,7 @@ def _panels(
     columns = min(COLUMNS, count)
     shape = [columns] * (count // columns) + ([count % columns] if count % columns else [])
     heights = [SMALL_PANEL[1]] * len(shape)
-    axs = canvas.panels(shape, ax, fig, heights, SMALL_PANEL[0])
+    axs = canvas.panels(shape, heights, ax, fig, SMALL_PANEL[0])
     parts = dict(list(table.groupby("level")))
     for own, level, title in zip(axs, chosen, titles, strict=True):
         part = parts[level]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def panel(fit: AnyFit, ax: Any = None, fig: Any = None) -> np.ndarray:
     """Residuals, their quantiles and spread, and quantiles of the first random effect, (4,)."""
-    axs = canvas.panels([2, 2], ax, fig)
+    axs = canvas.panels([2, 2], ax=ax, fig=fig)
     residual_plot(fit, ax=axs[0]).set_title("Residuals vs fitted")
     qq_plot(fit, ax=axs[1]).set_title("Normal Q-Q of residuals")
     scale_location_plot(fit, ax=axs[2]).set_title("Scale-location")

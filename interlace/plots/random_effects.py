@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Height of a level, of what is around them, and the limits of a panel, inches.
 LEVEL_HEIGHT, FRAME_HEIGHT, LOWEST, HIGHEST = 0.2, 1.0, 2.6, 8.0
 WIDTH = 3.8
+# Factors with one effect each that stand side by side.
+ABREAST = 3
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,13 @@ def by_group(effects: list[Effect]) -> Iterator[list[Effect]]:
         yield [effect for effect in effects if effect.group == group]
 
 
+def _layout(rows: list[list[Effect]], heights: list[float]) -> tuple[list[int], list[float]]:
+    """Numbers of panels in a row, and heights: single ones stand side by side."""
+    if max(map(len, rows)) == 1 and len(rows) <= ABREAST:
+        return [len(rows)], [max(heights)]
+    return [len(row) for row in rows], heights
+
+
 def caterpillar_plot(
     fit: MixedFit,
     group: str | None = None,
@@ -92,7 +101,7 @@ def caterpillar_plot(
     heights = [
         min(HIGHEST, max(LOWEST, FRAME_HEIGHT + LEVEL_HEIGHT * row[0].mode.size)) for row in rows
     ]
-    axs = canvas.panels([len(row) for row in rows], ax, fig, heights, WIDTH)
+    axs = canvas.panels(*_layout(rows, heights), ax=ax, fig=fig, width=WIDTH)
     places = iter(axs)
     for row in rows:
         first = row[0].mode
@@ -132,7 +141,7 @@ def effects_qq_plot(
 ) -> Any:
     """Conditional modes against normal quantiles; see ``MixedPlots.random_effects_qq``."""
     rows = list(by_group(effects_of(fit, group, term, component)))
-    axs = canvas.panels([len(row) for row in rows], ax, fig)
+    axs = canvas.panels(*_layout(rows, [canvas.PANEL[1]] * len(rows)), ax=ax, fig=fig)
     for own, effect in zip(axs, (e for row in rows for e in row), strict=True):
         half = None if level is None else t_quantile(level, np.inf) * effect.sd
         normal_qq(own, effect.mode, effect.levels.tolist(), None, label, half=half)

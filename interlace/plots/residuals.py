@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..diagnostics.residuals import residual_array
+from ..errors import ArgumentError, ArgumentTypeError, brief
+from ..frames.read import frame_of
 from . import canvas
 from .quantiles import normal_qq
 from .smooth import lowess
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 # Fewer points, or fewer different ones, have no smooth line.
 SMOOTHED = 10
 DIFFERENT = 4
+# Of more points as many are drawn at random, the same in every call: the line is as smooth.
+MOST_SMOOTHED = 10_000
 
 
 def residual_type(fit: AnyFit) -> str:
@@ -50,7 +54,10 @@ def smooth(ax: Any, x: np.ndarray, y: np.ndarray) -> Any:
     color = canvas.next_color(ax)
     if shown.sum() < SMOOTHED or np.unique(x[shown]).size < DIFFERENT:
         return None
-    (line,) = ax.plot(*lowess(x[shown], y[shown]), color=color, label="Lowess")
+    at = np.flatnonzero(shown)
+    if at.size > MOST_SMOOTHED:
+        at = np.random.default_rng(1).choice(at, MOST_SMOOTHED, replace=False)
+    (line,) = ax.plot(*lowess(x[at], y[at]), color=color, label="Lowess")
     return line
 
 
@@ -61,12 +68,19 @@ def residual_plot(
     type = residual_type(fit) if type is None else type
     values = residual_array(fit, type)
     x, x_label = fitted_values(fit, scale)
+    return _cloud(x, values, fit.design.index, (x_label, residual_label(fit, type)), label, ax)
+
+
+def _cloud(
+    x: np.ndarray, y: np.ndarray, names: Any, labels: tuple[str, str], label: int, ax: Any
+) -> Any:
+    """Residuals y around a line at zero, with a smooth line; the largest have names."""
     ax = canvas.axes(ax)
-    canvas.points(ax, x, values, canvas.next_color(ax))
+    canvas.points(ax, x, y, canvas.next_color(ax))
     canvas.reference(ax, 0.0, linestyle="--")
-    smooth(ax, x, values)
-    canvas.extremes(ax, x, values, np.abs(values), fit.design.index, label)
-    return canvas.labelled(ax, x_label, residual_label(fit, type))
+    smooth(ax, x, y)
+    canvas.extremes(ax, x, y, np.abs(y), names, label)
+    return canvas.labelled(ax, *labels)
 
 
 def standardised(fit: AnyFit, type: str | None) -> tuple[np.ndarray, str]:
@@ -115,3 +129,20 @@ def observed_plot(fit: AnyFit, label: int = 0, ax: Any = None) -> Any:
     smooth(ax, x, y)
     canvas.extremes(ax, x, y, np.abs(y - x), fit.design.index, label)
     return canvas.labelled(ax, "Fitted values", f"Observed {response_label(fit)}")
+
+
+def frame_plot(resid_df: Any, type: str, ax: Any = None) -> Any:
+    """The columns .resid against .fitted of a frame, or against normal quantiles."""
+    frame = frame_of(resid_df)
+    if frame is None:
+        raise ArgumentTypeError(f"resid_df must be a data frame, got {brief(resid_df)}")
+    for column in (".resid", *([".fitted"] if type == "resid_vs_fitted" else [])):
+        if column not in frame:
+            raise ArgumentError(f"resid_df has no column {column!r}: m.augment() has both")
+    values = frame[".resid"].to_numpy(dtype=float)
+    if type == "qq":
+        ax = canvas.axes(ax)
+        normal_qq(ax, values, frame.index, label=3)
+        return canvas.labelled(ax, "Normal quantiles", "Residuals")
+    x = frame[".fitted"].to_numpy(dtype=float)
+    return _cloud(x, values, frame.index, ("Fitted values", "Residuals"), 3, ax)

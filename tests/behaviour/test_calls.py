@@ -30,6 +30,7 @@ READ_INSIDE = {
     *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula", "component"),
     *("ddf", "keep"),
     *("specs", "by", "at", "var", "model", "trials"),
+    *("resid_df", "influence_df", "diag", "cutoff", "ax"),
     "df_method",  # which are allowed depends on the model
 }
 
