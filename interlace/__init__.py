@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .api.deletion import drop1, ranova, step
     from .api.diagnosis import influence
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
+    from .api.resampling import bootMer
     from .families import (
         Bell,
         Beta,
@@ -121,6 +122,7 @@ __all__ = [
     "__version__",
     "anova",
     "dotplot_diag",
+    "bootMer",
     "drop1",
     "errors",
     "fit",
@@ -182,6 +184,7 @@ _LATE = {
     **dict.fromkeys(("drop1", "ranova", "step"), "api.deletion"),
     **dict.fromkeys(("influence",), "api.diagnosis"),
     **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
+    "bootMer": "api.resampling",
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "modular": "modular",

@@ -18,7 +18,6 @@ _MEANS = (
 )
 _ROBUST = "covariances are those of the model; robust and clustered ones are not available"
 _SHARE = "take variances from m.VarCorr(): that of a group over the sum of all is its ICC"
-_RESAMPLE = "a bootstrap is m.simulate(200, seed=1).apply(lambda y: m.refit(y).fe_params)"
 _PROFILE = "profile likelihoods are not available: m.conf_int() and m.confint() are Wald's"
 _ZEROS = "extra zeros are ziformula='~ 1' of il.glmer(formula, data, family) and of il.glm"
 _ONE_ROW = "the table has a row for each coefficient: .loc['x'] takes one"
@@ -63,6 +62,8 @@ SAME: dict[str, str] = {
     "hat": "m.hatvalues()",
     "hessian": "m.vcov(), the inverse of the information on the coefficients",
     "extractAIC": "m.aic",
+    "boot": "m.bootstrap(1000)",
+    "bootstrap_ci": "m.bootstrap(1000).conf_int()",
     "fe": "m.fe_params",
     "re": "m.random_effects",
     "leverage": "m.hatvalues()",
@@ -159,7 +160,6 @@ PICTURED: dict[str, str] = {
 
 #: The same where nothing is quite the same: a sentence.
 INSTEAD: dict[str, str] = {
-    **dict.fromkeys(("bootMer", "bootstrap", "boot"), _RESAMPLE),
     **dict.fromkeys(("profile", "pp_profile"), _PROFILE),
     **dict.fromkeys(
         (
@@ -296,6 +296,11 @@ KEYWORDS: dict[str, Hint] = {
     "condVar": _instead("cond_sd"),
     "whichel": "m.ranef()['g'] has one grouping factor",
     "random_state": _instead("seed"),
+    "FUN": _instead("func"),
+    "statistic": _instead("func"),
+    **dict.fromkeys(("R", "B", "nsim", "n_bootstrap", "n_boot"), _instead("n")),
+    **dict.fromkeys(("n_jobs", "ncpus", "parallel", "processes"), _instead("workers")),
+    **dict.fromkeys(("show_progress", "progress_bar"), _instead("progress")),
     "rng": _instead("seed"),
     "model_names": _instead("names"),
     "typ": _instead("type"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -32,24 +32,40 @@ def simulate(
         raise ArgumentError(
             f"nsim={nsim} draws of {fit.n} rows do not fit into memory; draw fewer at a time"
         )
+    rng = generator(seed)
+    names = [f"sim_{i + 1}" for i in range(nsim)]
+    draws = simulate_array(fit, int(nsim), rng, use_u)
+    missing = np.count_nonzero(np.isnan(draws))
+    if missing:
+        warn(
+            f"{missing} of {draws.size} linear predictors drawn are outside the range of the link "
+            f"{fit.family.link.name!r}: these responses are missing. A link such as 'log' has no "
+            "such limits; use_u=True keeps the modes",
+            InterlaceWarning,
+        )
+    return pd.DataFrame(draws, index=fit.design.index, columns=names)
+
+
+def generator(seed: Any) -> np.random.Generator:
+    """A generator from a seed; refused if it is none."""
     try:
         if isinstance(seed, (bool, np.bool_)):
             raise TypeError
-        rng = np.random.default_rng(seed)
+        return np.random.default_rng(seed)
     except (TypeError, ValueError):
         raise ArgumentTypeError(
             "seed must be a whole number of at least 0, a numpy random Generator or None; "
             f"got {brief(seed)}"
         ) from None
-    names = [f"sim_{i + 1}" for i in range(nsim)]
-    draws = simulate_array(fit, int(nsim), rng, use_u)
-    return pd.DataFrame(draws, index=fit.design.index, columns=names)
 
 
 def simulate_array(
     fit: AnyFit, nsim: int, rng: np.random.Generator, use_u: bool = False
 ) -> np.ndarray:
-    """The draws alone, (n, nsim): columns are contiguous, ready to be refitted."""
+    """The draws alone, (n, nsim): columns are contiguous, ready to be refitted.
+
+    NaN where a drawn linear predictor is outside the range of the link.
+    """
     if fit.linear:
         noise = rng.standard_normal((nsim, fit.n))
         noise /= np.sqrt(fit.observations.weights)
@@ -63,12 +79,6 @@ def simulate_array(
         zetas = [fit.zeta] * nsim
     valid = family.valid(eta)
     if not valid.all():
-        warn(
-            f"{np.count_nonzero(~valid)} of {eta.size} linear predictors drawn are outside the "
-            f"range of the link {family.link.name!r}: these responses are missing. A link such as "
-            "'log' has no such limits; use_u=True keeps the modes",
-            InterlaceWarning,
-        )
         eta = np.where(valid, eta, fit.eta)
     draws = [
         family.sample(rng, family.mean(row, zeta), observations.prior, observations.trials, zeta)

@@ -29,6 +29,7 @@ from .diagnosis import Diagnosis
 if TYPE_CHECKING:
     from ..diagnostics.convergence import Convergence
     from ..inference.marginal_means import MarginalMeans
+    from ..inference.resampling.bootstrap import Bootstrap
     from ..inference.step import Step
     from ..inference.update import Doors
     from ..inference.wald import WaldTest
@@ -411,9 +412,99 @@ class ModelResult(Diagnosis, Maketables, ABC):
 
         fitted = type(self)._refit(self.fit, checked_response(self.fit, new_y))
         warn_if_not_converged(fitted)
-        other = type(self)(fitted)
+        return self._wrap(fitted)
+
+    # -- resampling ------------------------------------------------------------------------------
+
+    def _wrap(self, fit: Any) -> Self:
+        """The result of a refit."""
+        other = type(self)(fit)
         other._refitted_data = self._data
         return other
+
+    def bootstrap(
+        self,
+        n: int = 1000,
+        func: Callable[[Any], Any] | None = None,
+        *,
+        method: Literal["parametric", "semiparametric"] = "parametric",
+        use_u: bool | None = None,
+        seed: int | np.random.Generator | None = None,
+        workers: int | None = None,
+        progress: bool | None = None,
+    ) -> Bootstrap:
+        """Draw responses from the fit, fit the model to each, and keep what is asked for.
+
+        Parameters
+        ----------
+        n : int, default 1000
+            Replicates.
+        func : callable, optional
+            Takes a result, gives a number, an array, a Series or a dict of numbers. Default: all
+            coefficients, standard deviations and correlations of random effects, sigma or the
+            parameters of the family; of linear mixed models no rows are then drawn, only the sums
+            that the fit needs of them.
+        method : {"parametric", "semiparametric"}, default "parametric"
+            Draw responses from the model; or add residuals, drawn with replacement, to the fitted
+            values, for Gaussian models.
+        use_u : bool, optional
+            Keep the random effects at their conditional modes. Default: draw them anew, but for
+            the semiparametric bootstrap, which keeps them.
+        seed : int or numpy Generator, optional
+        workers : int, optional
+            Threads that refit; the numbers are the same for any of them. Default: one.
+        progress : bool, optional
+            A bar on the standard error stream. Default: on a terminal, for what takes long.
+
+        Returns
+        -------
+        Bootstrap
+            ``frame`` of replicates, ``bias``, ``se``, ``conf_int(method, level)``, failures.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is wrong, or there is nothing to draw.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+        >>> b = m.bootstrap(300, seed=1)
+        >>> b.frame.columns.tolist()
+        ['Intercept', 'sd_(Intercept)|Batch', 'sigma']
+        >>> b.n_failed
+        0
+        """
+        from ..inference.resampling.bootstrap import bootstrap
+
+        return bootstrap(
+            self.fit, type(self)._refit, self._wrap, n, func, method, use_u, seed, workers, progress
+        )
+
+    def bootMer(  # noqa: N802
+        self,
+        statistic: Callable[[Any], Any] | None = None,
+        B: int = 500,  # noqa: N803
+        seed: int | np.random.Generator | None = None,
+        show_progress: bool = False,
+    ) -> Bootstrap:
+        """``bootstrap`` under lme4's name; :func:`interlace.bootMer` takes R's arguments too.
+
+        Parameters
+        ----------
+        statistic : callable, optional
+            As ``func`` of ``bootstrap``.
+        B : int, default 500
+            Replicates.
+        seed : int or numpy Generator, optional
+        show_progress : bool, default False
+
+        Returns
+        -------
+        Bootstrap
+        """
+        return self.bootstrap(B, statistic, seed=seed, progress=show_progress)
 
     # -- tests -----------------------------------------------------------------------------------
 

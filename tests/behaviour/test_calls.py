@@ -16,6 +16,7 @@ import interlace as il
 from interlace import calls
 from interlace.errors import ArgumentError, ArgumentTypeError
 from interlace.inference.prediction import Prediction
+from interlace.inference.resampling.bootstrap import Bootstrap
 from interlace.linalg.factor.choose import BACKENDS
 from interlace.optimize import OPTIMIZERS
 
@@ -31,6 +32,7 @@ READ_INSIDE = {
     *("ddf", "keep"),
     *("specs", "by", "at", "var", "model", "trials"),
     *("resid_df", "influence_df", "diag", "cutoff", "ax"),
+    *("func", "statistic", "FUN", "re_form"),
     "df_method",  # which are allowed depends on the model
 }
 
@@ -40,7 +42,7 @@ def public_calls() -> Iterator[tuple[str, Callable[..., Any]]]:
         value = getattr(il, name)
         if inspect.isfunction(value):
             yield name, value
-    for cls in (*RESULTS, Prediction):
+    for cls in (*RESULTS, Prediction, Bootstrap):
         for name, value in inspect.getmembers(cls, inspect.isfunction):
             if not name.startswith("_"):
                 yield f"{cls.__name__}.{name}", value

@@ -67,7 +67,7 @@ def test_no_name_is_both_ours_and_not(key) -> None:
     [
         ("fixef", "'fixef' is m.fe_params"),
         ("logLik", "m.llf"),
-        ("bootMer", "m.simulate(200, seed=1)"),
+        ("boot", "m.bootstrap(1000)"),
         ("df.residual", "m.df_resid"),
         ("dispersion", "of results with a family and a link"),
         ("fe_parms", "Did you mean 'fe_params'"),

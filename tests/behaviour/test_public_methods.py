@@ -70,6 +70,8 @@ ARGUMENTS: dict[str, Any] = {
     "f_test": lambda m: ("x",),
     "emmeans": lambda m: ("x",),
     "emtrends": lambda m: ("x", "x"),
+    "bootstrap": lambda m: (2,),
+    "bootMer": lambda m: (None, 2, 1),
 }
 TYPES = ("response", "link", "conditional", "zprob", "zlink", "disp")
 

@@ -49,6 +49,9 @@ class DenseMarginal(StackedMarginal):
     def _set_response(self, cross: CrossProducts) -> None:
         self._A_ZXy[:, self._q :] = stacked_products(cross)
 
+    def reread(self) -> None:
+        self._set_response(self.cross)
+
     def fresh(self) -> DenseMarginal:
         other = object.__new__(DenseMarginal)
         other.__dict__.update(self.__dict__)  # `update` writes to new arrays only

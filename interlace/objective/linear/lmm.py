@@ -111,6 +111,17 @@ class LMMObjective(Objective):
         other._set_thresholds(cross)
         return other
 
+    def with_sums(self, cross: CrossProducts) -> LMMObjective:
+        """The same objective for other sums of the same columns, as they are when it is asked.
+
+        Where they are written anew in place, `reread` follows.
+        """
+        return self._with(cross, self.marginal.with_cross(cross))
+
+    def reread(self) -> None:
+        """Take notice of sums of the response that were written in place."""
+        self.marginal.reread()
+
     def fresh(self) -> LMMObjective:
         """The same objective with numbers of its own, for another thread or another use."""
         return self._with(self.cross, self.marginal.fresh())
@@ -229,6 +240,24 @@ class LMMObjective(Objective):
             return Evaluation(value, gradient, curvature, fused.exact)
         return Evaluation(value, gradient if order else NOT_ASKED)
 
+    @property
+    def is_fused(self) -> bool:
+        """Whether an evaluation is one call of a kernel."""
+        return self._fused is not None
+
+    def plain(
+        self, x: np.ndarray, gradient: np.ndarray, curvature: np.ndarray
+    ) -> tuple[float, bool] | None:
+        """Value, and whether the curvature is the Hessian, by the kernel; None where digits go.
+
+        Gradient and curvature are written to the arrays (q,) and (q, q).
+        """
+        fused = self._fused
+        value = fused.evaluate(x, 2, gradient, curvature)
+        if fused.r2 > self._plain and fused.share >= SHARE:
+            return value, fused.exact
+        return None
+
     def _lost(self, x: np.ndarray, r2: float, share: float, again: bool) -> bool:
         """Whether r^2 lost digits that another centre of the response saves; `ExactFit` if all."""
         if r2 <= self._smallest:
@@ -338,14 +367,23 @@ class LMMObjective(Objective):
         marginal.update(self._templates(x))
         return marginal
 
+    def profiled(self, x: np.ndarray) -> tuple[np.ndarray, float]:
+        """beta on the scale of the data, and sigma, at x."""
+        _, profile = self._profile(x)
+        std = self.cross.standardisation
+        beta = std.back @ (std.gamma - profile.c[: self.cross.p])
+        return beta, (profile.r2 / self.df) ** 0.5
+
+    def _profile(self, x: np.ndarray) -> tuple[list[np.ndarray], Profile]:
+        """`_at`, by the compiled evaluation where there is one."""
+        if self._fused is None:
+            return self._at(x)
+        value = self._evaluate_fused(x, 0).value
+        return self._templates(x), Profile(value, *self._fused.corner())
+
     def solution(self, x: np.ndarray) -> Solution:
         """Estimates at x on the scale of the data."""
-        if self._fused is None:
-            T, profile = self._at(x)
-        else:
-            T = self._templates(x)
-            value = self._evaluate_fused(x, 0).value
-            profile = Profile(value, *self._fused.corner())
+        T, profile = self._profile(x)
         std = self.cross.standardisation
         p = self.cross.p
         sigma2 = profile.r2 / self.df

@@ -46,6 +46,9 @@ class FactorMarginal(StackedMarginal):
         other.__dict__.pop("_B", None)
         return other
 
+    def reread(self) -> None:
+        self._ZXy = stacked_products(self.cross)
+
     def renewed(self, cross: CrossProducts) -> FactorMarginal:
         factor = self.factor.fresh()
         factor.set_cross(cross.z)

@@ -92,6 +92,10 @@ class Marginal(ABC):
         """``fresh`` for another response."""
 
     @abstractmethod
+    def reread(self) -> None:
+        """Copy again what is kept of the response's sums in ``cross``."""
+
+    @abstractmethod
     def renewed(self, cross: CrossProducts) -> Marginal:
         """``fresh`` for other values on the same pattern."""
 

@@ -32,6 +32,9 @@ class OneFactorMarginal(Marginal):
     def with_cross(self, cross: CrossProducts) -> OneFactorMarginal:
         return OneFactorMarginal(cross)  # nothing symbolic to keep
 
+    def reread(self) -> None:
+        pass  # the roots are those of the cross-products themselves
+
     def renewed(self, cross: CrossProducts) -> OneFactorMarginal:
         return OneFactorMarginal(cross)
 

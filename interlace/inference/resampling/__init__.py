@@ -1,0 +1,1 @@
+"""Drawing from a fit and fitting again: bootstrap, comparison by simulation, power."""

@@ -1,0 +1,340 @@
+"""The bootstrap of any fitted model: draw responses, fit again, look at what varies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from ...calls import checked_methods
+from ...errors import ArgumentError, ArgumentTypeError, brief
+from ...printing import Table
+from ..parameters import linear_parameters, parameter_names, parameter_values
+from .intervals import SPELLINGS, intervals
+from .replicates import Source, checked_count, counts, replicates
+from .sources import (
+    Draw,
+    LinearSource,
+    Refit,
+    RowSource,
+    Statistic,
+    parametric,
+    parametric_given_modes,
+    semiparametric,
+)
+
+if TYPE_CHECKING:
+    from ...models.kinds import AnyFit
+    from ...models.lmm import LMMFit
+
+__all__ = ["Bootstrap", "bootstrap"]
+
+# Reasons of failures that are printed.
+SHOWN_REASONS = 3
+
+
+@checked_methods
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Replicates of a statistic, with intervals.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a replicate, one column a number; a replicate that failed is a row of NaN.
+    estimate : Series
+        The statistic of the fit itself.
+    kind : str
+        What was drawn, in words.
+    formula : str
+    failures : dict of str to int
+        Why refits failed, and how often.
+    verdicts : dict of str to int
+        Verdicts on the other refits, and how often: ``"converged"``, ``"singular"``, ….
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> b = m.bootstrap(200, seed=1)
+    >>> b.frame.shape
+    (200, 6)
+    >>> b.conf_int("basic").columns.tolist()
+    ['lower', 'upper']
+    """
+
+    frame: pd.DataFrame
+    estimate: pd.Series
+    kind: str
+    formula: str
+    failures: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Replicates, with those that failed."""
+        return len(self.frame)
+
+    @property
+    def n_failed(self) -> int:
+        """Refits that failed: rows of NaN, left out of all figures."""
+        return sum(self.failures.values())
+
+    @property
+    def n_singular(self) -> int:
+        """Refits on the boundary: a zero variance or a perfect correlation."""
+        return self.verdicts.get("singular", 0)
+
+    @property
+    def n_not_converged(self) -> int:
+        """Refits with any other verdict than converged or singular; they are in the figures."""
+        good = ("converged", "singular")
+        return sum(count for verdict, count in self.verdicts.items() if verdict not in good)
+
+    @property
+    def bias(self) -> pd.Series:
+        """Mean of the replicates less the estimate."""
+        return (self._finite.mean() - self.estimate).rename("bias")
+
+    @property
+    def se(self) -> pd.Series:
+        """Standard deviation of the replicates."""
+        return self._finite.std(ddof=1).rename("std_error")
+
+    @property
+    def t0(self) -> pd.Series:
+        """The estimate, under R's name."""
+        return self.estimate
+
+    @property
+    def t(self) -> pd.DataFrame:
+        """The replicates, under R's name."""
+        return self.frame
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """The replicates."""
+        return self.frame
+
+    @property
+    def _finite(self) -> pd.DataFrame:
+        return self.frame.where(np.isfinite(self.frame))
+
+    def conf_int(
+        self,
+        method: Literal["percentile", "basic", "normal", "perc", "norm"] = "percentile",
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Intervals from the replicates.
+
+        Parameters
+        ----------
+        method : {"percentile", "basic", "normal"}, default "percentile"
+            Or R's ``"perc"``, ``"norm"``.
+        level : float, default 0.95
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+
+        Raises
+        ------
+        ArgumentError
+            If the method is not known.
+        """
+        kind = SPELLINGS.get(method, method)
+        limits = intervals(kind, level, self.estimate.to_numpy(), self.frame.to_numpy())
+        return pd.DataFrame(limits, index=self.estimate.index, columns=["lower", "upper"])
+
+    def ci(
+        self,
+        method: Literal["percentile", "basic", "normal", "perc", "norm"] = "perc",
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """``conf_int`` with R's default spelling.
+
+        Parameters
+        ----------
+        method : {"perc", "basic", "norm"}, default "perc"
+        level : float, default 0.95
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+        """
+        return self.conf_int(method, level)
+
+    def to_frame(
+        self,
+        method: Literal["percentile", "basic", "normal", "perc", "norm"] = "percentile",
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """One row a number: ``estimate, bias, std_error, lower, upper``.
+
+        Parameters
+        ----------
+        method : {"percentile", "basic", "normal"}, default "percentile"
+            As for ``conf_int``.
+        level : float, default 0.95
+
+        Returns
+        -------
+        DataFrame
+        """
+        parts = {"estimate": self.estimate, "bias": self.bias, "std_error": self.se}
+        return pd.concat([pd.DataFrame(parts), self.conf_int(method, level)], axis=1)
+
+    # -- text ------------------------------------------------------------------------------------
+
+    def _table(self) -> Table:
+        frame = self.to_frame()
+        rows = [[str(name), *(f"{v:.5g}" for v in row)] for name, row in frame.T.items()]
+        title = f"{self.kind}, {self.n} replicates: {self.formula}"
+        return Table(["", *frame.columns], rows, title=title, note=self._note())
+
+    def _note(self) -> str:
+        lines = ["95 % percentile intervals"]
+        if self.n_failed:
+            worst = list(self.failures.items())[:SHOWN_REASONS]
+            why = "; ".join(f"{count} times: {reason}" for reason, count in worst)
+            lines.append(f"{self.n_failed} refits failed and are left out ({why})")
+        if self.n_singular:
+            lines.append(f"{self.n_singular} refits are singular")
+        if self.n_not_converged:
+            kinds = {v: c for v, c in self.verdicts.items() if v not in ("converged", "singular")}
+            listed = ", ".join(f"{count} {verdict}" for verdict, count in kinds.items())
+            lines.append(f"refits that are in the figures but did not converge: {listed}")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self._table().text()
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+
+def bootstrap(
+    fit: AnyFit,
+    refit: Refit,
+    wrap: Callable[[Any], Any],
+    n: int,
+    func: Callable[[Any], Any] | None,
+    method: str,
+    use_u: bool | None,
+    seed: Any,
+    workers: int | None,
+    progress: bool | None,
+) -> Bootstrap:
+    """n replicates of a statistic, by default of all parameters.
+
+    ``refit`` fits the model to another response, ``wrap`` makes of a fit what ``func`` takes.
+    """
+    n = checked_count("n", n)
+    use_u = _checked_effects(fit, method, use_u)
+    if func is None:
+        names, estimate = parameter_names(fit), parameter_values(fit)
+        statistic: Statistic = parameter_values
+    else:
+        if not callable(func):
+            raise ArgumentTypeError(
+                f"func must be a function of a result that gives numbers, got {brief(func)}"
+            )
+        names, estimate = labelled(func(wrap(fit)))
+        statistic = lambda new: _same_size(func(wrap(new)), estimate.size)  # noqa: E731
+    linear = func is None and method == "parametric" and _by_sums(fit)
+    make: Callable[[], Source]
+    if linear:
+        make = partial(LinearSource, cast("LMMFit", fit), use_u)
+    else:
+        make = partial(RowSource, fit, refit, _draw(method, use_u), statistic)
+    outcomes = replicates(make, n, seed, workers, progress, "bootstrap")
+    q = fit.theta.size
+    nothing = np.full(q + fit.p + 1 if linear else estimate.size, np.nan)
+    values = np.array([nothing if o.values is None else o.values for o in outcomes])
+    if linear:
+        parts = values[:, :q], values[:, q:-1], values[:, -1]
+        values = linear_parameters(cast("LMMFit", fit), *parts)
+    frame = pd.DataFrame(values, columns=names, index=pd.RangeIndex(1, n + 1, name="replicate"))
+    return Bootstrap(
+        frame, pd.Series(estimate, index=names, name="estimate"), _words(fit, method, use_u),
+        fit.design.formula.text, *counts(outcomes),
+    )  # fmt: skip
+
+
+def _by_sums(fit: Any) -> bool:
+    """Whether the sums of a linear mixed model do for what is drawn."""
+    if not fit.linear:
+        return False
+    from ...models.lmm_draws import LinearDraws
+
+    return LinearDraws.possible(fit)
+
+
+def _draw(method: str, use_u: bool) -> Draw:
+    if method == "semiparametric":
+        return semiparametric
+    return parametric_given_modes if use_u else parametric
+
+
+def _words(fit: AnyFit, method: str, use_u: bool) -> str:
+    words = f"{method.capitalize()} bootstrap"
+    return f"{words}, random effects kept" if use_u and fit.T else words
+
+
+def _checked_effects(fit: AnyFit, method: str, use_u: bool | None) -> bool:
+    """Whether random effects stay at their modes; refused where nothing could be drawn."""
+    exact = not fit.sigma > 0.0 if fit.linear else fit.dispersion == 0.0
+    if exact:
+        raise ArgumentError(
+            "the model fits the response exactly: without a residual variance there is nothing to "
+            "draw"
+        )
+    if method == "parametric":
+        return bool(use_u)
+    if not fit.family.residual_variance:
+        raise ArgumentError(
+            f"method={method!r} adds residuals to fitted values, which gives no responses of the "
+            f"family {fit.family.name!r}; take method='parametric'"
+        )
+    if use_u is False and fit.T:
+        raise ArgumentError(
+            f"method={method!r} draws residuals, not random effects, which stay at their modes "
+            "(use_u=True); method='parametric' draws both"
+        )
+    return True
+
+
+def labelled(value: Any) -> tuple[list[Any], np.ndarray]:
+    """Names and numbers of what a statistic gives: a number, a mapping, a Series, an array."""
+    of_user = value
+    if isinstance(value, pd.DataFrame):
+        value = value.stack()
+    if isinstance(value, Mapping):
+        value = pd.Series(value)
+    if isinstance(value, pd.Series):
+        names = ["|".join(map(str, k)) if isinstance(k, tuple) else k for k in value.index]
+    else:
+        names = []
+    try:
+        numbers = np.atleast_1d(np.asarray(value, dtype=float)).ravel()
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(
+            "func must give a number, or several in an array, a Series or a dict; of this fit it "
+            f"gives {brief(of_user)}"
+        ) from None
+    return names or [f"t{i + 1}" for i in range(numbers.size)], numbers
+
+
+def _same_size(value: Any, size: int) -> np.ndarray:
+    numbers = labelled(value)[1]
+    if numbers.size != size:
+        raise ArgumentError(f"it gives {numbers.size} numbers, {size} of the fit itself")
+    return numbers
