@@ -27,6 +27,8 @@ MOST_LABELS, FEW_LABELS = 60, 25
 REFERENCE = {"linewidth": 0.9, "alpha": 0.55, "zorder": 0.9}
 #: Width and height of a panel among several, inches.
 PANEL = (4.2, 3.6)
+#: The same where each parameter has one, and how many stand in a row.
+SMALL_PANEL, COLUMNS = (3.2, 2.6), 3
 
 
 def pyplot() -> Any:
@@ -83,6 +85,13 @@ def panels(
     return grid[used]
 
 
+def grid(count: int, ax: Any = None, fig: Any = None) -> np.ndarray:
+    """Small panels, one for each of so many parameters, in rows of three."""
+    columns = min(COLUMNS, count)
+    rows = [columns] * (count // columns) + [count % columns] * (count % columns > 0)
+    return panels(rows, [SMALL_PANEL[1]] * len(rows), ax, fig, SMALL_PANEL[0])
+
+
 def one_or_all(axs: np.ndarray) -> Any:
     """The Axes where there is one panel, else the array of all."""
     return axs[0] if len(axs) == 1 else axs
@@ -137,6 +146,12 @@ def many_labels(ax: Any, names: Sequence[Any], name: str, vertical: bool = False
         range(len(names)), [str(v) for v in names], **({"fontsize": size} if size else {})
     )
     axis.set_label_text(name)
+
+
+def level_limits(ax: Any, count: int) -> None:
+    """Room for so many levels at 0, 1, …, and some around them."""
+    margin = max(0.8, 0.015 * count)
+    ax.set_ylim(-margin, count - 1 + margin)
 
 
 def labelled(ax: Any, x: str, y: str, title: str | None = None) -> Any:

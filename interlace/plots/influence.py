@@ -114,13 +114,13 @@ def dot_plot(
     if order.size <= canvas.MOST_LABELS:
         start = NEUTRAL.get(name, 0.0)
         ax.hlines(places, start, x[order], color=[color], linewidth=0.9, alpha=0.6)
-    canvas.points(ax, x[order], places, color, zorder=3)
+    canvas.points(ax, x[order], places, color, zorder=3, alpha=0.85)  # a line: none hides others
     for end in ends:
         canvas.reference(ax, end, vertical=True, linestyle="--")
     canvas.many_labels(ax, names, group)
     if order.size > canvas.MOST_LABELS:
         canvas.extremes(ax, x[order], places, beyond(x[order], name, ends), names, label)
-    ax.set_ylim(-0.8, order.size - 0.2)
+    canvas.level_limits(ax, order.size)
     if name not in NEUTRAL and np.nanmin(x, initial=0.0) >= 0.0:
         ax.set_xlim(left=0.0)
     return canvas.labelled(ax, WORDS.get(name, name), ax.get_ylabel())

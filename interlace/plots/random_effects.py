@@ -120,7 +120,7 @@ def _caterpillar(ax: Any, effect: Effect, order: np.ndarray, level: float, named
     width = 1.4 if order.size <= canvas.MOST_LABELS else 0.7
     ax.hlines(y, mode - half, mode + half, color=[color], linewidth=width, alpha=0.65 * opacity)
     canvas.points(ax, mode, y, color, alpha=min(1.0, 1.5 * opacity), zorder=3)
-    ax.set_ylim(-0.8, order.size - 0.2)
+    canvas.level_limits(ax, order.size)
     canvas.labelled(ax, effect.label, "")
     if named:
         canvas.many_labels(ax, effect.levels[order].tolist(), effect.group)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked_methods
 from .kinds import Plots
 
 if TYPE_CHECKING:
     from ..diagnostics.influence import Influence
+    from ..inference.resampling.bootstrap import Bootstrap
 
 
 @checked_methods
@@ -88,10 +89,81 @@ class InfluencePlots(Plots):
         return influence_plot(self._record, diag, cutoff, label, ax, dots=True)
 
 
+@checked_methods
+class BootstrapPlots(Plots):
+    """Pictures of a :class:`Bootstrap`: a panel for each number that was replicated.
+
+    Parameters
+    ----------
+    record : Bootstrap
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> m.bootstrap(100, seed=1).plot("histogram", "Days").get_xlabel()
+    'Days'
+    """
+
+    _owner = "bootstrap"
+    _usual = "histogram"
+    _words = {"hist": "histogram", "density": "histogram", "qqnorm": "qq"}
+
+    def __init__(self, record: Bootstrap) -> None:
+        self._record = record
+
+    def histogram(
+        self,
+        parm: Any = None,
+        method: Literal["percentile", "basic", "normal", "perc", "norm"] = "percentile",
+        level: float = 0.95,
+        ax: Any = None,
+        fig: Any = None,
+    ) -> Any:
+        """Histograms of the replicates, with the estimate and, dashed, an interval.
+
+        Parameters
+        ----------
+        parm : str or sequence of str, optional
+            Numbers that are drawn; default: all.
+        method, level
+            Of the interval, as for ``conf_int``.
+        ax : Axes or sequence of Axes, optional
+            One for each panel.
+        fig : Figure or SubFigure, optional
+            In place of `ax`: where panels are made.
+
+        Returns
+        -------
+        Axes, or array of Axes where there are several panels
+        """
+        from .resampling import histogram_plot
+
+        return histogram_plot(self._record, parm, method, level, ax, fig)
+
+    def qq(self, parm: Any = None, level: float = 0.95, ax: Any = None, fig: Any = None) -> Any:
+        """Replicates against normal quantiles, with a band as that of ``m.plot.qq()``.
+
+        Parameters
+        ----------
+        parm, ax, fig
+            As for ``histogram``.
+        level : float, default 0.95
+            Of the band.
+
+        Returns
+        -------
+        Axes, or array of Axes where there are several panels
+        """
+        from .resampling import replicate_qq_plot
+
+        return replicate_qq_plot(self._record, parm, level, ax, fig)
+
+
 #: Class of an object -> its pictures.
-PICTURES = {"Influence": InfluencePlots}
+PICTURES: dict[str, type[Plots]] = {"Influence": InfluencePlots, "Bootstrap": BootstrapPlots}
 
 
 def pictures_of(record: Any) -> Plots:
     """The pictures of an object."""
-    return PICTURES[type(record).__name__](record)
+    return PICTURES[type(record).__name__](record)  # type: ignore[call-arg]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...calls import checked_methods
 from ...errors import ArgumentError, ArgumentTypeError, brief
+from ...pictured import Pictured
 from ...printing import Table
 from ..parameters import linear_parameters, parameter_names, parameter_values
 from .intervals import SPELLINGS, intervals
@@ -39,7 +40,7 @@ SHOWN_REASONS = 3
 
 @checked_methods
 @dataclass(frozen=True, eq=False)
-class Bootstrap:
+class Bootstrap(Pictured):
     """Replicates of a statistic, with intervals.
 
     Attributes
