@@ -17,7 +17,7 @@ _MEANS = (
     "m.emtrends('f', 'x') slopes; m.get_prediction(grid, include_re=False) predicts on a grid"
 )
 _ROBUST = "covariances are those of the model; robust and clustered ones are not available"
-_SHARE = "take variances from m.VarCorr(): that of a group over the sum of all is its ICC"
+_SHARE = "m.r2() has the shares of variance of fixed and random effects, m.icc() that of groups"
 _PROFILE = "profile likelihoods are not available: m.conf_int() and m.confint() are Wald's"
 _ZEROS = "extra zeros are ziformula='~ 1' of il.glmer(formula, data, family) and of il.glm"
 _ONE_ROW = "the table has a row for each coefficient: .loc['x'] takes one"
@@ -59,6 +59,9 @@ SAME: dict[str, str] = {
     "glht": "m.t_test({'label': 'a - b'})",
     "rstandard": _STANDARD,
     "get_influence": "m.influence()",
+    "VIF": "m.vif()",
+    "check_collinearity": "m.vif()",
+    "check_overdispersion": "m.overdispersion()",
     "hat": "m.hatvalues()",
     "hessian": "m.vcov(), the inverse of the information on the coefficients",
     "extractAIC": "m.aic",
@@ -169,7 +172,7 @@ INSTEAD: dict[str, str] = {
         ),
         _MEANS,
     ),
-    **dict.fromkeys(("icc", "ICC", "r2", "R2", "rsquared", "r_squared", "performance"), _SHARE),
+    **dict.fromkeys(("ICC", "R2", "rsquared", "r_squared", "r2_nakagawa", "performance"), _SHARE),
     "bse_re": "variances have no standard errors here: m.VarCorr() has the estimates",
     "cov_type": _ROBUST,
     "get_robustcov_results": _ROBUST,

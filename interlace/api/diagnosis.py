@@ -33,7 +33,7 @@ def influence(model: Any, groups: Any = None, *, exact: bool | None = None) -> I
     >>> import interlace as il
     >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
     >>> il.influence(m, "Subject").dfbeta.loc["308"].round(3).tolist()
-    [1.507, -0.658]
+    [0.424, -0.665]
     """
     checked_result(model, "influence")
     return model.influence(groups, bool(model.fit.T) if exact is None else exact)

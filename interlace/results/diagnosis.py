@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
@@ -11,6 +12,8 @@ from ..calls import checked_methods
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
     from ..diagnostics.influence import Influence
+    from ..diagnostics.record import DiagnosticTest
+    from ..diagnostics.simulated_residuals import SimulatedResiduals
     from ..models.kinds import AnyFit
 
 
@@ -85,8 +88,94 @@ class Diagnosis:
         >>> m.influence("Subject").cooks_distance.idxmax()
         '309'
         >>> m.influence("Subject", exact=True).to_frame()["rvc.sigma2"].round(3).min()
-        np.float64(-0.146)
+        np.float64(-0.274)
         """
         from ..diagnostics.influence import influence
 
         return influence(self.fit, by, exact, self._data)
+
+    def overdispersion(self) -> DiagnosticTest:
+        """Test of more variance than the family has: Pearson's X^2 over its degrees of freedom.
+
+        Returns
+        -------
+        DiagnosticTest
+            ``statistic`` is the ratio, ``details`` has ``chi2`` and ``df``.
+
+        Raises
+        ------
+        ArgumentError
+            If the family estimates its dispersion, or the responses are 0 and 1 alone.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.glm("TICKS ~ YEAR + cHEIGHT", il.load_dataset("grouseticks"), "poisson")
+        >>> m.overdispersion()
+        overdispersion: 12.484, chi2 = 4981.1, df = 399, p = 0 (greater)
+        """
+        from ..diagnostics.dispersion import overdispersion
+
+        return overdispersion(self.fit)
+
+    def vif(self, component: str | None = None) -> pd.DataFrame:
+        """Variance inflation of each term by collinearity, as car's ``vif``.
+
+        Parameters
+        ----------
+        component : str, optional
+            As for ``conf_int``: whose coefficients.
+
+        Returns
+        -------
+        DataFrame
+            One row a term: ``GVIF``, ``Df`` and ``GVIF^(1/(2*Df))``, the inflation of standard
+            errors, whose square is to be compared between terms; 10 and more is much.
+
+        Raises
+        ------
+        ArgumentError
+            If there are fewer than two terms beside the intercept.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("distance ~ age * Sex + (1 | Subject)", il.load_dataset("Orthodont"))
+        >>> m.vif()["GVIF"].round(2).to_dict()
+        {'age': 1.69, 'Sex': 4.08, 'age:Sex': 4.76}
+        """
+        from ..diagnostics.collinearity import variance_inflation
+        from ..inference.components import part_of
+
+        return variance_inflation(part_of(self.fit, component))
+
+    def simulated_residuals(
+        self, n: int = 250, seed: int | np.random.Generator | None = None, use_u: bool = False
+    ) -> SimulatedResiduals:
+        """Residuals by simulation, uniform between 0 and 1 if the model is right, as DHARMa's.
+
+        Parameters
+        ----------
+        n : int, default 250
+            Draws of the responses.
+        seed : int or numpy Generator, optional
+        use_u : bool, default False
+            Keep the random effects at their conditional modes instead of drawing them.
+
+        Returns
+        -------
+        SimulatedResiduals
+            ``scaled`` are the residuals; tests of ``uniformity``, ``dispersion``, ``outliers``,
+            ``zero_inflation``, autocorrelation, ``quantiles``, and ``test`` of any statistic.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> residuals = m.simulated_residuals(seed=1)
+        >>> residuals.uniformity().p_value > 0.05
+        True
+        """
+        from ..diagnostics.simulated_residuals import simulated_residuals
+
+        return simulated_residuals(self.fit, n, seed, use_u, self._data)

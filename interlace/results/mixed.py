@@ -161,6 +161,72 @@ class MixedResult(ModelResult):
 
     # -- values ----------------------------------------------------------------------------------
 
+    def r2(
+        self,
+        approximation: Literal["lognormal", "delta", "trigamma", "theoretical"] | None = None,
+    ) -> pd.Series:
+        """Nakagawa's R^2: the shares of variance of fixed, and of fixed and random effects.
+
+        On the scale of the linear predictor, with the variance that the family has there.
+
+        Parameters
+        ----------
+        approximation : {"lognormal", "delta", "trigamma", "theoretical"}, optional
+            How that variance is found: by default from the latent variable for a binomial response
+            (``"theoretical"``), the lognormal one under the log link, else the delta method.
+
+        Returns
+        -------
+        Series
+            ``marginal, conditional``.
+
+        Raises
+        ------
+        ArgumentError
+            If the approximation is not for the family, or zeros have a model of their own.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.r2().round(3).to_dict()
+        {'marginal': 0.279, 'conditional': 0.799}
+        """
+        from ..diagnostics.variance_shares import r2
+
+        return r2(self.fit, approximation)
+
+    def icc(
+        self,
+        by_group: bool = False,
+        approximation: Literal["lognormal", "delta", "trigamma", "theoretical"] | None = None,
+    ) -> pd.Series:
+        """Intraclass correlation: the share of variance between groups.
+
+        Parameters
+        ----------
+        by_group : bool, default False
+            The share of each grouping factor instead of that of all.
+        approximation : {"lognormal", "delta", "trigamma", "theoretical"}, optional
+            As for ``r2``.
+
+        Returns
+        -------
+        Series
+            ``adjusted``, of what the fixed effects leave, and ``conditional``, of all; or the
+            adjusted one of each factor.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.icc().round(3).to_dict()
+        {'adjusted': 0.722, 'conditional': 0.521}
+        """
+        from ..diagnostics.variance_shares import icc
+
+        return icc(self.fit, by_group, approximation)
+
     def dfbeta(self, by: Any = None, exact: bool = False) -> pd.DataFrame:
         """Coefficients without each row or group less those with it, as lme4's ``dfbeta``.
 

@@ -93,6 +93,12 @@ def refusal(m: Any, name: str) -> str | None:
         return "iteratively reweighted least squares"
     if name == "rstudent" and m.fit.T:
         return "iteratively reweighted least squares"
+    if name == "vif" and len(m.fit.design.x_terms) < 3:
+        return "beside the intercept"
+    if name in ("r2", "icc") and {*m.components} - {"cond", "disp"}:
+        return "one linear predictor"
+    if name == "overdispersion" and not m.fit.family.discrete:
+        return "estimates its own dispersion"
     if name in ("influence", "dfbeta", "dfbetas") and len(m.components) > 1:
         return "exact=True"
     return None
