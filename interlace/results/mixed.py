@@ -15,6 +15,7 @@ from .base import ModelResult, check_no_component, check_no_ddf, check_no_type, 
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
+    from ..diagnostics.laplace_error import LaplaceError
     from ..inference.prediction import Prediction
     from ..models.kinds import MixedFit
     from ..plots.accessor import MixedPlots
@@ -442,6 +443,57 @@ class MixedResult(ModelResult):
         from ..plots.accessor import MixedPlots
 
         return MixedPlots(self.fit, self._data)
+
+    # -- diagnosis -------------------------------------------------------------------------------
+
+    def laplace_error(
+        self,
+        n: int = 2000,
+        *,
+        seed: int | np.random.Generator | None = None,
+        method: Literal["auto", "quadrature", "importance"] = "auto",
+    ) -> LaplaceError:
+        """How far the log-likelihood is from the integral that it approximates.
+
+        With one grouping factor of up to four effects by adaptive quadrature with growing numbers
+        of nodes, else by draws of the random effects around their modes (importance sampling), for
+        each part of the factors' graph by itself, with a standard error. From the gradient of the
+        integral follows how far the estimates are from the maximum of the likelihood itself.
+
+        Parameters
+        ----------
+        n : int, default 2000
+            Draws, where they are needed; the standard error falls with their root.
+        seed : int or numpy Generator, optional
+            Of the draws.
+        method : {"auto", "quadrature", "importance"}, default "auto"
+
+        Returns
+        -------
+        LaplaceError
+
+        Raises
+        ------
+        ArgumentError
+            If the model is linear, whose likelihood is exact, the fit is by REML, or so many random
+            effects share rows that they cannot be drawn.
+
+        References
+        ----------
+        Geweke (1989), Bayesian inference in econometric models using Monte Carlo integration,
+        Econometrica 57, 1317-1339.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> m = il.glmer(formula, il.load_dataset("cbpp"), family="binomial")
+        >>> m.laplace_error().shifts["in_std_errors"].round(2).tolist()
+        [0.05, -0.0, 0.0, 0.0, 0.0]
+        """
+        from ..diagnostics.laplace_error import laplace_error
+
+        return laplace_error(self.fit, n, seed, method)
 
     # -- tests -----------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from .level_modes import LevelModes
 from .modes import Modes, Point
 from .problem import Problem
 
-__all__ = ["QuadratureModes", "QuadratureObjective", "check_nodes", "normal_grid"]
+__all__ = ["NodeSums", "QuadratureModes", "QuadratureObjective", "check_nodes", "normal_grid"]
 
 # Nodes per dimension: lme4's limit. More find nothing new in double precision.
 MAX_NODES = 100
@@ -158,14 +158,14 @@ class QuadratureModes(Modes):
         S = self.laplace.inverse_blocks(0)
         # upper triangular R with RR' = M^{-1}: L^{-T}
         R = np.linalg.cholesky(S[:, ::-1, ::-1])[:, ::-1, ::-1]
-        sums = _NodeSums(self, T, zeta, point, R)
+        sums = NodeSums(self, T, zeta, point, R)
         for z, log_weight in zip(*self.grid, strict=True):
             sums.add(z, log_weight, order)
         point.correction -= 2.0 * float((sums.top + np.log(sums.total)).sum())
         if order:
             self._gradient(T, zeta, point, R, sums)
 
-    def _gradient(self, T, zeta, point: Point, R: np.ndarray, sums: _NodeSums) -> None:
+    def _gradient(self, T, zeta, point: Point, R: np.ndarray, sums: NodeSums) -> None:
         Z, density, (ell, k) = self.Z, self.density, sums.u.shape
         score, g_mean, C, P, extra = sums.means()
         C = np.triu(C) + np.triu(C, 1).transpose(0, 2, 1)
@@ -191,7 +191,7 @@ class QuadratureModes(Modes):
             point.dzeta = density.collapse(parts)
 
 
-class _NodeSums:
+class NodeSums:
     """Sums over the nodes of every level, relative to the level's largest term so far."""
 
     def __init__(self, modes: QuadratureModes, T, zeta, point: Point, R: np.ndarray) -> None:
@@ -201,7 +201,7 @@ class _NodeSums:
         self.u = point.u.reshape(ell, k)
         self.at_mode = self._by_level(density.values(point.eta, zeta)[0])
         self.top, self.total = np.full(ell, -np.inf), np.zeros(ell)
-        self.score, self.extra = np.zeros(Z.n), np.zeros((density.n_extra, Z.n))
+        self.score, self.extra = np.zeros(self.eta.shape), np.zeros((density.n_extra, Z.n))
         self.g = np.zeros((ell, k))
         self.C, self.P = np.zeros((2, ell, k, k))
 
