@@ -34,6 +34,8 @@ SMALL_SAMPLE = 50
 OTHER_VARIANCES = (START_VARIANCES[0], 2.0)
 # Where rows are log-concave, and one factor has taken what is another's.
 FAR_VARIANCE = 10.0
+# The standard deviation of a start beside a minimum without it.
+LIFT = 0.3
 # Where rows are log-concave a factor of fewer levels may have two: without its variance, and with.
 FEW_LEVELS = 5
 
@@ -157,7 +159,21 @@ class GeneralisedObjective(Objective):
             start[self.at.theta] = self.scale.start(np.full(sum(self.covariance.widths), variance))
             if (start != own).any():
                 out.append(start)
+        if not self.problem.density.log_concave and self._is_small:
+            out += self._lifted(x)
         return out
+
+    def _lifted(self, x: np.ndarray) -> list[np.ndarray]:
+        """x with its variances of zero a little larger: a lower minimum may be beside it."""
+        if not self.covariance.identity:
+            return []
+        places = np.arange(x.size)[self.at.theta][self.covariance.row == self.covariance.col]
+        zero = places[x[places] == 0.0]
+        if not zero.size:
+            return []
+        start = x.copy()
+        start[zero] = LIFT
+        return [start]
 
     def _other_variances(self, x: np.ndarray) -> tuple[float, ...]:
         """Variances that further searches start from, where x is what the first one found."""

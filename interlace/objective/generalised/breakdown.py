@@ -31,6 +31,9 @@ SAME_MODE = 1e-4
 # A start that no search can leave, as out of the range of the means, is brought nearer to the modes
 # in hand by half of the way, this often.
 HALVINGS = 4
+# Samples of fewer rows are searched from so many draws of the random effects too.
+FEW_ROWS = 500
+DRAWS = 4
 # Nodes that are advised where one is not enough.
 MANY_NODES = 25
 
@@ -125,15 +128,26 @@ class ModeSearch:
             return u, f, np.array([point.logdet])
         return u, f, -np.linalg.slogdet(self.modes.inverse_blocks(0))[1]
 
-    def starts(self, u: np.ndarray) -> Iterator[np.ndarray]:
-        """Zero, and modes u (q,) turned: all of them, and factor by factor where there are more."""
-        yield np.zeros(u.size)
-        yield -u
+    def starts(self, u: np.ndarray) -> Iterator[tuple[np.ndarray, bool]]:
+        """Zero, modes u (q,) turned, and draws from N(0, I); whether u itself is left behind.
+
+        Of several factors each is turned alone too: the others stay.
+        """
+        yield np.zeros(u.size), True
+        yield -u, True
+        if self.parts > 1:
+            return
         offsets = self.problem.Z.offsets
-        for b in range(len(offsets) - 1 if self.parts == 1 else 0):
+        for b in range(len(offsets) - 1 if len(offsets) > 2 else 0):
             start = u.copy()
             start[offsets[b] : offsets[b + 1]] *= -1.0
-            yield start
+            yield start, False
+        # levels cannot be turned one by one where they share rows
+        if self.problem.Z.n < FEW_ROWS:
+            rng = np.random.default_rng(u.size)
+            for draw in rng.normal(size=(DRAWS, u.size)):
+                yield draw, True
+                yield -draw, True
 
     def _from(
         self,
@@ -161,14 +175,14 @@ class ModeSearch:
         u, f, logdet = self.values(here, zeta)
         own, second = u.copy(), np.zeros(self.parts, dtype=bool)
         better, again = np.zeros(self.parts, dtype=bool), np.zeros(self.parts, dtype=bool)
-        for start in self.starts(own.ravel()):
+        for start, independent in self.starts(own.ravel()):
             there = self._from(T, eta0, zeta, start, own.ravel())
             if there is None:
                 continue
             v, g, other = self.values(there, zeta)
             far = np.abs(v - own).max(axis=1) > SAME_MODE * (1.0 + np.abs(own).max(axis=1))
             mass = g - f - 0.5 * (other - logdet)
-            again |= ~far
+            again |= ~far & independent
             second |= far & (mass > np.log(SECOND_MASS))
             higher = far & (g > f + HIGHER * (1.0 + np.abs(f)))
             u[higher], f = v[higher], np.where(higher, g, f)
