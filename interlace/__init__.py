@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from . import modular
     from .api.deletion import drop1, ranova, step
     from .api.diagnosis import influence
+    from .api.intervals import profile_confint
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .api.resampling import bootMer
     from .families import (
@@ -136,6 +137,7 @@ __all__ = [
     "modular",
     "plot_influence",
     "plot_resid",
+    "profile_confint",
     "ranova",
     "step",
     "update",
@@ -185,6 +187,7 @@ _LATE = {
     **dict.fromkeys(("influence",), "api.diagnosis"),
     **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
     "bootMer": "api.resampling",
+    "profile_confint": "api.intervals",
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "modular": "modular",

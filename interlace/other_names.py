@@ -18,7 +18,7 @@ _MEANS = (
 )
 _ROBUST = "covariances are those of the model; robust and clustered ones are not available"
 _SHARE = "m.r2() has the shares of variance of fixed and random effects, m.icc() that of groups"
-_PROFILE = "profile likelihoods are not available: m.conf_int() and m.confint() are Wald's"
+_RESAMPLE = "m.bootstrap(n, seed=1).conf_int() has bootstrap intervals"
 _ZEROS = "extra zeros are ziformula='~ 1' of il.glmer(formula, data, family) and of il.glm"
 _ONE_ROW = "the table has a row for each coefficient: .loc['x'] takes one"
 _DEGREES = "summary and anova take ddf=, t_test, conf_int and wald_test df_method="
@@ -163,7 +163,7 @@ PICTURED: dict[str, str] = {
 
 #: The same where nothing is quite the same: a sentence.
 INSTEAD: dict[str, str] = {
-    **dict.fromkeys(("profile", "pp_profile"), _PROFILE),
+    "pp_profile": "m.profile() has the profiles: .curves(), .density() and .frame() are drawn from",
     **dict.fromkeys(
         (
             *("lsmeans", "ls_means", "lsmeansLT", "contrasts", "contrast"),
@@ -353,11 +353,21 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "type_predict": ".fitted is the linear predictor, .mu the mean",
         "se_fit": "m.get_prediction().summary_frame() has standard errors",
     },
-    "confint": {"nsim": _PROFILE, "df_method": "m.conf_int() takes it", "parm": _ONE_ROW},
-    "conf_int": {
-        "method": "m.conf_int() is Wald's; m.confint() has normal quantiles",
-        "parm": _ONE_ROW,
-        "cols": _ONE_ROW,
+    "confint": {
+        "df_method": "m.conf_int() takes it",
+        "oldNames": "r_names=True are .sig01, .sigma; r_names=False sd_(Intercept)|g, sigma",
+        "signames": "r_names=True are .sig01, .sigma; r_names=False sd_(Intercept)|g, sigma",
+        "which": _instead("parm"),
+        "nsim": _RESAMPLE,
+        "boot_type": _RESAMPLE,
+        "type": _RESAMPLE,
+    },
+    "conf_int": {"cols": _instead("parm"), "r_names": "m.confint() takes it"},
+    "profile": {
+        "which": _instead("parm"),
+        "delta": _instead("spacing"),
+        "prof_scale": "profiles are of standard deviations and correlations",
+        "signames": "m.profile().conf_int(r_names=True) has R's names",
     },
     "anova": {
         "df_method": _instead("ddf"),
@@ -403,9 +413,9 @@ VALUES: dict[tuple[str, str], Hint] = {
         if isinstance(v, str)
         else ""
     ),
-    ("confint", "method"): lambda v: (
-        "Profile likelihoods and the bootstrap are not available: 'Wald' has normal quantiles, "
-        "conf_int() those of the tests in summary()"
+    ("confint", "method"): lambda v: _RESAMPLE if v in ("boot", "bootstrap") else "",
+    ("confint", "level"): lambda v: (
+        "m.confint(parm, level, method) has R's order" if isinstance(v, str) else ""
     ),
     ("residuals", "type"): lambda v: _RESIDUALS.get(v.lower(), "") if isinstance(v, str) else "",
     ("predict", "type"): lambda v: (

@@ -59,6 +59,11 @@ class RegressionFit(WithoutEffects, AtOptimum, PredictorsFit):
     backend = "cholesky"
 
     @property
+    def objective(self) -> RegressionObjective:
+        """The criterion, a new one each time."""
+        return make_objective(self.design, self.family, self.observations)
+
+    @property
     def df_resid(self) -> int:
         """Rows less estimated parameters."""
         return self.n - self.n_parameters
@@ -98,6 +103,14 @@ class RegressionFit(WithoutEffects, AtOptimum, PredictorsFit):
         return w * np.sum((X @ root) ** 2, axis=1)
 
 
+def make_objective(
+    design: Design, family: Family, observations: Observations
+) -> RegressionObjective:
+    """The criterion of a design whose parameters have their predictors."""
+    kind = Problem if len(design.predictors) == 1 else SeveralProblem
+    return RegressionObjective(kind.of(design, *first_density(design, family, observations)))
+
+
 def fit_regression(
     design: Design,
     family: Family,
@@ -109,10 +122,8 @@ def fit_regression(
     seconds = dict(seconds or {})
     clock = perf_counter()
     design = with_parameters(design, family)
-    kind = Problem if len(design.predictors) == 1 else SeveralProblem
     with explained(design, family, observations), one_thread(design.X.size):
-        problem = kind.of(design, *first_density(design, family, observations))
-        objective = RegressionObjective(problem)
+        objective = make_objective(design, family, observations)
         optimum = minimise(objective)
     solution = closed(_estimates(objective, optimum))
     seconds["optimise"] = perf_counter() - clock

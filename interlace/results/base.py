@@ -29,6 +29,7 @@ from .diagnosis import Diagnosis
 if TYPE_CHECKING:
     from ..diagnostics.convergence import Convergence
     from ..inference.marginal_means import MarginalMeans
+    from ..inference.profile.profile import Profile
     from ..inference.resampling.bootstrap import Bootstrap
     from ..inference.step import Step
     from ..inference.update import Doors
@@ -167,19 +168,31 @@ class ModelResult(Diagnosis, Maketables, ABC):
         self,
         level: float = 0.95,
         *,
+        method: Literal["wald", "profile"] = "wald",
+        parm: Any = None,
         alpha: float | None = None,
         df_method: str | None = None,
         component: str | None = None,
     ) -> pd.DataFrame:
-        """Wald intervals of the coefficients.
+        """Confidence intervals, of the coefficients unless others are asked for.
 
         Parameters
         ----------
         level : float, default 0.95
+        method : {"wald", "profile"}, default "wald"
+            Estimates less and plus quantiles of their standard errors, or where the profile
+            likelihood falls below what a test at that level accepts (by maximum likelihood, also
+            for a fit by REML): then of all parameters, unless `parm` says which.
+        parm : str or sequence of str, optional
+            Parameters by name, as ``confint`` has them or R's, or R's words for groups of them:
+            ``"theta_"`` for standard deviations and correlations of random effects and sigma,
+            ``"beta_"`` for the coefficients. Wald's intervals of standard deviations are made on
+            the scale of their logarithms, of correlations on that of Fisher's z.
         alpha : float, optional
             One minus the level, as statsmodels asks for it.
         df_method : {"satterthwaite", "kenward-roger", "residual", "normal"}, optional
-            Degrees of freedom of the t quantile, the first two for linear mixed models only;
+            Degrees of freedom of the t quantile for coefficients, the first two for linear mixed
+            models only;
             Kenward and Roger's come with their own standard errors; ``"normal"`` is R's
             ``method = "Wald"``. Default, as for the p-values: Satterthwaite's for linear mixed
             models, residual ones for a generalised linear model with an estimated dispersion,
@@ -191,7 +204,8 @@ class ModelResult(Diagnosis, Maketables, ABC):
         Returns
         -------
         DataFrame
-            Columns ``lower, upper``.
+            Columns ``lower, upper``; ``attrs["notes"]`` of profile intervals says which limits are
+            at a bound or infinite, and why.
 
         Examples
         --------
@@ -199,40 +213,95 @@ class ModelResult(Diagnosis, Maketables, ABC):
         >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
         >>> m.conf_int().loc["Days"].round(3).tolist()
         [7.206, 13.729]
+        >>> m.conf_int(method="profile", parm="Days").loc["Days"].round(3).tolist()
+        [7.359, 13.576]
         """
-        if alpha is not None:
-            if level != 0.95:
-                raise ArgumentError(f"level={level:g} and alpha={alpha:g} are both given; drop one")
-            level = 1.0 - alpha
-        same = df_method is None and component is None
-        from ..inference.wald import add_intervals, t_table
+        from ..inference.intervals import coefficient_table, intervals
 
-        part = part_of(self.fit, component)
-        table = self._table if same else t_table(part, df_method=df_method)
-        table = add_intervals(table, level)
-        return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})
+        level = level_of(level, alpha)
+        if method == "wald" and parm is None:
+            same = df_method is None and component is None
+            table = self._table if same else None
+            return coefficient_table(self.fit, level, df_method, component, table)
+        return intervals(self.fit, method, level, parm, component, df_method=df_method)
 
     def confint(
         self,
-        method: Literal["Wald"] = "Wald",
+        parm: Any = None,
         level: float = 0.95,
+        method: Literal["profile", "Wald"] = "profile",
+        *,
+        r_names: bool = True,
         component: str | None = None,
     ) -> pd.DataFrame:
-        """Intervals under R's name: normal quantiles, as ``confint(m, method = "Wald")``.
+        """Intervals of all parameters, as R's ``confint``.
 
         Parameters
         ----------
-        method : {"Wald"}
+        parm : str, int or sequence, optional
+            Parameters by their names or R's, by place, or R's words for groups of them,
+            ``"theta_"`` and ``"beta_"``. Default: all.
         level : float, default 0.95
+        method : {"profile", "Wald"}
+            Profile likelihood; or estimates with normal quantiles, also of variance parameters,
+            where lme4 has none: by logarithms of standard deviations, Fisher's z of correlations
+            and the links of the family's parameters.
+        r_names : bool, default True
+            Rows named ``.sig01, …, .sigma, (Intercept), …`` as in lme4; otherwise
+            ``sd_(Intercept)|Subject, cor_Days.(Intercept)|Subject, …, sigma, Intercept, …``.
         component : str, optional
-            As for ``conf_int``.
+            As for ``conf_int``: the coefficients of one linear predictor.
 
         Returns
         -------
         DataFrame
             Columns ``lower, upper``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.confint(".sig01").round(2).loc[".sig01"].tolist()
+        [14.38, 37.72]
+        >>> m.confint(method="Wald", parm="theta_", r_names=False).index[1]
+        'cor_Days.(Intercept)|Subject'
         """
-        return self.conf_int(level, df_method="normal", component=component)
+        from ..inference.intervals import intervals
+
+        return intervals(self.fit, method.lower(), level, parm, component, r_names)
+
+    def profile(
+        self, parm: Any = None, *, alphamax: float = 0.01, spacing: float | None = None
+    ) -> Profile:
+        """Profile likelihoods: all other parameters at their best for each value of one.
+
+        Of the likelihood itself also for a fit by REML, as in lme4.
+
+        Parameters
+        ----------
+        parm : str, int or sequence, optional
+            As for ``confint``. Default: all parameters.
+        alphamax : float, default 0.01
+            Profiles go as far as a joint interval of level one minus it needs.
+        spacing : float, optional
+            Between the points, in units of zeta. Default: an eighth of the way to the end.
+
+        Returns
+        -------
+        Profile
+            With ``conf_int(level)``, ``frame()``, ``density()``, ``zeta(parm, values)``, ….
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+        >>> p = m.profile()
+        >>> p.conf_int(r_names=True).round(2).loc[".sig01"].tolist()
+        [12.2, 84.06]
+        """
+        from ..inference.profile.profile import profile
+
+        return profile(self.fit, parm, alphamax, spacing)
 
     # -- the fit ---------------------------------------------------------------------------------
 
@@ -842,6 +911,15 @@ class ModelResult(Diagnosis, Maketables, ABC):
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
+
+
+def level_of(level: float, alpha: float | None) -> float:
+    """The level that is asked for, by itself or as one minus alpha."""
+    if alpha is None:
+        return level
+    if level != 0.95:
+        raise ArgumentError(f"level={level:g} and alpha={alpha:g} are both given; drop one")
+    return 1.0 - alpha
 
 
 def check_no_type(type: str | int | None) -> None:

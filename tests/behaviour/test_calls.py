@@ -33,6 +33,7 @@ READ_INSIDE = {
     *("specs", "by", "at", "var", "model", "trials"),
     *("resid_df", "influence_df", "diag", "cutoff", "ax"),
     *("func", "statistic", "FUN", "re_form"),
+    "parm",
     "df_method",  # which are allowed depends on the model
 }
 
@@ -144,7 +145,12 @@ ANSWERED = {
     "m.tidy(None)": "effects=None is not known; use one of 'fixed'",
     "m.tidy(0.95)": "effects=0.95 is not known",
     "m.tidy([])": "effects is empty",
-    "m.confint('profile')": "use 'Wald'. Profile likelihoods .* not available",
+    "m.confint('Wald')": "names no parameter: write method='Wald'",
+    "m.confint('Dyas')": "has no such parameter.*Did you mean 'Days'",
+    "m.confint(method='boot')": "method='boot' is not known; use .profile. or .Wald..*m.bootstrap",
+    "m.confint(oldNames=False)": "r_names=False sd_",
+    "m.profile(which='Days')": "write parm='Days'",
+    "m.profile(alphamax=2)": "alphamax",
     "m.residuals('quantile')": "quantile residuals are not available",
     "m.residuals('studentized')": r"Write m.residuals\('pearson', scaled=True\)",
     "m.anova(type=True)": "type=True is not known",

@@ -130,8 +130,14 @@ def test_every_component_has_tests_and_tables(name: str, mixed: bool) -> None:
     for component in m.components:
         own = m.params_of(component)
         assert (m.bse_of(component) > 0.0).all()
-        for method in (m.vcov, m.conf_int, m.confint, m.anova):
+        for method in (m.vcov, m.conf_int, m.anova):
             assert np.isfinite(method(component=component).to_numpy(float)).all()
+        wald = m.confint(method="Wald", component=component)
+        assert np.isfinite(wald).all(axis=None)
+        profile = m.confint(component=component)  # of zeros that there are none of: infinite
+        assert (profile["lower"] < own.to_numpy()).all() and (
+            profile["upper"] > own.to_numpy()
+        ).all()
         for method in (m.t_test, m.wald_test, m.f_test):
             method(own.index[-1], component=component)
         table = m.tidy("fixed", component=component, conf_int=True)

@@ -53,7 +53,8 @@ def test_names_of_statsmodels_and_of_r() -> None:
     assert m.pvalues["period[T.2]"] == pytest.approx(0.0012116, rel=1e-4)
     half = 1.959963985 * m.bse
     np.testing.assert_allclose(m.conf_int()["upper"], m.params + half, rtol=1e-9)
-    assert m.conf_int().equals(m.confint()) and m.conf_int().equals(m.fe_conf_int)
+    assert m.conf_int().equals(m.confint("beta_", method="Wald", r_names=False))
+    assert m.conf_int().equals(m.fe_conf_int)
     assert m.cov_params().equals(m.fe_cov)
     with pytest.raises(ArgumentError, match="'satterthwaite' is for linear mixed models"):
         m.conf_int(df_method="satterthwaite")

@@ -57,11 +57,11 @@ def test_intervals(fit_cache) -> None:
     assert interval.equals(m.fe_conf_int)
     assert m.conf_int(alpha=0.1).equals(m.conf_int(0.9))
     # confint(m, method = "Wald"): 238.02933 264.78088, 7.43760 13.49697 at lme4's theta.
-    wald = m.confint(method="Wald")
+    wald = m.confint("beta_", method="Wald")
     np.testing.assert_allclose(wald, [[238.02922, 264.78099], [7.437597, 13.496975]], rtol=2e-6)
-    assert m.confint("wald").equals(wald)
+    assert m.confint(["(Intercept)", "Days"], method="wald").equals(wald)
     with pytest.raises(ArgumentError, match="'Wald'"):
-        m.confint(method="boot")
+        m.confint(method="bot")
     with pytest.raises(ArgumentError, match="df_method"):
         m.conf_int(df_method="containment")
 

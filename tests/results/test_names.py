@@ -204,7 +204,7 @@ def test_refusals_name_what_there_is(fit_cache, dataset) -> None:
     with pytest.raises(ArgumentTypeError, match=r"seed must be a whole number.*'a'"):
         m.simulate(seed="a")
     with pytest.raises(ArgumentError) as caught:
-        m.confint("profile")
+        m.confint(method="profit")
     assert "Satterthwaite" not in str(caught.value)
     with pytest.raises(ArgumentError) as caught:
         m.conf_int(df_method="containment")

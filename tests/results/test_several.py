@@ -132,7 +132,8 @@ def test_tests_of_a_component() -> None:
     limits = m.conf_int(component="zi").loc["Intercept"]
     assert limits.tolist() == pytest.approx([b[0] - 1.959964 * V[0, 0] ** 0.5,
                                              b[0] + 1.959964 * V[0, 0] ** 0.5])  # fmt: skip
-    assert m.confint(component="zi").equals(m.conf_int(component="zi"))
+    wald = m.confint(method="Wald", component="zi", r_names=False)
+    np.testing.assert_array_equal(wald, m.conf_int(component="zi"))
     with pytest.raises(ArgumentError, match="leave it out"):
         m.anova(model("dispersion"), component="zi")
 

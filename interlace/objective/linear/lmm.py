@@ -361,6 +361,12 @@ class LMMObjective(Objective):
         marginal = self.marginal.fresh()
         return LMMObjective(self.cross, self.covariance, False, marginal=marginal)
 
+    def centred(self, x: np.ndarray) -> LMMObjective:
+        """The same objective, of what generalised least squares at x leaves of the response."""
+        other = self.fresh()
+        other._recentre(other._at(x)[1].c)
+        return other
+
     def marginal_at(self, x: np.ndarray) -> Marginal:
         """The products with V^{-1} at x, in an object of their own."""
         marginal = self.marginal.fresh()

@@ -137,7 +137,7 @@ def test_coefficients(id):
     assert scaled(m.fe_params - array(r["fixed"]["beta"]), se) <= COEFFICIENTS
     assert scaled(m.fe_bse - se, se) <= STANDARD_ERRORS
     assert scaled(m.vcov() - array(r["fixed"]["vcov"]), np.outer(se, se)) <= STANDARD_ERRORS
-    interval = m.confint("Wald").to_numpy()
+    interval = m.confint("beta_", method="Wald").to_numpy()
     assert scaled(interval - array(r["wald"]), se[:, None]) <= COEFFICIENTS
 
 

@@ -1,0 +1,156 @@
+"""Intervals of all parameters of a model: by which method, and what users get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..calls import level as checked_level
+from ..linalg.information import side_by_side
+from .components import part_of, parts, predictor_errors
+from .profile.parameters import Parameter, chosen, parameter_link, parameters_of
+from .profile.profile import interval_frame, profile_limits
+from .tails import t_quantile
+from .wald import add_intervals, t_table
+
+__all__ = ["METHODS", "coefficient_table", "intervals", "wald_limits"]
+
+# Of the derivatives of analytic functions, by complex differences.
+COMPLEX_STEP = 1e-30
+
+Limits = tuple[np.ndarray, list[str]]
+
+
+def wald_limits(fit: Any, parameters: Sequence[Parameter], level: float) -> Limits:
+    """Estimates less and plus normal quantiles of their standard errors, on these scales.
+
+    Coefficients as they are; standard deviations by logarithms, correlations by Fisher's z, as the
+    delta method has their standard errors; the family's parameters on the scale of their links.
+    """
+    half = float(t_quantile(checked_level("level", level), np.inf))
+    out = np.full((len(parameters), 2), np.nan)
+    own, moved = parts(fit), None
+    for k, parameter in enumerate(parameters):
+        if parameter.kind == "coefficient":
+            part = own[parameter.component]
+            j = parameter.at[1]
+            move = half * np.sqrt(part.cov_beta[j, j])
+            out[k] = part.beta[j] - move, part.beta[j] + move
+        elif parameter.kind == "family":
+            out[k] = _of_family(fit, parameter, half)
+        else:
+            moved = _Variances(fit) if moved is None else moved
+            out[k] = moved.limits(parameter, half)
+    return out, []
+
+
+def _of_family(fit: Any, parameter: Parameter, half: float) -> np.ndarray:
+    error = predictor_errors(fit)[parameter.name]
+    if fit.several:
+        eta = fit.estimated_parameters[parameter.name][0]
+    else:
+        eta = float(fit.zeta[fit.family.parameters.index(parameter.name)])
+    link, ends = parameter_link(fit, parameter), eta + half * error * np.array([-1.0, 1.0])
+    with np.errstate(over="ignore"):
+        return np.sort(np.exp(ends) if link is None else np.asarray(link.inverse(ends)))
+
+
+class _Variances:
+    """Standard deviations and correlations as functions of (theta, log sigma)."""
+
+    def __init__(self, fit: Any) -> None:
+        self.fit, q = fit, fit.theta.size
+        self.at = np.append(fit.theta, np.log(fit.sigma) if fit.linear else 0.0)
+        self.cov = np.zeros((q + 1, q + 1))
+        if fit.linear:
+            from .satterthwaite import variance_derivatives
+
+            J = side_by_side(fit.scale.jacobian(), np.eye(1) / fit.sigma)
+            self.cov = J @ variance_derivatives(fit).A @ J.T
+        else:
+            self.cov[:q, :q] = fit.cov_all[:q, :q]
+
+    def limits(self, parameter: Parameter, half: float) -> np.ndarray:
+        """Limits of one."""
+        value = float(self.value(parameter, self.at).real)
+        slope = np.empty(self.at.size)
+        for i in range(slope.size):
+            moved = self.at.astype(complex)
+            moved[i] += 1j * COMPLEX_STEP
+            slope[i] = self.value(parameter, moved).imag / COMPLEX_STEP
+        used = slope != 0.0
+        with np.errstate(all="ignore"):
+            error = np.sqrt(slope[used] @ self.cov[np.ix_(used, used)] @ slope[used])
+            ends = half * np.array([-1.0, 1.0]) * error
+            if parameter.kind == "cor":
+                return np.tanh(np.arctanh(value) + ends / (1.0 - value**2))
+            return value * np.exp(ends / value) if value else np.full(2, np.nan)
+
+    def value(self, parameter: Parameter, at: np.ndarray) -> Any:
+        """The parameter at (theta, log sigma), for complex numbers too."""
+        sigma = np.exp(at[-1])
+        if parameter.kind == "sigma":
+            return sigma
+        b, i, j = parameter.at
+        covariance = self.fit.covariance
+        structure, own = covariance.terms[b].structure, covariance.theta_slices[b]
+        row, other = at[own][structure.rows == i], at[own][structure.rows == j]
+        length = np.sqrt(np.sum(row * row))
+        if parameter.kind == "sd":
+            return sigma * length
+        size = length * np.sqrt(np.sum(other * other))
+        with np.errstate(all="ignore"):
+            return np.sum(row[: other.size] * other) / size
+
+
+#: Method -> its function of a fit, parameters and a level: limits (r, 2), notes on them.
+METHODS: dict[str, Callable[[Any, Sequence[Parameter], float], Limits]] = {
+    "wald": wald_limits,
+    "profile": profile_limits,
+}
+
+
+def intervals(
+    fit: Any,
+    method: str,
+    level: float = 0.95,
+    parm: Any = None,
+    component: str | None = None,
+    r_names: bool = False,
+    df_method: str | None = "normal",
+) -> pd.DataFrame:
+    """Intervals of the parameters that are named, of all by default: ``lower, upper``.
+
+    Wald's of coefficients with the quantiles that the degrees of freedom ask for.
+    """
+    parameters = parameters_of(fit)
+    if component is not None:
+        own = part_of(fit, component).design.current
+        parameters = [p for p in parameters if p.kind == "coefficient" and p.at[0] == own]
+    own = chosen(parameters, parm)
+    limits, notes = METHODS[method](fit, own, level)
+    out = interval_frame(own, limits, r_names, notes)
+    if method == "wald" and df_method != "normal":
+        for name in {p.component for p in own if p.kind == "coefficient"}:
+            table = coefficient_table(fit, level, df_method, name).to_numpy()
+            for k, p in enumerate(own):
+                if p.kind == "coefficient" and p.component == name:
+                    out.iloc[k] = table[p.at[1]]
+    return out
+
+
+def coefficient_table(
+    fit: Any,
+    level: float,
+    df_method: str | None,
+    component: str | None,
+    table: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Wald's intervals of the coefficients of a component; ``table`` are its t tests, if known."""
+    if table is None:
+        table = t_table(part_of(fit, component), df_method=df_method)
+    table = add_intervals(table, level)
+    return pd.DataFrame({"lower": table["conf_low"], "upper": table["conf_high"]})

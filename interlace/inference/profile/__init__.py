@@ -1,0 +1,1 @@
+"""Profile likelihoods, and the intervals that they give."""

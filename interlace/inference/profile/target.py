@@ -1,0 +1,151 @@
+"""A parameter of a likelihood: its coordinates, and its values on the scale that is reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .coordinates import Coordinates, Correlation, Deviation, Linear
+from .likelihood import Likelihood
+from .parameters import Parameter, parameter_link
+
+__all__ = ["Scale", "coordinates_of", "scale_of", "undetermined", "values_at"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Values of a parameter from its coordinate.
+
+    ``kind`` is that of the parameter; ``base`` is added to a coefficient; ``link`` is that of a
+    parameter of the family, the logarithm where there is none.
+    """
+
+    kind: str
+    base: float = 0.0
+    link: Any = None
+
+    def value(self, at: Any) -> np.ndarray:
+        """Values, of any shape."""
+        at = np.asarray(at, dtype=float)
+        if self.kind == "cor":
+            return np.sin(at)
+        if self.kind == "sigma" or (self.kind == "family" and self.link is None):
+            with np.errstate(over="ignore"):
+                return np.exp(at)
+        if self.kind == "family":
+            return np.asarray(self.link.inverse(at))
+        return at + self.base
+
+    def slope(self, at: Any) -> np.ndarray:
+        """Derivatives of the values in the coordinate."""
+        at = np.asarray(at, dtype=float)
+        if self.kind == "cor":
+            return np.cos(at)
+        if self.kind == "sigma" or (self.kind == "family" and self.link is None):
+            return np.exp(at)
+        if self.kind == "family":
+            return np.asarray(self.link.inverse_derivatives(at)[1])
+        return np.ones_like(at)
+
+    def coordinate(self, value: Any) -> np.ndarray:
+        """The coordinate of values."""
+        value = np.asarray(value, dtype=float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.kind == "cor":
+                return np.arcsin(value)
+            if self.kind == "sigma" or (self.kind == "family" and self.link is None):
+                return np.log(value)
+            if self.kind == "family":
+                return np.asarray(self.link(value))
+            return value - self.base
+
+
+def scale_of(likelihood: Likelihood, parameter: Parameter) -> Scale:
+    """The scale of a parameter."""
+    if parameter.kind == "coefficient":
+        name, j = parameter.at
+        return Scale("coefficient", float(likelihood.coefficients[name][2][j]))
+    if parameter.kind == "family":
+        return Scale("family", 0.0, parameter_link(likelihood.fit, parameter))
+    return Scale(parameter.kind)
+
+
+def _row(likelihood: Likelihood, b: int, i: int) -> np.ndarray:
+    """Places in theta of row i of the template of term b."""
+    covariance = likelihood.covariance
+    assert covariance is not None
+    structure, first = covariance.terms[b].structure, covariance.theta_slices[b].start
+    return first + np.flatnonzero(structure.rows == i)
+
+
+def undetermined(likelihood: Likelihood, parameter: Parameter) -> bool:
+    """Whether it is the correlation with an effect whose variance is zero."""
+    if parameter.kind != "cor":
+        return False
+    b, i, j = parameter.at
+    flat = likelihood.flat
+    return not (flat[_row(likelihood, b, i)].any() and flat[_row(likelihood, b, j)].any())
+
+
+def coordinates_of(likelihood: Likelihood, parameter: Parameter) -> Coordinates:
+    """Coordinates of the likelihood, the first of which is the parameter's."""
+    y = likelihood.y
+    if parameter.kind == "sigma":
+        place = likelihood.log_sigma
+        assert place is not None
+        return Linear(y, slice(place, place + 1), np.ones(1))
+    if parameter.kind in ("coefficient", "family"):
+        if isinstance(parameter.at[0], str):
+            name, j = parameter.at
+            at, back, _ = likelihood.coefficients[name]
+            return Linear(y, at, back[j])
+        place = likelihood.zeta.start + parameter.at[0]
+        return Linear(y, slice(place, place + 1), np.ones(1))
+    b, i, j = parameter.at
+    flat, M = likelihood.flat, likelihood.from_flat
+    if parameter.kind == "sd":
+        return Deviation(flat, _row(likelihood, b, i), likelihood.log_sigma, M)
+    return Correlation(flat, _row(likelihood, b, i), _row(likelihood, b, j), M)
+
+
+def values_at(likelihood: Likelihood, parameters: list[Parameter], y: np.ndarray) -> np.ndarray:
+    """The values of parameters at y (n,), for complex y too."""
+    theta = likelihood.to_theta @ y[: len(likelihood.to_theta)]
+    sigma = 1.0 if likelihood.log_sigma is None else np.exp(y[likelihood.log_sigma])
+    out = np.empty(len(parameters), dtype=y.dtype)
+    beta = {n: base + back @ y[at] for n, (at, back, base) in likelihood.coefficients.items()}
+    for k, p in enumerate(parameters):
+        if p.kind == "sigma":
+            out[k] = sigma
+        elif p.kind == "coefficient":
+            out[k] = beta[p.at[0]][p.at[1]]
+        elif p.kind == "family":
+            own = y[likelihood.zeta][p.at[0]] if p.at[0] not in beta else beta[p.at[0]][0]
+            out[k] = _family_value(likelihood, p, own)
+        else:
+            out[k] = _of_term(likelihood, theta, sigma, p)
+    return out
+
+
+def _family_value(likelihood: Likelihood, parameter: Parameter, own: Any) -> Any:
+    link = parameter_link(likelihood.fit, parameter)
+    if link is None:
+        return np.exp(own)
+    value = float(link.inverse(np.asarray(own.real)))
+    if not np.iscomplexobj(own):
+        return value
+    return value + 1j * own.imag * float(link.inverse_derivatives(np.asarray(own.real))[1])
+
+
+def _of_term(likelihood: Likelihood, theta: np.ndarray, sigma: Any, parameter: Parameter) -> Any:
+    b, i, j = parameter.at
+    row = theta[_row(likelihood, b, i)]
+    length = np.sqrt(np.sum(row * row))
+    if parameter.kind == "sd":
+        return sigma * length
+    earlier = theta[_row(likelihood, b, j)]
+    other = np.sqrt(np.sum(earlier * earlier))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sum(row[: earlier.size] * earlier) / (length * other)
