@@ -67,7 +67,7 @@ class ModelPlots(Plots):
 
     def residuals(
         self,
-        type: Literal["response", "pearson", "deviance", "working"] | None = None,
+        type: Literal["quantile", "response", "pearson", "deviance", "working"] | None = None,
         scale: Literal["link", "response"] = "link",
         label: int = 3,
         ax: Any = None,
@@ -76,9 +76,10 @@ class ModelPlots(Plots):
 
         Parameters
         ----------
-        type : {"response", "pearson", "deviance", "working"}, optional
-            Default: Pearson's for linear models (``y - fitted`` without weights), deviance
-            residuals for others where the family has them, else Pearson's.
+        type : {"quantile", "response", "pearson", "deviance", "working"}, optional
+            Default: Pearson's for linear models (``y - fitted`` without weights). For others
+            randomised quantile residuals given the random effects (Dunn and Smyth 1996), which are
+            standard normal whatever the family if the model is right; the same in every call.
         scale : {"link", "response"}, default "link"
             Of the fitted values, as R's ``plot`` of a glm; they are the same in a linear model.
         label : int, default 3
@@ -95,7 +96,7 @@ class ModelPlots(Plots):
 
     def qq(
         self,
-        type: Literal["response", "pearson", "deviance", "working"] | None = None,
+        type: Literal["quantile", "response", "pearson", "deviance", "working"] | None = None,
         level: float = 0.95,
         label: int = 3,
         ax: Any = None,
@@ -107,7 +108,7 @@ class ModelPlots(Plots):
 
         Parameters
         ----------
-        type : {"response", "pearson", "deviance", "working"}, optional
+        type : {"quantile", "response", "pearson", "deviance", "working"}, optional
             Default: as for ``residuals``.
         level : float, default 0.95
             Of the band.
@@ -125,7 +126,7 @@ class ModelPlots(Plots):
 
     def scale_location(
         self,
-        type: Literal["response", "pearson", "deviance", "working"] | None = None,
+        type: Literal["quantile", "response", "pearson", "deviance", "working"] | None = None,
         scale: Literal["link", "response"] = "link",
         label: int = 3,
         ax: Any = None,

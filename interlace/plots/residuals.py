@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..diagnostics.quantile_residuals import quantile_residuals
 from ..diagnostics.residuals import residual_array
-from ..errors import ArgumentError, ArgumentTypeError, brief
+from ..errors import ArgumentError, ArgumentTypeError, InterlaceError, brief
 from ..frames.read import frame_of
 from . import canvas
 from .quantiles import normal_qq
@@ -24,20 +25,33 @@ DIFFERENT = 4
 MOST_SMOOTHED = 10_000
 
 
-def residual_type(fit: AnyFit) -> str:
-    """Residuals that pictures show: deviance where the family has it, else Pearson's."""
-    return "deviance" if not fit.linear and fit.family.has_deviance else "pearson"
+def residuals(fit: AnyFit, type: str | None, scaled: bool = False) -> tuple[np.ndarray, str]:
+    """Residuals of a type (n,), over the root of the dispersion if scaled, and their label.
+
+    By default Pearson's of linear models, quantile residuals of others, or deviance or Pearson's
+    where the family has no distribution function.
+    """
+    if type is None:
+        if fit.linear:
+            type = "pearson"
+        else:
+            try:
+                return residuals(fit, "quantile")
+            except InterlaceError:  # a family of the user's functions without cdf
+                type = "deviance" if fit.family.has_deviance else "pearson"
+    if type == "quantile":
+        return quantile_residuals(fit), "Quantile residuals"
+    scaled = scaled and bool(np.isfinite(fit.sigma) and fit.sigma > 0.0)
+    return residual_array(fit, type, scaled), _label(fit, type, scaled)
 
 
-def residual_label(fit: AnyFit, type: str, scaled: bool = False) -> str:
-    """What the residuals are, for an axis."""
-    if fit.linear and (type in ("response", "working") or fit.design.weights is None):
-        return "Standardised residuals" if scaled else "Residuals"
-    word = {"pearson": "Pearson", "deviance": "Deviance"}.get(type, type.capitalize())
-    name = f"{word} residuals"
-    return f"Standardised {name[0].lower() if word != 'Pearson' else 'P'}{name[1:]}" if (
-        scaled and fit.linear
-    ) else name  # fmt: skip
+def _label(fit: AnyFit, type: str, scaled: bool) -> str:
+    """What residuals are, for an axis."""
+    plain = fit.linear and (type == "response" or fit.design.weights is None)
+    name = "residuals" if plain else f"{type.capitalize()} residuals"
+    if scaled and (fit.linear or fit.family.free_dispersion):
+        return f"Standardised {name if name.startswith('Pearson') else name.lower()}"
+    return name[0].upper() + name[1:]
 
 
 def fitted_values(fit: AnyFit, type: str) -> tuple[np.ndarray, str]:
@@ -65,10 +79,9 @@ def residual_plot(
     fit: AnyFit, type: str | None = None, scale: str = "link", label: int = 3, ax: Any = None
 ) -> Any:
     """Residuals against fitted values with a smooth line; see ``ModelPlots.residuals``."""
-    type = residual_type(fit) if type is None else type
-    values = residual_array(fit, type)
+    values, name = residuals(fit, type)
     x, x_label = fitted_values(fit, scale)
-    return _cloud(x, values, fit.design.index, (x_label, residual_label(fit, type)), label, ax)
+    return _cloud(x, values, fit.design.index, (x_label, name), label, ax)
 
 
 def _cloud(
@@ -83,13 +96,6 @@ def _cloud(
     return canvas.labelled(ax, *labels)
 
 
-def standardised(fit: AnyFit, type: str | None) -> tuple[np.ndarray, str]:
-    """Residuals over the root of the dispersion, where it is one number, and their label."""
-    type = residual_type(fit) if type is None else type
-    scaled = bool(np.isfinite(fit.sigma) and fit.sigma > 0.0)
-    return residual_array(fit, type, scaled), residual_label(fit, type, True)
-
-
 def qq_plot(
     fit: AnyFit,
     type: str | None = None,
@@ -98,7 +104,7 @@ def qq_plot(
     ax: Any = None,
 ) -> Any:
     """Standardised residuals against normal quantiles; see ``ModelPlots.qq``."""
-    values, name = standardised(fit, type)
+    values, name = residuals(fit, type, scaled=True)
     ax = canvas.axes(ax)
     normal_qq(ax, values, fit.design.index, level, label)
     return canvas.labelled(ax, "Normal quantiles", name)
@@ -108,7 +114,7 @@ def scale_location_plot(
     fit: AnyFit, type: str | None = None, scale: str = "link", label: int = 3, ax: Any = None
 ) -> Any:
     """Roots of absolute residuals against fitted values; see ``ModelPlots.scale_location``."""
-    values, name = standardised(fit, type)
+    values, name = residuals(fit, type, scaled=True)
     root = np.sqrt(np.abs(values))
     x, x_label = fitted_values(fit, scale)
     ax = canvas.axes(ax)

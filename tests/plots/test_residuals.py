@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import interlace as il
+from interlace.diagnostics.quantile_residuals import quantile_residuals
 from interlace.errors import ArgumentError, ArgumentTypeError, MissingDependencyError
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
@@ -40,16 +41,43 @@ def test_points_are_fitted_values_and_residuals(sleep) -> None:
     assert [text.get_text() for text in ax.texts] == [str(label) for label in largest]
 
 
-def test_generalised_models_have_deviance_residuals_on_the_scale_of_the_link(cbpp) -> None:
+def test_generalised_models_have_quantile_residuals_on_the_scale_of_the_link(cbpp) -> None:
     ax = cbpp.plot.residuals()
-    expected = np.c_[cbpp.linear_predictor, cbpp.residuals("deviance")]
+    expected = np.c_[cbpp.linear_predictor, quantile_residuals(cbpp.fit)]
     np.testing.assert_allclose(offsets(ax), expected)
     assert ax.get_xlabel() == "Fitted values (logit scale)"
-    assert ax.get_ylabel() == "Deviance residuals"
+    assert ax.get_ylabel() == "Quantile residuals"
     ax = cbpp.plot.residuals("pearson", scale="response", label=0)
     np.testing.assert_allclose(offsets(ax), np.c_[cbpp.fittedvalues, cbpp.residuals("pearson")])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Fitted values", "Pearson residuals")
     assert not ax.texts
+    assert cbpp.plot.qq("deviance").get_ylabel() == "Deviance residuals"
+
+
+def test_labels_say_what_is_divided_by_the_dispersion() -> None:
+    data = il.load_dataset("sleepstudy").assign(w=2.0)
+    m = il.fit("Reaction ~ Days + (1 | Subject)", data, weights="w")
+    assert m.plot.residuals().get_ylabel() == "Pearson residuals"
+    assert m.plot.qq().get_ylabel() == "Standardised Pearson residuals"
+    assert m.plot.residuals("response").get_ylabel() == "Residuals"
+    gamma = il.glm("Reaction ~ Days", data, "gamma")
+    assert gamma.plot.qq("deviance").get_ylabel() == "Standardised deviance residuals"
+
+
+def test_a_family_without_distribution_function_has_deviance_residuals() -> None:
+    import types
+
+    family = types.SimpleNamespace(
+        link=np.log,
+        linkinv=np.exp,
+        mu_eta=np.exp,
+        variance=lambda mu: mu,
+        dev_resids=lambda y, mu, w: (
+            2.0 * w * (np.where(y > 0, y * np.log(np.maximum(y, 1) / mu), 0.0) - (y - mu))
+        ),
+    )
+    m = il.glm("count ~ mined", il.load_dataset("Salamanders"), family)
+    assert m.plot.residuals().get_ylabel() == "Deviance residuals"
 
 
 def test_the_axes_given_are_used_without_pyplot(sleep, monkeypatch) -> None:
