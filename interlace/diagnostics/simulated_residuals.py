@@ -17,6 +17,7 @@ import pandas as pd
 from ..calls import one_of
 from ..errors import ArgumentError, ArgumentTypeError, brief
 from ..inference.simulate import generator, simulate_array
+from ..pictured import Pictured
 from .groups import Groups, column, groups_of
 from .record import DiagnosticTest
 from .residual_tests import (
@@ -38,7 +39,7 @@ WHOLE = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SimulatedResiduals:
+class SimulatedResiduals(Pictured):
     """Scaled residuals of a model, with tests of what they should be.
 
     Attributes

@@ -48,8 +48,8 @@ def effect_plot(
     named = [name for name in (x, by) if name is not None]
     if not _are_variables(part, named):  # the refusal names what there is
         marginal_means(part, data, named, at=at)
-    along = variable(fit, rows, x)
-    lines = None if by is None else variable(fit, rows, by)
+    along = variable(fit.design, rows, x)
+    lines = None if by is None else variable(fit.design, rows, by)
     at.setdefault(x, _values(along, GRID))
     if lines is not None:
         at.setdefault(lines.name, _values(lines, None))

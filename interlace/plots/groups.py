@@ -47,7 +47,7 @@ def group_plot(
     factor = fit.design.factors[0 if group is None else names.index(group)]
     chosen = _chosen(factor.name, list(factor.levels), levels)
     rows = rows_of_data(fit.design, None, data)
-    along = variable(fit, rows, _variable_of(fit, rows) if x is None else x)
+    along = variable(fit.design, rows, _variable_of(fit, rows) if x is None else x)
     means = predict(fit, None, "response", False).to_numpy()
     if fit.design.full_index is not None:
         means = means[fit.design.kept]
@@ -89,7 +89,7 @@ def _variable_of(fit: MixedFit, rows: pd.DataFrame) -> str:
     recipe = fit.design.recipe
     fixed = [] if recipe is None else list(recipe.fixed[MEAN].variables)
     candidates = [*slopes, *(name for name in fixed if name in rows)]
-    numeric = [n for n in candidates if variable(fit, rows, n).levels is None]
+    numeric = [n for n in candidates if variable(fit.design, rows, n).levels is None]
     if not candidates:
         raise ArgumentError("the fixed part has no variable to draw along; give x=, a column")
     return (numeric or candidates)[0]

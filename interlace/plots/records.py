@@ -9,6 +9,7 @@ from .kinds import Plots
 
 if TYPE_CHECKING:
     from ..diagnostics.influence import Influence
+    from ..diagnostics.simulated_residuals import SimulatedResiduals
     from ..inference.resampling.bootstrap import Bootstrap
 
 
@@ -160,8 +161,82 @@ class BootstrapPlots(Plots):
         return replicate_qq_plot(self._record, parm, level, ax, fig)
 
 
+@checked_methods
+class SimulatedPlots(Plots):
+    """Pictures of :class:`SimulatedResiduals`: a call draws both, as DHARMa's ``plot``.
+
+    Parameters
+    ----------
+    record : SimulatedResiduals
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> [ax.get_title() for ax in m.simulated_residuals(seed=1).plot()]
+    ['Q-Q of scaled residuals', 'Scaled residuals vs predicted']
+    """
+
+    _owner = "residuals"
+    _words = {
+        **dict.fromkeys(("plotQQunif", "qqunif", "plot_qq"), "qq"),
+        **dict.fromkeys(("plotResiduals", "resid", "plot_residuals"), "residuals"),
+    }
+
+    def __init__(self, record: SimulatedResiduals) -> None:
+        self._record = record
+
+    def _draw_usual(self, *args: Any, **options: Any) -> Any:
+        from .simulated import panel
+
+        return panel(self._record, *args, **options)
+
+    def qq(self, level: float = 0.95, ax: Any = None) -> Any:
+        """Scaled residuals against uniform quantiles.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Of the band of each order statistic of uniform numbers.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from .simulated import uniform_qq_plot
+
+        return uniform_qq_plot(self._record, level, ax)
+
+    def residuals(self, x: Any = None, rank: bool = True, ax: Any = None) -> Any:
+        """Scaled residuals along predictions or a variable, with their quartiles.
+
+        The quartiles, local ones along numbers, are level at 0.25, 0.5 and 0.75 if the model is
+        right.
+
+        Parameters
+        ----------
+        x : str, or array or Series of n values, optional
+            A variable of the model or others; default: the predicted values.
+        rank : bool, default True
+            Numbers by their ranks, which spreads them evenly.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from .simulated import along_plot
+
+        return along_plot(self._record, x, rank, ax)
+
+
 #: Class of an object -> its pictures.
-PICTURES: dict[str, type[Plots]] = {"Influence": InfluencePlots, "Bootstrap": BootstrapPlots}
+PICTURES: dict[str, type[Plots]] = {
+    "Influence": InfluencePlots,
+    "Bootstrap": BootstrapPlots,
+    "SimulatedResiduals": SimulatedPlots,
+}
 
 
 def pictures_of(record: Any) -> Plots:

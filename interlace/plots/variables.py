@@ -12,6 +12,7 @@ from ..errors import ArgumentError, brief, listing, suggestion
 from . import canvas
 
 if TYPE_CHECKING:
+    from ..design.design import Design
     from ..models.kinds import AnyFit
 
 
@@ -53,8 +54,8 @@ def response_label(fit: AnyFit) -> str:
     return "Proportion" if several else fit.design.response_name
 
 
-def variable(fit: AnyFit, rows: pd.DataFrame, name: str) -> Variable:
-    """A variable of the rows of a fit."""
+def variable(design: Design, rows: pd.DataFrame, name: str) -> Variable:
+    """A variable of the rows of a design."""
     if name not in rows:
         near = suggestion(str(name), list(rows))
         raise ArgumentError(
@@ -62,7 +63,7 @@ def variable(fit: AnyFit, rows: pd.DataFrame, name: str) -> Variable:
             "unpickling only those that stand in the formula as they are"
         )
     values = rows[name]
-    recipe = fit.design.recipe
+    recipe = design.recipe
     known = None if recipe is None else recipe.levels.get(name)
     if known is not None:
         return Variable(name, values.to_numpy(), list(known.levels))
