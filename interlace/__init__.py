@@ -27,11 +27,13 @@ from .results.lmm import LMMResult
 
 if TYPE_CHECKING:
     from . import modular
+    from .api.cross_validation import cross_val
     from .api.deletion import drop1, ranova, step
     from .api.diagnosis import influence
     from .api.intervals import profile_confint
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .api.resampling import bootMer
+    from .diagnostics.cross_validation import CVResult
     from .families import (
         Bell,
         Beta,
@@ -80,6 +82,7 @@ __all__ = [
     "BetaBinomial",
     "BetaFamily",
     "Binomial",
+    "CVResult",
     "ConvergenceWarning",
     "ConwayMaxwellPoisson",
     "DataError",
@@ -124,6 +127,7 @@ __all__ = [
     "anova",
     "dotplot_diag",
     "bootMer",
+    "cross_val",
     "drop1",
     "errors",
     "fit",
@@ -188,8 +192,10 @@ _LATE = {
     **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
     "bootMer": "api.resampling",
     "profile_confint": "api.intervals",
+    "CVResult": "diagnostics.cross_validation",
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
+    "cross_val": "api.cross_validation",
     "modular": "modular",
 }
 

@@ -192,7 +192,7 @@ def _by_refits(fit: AnyFit, groups: Groups) -> tuple[Measures, dict[str, np.ndar
     converged = np.zeros(len(change), dtype=bool)
     members = [np.array([i]) for i in groups.codes] if groups.single else groups.members()
     for g, gone in enumerate(members):
-        if _loses_columns(fit, gone):
+        if loses_columns(fit, gone):
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InterlaceWarning)
@@ -207,7 +207,7 @@ def _by_refits(fit: AnyFit, groups: Groups) -> tuple[Measures, dict[str, np.ndar
     return _compared(change, covariances, fit.cov_beta), variances, converged
 
 
-def _loses_columns(fit: AnyFit, gone: np.ndarray) -> bool:
+def loses_columns(fit: AnyFit, gone: np.ndarray) -> bool:
     """Whether a column of X is a combination of the others without some of the rows."""
     for predictor in fit.design.predictors.values():
         X = predictor.X

@@ -37,9 +37,11 @@ def averaged(fit: AnyFit, target: Quantity, etas: np.ndarray, S: np.ndarray) -> 
 
     Missing where these leave the range of the link.
     """
+    if not fit.several and fit.family.link.linear:
+        return target.value(etas)
     used = _used(fit, target)
     S = np.where(used[:, None, None] & used[:, None], S, 0.0)
-    bounded = MEAN in target.predictors and (fit.several or not fit.family.link.linear)
+    bounded = MEAN in target.predictors
     out = np.full(etas.shape[1], np.nan)
     usable = np.flatnonzero(np.isfinite(etas).all(axis=0) & np.isfinite(S).all(axis=(0, 1)))
     for block in normal_blocks(etas[:, usable], S[:, :, usable], FINE):

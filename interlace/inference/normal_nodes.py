@@ -11,8 +11,7 @@ stops falling once s is large.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, reduce
-from itertools import product
+from functools import cache, lru_cache, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -125,10 +124,12 @@ def _rule(level: int, further: int, precision: Precision) -> tuple[np.ndarray, n
     return at, step * np.exp(-0.5 * at * at) / np.sqrt(2.0 * np.pi)
 
 
+@lru_cache(maxsize=64)
 def _tensor(
     levels: tuple[int, ...], further: tuple[int, ...], precision: Precision
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nodes (K, N) and weights (N,) of all coordinates."""
     rules = [_rule(*own, precision) for own in zip(levels, further, strict=True)]
-    z = np.array(list(product(*(z for z, _ in rules)))).T
+    grid = np.meshgrid(*(z for z, _ in rules), indexing="ij")
+    z = np.stack([axis.ravel() for axis in grid])
     return z, reduce(np.multiply.outer, [weights for _, weights in rules]).ravel()

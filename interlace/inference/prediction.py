@@ -18,7 +18,12 @@ from .averaged import averaged, averaged_slopes, averaged_variance
 from .linear_predictors import all_predictors, inverse_link, linear_predictor, mean_slope
 from .observation import UNKNOWN, check_observed, observation
 from .prediction_rows import PredictionRows, prediction_rows
-from .prediction_variance import estimate_variance, unknown_covariance, unknown_variance
+from .prediction_variance import (
+    estimate_df,
+    estimate_variance,
+    unknown_covariance,
+    unknown_variance,
+)
 from .quantities import Quantity, quantity, type_of
 from .tails import t_quantile
 from .which_effects import of_predictors, which_effects
@@ -208,7 +213,7 @@ def predict(
         of_mean = asked.type == "response"
         columns = {"prediction": inverse_link(fit, eta) if of_mean else eta}
         if se:
-            error = np.sqrt(estimate_variance(fit, rows, asked.masks)[0])
+            error = np.sqrt(estimate_variance(fit, rows, asked.masks))
             columns["se"] = error * mean_slope(fit, eta) if of_mean else error
     series = {
         name: fit.design.pad(v) if newdata is None else pd.Series(v, index=index)
@@ -287,7 +292,8 @@ def _quantity(
         return values, (none, none, none)
     slopes[:, valid] = target.slopes(etas[:, valid])
     bent, own = rows.sloped(fit, slopes), _that_matter(fit, masks, slopes)
-    return values, (*estimate_variance(fit, bent, own), unknown_variance(fit, bent, own))
+    variance, df = estimate_variance(fit, bent, own), estimate_df(fit, bent, own)
+    return values, (variance, df, unknown_variance(fit, bent, own))
 
 
 def _that_matter(fit: AnyFit, masks: list[np.ndarray], slopes: np.ndarray) -> list[np.ndarray]:
@@ -364,7 +370,8 @@ def _plain_prediction(fit: AnyFit, asked: Asked, drawn: bool, observed: bool) ->
     )
     if drawn and rows.lacking is not None:
         raise DataError(f"new_level_variance=True needs all covariates: {rows.lacking}")
-    eta, (variance, df) = linear_predictor(fit, rows, masks), estimate_variance(fit, rows, masks)
+    eta = linear_predictor(fit, rows, masks)
+    variance, df = estimate_variance(fit, rows, masks), estimate_df(fit, rows, masks)
     unknown = unknown_variance(fit, rows, masks)
     se = np.sqrt(variance + unknown if drawn else variance)
     notes = _notes(fit, rows, unknown, newdata is not None, drawn, observed)

@@ -18,22 +18,26 @@ if TYPE_CHECKING:
     from .prediction_rows import PredictionRows
 
 
-def estimate_variance(
-    fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of the linear predictor's estimate and degrees of freedom, (r,) each."""
-    r = len(rows.index)
-    out, df = np.zeros(r), np.full(r, np.inf)
+def estimate_variance(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+    """Variance of the linear predictor's estimate, (r,)."""
+    out = np.zeros(len(rows.index))
     known = with_known_effects(rows, masks)
     if known.any():
         out = joint_variance(cast("MixedFit", fit), rows, masks)
     if not known.all():
-        X = rows.X[~known]
+        out[~known] = variance_of(rows.X[~known], covariance_of_all(fit))
+    return out
+
+
+def estimate_df(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+    """Degrees of freedom of that variance, (r,); infinite with known random effects."""
+    df = np.full(len(rows.index), np.inf)
+    known = with_known_effects(rows, masks)
+    if not known.all():
         with np.errstate(invalid="ignore"):  # rows of zeros have no variance
-            own = degrees_of_freedom(fit, X)
+            own = degrees_of_freedom(fit, rows.X[~known])
         df[~known] = np.where(np.isnan(own), np.inf, own)
-        out[~known] = variance_of(X, covariance_of_all(fit))
-    return out, df
+    return df
 
 
 def with_known_effects(rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
@@ -85,7 +89,7 @@ def estimate_covariance(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarra
     made of the variances of single predictors and of sums of two.
     """
     if not fit.several:
-        return estimate_variance(fit, rows, masks)[0][None, None]
+        return estimate_variance(fit, rows, masks)[None, None]
     names = list(fit.design.predictors)
     K, r = len(names), len(rows.index)
 
@@ -93,7 +97,7 @@ def estimate_covariance(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarra
         slopes = np.zeros((K, r))
         slopes[list(which)] = 1.0
         own = of_predictors(fit, masks, [names[k] for k in which])
-        return estimate_variance(fit, rows.sloped(fit, slopes), own)[0]
+        return estimate_variance(fit, rows.sloped(fit, slopes), own)
 
     out = np.zeros((K, K, r))
     free = [k for k, name in enumerate(names) if k == 0 or not cast("Any", fit).is_number(name)]

@@ -82,7 +82,7 @@ class Predictive:
 
         Proportions where there are trials; missing where predictors are, or leave the range.
         """
-        distinct, which = self._distinct()
+        distinct, which, _ = self._distinct()
         out = np.full(distinct.etas.shape[1], np.nan)
         family = self.fit.family
         for nodes in distinct._nodes():
@@ -96,20 +96,29 @@ class Predictive:
             out[nodes.rows] = np.where(np.isnan(nodes.weights[:, 0]), np.nan, value)
         return out[which]
 
-    def _distinct(self) -> tuple[Predictive, np.ndarray]:
-        """The same without rows that repeat others, and which of these each row is."""
+    def _distinct(self, *beside: np.ndarray) -> tuple[Predictive, np.ndarray, np.ndarray]:
+        """The same without rows that repeat others, which of these each row is, and their places.
+
+        Rows that differ in one of the arrays ``beside`` (r,) are others.
+        """
         K, r = self.etas.shape
-        table = np.concatenate([self.etas, self.S.reshape(K * K, r), [self.prior, self.trials]])
+        numbers = [self.prior, self.trials, *beside]
+        table = np.concatenate([self.etas, self.S.reshape(K * K, r), numbers])
         _, first, which = np.unique(table, axis=1, return_index=True, return_inverse=True)
         own = self.etas[:, first], self.S[:, :, first], self.prior[first], self.trials[first]
-        return Predictive(self.fit, *own), which.reshape(-1)
+        return Predictive(self.fit, *own), which.reshape(-1), first
 
     def log_density(self, y: np.ndarray) -> np.ndarray:
         """Logarithms of density or probability of the responses y, (r,), times prior weights."""
-        out = np.full(self.etas.shape[1], np.nan)
-        for nodes in self._nodes():
+        if self._normal:
+            variance = self.S[0, 0] + self.fit.dispersion / self.prior
+            gap = y - self.etas[0]
+            return -0.5 * (np.log(2.0 * np.pi * variance) + gap * gap / variance)
+        distinct, which, first = self._distinct(y)
+        out = np.full(distinct.etas.shape[1], np.nan)
+        for nodes in distinct._nodes():
             m, N = nodes.mu.shape
-            own = np.repeat(y[nodes.rows], N)
+            own = np.repeat(y[first][nodes.rows], N)
             trials, prior = np.repeat(nodes.trials, N), np.repeat(nodes.prior, N)
             family = self.fit.family
             if self.fit.several:
@@ -123,7 +132,13 @@ class Predictive:
             with np.errstate(divide="ignore"):
                 total = np.einsum("mN,mN->m", np.exp(values - highest), nodes.weights)
                 out[nodes.rows] = np.log(total) + highest[:, 0]
-        return out
+        return out[which]
+
+    @property
+    def _normal(self) -> bool:
+        """Whether the mixture is a normal distribution itself."""
+        family = self.fit.family
+        return family.residual_variance and family.link.linear and not self.fit.several
 
     def cdf(self, y: np.ndarray) -> np.ndarray:
         """Probabilities of responses of at most y, (r,)."""
@@ -269,5 +284,8 @@ def predictive(
         else linear_predictor(fit, rows, masks)[None]
     )
     S = estimate_covariance(fit, rows, masks) + unknown_covariance(fit, rows, masks)
+    for k in range(1, len(S)):  # a parameter without end, as a probability of 0, is given
+        lost = ~np.isfinite(S[k, k])
+        S[k, :, lost] = S[:, k, lost] = 0.0
     shape = (etas.shape[1],)
     return Predictive(fit, etas, S, np.broadcast_to(prior, shape), np.broadcast_to(trials, shape))

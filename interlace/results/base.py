@@ -28,6 +28,7 @@ from .diagnosis import Diagnosis
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
     from ..diagnostics.convergence import Convergence
+    from ..diagnostics.cross_validation import CVResult
     from ..inference.marginal_means import MarginalMeans
     from ..inference.profile.profile import Profile
     from ..inference.resampling.bootstrap import Bootstrap
@@ -490,6 +491,77 @@ class ModelResult(Diagnosis, Maketables, ABC):
         other = type(self)(fit)
         other._refitted_data = self._data
         return other
+
+    def cross_val(
+        self,
+        by: Any = "row",
+        k: int | None = None,
+        scoring: Any = "rmse",
+        *,
+        stratify: Any = None,
+        seed: Any = 0,
+        workers: int | None = None,
+        return_models: bool = False,
+    ) -> CVResult:
+        """Predict rows by fits that have not seen them, and score the predictions.
+
+        Each fold is left out in turn, the model refitted from the estimates of all rows, and the
+        rows left out are predicted by their means; for levels of grouping factors that the refit
+        does not know these are averaged over the random effects, as by
+        ``predict(marginal=True)``. Knots and centres that a formula computes from the data are
+        those of the fit.
+
+        Parameters
+        ----------
+        by : str, sequence of str or array, default "row"
+            Folds of single rows, or of whole groups: a grouping factor of the model, a column of
+            the data, several of these, or a value for each row.
+        k : int, optional
+            Number of folds; default: 10 of rows, one for each group.
+        scoring : str, callable or sequence of these, default "rmse"
+            ``"rmse"``, ``"mae"``, ``"r2"``; ``"log_score"``, the mean log predictive density, with
+            the uncertainty of the means and the variance of the random effects of new levels;
+            ``"brier"``, of binomial responses; a function of observed and predicted values.
+        stratify : str or array, optional
+            With folds of rows: a grouping factor, a column or values whose kinds are spread evenly
+            over the folds.
+        seed : int, Generator or None, default 0
+            Of the order in which rows or groups are dealt to the folds.
+        workers : int, optional
+            Threads; the results do not depend on their number.
+        return_models : bool, default False
+            With ``fold_results`` that hold the model of each fold.
+
+        Returns
+        -------
+        CVResult
+            ``scores`` by fold, ``mean``, ``std``, ``pooled`` over all rows, ``predictions`` row by
+            row; with the log score ``elpd``, ``elpd_se`` and ``compare(other)``.
+
+        Raises
+        ------
+        ArgumentError
+            If there are too few rows or groups for the folds, or a scoring is not known or not
+            defined for the family.
+
+        Warns
+        -----
+        DataWarning
+            If a fold holds all rows that determine a coefficient: its rows are not predicted.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> cv = m.cross_val("Subject", scoring=["rmse", "log_score"])
+        >>> round(cv.elpd, 1), round(cv.elpd_se, 1)
+        (-953.8, 22.6)
+        """
+        from ..diagnostics.cross_validation import cross_validation
+
+        asked = by, k, scoring, stratify, seed, workers
+        made = self._wrap if return_models else None
+        return cross_validation(self.fit, *asked, self._data, made)
 
     def bootstrap(
         self,

@@ -34,6 +34,7 @@ READ_INSIDE = {
     *("resid_df", "influence_df", "diag", "cutoff", "ax"),
     *("func", "statistic", "FUN", "re_form"),
     "parm",
+    *("scoring", "stratify", "other"),
     "df_method",  # which are allowed depends on the model
 }
 
@@ -43,7 +44,7 @@ def public_calls() -> Iterator[tuple[str, Callable[..., Any]]]:
         value = getattr(il, name)
         if inspect.isfunction(value):
             yield name, value
-    for cls in (*RESULTS, Prediction, Bootstrap):
+    for cls in (*RESULTS, Prediction, Bootstrap, il.CVResult):
         for name, value in inspect.getmembers(cls, inspect.isfunction):
             if not name.startswith("_"):
                 yield f"{cls.__name__}.{name}", value

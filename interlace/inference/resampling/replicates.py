@@ -64,7 +64,7 @@ def replicates(
     pickled.
     """
     rng = generator(seed)
-    workers = _checked_workers(workers)
+    workers = checked_workers(workers)
     first = make()
     chunk = max(min(CHUNK, MOST_AT_ONCE // max(first.size, 1)), 1)
     seeds = _children(rng, seed, -(-n // chunk))
@@ -82,14 +82,15 @@ def replicates(
 
     bar = _Bar(n, progress, title)
     out: list[Outcome] = []
-    for made in _mapped(work, jobs, workers):
+    for made in mapped(work, jobs, workers):
         out += made
         bar.show(len(out))
     bar.close()
     return out
 
 
-def _mapped(work: Callable, jobs: Sequence, workers: int) -> Iterator[list[Outcome]]:
+def mapped(work: Callable, jobs: Sequence, workers: int) -> Iterator[Any]:
+    """What ``work`` makes of each job, in their order, by so many threads."""
     if workers == 1 or len(jobs) == 1:
         yield from map(work, jobs)
         return
@@ -114,7 +115,8 @@ def checked_count(name: str, n: int) -> int:
     return int(n)
 
 
-def _checked_workers(workers: int | None) -> int:
+def checked_workers(workers: int | None) -> int:
+    """A number of threads, 1 by default."""
     if workers is None:
         return 1
     if not 1 <= workers <= MOST_WORKERS:
