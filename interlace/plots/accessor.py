@@ -42,7 +42,7 @@ class ModelPlots(Plots):
     >>> import interlace as il
     >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
     >>> [ax.get_title() for ax in m.plot()][:2]
-    ['Residuals vs fitted', 'Normal Q-Q of residuals']
+    ['Residuals vs fitted', 'Q-Q of residuals']
     >>> m.plot.residuals().get_xlabel()
     'Fitted values'
     """

@@ -10,6 +10,7 @@ from .kinds import Plots
 if TYPE_CHECKING:
     from ..diagnostics.influence import Influence
     from ..diagnostics.simulated_residuals import SimulatedResiduals
+    from ..inference.profile.profile import Profile
     from ..inference.resampling.bootstrap import Bootstrap
 
 
@@ -231,11 +232,78 @@ class SimulatedPlots(Plots):
         return along_plot(self._record, x, rank, ax)
 
 
+@checked_methods
+class ProfilePlots(Plots):
+    """Pictures of a :class:`Profile`: a panel for each parameter; a call draws zeta.
+
+    Parameters
+    ----------
+    record : Profile
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> m.profile("sigma").plot.density().get_xlabel()
+    'sigma'
+    """
+
+    _owner = "profile"
+    _usual = "zeta"
+    _words = {"xyplot": "zeta", "densityplot": "density"}
+
+    def __init__(self, record: Profile) -> None:
+        self._record = record
+
+    def zeta(self, parm: Any = None, ax: Any = None, fig: Any = None) -> Any:
+        """zeta against the parameter, as lme4's ``xyplot``: a straight line where Wald is right.
+
+        With the intervals of the levels 50, 80, 90, 95 and 99 %.
+
+        Parameters
+        ----------
+        parm : str or sequence of str, optional
+            Parameters that are drawn; default: all that were profiled.
+        ax : Axes or sequence of Axes, optional
+            One for each panel.
+        fig : Figure or SubFigure, optional
+            In place of `ax`: where panels are made.
+
+        Returns
+        -------
+        Axes, or array of Axes where there are several panels
+        """
+        from .profiles import zeta_plot
+
+        return zeta_plot(self._record, parm, ax, fig)
+
+    def density(
+        self, parm: Any = None, level: float = 0.95, ax: Any = None, fig: Any = None
+    ) -> Any:
+        """The density that the profile implies, as lme4's ``densityplot``, and an interval.
+
+        Parameters
+        ----------
+        parm, ax, fig
+            As for ``zeta``.
+        level : float, default 0.95
+            Of the interval, which is shaded.
+
+        Returns
+        -------
+        Axes, or array of Axes where there are several panels
+        """
+        from .profiles import density_plot
+
+        return density_plot(self._record, parm, level, ax, fig)
+
+
 #: Class of an object -> its pictures.
 PICTURES: dict[str, type[Plots]] = {
     "Influence": InfluencePlots,
     "Bootstrap": BootstrapPlots,
     "SimulatedResiduals": SimulatedPlots,
+    "Profile": ProfilePlots,
 }
 
 

@@ -15,7 +15,7 @@ import interlace as il
 from interlace.errors import ArgumentError
 from interlace.plots.accessor import OTHER_KINDS, MixedPlots, ModelPlots
 
-TITLES = ["Residuals vs fitted", "Normal Q-Q of residuals", "Scale-location"]
+TITLES = ["Residuals vs fitted", "Q-Q of residuals", "Scale-location"]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def glm():
 
 
 def test_the_panel_is_that_of_r(sleep, glm) -> None:
-    for m, last in ((sleep, "Normal Q-Q of random effects"), (glm, "Observed vs fitted")):
+    for m, last in ((sleep, "Q-Q of random effects"), (glm, "Observed vs fitted")):
         axs = m.plot()
         assert [ax.get_title() for ax in axs] == [*TITLES, last]
         assert len({ax.figure for ax in axs}) == 1

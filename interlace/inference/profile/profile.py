@@ -12,6 +12,7 @@ import pandas as pd
 from ...calls import alpha as checked_alpha
 from ...calls import level as checked_level
 from ...errors import ArgumentError, InterlaceWarning, listing, warn
+from ...pictured import Pictured
 from ...printing import Table
 from ..tails import t_quantile
 from .likelihood import Likelihood, likelihood_of
@@ -37,7 +38,7 @@ ENDS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(Pictured):
     """Profile likelihoods of the parameters of a model.
 
     For each value v of a parameter all others are at their best, and
