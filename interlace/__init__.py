@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from . import modular
     from .api.cross_validation import cross_val
     from .api.deletion import drop1, ranova, step
-    from .api.diagnosis import influence
+    from .api.diagnosis import (
+        cooks_distance,
+        hlm_augment,
+        hlm_influence,
+        hlm_resid,
+        influence,
+        leverage,
+        lmer_influence_measures,
+        mdffits,
+        n_influential,
+    )
     from .api.intervals import profile_confint
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .api.resampling import bootMer
@@ -125,20 +135,28 @@ __all__ = [
     "ZeroOneInflatedBetaFamily",
     "__version__",
     "anova",
-    "dotplot_diag",
     "bootMer",
+    "cooks_distance",
     "cross_val",
+    "dotplot_diag",
     "drop1",
     "errors",
     "fit",
     "glm",
     "glmer",
+    "hlm_augment",
+    "hlm_influence",
+    "hlm_resid",
     "influence",
     "isSingular",
+    "leverage",
     "list_datasets",
     "lmer",
+    "lmer_influence_measures",
     "load_dataset",
+    "mdffits",
     "modular",
+    "n_influential",
     "plot_influence",
     "plot_resid",
     "profile_confint",
@@ -188,7 +206,20 @@ _LATE = {
         "families",
     ),
     **dict.fromkeys(("drop1", "ranova", "step"), "api.deletion"),
-    **dict.fromkeys(("influence",), "api.diagnosis"),
+    **dict.fromkeys(
+        (
+            "cooks_distance",
+            "hlm_augment",
+            "hlm_influence",
+            "hlm_resid",
+            "influence",
+            "leverage",
+            "lmer_influence_measures",
+            "mdffits",
+            "n_influential",
+        ),
+        "api.diagnosis",
+    ),
     **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
     "bootMer": "api.resampling",
     "profile_confint": "api.intervals",

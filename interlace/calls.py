@@ -26,6 +26,8 @@ C = TypeVar("C", bound=type)
 Rule = Callable[[str, Any], Any]
 
 LEVELS = ("level", "conf_level")
+#: The annotation of a level that is no probability: that of rows, 1, or a grouping factor.
+LEVEL_OF_GROUPS = "int | str"
 ALPHA = "alpha"
 #: Intervals less sure than this are a level taken for its complement, 0.05 for 0.95.
 LOWEST_LEVEL = 0.5
@@ -97,7 +99,7 @@ def rule_of(parameter: inspect.Parameter) -> Rule | None:
     """The check of an argument by its name and annotation; None where its function checks it."""
     text = str(parameter.annotation)
     rule: Rule | None = None
-    if parameter.name in LEVELS:
+    if parameter.name in LEVELS and text != LEVEL_OF_GROUPS:
         rule = level
     elif parameter.name == ALPHA:
         rule = alpha

@@ -45,6 +45,32 @@ class Diagnosis:
 
         return self._by_row(cooks_distance(self.fit), "cooksd")
 
+    def leverage(self, level: int | str = 1) -> pd.DataFrame:
+        """Leverages by their source, as HLMdiag's ``leverage``.
+
+        Parameters
+        ----------
+        level : 1 or str, default 1
+            Rows, or a grouping factor, of whose groups they are the means.
+
+        Returns
+        -------
+        DataFrame
+            ``overall``, that of ``hatvalues()``; ``fixef``, its part of the fixed effects, and
+            ``ranef``, the rest; ``ranef.uc``, the variance of the random effects of the row
+            relative to that of the residual.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.leverage("Subject").loc["308"].round(4).tolist()[:3]
+        [0.1612, 0.0111, 0.1501]
+        """
+        from ..diagnostics.level_residuals import leverages
+
+        return leverages(self.fit, level)
+
     def rstudent(self) -> pd.Series:
         """Studentised residuals, with sigma without the row, as R's ``rstudent``, (n,).
 

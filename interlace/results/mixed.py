@@ -228,6 +228,43 @@ class MixedResult(ModelResult):
 
         return icc(self.fit, by_group, approximation)
 
+    def level_residuals(
+        self, level: int | str = 1, standardize: Any = False, include_ls: bool = True
+    ) -> pd.DataFrame:
+        """Residuals of rows, or of the groups of a factor, as HLMdiag's ``hlm_resid``.
+
+        Of linear mixed models.
+
+        Parameters
+        ----------
+        level : 1 or str, default 1
+            Rows, or the name of a grouping factor.
+        standardize : bool or "semi", default False
+            Divided by their standard deviations; marginal ones made uncorrelated by a Cholesky
+            factor. ``"semi"``: of least squares alone, divided by sqrt(1 - leverage).
+        include_ls : bool, default True
+            With those of least squares in each group apart.
+
+        Returns
+        -------
+        DataFrame
+            Of rows ``.resid, .fitted`` (conditional), ``.ls.resid, .ls.fitted`` (least squares in
+            the groups of the finest factor) and ``.mar.resid, .mar.fitted`` (marginal); of groups
+            ``.ranef.<effect>``, the conditional modes, and ``.ls.<effect>``, coefficients of least
+            squares less their mean. Standardised ones are ``.std.resid``, ``.std.ls.resid``,
+            ``.semi.ls.resid``, ``.chol.mar.resid``, ``.std.ranef.…`` and ``.std.ls.…``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.level_residuals("Subject").round(2).loc["308"].tolist()
+        [2.26, 9.2, -7.21, 11.3]
+        """
+        from ..diagnostics.level_residuals import level_residuals
+
+        return level_residuals(self.fit, level, standardize, include_ls)
+
     def dfbeta(self, by: Any = None, exact: bool = False) -> pd.DataFrame:
         """Coefficients without each row or group less those with it, as lme4's ``dfbeta``.
 

@@ -87,7 +87,9 @@ def fitted(name: str, mixed: bool) -> Any:
 
 def refusal(m: Any, name: str) -> str | None:
     """Why a name has no answer for a model, None if it has one."""
-    if name in ("hatvalues", "cooks_distance") and len(m.components) > 1:
+    if name == "level_residuals":
+        return "linear mixed model"
+    if name in ("hatvalues", "leverage", "cooks_distance") and len(m.components) > 1:
         return "are of models with one linear predictor"
     if name in ("dfbeta", "dfbetas", "rstudent") and not (m.fit.irls or m.fit.T):
         return "iteratively reweighted least squares"
