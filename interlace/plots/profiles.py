@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..inference.tails import t_quantile
 from . import canvas
 
 if TYPE_CHECKING:
@@ -38,11 +37,11 @@ def zeta_plot(profile: Profile, parm: Any = None, ax: Any = None, fig: Any = Non
         canvas.reference(own, 0.0)
         for level in LEVELS:
             limits = profile.conf_int(level, name).to_numpy().ravel()
-            ends = t_quantile(level, np.inf) * np.array([-1.0, 1.0])
-            known = np.isfinite(limits) & (limits >= value.min()) & (limits <= value.max())
-            own.vlines(limits[known], 0.0, ends[known], color=[color], linewidth=0.8, alpha=0.5)
+            limits = limits[(limits >= value.min()) & (limits <= value.max())]
+            ends = np.interp(limits, value, zeta)  # nothing at a bound that is the estimate
+            own.vlines(limits, 0.0, ends, color=[color], linewidth=0.8, alpha=0.5)
         own.plot(value, zeta, color=color)
-        canvas.labelled(own, name, "ζ")
+        canvas.labelled(own, name, "ζ").yaxis.label.set_rotation(0.0)
         axs.append(own)
     return canvas.one_or_all(np.array(axs, dtype=object))
 

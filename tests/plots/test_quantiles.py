@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from helpers.r_references import R_PARITY, frame_of
 from scipy.special import ndtr, ndtri
 
 import interlace as il
 from interlace.plots.quantiles import order_band, plotting_positions, quartile_line
+
+REFERENCES = json.loads((R_PARITY / "references" / "pictures.json").read_text(encoding="utf-8"))
+QUANTILES = REFERENCES["quantiles"]
 
 
 def test_positions_are_those_of_r() -> None:
     # R: ppoints(3), ppoints(12)[1:2]
     np.testing.assert_allclose(plotting_positions(3), [0.1923077, 0.5, 0.8076923], atol=1e-7)
     np.testing.assert_allclose(plotting_positions(12)[:2], [0.04166667, 0.125], atol=1e-7)
+
+
+@pytest.mark.parametrize("name", QUANTILES)
+def test_points_and_lines_are_those_of_r(name: str) -> None:
+    case = QUANTILES[name]
+    y = frame_of(case["data"])[case["y"]].to_numpy(float)
+    np.testing.assert_allclose(ndtri(plotting_positions(y.size)), case["theoretical"], atol=1e-12)
+    np.testing.assert_allclose(quartile_line(y), (case["intercept"], case["slope"]), rtol=1e-12)
 
 
 def test_the_line_of_normal_quantiles_is_their_own() -> None:

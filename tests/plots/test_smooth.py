@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
+import pytest
+from helpers.r_references import R_PARITY, array, frame_of
 
 from interlace.plots.smooth import lowess
+
+CASES = json.loads((R_PARITY / "references" / "pictures.json").read_text(encoding="utf-8"))[
+    "lowess"
+]
+ARGUMENTS = {"orthodont": {"f": 0.8}, "one_step": {"f": 0.3, "iterations": 0}}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_numbers_are_those_of_r(name: str) -> None:
+    case = CASES[name]
+    data = frame_of(case["data"])
+    x, y = (data[case[axis]].to_numpy(float) for axis in ("x", "y"))
+    at, smooth = lowess(x, y, **ARGUMENTS.get(name, {}))
+    # R joins its evaluations by lines too
+    drawn = np.interp(array(case["at"]), at, smooth)
+    np.testing.assert_allclose(drawn, array(case["smooth"]), rtol=1e-10, atol=1e-10 * np.ptp(y))
 
 
 def test_points_on_a_line_keep_it() -> None:
