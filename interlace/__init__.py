@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .api.functions import VarCorr, anova, isSingular, update
+from .api.functions import LRT, VarCorr, anova, isSingular, update
 from .api.generalised import glmer
 from .api.glm import glm
 from .api.linear import fit, lmer
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     )
     from .api.intervals import profile_confint
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
-    from .api.resampling import bootMer
+    from .api.resampling import bootMer, pb_modcomp, power
     from .diagnostics.cross_validation import CVResult
     from .families import (
         Bell,
@@ -111,6 +111,7 @@ __all__ = [
     "InterlaceWarning",
     "InverseGaussian",
     "LMMResult",
+    "LRT",
     "LogNormal",
     "MissingDependencyError",
     "NegativeBinomial",
@@ -157,9 +158,11 @@ __all__ = [
     "mdffits",
     "modular",
     "n_influential",
+    "pb_modcomp",
     "plot_influence",
     "plot_resid",
     "profile_confint",
+    "power",
     "ranova",
     "step",
     "update",
@@ -221,9 +224,9 @@ _LATE = {
         "api.diagnosis",
     ),
     **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
-    "bootMer": "api.resampling",
     "profile_confint": "api.intervals",
     "CVResult": "diagnostics.cross_validation",
+    **dict.fromkeys(("bootMer", "pb_modcomp", "power"), "api.resampling"),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "cross_val": "api.cross_validation",

@@ -124,6 +124,44 @@ def anova(*models: Any, **arguments: Any):
 
 
 @checked
+def LRT(large: Any, small: Any, refit: bool = True):  # noqa: N802
+    """Likelihood-ratio test of one model within another, also for variances on their boundary.
+
+    Parameters
+    ----------
+    large, small : LMMResult, GLMMResult or GLMResult
+        In any order: the one with more parameters is the larger.
+    refit : bool, default True
+        Refit REML fits by maximum likelihood. False compares REML criteria, which is allowed
+        where the fixed parts are the same, as for variances.
+
+    Returns
+    -------
+    DataFrame
+        As ``anova(large, small)``, and ``Pr(boundary)``: where the models differ by the random
+        effects of one variable, the value tested is on the boundary, and half of the statistics
+        have one degree of freedom less (Stram and Lee 1994). NaN elsewhere; `pb_modcomp` simulates
+        the distribution of any comparison.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> sleep = il.load_dataset("sleepstudy")
+    >>> m = il.fit("Reaction ~ Days + (Days || Subject)", sleep)
+    >>> small = il.fit("Reaction ~ Days + (0 + Days | Subject)", sleep)
+    >>> table = il.LRT(m, small, refit=False)
+    >>> bool(table["Pr(boundary)"].iloc[1] == 0.5 * table["Pr(>Chisq)"].iloc[1])
+    True
+    """
+    for model in (large, small):
+        if not isinstance(model, ModelResult):
+            raise ArgumentTypeError(f"LRT takes two fitted models, got {brief(model)}")
+    from ..inference.deletion import boundary_test
+
+    return boundary_test(large.fit, small.fit, refit)
+
+
+@checked
 def isSingular(result: MixedResult, tol: float = SINGULAR_TOLERANCE) -> bool:  # noqa: N802
     """Tell whether a fit lies on the boundary: a zero variance or a perfect correlation.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,11 @@ from ..errors import ArgumentError, ArgumentTypeError, brief
 from ..inference.resampling.bootstrap import Bootstrap
 from ..results.base import ModelResult
 
-__all__ = ["bootMer"]
+if TYPE_CHECKING:
+    from ..inference.resampling.comparison import SimulatedComparison
+    from ..inference.resampling.power import Power
+
+__all__ = ["bootMer", "pb_modcomp", "power"]
 
 
 @checked
@@ -69,8 +73,7 @@ def bootMer(  # noqa: N802
     >>> b.ci("perc").shape
     (1, 2)
     """
-    if not isinstance(result, ModelResult):
-        raise ArgumentTypeError(f"bootMer takes a fitted model first, got {brief(result)}")
+    _check_result(result, "bootMer")
     if FUN is not None:
         if statistic is not None:
             raise ArgumentError("statistic and FUN= are both given; drop one")
@@ -88,3 +91,147 @@ def bootMer(  # noqa: N802
         B if nsim is None else nsim, statistic, method=type, use_u=use_u, seed=seed,
         workers=workers, progress=show_progress,
     )  # fmt: skip
+
+
+@checked
+def pb_modcomp(
+    large: Any,
+    small: Any,
+    nsim: int = 1000,
+    *,
+    seed: int | np.random.Generator | None = None,
+    workers: int | None = None,
+    progress: bool | None = None,
+) -> SimulatedComparison:
+    """Compare nested models by likelihood ratio with a simulated distribution.
+
+    As pbkrtest's ``PBmodcomp``: responses are drawn from the smaller model and both are fitted to
+    each, by maximum likelihood. Right where chi-squared is not: few groups, variances of zero.
+
+    Parameters
+    ----------
+    large : LMMResult, GLMMResult or GLMResult
+    small : result or str
+        A model within it, fitted to the same rows, or its formula: ``". ~ . - Days"``.
+    nsim : int, default 1000
+        Responses drawn.
+    seed : int or numpy Generator, optional
+    workers : int, optional
+        Threads that refit; the numbers are the same for any of them.
+    progress : bool, optional
+        A bar on the standard error stream. Default: on a terminal, for what takes long.
+
+    Returns
+    -------
+    SimulatedComparison
+        ``table`` with the tests ``LRT, PBtest, Gamma, Bartlett, F``. Unlike pbkrtest's ``PBtest``
+        counts draws of zero, which are half of all where a variance is tested.
+
+    Raises
+    ------
+    ArgumentError
+        If the models are not nested, or not of the same response.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> sleep = il.load_dataset("sleepstudy")
+    >>> m = il.fit("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> il.pb_modcomp(m, ". ~ . - Days", nsim=200, seed=1).table.index.tolist()
+    ['LRT', 'PBtest', 'Gamma', 'Bartlett', 'F']
+    """
+    _check_result(large, "pb_modcomp")
+    if not isinstance(small, str):
+        _check_result(small, "pb_modcomp")
+    from ..inference.resampling.comparison import pb_modcomp
+
+    return pb_modcomp(large, small, nsim, seed, workers, progress)
+
+
+@checked
+def power(
+    result: Any,
+    test: Any = None,
+    nsim: int = 1000,
+    *,
+    along: str | None = None,
+    within: str | Sequence[str] | None = None,
+    sizes: int | Sequence[int] | None = None,
+    params: Mapping[str, float] | None = None,
+    method: str | None = None,
+    alpha: float = 0.05,
+    level: float = 0.95,
+    interval: Literal["clopper-pearson", "wilson"] = "clopper-pearson",
+    seed: int | np.random.Generator | None = None,
+    workers: int | None = None,
+    progress: bool | None = None,
+) -> Power:
+    """Power of a test by simulation: draw responses, fit the model to each, test, count.
+
+    Parameters
+    ----------
+    result : LMMResult, GLMMResult or GLMResult
+        A fit to a pilot study, or to any data of the planned design: its estimates, or ``params``
+        in their place, are the assumed truth.
+    test : str, hypothesis, result or callable, optional
+        A coefficient (t or z test), a term of several coefficients (F or chi-squared), a
+        hypothesis as for ``t_test``; a smaller fitted model (likelihood ratio); a function of a
+        result that gives a p-value. Default: the only term that there is.
+    nsim : int, default 1000
+        Responses drawn at each size.
+    along : str, optional
+        A grouping factor, with as many levels as ``sizes`` say: copies of those of the data in
+        their order, with the levels nested within them. Or a numeric variable, with so many values.
+    within : str or sequence of str, optional
+        Columns, or ``"Subject + Days"``: ``sizes`` are numbers of rows in each combination of
+        their values.
+    sizes : int or sequence of int, optional
+        Default: what the data have.
+    params : dict of str to float, optional
+        Parameters in place of the estimates, by the names that ``m.bootstrap().frame`` has:
+        ``{"Days": 5.0, "sd_(Intercept)|Subject": 30.0, "sigma": 20.0}``.
+    method : str, optional
+        Degrees of freedom, ``"satterthwaite"`` (default of linear mixed models),
+        ``"kenward-roger"``, ``"residual"`` or ``"normal"``; or ``"lrt"``, a likelihood-ratio test
+        with the term left out.
+    alpha : float, default 0.05
+        Tests with a smaller p-value are significant.
+    level : float, default 0.95
+        Of the intervals of the power.
+    interval : {"clopper-pearson", "wilson"}, default "clopper-pearson"
+    seed : int or numpy Generator, optional
+        Each size begins with it anew.
+    workers : int, optional
+        Threads that refit; the numbers are the same for any of them.
+    progress : bool, optional
+        A bar on the standard error stream. Default: on a terminal, for what takes long.
+
+    Returns
+    -------
+    Power
+        With ``frame``, a row for each size; its type M and S errors say how far significant
+        estimates are from the truth.
+
+    Raises
+    ------
+    ArgumentError
+        If a name is not known, or the result does not hold its data where they are extended.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> p = il.power(m, "Days", 200, along="Subject", sizes=[6, 18], params={"Days": 5}, seed=1)
+    >>> p.frame["power"].is_monotonic_increasing
+    True
+    """
+    _check_result(result, "power")
+    from ..inference.resampling.power import power
+
+    options, run = (alpha, level, interval), (seed, workers, progress)
+    return power(result, test, nsim, along, within, sizes, params, method, options, run)
+
+
+def _check_result(result: Any, function: str) -> None:
+    if not isinstance(result, ModelResult):
+        raise ArgumentTypeError(f"{function} takes a fitted model first, got {brief(result)}")

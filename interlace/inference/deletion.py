@@ -13,6 +13,7 @@ from ..formula.formula import Formula, RandomTermSpec
 from ..formula.terms import lhs_terms
 from .criteria import aic
 from .kenward_roger import kenward_roger_f
+from .lrt import likelihood_ratio
 from .satterthwaite import satterthwaite_f
 from .tails import chi2_pvalue, f_pvalue
 from .update import check_call, reduced, with_terms
@@ -171,6 +172,31 @@ def lrt_pvalues(statistic: float, df: int, removed: int) -> tuple[float, float]:
         return plain, np.nan
     below = float(chi2_pvalue(statistic, df - 1)) if df > 1 else float(statistic == 0.0)
     return plain, 0.5 * (plain + below)
+
+
+def boundary_test(one: Any, other: Any, refit: bool = True) -> pd.DataFrame:
+    """`likelihood_ratio` of two fits, with ``Pr(boundary)``, that of `lrt_pvalues`."""
+    table = likelihood_ratio([one, other], refit=refit)
+    small, large = sorted((one, other), key=lambda fit: fit.n_parameters)
+    p = np.nan
+    if _same_but_one(small, large):
+        statistic, df = float(table["Chisq"].iloc[1]), large.n_parameters - small.n_parameters
+        p = lrt_pvalues(statistic, df, 1)[1]
+    table["Pr(boundary)"] = [np.nan, p]
+    return table
+
+
+def _same_but_one(small: Any, large: Any) -> bool:
+    """Whether fits have the same fixed part and family, and one has one random effect more."""
+    if large.family.name != small.family.name or large.n_parameters == small.n_parameters:
+        return False
+    names = [{k: tuple(v.names) for k, v in f.design.predictors.items()} for f in (small, large)]
+    effects = [
+        [(f.design.factors[t.factor].name, name) for t in f.design.terms for name in t.names]
+        for f in (small, large)
+    ]
+    more = [effect for effect in effects[1] if effect not in effects[0]]
+    return names[0] == names[1] and len(more) == 1 == len(effects[1]) - len(effects[0])
 
 
 def _without(result: Any, formula: Formula, random: list[str]) -> tuple[float, int]:

@@ -15,7 +15,7 @@ from ..formula.edit import stands_for_old, updated
 from ..formula.formula import Formula
 from ..formula.parser import parse
 
-__all__ = ["Doors", "again", "check_call", "reduced", "with_terms"]
+__all__ = ["Doors", "again", "check_call", "quiet", "reduced", "with_terms"]
 
 
 class Doors(NamedTuple):
@@ -99,7 +99,7 @@ def reduced(result: Any, formula: str, **changes: Any) -> Any:
     if result.fit.design.terms and not (parse(smaller).random or others):
         return _without_random_terms(result, smaller)
     cleared = {name: None for name in ("groups", "random") if name in result.call}
-    with _quiet():
+    with quiet():
         return again(result, door, smaller, changes={**cleared, **changes})
 
 
@@ -108,11 +108,11 @@ def _without_random_terms(result: Any, formula: str) -> Any:
     known = inspect.signature(door).parameters
     arguments = {name: value for name, value in result.call.items() if name in known}
     arguments["formula"] = formula
-    with _quiet(), names_of(result.fit.design.user_names):
+    with quiet(), names_of(result.fit.design.user_names):
         return door(**arguments)
 
 
-class _quiet(warnings.catch_warnings):  # noqa: N801
+class quiet(warnings.catch_warnings):  # noqa: N801
     """No warnings on the data, which the first fit gave, nor on fits whose verdict is shown."""
 
     def __enter__(self) -> None:

@@ -15,6 +15,7 @@ from interlace.errors import ArgumentError, ArgumentTypeError
 from interlace.inference.parameters import parameter_names, parameter_values
 from interlace.inference.resampling import replicates as module
 from interlace.inference.resampling.intervals import intervals
+from interlace.inference.resampling.jackknife import units
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 CBPP = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
@@ -111,6 +112,29 @@ def test_bca_is_that_of_boot_ci():
     a = np.array([np.sum(d**3) / (6.0 * np.sum(d**2) ** 1.5)])
     limits = intervals("bca", 0.95, np.array([case["t0"]]), t[:, None], a)
     np.testing.assert_allclose(limits[0], case["limits"], rtol=1e-8)
+
+
+def test_bca_leaves_out_the_outermost_groups(sleep):
+    b = sleep.bootstrap(300, seed=1)
+    values = []
+    frame = il.load_dataset("sleepstudy")
+    for subject in frame["Subject"].unique():
+        rest = frame[frame["Subject"] != subject]
+        values.append(parameter_values(il.fit(SLEEP, rest).fit))
+    d = np.mean(values, axis=0) - np.array(values)
+    a = np.sum(d**3, axis=0) / (6.0 * np.sum(d**2, axis=0) ** 1.5)
+    expected = intervals("bca", 0.95, b.estimate.to_numpy(), b.frame.to_numpy(), a)
+    np.testing.assert_allclose(b.conf_int("bca"), expected, rtol=1e-4)
+    other = pickle.loads(pickle.dumps(sleep.bootstrap(20, seed=1)))
+    with pytest.raises(ArgumentError, match="from a pickle"):
+        other.conf_int("bca")
+    nested = il.fit("strength ~ 1 + (1 | batch / cask)", il.load_dataset("Pastes"))
+    assert len(set(units(nested.fit.design))) == 10
+    crossed = il.fit("diameter ~ 1 + (1 | plate) + (1 | sample)", il.load_dataset("Penicillin"))
+    assert len(set(units(crossed.fit.design))) == 24
+    m = il.glm("Reaction ~ Days", frame)
+    assert len(set(units(m.fit.design))) == 180
+    assert m.bootstrap(60, seed=1).conf_int("bca").notna().all(axis=None)
 
 
 # -- streams -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import interlace
@@ -82,3 +83,29 @@ def test_other_rows_or_responses_are_refused(dataset, fit_cache) -> None:
         likelihood_ratio([m.fit])
     with pytest.raises(ArgumentError, match="fitted models"):
         m.anova("Reaction ~ Days")
+
+
+def test_lrt_has_the_p_value_on_the_boundary():
+    sleep = interlace.load_dataset("sleepstudy")
+    large = interlace.fit("Reaction ~ Days + (Days | Subject)", sleep)
+    small = interlace.fit("Reaction ~ Days + (1 | Subject)", sleep)
+    table = interlace.LRT(large, small, refit=False)
+    same = interlace.ranova(large)
+    for ours, theirs in (("Pr(>Chisq)", "Pr(>Chisq)"), ("Pr(boundary)", "Pr(boundary)")):
+        assert table[ours].iloc[1] == pytest.approx(same[theirs].iloc[1], rel=1e-10)
+    plain = interlace.anova(large, small)
+    both = interlace.LRT(small, large)
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(both).drop(columns="Pr(boundary)"), pd.DataFrame(plain)
+    )
+    # two variances at once, a fixed effect, and no random effects left
+    crossed = "diameter ~ 1 + (1 | plate) + (1 | sample)"
+    two = interlace.fit(crossed, interlace.load_dataset("Penicillin"))
+    none = interlace.glm("diameter ~ 1", interlace.load_dataset("Penicillin"))
+    assert np.isnan(interlace.LRT(two, none)["Pr(boundary)"].iloc[1])
+    fixed = interlace.update(large, ". ~ . - Days")
+    assert np.isnan(interlace.LRT(large, fixed)["Pr(boundary)"].iloc[1])
+    one = interlace.LRT(small, interlace.glm("Reaction ~ Days", sleep))
+    assert one["Pr(boundary)"].iloc[1] == 0.5 * one["Pr(>Chisq)"].iloc[1]
+    with pytest.raises(ArgumentError, match="LRT takes two fitted models"):
+        interlace.LRT(large, "small")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from ...pictured import Pictured
 from ...printing import Table
 from ..parameters import linear_parameters, parameter_names, parameter_values
 from .intervals import SPELLINGS, intervals
+from .jackknife import acceleration, jackknife
 from .replicates import Source, checked_count, counts, replicates
 from .sources import (
     Draw,
@@ -23,6 +24,7 @@ from .sources import (
     Refit,
     RowSource,
     Statistic,
+    by_sums,
     parametric,
     parametric_given_modes,
     semiparametric,
@@ -74,6 +76,11 @@ class Bootstrap(Pictured):
     formula: str
     failures: dict[str, int] = field(default_factory=dict)
     verdicts: dict[str, int] = field(default_factory=dict)
+    #: The statistic without one group each, (g, k), made when first asked for.
+    _jackknife: Callable[[], np.ndarray] | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_jackknife": None}
 
     @property
     def n(self) -> int:
@@ -127,15 +134,17 @@ class Bootstrap(Pictured):
 
     def conf_int(
         self,
-        method: Literal["percentile", "basic", "normal", "perc", "norm"] = "percentile",
+        method: Literal["percentile", "basic", "normal", "bca", "perc", "norm"] = "percentile",
         level: float = 0.95,
     ) -> pd.DataFrame:
         """Intervals from the replicates.
 
         Parameters
         ----------
-        method : {"percentile", "basic", "normal"}, default "percentile"
-            Or R's ``"perc"``, ``"norm"``.
+        method : {"percentile", "basic", "normal", "bca"}, default "percentile"
+            Or R's ``"perc"``, ``"norm"``. ``"bca"`` corrects for bias, and for a standard error
+            that changes with the parameter, by a jackknife: the model is fitted without each level
+            of the outermost grouping factor, without each row where there is none.
         level : float, default 0.95
 
         Returns
@@ -149,19 +158,20 @@ class Bootstrap(Pictured):
             If the method is not known.
         """
         kind = SPELLINGS.get(method, method)
-        limits = intervals(kind, level, self.estimate.to_numpy(), self.frame.to_numpy())
+        a = self._acceleration if kind == "bca" else None
+        limits = intervals(kind, level, self.estimate.to_numpy(), self.frame.to_numpy(), a)
         return pd.DataFrame(limits, index=self.estimate.index, columns=["lower", "upper"])
 
     def ci(
         self,
-        method: Literal["percentile", "basic", "normal", "perc", "norm"] = "perc",
+        method: Literal["percentile", "basic", "normal", "bca", "perc", "norm"] = "perc",
         level: float = 0.95,
     ) -> pd.DataFrame:
         """``conf_int`` with R's default spelling.
 
         Parameters
         ----------
-        method : {"perc", "basic", "norm"}, default "perc"
+        method : {"perc", "basic", "norm", "bca"}, default "perc"
         level : float, default 0.95
 
         Returns
@@ -173,14 +183,14 @@ class Bootstrap(Pictured):
 
     def to_frame(
         self,
-        method: Literal["percentile", "basic", "normal", "perc", "norm"] = "percentile",
+        method: Literal["percentile", "basic", "normal", "bca", "perc", "norm"] = "percentile",
         level: float = 0.95,
     ) -> pd.DataFrame:
         """One row a number: ``estimate, bias, std_error, lower, upper``.
 
         Parameters
         ----------
-        method : {"percentile", "basic", "normal"}, default "percentile"
+        method : {"percentile", "basic", "normal", "bca"}, default "percentile"
             As for ``conf_int``.
         level : float, default 0.95
 
@@ -190,6 +200,15 @@ class Bootstrap(Pictured):
         """
         parts = {"estimate": self.estimate, "bias": self.bias, "std_error": self.se}
         return pd.concat([pd.DataFrame(parts), self.conf_int(method, level)], axis=1)
+
+    @cached_property
+    def _acceleration(self) -> np.ndarray:
+        if self._jackknife is None:
+            raise ArgumentError(
+                "method='bca' fits the model without one group each, which a bootstrap from a "
+                "pickle cannot; ask for it before, or take 'percentile', 'basic' or 'normal'"
+            )
+        return acceleration(self._jackknife())
 
     # -- text ------------------------------------------------------------------------------------
 
@@ -250,7 +269,7 @@ def bootstrap(
             )
         names, estimate = labelled(func(wrap(fit)))
         statistic = lambda new: _same_size(func(wrap(new)), estimate.size)  # noqa: E731
-    linear = func is None and method == "parametric" and _by_sums(fit)
+    linear = func is None and method == "parametric" and by_sums(fit)
     make: Callable[[], Source]
     if linear:
         make = partial(LinearSource, cast("LMMFit", fit), use_u)
@@ -266,17 +285,8 @@ def bootstrap(
     frame = pd.DataFrame(values, columns=names, index=pd.RangeIndex(1, n + 1, name="replicate"))
     return Bootstrap(
         frame, pd.Series(estimate, index=names, name="estimate"), _words(fit, method, use_u),
-        fit.design.formula.text, *counts(outcomes),
+        fit.design.formula.text, *counts(outcomes), partial(jackknife, fit, statistic),
     )  # fmt: skip
-
-
-def _by_sums(fit: Any) -> bool:
-    """Whether the sums of a linear mixed model do for what is drawn."""
-    if not fit.linear:
-        return False
-    from ...models.lmm_draws import LinearDraws
-
-    return LinearDraws.possible(fit)
 
 
 def _draw(method: str, use_u: bool) -> Draw:

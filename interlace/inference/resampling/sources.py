@@ -81,6 +81,15 @@ class RowSource:
         return outcome(lambda: self._refit(self._fit, y), self._statistic)
 
 
+def by_sums(fit: Any) -> bool:
+    """Whether the sums of a linear mixed model do for what is drawn."""
+    if not fit.linear:
+        return False
+    from ...models.lmm_draws import LinearDraws
+
+    return LinearDraws.possible(fit)
+
+
 def outcome(fitted: Callable[[], Any], statistic: Statistic) -> Outcome:
     """The statistic of a refit, or why there is none."""
     try:

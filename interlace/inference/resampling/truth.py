@@ -1,0 +1,95 @@
+"""Parameters by name in place of the estimates: the truth that draws are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ...calls import number
+from ...errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
+from ...models.assumed import with_truth
+from ..components import coefficients, parameter_links, parts
+from ..names import spellings
+from ..parameters import deviation_names, deviation_values, parameter_names, parameter_values
+
+if TYPE_CHECKING:
+    from ...models.kinds import AnyFit, MixedFit
+
+__all__ = ["assumed"]
+
+
+def assumed(fit: AnyFit, like: AnyFit | None, params: Mapping[str, float] | None) -> AnyFit:
+    """The fit with the parameters of another fit of the same model, some of them replaced by name.
+
+    Names are those of ``m.bootstrap().frame``, and for coefficients R's.
+    """
+    like = fit if like is None else like
+    names, values = parameter_names(like), parameter_values(like)
+    if params is not None:
+        values = _replaced(names, values, params)
+    named = dict(zip(names, values.tolist(), strict=True))
+    beta = {name: b.copy() for name, b in coefficients(fit).items()}
+    for component, part in parts(fit).items():
+        front = "" if component == "cond" else f"{component}~"
+        for j, name in enumerate(part.design.x_names):
+            beta[part.design.current if fit.several else "mean"][j] = named[f"{front}{name}"]
+    sigma = named.get("sigma", like.sigma)
+    theta = like.theta
+    moved = any("sd_" in name or "cor_" in name or name == "sigma" for name in params or ())
+    if fit.T and moved:
+        model = cast("MixedFit", like).covariance
+        own = np.array([named[name] for name in deviation_names(model)])
+        scale = sigma if fit.linear else like.re_scale
+        theta = deviation_values(model, like.theta, own / _units(model, scale))
+    zeta = _zeta(fit, named) if not fit.linear else like.zeta
+    if fit.several:
+        _numbers(fit, named, beta)
+    return with_truth(fit, beta, theta, sigma, zeta)
+
+
+def _replaced(names: list[str], values: np.ndarray, params: Any) -> np.ndarray:
+    if not isinstance(params, Mapping):
+        raise ArgumentTypeError(
+            f"params must be a dict of parameters by name, such as {{{names[-1]!r}: 1.0}}, got "
+            f"{brief(params)}"
+        )
+    values = values.copy()
+    known = spellings(names)
+    for name, value in params.items():
+        if name not in known:
+            near = suggestion(str(name), names)
+            raise ArgumentError(
+                f"params has {brief(name)}, which is no parameter of the model.{near} It has "
+                f"{listing(map(repr, names))}"
+            )
+        value = number(f"params[{name!r}]", value)
+        if names[known[name]].startswith(("sd_", "sigma")) and value < 0.0:
+            raise ArgumentError(f"params[{name!r}] must not be negative, got {value:g}")
+        values[known[name]] = value
+    return values
+
+
+def _units(model: Any, scale: float) -> np.ndarray:
+    """What standard deviations are divided by, and one for correlations."""
+    names = deviation_names(model)
+    return np.array([scale if "sd_" in name.split("|")[0] else 1.0 for name in names])
+
+
+def _zeta(fit: Any, named: Mapping[str, float]) -> np.ndarray:
+    """The family's parameters, of one linear predictor, on the scale of logarithms."""
+    if fit.several:
+        return fit.zeta
+    if fit.family.residual_variance:
+        sigma = named.get("sigma", fit.sigma)
+        return np.array([-2.0 * np.log(sigma)]) if fit.zeta.size else fit.zeta
+    return np.log([named[name] for name in fit.family.parameters])
+
+
+def _numbers(fit: Any, named: Mapping[str, float], beta: dict[str, np.ndarray]) -> None:
+    """Parameters that are one number, into the coefficients of their linear predictors."""
+    links = parameter_links(fit)
+    for parameter, name in zip(fit.family.parameters, list(fit.design.predictors)[1:], strict=True):
+        if fit.is_number(name) and parameter in named:
+            beta[name][:] = float(links[parameter](np.array(named[parameter])))
