@@ -18,7 +18,7 @@ _MEANS = (
 )
 _ROBUST = "covariances are those of the model; robust and clustered ones are not available"
 _SHARE = "m.r2() has the shares of variance of fixed and random effects, m.icc() that of groups"
-_RESAMPLE = "m.bootstrap(n, seed=1).conf_int() has bootstrap intervals"
+_RESAMPLE = "m.bootstrap(1000, func).conf_int() has bootstrap intervals of a statistic"
 _ZEROS = "extra zeros are ziformula='~ 1' of il.glmer(formula, data, family) and of il.glm"
 _ONE_ROW = "the table has a row for each coefficient: .loc['x'] takes one"
 _DEGREES = "summary and anova take ddf=, t_test, conf_int and wald_test df_method="
@@ -361,9 +361,9 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "oldNames": "r_names=True are .sig01, .sigma; r_names=False sd_(Intercept)|g, sigma",
         "signames": "r_names=True are .sig01, .sigma; r_names=False sd_(Intercept)|g, sigma",
         "which": _instead("parm"),
-        "nsim": _RESAMPLE,
-        "boot_type": _RESAMPLE,
-        "type": _RESAMPLE,
+        "type": _instead("boot_type"),
+        "n": _instead("nsim"),
+        "FUN": _RESAMPLE,
     },
     "conf_int": {"cols": _instead("parm"), "r_names": "m.confint() takes it"},
     "profile": {
@@ -416,7 +416,6 @@ VALUES: dict[tuple[str, str], Hint] = {
         if isinstance(v, str)
         else ""
     ),
-    ("confint", "method"): lambda v: _RESAMPLE if v in ("boot", "bootstrap") else "",
     ("confint", "level"): lambda v: (
         "m.confint(parm, level, method) has R's order" if isinstance(v, str) else ""
     ),

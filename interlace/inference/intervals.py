@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from .profile.parameters import Parameter, chosen, parameter_link, parameters_of
 from .profile.profile import interval_frame, profile_limits
 from .tails import t_quantile
 from .wald import add_intervals, t_table
+
+if TYPE_CHECKING:
+    from .resampling.bootstrap import Bootstrap
 
 __all__ = ["METHODS", "coefficient_table", "intervals", "wald_limits"]
 
@@ -106,10 +109,26 @@ class _Variances:
             return np.sum(row[: other.size] * other) / size
 
 
+def boot_limits(
+    fit: Any,
+    parameters: Sequence[Parameter],
+    level: float,
+    draw: Callable[[], Bootstrap],
+    type: str,
+) -> Limits:
+    """Bootstrap intervals of the replicates that ``draw`` makes, of a type that they have."""
+    b = draw()
+    if "precision" in {p.name for p in parameters}:  # of Gaussian models replicates have sigma
+        b = b.with_column("precision", lambda frame: frame["sigma"] ** -2.0)
+    names = [p.name for p in parameters]
+    return b.conf_int(type, level).loc[names].to_numpy(), b.notes  # type: ignore[arg-type]
+
+
 #: Method -> its function of a fit, parameters and a level: limits (r, 2), notes on them.
-METHODS: dict[str, Callable[[Any, Sequence[Parameter], float], Limits]] = {
+METHODS: dict[str, Callable[..., Limits]] = {
     "wald": wald_limits,
     "profile": profile_limits,
+    "boot": boot_limits,
 }
 
 
@@ -121,17 +140,19 @@ def intervals(
     component: str | None = None,
     r_names: bool = False,
     df_method: str | None = "normal",
+    options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Intervals of the parameters that are named, of all by default: ``lower, upper``.
 
-    Wald's of coefficients with the quantiles that the degrees of freedom ask for.
+    Wald's of coefficients with the quantiles that the degrees of freedom ask for; ``options`` are
+    further arguments of the method's own function.
     """
     parameters = parameters_of(fit)
     if component is not None:
         own = part_of(fit, component).design.current
         parameters = [p for p in parameters if p.kind == "coefficient" and p.at[0] == own]
     own = chosen(parameters, parm)
-    limits, notes = METHODS[method](fit, own, level)
+    limits, notes = METHODS[method](fit, own, level, **(options or {}))
     out = interval_frame(own, limits, r_names, notes)
     if method == "wald" and df_method != "normal":
         for name in {p.component for p in own if p.kind == "coefficient"}:

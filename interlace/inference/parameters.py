@@ -2,8 +2,8 @@
 
 Coefficients, standard deviations and correlations of random effects by term, sigma, and the
 parameters of the family that are one number. Names of the random effects' are lme4's newer ones,
-``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``; those of other linear predictors
-than the mean's have the component in front, ``"zi~Intercept"``.
+``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``; coefficients of other linear
+predictors than the mean's have the component in front, ``"zi~Intercept"``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..design.predictor import MEAN
 from ..errors import ArgumentError
-from .components import component_of, family_numbers, parts
+from .components import family_numbers, parts
 
 # An eigenvalue of a correlation matrix this near zero is zero.
 ROUNDING = 1e-12
@@ -72,12 +71,9 @@ def deviation_names(model: CovarianceModel) -> list[str]:
     """Names of standard deviations and correlations, term by term."""
     out = []
     for term, label in zip(model.terms, model.term_labels, strict=True):
-        group = label.removeprefix(term.labelled(""))
         names = ["(Intercept)" if name == "Intercept" else name for name in term.names]
-        component = component_of(term.component or MEAN)
-        out += [_in(component, f"sd_{name}|{group}") for name in names]
-        for i, j in _pairs(term):
-            out.append(_in(component, f"cor_{names[j]}.{names[i]}|{group}"))
+        out += [f"sd_{name}|{label}" for name in names]
+        out += [f"cor_{names[j]}.{names[i]}|{label}" for i, j in _pairs(term)]
     return out
 
 

@@ -169,21 +169,25 @@ class ModelResult(Diagnosis, Maketables, ABC):
         self,
         level: float = 0.95,
         *,
-        method: Literal["wald", "profile"] = "wald",
+        method: Literal["wald", "profile", "boot"] = "wald",
         parm: Any = None,
         alpha: float | None = None,
         df_method: str | None = None,
         component: str | None = None,
+        nsim: int = 500,
+        seed: int | np.random.Generator | None = None,
+        boot_type: Literal["percentile", "basic", "normal", "bca", "perc", "norm"] = "percentile",
     ) -> pd.DataFrame:
         """Confidence intervals, of the coefficients unless others are asked for.
 
         Parameters
         ----------
         level : float, default 0.95
-        method : {"wald", "profile"}, default "wald"
-            Estimates less and plus quantiles of their standard errors, or where the profile
+        method : {"wald", "profile", "boot"}, default "wald"
+            Estimates less and plus quantiles of their standard errors; where the profile
             likelihood falls below what a test at that level accepts (by maximum likelihood, also
-            for a fit by REML): then of all parameters, unless `parm` says which.
+            for a fit by REML); or the parametric bootstrap: these two of all parameters, unless
+            `parm` says which.
         parm : str or sequence of str, optional
             Parameters by name, as ``confint`` has them or R's, or R's words for groups of them:
             ``"theta_"`` for standard deviations and correlations of random effects and sigma,
@@ -201,12 +205,18 @@ class ModelResult(Diagnosis, Maketables, ABC):
         component : str, optional
             Linear predictor: ``"cond"``, that of the mean (default), or another of a model that has
             several, such as ``"zi"`` or ``"disp"``.
+        nsim : int, default 500
+            Bootstrap replicates.
+        seed : int or numpy Generator, optional
+            Of the bootstrap.
+        boot_type : {"percentile", "basic", "normal", "bca"}, default "percentile"
+            Of bootstrap intervals; R's ``"perc"`` and ``"norm"`` do too.
 
         Returns
         -------
         DataFrame
             Columns ``lower, upper``; ``attrs["notes"]`` of profile intervals says which limits are
-            at a bound or infinite, and why.
+            at a bound or infinite, and why; of bootstrap ones how many refits failed.
 
         Examples
         --------
@@ -224,16 +234,28 @@ class ModelResult(Diagnosis, Maketables, ABC):
             same = df_method is None and component is None
             table = self._table if same else None
             return coefficient_table(self.fit, level, df_method, component, table)
-        return intervals(self.fit, method, level, parm, component, df_method=df_method)
+        options = self._boot_options(method, nsim, seed, boot_type)
+        return intervals(
+            self.fit, method, level, parm, component, df_method=df_method, options=options
+        )
+
+    def _boot_options(self, method: str, nsim: int, seed: Any, boot_type: str) -> dict[str, Any]:
+        """Arguments of the bootstrap's intervals, none of other methods'."""
+        if method != "boot":
+            return {}
+        return {"draw": lambda: self.bootstrap(nsim, seed=seed), "type": boot_type}
 
     def confint(
         self,
         parm: Any = None,
         level: float = 0.95,
-        method: Literal["profile", "Wald"] = "profile",
+        method: Literal["profile", "Wald", "boot"] = "profile",
         *,
         r_names: bool = True,
         component: str | None = None,
+        nsim: int = 500,
+        seed: int | np.random.Generator | None = None,
+        boot_type: Literal["percentile", "basic", "normal", "bca", "perc", "norm"] = "percentile",
     ) -> pd.DataFrame:
         """Intervals of all parameters, as R's ``confint``.
 
@@ -243,15 +265,17 @@ class ModelResult(Diagnosis, Maketables, ABC):
             Parameters by their names or R's, by place, or R's words for groups of them,
             ``"theta_"`` and ``"beta_"``. Default: all.
         level : float, default 0.95
-        method : {"profile", "Wald"}
-            Profile likelihood; or estimates with normal quantiles, also of variance parameters,
-            where lme4 has none: by logarithms of standard deviations, Fisher's z of correlations
-            and the links of the family's parameters.
+        method : {"profile", "Wald", "boot"}
+            Profile likelihood; the parametric bootstrap; or estimates with normal quantiles, also
+            of variance parameters, where lme4 has none: by logarithms of standard deviations,
+            Fisher's z of correlations and the links of the family's parameters.
         r_names : bool, default True
             Rows named ``.sig01, …, .sigma, (Intercept), …`` as in lme4; otherwise
             ``sd_(Intercept)|Subject, cor_Days.(Intercept)|Subject, …, sigma, Intercept, …``.
         component : str, optional
             As for ``conf_int``: the coefficients of one linear predictor.
+        nsim, seed, boot_type
+            Of the bootstrap, as for ``conf_int``.
 
         Returns
         -------
@@ -269,7 +293,9 @@ class ModelResult(Diagnosis, Maketables, ABC):
         """
         from ..inference.intervals import intervals
 
-        return intervals(self.fit, method.lower(), level, parm, component, r_names)
+        kind = method.lower()
+        options = self._boot_options(kind, nsim, seed, boot_type)
+        return intervals(self.fit, kind, level, parm, component, r_names, options=options)
 
     def profile(
         self, parm: Any = None, *, alphamax: float = 0.01, spacing: float | None = None

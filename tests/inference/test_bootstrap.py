@@ -137,6 +137,29 @@ def test_bca_leaves_out_the_outermost_groups(sleep):
     assert m.bootstrap(60, seed=1).conf_int("bca").notna().all(axis=None)
 
 
+def test_intervals_of_results(sleep, cbpp):
+    b = sleep.bootstrap(100, seed=4)
+    for kind in ("percentile", "basic", "normal", "bca"):
+        own = sleep.conf_int(method="boot", nsim=100, seed=4, boot_type=kind)
+        np.testing.assert_array_equal(own, b.conf_int(kind).loc[own.index])
+    assert own.index.tolist() == sleep.confint(method="Wald", r_names=False).index.tolist()
+    named = sleep.confint(method="boot", nsim=100, seed=4, boot_type="perc", parm="theta_")
+    assert named.index.tolist() == [".sig01", ".sig02", ".sig03", ".sigma"]
+    np.testing.assert_array_equal(named.loc[".sigma"], b.conf_int("perc").loc["sigma"])
+    assert "singular" in " ".join(named.attrs["notes"])
+    one = cbpp.conf_int(0.9, method="boot", nsim=40, seed=1, parm="period[T.2]")
+    assert one.shape == (1, 2)
+    sal = il.load_dataset("Salamanders")
+    for m in (
+        il.glmer("count ~ mined + (1 | site)", sal, "nbinom2", ziformula="~ mined"),
+        il.glm("Reaction ~ Days", il.load_dataset("sleepstudy")),
+        il.glmer(SLEEP.replace("(Days |", "(1 |"), il.load_dataset("sleepstudy"), "gaussian"),
+    ):
+        table = m.conf_int(method="boot", nsim=12, seed=1)
+        assert table.index.tolist() == m.confint(method="Wald", r_names=False).index.tolist()
+        assert (table["lower"] < table["upper"]).all()
+
+
 # -- streams -----------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -201,6 +201,24 @@ class Bootstrap(Pictured):
         parts = {"estimate": self.estimate, "bias": self.bias, "std_error": self.se}
         return pd.concat([pd.DataFrame(parts), self.conf_int(method, level)], axis=1)
 
+    def with_column(self, name: str, of: Callable[[pd.DataFrame], pd.Series]) -> Bootstrap:
+        """The same with one more number, a function of the others by row.
+
+        Parameters
+        ----------
+        name : str
+        of : callable
+            Takes a frame with the columns of ``frame``, gives a Series of its rows.
+
+        Returns
+        -------
+        Bootstrap
+        """
+        frame = self.frame.assign(**{name: of(self.frame)})
+        own = of(self.estimate.to_frame().T).iloc[0]
+        estimate = pd.concat([self.estimate, pd.Series({name: own})]).rename("estimate")
+        return replace(self, frame=frame, estimate=estimate, _jackknife=None)
+
     @cached_property
     def _acceleration(self) -> np.ndarray:
         if self._jackknife is None:
@@ -219,7 +237,12 @@ class Bootstrap(Pictured):
         return Table(["", *frame.columns], rows, title=title, note=self._note())
 
     def _note(self) -> str:
-        lines = ["95 % percentile intervals"]
+        return "\n".join(["95 % percentile intervals", *self.notes])
+
+    @property
+    def notes(self) -> list[str]:
+        """On refits that failed, are singular or did not converge, in words."""
+        lines = []
         if self.n_failed:
             worst = list(self.failures.items())[:SHOWN_REASONS]
             why = "; ".join(f"{count} times: {reason}" for reason, count in worst)
@@ -230,7 +253,7 @@ class Bootstrap(Pictured):
             kinds = {v: c for v, c in self.verdicts.items() if v not in ("converged", "singular")}
             listed = ", ".join(f"{count} {verdict}" for verdict, count in kinds.items())
             lines.append(f"refits that are in the figures but did not converge: {listed}")
-        return "\n".join(lines)
+        return lines
 
     def __str__(self) -> str:
         return self._table().text()
