@@ -118,8 +118,10 @@ def boot_limits(
 ) -> Limits:
     """Bootstrap intervals of the replicates that ``draw`` makes, of a type that they have."""
     b = draw()
-    if "precision" in {p.name for p in parameters}:  # of Gaussian models replicates have sigma
-        b = b.with_column("precision", lambda frame: frame["sigma"] ** -2.0)
+    if "precision" in {p.name for p in parameters}.difference(b.frame):
+        from .resampling.bootstrap import with_precision
+
+        b = with_precision(b)  # of Gaussian models replicates have sigma
     names = [p.name for p in parameters]
     return b.conf_int(type, level).loc[names].to_numpy(), b.notes  # type: ignore[arg-type]
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ...models.kinds import AnyFit
     from ...models.lmm import LMMFit
 
-__all__ = ["Bootstrap", "bootstrap"]
+__all__ = ["Bootstrap", "bootstrap", "with_precision"]
 
 # Reasons of failures that are printed.
 SHOWN_REASONS = 3
@@ -201,24 +201,6 @@ class Bootstrap(Pictured):
         parts = {"estimate": self.estimate, "bias": self.bias, "std_error": self.se}
         return pd.concat([pd.DataFrame(parts), self.conf_int(method, level)], axis=1)
 
-    def with_column(self, name: str, of: Callable[[pd.DataFrame], pd.Series]) -> Bootstrap:
-        """The same with one more number, a function of the others by row.
-
-        Parameters
-        ----------
-        name : str
-        of : callable
-            Takes a frame with the columns of ``frame``, gives a Series of its rows.
-
-        Returns
-        -------
-        Bootstrap
-        """
-        frame = self.frame.assign(**{name: of(self.frame)})
-        own = of(self.estimate.to_frame().T).iloc[0]
-        estimate = pd.concat([self.estimate, pd.Series({name: own})]).rename("estimate")
-        return replace(self, frame=frame, estimate=estimate, _jackknife=None)
-
     @cached_property
     def _acceleration(self) -> np.ndarray:
         if self._jackknife is None:
@@ -262,6 +244,14 @@ class Bootstrap(Pictured):
 
     def _repr_html_(self) -> str:
         return self._table().html()
+
+
+def with_precision(b: Bootstrap) -> Bootstrap:
+    """The replicates of a Gaussian model with the precision 1 / sigma^2 as one number more."""
+    frame = b.frame.assign(precision=b.frame["sigma"] ** -2.0)
+    own = pd.Series({"precision": b.estimate["sigma"] ** -2.0})
+    estimate = pd.concat([b.estimate, own]).rename("estimate")
+    return replace(b, frame=frame, estimate=estimate, _jackknife=None)
 
 
 def bootstrap(
