@@ -151,7 +151,7 @@ ANSWERED = {
     "m.tidy([])": "effects is empty",
     "m.confint('Wald')": "names no parameter: write method='Wald'",
     "m.confint('Dyas')": "has no such parameter.*Did you mean 'Days'",
-    "m.confint(method='boot')": "method='boot' is not known; use .profile. or .Wald..*m.bootstrap",
+    "m.confint(method='bootstrap')": "method='bootstrap' is not known; use one of 'profile'",
     "m.confint(oldNames=False)": "r_names=False sd_",
     "m.profile(which='Days')": "write parm='Days'",
     "m.profile(alphamax=2)": "alphamax",
