@@ -28,6 +28,8 @@ MOST_OUTSIDE = 0.01
 # A continuous quantile is good to this share of itself or of the spread of the responses.
 PRECISION = 1e-9
 MOST_STEPS = 200
+# Standard deviations of a linear predictor within which quantiles are asked for.
+FAR_OUT = 3.0
 TINY = float(np.finfo(float).tiny)
 # Whole numbers beyond this one are no longer told apart by doubles.
 LARGEST_COUNT = 2.0**52
@@ -179,14 +181,27 @@ class Predictive:
             size = self.prior[rows] * self.trials[rows]
             return np.abs(family.mean_slope(inside, zeta)), variance / size
 
+    def _width(self, etas: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """How far eta moves while the mean moves by a standard deviation of y, at most 1, (r,).
+
+        The least within some standard deviations of eta: counts know their mean the better the
+        larger it is.
+        """
+        width = np.ones(len(rows))
+        for side in (-FAR_OUT, 0.0, FAR_OUT):
+            moved = etas.copy()
+            moved[0] += side * np.sqrt(self.S[0, 0, rows])
+            slope, variance = self._noise(moved, rows)
+            with np.errstate(all="ignore"):
+                own = np.sqrt(variance) / slope
+            width = np.where(own > 0.0, np.minimum(width, own), width)
+        return width
+
     def _nodes(self) -> Iterator[Nodes]:
         finite = np.isfinite(self.etas).all(axis=0) & np.isfinite(self.S).all(axis=(0, 1))
         usable = np.flatnonzero(finite)
         family, etas = self.fit.family, self.etas[:, usable]
-        slope, variance = self._noise(etas, usable)
-        with np.errstate(all="ignore"):  # how far eta moves while the mean moves by an SD of y
-            width = np.sqrt(variance) / slope
-        width = np.where(width > 0.0, np.minimum(width, 1.0), 1.0)
+        width = self._width(etas, usable)
         for block in normal_blocks(etas, self.S[:, :, usable], COARSE, width):
             K, m, N = block.etas.shape
             flat = block.etas.reshape(K, m * N)

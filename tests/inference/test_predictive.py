@@ -133,6 +133,9 @@ def test_poisson_by_brute_force() -> None:
     assert table["obs_ci_lower"][row] == np.argmax(np.array(cumulative) >= 0.05)
     assert table["obs_ci_upper"][row] == np.argmax(np.array(cumulative) >= 0.95)
     np.testing.assert_allclose(made.cdf(np.full(N, 4.0))[row], cumulative[4], rtol=1e-6)
+    for k in (2, 12, 40):
+        exact = weights @ gammaincc(k + 1.0, lam) / weights.sum()
+        np.testing.assert_allclose(made.cdf(np.full(N, float(k)))[row], exact, atol=1e-6)
     # S: the variance of the estimate and that of a new group
     x = np.array([1.0, DATA.x[row]])
     total = x @ m.vcov().to_numpy() @ x + m.variance_components["g"]
