@@ -368,6 +368,11 @@ def _scorers(fit: AnyFit, scoring: Any) -> dict[str, Callable[[Held], float]]:
                 f"scoring must be one of {listing(SCORES)} or a function of observed and predicted "
                 f"values, got {brief(one)}"
             )
+        if name == "log_score" and not fit.family.normalised:
+            raise ArgumentError(
+                f"scoring='log_score' is of densities, and the family {fit.family.name!r} of your "
+                "own has a quasi-likelihood alone; take 'rmse' or 'mae'"
+            )
         if name == "brier" and fit.family.support != "proportion":
             raise ArgumentError(
                 "scoring='brier' is of probabilities, the means of binomial families; the family "

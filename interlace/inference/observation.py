@@ -70,8 +70,10 @@ def _trials(newdata: Any, rows: PredictionRows, trials: Any) -> np.ndarray:
     if isinstance(trials, str):
         if newdata is None or trials not in data_columns(newdata):
             raise DataError(f"trials={trials!r} is no column of newdata")
-        given = read(newdata, [trials], []).values[trials]
-        array = np.asarray(given, dtype=float)
+        columns = read(newdata, [trials], [])
+        array = np.array(columns.values[trials], dtype=float)
+        if trials in columns.missing:
+            array[columns.missing[trials]] = np.nan
     elif isinstance(trials, int | float | np.number):
         array = np.array([number("trials", trials)])
     else:

@@ -270,3 +270,32 @@ def test_refusals(linear, arguments, match) -> None:
         linear.cross_val(**arguments)
     with pytest.raises(ArgumentError, match=r"elpd needs scoring='log_score'"):
         _ = linear.cross_val(k=2).elpd
+
+
+class Counts:
+    """Poisson's functions, without a density."""
+
+    def link(self, mu):
+        return np.log(mu)
+
+    def linkinv(self, eta):
+        return np.exp(eta)
+
+    mu_eta = linkinv
+
+    def variance(self, mu):
+        return mu
+
+    def dev_resids(self, y, mu, weights):
+        ratio = np.where(y > 0, y, 1.0) / mu
+        return 2.0 * weights * (np.where(y > 0, y * np.log(ratio), 0.0) - (y - mu))
+
+
+def test_families_of_functions_have_no_densities() -> None:
+    data = il.load_dataset("Salamanders")
+    own = il.glmer("count ~ mined + (1 | site)", data, Counts())
+    poisson_fit = il.glmer("count ~ mined + (1 | site)", data, "poisson")
+    found = own.cross_val("site", k=3).scores
+    np.testing.assert_allclose(found, poisson_fit.cross_val("site", k=3).scores, rtol=1e-5)
+    with pytest.raises(ArgumentError, match="a quasi-likelihood alone"):
+        own.cross_val("site", scoring="log_score")

@@ -173,6 +173,9 @@ def test_trials() -> None:
     size = il.load_dataset("cbpp")["size"]
     np.testing.assert_allclose(own["obs_ci_upper"] * size % 1.0 % 1.0, 0.0, atol=1.0)
     assert (own["obs_ci_upper"] < 1.0).any()
+    gaps = pd.DataFrame({"period": ["1", "2"], "n": pd.array([5, None], dtype="Int64")})
+    some = m.get_prediction(gaps, trials="n", **asked).summary_frame()
+    assert some["obs_ci_upper"].notna().tolist() == [True, False]
     for wrong in (0, 2.5, [1, 2], "none"):
         with pytest.raises((ArgumentError, DataError), match="trials"):
             m.get_prediction(new, trials=wrong, **asked)
@@ -271,5 +274,30 @@ def test_coverage() -> None:
     order one over the number of groups, is not in the intervals.
     """
     found = np.array([coverage(seed) for seed in range(60)])
+    error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
+    assert (np.abs(found.mean(axis=0) - 0.9) < 3.0 * error + 0.01).all()
+
+
+def linear_coverage(seed: int) -> list[float]:
+    """The same of a linear model with slopes: of new groups and of known ones."""
+    rng = np.random.default_rng(seed)
+    groups, size = 20, 6
+    g, x = np.repeat(np.arange(groups), size), np.tile(np.arange(size), groups) - 2.5
+    b = rng.normal(size=(groups, 2)) * [1.0, 0.4]
+    data = {"g": g, "x": x, "y": 1.0 + b[g, 0] + (0.5 + b[g, 1]) * x + rng.normal(size=g.size)}
+    m = il.fit("y ~ x + (x | g)", data)
+    out = []
+    for known in (False, True):
+        level = b if known else rng.normal(size=(groups, 2)) * [1.0, 0.4]
+        y = 1.0 + level[:, 0] + (0.5 + level[:, 1]) * 3.5 + rng.normal(size=groups)
+        new = {"g": np.arange(groups), "x": np.full(groups, 3.5)}
+        table = m.get_prediction(new, include_re=known).summary_frame(alpha=0.1)
+        out.append(((y >= table["obs_ci_lower"]) & (y <= table["obs_ci_upper"])).mean())
+    return out
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")
+def test_coverage_of_linear_models() -> None:
+    found = np.array([linear_coverage(seed) for seed in range(150)])
     error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
     assert (np.abs(found.mean(axis=0) - 0.9) < 3.0 * error + 0.01).all()
