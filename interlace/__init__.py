@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .api.resampling import bootMer, pb_modcomp, power
     from .diagnostics.cross_validation import CVResult
+    from .diagnostics.simulated_residuals import SimulatedResiduals
     from .families import (
         Bell,
         Beta,
@@ -121,6 +122,7 @@ __all__ = [
     "NumericalError",
     "OrderedBeta",
     "Poisson",
+    "SimulatedResiduals",
     "SkewNormal",
     "StudentT",
     "Truncated",
@@ -227,6 +229,7 @@ _LATE = {
     "profile_confint": "api.intervals",
     "CVResult": "diagnostics.cross_validation",
     **dict.fromkeys(("bootMer", "pb_modcomp", "power"), "api.resampling"),
+    "SimulatedResiduals": "diagnostics.simulated_residuals",
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "cross_val": "api.cross_validation",

@@ -26,7 +26,7 @@ _CORRECTED = "with k = m.nparams and n = m.nobs it is m.aic + 2 * k * (k + 1) / 
 _NO_ORDINAL = "ordinal models are not available"
 _STANDARD = "m.residuals('pearson', scaled=True) / (1 - m.hatvalues()) ** 0.5"
 _RESIDUALS = {
-    "quantile": "Randomised quantile residuals are not available; m.simulate() draws responses",
+    "quantile": "m.simulated_residuals() has randomised quantile residuals",
     **dict.fromkeys(
         ("studentized", "standardized", "studentised", "standardised"), f"Write {_STANDARD}"
     ),
@@ -72,6 +72,13 @@ SAME: dict[str, str] = {
     "fe": "m.fe_params",
     "re": "m.random_effects",
     "cooks": "m.cooks_distance()",
+    "simulateResiduals": "m.simulated_residuals()",
+    "testResiduals": "m.simulated_residuals().tests()",
+    "testUniformity": "m.simulated_residuals().uniformity()",
+    "testDispersion": "m.simulated_residuals().dispersion()",
+    "testZeroInflation": "m.simulated_residuals().zero_inflation()",
+    "testOutliers": "m.simulated_residuals().outliers()",
+    "check_zeroinflation": "m.simulated_residuals().zero_inflation()",
     "HLMresid": "m.level_residuals()",
     "LSresids": "m.level_residuals()",
     "mdffits": "m.influence('g').mdffits",
@@ -213,6 +220,9 @@ FUNCTIONS: dict[str, str] = {
     "lmerControl": "optimizer= and theta0= of il.fit",
     "glmerControl": "optimizer= and theta0= of il.glmer",
     "read_pickle": "pickle.load(file)",
+    "simulateResiduals": "m.simulated_residuals()",
+    "createDHARMa": "il.SimulatedResiduals.of(observed, simulated)",
+    "case_delete": "il.influence(m, 'g')",
 }
 
 FUNCTIONS_INSTEAD: dict[str, str] = {
@@ -350,6 +360,22 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "n": _instead("nsim"),
         "family": "responses are drawn from the family of the fit",
     },
+    "influence": {
+        "groups": _instead("by"),
+        "group": _instead("by"),
+        "level": _instead("by"),
+        "approx": "exact=False is in one step, exact=True by refits",
+    },
+    "simulated_residuals": {
+        "re_form": _kept_effects,
+        "nsim": _instead("n"),
+        "refit": "responses are compared with draws of the fit: nothing is refitted",
+    },
+    "hlm_resid": {
+        "standardize": _instead("standardized"),
+        "include_ls": "m.level_residuals() has those of least squares",
+    },
+    "hlm_influence": {"delete": "m.influence('g', exact=True) leaves out each group in turn"},
     "ranef": {"data": "m.ranef() is of the fit's own groups"},
     "augment": {
         "newdata": "m.predict(newdata) predicts other rows",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import scipy.sparse as sp
 
+from ..errors import ArgumentError
 from ..inference.inverse_quadratic import inverse_quadratic
 from ..inference.joint_variance import by_row, scaled_crossproduct, weighted_columns
 from ..linalg.information import inverse_where_determined
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # M^{-1} of this many columns is formed whole: 200 MB. Of more, columns are solved for by group.
 DENSE_INVERSE = 5000
+# Entries of the columns of M^{-1} that are solved for at once: 1.6 GB.
+MOST_SOLVED = 200_000_000
 # Entries of Z*_S that are held dense.
 DENSE_ROWS = 1_000_000
 # Groups whose sums are held at once.
@@ -117,6 +120,9 @@ def deletions(work: Working, groups: Groups) -> Iterator[Deleted]:
     if groups.single:
         yield from _single_rows(work)
         return
+    if len(work.stars) == 1:
+        yield _one_factor(work, groups)
+        return
     inverse = None if work.factor is None else _InverseColumns(work.factor)
     members = groups.members()
     for start in range(0, len(members), CHUNK):
@@ -136,6 +142,39 @@ def _single_rows(work: Working) -> Iterator[Deleted]:
         X, d = work.rest[rows], D[rows]
         N = np.einsum("r,ri,rj->rij", d * work.weights[rows], X, X)
         yield Deleted(N, X * (d * work.score[rows])[:, None])
+
+
+def _one_factor(work: Working, groups: Groups) -> Deleted:
+    """Of all groups at once: rows of different levels do not meet in H, so that N and s are sums.
+
+    Over the levels that a group has rows of, of sums by level and group.
+    """
+    ((codes, star),) = work.stars
+    blocks = work.factor.inverse_blocks(0)
+    keys, cells = np.unique(groups.codes * len(blocks) + codes, return_inverse=True)
+    owner, level = np.divmod(keys, len(blocks))
+    count, p = len(groups.labels), work.rest.shape[1]
+    right = np.column_stack([work.weights[:, None] * work.rest, work.score])
+    A = _sums(cells, len(keys), star, work.weights[:, None] * star)
+    K = _sums(cells, len(keys), star, right)
+    M = blocks[level]
+    inner = np.linalg.solve(np.eye(A.shape[1]) - M @ A, M @ K)
+    between = K[:, :, :-1].transpose(0, 2, 1) @ inner
+    both = _sums(groups.codes, count, work.rest, right)
+    for i in range(p):
+        for j in range(p + 1):
+            both[:, i, j] += np.bincount(owner, between[:, i, j], count)
+    N = both[:, :, :-1]
+    return Deleted(0.5 * (N + N.transpose(0, 2, 1)), both[:, :, -1])
+
+
+def _sums(codes: np.ndarray, count: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """left'right of the rows of each code, (count, a, b)."""
+    out = np.empty((count, left.shape[1], right.shape[1]))
+    for i, one in enumerate(left.T):
+        for j, other in enumerate(right.T):
+            out[:, i, j] = np.bincount(codes, one * other, count)
+    return out
 
 
 def _of_group(work: Working, rows: np.ndarray, inverse: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -190,26 +229,21 @@ class _InverseColumns:
         self.factor = factor
         pattern = factor.pattern
         self.q = int(pattern.offsets[-1])
-        # one grouping factor: no two levels share an entry
-        self.blocks = factor.inverse_blocks(0) if len(pattern.widths) == 1 else None
-        self.whole = None
-        if self.blocks is None and self.q <= DENSE_INVERSE:
-            self.whole = factor.solve(np.eye(self.q))
+        self.whole = factor.solve(np.eye(self.q)) if self.q <= DENSE_INVERSE else None
 
     def at(self, columns: np.ndarray) -> np.ndarray:
         """M^{-1} at rows and columns, (t, t)."""
         if self.whole is not None:
             return self.whole[np.ix_(columns, columns)]
         t = columns.size
-        if self.blocks is None:
-            R = np.zeros((self.q, t))
-            R[columns, np.arange(t)] = 1.0
-            return self.factor.solve(R)[columns]
-        k = self.blocks.shape[1]
-        out = np.zeros((t // k, k, t // k, k))
-        each = np.arange(t // k)
-        out[each, :, each, :] = self.blocks[columns[::k] // k]
-        return out.reshape(t, t)
+        if self.q * t > MOST_SOLVED:
+            raise ArgumentError(
+                f"one of the groups has rows of {t} random effects, of {self.q} in all: too many "
+                "for one step. exact=True fits again without it"
+            )
+        R = np.zeros((self.q, t))
+        R[columns, np.arange(t)] = 1.0
+        return self.factor.solve(R)[columns]
 
 
 class Measures(NamedTuple):

@@ -47,7 +47,8 @@ def row_residuals(fit: MixedFit, standardize: Any, include_ls: bool) -> pd.DataF
     conditional, marginal = y - fit.mu, y - fit.fixed_part
     columns: dict[str, np.ndarray] = {}
     if standardize is True:
-        columns[".std.resid"] = conditional * root / fit.sigma
+        with np.errstate(divide="ignore", invalid="ignore"):  # a fit without residuals
+            columns[".std.resid"] = conditional * root / fit.sigma
     else:
         columns[".resid"] = conditional
     columns[".fitted"] = fit.mu
@@ -121,7 +122,8 @@ def _uncorrelated(fit: MixedFit, marginal: np.ndarray) -> np.ndarray:
             V += np.where(same, star[rows] @ star[rows].T, 0.0)
         L = np.linalg.cholesky(V)
         out[rows] = solve_triangular(L, marginal[rows], lower=True)
-    return out / fit.sigma
+    with np.errstate(divide="ignore", invalid="ignore"):  # a fit without residuals
+        return out / fit.sigma
 
 
 def _joined(fit: MixedFit) -> Iterator[np.ndarray]:

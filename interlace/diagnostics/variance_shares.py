@@ -75,7 +75,8 @@ def variance_parts(fit: MixedFit, approximation: str | None = None) -> VarianceP
             "model move the mean as well; they have no place in them"
         )
     random, observation = _random(fit)
-    fixed = float(np.var(fit.design.X @ fit.beta, ddof=1)) if fit.p else 0.0
+    predicted = fit.design.X @ fit.beta
+    fixed = float(np.var(predicted - predicted[0], ddof=1))  # exactly 0 of a constant
     return VarianceParts(fixed, random, observation, _family_variance(fit, approximation))
 
 

@@ -155,7 +155,7 @@ ANSWERED = {
     "m.confint(oldNames=False)": "r_names=False sd_",
     "m.profile(which='Days')": "write parm='Days'",
     "m.profile(alphamax=2)": "alphamax",
-    "m.residuals('quantile')": "quantile residuals are not available",
+    "m.residuals('quantile')": "has randomised quantile residuals",
     "m.residuals('studentized')": r"Write m.residuals\('pearson', scaled=True\)",
     "m.anova(type=True)": "type=True is not known",
     "m.anova(m, names='ab')": "names must be a list of texts, got 'ab'",

@@ -114,14 +114,23 @@ def _score(fit) -> np.ndarray:
     return working_model(fit).score
 
 
-@pytest.mark.parametrize("backend", ["auto", "schur", "superlu"])
-def test_against_dense_algebra_with_weights_and_offset(backend) -> None:
+@pytest.mark.parametrize(
+    ("random", "backend"),
+    [
+        ("(x | g) + (1 | h)", "auto"),
+        ("(x | g) + (1 | h)", "schur"),
+        ("(x | g) + (1 | h)", "superlu"),
+        ("(x | g)", "auto"),
+        ("(1 | h)", "auto"),
+    ],
+)
+def test_against_dense_algebra_with_weights_and_offset(random, backend) -> None:
     rng = np.random.default_rng(2)
     n = 80
     d = pd.DataFrame({"x": rng.normal(size=n), "g": rng.integers(9, size=n)})
     d["h"], d["w"], d["k"] = rng.integers(6, size=n), rng.uniform(0.5, 3.0, n), np.arange(n) % 5
     d["y"] = d.x + rng.normal(size=9)[d.g] + rng.normal(size=6)[d.h] + rng.normal(size=n)
-    m = il.fit("y ~ x + (x | g) + (1 | h)", d, weights="w", offset=0.3 * d.x, backend=backend)
+    m = il.fit(f"y ~ x + {random}", d, weights="w", offset=0.3 * d.x, backend=backend)
     work = working_model(m.fit)
     for by in (None, "g", "h", "k", ["g", "h"], np.repeat([0, 1], [70, 10])):
         groups = groups_of(m.fit.design, by, d)
