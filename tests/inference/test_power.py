@@ -196,7 +196,8 @@ def test_a_truth_is_what_is_estimated(sleep):
     ("params", "said"),
     [
         ({"Dys": 1.0}, "Did you mean 'Days'"),
-        ({"sigma": -1.0}, "must not be negative"),
+        ({"sigma": 0.0}, "must be positive"),
+        ({"sd_Days|Subject": -1.0}, "must not be negative"),
         ({"Days": "x"}, "must be a number"),
         ([1.0], "must be a dict"),
         ({"cor_Days.(Intercept)|Subject": 1.5}, "not positive definite"),
@@ -205,6 +206,16 @@ def test_a_truth_is_what_is_estimated(sleep):
 def test_what_is_no_truth_is_refused(sleep, params, said):
     with pytest.raises(ArgumentError, match=said):
         il.power(sleep, "Days", 3, params=params)
+
+
+def test_parameters_of_families_have_ranges():
+    sal = il.load_dataset("Salamanders")
+    m = il.glm("count ~ mined", sal, "nbinom2")
+    with pytest.raises(ArgumentError, match="theta = -1"):
+        il.power(m, nsim=3, params={"theta": -1.0})
+    m = il.glm("count ~ mined", sal, "nbinom2", ziformula="~ mined")
+    with pytest.raises(ArgumentError, match="theta = -1"):
+        il.power(m, nsim=3, params={"theta": -1.0})
 
 
 # -- extension ---------------------------------------------------------------------------------

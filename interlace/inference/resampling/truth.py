@@ -46,6 +46,11 @@ def assumed(fit: AnyFit, like: AnyFit | None, params: Mapping[str, float] | None
     zeta = _zeta(fit, named) if not fit.linear else like.zeta
     if fit.several:
         _numbers(fit, named, beta)
+    if not all(np.isfinite(values).all() for values in (zeta, theta, *beta.values())):
+        raise ArgumentError(
+            "params has a parameter of the family outside its range: "
+            f"{listing(f'{name} = {named[name]:g}' for name in params or () if name in named)}"
+        )
     return with_truth(fit, beta, theta, sigma, zeta)
 
 
@@ -65,7 +70,10 @@ def _replaced(names: list[str], values: np.ndarray, params: Any) -> np.ndarray:
                 f"{listing(map(repr, names))}"
             )
         value = number(f"params[{name!r}]", value)
-        if names[known[name]].startswith(("sd_", "sigma")) and value < 0.0:
+        positive = names[known[name]] == "sigma"
+        if positive and value <= 0.0:
+            raise ArgumentError(f"params[{name!r}] must be positive, got {value:g}")
+        if names[known[name]].startswith("sd_") and value < 0.0:
             raise ArgumentError(f"params[{name!r}] must not be negative, got {value:g}")
         values[known[name]] = value
     return values
@@ -84,7 +92,8 @@ def _zeta(fit: Any, named: Mapping[str, float]) -> np.ndarray:
     if fit.family.residual_variance:
         sigma = named.get("sigma", fit.sigma)
         return np.array([-2.0 * np.log(sigma)]) if fit.zeta.size else fit.zeta
-    return np.log([named[name] for name in fit.family.parameters])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.log([named[name] for name in fit.family.parameters])
 
 
 def _numbers(fit: Any, named: Mapping[str, float], beta: dict[str, np.ndarray]) -> None:
@@ -92,4 +101,5 @@ def _numbers(fit: Any, named: Mapping[str, float], beta: dict[str, np.ndarray]) 
     links = parameter_links(fit)
     for parameter, name in zip(fit.family.parameters, list(fit.design.predictors)[1:], strict=True):
         if fit.is_number(name) and parameter in named:
-            beta[name][:] = float(links[parameter](np.array(named[parameter])))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                beta[name][:] = float(links[parameter](np.array(named[parameter])))
