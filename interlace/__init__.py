@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .api.functions import LRT, VarCorr, anova, isSingular, update
+from .api.functions import LRT, VarCorr, all_fit, allFit, anova, isSingular, update
 from .api.generalised import glmer
 from .api.glm import glm
 from .api.linear import fit, lmer
@@ -137,6 +137,8 @@ __all__ = [
     "ZeroOneInflatedBeta",
     "ZeroOneInflatedBetaFamily",
     "__version__",
+    "allFit",
+    "all_fit",
     "anova",
     "bootMer",
     "cooks_distance",

@@ -86,7 +86,7 @@ SAME: dict[str, str] = {
     "covtrace": "m.influence('g').covtrace",
     "case_delete": "m.influence('g', exact=True)",
     "rvc": "m.influence('g', exact=True).to_frame()",
-    "allFit": "il.update(m, optimizer='bobyqa') for one other, m.convergence for the verdict",
+    "allFit": "m.all_fit()",
     "rand": "m.ranova()",
     "get_model": "m.step().model",
     "vcovAdj": "m.vcov(ddf='Kenward-Roger')",

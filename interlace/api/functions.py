@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..calls import checked
 from ..covariance.structures import SINGULAR_TOLERANCE
@@ -13,6 +13,9 @@ from ..results.base import ModelResult
 from ..results.lmm import LMMResult
 from ..results.mixed import MixedResult
 from .linear import fit
+
+if TYPE_CHECKING:
+    from ..diagnostics.all_fit import AllFit
 
 _Result = TypeVar("_Result")
 
@@ -159,6 +162,49 @@ def LRT(large: Any, small: Any, refit: bool = True):  # noqa: N802
     from ..inference.deletion import boundary_test
 
     return boundary_test(large.fit, small.fit, refit)
+
+
+@checked
+def all_fit(formula: Any, data: Any = None, *args: Any, **arguments: Any) -> AllFit:
+    """Fit a model by every optimiser and from other starts, as lme4's ``allFit``.
+
+    Parameters
+    ----------
+    formula : LMMResult, GLMMResult or str
+        A fit; or a formula, fitted first.
+    data : data frame, optional
+        With a formula.
+    *args, **arguments
+        With a formula: further arguments of :func:`fit`, or with ``family=`` of :func:`glmer`.
+
+    Returns
+    -------
+    AllFit
+
+    Raises
+    ------
+    ArgumentTypeError
+        If what is given is neither a fit with random effects nor a formula.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> searches = il.all_fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    >>> all(searches.converged.values())
+    True
+    """
+    if isinstance(formula, str):
+        from .generalised import glmer
+
+        door: Callable[..., Any] = glmer if "family" in arguments else fit
+        return door(formula, data, *args, **arguments).all_fit()
+    _check_mixed(formula, "all_fit")
+    if data is not None or args or arguments:
+        raise ArgumentError("all_fit takes data and other arguments with a formula only")
+    return formula.all_fit()
+
+
+allFit = all_fit  # noqa: N816
 
 
 @checked

@@ -26,6 +26,8 @@ SMALL_SHIFT, LARGE_SHIFT = 0.1, 0.5
 FEW_DRAWS = 50.0
 # An error that is rounding.
 ROUNDING = 1e-6
+# A last change with the number of nodes that leaves the error in doubt.
+UNSETTLED = 0.01
 # The least number of draws from which a standard error is taken.
 LEAST_DRAWS = 100
 # Nodes of quadrature in a fit: its grid has at most three dimensions.
@@ -82,8 +84,9 @@ class LaplaceError:
 
     @property
     def reliable(self) -> bool:
-        """Whether the draws are worth enough for the error to be trusted."""
-        return self.effective >= FEW_DRAWS
+        """Whether the draws are worth enough, or the nodes many enough, to trust the error."""
+        settled = self.method != "quadrature" or self.std_error < UNSETTLED
+        return settled and self.effective >= FEW_DRAWS
 
     @property
     def largest_shift(self) -> float:
@@ -204,6 +207,13 @@ def _advice(fit: GLMMFit, integral: Integral, shifts: pd.DataFrame) -> str:
         return (
             f"{integral.points} draws are worth {integral.effective:.0f}: neither the error nor "
             "its standard error can be trusted; take a larger n="
+        )
+    if integral.effective == np.inf and integral.std_error >= UNSETTLED:
+        return (
+            f"quadrature has not settled with {integral.points} nodes, the last change is "
+            f"{integral.std_error:.2g}: around the modes the densities of the random effects are "
+            "far from normal, and neither the fit nor the error can be trusted; m.diagnose() "
+            "says what is known"
         )
     sizes = shifts["in_std_errors"].abs()
     largest, name = float(sizes.max()), str(sizes.idxmax())

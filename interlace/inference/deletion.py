@@ -19,7 +19,15 @@ from .tails import chi2_pvalue, f_pvalue
 from .update import check_call, reduced, with_terms
 from .wald import method_of, wald_test
 
-__all__ = ["Deletion", "fixed_deletions", "random_deletions", "without_random", "without_terms"]
+__all__ = [
+    "Deletion",
+    "boundary_test",
+    "fixed_deletions",
+    "random_deletions",
+    "without_random",
+    "without_terms",
+    "written",
+]
 
 # A likelihood that falls by less, relative, when a term comes in, falls by rounding.
 ROUNDING = 1e-7
@@ -130,12 +138,13 @@ def random_deletions(formula: Formula, reduce: bool) -> list[Deletion]:
             continue
         for slope in slopes:
             rest = [term for term in terms if term != slope]
-            kept = [_written(spec, rest)] if rest else []
+            kept = [written(spec, rest)] if rest else []
             out.append(Deletion(f"{slope} in {spec.text}", [*others, *kept], 1))
     return out
 
 
-def _written(spec: RandomTermSpec, terms: Sequence[str]) -> str:
+def written(spec: RandomTermSpec, terms: Sequence[str]) -> str:
+    """A random term with other terms on its left side, the intercept as ``"1"``."""
     left = " + ".join(terms if "1" in terms else ["0", *terms])
     bar = "||" if spec.structure == "diag" and len(terms) > 1 else "|"
     return f"({left} {bar} {spec.text.rstrip(')').rpartition('|')[2].strip()})"

@@ -29,6 +29,7 @@ from .diagnosis import Diagnosis
 if TYPE_CHECKING:
     from ..diagnostics.convergence import Convergence
     from ..diagnostics.cross_validation import CVResult
+    from ..diagnostics.diagnosis import FitDiagnosis
     from ..inference.marginal_means import MarginalMeans
     from ..inference.profile.profile import Profile
     from ..inference.resampling.bootstrap import Bootstrap
@@ -880,6 +881,37 @@ class ModelResult(Diagnosis, Maketables, ABC):
         from ..plots.accessor import ModelPlots
 
         return ModelPlots(self.fit, self._data)
+
+    # -- diagnosis -------------------------------------------------------------------------------
+
+    def diagnose(self, *, tests: bool = True) -> FitDiagnosis:
+        """Everything that is wrong with the fit, and the model to try instead.
+
+        Random effects without variance, as the combination of effects that has none; coefficients
+        without a finite estimate, with the direction in which the likelihood rises for ever;
+        columns left out; a search or an approximation that failed. Each with a reduced formula and
+        its likelihood-ratio test, corrected where a variance is on its boundary.
+
+        Parameters
+        ----------
+        tests : bool, default True
+            Fit the reduced models; False names them only.
+
+        Returns
+        -------
+        FitDiagnosis
+            ``healthy``, ``findings``, and ``evidence``: what has been looked at; ``to_frame()``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff2"))
+        >>> m.diagnose().to_frame().loc[0, ["problem", "formula"]].tolist()
+        ['singular', 'Yield ~ 1']
+        """
+        from ..diagnostics.diagnosis import diagnose
+
+        return diagnose(self, tests)
 
     # -- reduction -------------------------------------------------------------------------------
 

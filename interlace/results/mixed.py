@@ -15,6 +15,7 @@ from .base import ModelResult, check_no_component, check_no_ddf, check_no_type, 
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
+    from ..diagnostics.all_fit import AllFit
     from ..diagnostics.laplace_error import LaplaceError
     from ..inference.prediction import Prediction
     from ..models.kinds import MixedFit
@@ -482,6 +483,29 @@ class MixedResult(ModelResult):
         return MixedPlots(self.fit, self._data)
 
     # -- diagnosis -------------------------------------------------------------------------------
+
+    def all_fit(self) -> AllFit:
+        """The same model by every optimiser and from other starts, as lme4's ``allFit``.
+
+        By trust-region Newton, L-BFGS-B and BOBYQA, and by Newton from small and from large
+        variances: where the answers agree the optimum is no accident of a search.
+
+        Returns
+        -------
+        AllFit
+            With ``to_frame()``: verdicts, log-likelihoods, fixed effects, theta and times side by
+            side; ``message``, the largest differences in words; ``results``, the fits.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+        >>> m.all_fit().llf.round(3).unique().tolist()
+        [-159.827]
+        """
+        from ..diagnostics.all_fit import all_fit
+
+        return all_fit(self.fit, type(self))
 
     def laplace_error(
         self,

@@ -238,6 +238,15 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     pd.testing.assert_frame_equal(one.to_frame(), one.shifts)
 
 
+def test_what_does_not_settle_is_said() -> None:
+    """All rows of a level agree: the variance is as large as one likes."""
+    frame = pd.DataFrame({"y": np.repeat([0, 1] * 5, 6), "g": np.repeat(np.arange(10), 6)})
+    with pytest.warns(il.ConvergenceWarning):
+        m = il.glmer("y ~ 1 + (1 | g)", frame, "binomial")
+    error = m.laplace_error()
+    assert not error.reliable and "has not settled" in error.advice
+
+
 def test_refusals() -> None:
     m = fitted("poisson")
     with pytest.raises(ArgumentError, match="n=10 draws tell no standard error"):

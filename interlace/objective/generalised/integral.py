@@ -36,8 +36,9 @@ __all__ = ["Integral", "by_draws", "by_nodes", "node_counts"]
 # Points of the grid in all dimensions, and effects of a level for which it is fine enough.
 MOST_POINTS = 20_000
 MOST_EFFECTS = 4
-# Numbers of nodes that are tried, each about half as many again as the one before.
-NODES = (3, 5, 7, 9, 13, 19, 27, 39, 57, 81, MAX_NODES)
+# Numbers of nodes that are tried, each about half as many again as the one before; odd, so that one
+# is at the mode.
+NODES = (3, 5, 7, 9, 13, 19, 27, 39, 57, 81, MAX_NODES - 1)
 # The last change of the log-likelihood at which they are enough.
 ENOUGH = 1e-6
 # Degrees of freedom of the t of s components: its radius varies as the normal's, give or take.
