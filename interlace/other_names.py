@@ -183,6 +183,18 @@ INSTEAD: dict[str, str] = {
         _MEANS,
     ),
     **dict.fromkeys(("ICC", "R2", "rsquared", "r_squared", "r2_nakagawa", "performance"), _SHARE),
+    **dict.fromkeys(
+        ("predictInterval", "predict_interval", "prediction_interval", "posterior_predict"),
+        "m.get_prediction(new, interval='prediction').summary_frame() has obs_ci",
+    ),
+    **dict.fromkeys(
+        ("cross_val_score", "cross_validate", "cross_val_predict", "kfold", "loo", "elpd", "waic"),
+        "m.cross_val(by, scoring='log_score') predicts rows or groups left out; its elpd compares",
+    ),
+    **dict.fromkeys(
+        ("marginal_coefs", "marginal_predict", "population_average"),
+        "m.predict(new, include_re=False, marginal=True) averages over the random effects",
+    ),
     "bse_re": "variances have no standard errors here: m.VarCorr() has the estimates",
     "cov_type": _ROBUST,
     "get_robustcov_results": _ROBUST,
