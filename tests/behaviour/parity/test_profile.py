@@ -13,7 +13,7 @@ from tests.helpers.r_references import R_PARITY, array, frame_of
 CASES = sorted(path.stem for path in (R_PARITY / "references" / "profile").glob("*.json"))
 # Shares of the width of an interval. R's roots are good to 1e-9 and its minima to 1e-10; lme4's
 # limits are read off splines of points 0.4 apart in zeta.
-ROOTS = 1e-5
+ROOTS = 1e-6
 SPLINES = 1e-4
 # ... where profiles bend more, which R's own roots tell: the upper limit of a standard deviation.
 BENT = {"pastes": 1.2e-4}
