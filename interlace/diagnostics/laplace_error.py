@@ -147,11 +147,11 @@ def laplace_error(fit: Any, n: int, seed: Any, method: str) -> LaplaceError:
     else:
         integral, by = by_draws(objective, x, n, generator(seed)), "importance"
     shifts = _shifts(fit, objective, x, integral)
-    error = integral.value - fit.llf
+    error = float(integral.value - fit.llf)
     return LaplaceError(
         error=error,
-        std_error=integral.std_error,
-        llf=fit.llf,
+        std_error=float(integral.std_error),
+        llf=float(fit.llf),
         method=by,
         points=integral.points,
         effective=integral.effective,

@@ -38,7 +38,7 @@ class Step:
     >>> import interlace as il
     >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
     >>> m.step().random["Eliminated"].tolist()
-    [nan, 0.0]
+    [<NA>, 0]
     """
 
     random: pd.DataFrame

@@ -1000,7 +1000,7 @@ class ModelResult(Diagnosis, Maketables, ABC):
         >>> formula = "distance ~ age * Sex + (age | Subject)"
         >>> m = il.fit(formula, il.load_dataset("Orthodont"))
         >>> m.step().random["Eliminated"].tolist()
-        [nan, 1.0, 0.0]
+        [<NA>, 1, 0]
         """
         from ..inference.step import step
 

@@ -550,7 +550,7 @@ class MixedResult(ModelResult):
         >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
         >>> m = il.glmer(formula, il.load_dataset("cbpp"), family="binomial")
         >>> m.laplace_error().shifts["in_std_errors"].round(2).tolist()
-        [0.05, -0.0, 0.0, 0.0, 0.0]
+        [0.03, -0.0, 0.0, 0.0, 0.0]
         """
         from ..diagnostics.laplace_error import laplace_error
 
