@@ -38,7 +38,8 @@ def coefficient_plot(
     tables = [_table(fit, intercept, level, exponentiate, component) for fit in fits]
     rows = list(dict.fromkeys(label for table in tables for label in table.index))
     if not rows:
-        raise ArgumentError("there are no coefficients to draw: intercept=True has the intercept")
+        hint = ": intercept=True has the intercept" if any(fit.p for fit in fits) else ""
+        raise ArgumentError(f"there are no coefficients to draw{hint}")
     bars = max(1.0, 0.5 * len(fits))
     ax = canvas.axes(ax, (WIDTH, FRAME_HEIGHT + ROW_HEIGHT * bars * len(rows)))
     canvas.reference(ax, 1.0 if exponentiate else 0.0, vertical=True)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..diagnostics.simulated_residuals import SimulatedResiduals
     from ..inference.profile.profile import Profile
     from ..inference.resampling.bootstrap import Bootstrap
+    from ..inference.resampling.power import Power
 
 
 @checked_methods
@@ -298,12 +299,55 @@ class ProfilePlots(Plots):
         return density_plot(self._record, parm, level, ax, fig)
 
 
+@checked_methods
+class PowerPlots(Plots):
+    """Pictures of a :class:`Power`: its curve.
+
+    Parameters
+    ----------
+    record : Power
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    >>> p = il.power(m, "Days", nsim=50, along="Subject", sizes=[4, 8], seed=1)
+    >>> p.plot().get_xlabel()
+    'Number of levels of Subject'
+    """
+
+    _owner = "power"
+    _usual = "curve"
+    _words = {"powerCurve": "curve", "power": "curve"}
+
+    def __init__(self, record: Power) -> None:
+        self._record = record
+
+    def curve(self, target: float | None = 0.8, ax: Any = None) -> Any:
+        """The share of significant tests at each size, with its intervals, as simr's ``plot``.
+
+        Parameters
+        ----------
+        target : float or None, default 0.8
+            Power at which a line is drawn.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from .power import power_plot
+
+        return power_plot(self._record, target, ax)
+
+
 #: Class of an object -> its pictures.
 PICTURES: dict[str, type[Plots]] = {
     "Influence": InfluencePlots,
     "Bootstrap": BootstrapPlots,
     "SimulatedResiduals": SimulatedPlots,
     "Profile": ProfilePlots,
+    "Power": PowerPlots,
 }
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import ArgumentError, ArgumentTypeError, brief, listing
+from ...pictured import Pictured
 from ...printing import Table
 from ..hypotheses import parse_hypothesis
 from ..lrt import likelihood_ratio
@@ -40,7 +41,7 @@ COLUMNS = ("power", "lower", "upper", "significant", "n", "failed", "singular", 
 
 
 @dataclass(frozen=True, eq=False)
-class Power:
+class Power(Pictured):
     """Power of a test, at one size of the data or at several.
 
     Attributes
