@@ -85,6 +85,14 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def marginaleffects(session: nox.Session) -> None:
+    """The adapter for marginaleffects, which needs Polars below 2."""
+    install(session, extras="marginaleffects")
+    session.install("pytest>=8.2")
+    session.run("pytest", "tests/interop", *session.posargs, env=TEST_ENVIRONMENT)
+
+
+@nox.session
 def oldest(session: nox.Session) -> None:
     """The test suite with the oldest dependencies that pyproject.toml allows.
 

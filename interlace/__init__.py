@@ -41,8 +41,18 @@ if TYPE_CHECKING:
         n_influential,
     )
     from .api.intervals import profile_confint
+    from .api.marginal import (
+        EmmResult,
+        contrast,
+        difflsmeans,
+        emmeans,
+        joint_tests,
+        ls_means,
+        pairs,
+    )
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .api.resampling import bootMer, pb_modcomp, power
+    from .api.tests import Anova, anova_type2, anova_type3, contest, contest1D, contestMD
     from .diagnostics.cross_validation import CVResult
     from .diagnostics.simulated_residuals import SimulatedResiduals
     from .families import (
@@ -86,6 +96,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Anova",
     "ArgumentError",
     "ArgumentTypeError",
     "Bell",
@@ -98,6 +109,7 @@ __all__ = [
     "ConwayMaxwellPoisson",
     "DataError",
     "DataWarning",
+    "EmmResult",
     "FormulaError",
     "GLMMFamily",
     "GLMMResult",
@@ -140,11 +152,19 @@ __all__ = [
     "allFit",
     "all_fit",
     "anova",
+    "anova_type2",
+    "anova_type3",
     "bootMer",
+    "contest",
+    "contest1D",
+    "contestMD",
+    "contrast",
     "cooks_distance",
     "cross_val",
+    "difflsmeans",
     "dotplot_diag",
     "drop1",
+    "emmeans",
     "errors",
     "fit",
     "glm",
@@ -154,19 +174,22 @@ __all__ = [
     "hlm_resid",
     "influence",
     "isSingular",
+    "joint_tests",
     "leverage",
     "list_datasets",
     "lmer",
     "lmer_influence_measures",
     "load_dataset",
+    "ls_means",
     "mdffits",
     "modular",
     "n_influential",
+    "pairs",
     "pb_modcomp",
     "plot_influence",
     "plot_resid",
-    "profile_confint",
     "power",
+    "profile_confint",
     "ranova",
     "step",
     "update",
@@ -232,6 +255,21 @@ _LATE = {
     "CVResult": "diagnostics.cross_validation",
     **dict.fromkeys(("bootMer", "pb_modcomp", "power"), "api.resampling"),
     "SimulatedResiduals": "diagnostics.simulated_residuals",
+    **dict.fromkeys(
+        (
+            "EmmResult",
+            "contrast",
+            "difflsmeans",
+            "emmeans",
+            "joint_tests",
+            "ls_means",
+            "pairs",
+        ),
+        "api.marginal",
+    ),
+    **dict.fromkeys(
+        ("Anova", "anova_type2", "anova_type3", "contest", "contest1D", "contestMD"), "api.tests"
+    ),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "cross_val": "api.cross_validation",

@@ -7,29 +7,9 @@ suppressPackageStartupMessages({
   library(emmeans); library(glmmTMB)
 })
 here <- folder_of_script()
-for (file in c("simulate.R", "lmm_models.R", "tight.R", "collect.R")) source(file.path(here, file))
+for (file in c("simulate.R", "lmm_models.R", "tight.R", "collect.R", "emmeans_models.R"))
+  source(file.path(here, file))
 out <- argument("out", here)
-
-# lmerTest finds the deviance again by the call, which therefore holds formula and data themselves.
-linear <- function(data, formula) {
-  found <- tight_fit(fitter(list(formula = formula), model_data(data)))$tight
-  found@call <- as.call(list(quote(lme4::lmer), formula = as.formula(formula),
-                             data = model_data(data), REML = TRUE))
-  found
-}
-# glmmTMB's optimum is that of glmer's criterion under canonical links, and tight.
-generalised <- function(data, formula, family, weights = NULL) {
-  d <- model_data(data)
-  d$.w <- if (is.null(weights)) 1 else d[[weights]]
-  glmmTMB(as.formula(formula), d, family, weights = .w, control = glmmTMBControl(
-    optCtrl = list(iter.max = 1e4, eval.max = 1e4, rel.tol = 1e-14, x.tol = 1e-12)))
-}
-
-plain <- function(frame) {
-  frame <- as.data.frame(frame)
-  frame[] <- lapply(frame, function(column) if (is.factor(column)) as.character(column) else column)
-  lapply(as.list(frame), I)
-}
 
 # A case: the model, the arguments of emmeans, contrasts by method and adjustment.
 case <- function(fit, python, specs, by = NULL, at = NULL, type = "link", weights = "equal",
@@ -58,9 +38,6 @@ ticks <- generalised("grouseticks", "TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 |
 verb <- generalised("VerbAgg", "r2 ~ Anger + Gender + btype * situ + (1 | id) + (1 | item)", binomial)
 every <- lapply(c("tukey", "sidak", "bonferroni", "holm", "fdr", "scheffe", "none"),
                 function(a) c("pairwise", a))
-lmm <- function(data, formula) list(data = data, formula = formula)
-glmm <- function(data, formula, family, weights = NULL)
-  list(data = data, formula = formula, family = family, prior = weights)
 M <- lmm("Machines", "score ~ Machine + (Machine | Worker)")
 O <- lmm("Orthodont", "distance ~ age * Sex + (age | Subject)")
 K <- lmm("cake", "angle ~ recipe * temperature + (1 | recipe:replicate)")

@@ -39,6 +39,7 @@ ORDER = (
     "plots",
     "results",
     "api",
+    "interop",
     "modular",
     "__init__",
     "__main__",
@@ -50,7 +51,15 @@ LONGEST_FUNCTION = 40
 LONGER_FUNCTIONS: dict[str, str] = {}
 
 # Slow to import, or not installed everywhere: imported by the function that needs them.
-IMPORTED_LATE = {"polars", "pyarrow", "matplotlib", "nlopt", "sksparse", "threadpoolctl"}
+IMPORTED_LATE = {
+    "marginaleffects",
+    "polars",
+    "pyarrow",
+    "matplotlib",
+    "nlopt",
+    "sksparse",
+    "threadpoolctl",
+}
 
 
 def name_of(path: Path) -> str:
@@ -171,7 +180,7 @@ def test_a_circle_is_seen() -> None:
 
 @each_module
 def test_results_are_known_to_the_front_doors_alone(path: Path) -> None:
-    if place_of(name_of(path)) in {"results", "api", "modular", "__init__", "__main__"}:
+    if place_of(name_of(path)) in {"results", "api", "interop", "modular", "__init__", "__main__"}:
         return
     found = [n for n in imports(parse(path), path) if is_private_to(n, "interlace.results")]
     assert not found, f"{name_of(path)} imports {found}: work on a fit instead"

@@ -7,7 +7,7 @@ others.
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,11 @@ from ..errors import ArgumentError, NumericalError
 from .kenward_roger import kenward_roger_f
 from .satterthwaite import satterthwaite_f
 from .tails import chi2_pvalue, f_pvalue
-from .wald import OF_LINEAR, default_test, degrees_of_freedom, method_of, wald_chisq
+from .wald import OF_LINEAR, covariance_for, default_test, degrees_of_freedom, method_of, wald_chisq
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
+    from ..models.lmm import LMMFit
 
 TYPES = {"I": "I", "II": "II", "III": "III", 1: "I", 2: "II", 3: "III"}
 # A column depends on others when this share of it is left after projecting them out.
@@ -58,16 +59,50 @@ def anova_table(
     return pd.DataFrame(rows, index=index, columns=columns)
 
 
-def _wald_table(fit: AnyFit, type: str, test: str) -> pd.DataFrame:
-    """Wald tests of the terms."""
-    contrasts = term_contrasts(fit.design, type, _information_root(fit.cov_beta))
+def car_table(fit: AnyFit, type: Any = "III", test: str | None = None) -> pd.DataFrame:
+    """Tests of the terms as car's ``Anova`` makes them: of type III those of coefficients as coded.
+
+    F of linear mixed models are Kenward and Roger's; others are Wald's.
+    """
+    type = TYPES[one_of("type", type, ("II", "III", 2, 3))]
+    test = ("F" if fit.linear else "Chisq") if test is None else test
+    kr = fit.linear and test == "F"
+    method = OF_LINEAR[1] if kr else fit.df_method
+    if type == "III":
+        unit = np.eye(fit.p)
+        contrasts = {name: unit[at] for name, at in fit.design.x_terms if unit[at].size}
+    else:
+        contrasts = term_contrasts(fit.design, type, _information_root(covariance_for(fit, method)))
+    index = pd.Index(list(contrasts), name="term", dtype=object)
+    if test == "Chisq":
+        return _chisq_table(fit, contrasts, index)
+    if kr:
+        rows = [kenward_roger_f(cast("LMMFit", fit), L) for L in contrasts.values()]
+    else:
+        wald = (wald_chisq(fit, L) for L in contrasts.values())
+        den_df = float(degrees_of_freedom(fit, np.zeros((1, 1)))[0])
+        rows = [(value / df, df, den_df) for value, df in wald]
+    values = [(F, df, den_df, f_pvalue(F, df, den_df)) for F, df, den_df in rows]
+    return pd.DataFrame(values, index=index, columns=["F", "Df", "Df.res", "Pr(>F)"])
+
+
+def _chisq_table(fit: AnyFit, contrasts: dict[str, np.ndarray], index: pd.Index) -> pd.DataFrame:
     rows = [wald_chisq(fit, L) for L in contrasts.values()]
     values = np.array([value for value, _ in rows])
     df = np.array([df for _, df in rows], dtype=np.int64)
+    columns = {"Chisq": values, "Df": df, "Pr(>Chisq)": chi2_pvalue(values, df)}
+    return pd.DataFrame(columns, index=index)
+
+
+def _wald_table(fit: AnyFit, type: str, test: str) -> pd.DataFrame:
+    """Wald tests of the terms."""
+    contrasts = term_contrasts(fit.design, type, _information_root(fit.cov_beta))
     index = pd.Index(list(contrasts), name="term", dtype=object)
     if test == "Chisq":
-        columns = {"Chisq": values, "Df": df, "Pr(>Chisq)": chi2_pvalue(values, df)}
-        return pd.DataFrame(columns, index=index)
+        return _chisq_table(fit, contrasts, index)
+    rows = [wald_chisq(fit, L) for L in contrasts.values()]
+    values = np.array([value for value, _ in rows])
+    df = np.array([df for _, df in rows], dtype=np.int64)
     with np.errstate(invalid="ignore"):  # a term without columns left has no degree of freedom
         F, den_df = values / df, degrees_of_freedom(fit, np.zeros((len(df), 1)))
     p = np.array([f_pvalue(*row) for row in zip(F, df, den_df, strict=True)])

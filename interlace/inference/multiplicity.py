@@ -1,4 +1,4 @@
-"""P-values and quantiles of several tests together: Tukey, Dunnett, Sidak, Bonferroni, Holm, FDR.
+"""P-values and quantiles of several tests together: Tukey, Dunnett, Sidak, Holm and others.
 
 The studentised range of k means with nu degrees of freedom is integrated: with s the root of
 chi-squared over nu and W the distribution of the range of k standard normal variables,
@@ -10,17 +10,27 @@ chi-squared over nu and W the distribution of the range of k standard normal var
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from .tails import f_pvalue, t_pvalue, t_quantile
+from .multivariate_t import LargestT
+from .tails import f_pvalue, t_pvalue, t_quantile, t_tail
 
-__all__ = ["ADJUSTMENTS", "adjusted_pvalues", "critical_value", "studentised_range_tail"]
+__all__ = [
+    "ADJUSTMENTS",
+    "Together",
+    "adjusted_pvalues",
+    "critical_value",
+    "studentised_range_tail",
+]
 
 ADJUSTMENTS = (
-    "tukey", "dunnett", "sidak", "bonferroni", "holm", "fdr", "scheffe", "none",
+    "tukey", "dunnett", "mvt", "sidak", "bonferroni", "holm", "fdr", "scheffe", "none",
 )  # fmt: skip
+# Of two-sided tests alone; one-sided ones are Sidak's then, as in emmeans.
+TWO_SIDED = ("tukey", "dunnett", "scheffe")
 # Nodes of the two integrals, and where they are cut off in the tails.
 NODES = 200
 FARTHEST = 8.5
@@ -77,25 +87,51 @@ def _dunnett_tail(t: float, count: int, df: float) -> float:
     return share * studentised_range_tail(np.sqrt(2.0) * t, k, df) + (1.0 - share) * sidak
 
 
+@dataclass(frozen=True)
+class Together:
+    """A family of tests.
+
+    Attributes
+    ----------
+    means : int
+        Estimates whose differences they are.
+    rank : int
+        Of the contrasts.
+    correlation : ndarray (r, r) or None
+        Of the estimates, for ``"mvt"``.
+    """
+
+    means: int
+    rank: int
+    correlation: np.ndarray | None = None
+
+    def largest(self, tail: int) -> LargestT:
+        """The distribution of the largest statistic."""
+        assert self.correlation is not None
+        return LargestT(self.correlation, one_sided=tail != 0)
+
+
 def adjusted_pvalues(
-    statistic: np.ndarray, df: np.ndarray, method: str, means: int, rank: int
+    statistic: np.ndarray, df: np.ndarray, method: str, family: Together, tail: int = 0
 ) -> np.ndarray:
-    """Two-sided p-values (r,) of a family of tests: so many means, contrasts of such a rank."""
-    t, df = np.abs(np.asarray(statistic, dtype=float)), np.asarray(df, dtype=float)
-    single, count = t_pvalue(t, df), t.size
+    """P-values (r,) of a family of tests: two-sided, or of the upper (1) or lower (-1) tail."""
+    t, df = np.asarray(statistic, dtype=float), np.asarray(df, dtype=float)
+    single = t_tail(tail * t, df) if tail else t_pvalue(t, df)
+    if method in ("holm", "fdr"):  # estimates that are not known are no tests
+        known = ~np.isnan(single)
+        single[known] = _stepwise(single[known], method)
+        return single
+    count = t.size
     if count == 1 and method != "scheffe":
         return single
-    if method in ("tukey", "dunnett", "scheffe"):
-        tail = _tail(method, means, count, rank)
-        return np.array([tail(*row) for row in zip(t, df, strict=True)])
+    method = "sidak" if tail and method in TWO_SIDED else method
+    if method in (*TWO_SIDED, "mvt"):
+        beyond = _tail(method, family, count, tail)
+        return np.array([beyond(*row) for row in zip(tail * t if tail else np.abs(t), df)])
     if method == "sidak":
         with np.errstate(divide="ignore"):
             return -np.expm1(count * np.log1p(-single))
-    if method == "bonferroni":
-        return np.minimum(count * single, 1.0)
-    if method in ("holm", "fdr"):
-        return _stepwise(single, method)
-    return single
+    return np.minimum(count * single, 1.0) if method == "bonferroni" else single
 
 
 def _stepwise(p: np.ndarray, method: str) -> np.ndarray:
@@ -111,32 +147,40 @@ def _stepwise(p: np.ndarray, method: str) -> np.ndarray:
     return out
 
 
-def _tail(method: str, means: int, count: int, rank: int):
+def _tail(method: str, family: Together, count: int, tail: int):
     """t, df -> the p-value of one test of the family."""
     if method == "tukey":
-        return lambda t, df: studentised_range_tail(np.sqrt(2.0) * t, means, df)
+        return lambda t, df: studentised_range_tail(np.sqrt(2.0) * t, family.means, df)
     if method == "dunnett":
         return lambda t, df: _dunnett_tail(t, count, df)
-    return lambda t, df: f_pvalue(t * t / rank, rank, df)
+    if method == "mvt":
+        return family.largest(tail).tail
+    return lambda t, df: f_pvalue(t * t / family.rank, family.rank, df)
 
 
 def critical_value(
-    level: float, df: np.ndarray, method: str, count: int, means: int, rank: int
+    level: float, df: np.ndarray, method: str, count: int, family: Together, tail: int = 0
 ) -> np.ndarray:
-    """Half-widths in standard errors of intervals that hold together at a level, (r,)."""
+    """Half-widths in standard errors of intervals that hold together at a level, (r,).
+
+    With a ``tail`` that of intervals with one end.
+    """
     df = np.asarray(df, dtype=float)
-    if method == "none" or (count == 1 and method != "scheffe"):
-        return t_quantile(level, df)
-    if method == "sidak":
-        return t_quantile(level ** (1.0 / count), df)
+    method = "sidak" if tail and method in TWO_SIDED else method
+    if count == 1 and method != "scheffe":
+        method = "none"
     if method in ("bonferroni", "holm", "fdr"):  # those by steps have no intervals of their own
-        return t_quantile(1.0 - (1.0 - level) / count, df)
+        level, method = 1.0 - (1.0 - level) / count, "none"
+    elif method == "sidak":
+        level, method = level ** (1.0 / count), "none"
+    if method == "none":
+        return t_quantile(2.0 * level - 1.0 if tail else level, df)
     from scipy.optimize import brentq
 
-    tail = _tail(method, means, count, rank)
+    own = _tail(method, family, count, tail)
 
     def beyond(t: float, one: float) -> float:
-        return tail(t, one) - (1.0 - level)
+        return own(t, one) - (1.0 - level)
 
     known: dict[float, float] = {}
     for one in np.unique(df[~np.isnan(df)]):

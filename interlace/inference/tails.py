@@ -18,6 +18,15 @@ def t_pvalue(t: np.ndarray, df: np.ndarray) -> np.ndarray:
     return 2.0 * np.where(finite, stdtr(np.where(finite, df, 1.0), tail), ndtr(tail))
 
 
+def t_tail(t: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """Upper tails; infinite df mean the normal distribution."""
+    from scipy.special import ndtr, stdtr
+
+    df = np.broadcast_to(np.asarray(df, dtype=float), np.shape(t))
+    finite = np.isfinite(df)
+    return np.where(finite, stdtr(np.where(finite, df, 1.0), -t), ndtr(-t))
+
+
 def t_quantile(level: float, df: np.ndarray | float) -> np.ndarray:
     """Half-width of a two-sided interval in standard errors; infinite df: normal."""
     from scipy.special import ndtri, stdtrit

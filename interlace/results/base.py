@@ -778,11 +778,17 @@ class ModelResult(Diagnosis, Maketables, ABC):
         ddf: str | None = None,
         level: float = 0.95,
         component: str | None = None,
+        offset: float | None = None,
+        regrid: bool = False,
+        bias_adjust: bool = False,
+        sigma: float | None = None,
     ) -> MarginalMeans:
         """Estimated marginal means, as R's emmeans: predictions on a grid, averaged.
 
         The grid has all levels of the factors of the fixed part and the mean of each numeric
-        variable (both values of one that has two); random effects are zero.
+        variable (both values of one that has two); random effects are zero. A factor whose levels
+        are each with one level of another is nested in it: its means are made and compared within
+        that level, and it has equal weight whatever the number of levels in it.
 
         Parameters
         ----------
@@ -790,10 +796,13 @@ class ModelResult(Diagnosis, Maketables, ABC):
             Variables whose means are wanted: ``"f"``, ``["f", "g"]``, ``"f * g"``, ``"f | g"``.
         by : str or sequence of str, optional
             Variables within whose levels the means are compared.
-        at : dict of str to value or sequence, optional
-            Values in the grid in place of the default ones.
-        weights : {"equal", "proportional"}, default "equal"
-            Of the levels averaged over: the same, or as often as they occur in the data.
+        at : dict of str to value, sequence or callable, optional
+            Values in the grid in place of the default ones, or a function of the column that gives
+            them, such as ``numpy.median``.
+        weights : {"equal", "proportional", "outer", "cells", "flat"}, default "equal"
+            Of the levels averaged over: the same; as often as their combinations occur in the
+            data, weighted by prior weights; as if factors were independent; as often as they occur
+            in the cell; the same for those that occur in it.
         type : {"link", "response"}, default "link"
             Scale of the table: the linear predictor, or the response, averaged before it is
             transformed; standard errors by the delta method. Differences become ratios under log
@@ -802,12 +811,25 @@ class ModelResult(Diagnosis, Maketables, ABC):
             Degrees of freedom of a linear mixed model, as for ``summary``.
         level : float, default 0.95
         component : str, optional
-            As for ``conf_int``.
+            As for ``conf_int``; ``"response"``: the mean of the response that all linear
+            predictors make, with zeros from ``ziformula`` among them.
+        offset : float, optional
+            The offset in the grid, in place of that at its mean.
+        regrid : bool, default False
+            Average responses instead of linear predictors; contrasts are differences of these.
+        bias_adjust : bool, default False
+            Means of the response over random effects and, of a logarithm, over residuals: to second
+            order in their standard deviation ``sigma``, as emmeans's ``bias.adjust``.
+        sigma : float, optional
+            Default: the root of the sum of the variances of the random intercepts, and of the
+            residual of a linear model.
 
         Returns
         -------
         MarginalMeans
-            With ``to_frame()``, ``contrast(method, adjust)`` and ``pairs(adjust)``.
+            With ``to_frame()``, ``contrast(method, adjust)``, ``pairs(adjust)``, ``cld()``,
+            ``test()``, ``conf_int()`` and ``regrid()``. Where the data do not determine a mean it
+            is missing.
 
         Raises
         ------
@@ -821,10 +843,16 @@ class ModelResult(Diagnosis, Maketables, ABC):
         >>> m.emmeans("Machine").pairs().to_frame()["estimate"].round(3).tolist()
         [-7.967, -13.917, -5.95]
         """
+        from ..inference.bias import checked_sigma
         from ..inference.marginal_means import marginal_means
 
-        part = part_of(self.fit, component)
-        return marginal_means(part, self._data, specs, by, at, weights, type, ddf, level)
+        whole = component == "response"
+        part = self.fit if whole else part_of(self.fit, component)
+        return marginal_means(
+            part, self._data, specs, by, at, weights, type, ddf, level, offset=offset,
+            regrid=regrid or whole, whole=whole and self.fit.several,
+            sigma=checked_sigma(part, sigma, bias_adjust),
+        )  # fmt: skip
 
     def emtrends(
         self,
@@ -1006,6 +1034,45 @@ class ModelResult(Diagnosis, Maketables, ABC):
 
         alpha, reduce = (alpha_random, alpha_fixed), (reduce_random, reduce_fixed)
         return step(self, alpha, reduce, keep, ddf, criterion)
+
+    def joint_tests(
+        self,
+        by: str | Sequence[str] | None = None,
+        *,
+        at: Mapping[str, Any] | None = None,
+        weights: str = "equal",
+        ddf: str | None = None,
+        component: str | None = None,
+    ) -> pd.DataFrame:
+        """F tests of the terms by their marginal means, as emmeans's ``joint_tests``.
+
+        With all combinations of levels in the data they are tests of type III, of covariates at
+        their means; with ``by`` those of the terms within each level.
+
+        Parameters
+        ----------
+        by : str or sequence of str, optional
+            Variables within whose levels to test.
+        at, weights, ddf, component
+            As for ``emmeans``.
+
+        Returns
+        -------
+        DataFrame
+            ``term``, variables of ``by``, ``df_num, df_denom, statistic, p_value``. Combinations
+            that the data do not determine are left out of a term.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("score ~ Machine + (1 | Worker)", il.load_dataset("Machines"))
+        >>> m.joint_tests()["statistic"].round(2).tolist()
+        [87.8]
+        """
+        from ..inference.joint_tests import joint_tests
+
+        part = part_of(self.fit, component)
+        return joint_tests(part, self._data, by, at, weights, ddf)
 
     # -- tables and text -------------------------------------------------------------------------
 

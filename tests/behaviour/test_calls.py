@@ -36,6 +36,7 @@ READ_INSIDE = {
     *("scoring", "stratify", "other"),
     *("func", "statistic", "FUN", "re_form", "within", "sizes", "params", "along"),
     *("large", "small", "power.test", "power.method"),
+    *("emm", "adjust", "contrast.method", "which", "L", "rhs"),
     "df_method",  # which are allowed depends on the model
 }
 

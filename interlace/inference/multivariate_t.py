@@ -1,0 +1,100 @@
+"""The largest of several t statistics with known correlations.
+
+Z with correlations A A' (A of rank r) is A times r independent normal variables, that is R A U with
+a direction U, uniform on the sphere, and R^2 chi-squared with r degrees of freedom. With
+T = Z / s, where s^2 is chi-squared over nu, and h(U) = max_j |a_j' U|,
+
+    P(max_j |T_j| > t) = P(R / s > t / h(U)) = E P(F(r, nu) > t^2 / (r h(U)^2)),
+
+an F tail, averaged over directions: one set of them serves all t and nu, and small tails keep their
+relative accuracy. In one dimension there is one h, in two U is an angle, in more a lattice of
+normal variables takes its place, the same in every call.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["LargestT"]
+
+# Directions: p-values are good to 1e-5 in up to five dimensions and to 1e-4 in ten, as the
+# studentised range shows.
+ANGLES = 1 << 12
+FEW_DIMENSIONS = 5
+DIRECTIONS, MORE_DIRECTIONS = 1 << 16, 1 << 18
+CHUNK = 1 << 13
+# Directions with nearly the same h enter as one.
+BINS = 1 << 11
+# Eigenvalues of correlations below this are rounding.
+RANK = 1e-10
+
+
+class LargestT:
+    """max_j |T_j|, or with ``one_sided`` max_j T_j, of correlations (m, m)."""
+
+    def __init__(self, correlation: np.ndarray, one_sided: bool = False):
+        values, vectors = np.linalg.eigh(correlation)
+        keep = values > RANK * max(values[-1], 1.0)
+        root = vectors[:, keep] * np.sqrt(values[keep])
+        self.rank = root.shape[1]
+        h = np.sort(_largest(root, one_sided))
+        # the mean of h^2 in a bin, so that of the tail is right to second order
+        size = max(1, h.size // BINS)
+        kept = h[: h.size // size * size].reshape(-1, size)
+        self.h = kept.mean(axis=1) if h.size > BINS else h
+
+    def tail(self, t: float, df: float) -> float:
+        """P(the largest > t)."""
+        if np.isnan(t):
+            return np.nan
+        h = self.h
+        with np.errstate(divide="ignore", invalid="ignore"):
+            beyond = _ratio_tail(self.rank, (t / h) ** 2, df)
+        if t > 0.0:
+            return float(np.where(h > 0.0, beyond, 0.0).mean())
+        return float(np.where(h >= 0.0, 1.0, 1.0 - beyond).mean())
+
+
+def _ratio_tail(r: int, square: np.ndarray, df: float) -> np.ndarray:
+    """P(R^2 / s^2 > square)."""
+    from scipy.special import chdtrc, fdtrc
+
+    return chdtrc(r, square) if np.isinf(df) else fdtrc(r, df, square / r)
+
+
+def _largest(root: np.ndarray, one_sided: bool) -> np.ndarray:
+    """h of directions (N,)."""
+    out = []
+    for U in _directions(root.shape[1]):
+        projected = U @ root.T
+        high, low = projected.max(axis=1), -projected.min(axis=1)
+        out += [high, low] if one_sided else [np.maximum(high, low)]
+    return np.concatenate(out)
+
+
+def _directions(r: int):
+    """Directions in r dimensions, (N, r) in pieces; the opposite ones are understood."""
+    if r == 1:
+        yield np.ones((1, 1))
+    elif r == 2:
+        angle = np.pi * (np.arange(ANGLES) + 0.5) / ANGLES
+        yield np.column_stack([np.cos(angle), np.sin(angle)])
+    else:
+        from scipy.special import ndtri
+
+        steps = np.sqrt(_primes(r)) % 1.0
+        count = DIRECTIONS if r <= FEW_DIMENSIONS else MORE_DIRECTIONS
+        for start in range(0, count, CHUNK):
+            k = np.arange(start + 1, start + CHUNK + 1)[:, None]
+            Z = ndtri((k * steps) % 1.0)
+            yield Z / np.linalg.norm(Z, axis=1, keepdims=True)
+
+
+def _primes(count: int) -> np.ndarray:
+    """The first primes."""
+    bound = max(16, int(2.0 * count * np.log(count + 2.0)))
+    sieve = np.ones(bound, dtype=bool)
+    sieve[:2] = False
+    for i in range(2, int(bound**0.5) + 1):
+        sieve[i * i :: i] &= not sieve[i]
+    return np.flatnonzero(sieve)[:count]

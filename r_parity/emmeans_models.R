@@ -1,0 +1,26 @@
+# Tight fits as emmeans, car and lmerTest need them, and their tables as plain lists.
+
+# lmerTest finds the deviance again by the call, which therefore holds formula and data themselves.
+linear <- function(data, formula) {
+  found <- tight_fit(fitter(list(formula = formula), model_data(data)))$tight
+  found@call <- as.call(list(quote(lme4::lmer), formula = as.formula(formula),
+                             data = model_data(data), REML = TRUE))
+  found
+}
+# glmmTMB's optimum is that of glmer's criterion under canonical links, and tight.
+generalised <- function(data, formula, family, weights = NULL) {
+  d <- model_data(data)
+  d$.w <- if (is.null(weights)) 1 else d[[weights]]
+  glmmTMB(as.formula(formula), d, family, weights = .w, control = glmmTMBControl(
+    optCtrl = list(iter.max = 1e4, eval.max = 1e4, rel.tol = 1e-14, x.tol = 1e-12)))
+}
+
+plain <- function(frame) {
+  frame <- as.data.frame(frame)
+  frame[] <- lapply(frame, function(column) if (is.factor(column)) as.character(column) else column)
+  lapply(as.list(frame), I)
+}
+
+lmm <- function(data, formula) list(data = data, formula = formula)
+glmm <- function(data, formula, family, weights = NULL)
+  list(data = data, formula = formula, family = family, prior = weights)
