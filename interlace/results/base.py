@@ -778,7 +778,7 @@ class ModelResult(Diagnosis, Maketables, ABC):
         ddf: str | None = None,
         level: float = 0.95,
         component: str | None = None,
-        offset: float | None = None,
+        offset: Any = None,
         regrid: bool = False,
         bias_adjust: bool = False,
         sigma: float | None = None,
