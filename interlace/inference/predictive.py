@@ -28,6 +28,8 @@ MOST_OUTSIDE = 0.01
 # A continuous quantile is good to this share of itself or of the spread of the responses.
 PRECISION = 1e-9
 MOST_STEPS = 200
+# A logarithm or logit with a standard error beyond this one is not determined: it has no end.
+WITHOUT_END = 5.0
 # Standard deviations of a linear predictor within which quantiles are asked for.
 FAR_OUT = 3.0
 TINY = float(np.finfo(float).tiny)
@@ -298,9 +300,10 @@ def predictive(
         if fit.several
         else linear_predictor(fit, rows, masks)[None]
     )
-    S = estimate_covariance(fit, rows, masks) + unknown_covariance(fit, rows, masks)
+    S = estimate_covariance(fit, rows, masks)
     for k in range(1, len(S)):  # a parameter without end, as a probability of 0, is given
-        lost = ~np.isfinite(S[k, k])
+        lost = ~(S[k, k] < WITHOUT_END**2)
         S[k, :, lost] = S[:, k, lost] = 0.0
+    S = S + unknown_covariance(fit, rows, masks)
     shape = (etas.shape[1],)
     return Predictive(fit, etas, S, np.broadcast_to(prior, shape), np.broadcast_to(trials, shape))

@@ -299,3 +299,14 @@ def test_families_of_functions_have_no_densities() -> None:
     np.testing.assert_allclose(found, poisson_fit.cross_val("site", k=3).scores, rtol=1e-5)
     with pytest.raises(ArgumentError, match="a quasi-likelihood alone"):
         own.cross_val("site", scoring="log_score")
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")
+def test_a_probability_without_end_takes_no_time() -> None:
+    """Where few zeros are structural the logit of a fold has a standard error of 100 or more."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.poisson(3.0, 200), "z": rng.normal(size=200)})
+    m = il.glm("y ~ 1", data, "poisson", ziformula="~ z")
+    cv = m.cross_val(k=4, scoring="log_score")
+    poisson_fit = il.glm("y ~ 1", data, "poisson").cross_val(k=4, scoring="log_score")
+    assert cv.elpd == pytest.approx(poisson_fit.elpd, abs=3.0)
