@@ -52,11 +52,18 @@ def coefficient_plot(
     canvas.many_labels(ax, rows, "")
     ax.set_ylim(len(rows) - 0.4, -0.6)
     if exponentiate:
-        ax.set_xscale("log")
+        _logarithmic(ax)
     if len(fits) > 1:
         ax.legend()
     what = "exp(coefficient)" if exponentiate else "Coefficient"
     return canvas.labelled(ax, f"{what} with {100 * level:g} % interval", "")
+
+
+def _logarithmic(ax: Any) -> None:
+    """A logarithmic axis of ratios, whose ticks are plain numbers: 0.2, 0.5, 1."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:e}"[0] in "25" else "")
 
 
 def _names(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:

@@ -45,6 +45,9 @@ def test_models_side_by_side(cbpp) -> None:
         table = m.tidy("fixed", conf_int=True, exponentiate=True)
         np.testing.assert_allclose(drawn(ax, i), table[["conf_low", "estimate", "conf_high"]])
     assert ax.get_xscale() == "log"
+    ax.figure.canvas.draw()
+    ticks = {t.get_text() for t in ax.get_xticklabels(which="both")}
+    assert {"0.1", "0.2", "0.5", "1"} <= ticks and "0.3" not in ticks
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert texts == ["Model 1", "Model 2"]
     first, second = (ax.collections[i].get_offsets()[:, 1] for i in (1, 3))
