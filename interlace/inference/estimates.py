@@ -32,6 +32,7 @@ ESTIMABLE = 1e-8
 ZERO_SUM = 1e-6
 # A direction of joint tests is lost below this share of the largest, as in R's qr.
 DEPENDENT = 1e-7
+#: What the alternatives of tests are called, R's numbers and words among them.
 SIDES = {
     **dict.fromkeys((0, 2, "0", "2", "two-sided", "both", "equivalence", "!=", "=", "≠"), 0),
     **dict.fromkeys((1, "1", "+1", ">", "right", "greater", "noninferiority", "superiority"), 1),

@@ -173,3 +173,34 @@ def test_a_coefficient_without_end_leaves_the_means_without_it():
     assert not np.isfinite(means.loc["c", "std_error"])
     pairs = m.emmeans("f").pairs("none").to_frame().set_index("contrast")
     assert np.isfinite(pairs.loc["a - b", "p_value"])
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.DataWarning")  # nests are rank deficient
+def test_nested_factors_have_their_own_cells_and_equal_weights():
+    rng = np.random.default_rng(0)
+    lot = rng.integers(0, 7, 300)
+    d = pd.DataFrame({"lot": [f"L{i}" for i in lot], "source": np.array(list("aabbbcc"))[lot]})
+    d["g"] = rng.integers(0, 15, 300)
+    d["y"] = lot + rng.normal(size=300) + rng.normal(size=15)[d.g]
+    m = il.fit("y ~ source + lot + (1 | g)", d)
+    cells = d[["source", "lot"]].drop_duplicates()
+    cells["mean"] = m.predict(cells, include_re=False).to_numpy()
+    expected = cells.groupby("source")["mean"].mean()
+    means = m.emmeans("source").to_frame().set_index("source")["emmean"]
+    pd.testing.assert_series_equal(means, expected, check_names=False)
+    pairs = m.emmeans("lot").pairs("none").to_frame()
+    assert pairs["source"].value_counts().to_dict() == {"a": 1, "b": 3, "c": 1}
+    table = m.joint_tests()
+    assert table["term"].tolist() == ["source", "source:lot"]
+    assert table["df_num"].tolist() == [2, 4]
+
+
+def test_regrid_on_the_scale_of_the_logarithm_gives_ratios_of_responses():
+    c = il.load_dataset("cbpp")
+    m = il.glmer("incidence / size ~ period + (1 | herd)", c, "binomial", weights=c["size"])
+    means = m.emmeans("period", type="response")
+    response = means.to_frame()["response"]
+    ratios = means.regrid("log").pairs("none").to_frame()
+    assert ratios["ratio"].iloc[0] == pytest.approx(response[0] / response[1], rel=1e-12)
+    differences = means.regrid().pairs("none").to_frame()
+    assert differences["estimate"].iloc[0] == pytest.approx(response[0] - response[1], rel=1e-12)
