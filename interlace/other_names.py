@@ -97,7 +97,6 @@ SAME: dict[str, str] = {
     "lrt_test": "il.LRT(m, smaller)",
     "compare_lr_test": "il.LRT(m, smaller)",
     "Anova": "il.Anova(m); m.anova() does not depend on the coding of factors",
-    "update": "il.update(m, '. ~ . + x')",
     "disp_formula": "m.dispersion",
     # statsmodels
     "cov_re": "m.variance_components",

@@ -186,12 +186,12 @@ def hlm_influence(
     '309'
     """
     _check(model, "hlm_influence")
-    found = model.influence(None if _is_rows(level) else level, not approx).to_frame()
+    influence = model.influence(None if _is_rows(level) else level, not approx).to_frame()
     columns = {"cooks_distance": "cooksd"}
     first = ["cooks_distance", "mdffits", "covtrace", "covratio"]
-    changes = [name for name in found if name.startswith("rvc.")]
-    table = found[[*first, *changes]].rename(columns=columns)
-    if "hat" in found:
+    changes = [name for name in influence if name.startswith("rvc.")]
+    table = influence[[*first, *changes]].rename(columns=columns)
+    if "hat" in influence:
         table["leverage.overall"] = model.leverage(level)["overall"].to_numpy()
     return table
 
@@ -233,9 +233,9 @@ def lmer_influence_measures(
         raise ArgumentError(
             "lmer_influence_measures is of linear mixed models; m.influence() is of any"
         )
-    found, hat = model.influence(exact=not analytical), model.leverage()
+    influence, hat = model.influence(exact=not analytical), model.leverage()
     n = model.fit.n
-    known = found.variances
+    known = influence.variances
     sigma = np.full(n, model.sigma) if known is None else np.sqrt(known["sigma2"].to_numpy())
     residuals = residual_array(model.fit, "response")
     h = hat["overall"].to_numpy()
@@ -243,11 +243,11 @@ def lmer_influence_measures(
     with np.errstate(divide="ignore", invalid="ignore"):
         dffits = residuals * root * np.sqrt(h) / (sigma * (1.0 - h))
     return {
-        "cooks": found.cooks_distance.to_numpy(),
+        "cooks": influence.cooks_distance.to_numpy(),
         "hat": h,
         "hat_overall": h,
         "hat_fixef": hat["fixef"].to_numpy(),
-        "dfbetas": found.dfbetas.to_numpy(),
+        "dfbetas": influence.dfbetas.to_numpy(),
         "dffits": dffits,
         "residuals": residuals,
         "sigma": sigma,

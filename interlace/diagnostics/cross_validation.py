@@ -136,12 +136,14 @@ class CVResult:
     @property
     def mean(self) -> Any:
         """Mean over the folds; of several scorings a Series."""
-        return self.scores.mean()
+        mean = self.scores.mean()
+        return mean if isinstance(mean, pd.Series) else float(mean)
 
     @property
     def std(self) -> Any:
         """Standard deviation over the folds; of several scorings a Series."""
-        return self.scores.std(ddof=1)
+        std = self.scores.std(ddof=1)
+        return std if isinstance(std, pd.Series) else float(std)
 
     @property
     def elpd(self) -> float:
@@ -284,8 +286,8 @@ def held_out(fit: AnyFit, other: AnyFit, rows: np.ndarray, density: bool) -> Hel
     target = quantity(other, "response")
     etas = all_predictors(other, there, masks)
     mean = averaged(other, target, etas, unknown_covariance(other, there, masks))
-    seen = fit.observations
-    y, prior, trials = seen.y[rows], seen.prior[rows], seen.trials[rows]
+    observations = fit.observations
+    y, prior, trials = observations.y[rows], observations.prior[rows], observations.trials[rows]
     values = np.full(len(rows), np.nan)
     if density:
         values = predictive(other, there, masks, prior, trials).log_density(y)
@@ -335,8 +337,8 @@ def cross_validation(
     places = range(len(folds.labels))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterlaceWarning)
-        made = list(mapped(one, places, threads))
-    return _collected(fit, folds, made, scorers, scoring, result)
+        results = list(mapped(one, places, threads))
+    return _collected(fit, folds, results, scorers, scoring, result)
 
 
 def _without(fit: AnyFit, rows: np.ndarray) -> Any:
@@ -351,14 +353,14 @@ def _without(fit: AnyFit, rows: np.ndarray) -> Any:
 
 def _scorers(fit: AnyFit, scoring: Any) -> dict[str, Callable[[Held], float]]:
     """Scoring -> the score of rows held out."""
-    asked = [scoring] if isinstance(scoring, str) or callable(scoring) else scoring
-    if not isinstance(asked, Sequence) or not asked:
+    scorers = [scoring] if isinstance(scoring, str) or callable(scoring) else scoring
+    if not isinstance(scorers, Sequence) or not scorers:
         raise ArgumentTypeError(
             f"scoring must be one of {listing(SCORES)}, a function of observed and predicted "
             f"values, or a list of these; got {brief(scoring)}"
         )
     out: dict[str, Callable[[Held], float]] = {}
-    for one in asked:
+    for one in scorers:
         if callable(one):
             out[getattr(one, "__name__", "score")] = partial(_own_score, one)
             continue
@@ -400,17 +402,19 @@ def _collected(
         at = folds.codes == fold
         mean[at], log_density[at] = rows.mean, rows.log_density
         table[fold] = [score(rows) for score in scorers.values()]
-    seen = fit.observations
+    observations = fit.observations
     index = pd.Index(folds.labels, name="fold")
     scores = pd.DataFrame(table, index=index, columns=list(scorers))
     known = ~np.isnan(mean)
-    everything = Held(seen.y[known], mean[known], log_density[known], seen.trials[known])
+    everything = Held(
+        observations.y[known], mean[known], log_density[known], observations.trials[known]
+    )
     pooled = {name: score(everything) for name, score in scorers.items()} if known.any() else {}
     columns: dict[str, Any] = {"fold": [folds.labels[fold] for fold in folds.codes]}
     by = ROW if folds.groups is None else str(folds.groups.labels.name or "group")
     if folds.groups is not None:
         columns["group"] = folds.groups.labels.to_numpy()[folds.groups.codes]
-    columns |= {"observed": seen.y, "predicted": mean}
+    columns |= {"observed": observations.y, "predicted": mean}
     if "log_score" in scorers:
         columns["log_density"] = log_density
     _warn_of_lost(folds, made, n - int(known.sum()))

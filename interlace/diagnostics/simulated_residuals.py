@@ -169,10 +169,10 @@ class SimulatedResiduals(Pictured):
         DataFrame
             ``statistic, p_value``.
         """
-        found = [self.uniformity(), self.dispersion(), self.outliers()]
+        tests = [self.uniformity(), self.dispersion(), self.outliers()]
         if self.discrete:
-            found.append(self.zero_inflation())
-        return pd.concat([test.to_frame()[["statistic", "p_value"]] for test in found])
+            tests.append(self.zero_inflation())
+        return pd.concat([test.to_frame()[["statistic", "p_value"]] for test in tests])
 
     def uniformity(self, alternative: str = "two-sided") -> DiagnosticTest:
         """Kolmogorov and Smirnov's test of the residuals against the uniform distribution.
@@ -220,8 +220,8 @@ class SimulatedResiduals(Pictured):
         -------
         DiagnosticTest
         """
-        found = self.test(lambda values: float(np.count_nonzero(values == 0.0)), alternative)
-        return replace(found, name="zero inflation")
+        counted = self.test(lambda values: float(np.count_nonzero(values == 0.0)), alternative)
+        return replace(counted, name="zero inflation")
 
     def test(
         self, statistic: Callable[[np.ndarray], float], alternative: str = "two-sided"
@@ -344,7 +344,7 @@ class SimulatedResiduals(Pictured):
             ``statistic`` is I, ``details`` has its expectation and standard deviation.
         """
         named = [("x", x)] if y is None else [("x", x), ("y", y)]
-        axes = [self._values(given, name).astype(float) for name, given in named]
+        axes = [self._values(position, name).astype(float) for name, position in named]
         points = np.column_stack(axes)
         if len(np.unique(points, axis=0)) < len(points):
             raise ArgumentError(
@@ -354,10 +354,10 @@ class SimulatedResiduals(Pictured):
         if len(points) < 4:
             raise ArgumentError(f"Moran's test needs four places or more, got {len(points)}")
         side = _side(alternative)
-        found = moran(self.scaled.to_numpy(), points, side)
-        details = {"expected": found["expected"], "sd": found["sd"]}
+        statistic = moran(self.scaled.to_numpy(), points, side)
+        details = {"expected": statistic["expected"], "sd": statistic["sd"]}
         name = "spatial autocorrelation"
-        return DiagnosticTest(name, found["observed"], found["p_value"], side, details)
+        return DiagnosticTest(name, statistic["observed"], statistic["p_value"], side, details)
 
     def quantiles(
         self, predictor: Any = None, levels: Sequence[float] = (0.25, 0.5, 0.75)
@@ -383,11 +383,11 @@ class SimulatedResiduals(Pictured):
             raise ArgumentError(f"levels must be numbers between 0 and 1, got {brief(levels)}")
         at = self.fitted if predictor is None else self._values(predictor, "predictor")
         codes = pd.factorize(at, sort=True)[0] if at.dtype.kind not in "biuf" else at
-        found = [quantile_score(self.scaled.to_numpy(), codes, q) for q in levels]
-        p = np.sort([p for *_, p in found])
+        scores = [quantile_score(self.scaled.to_numpy(), codes, q) for q in levels]
+        p = np.sort([p for *_, p in scores])
         together = float(np.min(p * p.size / np.arange(1, p.size + 1)))
         index = pd.Index([*map(str, levels), "all"], name="quantile")
-        rows = [*found, (np.nan, np.nan, min(together, 1.0))]
+        rows = [*scores, (np.nan, np.nan, min(together, 1.0))]
         return pd.DataFrame(rows, index, ["statistic", "df", "p_value"])
 
     def _values(self, given: Any, name: str) -> np.ndarray:

@@ -49,8 +49,8 @@ def contrast_weights(
     """Contrasts of means by a method's name, or by weights that are given."""
     if isinstance(method, str):
         return _by_name(method, names, ref, reverse)
-    given = method(list(names)) if callable(method) else method
-    labels, rows = _given(given, names)
+    weights = method(list(names)) if callable(method) else method
+    labels, rows = _given(weights, names)
     W = np.array(rows, dtype=float).reshape(len(labels), len(names))
     return ContrastWeights(labels, -W if reverse else W, "none", "custom")
 
@@ -167,24 +167,24 @@ def _reference(ref: Any, names: list[str]) -> int:
     return int(ref) % len(names)
 
 
-def _given(given: Any, names: list[str]) -> tuple[list[str], list[np.ndarray]]:
+def _given(columns: Any, names: list[str]) -> tuple[list[str], list[np.ndarray]]:
     """Labels and rows of weights: of a dict, columns of a frame, rows of a matrix or list."""
-    if isinstance(given, pd.DataFrame):
-        given = {str(name): given[name].to_numpy() for name in given}
-    if not isinstance(given, Mapping):
+    if isinstance(columns, pd.DataFrame):
+        columns = {str(name): columns[name].to_numpy() for name in columns}
+    if not isinstance(columns, Mapping):
         try:
-            matrix = np.atleast_2d(np.asarray(given, dtype=float))
+            matrix = np.atleast_2d(np.asarray(columns, dtype=float))
         except (TypeError, ValueError) as error:
             raise ArgumentTypeError(
                 "method must be the name of contrasts, or weights of the means: a dict of lists by "
-                f"label, a list of lists, a data frame or a matrix; got {brief(given)}"
+                f"label, a list of lists, a data frame or a matrix; got {brief(columns)}"
             ) from error
-        given = {f"({', '.join(f'{w:.4g}' for w in row)})": row for row in matrix}
-    rows = [np.asarray(weights, dtype=float) for weights in given.values()]
-    for label, row in zip(given, rows, strict=True):
+        columns = {f"({', '.join(f'{w:.4g}' for w in row)})": row for row in matrix}
+    rows = [np.asarray(weights, dtype=float) for weights in columns.values()]
+    for label, row in zip(columns, rows, strict=True):
         if row.shape != (len(names),):
             raise ArgumentError(
                 f"the contrast {label!r} has {row.size} weights for {len(names)} means: "
                 f"{listing(names)}"
             )
-    return list(given), rows
+    return list(columns), rows

@@ -282,10 +282,10 @@ class MarginalMeans(Estimates):
         """Contrasts of contrasts, not adjusted unless that is asked for, as in emmeans."""
         names = list(self.specs)
         if isinstance(methods, Mapping):
-            asked = [methods.get(name, "identity") for name in names]
+            chosen = [methods.get(name, "identity") for name in names]
         else:
-            given = list(methods) if isinstance(methods, (list, tuple)) else [methods]
-            asked = [given[i % len(given)] for i in range(len(names))]
+            listed = list(methods) if isinstance(methods, (list, tuple)) else [methods]
+            chosen = [listed[i % len(listed)] for i in range(len(names))]
         blocks, labels = [], []
         for rows in self.families:
             shown = self.labels.iloc[rows]
@@ -295,7 +295,7 @@ class MarginalMeans(Estimates):
                     "interaction contrasts need all combinations of the levels, which nested "
                     "factors do not have; contrast them within the levels of by"
                 )
-            frame, W = interaction_weights(asked, levels)
+            frame, W = interaction_weights(chosen, levels)
             # the first variable varies fastest in the weights
             order = np.lexsort([pd.factorize(shown[name])[0] for name in names])
             blocks.append(_embedded(W, rows[order], len(self.L)))
@@ -473,18 +473,18 @@ def _of_all(
 ) -> tuple[Basis, GridRows]:
     """Means of the response of which all linear predictors are part, as a basis and its rows."""
     wanted = quantity(fit, "response")
-    r, etas, made, lost = len(grid), [], [], []
+    r, etas, products, lost = len(grid), [], [], []
     for name, beta in coefficients(fit).items():
         own = None
         if name in wanted.predictors:
             own = _rows_of(fit, name, data, grid, offset)
             lost.append(own.lost)
         etas.append(np.zeros(r) if own is None else own.X @ beta + own.offset)
-        made.append(np.zeros((r, beta.size)) if own is None else own.X)
+        products.append(np.zeros((r, beta.size)) if own is None else own.X)
     stacked = np.stack(etas)
     slopes = wanted.slopes(stacked)
     root = np.concatenate(
-        [X * slope[:, None] for X, slope in zip(made, slopes, strict=True)], axis=1
+        [X * slope[:, None] for X, slope in zip(products, slopes, strict=True)], axis=1
     )
     basis = Basis(fit, wanted.value(stacked), root, method, all_predictors=True)
     return basis, GridRows(np.eye(r), np.zeros(r), np.concatenate(lost, axis=1))

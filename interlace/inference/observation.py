@@ -61,8 +61,8 @@ def observation(
         one = newdata is not None and trials is None
         note += ", a proportion" + (" of one trial, 0 or 1: trials= has others" if one else "")
     parts = f"the mean and {UNKNOWN}" if fit.T else "the mean"
-    made = predictive(fit, rows, masks, prior, number_of_trials)
-    return made.quantile, f"{note}, with the variances of {parts}"
+    distribution = predictive(fit, rows, masks, prior, number_of_trials)
+    return distribution.quantile, f"{note}, with the variances of {parts}"
 
 
 def _trials(newdata: Any, rows: PredictionRows, trials: Any) -> np.ndarray:

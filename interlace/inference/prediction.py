@@ -176,6 +176,8 @@ def _asked(
 ) -> Asked:
     """The arguments, judged together."""
     type = type_of(type, component)
+    if marginal and include_re is True and new_levels == "error":
+        include_re = False  # what is averaged over does not enter
     masks = which_effects(fit, include_re)
     if marginal and new_levels == "error" and all(mask.all() for mask in masks):
         raise ArgumentError(
@@ -204,16 +206,16 @@ def predict(
     Indexed as the rows; missing where newdata has missing values. Standard errors are those of
     :func:`get_prediction`.
     """
-    asked = _asked(fit, newdata, type, include_re, new_levels, offset, component, marginal)
-    if _is_quantity(fit, asked):
-        index, columns = _values(fit, asked, se)
+    request = _asked(fit, newdata, type, include_re, new_levels, offset, component, marginal)
+    if _is_quantity(fit, request):
+        index, columns = _values(fit, request, se)
     else:
-        rows = prediction_rows(fit, newdata, asked.masks, new_levels, offset)
-        eta, index = linear_predictor(fit, rows, asked.masks), rows.index
-        of_mean = asked.type == "response"
+        rows = prediction_rows(fit, newdata, request.masks, new_levels, offset)
+        eta, index = linear_predictor(fit, rows, request.masks), rows.index
+        of_mean = request.type == "response"
         columns = {"prediction": inverse_link(fit, eta) if of_mean else eta}
         if se:
-            error = np.sqrt(estimate_variance(fit, rows, asked.masks))
+            error = np.sqrt(estimate_variance(fit, rows, request.masks))
             columns["se"] = error * mean_slope(fit, eta) if of_mean else error
     series = {
         name: fit.design.pad(v) if newdata is None else pd.Series(v, index=index)
@@ -341,23 +343,23 @@ def get_prediction(
     interval of an observation in all models: of a linear one as above, of others from quantiles of
     the family's distribution mixed over the linear predictors (:class:`Predictive`).
     """
-    given = (newdata, type, include_re, new_levels, offset, component, marginal)
-    asked = _asked(fit, *given)
+    arguments = (newdata, type, include_re, new_levels, offset, component, marginal)
+    request = _asked(fit, *arguments)
     if marginal and new_level_variance:
         raise ArgumentError(
             "marginal=True is the mean over levels, new_level_variance=True that of one level "
             "drawn at random: drop one"
         )
     observed = interval == "prediction"
-    check_observed(fit, asked.type, observed, trials)
-    if asked.type != "response" or _is_quantity(fit, asked):
-        made = _prediction_of(fit, asked, new_level_variance)
+    check_observed(fit, request.type, observed, trials)
+    if request.type != "response" or _is_quantity(fit, request):
+        prediction = _prediction_of(fit, request, new_level_variance)
     else:
-        made = _plain_prediction(fit, asked, new_level_variance, observed)
-    if not observed or made.obs_se is not None:
-        return made
-    quantiles, note = observation(fit, newdata, asked.masks, new_levels, offset, trials)
-    return replace(made, quantiles=quantiles, notes=(*made.notes, note))
+        prediction = _plain_prediction(fit, request, new_level_variance, observed)
+    if not observed or prediction.obs_se is not None:
+        return prediction
+    quantiles, note = observation(fit, newdata, request.masks, new_levels, offset, trials)
+    return replace(prediction, quantiles=quantiles, notes=(*prediction.notes, note))
 
 
 def _plain_prediction(fit: AnyFit, asked: Asked, drawn: bool, observed: bool) -> Prediction:

@@ -122,21 +122,21 @@ def _values(fit: AnyFit, data: Any, name: str, at: Mapping[str, Any], spread: fl
     assert recipe is not None
     known = recipe.levels[name]
     if name in at:
-        given = at[name]
-        if callable(given):
-            given = given(column_of(fit, data, name))
-        given = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
+        values = at[name]
+        if callable(values):
+            values = values(column_of(fit, data, name))
+        values = [values] if isinstance(values, str) or np.ndim(values) == 0 else list(values)
         if known is not None:
-            for value in given:
+            for value in values:
                 if value not in list(known.levels):
                     raise ArgumentError(
                         f"at[{name!r}] has {brief(value)}; its levels are {listing(known.levels)}"
                     )
         elif name not in recipe.logical:
-            given = [number(f"at[{name!r}]", value) for value in given]
-        if not given:
+            values = [number(f"at[{name!r}]", value) for value in values]
+        if not values:
             raise ArgumentError(f"at[{name!r}] is empty; give one value at least")
-        return given
+        return values
     if known is not None:
         return list(known.levels)
     if name in recipe.logical:
@@ -178,9 +178,9 @@ def grid_rows(
     elif design.current == MEAN and recipe.offset_given and design.offset is not None:
         argument = float(design.offset.mean())
     new = design.on(grid, factors=(), offset=argument, predictors=[design.current])
-    made = new.predictors[design.current]
-    X = np.array(made.X)
-    constant = np.zeros(len(X)) if made.offset is None else np.asarray(made.offset)
+    predictor = new.predictors[design.current]
+    X = np.array(predictor.X)
+    constant = np.zeros(len(X)) if predictor.offset is None else np.asarray(predictor.offset)
     if offset is not None:
         constant = np.full(len(X), number("offset", offset))
     return GridRows(X, constant, _lost(fit, data, grid))

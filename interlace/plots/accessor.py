@@ -272,9 +272,9 @@ class ModelPlots(Plots):
         """
         from .effects import effect_plot
 
-        given = dict(at or {})
+        values = dict(at or {})
         return effect_plot(
-            self._fit, self._data, x, by, given, type, level, points, ddf, component, ax
+            self._fit, self._data, x, by, values, type, level, points, ddf, component, ax
         )
 
     # -- influence -------------------------------------------------------------------------------

@@ -48,8 +48,8 @@ def effects_of(
     table = ranef(fit)
     if "component" not in table:
         table = table.assign(component="cond")
-    asked = {"group": group, "term": term, "component": component}
-    for column, value in asked.items():
+    chosen = {"group": group, "term": term, "component": component}
+    for column, value in chosen.items():
         own = table[column].unique().tolist()
         if value is not None and value not in own:
             near = suggestion(str(value), own)
@@ -61,15 +61,15 @@ def effects_of(
             table = table[table[column] == value]
     if not len(table):
         raise ArgumentError(
-            f"no random effects have {', '.join(f'{k}={v!r}' for k, v in asked.items() if v)}"
+            f"no random effects have {', '.join(f'{k}={v!r}' for k, v in chosen.items() if v)}"
         )
-    found = table.groupby(["group", "component", "term"], sort=False)
+    parts = table.groupby(["group", "component", "term"], sort=False)
     return [
         Effect(
             own, name, of, rows["level"].to_numpy(), rows["value"].to_numpy(),
             rows["cond_sd"].to_numpy(),
         )
-        for (own, of, name), rows in found
+        for (own, of, name), rows in parts
     ]  # fmt: skip
 
 

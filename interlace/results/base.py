@@ -478,6 +478,40 @@ class ModelResult(Diagnosis, Maketables, ABC):
 
         return self._by_row(weight_array(self.fit, type), "weights")
 
+    def update(self, formula: str | None = None, data: Any = None, **changes: Any) -> Any:
+        """Fit again with some arguments changed, as :func:`interlace.update` does.
+
+        Parameters
+        ----------
+        formula : str, optional
+            A new formula; a ``.`` stands for that side of the old one: ``". ~ . - Days"``.
+        data : data frame, optional
+            New data.
+        **changes
+            Other arguments of the function that made this fit.
+
+        Returns
+        -------
+        LMMResult, GLMMResult or GLMResult
+
+        Raises
+        ------
+        ArgumentError
+            If the result does not hold its data, as one from a pickle.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> m.update(". ~ . - Days", REML=False).formula
+        'Reaction ~ 1 + (Days | Subject)'
+        """
+        from ..inference.update import again, check_call
+
+        check_call(self, "update")
+        assert self._doors is not None
+        return again(self, self._doors.mixed, formula, data, changes)
+
     def refit(self, new_y: Any) -> Self:
         """The same model for another response on the same rows, warm-started.
 
@@ -586,9 +620,9 @@ class ModelResult(Diagnosis, Maketables, ABC):
         """
         from ..diagnostics.cross_validation import cross_validation
 
-        asked = by, k, scoring, stratify, seed, workers
-        made = self._wrap if return_models else None
-        return cross_validation(self.fit, *asked, self._data, made)
+        arguments = by, k, scoring, stratify, seed, workers
+        wrapped = self._wrap if return_models else None
+        return cross_validation(self.fit, *arguments, self._data, wrapped)
 
     def bootstrap(
         self,

@@ -337,8 +337,8 @@ class MixedResult(ModelResult):
             ``"disp"``, ….
         marginal : bool, default False
             Average over the random effects that do not enter, by quadrature, in place of setting
-            them to zero: with ``include_re=False`` the mean of the population, not that of a
-            typical level. The same in a linear model.
+            them to zero: the mean of the population, not that of a typical level. None enter
+            unless ``include_re`` or ``new_levels`` says which. The same in a linear model.
 
         Returns
         -------
@@ -365,9 +365,9 @@ class MixedResult(ModelResult):
         >>> g = il.glmer("use ~ age + (1 | district)", il.load_dataset("Contraception"), "binomial")
         >>> new = {"age": [0.0]}
         >>> g.predict(new, include_re=False).round(4).tolist()
-        [0.3702]
-        >>> g.predict(new, include_re=False, marginal=True).round(4).tolist()
-        [0.3776]
+        [0.3682]
+        >>> g.predict(new, marginal=True).round(4).tolist()
+        [0.3751]
         """
         if type == "latent":
             if newdata is not None or component is not None:

@@ -184,8 +184,10 @@ def test_a_variance_of_zero_has_no_average() -> None:
 
 def test_refusals_and_missing_rows() -> None:
     m = fitted(*CBPP)
+    # nothing that enters is averaged over: the default is to enter none
+    assert m.predict(marginal=True).equals(m.predict(include_re=False, marginal=True))
     with pytest.raises(ArgumentError, match="all of them do: include_re=False"):
-        m.predict(marginal=True)
+        m.predict(include_re=["herd"], marginal=True)
     with pytest.raises(ArgumentError, match="drop one"):
         m.get_prediction(include_re=False, marginal=True, new_level_variance=True)
     slopes = fitted(*EPIL[:1], "y ~ trt + (Visit | subject)", "poisson")

@@ -544,6 +544,7 @@ def test_refit_and_update_keep_the_formulas() -> None:
     smaller = il.update(m, ". ~ . - FoodTreatment", ziformula="~ 1")
     assert smaller.components == ("cond", "zi") and smaller.nparams == 3
     assert il.update(m).llf == pytest.approx(m.llf, abs=1e-8)
+    assert m.update(". ~ . - FoodTreatment", ziformula="~ 1").llf == smaller.llf
 
 
 def test_restricted_likelihood_of_a_formula_of_sigma() -> None:

@@ -61,11 +61,11 @@ def _data(result: Any) -> pd.DataFrame:
 def _by_row(result: Any, rows: np.ndarray) -> dict[str, Any]:
     """Arguments of the call that are one value a row of the data, for the rows that are taken."""
     kept, changes = result.fit.design.rows, {"subset": None}
-    taken = rows if kept is None else np.asarray(kept)[rows]
+    chosen = rows if kept is None else np.asarray(kept)[rows]
     for name in ("weights", "offset"):
         value = result.call.get(name)
         if value is not None and not isinstance(value, str) and np.ndim(value) == 1:
-            changes[name] = np.asarray(value)[taken]
+            changes[name] = np.asarray(value)[chosen]
     return {name: value for name, value in changes.items() if name in result.call}
 
 
@@ -134,16 +134,16 @@ def _values(data: pd.DataFrame, along: str, size: int) -> tuple[pd.DataFrame, np
             "a grouping factor, or within cells: within="
         )
     step = float(np.diff(values).mean()) if values.size > 1 else 1.0
-    rows, made = [], []
+    rows, blocks = [], []
     for i in range(size):
         here = values[min(i, values.size - 1)]
         own = np.flatnonzero(data[along] == here)
         rows.append(own)
         value = here if i < values.size else values[-1] + step * (i - values.size + 1)
-        made.append(np.full(own.size, value))
+        blocks.append(np.full(own.size, value))
     at = np.concatenate(rows)
     new = data.iloc[at].reset_index(drop=True)
-    new[along] = np.concatenate(made)
+    new[along] = np.concatenate(blocks)
     return new, at
 
 

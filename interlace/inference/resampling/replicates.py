@@ -82,8 +82,8 @@ def replicates(
 
     bar = _Bar(n, progress, title)
     out: list[Outcome] = []
-    for made in mapped(work, jobs, workers):
-        out += made
+    for part in mapped(work, jobs, workers):
+        out += part
         bar.show(len(out))
     bar.close()
     return out

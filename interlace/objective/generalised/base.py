@@ -146,10 +146,10 @@ class GeneralisedObjective(Objective):
         return self.problem.density.n < few
 
     def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
-        signed, variances = self.problem.signed, self._other_variances(x)
-        if signed is None and not variances:
-            return []
-        own, out = self.start(), []
+        density, signed = self.problem.density, self.problem.signed
+        variances = self._other_variances(x)
+        out = []
+        own = self.start() if variances or signed is not None else x
         if signed is not None:
             start = own.copy()
             start[self.at.beta][signed] *= -1.0
@@ -159,7 +159,7 @@ class GeneralisedObjective(Objective):
             start[self.at.theta] = self.scale.start(np.full(sum(self.covariance.widths), variance))
             if (start != own).any():
                 out.append(start)
-        if not self.problem.density.log_concave and self._is_small:
+        if not density.log_concave and density.n < SEVERAL_MINIMA:
             out += self._lifted(x)
         return out
 
