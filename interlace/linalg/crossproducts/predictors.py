@@ -8,7 +8,7 @@ import numpy as np
 
 from ..factor.base import as_templates
 from ..kernels import _predictors, _weighted
-from .blocks import ZCross
+from .blocks import Patterns, ZCross
 from .weighted import WeightedZ
 
 __all__ = ["PredictorZ", "place", "unpacked"]
@@ -37,15 +37,17 @@ class PredictorZ(WeightedZ):
         w[[place(a, a) for a in range(self.count)]] = 1.0
         return w
 
+    def _renew(self, scale: Sequence[np.ndarray], patterns: Patterns) -> None:
+        super()._renew(scale, patterns)
+        parts = zip(self._Z, self._inverse, self.predictors, strict=True)
+        self._own = [_predictors.Columns(*part) for part in parts]
+
     def set_weights(self, w: np.ndarray) -> ZCross:
-        cross, Z, inverse, of = self.cross, self._Z, self._inverse, self.predictors
+        cross, own = self.cross, self._own
         for b, A in enumerate(cross.diagonal):
-            _predictors.diagonal(self._codes[b], Z[b], inverse[b], of[b], w, A)
+            _predictors.diagonal(self._codes[b], own[b], w, A)
         for (b, c), places in self._places.items():
-            values = cross.pairs[b, c].values
-            _predictors.pair(
-                places, Z[b], Z[c], inverse[b], inverse[c], of[b], of[c], w, values
-            )  # fmt: skip
+            _predictors.pair(places, own[b], own[c], w, cross.pairs[b, c].values)
         return cross
 
     def times(
@@ -60,40 +62,27 @@ class PredictorZ(WeightedZ):
             effects = self._effects[b]
             own = u[self.offsets[b] : self.offsets[b + 1]].reshape(effects.shape)
             _weighted.level_effects(t, self._inverse[b], own, effects)
-            _predictors.gather(self._codes[b], self._Z[b], effects, self.predictors[b], out)
+            _predictors.gather(self._codes[b], self._own[b], effects, out)
         return out
 
     def transposed(self, s: np.ndarray) -> np.ndarray:
         """Z's (q,) for s (K, n), or (q, r) for (K, n, r)."""
         if s.ndim == 2:
             out = np.empty(self.q)
-            for b, own in enumerate(self._split(out)):
-                _predictors.scatter(
-                    self._codes[b], self._Z[b], self._inverse[b], self.predictors[b], s, own
-                )
+            for b, part in enumerate(self._split(out)):
+                _predictors.scatter(self._codes[b], self._own[b], s, part)
             return out
         s = np.ascontiguousarray(s)
         out = np.empty((self.q, s.shape[2]))
-        for b, own in self._columns(out) if s.shape[2] else ():
-            _predictors.scatter_columns(
-                self._codes[b], self._Z[b], self._inverse[b], self.predictors[b], s, own
-            )
+        for b, part in self._columns(out) if s.shape[2] else ():
+            _predictors.scatter_columns(self._codes[b], self._own[b], s, part)
         return out
 
     def weighted_columns(self, predictor: int, w: np.ndarray, X: np.ndarray) -> np.ndarray:
         """Z' W X for the columns X (n, p) of one predictor and packed weights, (q, p)."""
         out = np.empty((self.q, X.shape[1]))
-        for b, own in self._columns(out) if X.shape[1] else ():
-            _predictors.scatter_weighted(
-                self._codes[b],
-                self._Z[b],
-                self._inverse[b],
-                self.predictors[b],
-                predictor,
-                w,
-                X,
-                own,
-            )
+        for b, part in self._columns(out) if X.shape[1] else ():
+            _predictors.scatter_weighted(self._codes[b], self._own[b], predictor, w, X, part)
         return out
 
     def quadratic(
@@ -103,18 +92,13 @@ class PredictorZ(WeightedZ):
         pairs: Mapping[tuple[int, int], np.ndarray],
     ) -> np.ndarray:
         """The K x K blocks of Z Λ S Λ' Z' of each row, packed (P, n)."""
-        K, T, of, inverse = self.count, as_templates(T), self.predictors, self._inverse
+        K, T, own = self.count, as_templates(T), self._own
         h = np.zeros((self._packed, self.n))
         work = np.empty((2 * K + 1) * max(self.widths))
         for b, S in enumerate(blocks):
-            _predictors.quadratic(
-                self._codes[b], self._Z[b], inverse[b], of[b], T[b], S, K, h, work
-            )
+            _predictors.quadratic(self._codes[b], own[b], T[b], S, K, h, work)
         for (b, c), places in self._places.items():
-            _predictors.quadratic_pair(
-                places, self._Z[b], self._Z[c], inverse[b], inverse[c], of[b], of[c], T[b], T[c],
-                pairs[b, c], K, h, work,
-            )  # fmt: skip
+            _predictors.quadratic_pair(places, own[b], own[c], T[b], T[c], pairs[b, c], K, h, work)
         return h
 
 

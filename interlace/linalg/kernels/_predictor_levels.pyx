@@ -338,34 +338,59 @@ cdef Py_ssize_t longest(const int64_t[::1] starts) noexcept nogil:
     return most
 
 
-def laplace(tuple spec, int order, bint frozen, const int64_t[::1] starts,
-            const double[:, ::1] Z, const int[::1] of, const double[:, :, ::1] T,
-            const double[:, :, ::1] eta0, const double[::1] y, const double[::1] weights,
-            const double[::1] trials, double[:, :, ::1] U, double[:, ::1] eta,
-            double[:, ::1] info, double[:, ::1] score, double[:, :, ::1] t,
-            double[:, :, ::1] dT, double[:, ::1] sums, double[:, :, ::1] S):
-    """Modes of all levels and the deviance's parts, at m parameter vectors one after the other.
+cdef class LevelRows:
+    """The data of all rows, sorted by level.
 
     Rows ``starts[l]:starts[l + 1]`` are those of level l; ``Z`` (n, k), or (0, k) for a column of
-    ones; ``of`` (k,) the predictors of its columns. ``T`` (m, k, k), ``eta0`` (m, K, n) and the
-    start ``U`` (m, levels, k), then the modes. Filled: ``eta``, ``score`` (K, n), ``info`` (P, n)
-    and ``S`` (levels, k, k), H^{-1}, of the last vector;
+    ones; ``of`` (k,) the predictors of its columns; ``spec`` is the family's.
+    """
+
+    cdef Kind kind
+    cdef tuple spec
+    cdef const int64_t[::1] starts
+    cdef const double[:, ::1] Z
+    cdef const int[::1] of
+    cdef const double[::1] y, weights, trials
+    cdef Py_ssize_t rows  # of the longest level
+
+    def __init__(self, tuple spec, const int64_t[::1] starts, const double[:, ::1] Z,
+                 const int[::1] of, const double[::1] y, const double[::1] weights,
+                 const double[::1] trials):
+        self.kind, self.spec = kind_of(spec), spec
+        self.starts, self.Z, self.of = starts, Z, of
+        self.y, self.weights, self.trials = y, weights, trials
+        self.rows = longest(starts)
+
+    def __reduce__(self):
+        return LevelRows, (self.spec, self.starts.base, self.Z.base, self.of.base, self.y.base,
+                           self.weights.base, self.trials.base)
+
+
+def laplace(LevelRows own, int order, bint frozen, const double[:, :, ::1] T,
+            const double[:, :, ::1] eta0, double[:, :, ::1] U, double[:, ::1] at_mode,
+            double[:, :, ::1] t, double[:, :, ::1] dT, double[:, ::1] sums,
+            double[:, :, ::1] S):
+    """Modes of all levels and the deviance's parts, at m parameter vectors one after the other.
+
+    ``T`` (m, k, k), ``eta0`` (m, K, n) and the start ``U`` (m, levels, k), then the modes. Filled
+    of the last vector: ``at_mode`` (2 K + P, n), predictors, scores and information of the rows,
+    and ``S`` (levels, k, k), H^{-1};
     ``sums`` (m, 4) = [sum of log-densities, |u|^2, log|H|, correction to the mode]; with ``order`` 1
     ``t`` (m, K, n), the derivative of the deviance in the rows' predictors, and ``dT`` (m, k, k).
 
     With ``frozen`` the modes are taken as given: a level whose information is not positive
     definite there has none. Returns -1, or a level that has no mode.
     """
-    cdef Kind kind = kind_of(spec)
     cdef Level L
-    cdef Py_ssize_t levels = starts.shape[0] - 1, rows = longest(starts), failed = -1, d
-    cdef int K = eta.shape[0], k = of.shape[0], P = info.shape[0]
+    cdef Py_ssize_t levels = own.starts.shape[0] - 1, rows = own.rows, failed = -1, d
+    cdef int K = eta0.shape[1], k = own.of.shape[0], P = K * (K + 1) // 2
     cdef double* space
     L.K, L.P, L.Q, L.k = K, P, P * (K + 2) // 3, k
-    L.ones = Z.shape[0] == 0
+    L.ones = own.Z.shape[0] == 0
     if not L.ones:
-        L.Z = &Z[0, 0]
-    L.of, L.y, L.w, L.m, L.n = &of[0], &y[0], &weights[0], &trials[0], y.shape[0]
+        L.Z = &own.Z[0, 0]
+    L.of, L.n = &own.of[0], own.y.shape[0]
+    L.y, L.w, L.m = &own.y[0], &own.weights[0], &own.trials[0]
     space = <double*> malloc(
         ((rows + 1) * (2 * K + P + L.Q) + 6 * k + 4 * k * k) * sizeof(double))
     if space == NULL:
@@ -389,9 +414,9 @@ def laplace(tuple spec, int order, bint frozen, const int64_t[::1] starts,
         for d in range(T.shape[0]):
             L.T, L.eta0 = &T[d, 0, 0], &eta0[d, 0, 0]
             failed = all_levels(
-                kind, &L, order, frozen, &starts[0], levels, &U[d, 0, 0], &eta[0, 0],
-                &info[0, 0], &score[0, 0], &t[d, 0, 0] if order else NULL, &dT[d, 0, 0],
-                &sums[d, 0], &S[0, 0, 0])
+                own.kind, &L, order, frozen, &own.starts[0], levels, &U[d, 0, 0], &at_mode[0, 0],
+                &at_mode[2 * K, 0], &at_mode[K, 0], &t[d, 0, 0] if order else NULL,
+                &dT[d, 0, 0], &sums[d, 0], &S[0, 0, 0])
             if failed >= 0:
                 break
     free(space)

@@ -153,6 +153,11 @@ class SeveralLevelModes(LevelModes):
         self._last = None
         P = K * (K + 1) // 2
         self._rows = np.empty((2 * K + P, n))
+        density = self.density
+        self._data = _predictor_levels.LevelRows(
+            density.kernel, self._starts, self._columns, self.Z.predictors[0], density.y,
+            density.weights, density.trials,
+        )  # fmt: skip
 
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         template = np.ascontiguousarray(T[0] * self._shrink)[None]
@@ -176,13 +181,12 @@ class SeveralLevelModes(LevelModes):
         self, order: int, frozen: bool, templates: np.ndarray, eta0: np.ndarray, U: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """t (m, K, n), dT (m, k, k), parts of the deviance (m, 4) at m vectors; modes into U."""
-        density, ell, k, K, m = self.density, self._ell, self._k, self.Z.count, len(templates)
+        ell, k, K, m = self._ell, self._k, self.Z.count, len(templates)
         t = np.empty((m, K, self.Z.n) if order else (m, K, 0))
         dT, sums = np.empty((m, k, k)), np.empty((m, 4))
         failed = _predictor_levels.laplace(
-            density.kernel, order, frozen, self._starts, self._columns, self.Z.predictors[0],
-            templates, eta0, density.y, density.weights, density.trials, U.reshape(m, ell, k),
-            self._rows[:K], self._rows[2 * K :], self._rows[K : 2 * K], t, dT, sums, self._S,
+            self._data, order, frozen, templates, eta0, U.reshape(m, ell, k), self._rows, t, dT,
+            sums, self._S,
         )  # fmt: skip
         if failed >= 0 or not np.isfinite(sums).all():
             raise no_mode()
