@@ -130,9 +130,7 @@ def truth(name: str) -> float:
 
 @cache
 def drawn(name: str) -> Any:
-    # over 20 seeds the root mean square of the standardised errors is 0.8 to 1
-    seed = 2 if name == "slopes" else 1
-    return fitted(name).laplace_error(4000, seed=seed, method="importance")
+    return fitted(name).laplace_error(4000, seed=1, method="importance")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -141,12 +139,14 @@ def test_the_error_is_that_of_the_integral(name: str) -> None:
     assert all((np.linalg.norm(T, axis=1) > 0.05).all() for T in m.fit.T)
     error = drawn(name)
     assert error.method == "importance" and error.reliable and error.points == 4000
-    assert abs(error.error - truth(name)) < 2.0 * error.std_error
+    # of a normal error of 12 models one in 200 times any is further off
+    assert abs(error.error - truth(name)) < 3.5 * error.std_error
     assert error.std_error < 0.1 and error.integral == m.llf + error.error
 
 
 def test_standard_errors_are_neither_too_small_nor_too_large() -> None:
     z = [(drawn(name).error - truth(name)) / drawn(name).std_error for name in MODELS]
+    assert sum(abs(one) < 2.0 for one in z) >= 10
     # the root of a mean of 12 squares
     assert 0.55 < np.sqrt(np.mean(np.square(z))) < 1.5
     errors = [fitted("slopes").laplace_error(600, seed=i, method="importance") for i in range(20)]
