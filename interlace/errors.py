@@ -241,7 +241,10 @@ def brief(value: object) -> str:
         if 0 < len(text) <= MAX_SHOWN:
             return text
         return f"{_article(kind)} {kind} of length {len(items)}"
-    text = repr(value) if shape == () or type(value).__repr__ is not object.__repr__ else ""
+    try:
+        text = repr(value) if shape == () or type(value).__repr__ is not object.__repr__ else ""
+    except Exception:  # half made objects of a user's
+        text = ""
     if 0 < len(text) <= MAX_SHOWN and "\n" not in text and not text.startswith("<"):
         return text
     return f"{_article(kind)} {kind}"

@@ -35,7 +35,7 @@ def _plainly_full(X: np.ndarray) -> bool:
     gram /= norms[:, None]
     gram /= norms
     R, info = lapack.dpotrf(gram, clean=0)
-    return not info and min(R.diagonal().tolist()) ** 2 > CERTAIN
+    return not info and min(R.diagonal().tolist(), default=1.0) ** 2 > CERTAIN
 
 
 def _limited_pivoting(R: np.ndarray) -> np.ndarray:

@@ -84,7 +84,13 @@ def _brier(rows: Held) -> float:
 
 
 def _own_score(score: Callable[[np.ndarray, np.ndarray], Any], rows: Held) -> float:
-    return float(score(rows.y, rows.mean))
+    try:
+        return float(score(rows.y, rows.mean))
+    except Exception as error:
+        raise ArgumentError(
+            f"scoring={brief(score)} must give a number of observed and predicted values; it "
+            f"fails: {type(error).__name__}: {brief(str(error))}"
+        ) from error
 
 
 SCORES: dict[str, Callable[[Held], float]] = {
@@ -364,7 +370,7 @@ def _scorers(fit: AnyFit, scoring: Any) -> dict[str, Callable[[Held], float]]:
         if callable(one):
             out[getattr(one, "__name__", "score")] = partial(_own_score, one)
             continue
-        name = one.lower() if isinstance(one, str) else one
+        name = one.lower() if isinstance(one, str) else ""
         if name not in SCORES:
             raise ArgumentError(
                 f"scoring must be one of {listing(SCORES)} or a function of observed and predicted "

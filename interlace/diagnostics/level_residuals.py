@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..design.rank import independent_columns
-from ..errors import ArgumentError
+from ..errors import ArgumentError, brief
 from ..inference.random_effects import conditional_sd
 from .deletion import working_model
 from .groups import Groups, groups_of
@@ -201,7 +201,7 @@ def _factor(fit: MixedFit, level: Any) -> int:
         if isinstance(level, str) and sorted(level.split(":")) == sorted(name.split(":")):
             return b
     raise ArgumentError(
-        f"level={level!r} is neither 1 nor a grouping factor of the model: {', '.join(names)}"
+        f"level={brief(level)} is neither 1 nor a grouping factor of the model: {', '.join(names)}"
     )
 
 
@@ -214,9 +214,10 @@ def level_residuals(
             "residuals by level are differences of a linear mixed model: its response is a sum of "
             "the levels' parts. m.simulated_residuals() and m.ranef(cond_sd=True) serve here"
         )
-    if not (isinstance(standardize, (bool, np.bool_)) or standardize == "semi"):
-        raise ArgumentError(f"standardize must be True, False or 'semi', got {standardize!r}")
-    kind = standardize if standardize == "semi" else bool(standardize)
+    semi = isinstance(standardize, str) and standardize == "semi"
+    if not (isinstance(standardize, (bool, np.bool_)) or semi):
+        raise ArgumentError(f"standardize must be True, False or 'semi', got {brief(standardize)}")
+    kind = "semi" if semi else bool(standardize)
     if isinstance(level, (int, np.integer)) and not isinstance(level, bool) and level == 1:
         return row_residuals(fit, kind, include_ls)
     return group_residuals(fit, level, kind, include_ls)
@@ -241,7 +242,9 @@ def leverages(fit: AnyFit, level: Any = 1) -> pd.DataFrame:
     if isinstance(level, (int, np.integer)) and level == 1:
         return table
     if not fit.T:
-        raise ArgumentError(f"level={level!r}: the model has no grouping factors; level=1 is rows")
+        raise ArgumentError(
+            f"level={brief(level)}: the model has no grouping factors; level=1 is rows"
+        )
     mixed = cast("MixedFit", fit)
     groups = groups_of(fit.design, fit.design.factors[_factor(mixed, level)].name)
     return table.groupby(groups.codes).mean().set_axis(groups.labels)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..calls import one_of
 from ..errors import ArgumentError, ArgumentTypeError, brief
-from ..inference.simulate import generator, simulate_array
+from ..inference.simulate import check_draws, generator, simulate_array
 from ..pictured import Pictured
 from .groups import Groups, column, groups_of
 from .record import DiagnosticTest
@@ -245,8 +245,13 @@ class SimulatedResiduals(Pictured):
                 f"statistic must be a function of the responses, got {brief(statistic)}"
             )
         side = _side(alternative)
-        observed = float(statistic(self.observed))
-        simulated = np.array([float(statistic(draw)) for draw in self.simulated.T])
+        try:
+            observed = float(statistic(self.observed))
+            simulated = np.array([float(statistic(draw)) for draw in self.simulated.T])
+        except (TypeError, ValueError):
+            raise ArgumentTypeError(
+                f"statistic must give a number of the responses, and {brief(statistic)} gives none"
+            ) from None
         expected = float(simulated.mean())
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = float(np.float64(observed) / expected)
@@ -422,6 +427,7 @@ def simulated_residuals(
     """The residuals of a fit among n draws of its responses."""
     if n < 2:
         raise ArgumentError(f"n must be a number of draws of at least 2, got {n}")
+    check_draws(fit, "n", n)
     rng = generator(seed)
     draws = simulate_array(fit, n, rng, use_u)
     if not np.isfinite(draws).all():

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, brief
 from ..formula.formula import Formula, RandomTermSpec
 from ..formula.terms import lhs_terms
 from .criteria import aic
@@ -38,7 +38,7 @@ def without_terms(result: Any, test: str, ddf: str | None) -> pd.DataFrame:
     if test == "F":
         return _f_tests(result, ddf)
     if ddf is not None:
-        raise ArgumentError(f"ddf={ddf!r} is for test='F'; test='Chisq' has none")
+        raise ArgumentError(f"ddf={brief(ddf)} is for test='F'; test='Chisq' has none")
     check_call(result, "drop1")
     terms = fixed_deletions(result)
     whole = result.fit.as_ml() if result.fit.is_reml else result.fit

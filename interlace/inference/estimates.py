@@ -341,7 +341,7 @@ def joint_test(basis: Basis, L: np.ndarray, rhs: np.ndarray | float = 0.0) -> di
     """
     b = basis.values.size
     value: np.ndarray = np.broadcast_to(np.asarray(rhs, dtype=float), len(L))
-    kept = np.isfinite(L).all(axis=1) & (L[:, :b] != 0.0).any(axis=1)
+    kept = np.isfinite(L).all(axis=1) & (L != 0.0).any(axis=1)
     L, value = L[kept], value[kept]
     if L.shape[1] > b and (np.abs(L[:, b:]) > ESTIMABLE).any():
         N = _null_space(L[:, b:].T)  # combinations without a part that is lost

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ArgumentTypeError, brief
 from .estimates import joint_test
 from .marginal_means import marginal_means
 from .reference_grid import named_variables, reference_grid
@@ -35,7 +35,9 @@ def joint_tests(
     With all combinations of the levels at hand they are tests of type III.
     """
     within = () if by is None else named_variables(by, None)[0]
-    values = reference_grid(fit, data, within, dict(at or {}), spread=SPREAD)
+    if not (at is None or isinstance(at, Mapping)):
+        raise ArgumentTypeError(f"at must be a dict of variables and values, got {brief(at)}")
+    values = reference_grid(fit, data, within, dict({} if at is None else at), spread=SPREAD)
     free = [n for n in values if n not in within and values[n].nunique() > 1]
     if not free:
         raise ArgumentError("no variable is left to test; name fewer of them in by")

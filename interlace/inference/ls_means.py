@@ -37,6 +37,11 @@ def ls_means(
     numeric = [n for n in variables if recipe.levels[n] is None and n not in recipe.logical]
     at = dict.fromkeys(numeric, np.mean)
     tables = []
+    if not names:
+        raise ArgumentError(
+            "the model has no terms of factors, whose levels have means; m.emmeans(variable, "
+            "at={variable: [...]}) gives those at values of a number"
+        )
     for name in names:
         means = marginal_means(fit, data, list(terms[name]), at=at, ddf=ddf, level=level)
         shown = means.pairs("none") if pairwise else means

@@ -8,7 +8,7 @@ T = Z / s, where s^2 is chi-squared over nu, and h(U) = max_j |a_j' U|,
 
 an F tail, averaged over directions: one set of them serves all t and nu, and small tails keep their
 relative accuracy. In one dimension there is one h, in two U is an angle, in more a lattice of
-normal variables takes its place, the same in every call.
+points takes its place, the same in every call.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ class LargestT:
         root = vectors[:, keep] * np.sqrt(values[keep])
         self.rank = root.shape[1]
         h = np.sort(_largest(root, one_sided))
-        # the mean of h^2 in a bin, so that of the tail is right to second order
-        size = max(1, h.size // BINS)
-        kept = h[: h.size // size * size].reshape(-1, size)
-        self.h = kept.mean(axis=1) if h.size > BINS else h
+        # the mean of h in a bin, so that of the tail is right to second order; at 0 it jumps
+        size, zero = max(1, h.size // BINS), int(np.searchsorted(h, 0.0))
+        edges = np.unique([*range(0, zero, size), *range(zero, h.size, size)])
+        counts = np.diff([*edges, h.size])
+        self.h, self.share = np.add.reduceat(h, edges) / counts, counts / h.size
 
     def tail(self, t: float, df: float) -> float:
         """P(the largest > t)."""
@@ -51,8 +52,8 @@ class LargestT:
         with np.errstate(divide="ignore", invalid="ignore"):
             beyond = _ratio_tail(self.rank, (t / h) ** 2, df)
         if t > 0.0:
-            return float(np.where(h > 0.0, beyond, 0.0).mean())
-        return float(np.where(h >= 0.0, 1.0, 1.0 - beyond).mean())
+            return float(self.share @ np.where(h > 0.0, beyond, 0.0))
+        return float(self.share @ np.where(h >= 0.0, 1.0, 1.0 - beyond))
 
 
 def _ratio_tail(r: int, square: np.ndarray, df: float) -> np.ndarray:
@@ -79,6 +80,12 @@ def _directions(r: int):
     elif r == 2:
         angle = np.pi * (np.arange(ANGLES) + 0.5) / ANGLES
         yield np.column_stack([np.cos(angle), np.sin(angle)])
+    elif r == 3:  # Fibonacci's lattice on the sphere, of equal areas
+        k = np.arange(DIRECTIONS)
+        z = 1.0 - (2.0 * k + 1.0) / DIRECTIONS
+        angle = np.pi * (3.0 - np.sqrt(5.0)) * k
+        wide = np.sqrt(1.0 - z * z)
+        yield np.column_stack([wide * np.cos(angle), wide * np.sin(angle), z])
     else:
         from scipy.special import ndtri
 

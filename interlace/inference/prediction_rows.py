@@ -105,9 +105,9 @@ def prediction_rows(
     except DataError as error:
         if not rest:
             raise
-        # an error of the others is said where they are needed
-        new = design.on(newdata, **arguments)
         lacking = str(error)
+    if lacking is not None:  # an error of the others is said where they are needed
+        new = design.on(newdata, **arguments)
     return PredictionRows(_with(new, constant), new.index, list(new.factors), lacking)
 
 

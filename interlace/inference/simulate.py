@@ -28,10 +28,7 @@ def simulate(
     """
     if nsim < 1:
         raise ArgumentError(f"nsim must be a positive integer, got {nsim!r}")
-    if nsim > MOST_DRAWN // max(fit.n, 1):
-        raise ArgumentError(
-            f"nsim={nsim} draws of {fit.n} rows do not fit into memory; draw fewer at a time"
-        )
+    check_draws(fit, "nsim", nsim)
     rng = generator(seed)
     names = [f"sim_{i + 1}" for i in range(nsim)]
     draws = simulate_array(fit, int(nsim), rng, use_u)
@@ -57,6 +54,14 @@ def generator(seed: Any) -> np.random.Generator:
             "seed must be a whole number of at least 0, a numpy random Generator or None; "
             f"got {brief(seed)}"
         ) from None
+
+
+def check_draws(fit: AnyFit, name: str, count: int) -> None:
+    """Refuse more draws than memory holds."""
+    if count > MOST_DRAWN // max(fit.n, 1):
+        raise ArgumentError(
+            f"{name}={count} draws of {fit.n} rows do not fit into memory; draw fewer at a time"
+        )
 
 
 def simulate_array(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..calls import texts
-from ..errors import ArgumentError, listing, suggestion
+from ..errors import ArgumentError, brief, listing, suggestion
 from ..formula.terms import lhs_terms
 from .deletion import random_deletions, without_random, without_terms
 from .update import check_call, reduced, with_terms
@@ -81,8 +81,8 @@ def step(
     check_call(result, "step")
     if ddf is not None and not result.fit.linear:
         raise ArgumentError(
-            f"ddf={ddf!r} is for linear mixed models; terms of others are tested by likelihood "
-            "ratio"
+            f"ddf={brief(ddf)} is for linear mixed models; terms of others are tested by "
+            "likelihood ratio"
         )
     kept = [] if keep is None else texts("keep", [keep] if isinstance(keep, str) else keep)
     _check_kept(result, kept)

@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..covariance import EarlierStart
 from ..design.expressions import names_of
 from ..errors import ArgumentError, ConvergenceWarning, DataWarning
 from ..formula.edit import stands_for_old, updated
 from ..formula.formula import Formula
 from ..formula.parser import parse
+from ..frames.read import frame_of
 
-__all__ = ["Doors", "again", "check_call", "quiet", "reduced", "with_terms"]
+__all__ = ["Doors", "again", "by_row", "check_call", "quiet", "reduced", "with_terms"]
 
 
 class Doors(NamedTuple):
@@ -108,8 +111,23 @@ def _without_random_terms(result: Any, formula: str) -> Any:
     known = inspect.signature(door).parameters
     arguments = {name: value for name, value in result.call.items() if name in known}
     arguments["formula"] = formula
+    rows = result.fit.design.rows
+    frame = None if rows is None else frame_of(arguments["data"])
+    if frame is not None:  # a row may lack the label of a random term alone
+        arguments |= {"data": frame.iloc[rows], **by_row(result, np.arange(len(rows)))}
     with quiet(), names_of(result.fit.design.user_names):
         return door(**arguments)
+
+
+def by_row(result: Any, rows: np.ndarray) -> dict[str, Any]:
+    """Arguments of the call that are one value a row of the data, for the rows that are taken."""
+    kept, changes = result.fit.design.rows, {"subset": None}
+    chosen = rows if kept is None else np.asarray(kept)[rows]
+    for name in ("weights", "offset"):
+        value = result.call.get(name)
+        if value is not None and not isinstance(value, str) and np.ndim(value) == 1:
+            changes[name] = np.asarray(value)[chosen]
+    return {name: value for name, value in changes.items() if name in result.call}
 
 
 class quiet(warnings.catch_warnings):  # noqa: N801

@@ -262,8 +262,8 @@ class ModelResult(Diagnosis, Maketables, ABC):
 
         Parameters
         ----------
-        parm : str, int or sequence, optional
-            Parameters by their names or R's, by place, or R's words for groups of them,
+        parm : str or sequence, optional
+            Parameters by their names or R's, or R's words for groups of them,
             ``"theta_"`` and ``"beta_"``. Default: all.
         level : float, default 0.95
         method : {"profile", "Wald", "boot"}
@@ -307,7 +307,7 @@ class ModelResult(Diagnosis, Maketables, ABC):
 
         Parameters
         ----------
-        parm : str, int or sequence, optional
+        parm : str or sequence, optional
             As for ``confint``. Default: all parameters.
         alphamax : float, default 0.01
             Profiles go as far as a joint interval of level one minus it needs.

@@ -14,7 +14,7 @@ SEEDS = range(160)
 #: Of these every check: optimisers, back ends, threads, pickles, rows in another order.
 EVERY = 21
 #: Several minima: without the variance of a factor and with it, or one of them at infinity.
-MINIMA = (293, 320, 435, 895, 898, 2153)
+MINIMA = (293, 435, 895, 898, 2153)
 
 
 def cases(seeds) -> list:
@@ -42,6 +42,11 @@ def test_same_answer_every_way(seed):
     found = [failure for _, failure in checks.together([out])]
     out.failures += found
     assert not out.failures, told(out)
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
+def test_a_minimum_beside_a_variance_of_zero_is_found():
+    assert draw(320).call().fit.criterion < 17.381  # with that variance zero 17.507
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")

@@ -104,6 +104,10 @@ def test_functions_of_results(kind, fit_cache) -> None:
         check(il.update, m, **{argument: WRONG[kind]()})
 
 
+#: Replicates take time.
+FEW = {"bootstrap": {"n": 2}, "bootMer": {"B": 2}, "simulated_residuals": {"n": 9}}
+
+
 @each_kind
 @pytest.mark.parametrize("which", ["linear", "mixed", "fixed", "predictions"])
 def test_methods(which, kind, fit_cache, dataset) -> None:
@@ -118,6 +122,7 @@ def test_methods(which, kind, fit_cache, dataset) -> None:
         if name.startswith("_"):
             continue
         hypothesis = {"hypothesis": "Intercept"} if name in ("t_test", "wald_test") else {}
+        hypothesis |= FEW.get(name, {})
         for argument in arguments_of(method):
             check(method, **hypothesis | {argument: WRONG[kind]()})
             if name in ("predict", "get_prediction") and argument != "newdata":

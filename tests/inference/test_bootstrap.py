@@ -214,8 +214,9 @@ def test_statistics_of_all_kinds(sleep):
         assert b.frame.columns.tolist() == names
     with pytest.raises(ArgumentTypeError, match="func must give a number"):
         sleep.bootstrap(5, lambda m: "text")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ArgumentError, match="fails on this fit: ZeroDivisionError") as failure:
         sleep.bootstrap(5, lambda m: 1 / 0)
+    assert isinstance(failure.value.__cause__, ZeroDivisionError)  # with the user's own lines
     # R's names
     b = il.bootMer(sleep, FUN=lambda m: m.fe_params, nsim=5, seed=1)
     pd.testing.assert_frame_equal(b.t, sleep.bootstrap(5, lambda m: m.fe_params, seed=1).frame)

@@ -204,3 +204,24 @@ def test_regrid_on_the_scale_of_the_logarithm_gives_ratios_of_responses():
     assert ratios["ratio"].iloc[0] == pytest.approx(response[0] / response[1], rel=1e-12)
     differences = means.regrid().pairs("none").to_frame()
     assert differences["estimate"].iloc[0] == pytest.approx(response[0] - response[1], rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.DataWarning")
+@pytest.mark.parametrize("names", [{"A": "A", "B": "B", "C": "C"}, {"A": "b", "B": "a", "C": "c"}])
+def test_joint_tests_beside_empty_cells_do_not_depend_on_the_coding(names):
+    cake = il.load_dataset("cake")
+    cake = cake[~((cake.recipe == "B") & (cake.temp >= 205))]
+    recipe = cake.recipe.astype(str).map(names)
+    cake = cake.assign(temperature=cake.temperature.astype(str), recipe=recipe)
+    m = il.fit("angle ~ temperature * recipe + (1 | replicate)", cake)
+    interaction = m.joint_tests().iloc[-1]
+    # as R's emmeans::joint_tests
+    assert interaction["df_num"] == 7
+    assert interaction["statistic"] == pytest.approx(1.1765, abs=1e-4)
+    assert interaction["p_value"] == pytest.approx(0.3179, abs=1e-4)
+
+
+def test_a_model_without_factors_has_no_least_squares_means():
+    m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+    with pytest.raises(ArgumentError, match="no terms of factors"):
+        il.ls_means(m)

@@ -195,8 +195,9 @@ def test_names_and_groups_of_names(fit_cache):
     assert m.confint(method="Wald").index.tolist() == rows
     assert m.confint("theta_", method="Wald").index.tolist() == rows[:4]
     assert m.confint("beta_", method="Wald").index.tolist() == rows[4:]
-    assert m.confint([5, "sigma"], method="Wald").index.tolist() == ["Days", ".sigma"]
-    assert m.confint(-1, method="Wald").index.tolist() == ["Days"]
+    assert m.confint(["Days", "sigma"], method="Wald").index.tolist() == ["Days", ".sigma"]
+    with pytest.raises(ArgumentError, match="R counts from 1"):
+        m.confint(-1, method="Wald")
     names = m.confint(method="Wald", r_names=False).index.tolist()
     assert names[:4] == [
         "sd_(Intercept)|Subject", "cor_Days.(Intercept)|Subject", "sd_Days|Subject", "sigma",
@@ -363,3 +364,9 @@ def test_pickles_and_rows_that_a_fit_has_left():
         "cbind(incidence, size - incidence) ~ period + (1 | herd)", c, "binomial", nAGQ=9
     )
     assert nine.confint().loc[".sig01", "upper"] > g.confint().loc[".sig01", "upper"] - 0.01
+
+
+def test_places_are_refused():
+    m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    with pytest.raises(ArgumentError, match="R counts from 1 and Python from 0"):
+        m.confint(1)

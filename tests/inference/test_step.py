@@ -8,7 +8,7 @@ import pytest
 from helpers.r_references import R_PARITY, frame_of
 
 import interlace as il
-from interlace.errors import ArgumentError
+from interlace.errors import ArgumentError, DataWarning
 
 CASES = json.loads((R_PARITY / "references" / "step.json").read_text(encoding="utf-8"))
 del CASES["versions"]
@@ -133,3 +133,15 @@ def test_adjusted_covariances():
     assert errors is not None
     assert m.cov_params().equals(m.vcov())
     assert np.diagonal(m.vcov(True, ddf="Kenward-Roger")) == pytest.approx(np.ones(3))
+
+
+def test_a_row_without_the_label_of_a_random_term_is_left_out_of_the_smaller_model_too():
+    cbpp = il.load_dataset("cbpp")
+    cbpp["herd"] = cbpp["herd"].astype(str)
+    cbpp.loc[3, "herd"] = None
+    offset = np.log(cbpp["size"].to_numpy())
+    with pytest.warns(DataWarning):
+        m = il.glmer("incidence ~ period + (1 | herd)", cbpp, "poisson", offset=offset)
+    kept = cbpp.drop(index=3)
+    same = il.glm("incidence ~ period", kept, "poisson", offset=np.delete(offset, 3))
+    assert m.ranova()["logLik"].iloc[-1] == pytest.approx(same.llf, abs=1e-9)

@@ -107,7 +107,7 @@ def parameter_link(fit: Any, parameter: Parameter) -> Any:
 
 
 def chosen(parameters: Sequence[Parameter], parm: Any = None) -> list[Parameter]:
-    """Those that a user names: by name, by R's, by R's word for a group, by number from 0."""
+    """Those that a user names: by name, by R's, by R's word for a group."""
     if parm is None:
         return list(parameters)
     wanted = [parm] if isinstance(parm, (str, int, np.integer)) else parm
@@ -136,8 +136,10 @@ def _places(parameters: Sequence[Parameter], one: Any) -> list[int]:
         if own:
             return own
     elif isinstance(one, (int, np.integer)) and not isinstance(one, bool):
-        if -len(parameters) <= one < len(parameters):
-            return [int(one) % len(parameters)]
+        raise ArgumentError(
+            f"parm={brief(one)}: R counts from 1 and Python from 0; name the parameters: "
+            f"{listing([repr(p.name) for p in parameters])}"
+        )
     if isinstance(one, str) and one.lower() in ("profile", "wald", "boot"):
         raise ArgumentError(f"parm={one!r} names no parameter: write method={one!r}")
     names = [p.name for p in parameters]

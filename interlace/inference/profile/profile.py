@@ -238,6 +238,10 @@ def interval_frame(
     return out
 
 
+#: More than the cutoff of any usual level: a profile of fewer points would be none.
+WIDEST = 5.0
+
+
 def profile(
     fit: Any, parm: Any = None, alphamax: float = 0.01, spacing: float | None = None
 ) -> Profile:
@@ -249,8 +253,10 @@ def profile(
     from scipy.special import chdtri
 
     alphamax = checked_alpha("alphamax", alphamax)
-    if spacing is not None and not spacing > 0.0:
-        raise ArgumentError(f"spacing must be positive, got {spacing:g}")
+    if spacing is not None and not 0.0 < spacing <= WIDEST:
+        raise ArgumentError(
+            f"spacing must be positive, a distance in zeta of at most {WIDEST:g}; got {spacing:g}"
+        )
     parameters = parameters_of(fit)
     own = chosen(parameters, parm)
     likelihood = likelihood_of(fit)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...calls import checked_methods
-from ...errors import ArgumentError, ArgumentTypeError, brief
+from ...errors import ArgumentError, ArgumentTypeError, InterlaceError, brief
 from ...pictured import Pictured
 from ...printing import Table
 from ..parameters import linear_parameters, parameter_names, parameter_values
@@ -280,7 +280,7 @@ def bootstrap(
             raise ArgumentTypeError(
                 f"func must be a function of a result that gives numbers, got {brief(func)}"
             )
-        names, estimate = labelled(func(wrap(fit)))
+        names, estimate = labelled(_applied(func, wrap(fit)))
         statistic = lambda new: _same_size(func(wrap(new)), estimate.size)  # noqa: E731
     linear = func is None and method == "parametric" and by_sums(fit)
     make: Callable[[], Source]
@@ -334,6 +334,18 @@ def _checked_effects(fit: AnyFit, method: str, use_u: bool | None) -> bool:
             "(use_u=True); method='parametric' draws both"
         )
     return True
+
+
+def _applied(func: Callable[[Any], Any], result: Any) -> Any:
+    """What a function of the user's gives of the fit itself; its failure in our words."""
+    try:
+        return func(result)
+    except InterlaceError:
+        raise
+    except Exception as error:
+        raise ArgumentError(
+            f"func={brief(func)} fails on this fit: {type(error).__name__}: {brief(str(error))}"
+        ) from error
 
 
 def labelled(value: Any) -> tuple[list[Any], np.ndarray]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ...errors import ArgumentError, ArgumentTypeError, listing, suggestion
 from ...frames.read import frame_of
-from ..update import again, check_call, quiet
+from ..update import again, by_row, check_call, quiet
 
 __all__ = ["extended", "sizes_of"]
 
@@ -39,7 +39,7 @@ def extended(result: Any, along: str | None, within: Any, size: int) -> Any:
     else:
         data, rows = _within(data, _cells(data, within), size)
     with quiet():
-        new = again(result, result._doors.mixed, data=data, changes=_by_row(result, rows))
+        new = again(result, result._doors.mixed, data=data, changes=by_row(result, rows))
     _check_columns(result, new, size)
     return new
 
@@ -56,17 +56,6 @@ def _data(result: Any) -> pd.DataFrame:
     rows = result.fit.design.rows
     frame = frame.iloc[np.arange(result.fit.n) if rows is None else rows]
     return frame.set_axis([str(name) for name in frame.columns], axis=1).reset_index(drop=True)
-
-
-def _by_row(result: Any, rows: np.ndarray) -> dict[str, Any]:
-    """Arguments of the call that are one value a row of the data, for the rows that are taken."""
-    kept, changes = result.fit.design.rows, {"subset": None}
-    chosen = rows if kept is None else np.asarray(kept)[rows]
-    for name in ("weights", "offset"):
-        value = result.call.get(name)
-        if value is not None and not isinstance(value, str) and np.ndim(value) == 1:
-            changes[name] = np.asarray(value)[chosen]
-    return {name: value for name, value in changes.items() if name in result.call}
 
 
 def _known(data: pd.DataFrame, name: str, argument: str) -> str:

@@ -311,7 +311,10 @@ def _joint(L: np.ndarray, rhs: np.ndarray, method: str, fit: Any) -> np.ndarray:
 
 def _own(result: Any, function: Callable[[Any], Any]) -> Test:
     def values(fit: Any) -> np.ndarray:
-        p = float(function(result._wrap(fit)))
+        try:
+            p = float(function(result._wrap(fit)))
+        except (TypeError, ValueError):
+            raise ArgumentTypeError("test must be a function that gives a p-value") from None
         if not 0.0 <= p <= 1.0:
             raise ArgumentError(f"it gives {p:g}, which is no p-value")
         return np.array([p, np.nan])

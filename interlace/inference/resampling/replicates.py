@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, brief
 from ..simulate import generator
 
 __all__ = ["Outcome", "Source", "checked_count", "counts", "replicates"]
@@ -108,10 +108,16 @@ def _children(rng: np.random.Generator, seed: Any, count: int) -> list[np.random
     return rng.bit_generator.seed_seq.spawn(count)  # type: ignore[attr-defined]
 
 
+#: A double of each is 8 GB.
+MOST_REPLICATES = 10**9
+
+
 def checked_count(name: str, n: int) -> int:
     """A number of replicates, at least 1."""
     if n < 1:
         raise ArgumentError(f"{name} must be a positive whole number, got {n}")
+    if n > MOST_REPLICATES:
+        raise ArgumentError(f"{name} must be at most {MOST_REPLICATES:,}, got {brief(n)}")
     return int(n)
 
 
