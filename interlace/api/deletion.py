@@ -7,21 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from ..calls import checked
-from ..errors import ArgumentTypeError, brief
-from ..results.base import ModelResult
+from ..errors import ArgumentTypeError
 from ..results.mixed import MixedResult
+from .arguments import check_result
 
 if TYPE_CHECKING:
     from ..inference.step import Step
 
 __all__ = ["drop1", "ranova", "step"]
-
-
-def _check(result: Any, name: str) -> None:
-    if not isinstance(result, ModelResult):
-        raise ArgumentTypeError(
-            f"{name} takes a fitted model of fit(), glmer() or glm(); got {brief(result)}"
-        )
 
 
 @checked
@@ -60,7 +53,7 @@ def drop1(
     >>> il.drop1(m)["LRT"].round(3).tolist()
     [nan, 23.537]
     """
-    _check(result, "drop1")
+    check_result(result, "drop1")
     return result.drop1(test=test, ddf=ddf)
 
 
@@ -93,7 +86,7 @@ def ranova(result: Any, *, reduce_terms: bool = True) -> pd.DataFrame:
     >>> il.ranova(m)["LRT"].round(3).tolist()
     [nan, 42.837]
     """
-    _check(result, "ranova")
+    check_result(result, "ranova")
     if not isinstance(result, MixedResult):
         raise ArgumentTypeError("ranova is for models with random effects; il.drop1(m) tests terms")
     return result.ranova(reduce_terms=reduce_terms)
@@ -127,5 +120,5 @@ def step(result: Any, **arguments: Any) -> Step:
     >>> il.step(il.fit(formula, il.load_dataset("Orthodont"))).formula
     'distance ~ age * Sex + (1 | Subject)'
     """
-    _check(result, "step")
+    check_result(result, "step")
     return result.step(**arguments)

@@ -10,9 +10,10 @@ import pandas as pd
 from ..calls import checked
 from ..diagnostics.influence import Influence
 from ..diagnostics.residuals import residual_array
-from ..errors import ArgumentError, ArgumentTypeError, brief
+from ..errors import ArgumentError
 from ..results.base import ModelResult
 from ..tables.source_rows import rows_of_data
+from .arguments import check_result
 
 __all__ = [
     "cooks_distance",
@@ -50,15 +51,8 @@ def influence(model: Any, groups: Any = None, *, exact: bool | None = None) -> I
     >>> il.influence(m, "Subject").dfbeta.loc["308"].round(3).tolist()
     [0.424, -0.665]
     """
-    _check(model, "influence")
+    check_result(model, "influence")
     return model.influence(groups, bool(model.fit.T) if exact is None else exact)
-
-
-def _check(model: Any, name: str) -> None:
-    if not isinstance(model, ModelResult):
-        raise ArgumentTypeError(
-            f"{name} takes a fitted model first, of fit(), glmer() or glm(); got {brief(model)}"
-        )
 
 
 def _is_rows(level: Any) -> bool:
@@ -100,7 +94,7 @@ def hlm_resid(
     >>> il.hlm_resid(m, type="conditional")[".resid"].head(2).round(3).tolist()
     [-4.104, -14.625]
     """
-    _check(model, "hlm_resid")
+    check_result(model, "hlm_resid")
     if not hasattr(model, "level_residuals"):
         raise ArgumentError("hlm_resid is of models with random effects; m.residuals() serves here")
     table = model.level_residuals(level, standardized, include_ls=False)
@@ -146,7 +140,7 @@ def leverage(model: Any, level: int | str = 1) -> pd.DataFrame:
     >>> il.leverage(m)["overall"].head(3).round(4).tolist()
     [0.2293, 0.1697, 0.1268]
     """
-    _check(model, "leverage")
+    check_result(model, "leverage")
     return model.leverage(level)
 
 
@@ -185,7 +179,7 @@ def hlm_influence(
     >>> il.hlm_influence(m, "Subject", approx=True)["cooksd"].idxmax()
     '309'
     """
-    _check(model, "hlm_influence")
+    check_result(model, "hlm_influence")
     influence = model.influence(None if _is_rows(level) else level, not approx).to_frame()
     columns = {"cooks_distance": "cooksd"}
     first = ["cooks_distance", "mdffits", "covtrace", "covratio"]
@@ -228,7 +222,7 @@ def lmer_influence_measures(
     >>> sorted(il.lmer_influence_measures(m, analytical=True))[:3]
     ['cooks', 'dfbetas', 'dffits']
     """
-    _check(model, "lmer_influence_measures")
+    check_result(model, "lmer_influence_measures")
     if not (model.fit.linear and model.fit.T):
         raise ArgumentError(
             "lmer_influence_measures is of linear mixed models; m.influence() is of any"
@@ -277,7 +271,7 @@ def cooks_distance(
     >>> il.cooks_distance(m).head(2).round(3).tolist()
     [0.005, 0.04]
     """
-    _check(model, "cooks_distance")
+    check_result(model, "cooks_distance")
     return model.cooks_distance()
 
 
@@ -304,7 +298,7 @@ def mdffits(
     >>> il.mdffits(m).idxmax()
     59
     """
-    _check(model, "mdffits")
+    check_result(model, "mdffits")
     return model.influence().mdffits
 
 
@@ -335,7 +329,7 @@ def n_influential(
     >>> il.n_influential(m, threshold=0.2)
     18
     """
-    _check(model, "n_influential")
+    check_result(model, "n_influential")
     limit = 4.0 / model.fit.n if threshold is None else threshold
     return int(np.count_nonzero(model.cooks_distance() > limit))
 
@@ -363,7 +357,7 @@ def hlm_augment(model: Any, level: int | str = 1, include_influence: bool = True
     >>> il.hlm_augment(m).columns[:5].tolist()
     ['Reaction', 'Days', 'Subject', '.resid', '.fitted']
     """
-    _check(model, "hlm_augment")
+    check_result(model, "hlm_augment")
     table = hlm_resid(model, type="conditional", level=level)
     if not include_influence:
         return table

@@ -12,12 +12,13 @@ from ..inference.update import again
 from ..results.base import ModelResult
 from ..results.lmm import LMMResult
 from ..results.mixed import MixedResult
+from .arguments import check_result
 from .linear import fit
 
 if TYPE_CHECKING:
     from ..diagnostics.all_fit import AllFit
 
-_Result = TypeVar("_Result")
+_Result = TypeVar("_Result", bound=ModelResult)
 
 
 @checked
@@ -60,10 +61,7 @@ def update(
     >>> il.update(m, ". ~ . - Days", method="ML").formula
     'Reaction ~ 1 + (Days | Subject)'
     """
-    if not isinstance(result, ModelResult):
-        raise ArgumentTypeError(
-            f"update takes a fitted model first, of fit(), glmer() or glm(); got {brief(result)}"
-        )
+    check_result(result, "update")
     if formula is not None and not isinstance(formula, str):
         raise ArgumentTypeError(
             f"formula must be a text such as '. ~ . - x', got {brief(formula)}; new data are data="

@@ -7,8 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from ..calls import checked
-from ..errors import ArgumentTypeError, brief
-from ..results.base import ModelResult
+from .arguments import check_result
 
 
 @checked
@@ -36,8 +35,5 @@ def profile_confint(
     >>> il.profile_confint(m).round(1).loc["sd_(Intercept)|Batch"].tolist()
     [12.2, 84.1]
     """
-    if not isinstance(result, ModelResult):
-        raise ArgumentTypeError(
-            f"profile_confint takes a fitted model, of fit(), glmer() or glm(); got {brief(result)}"
-        )
+    check_result(result, "profile_confint")
     return result.confint(level=level, r_names=False)

@@ -11,6 +11,7 @@ from ..calls import checked
 from ..errors import ArgumentTypeError, brief
 from ..inference.marginal_means import Contrasts, MarginalMeans
 from ..results.base import ModelResult
+from .arguments import check_result
 
 __all__ = [
     "EmmResult", "contrast", "difflsmeans", "emmeans", "joint_tests", "ls_means", "pairs",
@@ -61,11 +62,6 @@ def _means(emm: Any) -> MarginalMeans:
     return source
 
 
-def _check(model: Any, function: str) -> None:
-    if not isinstance(model, ModelResult):
-        raise ArgumentTypeError(f"{function} takes a fitted model, got {brief(model)}")
-
-
 @checked
 def emmeans(
     model: ModelResult,
@@ -99,7 +95,7 @@ def emmeans(
     >>> il.pairs(il.emmeans(m, "Machine"))["p.value"].round(6).tolist()
     [0.0, 0.0, 3e-06]
     """
-    _check(model, "emmeans")
+    check_result(model, "emmeans")
     source = model.emmeans(specs, at=at, level=level, **others)
     return _table(source, source.to_frame())
 
@@ -183,7 +179,7 @@ def joint_tests(model: ModelResult, by: str | Sequence[str] | None = None, **oth
     >>> il.joint_tests(m)["df_num"].tolist()
     [2]
     """
-    _check(model, "joint_tests")
+    check_result(model, "joint_tests")
     return model.joint_tests(by, **others)
 
 
@@ -220,7 +216,7 @@ def ls_means(
     >>> il.ls_means(m)["Estimate"].round(3).tolist()
     [52.356, 60.322, 66.272]
     """
-    _check(model, "ls_means")
+    check_result(model, "ls_means")
     from ..inference.ls_means import ls_means as table
 
     return table(model.fit, model._data, which, level, ddf, pairwise)

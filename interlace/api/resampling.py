@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..calls import checked
-from ..errors import ArgumentError, ArgumentTypeError, brief
+from ..errors import ArgumentError, brief
 from ..inference.resampling.bootstrap import Bootstrap
-from ..results.base import ModelResult
+from .arguments import check_result
 
 if TYPE_CHECKING:
     from ..inference.resampling.comparison import SimulatedComparison
@@ -73,7 +73,7 @@ def bootMer(  # noqa: N802
     >>> b.ci("perc").shape
     (1, 2)
     """
-    _check_result(result, "bootMer")
+    check_result(result, "bootMer")
     if FUN is not None:
         if statistic is not None:
             raise ArgumentError("statistic and FUN= are both given; drop one")
@@ -140,9 +140,9 @@ def pb_modcomp(
     >>> il.pb_modcomp(m, ". ~ . - Days", nsim=200, seed=1).table.index.tolist()
     ['LRT', 'PBtest', 'Gamma', 'Bartlett', 'F']
     """
-    _check_result(large, "pb_modcomp")
+    check_result(large, "pb_modcomp")
     if not isinstance(small, str):
-        _check_result(small, "pb_modcomp")
+        check_result(small, "pb_modcomp")
     from ..inference.resampling.comparison import pb_modcomp
 
     return pb_modcomp(large, small, nsim, seed, workers, progress)
@@ -225,13 +225,8 @@ def power(
     >>> p.frame["power"].is_monotonic_increasing
     True
     """
-    _check_result(result, "power")
+    check_result(result, "power")
     from ..inference.resampling.power import power
 
     options, run = (alpha, level, interval), (seed, workers, progress)
     return power(result, test, nsim, along, within, sizes, params, method, options, run)
-
-
-def _check_result(result: Any, function: str) -> None:
-    if not isinstance(result, ModelResult):
-        raise ArgumentTypeError(f"{function} takes a fitted model first, got {brief(result)}")

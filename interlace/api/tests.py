@@ -7,15 +7,10 @@ from typing import Any, Literal
 import pandas as pd
 
 from ..calls import checked
-from ..errors import ArgumentTypeError, brief
 from ..results.base import ModelResult
+from .arguments import check_result
 
 __all__ = ["Anova", "anova_type2", "anova_type3", "contest", "contest1D", "contestMD"]
-
-
-def _check(model: Any, function: str) -> None:
-    if not isinstance(model, ModelResult):
-        raise ArgumentTypeError(f"{function} takes a fitted model, got {brief(model)}")
 
 
 @checked
@@ -50,7 +45,7 @@ def Anova(  # noqa: N802
     >>> il.Anova(m, type="II", test="Chisq")["Chisq"].round(2).tolist()
     [175.6]
     """
-    _check(model, "Anova")
+    check_result(model, "Anova")
     from ..inference.anova import car_table
 
     return car_table(model.fit, type, test)
@@ -75,7 +70,7 @@ def anova_type2(result: ModelResult) -> pd.DataFrame:
     >>> il.anova_type2(m)["F value"].round(2).tolist()
     [87.8]
     """
-    _check(result, "anova_type2")
+    check_result(result, "anova_type2")
     return result.anova(type="II")
 
 
@@ -98,7 +93,7 @@ def anova_type3(result: ModelResult) -> pd.DataFrame:
     >>> il.anova_type3(m)["DenDF"].round(2).tolist()
     [46.0]
     """
-    _check(result, "anova_type3")
+    check_result(result, "anova_type3")
     return result.anova(type="III")
 
 
@@ -141,7 +136,7 @@ def contest(
     >>> il.contest(m, [0, 1], joint=False)["t value"].round(3).tolist()
     [6.771]
     """
-    _check(model, "contest")
+    check_result(model, "contest")
     from ..inference.contest import joint_table, single_table
 
     if joint:

@@ -260,6 +260,12 @@ class Design:
         """Offset of the predictor, (n,)."""
         return self._current.offset
 
+    def rows_in(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Positions of the rows used in the data; None of a frame whose rows are others."""
+        positions = np.arange(len(frame)) if self.rows is None else self.rows
+        fits = positions.size == self.y.size and positions.max(initial=-1) < len(frame)
+        return positions if fits and frame.index[positions].equals(self.index) else None
+
     def pad(self, values: np.ndarray) -> pd.Series:
         """Values of the rows used as a Series; with NaN elsewhere under ``"exclude"``."""
         series = pd.Series(np.array(values), index=self.index)

@@ -40,7 +40,7 @@ from ..inference.resampling.replicates import checked_workers, mapped
 from ..inference.simulate import generator
 from ..printing import Table
 from .groups import Groups, groups_of
-from .influence import loses_columns
+from .influence import Columns
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
@@ -333,11 +333,11 @@ def cross_validation(
     scorers = _scorers(fit, scoring)
     folds = folds_of(fit, by, k, stratify, seed, data)
     density = "log_score" in scorers
-    threads = checked_workers(workers)
+    threads, columns = checked_workers(workers), Columns(fit)
 
     def one(fold: int) -> tuple[Any, Held | None]:
         rows = np.flatnonzero(folds.codes == fold)
-        other = _without(fit, rows)
+        other = _without(fit, rows, columns)
         return other, None if other is None else held_out(fit, other, rows, density)
 
     places = range(len(folds.labels))
@@ -347,9 +347,9 @@ def cross_validation(
     return _collected(fit, folds, results, scorers, scoring, result)
 
 
-def _without(fit: AnyFit, rows: np.ndarray) -> Any:
+def _without(fit: AnyFit, rows: np.ndarray, columns: Columns) -> Any:
     """The fit without some rows; None if there is no such model."""
-    if len(rows) == fit.n or loses_columns(fit, rows):
+    if len(rows) == fit.n or columns.lost_without(rows):
         return None
     try:
         return fit.without(rows)

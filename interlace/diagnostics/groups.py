@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..design.vectors import other_labels
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
-from ..frames.read import frame_of, with_text_names
+from ..frames.read import whole_frame
 
 if TYPE_CHECKING:
     from ..design.design import Design
@@ -74,25 +74,21 @@ def _named(design: Design, by: str, data: Any, name: str) -> Groups:
 def column(design: Design, wanted: str, data: Any, name: str) -> np.ndarray:
     """A column of the data of the fit, in its rows, (n,)."""
     known = [factor.name for factor in design.factors]
-    frame = None if data is None else frame_of(data)
-    if frame is None and data is not None:
-        frame = pd.DataFrame(dict(data))
+    frame = whole_frame(data)
     if frame is None:
         raise ArgumentError(
             f"{name}={wanted!r} is no grouping factor of the model, whose are "
             f"{listing(known) or 'none'}, and its data are not known any more; give the values "
             "themselves"
         )
-    frame = with_text_names(frame)
     if wanted not in frame:
         names = [*known, *map(str, frame.columns)]
         raise ArgumentError(
             f"{name}={wanted!r} is neither a grouping factor of the model nor a column of its data."
             f"{suggestion(wanted, names)}"
         )
-    positions = np.arange(len(frame)) if design.rows is None else design.rows
-    fits = positions.size == design.y.size and positions.max(initial=-1) < len(frame)
-    if not fits or not frame.index[positions].equals(design.index):
+    positions = design.rows_in(frame)
+    if positions is None:
         raise ArgumentError(
             f"{name}={wanted!r}: the data have changed since the fit; give the values themselves"
         )

@@ -191,8 +191,9 @@ def _by_refits(fit: AnyFit, groups: Groups) -> tuple[Measures, dict[str, np.ndar
     variances = {name: np.full(len(change), np.nan) for name in known}
     converged = np.zeros(len(change), dtype=bool)
     members = [np.array([i]) for i in groups.codes] if groups.single else groups.members()
+    columns = Columns(fit)
     for g, gone in enumerate(members):
-        if loses_columns(fit, gone):
+        if columns.lost_without(gone):
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InterlaceWarning)
@@ -207,20 +208,26 @@ def _by_refits(fit: AnyFit, groups: Groups) -> tuple[Measures, dict[str, np.ndar
     return _compared(change, covariances, fit.cov_beta), variances, converged
 
 
-def loses_columns(fit: AnyFit, gone: np.ndarray) -> bool:
-    """Whether a column of X is a combination of the others without some of the rows."""
-    for predictor in fit.design.predictors.values():
-        X = predictor.X
-        if not X.shape[1]:
-            continue
-        norms = np.sqrt(np.einsum("ij,ij->j", X, X))
-        lost = (X[gone] / norms).T @ (X[gone] / norms)
-        whole = (X / norms).T @ (X / norms)
-        values, vectors = np.linalg.eigh(whole)
-        root = vectors / np.sqrt(np.maximum(values, np.finfo(float).tiny))
-        if np.linalg.eigvalsh(root.T @ lost @ root)[-1] > 1.0 - DEPENDENT:
-            return True
-    return False
+class Columns:
+    """The columns of X of each linear predictor, orthogonal over all rows."""
+
+    def __init__(self, fit: AnyFit) -> None:
+        self._parts = [_orthogonal(p.X) for p in fit.design.predictors.values() if p.X.shape[1]]
+
+    def lost_without(self, gone: np.ndarray) -> bool:
+        """Whether a column is a combination of the others without some of the rows."""
+        for X, root in self._parts:
+            own = X[gone] @ root
+            if np.linalg.eigvalsh(own.T @ own)[-1] > 1.0 - DEPENDENT:
+                return True
+        return False
+
+
+def _orthogonal(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """X, and the matrix that makes its columns orthonormal."""
+    norms = np.sqrt(np.einsum("ij,ij->j", X, X))
+    values, vectors = np.linalg.eigh((X / norms).T @ (X / norms))
+    return X, vectors / norms[:, None] / np.sqrt(np.maximum(values, np.finfo(float).tiny))
 
 
 def _compared(change: np.ndarray, covariances: np.ndarray, cov: np.ndarray) -> Measures:

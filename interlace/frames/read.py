@@ -98,6 +98,12 @@ def frame_of(value: Any) -> pd.DataFrame | None:
         return None
 
 
+def whole_frame(data: Any) -> pd.DataFrame | None:
+    """`frame_of`, of a dict of columns too; its columns are named as they print."""
+    frame = pd.DataFrame(dict(data)) if isinstance(data, Mapping) else frame_of(data)
+    return None if frame is None else with_text_names(frame)
+
+
 def _collect(found: dict[str, tuple[Column, np.ndarray | None]], index: pd.Index) -> Columns:
     missing = {}
     for name, (column, mask) in found.items():

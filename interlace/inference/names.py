@@ -24,6 +24,25 @@ _SYNTAX = re.compile(r"[-+*/=,;`]")
 LARGEST_DENOMINATOR = 999
 
 
+def deviation_name(effect: str, label: str) -> str:
+    """lme4's newer name of a standard deviation: ``sd_(Intercept)|Subject``."""
+    return f"sd_{_bracketed(effect)}|{label}"
+
+
+def correlation_name(effect: str, other: str, label: str) -> str:
+    """lme4's newer name of a correlation: ``cor_Days.(Intercept)|Subject``."""
+    return f"cor_{_bracketed(effect)}.{_bracketed(other)}|{label}"
+
+
+def _bracketed(effect: str) -> str:
+    return "(Intercept)" if effect == "Intercept" else effect
+
+
+def name_in(component: str, name: str) -> str:
+    """The name of a coefficient among those of all components: ``zi~Intercept``."""
+    return name if component == "cond" else f"{component}~{name}"
+
+
 def r_name(name: str) -> str:
     """R's name of a coefficient: ``period2`` for formulaic's ``period[T.2]``."""
     if name == "Intercept":

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .components import family_numbers, parts
+from .names import correlation_name, deviation_name, name_in
 
 # An eigenvalue of a correlation matrix this near zero is zero.
 ROUNDING = 1e-12
@@ -29,7 +30,7 @@ def parameter_names(fit: AnyFit) -> list[str]:
     """Names of `parameter_values`."""
     out = []
     for component, part in parts(fit).items():
-        out += [_in(component, name) for name in part.design.x_names]
+        out += [name_in(component, name) for name in part.design.x_names]
     if fit.T:
         out += deviation_names(cast("MixedFit", fit).covariance)
     return out + [*_numbers(fit)]
@@ -71,9 +72,9 @@ def deviation_names(model: CovarianceModel) -> list[str]:
     """Names of standard deviations and correlations, term by term."""
     out = []
     for term, label in zip(model.terms, model.term_labels, strict=True):
-        names = ["(Intercept)" if name == "Intercept" else name for name in term.names]
-        out += [f"sd_{name}|{label}" for name in names]
-        out += [f"cor_{names[j]}.{names[i]}|{label}" for i, j in _pairs(term)]
+        out += [deviation_name(name, label) for name in term.names]
+        pairs = ((term.names[j], term.names[i]) for i, j in _pairs(term))
+        out += [correlation_name(*pair, label) for pair in pairs]
     return out
 
 
@@ -127,7 +128,3 @@ def _numbers(fit: AnyFit) -> dict[str, float]:
     if fit.family.residual_variance:
         return {} if np.isnan(fit.sigma) else {"sigma": fit.sigma}
     return family_numbers(fit)
-
-
-def _in(component: str, name: str) -> str:
-    return name if component == "cond" else f"{component}~{name}"

@@ -16,7 +16,7 @@ from ..errors import ArgumentError, ConvergenceWarning, DataWarning
 from ..formula.edit import stands_for_old, updated
 from ..formula.formula import Formula
 from ..formula.parser import parse
-from ..frames.read import frame_of
+from ..frames.read import whole_frame
 
 __all__ = ["Doors", "again", "by_row", "check_call", "quiet", "reduced", "with_terms"]
 
@@ -111,11 +111,12 @@ def _without_random_terms(result: Any, formula: str) -> Any:
     known = inspect.signature(door).parameters
     arguments = {name: value for name, value in result.call.items() if name in known}
     arguments["formula"] = formula
-    rows = result.fit.design.rows
-    frame = None if rows is None else frame_of(arguments["data"])
-    if frame is not None:  # a row may lack the label of a random term alone
+    design, frame = result.fit.design, whole_frame(arguments["data"])
+    # a row may lack the label of a random term alone
+    rows = None if frame is None or design.rows is None else design.rows_in(frame)
+    if frame is not None and rows is not None:
         arguments |= {"data": frame.iloc[rows], **by_row(result, np.arange(len(rows)))}
-    with quiet(), names_of(result.fit.design.user_names):
+    with quiet(), names_of(design.user_names):
         return door(**arguments)
 
 

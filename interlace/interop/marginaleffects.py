@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..api.arguments import check_result
 from ..calls import checked
-from ..errors import ArgumentError, ArgumentTypeError, MissingDependencyError, brief
+from ..errors import ArgumentError, MissingDependencyError
 from ..inference.components import coefficients, covariance_of_all
 from ..inference.prediction_rows import prediction_rows
 from ..inference.quantities import quantity
@@ -64,8 +65,7 @@ def adapt(
     >>> avg_slopes(adapt(m))["estimate"].round(3).to_list()  # doctest: +SKIP
     [10.467]
     """
-    if not isinstance(result, ModelResult):
-        raise ArgumentTypeError(f"adapt takes a fitted model, got {brief(result)}")
+    check_result(result, "adapt")
     try:
         from marginaleffects.classes.model import ModelAbstract, ModelVault
     except ImportError as error:

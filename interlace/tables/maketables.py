@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from ..inference.criteria import aic, bic
+from ..inference.names import name_in
 
 
 class Maketables:
@@ -23,8 +25,7 @@ class Maketables:
         from ..inference.wald import add_intervals, t_table
 
         tables = [
-            t_table(part).rename(index=lambda name, c=c: name if c == "cond" else f"{c}~{name}")
-            for c, part in parts(self.fit).items()
+            t_table(part).rename(index=partial(name_in, c)) for c, part in parts(self.fit).items()
         ]
         table = add_intervals(pd.concat(tables) if len(tables) > 1 else tables[0])
         names = {"estimate": "b", "std_error": "se", "statistic": "t", "p_value": "p"}

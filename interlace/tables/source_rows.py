@@ -122,9 +122,8 @@ def _rows_of(data: Any, design: Design, names: list[str] | None = None) -> pd.Da
                 f"data must be the data frame that was fitted, got {brief(data)}"
             )
         frame = whole if names is None else with_text_names(whole)[names]
-    positions = np.arange(len(frame)) if design.rows is None else design.rows
-    fits = positions.size == design.y.size and positions.max(initial=-1) < len(frame)
-    if not fits or not frame.index[positions].equals(design.index):
+    positions = design.rows_in(frame)
+    if positions is None:
         raise ArgumentError(
             f"data has {len(frame)} rows, whose index does not match that of the {design.y.size} "
             "rows of the fit; pass the frame that was fitted"

@@ -296,3 +296,11 @@ def test_other_refusals(sleep):
         il.power(m, "recipe[T.B]", 3, along="recipe", sizes=[4])
     with pytest.raises(ArgumentError, match="has other coefficients"):
         il.power(m, "recipe[T.B]", 3, along="recipe", sizes=[2])
+
+
+def test_data_that_changed_since_the_fit_are_not_copied():
+    data = il.load_dataset("sleepstudy")
+    m = il.fit("Reaction ~ Days + (1 | Subject)", data)
+    data.index = data.index[::-1]  # rows are known by their labels
+    with pytest.raises(ArgumentError, match="the data have changed since the fit"):
+        il.power(m, "Days", nsim=2, along="Subject", sizes=[4])

@@ -145,3 +145,7 @@ def test_a_row_without_the_label_of_a_random_term_is_left_out_of_the_smaller_mod
     kept = cbpp.drop(index=3)
     same = il.glm("incidence ~ period", kept, "poisson", offset=np.delete(offset, 3))
     assert m.ranova()["logLik"].iloc[-1] == pytest.approx(same.llf, abs=1e-9)
+    columns = {name: cbpp[name].to_numpy() for name in cbpp}
+    with pytest.warns(DataWarning):
+        m = il.glmer("incidence ~ period + (1 | herd)", columns, "poisson", offset=offset)
+    assert m.ranova()["logLik"].iloc[-1] == pytest.approx(same.llf, abs=1e-9)

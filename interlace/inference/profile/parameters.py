@@ -11,7 +11,7 @@ import numpy as np
 from ...covariance import CovarianceModel
 from ...errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from ..components import component_of, parameter_links, parts
-from ..names import r_name, spellings
+from ..names import correlation_name, deviation_name, name_in, r_name, spellings
 
 __all__ = ["KINDS", "Parameter", "chosen", "parameters_of"]
 
@@ -65,12 +65,11 @@ def _of_covariance(covariance: CovarianceModel) -> list[Parameter]:
             raise ArgumentError(
                 f"profiles of the {term.structure.name} structure by {label} are not available"
             )
-        names = ["(Intercept)" if name == "Intercept" else name for name in term.names]
         for i, j in zip(term.structure.rows, term.structure.cols, strict=True):
             if i == j:
-                name, kind = f"sd_{names[i]}|{label}", "sd"
+                name, kind = deviation_name(term.names[i], label), "sd"
             else:
-                name, kind = f"cor_{names[i]}.{names[j]}|{label}", "cor"
+                name, kind = correlation_name(term.names[i], term.names[j], label), "cor"
             out.append(Parameter(name, f".sig{len(out) + 1:02d}", kind, "", (b, int(i), int(j))))
     return out
 
@@ -78,10 +77,9 @@ def _of_covariance(covariance: CovarianceModel) -> list[Parameter]:
 def _of_coefficients(fit: Any) -> list[Parameter]:
     out = []
     for component, part in parts(fit).items():
-        front = "" if component == "cond" else f"{component}~"
         for j, name in enumerate(part.design.x_names):
             at = (part.design.current, j)
-            names = f"{front}{name}", f"{front}{r_name(name)}"
+            names = name_in(component, name), name_in(component, r_name(name))
             out.append(Parameter(*names, "coefficient", component, at))
     return out
 

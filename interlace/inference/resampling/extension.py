@@ -6,14 +6,13 @@ there are, and so are the levels of other factors that are nested within it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ...errors import ArgumentError, ArgumentTypeError, listing, suggestion
-from ...frames.read import frame_of
+from ...frames.read import whole_frame
 from ..update import again, by_row, check_call, quiet
 
 __all__ = ["extended", "sizes_of"]
@@ -47,15 +46,15 @@ def extended(result: Any, along: str | None, within: Any, size: int) -> Any:
 def _data(result: Any) -> pd.DataFrame:
     """The rows of the fit, all columns of its data."""
     check_call(result, "power")
-    data = result.call["data"]
-    if isinstance(data, Mapping):
-        data = pd.DataFrame({str(name): values for name, values in data.items()})
-    frame = frame_of(data)
+    frame = whole_frame(result.call["data"])
     if frame is None:
         raise ArgumentTypeError("along= and within= need a data frame")
-    rows = result.fit.design.rows
-    frame = frame.iloc[np.arange(result.fit.n) if rows is None else rows]
-    return frame.set_axis([str(name) for name in frame.columns], axis=1).reset_index(drop=True)
+    rows = result.fit.design.rows_in(frame)
+    if rows is None:
+        raise ArgumentError(
+            "the data have changed since the fit, and along= and within= copy their rows; fit again"
+        )
+    return frame.iloc[rows].reset_index(drop=True)
 
 
 def _known(data: pd.DataFrame, name: str, argument: str) -> str:

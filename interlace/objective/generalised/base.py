@@ -146,10 +146,14 @@ class GeneralisedObjective(Objective):
         return self.problem.density.n < few
 
     def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
-        density, signed = self.problem.density, self.problem.signed
-        variances = self._other_variances(x)
-        out = []
-        own = self.start() if variances or signed is not None else x
+        return [*self._other_beginnings(x), *self._lifted(x)]
+
+    def _other_beginnings(self, x: np.ndarray) -> list[np.ndarray]:
+        """The usual start with other signs, and with other variances."""
+        signed, variances = self.problem.signed, self._other_variances(x)
+        if signed is None and not variances:
+            return []
+        own, out = self.start(), []
         if signed is not None:
             start = own.copy()
             start[self.at.beta][signed] *= -1.0
@@ -159,13 +163,13 @@ class GeneralisedObjective(Objective):
             start[self.at.theta] = self.scale.start(np.full(sum(self.covariance.widths), variance))
             if (start != own).any():
                 out.append(start)
-        if not density.log_concave and density.n < SEVERAL_MINIMA:
-            out += self._lifted(x)
         return out
 
     def _lifted(self, x: np.ndarray) -> list[np.ndarray]:
         """x with its variances of zero a little larger: a lower minimum may be beside it."""
-        if not self.covariance.identity:
+        density = self.problem.density
+        few = density.n < SEVERAL_MINIMA and not density.log_concave
+        if not (few and self.covariance.identity):
             return []
         places = np.arange(x.size)[self.at.theta][self.covariance.row == self.covariance.col]
         zero = places[x[places] == 0.0]
