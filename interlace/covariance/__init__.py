@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from .model import CovarianceModel, CovarianceTerm, EarlierStart
-from .structures import STRUCTURES, Diagonal, Structure, Unstructured
+from .names import STRUCTURES
+from .series import AR1
+from .structures import Diagonal, Structure, Unstructured
 
 __all__ = [
+    "AR1",
     "STRUCTURES",
     "CovarianceModel",
     "CovarianceTerm",

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError, brief
-from .structures import SINGULAR_TOLERANCE, Structure, make_structure
+from .names import make_structure
+from .structures import SINGULAR_TOLERANCE, Structure
 
 _EMPTY = np.empty(0)
 

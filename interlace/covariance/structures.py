@@ -8,11 +8,8 @@ and the derivatives of T; nothing else in the package knows a structure by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cache
 
 import numpy as np
-
-from ..errors import ArgumentError
 
 # A diagonal entry of T this small (relative to the residual standard deviation, lme4's scale)
 # makes a fit singular: lme4's option lme4.singular.tolerance.
@@ -43,6 +40,8 @@ class Structure(ABC):
     correlated: bool = True
     #: Whether every covariance has a theta: combinations of Z's columns may then replace them.
     unrestricted: bool = False
+    #: Whether one effect a row can be told from independent residuals.
+    patterned: bool = True
 
     @abstractmethod
     def values(self, theta: np.ndarray) -> np.ndarray:
@@ -83,6 +82,7 @@ class _EntryStructure(Structure):
     """A structure whose parameters are themselves entries of T."""
 
     identity = True
+    patterned = False
 
     def values(self, theta: np.ndarray) -> np.ndarray:
         return theta
@@ -171,16 +171,3 @@ class Diagonal(_EntryStructure):
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         return np.abs(theta)
-
-
-STRUCTURES: dict[str, type[Structure]] = {"us": Unstructured, "diag": Diagonal}
-
-
-@cache
-def make_structure(name: str, k: int) -> Structure:
-    """The structure called ``name`` for a term of width ``k``."""
-    if name not in STRUCTURES:
-        raise ArgumentError(
-            f"unknown covariance structure {name!r}; available: {', '.join(STRUCTURES)}"
-        )
-    return STRUCTURES[name](k)  # type: ignore[call-arg]

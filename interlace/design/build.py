@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..covariance.names import STRUCTURES
 from ..errors import DataError, DataWarning, listing, warn
 from ..formula.formula import Formula, RandomTermSpec
 from ..formula.terms import term_key
@@ -240,7 +241,7 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
     for name, spec, side in ordered:
         Z, recipe, _ = matrices.of(side)
         _check_zeros(spec.text, Z, recipe.names)
-        if linear:
+        if linear and not STRUCTURES[spec.structure].patterned:
             _check_effects(spec.text, sizes[spec.label] * Z.shape[1], len(Z))
         at = slice(len(owners[spec.label]), len(owners[spec.label]) + Z.shape[1])
         blocks[spec.label].append(Z)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..covariance.structures import STRUCTURES, Unstructured
+from ..covariance.names import STRUCTURES
+from ..covariance.structures import Unstructured
 from ..errors import ArgumentTypeError, FormulaError, listing
 from .formula import Formula, RandomTermSpec, ResponseSpec
 from .spelling import one_line, python_text, shown, unquoted
@@ -27,8 +28,8 @@ from .terms import (
 from .tokens import Token, arguments, call, has_bar, moved, source_text, split, tokens_of, unwrap
 
 #: Covariance structures of glmmTMB that are read and refused; those that can be fitted are
-#: :data:`interlace.covariance.structures.STRUCTURES`.
-NOT_AVAILABLE = ("cs", "ar1", "homcs", "hetar1", "homdiag", "toep", "rr")
+#: :data:`interlace.covariance.names.STRUCTURES`.
+NOT_AVAILABLE = ("cs", "homcs", "hetar1", "homdiag", "toep", "rr")
 
 
 def parse(formula: str) -> Formula:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from interlace.covariance import CovarianceModel, CovarianceTerm, Diagonal, Structure, Unstructured
-from interlace.covariance.structures import make_structure
+from interlace.covariance.names import make_structure
 from interlace.errors import ArgumentError
 
 

@@ -178,7 +178,7 @@ def test_parsing_is_cached():
         ("y ~ x ~ z", "more than one '~'", 6),
         ("(1 | g) ~ x", "left of '~'", 3),
         ("y ~ cs(1 + x | g)", r"cs\(\) is not available yet; available: us\(\), diag\(\)", 4),
-        ("y ~ x + ar1(0 + f | g)", r"ar1\(\) is not available yet", 8),
+        ("y ~ x + toep(0 + f | g)", r"toep\(\) is not available yet", 8),
         ("y ~ us(x || g)", "contradict", 9),
         ("y ~ diag(x | g, hom = TRUE)", "takes one random term", 4),
         ("cbind(k) ~ x", "two arguments", 0),

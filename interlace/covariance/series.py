@@ -1,0 +1,129 @@
+"""Structures of effects at points of time: covariances that fade with the time between them.
+
+A Markov chain of stationary variance sd^2 has the correlation r(d) at a distance d, and given the
+effect before, at a distance g, a share c^2 = 1 - r(g)^2 of that variance. Its template is
+T[i, j] = sd r(t_i - t_j) c_j for i >= j, with c = 1 for the first effect.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from .structures import Structure
+
+__all__ = ["AR1", "Series"]
+
+
+class Slopes(NamedTuple):
+    """Values of a function of one parameter, with its first two derivatives."""
+
+    value: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+
+class Series(Structure):
+    """A stationary Markov chain: theta is its standard deviation and one parameter of r.
+
+    Parameters
+    ----------
+    k : int
+        Number of columns of the term, in the order of time.
+    """
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+        self.n_theta = 2
+        cols, rows = np.triu_indices(k)
+        self.rows, self.cols = rows, cols
+        times = np.arange(k, dtype=float)
+        self._gaps = np.diff(times)
+        self._distances = times[rows] - times[cols]
+
+    @abstractmethod
+    def correlation(self, parameter: float, distance: np.ndarray) -> Slopes:
+        """r at distances."""
+
+    @abstractmethod
+    def innovation(self, parameter: float, gap: np.ndarray) -> np.ndarray:
+        """c = sqrt(1 - r^2) at gaps, without loss of digits."""
+
+    def _unit(self, parameter: float) -> Slopes:
+        """T of a standard deviation of 1 at the entries."""
+        r = self.correlation(parameter, self._distances)
+        at_gaps = self.correlation(parameter, self._gaps)
+        c = np.ones(self.k)
+        c[1:] = self.innovation(parameter, self._gaps)
+        # of c^2 = 1 - r^2
+        first, second = np.zeros(self.k), np.zeros(self.k)
+        first[1:] = -at_gaps.value * at_gaps.first / c[1:]
+        curved = at_gaps.first**2 + at_gaps.value * at_gaps.second + first[1:] ** 2
+        second[1:] = -curved / c[1:]
+        c, first, second = c[self.cols], first[self.cols], second[self.cols]
+        return Slopes(
+            r.value * c,
+            r.first * c + r.value * first,
+            r.second * c + 2.0 * r.first * first + r.value * second,
+        )
+
+    def values(self, theta: np.ndarray) -> np.ndarray:
+        return theta[0] * self._unit(theta[1]).value
+
+    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+        unit = self._unit(theta[1])
+        return np.stack([unit.value, theta[0] * unit.first], axis=1)
+
+    def second(self, theta: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        unit = self._unit(theta[1])
+        mixed = weights @ unit.first
+        return np.array([[0.0, mixed], [mixed, theta[0] * (weights @ unit.second)]])
+
+    def lower_bounds(self) -> np.ndarray:
+        return np.array([0.0, -np.inf])
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        return np.array([abs(theta[0]), theta[1]])
+
+
+class AR1(Series):
+    """Autoregression of first order at equally spaced times: r = rho^d, rho = t / sqrt(1 + t^2).
+
+    Parameters
+    ----------
+    k : int
+        Number of times.
+
+    Examples
+    --------
+    >>> from interlace.covariance import AR1
+    >>> T = AR1(3).template([2.0, 0.75])  # a standard deviation of 2, a correlation of 0.6
+    >>> T @ T.T
+    array([[4.  , 2.4 , 1.44],
+           [2.4 , 4.  , 2.4 ],
+           [1.44, 2.4 , 4.  ]])
+    """
+
+    name = "ar1"
+
+    def correlation(self, parameter: float, distance: np.ndarray) -> Slopes:
+        t, d = parameter, distance
+        c = 1.0 / np.hypot(1.0, t)
+        rho, first, second = t * c, c**3, -3.0 * t * c**5
+        by_rho = d * rho ** np.maximum(d - 1.0, 0.0)
+        by_rho_twice = d * (d - 1.0) * rho ** np.maximum(d - 2.0, 0.0)
+        return Slopes(rho**d, by_rho * first, by_rho_twice * first**2 + by_rho * second)
+
+    def innovation(self, parameter: float, gap: np.ndarray) -> np.ndarray:
+        if parameter == 0.0:
+            return np.ones(gap.size)
+        # log rho^2 = -log(1 + t^-2)
+        return np.sqrt(-np.expm1(-gap * np.log1p(parameter**-2.0)))
+
+    def start(self) -> np.ndarray:
+        return np.array([1.0, 0.0])
+
+    def theta_names(self, names: tuple[str, ...]) -> list[str]:
+        return ["sd", "rho"]
