@@ -48,21 +48,17 @@ class Series(Structure):
         """r at distances."""
 
     @abstractmethod
-    def innovation(self, parameter: float, gap: np.ndarray) -> np.ndarray:
-        """c = sqrt(1 - r^2) at gaps, without loss of digits."""
+    def innovation(self, parameter: float, gap: np.ndarray) -> Slopes:
+        """c = sqrt(1 - r^2) at gaps, of either sign and without loss of digits."""
 
     def _unit(self, parameter: float) -> Slopes:
         """T of a standard deviation of 1 at the entries."""
         r = self.correlation(parameter, self._distances)
-        at_gaps = self.correlation(parameter, self._gaps)
-        c = np.ones(self.k)
-        c[1:] = self.innovation(parameter, self._gaps)
-        # of c^2 = 1 - r^2
-        first, second = np.zeros(self.k), np.zeros(self.k)
-        first[1:] = -at_gaps.value * at_gaps.first / c[1:]
-        curved = at_gaps.first**2 + at_gaps.value * at_gaps.second + first[1:] ** 2
-        second[1:] = -curved / c[1:]
-        c, first, second = c[self.cols], first[self.cols], second[self.cols]
+        at_gaps = self.innovation(parameter, self._gaps)
+        columns = [np.full(self.k, of_first) for of_first in (1.0, 0.0, 0.0)]
+        for column, values in zip(columns, at_gaps, strict=True):
+            column[1:] = values
+        c, first, second = (column[self.cols] for column in columns)
         return Slopes(
             r.value * c,
             r.first * c + r.value * first,
@@ -84,12 +80,12 @@ class Series(Structure):
     def lower_bounds(self) -> np.ndarray:
         return np.array([0.0, -np.inf])
 
-    def canonical(self, theta: np.ndarray) -> np.ndarray:
-        return np.array([abs(theta[0]), theta[1]])
-
 
 class AR1(Series):
-    """Autoregression of first order at equally spaced times: r = rho^d, rho = t / sqrt(1 + t^2).
+    """Autoregression of first order at equally spaced times: r = rho^d, rho = sin(a).
+
+    With an angle a correlations of -1 and 1 are places like others: c = cos(a) passes through zero,
+    and the sign of a column of T does not matter.
 
     Parameters
     ----------
@@ -98,32 +94,32 @@ class AR1(Series):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from interlace.covariance import AR1
-    >>> T = AR1(3).template([2.0, 0.75])  # a standard deviation of 2, a correlation of 0.6
-    >>> T @ T.T
-    array([[4.  , 2.4 , 1.44],
-           [2.4 , 4.  , 2.4 ],
-           [1.44, 2.4 , 4.  ]])
+    >>> T = AR1(3).template([2.0, np.arcsin(0.5)])
+    >>> (T @ T.T).round(12)
+    array([[4., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 4.]])
     """
 
     name = "ar1"
 
     def correlation(self, parameter: float, distance: np.ndarray) -> Slopes:
-        t, d = parameter, distance
-        c = 1.0 / np.hypot(1.0, t)
-        rho, first, second = t * c, c**3, -3.0 * t * c**5
+        rho, slope, d = np.sin(parameter), np.cos(parameter), distance
         by_rho = d * rho ** np.maximum(d - 1.0, 0.0)
         by_rho_twice = d * (d - 1.0) * rho ** np.maximum(d - 2.0, 0.0)
-        return Slopes(rho**d, by_rho * first, by_rho_twice * first**2 + by_rho * second)
+        return Slopes(rho**d, by_rho * slope, by_rho_twice * slope**2 - by_rho * rho)
 
-    def innovation(self, parameter: float, gap: np.ndarray) -> np.ndarray:
-        if parameter == 0.0:
-            return np.ones(gap.size)
-        # log rho^2 = -log(1 + t^-2)
-        return np.sqrt(-np.expm1(-gap * np.log1p(parameter**-2.0)))
+    def innovation(self, parameter: float, gap: np.ndarray) -> Slopes:
+        c, slope = np.full(gap.size, np.cos(parameter)), np.full(gap.size, -np.sin(parameter))
+        return Slopes(c, slope, -c)
 
     def start(self) -> np.ndarray:
         return np.array([1.0, 0.0])
 
     def theta_names(self, names: tuple[str, ...]) -> list[str]:
-        return ["sd", "rho"]
+        return ["sd", "angle"]
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        return np.array([abs(theta[0]), np.arcsin(np.sin(theta[1]))])
