@@ -12,8 +12,6 @@ from ..errors import ArgumentError, ArgumentTypeError, brief
 from .names import make_structure
 from .structures import SINGULAR_TOLERANCE, Structure
 
-_EMPTY = np.empty(0)
-
 
 @dataclass(frozen=True)
 class CovarianceTerm:
@@ -80,10 +78,12 @@ class CovarianceModel:
         self.n_theta = int(stops[-1])
         self.identity = all(s.identity for s in structures)
         starts = [t.columns.start or 0 for t in self.terms]
-        pairs = list(zip(self.terms, structures, starts, strict=True))
-        self.factor = np.concatenate([np.full(s.rows.size, t.factor) for t, s, _ in pairs])
-        self.row = np.concatenate([s.rows + a for _, s, a in pairs])
-        self.col = np.concatenate([s.cols + a for _, s, a in pairs])
+        #: The entries of its factor's template that each term reaches.
+        self.entries = [(s.rows + a, s.cols + a) for s, a in zip(structures, starts, strict=True)]
+        of = [t.factor for t in self.terms]
+        self.theta_factor = np.repeat(of, counts)
+        self.factor = np.repeat(of, [s.rows.size for s in structures])
+        self.row, self.col = (np.concatenate(own) for own in zip(*self.entries, strict=True))
         self.entries_of = [np.flatnonzero(self.factor == b) for b in range(len(self.widths))]
         sizes = np.cumsum([0, *(k * k for k in self.widths)])
         width = np.asarray(self.widths)[self.factor]
@@ -169,22 +169,6 @@ class CovarianceModel:
         flat[self._flat] = self.values(theta)
         return [flat[a:b].reshape(k, k) for a, b, k in self._views]
 
-    def pull_back(
-        self, theta: np.ndarray, gradient: np.ndarray, curvature: np.ndarray = _EMPTY
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Chain rule from template entries to theta, for a gradient and a curvature if given."""
-        if self.identity:
-            return gradient, curvature
-        J = np.zeros((gradient.size, self.n_theta))
-        second = np.zeros((self.n_theta, self.n_theta))
-        start = 0
-        for term, s in zip(self.terms, self.theta_slices, strict=True):
-            entries = slice(start, start + term.structure.rows.size)
-            J[entries, s] = term.structure.jacobian(theta[s])
-            second[s, s] = term.structure.second(theta[s], gradient[entries])
-            start = entries.stop
-        return J.T @ gradient, J.T @ curvature @ J + second if curvature.size else _EMPTY
-
     def start(self) -> np.ndarray:
         """theta of ``T = I`` for every term."""
         return np.concatenate([t.structure.start() for t in self.terms])
@@ -198,43 +182,36 @@ class CovarianceModel:
         parts = zip(self.terms, self.theta_slices, strict=True)
         return np.concatenate([t.structure.canonical(theta[s]) for t, s in parts])
 
+    def snapped(self, theta: np.ndarray, tolerance: float) -> np.ndarray:
+        """theta with what is nearer to a boundary than this put on it."""
+        parts = zip(self.terms, self.theta_slices, strict=True)
+        return np.concatenate([t.structure.snapped(theta[s], tolerance) for t, s in parts])
+
     def singular(self, theta: np.ndarray, tolerance: float = SINGULAR_TOLERANCE) -> list[bool]:
-        """Per term: whether a diagonal entry of T is below ``tolerance`` (lme4's isSingular)."""
-        out = []
-        for term, s in zip(self.terms, self.theta_slices, strict=True):
-            T = term.structure.template(theta[s])
-            out.append(bool(np.any(np.abs(np.diag(T)) < tolerance)))
-        return out
+        """Per term: whether it is on a boundary, for lme4's isSingular a pivot of T near zero."""
+        parts = zip(self.terms, self.theta_slices, strict=True)
+        return [
+            bool(t.structure.boundary(theta[s], theta[s], t.names, tolerance)) for t, s in parts
+        ]
 
     def null_directions(
         self,
         theta: np.ndarray,
-        scaled: np.ndarray | None = None,
+        shown: np.ndarray | None = None,
         tolerance: float = SINGULAR_TOLERANCE,
     ) -> list[str]:
-        """One text per singular term on what is zero.
+        """One text per term that is on a boundary.
 
-        Singular is judged on `theta`, which variances are zero on `scaled`, of other covariates.
+        Whether one is is judged on `theta`, which variances are zero on `shown`, of other
+        covariates.
         """
         texts = []
-        scaled = theta if scaled is None else scaled
-        singular = self.singular(theta, tolerance)
-        for term, s, bad in zip(self.terms, self.theta_slices, singular, strict=True):
-            if not bad:
-                continue
-            group = term.labelled(self.group_names[term.factor])
-            sd = np.linalg.norm(term.structure.template(scaled[s]), axis=1)
-            zero = [n for n, v in zip(term.names, sd, strict=True) if v < tolerance]
-            if zero:
-                texts.append(f"the variance of {', '.join(zero)} by {group} is estimated as zero")
-            else:
-                T = term.structure.template(theta[s])
-                rank = int(np.sum(np.abs(np.diag(T)) >= tolerance))
-                names = ", ".join(term.names)
-                texts.append(
-                    f"the covariance matrix of ({names}) by {group} has rank {rank} of "
-                    f"{len(term.names)}: some effects are perfectly correlated"
-                )
+        shown = theta if shown is None else shown
+        for term, s in zip(self.terms, self.theta_slices, strict=True):
+            text = term.structure.boundary(theta[s], shown[s], term.names, tolerance)
+            if text:
+                group = term.labelled(self.group_names[term.factor])
+                texts.append(text.replace("{group}", group))
         return texts
 
     @property

@@ -37,6 +37,7 @@ class Series(Structure):
     def __init__(self, k: int) -> None:
         self.k = k
         self.n_theta = 2
+        self.deviations = np.zeros(k, dtype=np.intp)
         cols, rows = np.triu_indices(k)
         self.rows, self.cols = rows, cols
         times = np.arange(k, dtype=float)

@@ -42,6 +42,8 @@ class Structure(ABC):
     unrestricted: bool = False
     #: Whether one effect a row can be told from independent residuals.
     patterned: bool = True
+    #: For each row of T the place in theta of the standard deviation that multiplies it, if any.
+    deviations: np.ndarray | None = None
 
     @abstractmethod
     def values(self, theta: np.ndarray) -> np.ndarray:
@@ -77,6 +79,41 @@ class Structure(ABC):
         T[self.rows, self.cols] = self.values(theta)
         return T
 
+    def started(self, sd: np.ndarray) -> np.ndarray:
+        """theta to start from, for effects with standard deviations of about sd (k,)."""
+        theta = self.start()
+        if self.deviations is not None:
+            count = np.bincount(self.deviations)
+            square = np.bincount(self.deviations, weights=sd * sd)
+            theta[: count.size] = np.sqrt(square / count)
+        return theta
+
+    def snapped(self, theta: np.ndarray, tolerance: float) -> np.ndarray:
+        """theta with what is nearer to a boundary than this put on it."""
+        near = (self.lower_bounds() == 0.0) & (np.abs(theta) < tolerance)
+        return np.where(near, 0.0, theta) if near.any() else theta
+
+    def boundary(
+        self, theta: np.ndarray, shown: np.ndarray, names: tuple[str, ...], tolerance: float
+    ) -> str:
+        """What is on a boundary, in words with ``{group}`` for the grouping factor; or nothing.
+
+        Whether anything is says theta, of standardised covariates; what, ``shown``, of others.
+        """
+        T = self.template(theta)
+        pivots = np.abs(np.diag(T))
+        if not np.any(pivots < tolerance):
+            return ""
+        sd = np.linalg.norm(self.template(shown), axis=1)
+        zero = [n for n, v in zip(names, sd, strict=True) if v < tolerance]
+        if zero:
+            return f"the variance of {', '.join(zero)} by {{group}} is estimated as zero"
+        rank = int(np.sum(pivots >= tolerance))
+        return (
+            f"the covariance matrix of ({', '.join(names)}) by {{group}} has rank {rank} of "
+            f"{len(names)}: some effects are perfectly correlated"
+        )
+
 
 class _EntryStructure(Structure):
     """A structure whose parameters are themselves entries of T."""
@@ -95,6 +132,9 @@ class _EntryStructure(Structure):
 
     def start(self) -> np.ndarray:
         return (self.rows == self.cols).astype(float)
+
+    def started(self, sd: np.ndarray) -> np.ndarray:
+        return np.where(self.rows == self.cols, sd[self.rows], 0.0)
 
     def lower_bounds(self) -> np.ndarray:
         return np.where(self.rows == self.cols, 0.0, -np.inf)

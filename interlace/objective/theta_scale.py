@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from math import inf
 
@@ -11,8 +11,9 @@ from scipy.linalg import lapack
 
 from ..covariance import CovarianceModel
 from ..covariance.structures import SINGULAR_TOLERANCE
+from .directions import Directions, EntryDirections, PatternDirections, reached_entries
 
-__all__ = ["SNAP_TOLERANCE", "ThetaScale", "reached_entries", "within_columns"]
+__all__ = ["SNAP_TOLERANCE", "ThetaScale"]
 
 # A diagonal entry of the scaled template this near zero is put on it if that does not raise the
 # criterion: lme4's boundary.tol.
@@ -27,8 +28,9 @@ CHANGE_STEP = 1e-4
 class ThetaScale:
     """theta <-> x, the templates of x, and their derivatives.
 
-    For structures whose parameters are entries of T, x holds those entries for standardised
-    covariates, R T with Z = (standardised Z) R; other structures keep their own parameters.
+    Term by term: where parameters are entries of T, x holds those entries for standardised
+    covariates, R T with Z = (standardised Z) R; standard deviations of other structures are
+    multiplied by the size of the covariates that they belong to, what else they have is the same.
     ``z_roots`` are these R (k_b, k_b), lower triangular and block diagonal by term; ``enlarged``
     (k_b,) says how many times unity the root mean squares of the standardised covariates are.
     """
@@ -43,17 +45,28 @@ class ThetaScale:
         self.z_roots = list(z_roots)
         self._inverses = [_inverse(R) for R in z_roots]
         self.units = None if enlarged is None else list(enlarged)
+        sizes = [np.diagonal(R) for R in z_roots]
+        self._unit, self._rows = _units(covariance, sizes)
         self._enlarged = None
         if enlarged is not None:
-            starts = np.cumsum([0, *covariance.widths])
-            self._enlarged = np.concatenate(enlarged)[starts[covariance.factor] + covariance.row]
+            before = [size * by for size, by in zip(sizes, enlarged, strict=True)]
+            self._enlarged = _units(covariance, before)[0] / self._unit
+            for own, b, i in self._entry_terms():
+                self._enlarged[own] = enlarged[b][i]
         self._bounded = covariance.lower_bounds() == 0.0
         self._free = (~self._bounded).tolist()
 
+    def _entry_terms(self) -> Iterator[tuple[slice, int, np.ndarray]]:
+        """Places in theta, factor and rows in its template of parameters that are entries of T."""
+        cov = self.covariance
+        for term, own, (i, _) in zip(cov.terms, cov.theta_slices, cov.entries, strict=True):
+            if term.structure.identity:
+                yield own, term.factor, i
+
     def theta(self, x: np.ndarray) -> np.ndarray:
         """theta of x, zero where x is but for rounding."""
-        x = np.asarray(x, dtype=float)
-        return self._mapped(self._inverses, self.clean(x)) if self.covariance.identity else x
+        x = self.clean(np.asarray(x, dtype=float))
+        return self._mapped(self._inverses, x, 1.0 / self._unit)
 
     @staticmethod
     def clean(x: np.ndarray) -> np.ndarray:
@@ -67,13 +80,23 @@ class ThetaScale:
 
     def x(self, theta: np.ndarray) -> np.ndarray:
         """x of theta."""
-        theta = np.asarray(theta, dtype=float)
-        return self._mapped(self.z_roots, theta) if self.covariance.identity else theta
+        return self._mapped(self.z_roots, np.asarray(theta, dtype=float), self._unit)
 
-    def _mapped(self, roots: Sequence[np.ndarray], entries: np.ndarray) -> np.ndarray:
-        """Entries of R T from those of T."""
-        templates = self.covariance.templates(entries)
-        return self.gradient([R @ T for R, T in zip(roots, templates, strict=True)])
+    def _mapped(
+        self, roots: Sequence[np.ndarray], parameters: np.ndarray, units: np.ndarray
+    ) -> np.ndarray:
+        """Entries of R T from those of T, and other parameters in other units."""
+        cov = self.covariance
+        if cov.identity:
+            templates = cov.templates(parameters)
+            return reached_entries(cov, [R @ T for R, T in zip(roots, templates, strict=True)])
+        out = parameters * units
+        for term, own in zip(cov.terms, cov.theta_slices, strict=True):
+            s = term.structure
+            if s.identity:
+                R = roots[term.factor][term.columns, term.columns]
+                out[own] = (R @ s.template(parameters[own]))[s.rows, s.cols]
+        return out
 
     def jacobian(self) -> np.ndarray:
         """d theta / d x, (n_theta, n_theta)."""
@@ -84,7 +107,17 @@ class ThetaScale:
         templates = self.covariance.templates(x)
         if self.covariance.identity:
             return templates
-        return [R @ T for R, T in zip(self.z_roots, templates, strict=True)]
+        return [size[:, None] * T for size, T in zip(self._rows, templates, strict=True)]
+
+    def directions(self, x: np.ndarray) -> Directions:
+        """The derivatives of `templates` at x."""
+        if self.covariance.identity:
+            return self._entries
+        return PatternDirections(self.covariance, x, self._rows)
+
+    @cached_property
+    def _entries(self) -> EntryDirections:
+        return EntryDirections(self.covariance)
 
     def natural(self, templates: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Templates on the scale of the data from those for standardised covariates."""
@@ -93,49 +126,30 @@ class ThetaScale:
     def start(self, variances: np.ndarray) -> np.ndarray:
         """x of independent effects with these variances, one for each column of each factor."""
         cov = self.covariance
-        if not cov.identity:
-            return self.x(cov.start())
         starts = np.cumsum([0, *cov.widths])
-        return np.where(cov.row == cov.col, np.sqrt(variances)[starts[cov.factor] + cov.row], 0.0)
-
-    def gradient(self, dT: Sequence[np.ndarray]) -> np.ndarray:
-        """Derivatives in the reached entries of the templates, in theta's order."""
-        return reached_entries(self.covariance, dT)
-
-    def pull_back(
-        self, x: np.ndarray, gradient: np.ndarray, curvature: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and curvature in x from those in the entries of the templates."""
-        cov = self.covariance
+        sd = np.sqrt(variances)
         if cov.identity:
-            return gradient, curvature
-        J = self._entries
-        if curvature.size:
-            curvature = J.T @ curvature @ J
-        return cov.pull_back(x, J.T @ gradient, curvature)
-
-    @cached_property
-    def _entries(self) -> np.ndarray:
-        """d entries of R T / d entries of T."""
-        return within_columns(self.covariance, self.z_roots)
+            return np.where(cov.row == cov.col, sd[starts[cov.factor] + cov.row], 0.0)
+        parts = []
+        for term in cov.terms:
+            own = sd[starts[term.factor] : starts[term.factor + 1]][term.columns]
+            parts.append(term.structure.started(own))
+        return np.concatenate(parts)
 
     def null_directions(self, x: np.ndarray) -> list[str]:
         """The parameters on a boundary at x, judged for standardised covariates, in words."""
         cov = self.covariance
-        if not cov.identity:
-            return cov.null_directions(x)
         standard = self.standard(x)
-        if far_from_zero(standard, SINGULAR_TOLERANCE):
-            return []
-        if (np.abs(standard[self._bounded]) >= SINGULAR_TOLERANCE).all():
-            return []
-        return cov.null_directions(standard, self._mapped(self._units, x))
+        if cov.identity:
+            if far_from_zero(standard, SINGULAR_TOLERANCE):
+                return []
+            if (np.abs(standard[self._bounded]) >= SINGULAR_TOLERANCE).all():
+                return []
+        return cov.null_directions(standard, self._mapped(self._units, x, np.ones(x.size)))
 
     def standard(self, x: np.ndarray) -> np.ndarray:
         """theta for covariates of unit root mean square, on which zero is judged."""
-        if not self.covariance.identity or self._enlarged is None:
-            return x
-        return x * self._enlarged
+        return x if self._enlarged is None else x * self._enlarged
 
     @cached_property
     def _units(self) -> list[np.ndarray]:
@@ -163,42 +177,50 @@ class ThetaScale:
 
         Entries that are zero but for rounding are zero in it.
         """
-        if not self.covariance.identity:
-            return self.covariance.canonical(x)
-        if far_from_zero(x, NEGLIGIBLE) and all(
-            value > 0.0 or free for value, free in zip(x.tolist(), self._free, strict=True)
+        if (
+            self.covariance.identity
+            and far_from_zero(x, NEGLIGIBLE)
+            and all(value > 0.0 or free for value, free in zip(x.tolist(), self._free, strict=True))
         ):
             return x
         return self.covariance.canonical(self.clean(x))
 
     def snap(self, x: np.ndarray) -> np.ndarray:
         """x with what is negligibly far from a boundary put on it."""
+        if not self.covariance.identity:
+            return self.covariance.snapped(x, SNAP_TOLERANCE)
         if far_from_zero(x, SNAP_TOLERANCE):
             return x
         near = self._bounded & (np.abs(x) < SNAP_TOLERANCE)
         return np.where(near, 0.0, x) if near.any() else x
 
 
+def _units(
+    cov: CovarianceModel, sizes: Sequence[np.ndarray]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Units of parameters that are no entries of T, and what is left to multiply rows of T by.
+
+    ``sizes`` (k_b,) are those of the covariates; a standard deviation that several of them share
+    has their root mean square.
+    """
+    unit, rows = np.ones(cov.n_theta), [np.ones(k) for k in cov.widths]
+    for term, own in zip(cov.terms, cov.theta_slices, strict=True):
+        structure, size = term.structure, sizes[term.factor][term.columns]
+        if structure.identity:
+            continue
+        of = structure.deviations
+        if of is not None:
+            count = np.bincount(of)
+            shared = np.sqrt(np.bincount(of, weights=size * size) / count)
+            unit[own][: count.size] = shared
+            size = size / shared[of]
+        rows[term.factor][term.columns] = size
+    return unit, rows
+
+
 def far_from_zero(x: np.ndarray, tolerance: float) -> bool:
     """Whether all of a few numbers are further than this from zero."""
     return min(map(abs, x.tolist()), default=inf) > tolerance  # numpy takes ten times longer
-
-
-def reached_entries(cov: CovarianceModel, templates: Sequence[np.ndarray]) -> np.ndarray:
-    """The entries of matrices (k_b, k_b) that theta reaches in templates, in its order."""
-    out = np.empty(cov.factor.size)
-    for b, at in enumerate(cov.entries_of):
-        out[at] = templates[b][cov.row[at], cov.col[at]]
-    return out
-
-
-def within_columns(cov: CovarianceModel, N: Sequence[np.ndarray]) -> np.ndarray:
-    """N_b (x) I over the entries: N_b[i, i'] for (i, j), (i', j) of one column j of T_b, else 0."""
-    out = np.zeros((cov.factor.size, cov.factor.size))
-    for b, at in enumerate(cov.entries_of):
-        i, j = cov.row[at], cov.col[at]
-        out[at[:, None], at] = N[b][i[:, None], i] * (j[:, None] == j)
-    return out
 
 
 def _inverse(R: np.ndarray) -> np.ndarray:

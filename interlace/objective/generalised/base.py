@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from copy import copy
 from typing import Self
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...errors import NumericalError
-from ..base import NOT_ASKED, Objective
+from ..base import Objective
 from ..layout import Layout, Predictor
 from ..theta_scale import ThetaScale
 from .breakdown import ModeSearch, little_information
@@ -123,14 +124,13 @@ class GeneralisedObjective(Objective):
         return theta, gamma, zeta
 
     def assembled(
-        self, x: np.ndarray, entries: np.ndarray, fixed: np.ndarray, zeta: np.ndarray
+        self, x: np.ndarray, dT: Sequence[np.ndarray], fixed: np.ndarray, zeta: np.ndarray
     ) -> np.ndarray:
         """The gradient from its parts.
 
-        ``entries`` are derivatives in the entries of the templates; zeta's is zero beyond its
-        limit.
+        ``dT``, (k_b, k_b), are derivatives in the templates; zeta's is zero beyond its limit.
         """
-        theta, _ = self.scale.pull_back(x[self.at.theta], entries, NOT_ASKED)
+        theta = self.scale.directions(x[self.at.theta]).gradient(dT)
         if zeta.size:
             zeta = zeta * (x[self.at.zeta] < self.problem.density.zeta_limit)
         return np.concatenate([theta, fixed, zeta])
@@ -169,9 +169,10 @@ class GeneralisedObjective(Objective):
         """x with its variances of zero a little larger: a lower minimum may be beside it."""
         density = self.problem.density
         few = density.n < SEVERAL_MINIMA and not density.log_concave
-        if not (few and self.covariance.identity):
+        if not few:
             return []
-        places = np.arange(x.size)[self.at.theta][self.covariance.row == self.covariance.col]
+        bounded = self.covariance.lower_bounds() == 0.0
+        places = np.arange(x.size)[self.at.theta][bounded]
         zero = places[x[places] == 0.0]
         if not zero.size:
             return []
@@ -196,11 +197,11 @@ class GeneralisedObjective(Objective):
     def boundaries(self, x: np.ndarray) -> list[np.ndarray]:
         levels = self.problem.Z.n_levels[: len(self.covariance.widths)]
         concave = self.problem.density.log_concave
-        if not (self._is_small and self.covariance.identity):
+        if not self._is_small:
             return []
         if concave and not (self._vie and min(levels) < FEW_LEVELS):
             return []
-        factor, places = self.covariance.factor, np.arange(x.size)[self.at.theta]
+        factor, places = self.covariance.theta_factor, np.arange(x.size)[self.at.theta]
         sets = [places[factor == b] for b in range(len(levels))] if self._vie else []
         return [zero for zero in (*sets, *([] if concave else [places])) if x[zero].any()]
 

@@ -163,7 +163,7 @@ def _gradient(
     if problem.density.n_zeta:
         zeta = slope + problem.density.collapse(extra)
     fixed = problem.fixed.transposed(score)
-    return objective.assembled(x, objective.scale.gradient(P), fixed, zeta)
+    return objective.assembled(x, P, fixed, zeta)
 
 
 class _Blocks:

@@ -43,7 +43,7 @@ class JointPoint:
     u: np.ndarray  # (q,)
     eta: np.ndarray  # (n,)
     weight: np.ndarray  # (n,)
-    entries: np.ndarray  # derivatives in those of the templates (from order 1 on, as dzeta)
+    dT: list[np.ndarray]  # derivatives in the templates (from order 1 on, as dzeta)
     dzeta: np.ndarray  # (n_zeta,): derivative in zeta, without that of the constant
 
 
@@ -81,7 +81,7 @@ class JointModeObjective(GeneralisedObjective):
         value = point.value - 2.0 * constant
         if order == 0:
             return Evaluation(value)
-        gradient = self.assembled(x, point.entries, np.empty(0), point.dzeta - 2.0 * slope)
+        gradient = self.assembled(x, point.dT, np.empty(0), point.dzeta - 2.0 * slope)
         if order == 1:
             return Evaluation(value, gradient)
         return Evaluation(value, gradient, self.hessian(x), True)
@@ -113,7 +113,7 @@ class JointModeObjective(GeneralisedObjective):
         value = -2.0 * rows.total + float(u @ u) + modes.log_determinant(rows, T)
         if self._leads_on(value, zeta):
             self._u, self._gamma = u, gamma
-        point = JointPoint(value, gamma, solve.complement, u, eta, rows.weight, _EMPTY, _EMPTY)
+        point = JointPoint(value, gamma, solve.complement, u, eta, rows.weight, [], _EMPTY)
         if order == 0:
             return point
         Z, fixed = problem.Z, problem.fixed
@@ -123,8 +123,7 @@ class JointModeObjective(GeneralisedObjective):
             return v, Z.times(T, v) + fixed.times(v_gamma)
 
         scores = Z.transposed(rows.score)
-        _, _, dT, point.dzeta = modes.derivatives(T, u, eta, rows, scores, adjoint)
-        point.entries = self.scale.gradient(dT)
+        _, _, point.dT, point.dzeta = modes.derivatives(T, u, eta, rows, scores, adjoint)
         return point
 
     def _joint_mode(self, T, zeta, order) -> tuple[_Search, _Step]:

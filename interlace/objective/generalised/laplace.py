@@ -6,7 +6,7 @@ determinant), H = A'W_o A + I and M = A'W A + I at the modes u (section 7 of the
     value      d(theta, beta, zeta) = -2 sum(log density) + |u|^2 + log|M|
     gradient   beta: X't      zeta: sum_i (-2 l_z + h w_z + (A v) s_z)_i
                T_b:  2 G_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' },  G_b = sum_l [Z'V^{-1}Z]_ll
-    curvature  F = 2 (a'W_o a - r'H^{-1}r) for beta, F / 2 + Q'Q + 2 N (x) I for the entries of T
+    curvature  F = 2 (a'W_o a - r'H^{-1}r) for beta, F / 2 + Q'Q + S for theta
     Hessian    central differences of the gradient, the modes moved along their tangents H^{-1}r
 
 with h, v and t as in `modes`, l_z, s_z, w_z derivatives in zeta, a the change of eta with a
@@ -14,7 +14,8 @@ parameter at fixed u (X for beta), Q = dLambda'Z's and r = Q - A'W_o a that of t
 
 x = (theta, beta, zeta), theta and T on the scale of standardised covariates, beta for the
 standardised columns of X (n, p). Rows (n,) are sorted by level where there is one grouping factor;
-u (q,) is level-major within a factor; entries of T are in the order of the covariance model.
+u (q,) is level-major within a factor. S are the second derivatives that N_b = sum_l [Z'V^{-1}Z - g
+g']_ll leaves, as in `deviance`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,7 @@ from ...covariance import CovarianceModel
 from ...errors import NumericalError
 from ...linalg.crossproducts.weighted import times_templates
 from ...linalg.factor.choose import OPEN
-from ..base import NOT_ASKED, Evaluation
-from ..theta_scale import within_columns
+from ..base import Evaluation
 from .base import GeneralisedObjective
 from .level_modes import MAX_WIDTH, LevelModes, SeveralLevelModes
 from .modes import PenalisedIRLS, Point
@@ -51,12 +51,12 @@ LEAST_INFORMATION = 1e-2
 
 
 class _Directions(NamedTuple):
-    """The changes with each entry of T and each coefficient."""
+    """The changes with each parameter of the templates and each coefficient."""
 
-    a: np.ndarray  # (n, entries): direct changes of eta with the entries; with coefficients X
-    Q: np.ndarray  # (q, entries): dLambda'Z's
-    R: np.ndarray  # (q, entries + p): derivatives of the mode equation
-    U: np.ndarray  # (q, entries + p): tangents of the modes, H^{-1} R
+    a: np.ndarray  # (n, n_theta): direct changes of eta with theta; with coefficients X
+    Q: np.ndarray  # (q, n_theta): dLambda'Z's
+    R: np.ndarray  # (q, n_theta + p): derivatives of the mode equation
+    U: np.ndarray  # (q, n_theta + p): tangents of the modes, H^{-1} R
     g: np.ndarray  # (q,): Z's
 
 
@@ -185,32 +185,30 @@ class LaplaceObjective(GeneralisedObjective):
 
     def _gradient(self, x: np.ndarray, point: Point, slope: np.ndarray) -> np.ndarray:
         fixed = self.problem.fixed.transposed(point.t)
-        entries = self.scale.gradient(point.dT)
-        return self.assembled(x, entries, fixed, point.dzeta - 2.0 * slope)
+        return self.assembled(x, point.dT, fixed, point.dzeta - 2.0 * slope)
 
     # -- curvature --------------------------------------------------------------------------
 
-    def _directions(self, point: Point, T: Sequence[np.ndarray]) -> _Directions:
-        Z, cov, fixed, w = self.problem.Z, self.covariance, self.problem.fixed, point.observed
-        entries = cov.factor.size
-        a = np.empty((*point.eta.shape, entries))
+    def _directions(self, theta: np.ndarray, point: Point, T: Sequence[np.ndarray]) -> _Directions:
+        Z, fixed, w = self.problem.Z, self.problem.fixed, point.observed
+        count = theta.size
+        a = np.empty((*point.eta.shape, count))
         g = Z.transposed(point.score)
-        Q = np.zeros((Z.q, entries))
-        for e, (b, i, j) in enumerate(zip(cov.factor, cov.row, cov.col, strict=True)):
-            unit = [np.zeros_like(t) for t in T]
-            unit[b][i, j] = 1.0
-            a[..., e] = Z.times(unit, point.u)
+        Q = np.zeros((Z.q, count))
+        zero = [np.zeros_like(t) for t in T]
+        for e, (b, dT) in enumerate(self.scale.directions(theta).matrices()):
+            a[..., e] = Z.times([dT if c == b else zero[c] for c in range(len(T))], point.u)
             rows = slice(Z.offsets[b], Z.offsets[b + 1])
-            k = len(T[b])
-            Q[rows].reshape(-1, k, entries)[:, j, e] = g[rows].reshape(-1, k)[:, i]
+            Q[rows, e] = (g[rows].reshape(-1, len(dT)) @ dT).ravel()
         both = np.concatenate([fixed.changed(Z, w, a), fixed.cross(Z, w)], axis=1)
         R = -times_templates(Z, T, both)
-        R[:, :entries] += Q
+        R[:, :count] += Q
         return _Directions(a, Q, R, point.solve(R), g)
 
     def _curvature(self, x: np.ndarray, point: Point) -> np.ndarray:
-        T = self.scale.templates(self.split(x)[0])
-        B = self._working_curvature(x, point, T, self._directions(point, T))
+        theta = self.split(x)[0]
+        T = self.scale.templates(theta)
+        B = self._working_curvature(x, point, T, self._directions(theta, point, T))
         if self.problem.density.n_zeta:
             self._differenced_zeta(x, B)
         return B
@@ -218,30 +216,25 @@ class LaplaceObjective(GeneralisedObjective):
     def _working_curvature(
         self, x: np.ndarray, point: Point, T: Sequence[np.ndarray], directions: _Directions
     ) -> np.ndarray:
-        """Average information + 2 N (x) I of the working model, the coefficients included.
+        """Average information + S of the working model, the coefficients included.
 
-        With F = 2 (a'W_o a - r'H^{-1}r), the exact Hessian of all but log|M|, the entries of T get
-        F / 2 + Q'Q + 2 N (x) I, N_b = sum_l [Z'V^{-1}Z - g g']_ll (section 4).
+        With F = 2 (a'W_o a - r'H^{-1}r), the exact Hessian of all but log|M|, theta gets
+        F / 2 + Q'Q + S, N_b = sum_l [Z'V^{-1}Z - g g']_ll (section 4).
         """
-        theta = self.split(x)[0]
-        Z, cov = self.problem.Z, self.covariance
+        Z, theta = self.problem.Z, self.split(x)[0]
         a, Q, R, U, g = directions
-        m = cov.factor.size
+        m = theta.size
         F = 2.0 * (self.problem.fixed.products(point.observed, a) - R.T @ U)
         top = 0.5 * F[:m, :m] + Q.T @ Q
         N = []
         for b, t in enumerate(T):
             own = g[Z.offsets[b] : Z.offsets[b + 1]].reshape(-1, len(t))
             N.append(self.modes.information(b) - own.T @ own)
-        top += 2.0 * within_columns(cov, N)
         B = np.zeros((x.size, x.size))
         at = self.at
-        gradient = self.scale.gradient(point.dT)
-        _, B[at.theta, at.theta] = self.scale.pull_back(theta, gradient, top)
+        B[at.theta, at.theta] = top + self.scale.directions(theta).curvature(N, point.dT)
         B[at.beta, at.beta] = F[m:, m:]
-        if cov.identity:
-            B[at.theta, at.beta] = F[:m, m:]
-            B[at.beta, at.theta] = F[m:, :m]
+        B[at.theta, at.beta], B[at.beta, at.theta] = F[:m, m:], F[m:, :m]
         return B
 
     def _differenced_zeta(self, x: np.ndarray, B: np.ndarray) -> None:
@@ -268,7 +261,7 @@ class LaplaceObjective(GeneralisedObjective):
         point = self.point(x)
         theta = self.split(x)[0]
         T = self.scale.templates(theta)
-        directions = self._directions(point, T)
+        directions = self._directions(theta, point, T)
         steps = self._steps(self._working_curvature(x, point, T, directions))
         tangents = self._tangents(x, point, T, directions.U)
         u = point.u
@@ -313,7 +306,7 @@ class LaplaceObjective(GeneralisedObjective):
             [
                 self.assembled(
                     x + moves[i],
-                    self.scale.gradient(dT[i]),
+                    dT[i],
                     fixed[i],
                     dzeta[i] - 2.0 * constant(z)[1],
                 )
@@ -333,14 +326,9 @@ class LaplaceObjective(GeneralisedObjective):
     ) -> np.ndarray:
         """Derivatives of the modes in every parameter, (q, n_x)."""
         Z, (theta, _, zeta) = self.problem.Z, self.split(x)
-        m = self.covariance.factor.size
+        m = theta.size
         out = np.empty((Z.q, x.size))
-        out[:, self.at.beta] = U[:, m:]
-        if self.covariance.identity:
-            out[:, self.at.theta] = U[:, :m]
-        else:
-            units = [self.scale.pull_back(theta, unit, NOT_ASKED)[0] for unit in np.eye(m)]
-            out[:, self.at.theta] = U[:, :m] @ np.array(units)
+        out[:, self.at.theta], out[:, self.at.beta] = U[:, :m], U[:, m:]
         if zeta.size:
             rows = self.problem.density.rows(point.eta, zeta, self.expected)
             push = np.ascontiguousarray(rows.extra[:, 1].T)

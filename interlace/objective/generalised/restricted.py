@@ -115,10 +115,11 @@ class RestrictedLaplace(LaplaceObjective):
         With the covariance matrix C of x theirs is S + D C D', glmmTMB's.
         """
         problem, last = self.problem, len(self.problem.factors)
-        point, T = self.last_point(x), self.scale.templates(self.split(x)[0])
+        theta = self.split(x)[0]
+        point, T = self.last_point(x), self.scale.templates(theta)
         at = slice(problem.Z.offsets[last], None)
         back = FLAT * problem.mean_back
         S = self.modes.inverse_blocks(last)[0]
-        tangents = self._tangents(x, point, T, self._directions(point, T).U)
+        tangents = self._tangents(x, point, T, self._directions(theta, point, T).U)
         beta = problem.mean_back @ problem.mean_start + back @ point.u[at]
         return beta, back @ S @ back.T, back @ tangents[at]

@@ -16,14 +16,15 @@ gradient, of the levels l of factor b, with B_l = Z_l'V^{-1}[X y], (k, m), g_l =
 
     dd/dT_b = 2 N_b T_b,   N_b = sum_l { Z_l'V^{-1}Z_l [- B_l C B_l'] - (df / r^2) g_l g_l' }
 
-curvature, over the entries i of all T that theta reaches, with D_i = dT_i T' + T dT_i' (k, k) and
+curvature, over parameters i with dT_i = dT / dx_i, D_i = dT_i T' + T dT_i' (k, k) and
 V_i = Z D_i Z' of all levels; Py = V^{-1}[X y]c, Q = V^{-1} [- V^{-1}X C X'V^{-1}]:
 
-    a_i   = y'PV_iPy = -d r^2 / dT_i
+    a_i   = y'PV_iPy = -d r^2 / dx_i
     AI_ij = df (y'PV_iPV_jPy / r^2 - a_i a_j / r^4)
-    H_ij  = 2 (N_b (x) I)_ij + 2 AI_ij + df a_i a_j / r^4 - tr(QV_iQV_j)
+    S_ij  = 2 tr(dT_i'N_b dT_j) + 2 <N_b T_b, d2T_ij>
+    H_ij  = S_ij + 2 AI_ij + df a_i a_j / r^4 - tr(QV_iQV_j)
 
-The curvature is H where its traces are cheap and it is positive definite, else AI + 2 N_b (x) I.
+The curvature is H where its traces are cheap and it is positive definite, else AI + S.
 All of V comes from a `Marginal`. With one grouping factor ``linalg/kernels/_onefactor.pyx`` does
 the same in one call, in the same order.
 """
@@ -36,10 +37,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import lapack
 
-from ...covariance import CovarianceModel
 from ...errors import NumericalError
 from ...linalg.crossproducts.linear import CrossProducts
-from ..theta_scale import reached_entries, within_columns
+from ..directions import Directions
 from .marginal import Marginal
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -71,19 +71,14 @@ def not_positive_definite() -> NumericalError:
 
 
 class Deviance:
-    """The criterion as a function of the templates T, of which ``covariance`` knows the entries."""
+    """The criterion as a function of the templates T and, through `Directions`, of parameters."""
 
-    def __init__(
-        self, cross: CrossProducts, covariance: CovarianceModel, marginal: Marginal, reml: bool
-    ) -> None:
-        self.cross, self.covariance, self.marginal, self.reml = cross, covariance, marginal, reml
+    def __init__(self, cross: CrossProducts, marginal: Marginal, reml: bool) -> None:
+        self.cross, self.marginal, self.reml = cross, marginal, reml
         self.p = cross.p
         self.df = cross.n - cross.p if reml else cross.n
         logdet = cross.standardisation.logdet
         self.constant = -cross.rows.log_weights - (2.0 * logdet if reml else 0.0)
-        # from entries sorted by factor to the order of theta
-        entries = covariance.entries_of
-        self._order = None if len(entries) == 1 else np.argsort(np.concatenate(entries))
 
     def profile(self, T: Sequence[np.ndarray]) -> Profile:
         """The value at T, with beta and r^2."""
@@ -120,73 +115,67 @@ class Deviance:
             BB.append(bb)
         return LevelSums(N, BB)
 
-    def gradient(self, T: Sequence[np.ndarray], sums: LevelSums) -> np.ndarray:
-        """2 N_b T_b at the reached entries, in theta's order."""
-        products = [N @ t for N, t in zip(sums.N, T, strict=True)]
-        return 2.0 * reached_entries(self.covariance, products)
+    def gradient(
+        self, T: Sequence[np.ndarray], directions: Directions, sums: LevelSums
+    ) -> np.ndarray:
+        """<2 N_b T_b, dT_i>."""
+        return directions.gradient(_slopes(T, sums))
 
     def curvature(
-        self, T: Sequence[np.ndarray], profile: Profile, sums: LevelSums
+        self, T: Sequence[np.ndarray], directions: Directions, profile: Profile, sums: LevelSums
     ) -> tuple[np.ndarray, bool]:
-        """A curvature over the entries of T, and whether it is the Hessian."""
-        D = self._derivatives(T)
-        known, AI, a = self._information(D, profile, sums)
+        """A curvature over the parameters, and whether it is the Hessian."""
+        D = directions.changes(T)
+        known, AI, a = self._information(T, D, directions, profile, sums)
         if self.marginal.exact_is_cheap:
-            H = self._hessian(D, known, AI, a, profile)
+            H = self._hessian(D, directions, known, AI, a, profile)
             assert H is not None
             if not lapack.dpotrf(H)[1]:
                 return H, True
         return AI + known, False
 
     def hessian(
-        self, T: Sequence[np.ndarray], profile: Profile, sums: LevelSums
+        self, T: Sequence[np.ndarray], directions: Directions, profile: Profile, sums: LevelSums
     ) -> np.ndarray | None:
         """H, or None where its traces are too large to form."""
-        D = self._derivatives(T)
-        return self._hessian(D, *self._information(D, profile, sums), profile)
+        D = directions.changes(T)
+        parts = self._information(T, D, directions, profile, sums)
+        return self._hessian(D, directions, *parts, profile)
 
     def variance_slopes(
-        self, T: Sequence[np.ndarray], profile: Profile, sums: LevelSums
+        self, T: Sequence[np.ndarray], directions: Directions, profile: Profile, sums: LevelSums
     ) -> tuple[np.ndarray, np.ndarray]:
-        """a_i and [X y]'V^{-1}V_iV^{-1}[X y], (n_entries, m, m)."""
-        return self._moments(self._derivatives(T), profile, sums)
+        """a_i and [X y]'V^{-1}V_iV^{-1}[X y], (n, m, m)."""
+        return self._moments(directions.changes(T), directions, profile, sums)
 
-    def _hessian(self, D, known, AI, a, profile: Profile) -> np.ndarray | None:
+    def _hessian(self, D, directions, known, AI, a, profile: Profile) -> np.ndarray | None:
         trace = self.marginal.traces(D, profile.C if self.reml else None)
         if trace is None:
             return None
         outer = (self.df / profile.r2**2) * np.outer(a, a)
-        return known + 2.0 * AI + outer - self._in_order(trace)
+        return known + 2.0 * AI + outer - directions.matrix_in_order(trace)
 
-    def _derivatives(self, T: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """D = dT T' + T dT' for each reached entry of each T."""
-        out = []
-        cov = self.covariance
-        for b, entries in enumerate(cov.entries_of):
-            i, j = cov.row[entries], cov.col[entries]
-            D = np.zeros((entries.size, *T[b].shape))
-            D[np.arange(entries.size), i] = T[b].T[j]
-            out.append(D + D.transpose(0, 2, 1))
-        return out
-
-    def _moments(self, D, profile: Profile, sums: LevelSums) -> tuple[np.ndarray, np.ndarray]:
+    def _moments(
+        self, D, directions: Directions, profile: Profile, sums: LevelSums
+    ) -> tuple[np.ndarray, np.ndarray]:
         m = self.p + 1
         parts = zip(D, sums.BB, strict=True)
         Y = np.concatenate([(d.reshape(len(d), -1) @ bb).reshape(-1, m, m) for d, bb in parts])
-        if self._order is not None:
-            Y = Y[self._order]
+        Y = directions.in_order(Y)
         return Y @ profile.c @ profile.c, Y
 
     def _information(
-        self, D, profile: Profile, sums: LevelSums
+        self, T, D, directions: Directions, profile: Profile, sums: LevelSums
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """2 N_b (x) I, AI and a."""
-        a, Y = self._moments(D, profile, sums)
-        quadratic = self._in_order(self.marginal.quadratic(D, profile.c))
+        """S, AI and a."""
+        a, Y = self._moments(D, directions, profile, sums)
+        quadratic = directions.matrix_in_order(self.marginal.quadratic(D, profile.c))
         s = Y[:, : self.p, :] @ profile.c
         quadratic = quadratic - s @ profile.C @ s.T
         AI = self.df * (quadratic / profile.r2 - np.outer(a, a) / profile.r2**2)
-        return 2.0 * within_columns(self.covariance, sums.N), AI, a
+        return directions.curvature(sums.N, _slopes(T, sums)), AI, a
 
-    def _in_order(self, matrix: np.ndarray) -> np.ndarray:
-        return matrix if self._order is None else matrix[self._order[:, None], self._order]
+
+def _slopes(T: Sequence[np.ndarray], sums: LevelSums) -> list[np.ndarray]:
+    """2 N_b T_b."""
+    return [2.0 * (N @ t) for N, t in zip(sums.N, T, strict=True)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..base import NOT_ASKED, Evaluation
+from ..base import Evaluation
 from .deviance import LOG_2PI
 from .lmm import LMMObjective
 
@@ -50,10 +50,9 @@ class ExplicitDeviance:
         products = []
         for b, t in enumerate(T):
             G, BB = marginal.level_sums(b)
-            products.append((G - (BB @ square_of_c).reshape(G.shape)) @ t)
-        entries = 2.0 * objective.scale.gradient(products)
+            products.append(2.0 * (G - (BB @ square_of_c).reshape(G.shape)) @ t)
         gradient = np.empty(y.size)
-        gradient[:q] = objective.scale.pull_back(y[:q], entries, NOT_ASKED)[0]
+        gradient[:q] = objective.scale.directions(y[:q]).gradient(products)
         gradient[q] = 2.0 * (n - square)
         gradient[q + 1 :] = -2.0 * self.unit * Kc[:-1]
         return Evaluation(float(value), gradient)

@@ -81,7 +81,7 @@ class LMMObjective(Objective):
     def _set(self, cross: CrossProducts, marginal: Marginal) -> None:
         """Take other cross-products, with their marginal."""
         self.cross, self.marginal = cross, marginal
-        self.deviance = deviance = Deviance(cross, self.covariance, marginal, self.reml)
+        self.deviance = deviance = Deviance(cross, marginal, self.reml)
         self.df = deviance.df
         self._fused: Any = None  # the compiled evaluation, where there is such a thing
         if isinstance(marginal, OneFactorMarginal) and self.covariance.identity:
@@ -156,15 +156,12 @@ class LMMObjective(Objective):
         return self.scale.x(self.covariance.given_theta(theta, "theta"))
 
     def start(self) -> np.ndarray:
-        if not self.covariance.identity:
-            return self.scale.start(NOT_ASKED)
         sd = self._in_units(start_deviations(self.deviance, self._smallest))
         return self.scale.start(np.concatenate(sd) ** 2)
 
     def x_in_units(self, theta: np.ndarray) -> np.ndarray:
         """x of theta to start from, in units that bring very large entries of T near one."""
-        if self.covariance.identity:
-            self._in_units([np.abs(np.diagonal(T)) for T in self._templates(self.x(theta))])
+        self._in_units([np.abs(np.diagonal(T)) for T in self._templates(self.x(theta))])
         return self.x(theta)
 
     def _in_units(self, sd: list[np.ndarray]) -> list[np.ndarray]:
@@ -194,7 +191,7 @@ class LMMObjective(Objective):
         return 0.0
 
     def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
-        if self.cross.n >= SMALL_SAMPLE or not self.covariance.identity:
+        if self.cross.n >= SMALL_SAMPLE:
             return []
         return [self.scale.start(np.full(sum(self.covariance.widths), LARGE_DEVIATION**2))]
 
@@ -290,12 +287,11 @@ class LMMObjective(Objective):
         T, profile = self._at(x)
         if order == 0:
             return Evaluation(profile.value)
-        sums = self.deviance.level_sums(profile)
-        gradient = self.deviance.gradient(T, sums)
+        sums, directions = self.deviance.level_sums(profile), self.scale.directions(x)
+        gradient = self.deviance.gradient(T, directions, sums)
         curvature, exact = NOT_ASKED, False
         if order == 2:
-            curvature, exact = self.deviance.curvature(T, profile, sums)
-        gradient, curvature = self.scale.pull_back(x, gradient, curvature)
+            curvature, exact = self.deviance.curvature(T, directions, profile, sums)
         return Evaluation(profile.value, gradient, curvature, exact)
 
     # -- at the optimum ---------------------------------------------------------------------
@@ -307,27 +303,19 @@ class LMMObjective(Objective):
             return self._fused.hessian(x)
         T, profile = self._at(x)
         sums = self.deviance.level_sums(profile)
-        H = self.deviance.hessian(T, profile, sums)
-        if H is None:
-            return super().hessian(x)
-        return self.scale.pull_back(x, self.deviance.gradient(T, sums), H)[1]
+        H = self.deviance.hessian(T, self.scale.directions(x), profile, sums)
+        return super().hessian(x) if H is None else H
 
     def variance_derivatives(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """d r^2 / d theta_i = -a_i, (n_theta,), and Y_i = X'V^{-1}V_iV^{-1}X, (n_theta, p, p).
+        """d r^2 / d x_i = -a_i, (n_theta,), and Y_i = X'V^{-1}V_iV^{-1}X, (n_theta, p, p).
 
-        theta is on the scale of the data; in standardised coordinates of beta
-        d (X'V^{-1}X)^{-1} / d x_i = C Y_i C.
+        In standardised coordinates of beta d (X'V^{-1}X)^{-1} / d x_i = C Y_i C.
         """
         T, profile = self._at(x)
-        a, Y = self.deviance.variance_slopes(T, profile, self.deviance.level_sums(profile))
+        sums, directions = self.deviance.level_sums(profile), self.scale.directions(x)
+        a, Y = self.deviance.variance_slopes(T, directions, profile, sums)
         p = self.cross.p
-        Y = Y[:, :p, :p]
-        if not self.covariance.identity:
-            a = self.scale.pull_back(x, a, NOT_ASKED)[0]
-            flat = Y.reshape(len(Y), -1)
-            columns = [self.scale.pull_back(x, column, NOT_ASKED)[0] for column in flat.T]
-            Y = np.stack(columns, axis=1).reshape(-1, p, p)
-        return -a, Y
+        return -a, Y[:, :p, :p]
 
     def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
         return [EXACT] if self._exact else []

@@ -72,16 +72,17 @@ class OneFactorMarginal(Marginal):
 
     def traces(self, D: Sequence[np.ndarray], C: np.ndarray | None) -> np.ndarray:
         G = self._LR.transpose(0, 2, 1) @ self._LR
-        S, coupled = np.zeros_like(G), 0.0
-        if C is not None:
-            B = self.projected(0)[:, :, : len(C)]
-            S = B @ C @ B.transpose(0, 2, 1)
-            # The part of Q that couples the levels has rank p: tr(C Y_i C Y_j), Y_i = X'V_i*X.
-            Y = C @ np.einsum("lai,eab,lbj->eij", B, D[0], B, optimize=True)
-            coupled = np.einsum("eij,fji->ef", Y, Y)
-        products = np.einsum("lab,lcd->abcd", G, G) - np.einsum("lab,lcd->abcd", S, G)
-        products -= np.einsum("lab,lcd->abcd", G, S)
-        return np.einsum("abcd,ebc,fda->ef", products, D[0], D[0], optimize=True) + coupled
+        GD = G @ D[0][:, None]  # (n, l, k, k)
+        turned = GD.transpose(0, 1, 3, 2).reshape(len(GD), -1)
+        out = GD.reshape(len(GD), -1) @ turned.T
+        if C is None:
+            return out
+        B = self.projected(0)[:, :, : len(C)]
+        S = B @ C @ B.transpose(0, 2, 1)
+        both = (S @ D[0][:, None]).reshape(len(GD), -1) @ turned.T
+        # The part of Q that couples the levels has rank p: tr(C Y_i C Y_j), Y_i = X'V_i*X.
+        Y = C @ np.einsum("lai,eab,lbj->eij", B, D[0], B, optimize=True)
+        return out - both - both.T + np.einsum("eij,fji->ef", Y, Y)
 
     def inverse_blocks(self, b: int) -> np.ndarray:
         C = self._roots.R @ self.T[0]
