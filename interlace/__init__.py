@@ -39,7 +39,10 @@ if TYPE_CHECKING:
         lmer_influence_measures,
         mdffits,
         n_influential,
+        ols_dfbetas_qr,
+        ols_influence_measures,
     )
+    from .api.earlier import AllFitResult, BootResult, CrossedLMEResult
     from .api.intervals import profile_confint
     from .api.marginal import (
         EmmResult,
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
         pairs,
     )
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
-    from .api.resampling import bootMer, pb_modcomp, power
+    from .api.resampling import bootMer, pb_modcomp, power, simulate
     from .api.tests import Anova, anova_type2, anova_type3, contest, contest1D, contestMD
     from .diagnostics.cross_validation import CVResult
     from .diagnostics.simulated_residuals import SimulatedResiduals
@@ -96,6 +99,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AllFitResult",
     "Anova",
     "ArgumentError",
     "ArgumentTypeError",
@@ -104,9 +108,11 @@ __all__ = [
     "BetaBinomial",
     "BetaFamily",
     "Binomial",
+    "BootResult",
     "CVResult",
     "ConvergenceWarning",
     "ConwayMaxwellPoisson",
+    "CrossedLMEResult",
     "DataError",
     "DataWarning",
     "EmmResult",
@@ -184,6 +190,8 @@ __all__ = [
     "mdffits",
     "modular",
     "n_influential",
+    "ols_dfbetas_qr",
+    "ols_influence_measures",
     "pairs",
     "pb_modcomp",
     "plot_influence",
@@ -191,6 +199,7 @@ __all__ = [
     "power",
     "profile_confint",
     "ranova",
+    "simulate",
     "step",
     "update",
 ]
@@ -247,13 +256,15 @@ _LATE = {
             "lmer_influence_measures",
             "mdffits",
             "n_influential",
+            "ols_dfbetas_qr",
+            "ols_influence_measures",
         ),
         "api.diagnosis",
     ),
     **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
     "profile_confint": "api.intervals",
     "CVResult": "diagnostics.cross_validation",
-    **dict.fromkeys(("bootMer", "pb_modcomp", "power"), "api.resampling"),
+    **dict.fromkeys(("bootMer", "pb_modcomp", "power", "simulate"), "api.resampling"),
     "SimulatedResiduals": "diagnostics.simulated_residuals",
     **dict.fromkeys(
         (
@@ -270,6 +281,7 @@ _LATE = {
     **dict.fromkeys(
         ("Anova", "anova_type2", "anova_type3", "contest", "contest1D", "contestMD"), "api.tests"
     ),
+    **dict.fromkeys(("AllFitResult", "BootResult", "CrossedLMEResult"), "api.earlier"),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "cross_val": "api.cross_validation",

@@ -197,6 +197,8 @@ INSTEAD: dict[str, str] = {
         ("marginal_coefs", "marginal_predict", "population_average"),
         "m.predict(new, include_re=False, marginal=True) averages over the random effects",
     ),
+    "correlation_params": "rows have no correlation of their own: m.VarCorr() has that of effects",
+    "disp_method": "a dispersion is estimated by maximum likelihood, with all other parameters",
     "bse_re": "variances have no standard errors here: m.VarCorr() has the estimates",
     "cov_type": _ROBUST,
     "get_robustcov_results": _ROBUST,
@@ -213,6 +215,10 @@ FUNCTIONS: dict[str, str] = {
     "lm": "il.glm(formula, data)",
     "ols": "il.glm(formula, data)",
     "OLS": "il.glm(formula, data)",
+    "OLSResult": "il.GLMResult",
+    "StudentTResult": "il.GLMMResult, of il.glmer(formula, data, family='t')",
+    "crossed_structures": "m.fit.design.factors, codes and Z of each grouping factor, with the "
+    "covariances of m.variance_components",
     "lme": "il.fit('y ~ x + (1 | g)', data)",
     "mixedlm": "il.fit('y ~ x + (1 | g)', data), or il.fit('y ~ x', data, groups='g')",
     "MixedLM": "il.fit('y ~ x + (1 | g)', data), or il.fit('y ~ x', data, groups='g')",
@@ -246,6 +252,16 @@ FUNCTIONS_INSTEAD: dict[str, str] = {
         ("ZeroInflatedPoisson", "zeroinfl"), "il.ZeroInflated(il.Poisson()) is such a family"
     ),
     **dict.fromkeys(("nbinom1", "nb1"), "il.NegativeBinomial1(), or family='nbinom1'"),
+    **dict.fromkeys(
+        ("quantreg", "QuantRegResult", "quantreg_ker_se", "QuantReg", "rq"),
+        "quantile regression is not available: statsmodels has it",
+    ),
+    **dict.fromkeys(
+        ("coxme", "CoxmeResult", "coxph"),
+        "models of survival times are not available: of piecewise constant hazards they are "
+        "Poisson models with the logarithm of the time at risk as offset=",
+    ),
+    "statsmodels_structures": "fits of other packages are not read: il.leverage(m) is of fits here",
     "nlmer": "nonlinear mixed models are not available",
     "lmList": "il.glm(formula, part) fits one group at a time, for name, part in data.groupby(...)",
 }

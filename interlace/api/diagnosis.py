@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked
+from ..diagnostics.glm_influence import glm_deletion
 from ..diagnostics.influence import Influence
 from ..diagnostics.residuals import residual_array
 from ..errors import ArgumentError
@@ -25,6 +26,8 @@ __all__ = [
     "lmer_influence_measures",
     "mdffits",
     "n_influential",
+    "ols_dfbetas_qr",
+    "ols_influence_measures",
 ]
 
 
@@ -332,6 +335,70 @@ def n_influential(
     check_result(model, "n_influential")
     limit = 4.0 / model.fit.n if threshold is None else threshold
     return int(np.count_nonzero(model.cooks_distance() > limit))
+
+
+@checked
+def ols_influence_measures(model: Any) -> dict[str, Any]:
+    """Influence of the rows of a linear model as a dict of arrays, R's ``influence.measures``.
+
+    Parameters
+    ----------
+    model : GLMResult
+        Of the normal family with its identity link.
+
+    Returns
+    -------
+    dict
+        ``cooks, hat, dfbetas, dffits, residuals`` by row, and ``sigma``. ``dfbetas`` (n, p) and
+        ``dffits`` are in standard errors with sigma without the row.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.glm("Reaction ~ Days", il.load_dataset("sleepstudy"))
+    >>> il.ols_influence_measures(m)["dffits"].round(3).max()
+    np.float64(0.368)
+    """
+    check_result(model, "ols_influence_measures")
+    fit = model.fit
+    if not (fit.irls and fit.family.residual_variance and fit.family.link.linear):
+        raise ArgumentError(
+            "ols_influence_measures is of linear models without random effects; m.influence() is "
+            "of any"
+        )
+    hat, deletion = model.hatvalues().to_numpy(), glm_deletion(fit)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dffits = deletion.rstudent * np.sqrt(hat / (1.0 - hat))
+    return {
+        "cooks": model.cooks_distance().to_numpy(),
+        "hat": hat,
+        "dfbetas": deletion.dfbetas,
+        "dffits": dffits,
+        "residuals": residual_array(fit, "response"),
+        "sigma": model.sigma,
+    }
+
+
+@checked
+def ols_dfbetas_qr(model: Any) -> np.ndarray:
+    """DFBETAS of the rows of a linear model, those of :func:`ols_influence_measures`.
+
+    Parameters
+    ----------
+    model : GLMResult
+
+    Returns
+    -------
+    ndarray, (n, p)
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.glm("Reaction ~ Days", il.load_dataset("sleepstudy"))
+    >>> il.ols_dfbetas_qr(m).shape
+    (180, 2)
+    """
+    return ols_influence_measures(model)["dfbetas"]
 
 
 @checked

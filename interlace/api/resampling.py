@@ -13,10 +13,12 @@ from ..inference.resampling.bootstrap import Bootstrap
 from .arguments import check_result
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..inference.resampling.comparison import SimulatedComparison
     from ..inference.resampling.power import Power
 
-__all__ = ["bootMer", "pb_modcomp", "power"]
+__all__ = ["bootMer", "pb_modcomp", "power", "simulate"]
 
 
 @checked
@@ -91,6 +93,38 @@ def bootMer(  # noqa: N802
         B if nsim is None else nsim, statistic, method=type, use_u=use_u, seed=seed,
         workers=workers, progress=show_progress,
     )  # fmt: skip
+
+
+@checked
+def simulate(
+    result: Any,
+    nsim: int = 1,
+    seed: int | np.random.Generator | None = None,
+    use_u: bool = False,
+) -> pd.DataFrame:
+    """Draw responses from a fit: the method ``simulate``, under R's name.
+
+    Parameters
+    ----------
+    result : LMMResult, GLMMResult or GLMResult
+    nsim : int, default 1
+    seed : int or numpy Generator, optional
+    use_u : bool, default False
+        Keep the random effects at their modes.
+
+    Returns
+    -------
+    DataFrame, (n, nsim)
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    >>> il.simulate(m, 2, seed=1).shape
+    (30, 2)
+    """
+    check_result(result, "simulate")
+    return result.simulate(nsim, seed, use_u) if result.fit.T else result.simulate(nsim, seed)
 
 
 @checked

@@ -339,6 +339,16 @@ class ModelResult(Diagnosis, Maketables, ABC):
         return float(self.fit.llf)
 
     @property
+    def llf_restricted(self) -> float | None:
+        """The restricted log-likelihood of a REML fit; None for others."""
+        return self.llf if self.method == "REML" else None
+
+    @property
+    def df_method(self) -> str:
+        """Degrees of freedom of tests and intervals, unless others are asked for."""
+        return self.fit.df_method
+
+    @property
     def aic(self) -> float:
         """AIC; of the REML criterion for a REML fit, as in lme4."""
         return aic(self.fit)
@@ -707,6 +717,43 @@ class ModelResult(Diagnosis, Maketables, ABC):
         Bootstrap
         """
         return self.bootstrap(B, statistic, seed=seed, progress=show_progress)
+
+    def bootstrap_se(
+        self,
+        statistic: str | Callable[[np.ndarray], float] = "median",
+        n_bootstrap: int = 1000,
+        resample_level: Literal["group", "observation"] = "group",
+        seed: int | np.random.Generator | None = None,
+    ) -> float:
+        """Standard error of a statistic of the response itself, whatever the model.
+
+        As R's ``boot`` with groups or rows drawn with replacement; ``bootstrap`` is for estimates.
+
+        Parameters
+        ----------
+        statistic : {"median", "mean"} or callable, default "median"
+            A function takes the responses of a sample, and gives a number.
+        n_bootstrap : int, default 1000
+            Samples.
+        resample_level : {"group", "observation"}, default "group"
+            Draw levels of the outermost grouping factor, with all of their rows, or rows.
+        seed : int or numpy Generator, optional
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> groups = m.bootstrap_se(seed=1)
+        >>> groups > m.bootstrap_se(resample_level="observation", seed=1)
+        True
+        """
+        from ..inference.resampling.response import response_error
+
+        return response_error(self.fit, statistic, n_bootstrap, resample_level, seed)
 
     # -- tests -----------------------------------------------------------------------------------
 

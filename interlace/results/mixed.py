@@ -56,6 +56,30 @@ class MixedResult(ModelResult):
 
         return random_effects_se(self.fit)
 
+    def random_effects_ci(self, level: float = 0.95) -> dict[str, pd.DataFrame]:
+        """Normal intervals of the modes by their conditional standard deviations.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+
+        Returns
+        -------
+        dict of str to DataFrame
+            Grouping factor -> levels by ``lower, upper`` of one effect, by ``(effect, lower)``,
+            ``(effect, upper)``, … of several.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+        >>> m.random_effects_ci()["Batch"].round(1).loc["A"].tolist()
+        [-55.5, 20.3]
+        """
+        from ..tables.random_effects import random_effects_intervals
+
+        return random_effects_intervals(self.fit, level)
+
     def ranef(self, cond_sd: bool = False, r_names: bool = False) -> Any:
         """Conditional modes of the random effects.
 

@@ -14,6 +14,7 @@ from ..formula.tokens import split_outside
 from ..inference.components import component_of, has_components, part_of, predictor_of
 from ..inference.names import names_as
 from ..inference.random_effects import conditional_sd
+from ..inference.tails import t_quantile
 
 if TYPE_CHECKING:
     from ..design.design import GroupingFactor
@@ -146,6 +147,19 @@ def random_effects_se(fit: MixedFit) -> dict[str, pd.DataFrame]:
     """Conditional standard deviations of the modes, shaped as :func:`random_effects`."""
     factors = enumerate(fit.design.factors)
     return {factor.name: _by_level(fit, i, factor, conditional_sd(fit, i)) for i, factor in factors}
+
+
+def random_effects_intervals(fit: MixedFit, level: float) -> dict[str, pd.DataFrame]:
+    """Normal intervals of the modes, as wide as their conditional standard deviations say."""
+    half = float(t_quantile(level, np.inf))
+    out = {}
+    modes, errors = random_effects(fit), random_effects_se(fit)
+    for name, values in modes.items():
+        sides = {"lower": values - half * errors[name], "upper": values + half * errors[name]}
+        table = pd.concat(sides, axis=1).swaplevel(axis=1)
+        table = table[[(effect, side) for effect in values for side in sides]]
+        out[name] = table.droplevel(0, axis=1) if values.shape[1] == 1 else table
+    return out
 
 
 def _by_level(fit: MixedFit, i: int, factor: GroupingFactor, values: np.ndarray) -> pd.DataFrame:
