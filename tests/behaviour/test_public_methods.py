@@ -72,6 +72,7 @@ ARGUMENTS: dict[str, Any] = {
     "emtrends": lambda m: ("x", "x"),
     "bootstrap": lambda m: (2,),
     "bootMer": lambda m: (None, 2, 1),
+    "bootstrap_se": lambda m: ("median", 2, "group" if m.fit.T else "observation"),
 }
 TYPES = ("response", "link", "conditional", "zprob", "zlink", "disp")
 
