@@ -99,7 +99,7 @@ class CovarianceModel:
         terms = []
         for term in design.terms:
             k = len(term.names)
-            structure = make_structure(term.structure, k)
+            structure = make_structure(term.structure, k, term.positions, term.rank)
             terms.append(
                 CovarianceTerm(term.factor, term.columns, term.names, structure, term.component)
             )

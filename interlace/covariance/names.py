@@ -4,20 +4,58 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+
 from ..errors import ArgumentError
+from .patterned import (
+    CompoundSymmetry,
+    HeterogeneousAR1,
+    HomogeneousCompoundSymmetry,
+    HomogeneousDiagonal,
+    HomogeneousToeplitz,
+    Toeplitz,
+)
+from .reduced_rank import ReducedRank
 from .series import AR1
+from .spatial import Exponential, Gaussian, Matern
 from .structures import Diagonal, Structure, Unstructured
 
-__all__ = ["STRUCTURES", "make_structure"]
+__all__ = ["HOMOGENEOUS", "STRUCTURES", "make_structure"]
 
-STRUCTURES: dict[str, type[Structure]] = {"us": Unstructured, "diag": Diagonal, "ar1": AR1}
+STRUCTURES: dict[str, type[Structure]] = {
+    structure.name: structure
+    for structure in (
+        Unstructured, Diagonal, HomogeneousDiagonal, CompoundSymmetry, HomogeneousCompoundSymmetry,
+        AR1, HeterogeneousAR1, Toeplitz, HomogeneousToeplitz, Exponential, Gaussian, Matern,
+        ReducedRank,
+    )
+}  # fmt: skip
+#: Name -> those of the structure with one standard deviation and with one for each effect.
+HOMOGENEOUS: dict[str, tuple[str, str]] = {
+    "diag": ("homdiag", "diag"),
+    "cs": ("homcs", "cs"),
+    "toep": ("homtoep", "toep"),
+    "ar1": ("ar1", "hetar1"),
+}
 
 
-@cache
-def make_structure(name: str, k: int) -> Structure:
-    """The structure called ``name`` for a term of width ``k``."""
+def make_structure(
+    name: str, k: int, positions: np.ndarray | None = None, rank: int | None = None
+) -> Structure:
+    """The structure called ``name`` for a term of width ``k``.
+
+    ``positions`` (k, dimensions) are those of its effects, ``rank`` the one asked for.
+    """
     if name not in STRUCTURES:
         raise ArgumentError(
             f"unknown covariance structure {name!r}; available: {', '.join(STRUCTURES)}"
         )
-    return STRUCTURES[name](k)  # type: ignore[call-arg]
+    kind = STRUCTURES[name]
+    if positions is not None:
+        return kind(positions) if kind.effects == "positions" else kind(k, positions[:, 0])  # type: ignore[call-arg]
+    return _plain(kind, k, rank)
+
+
+@cache
+def _plain(kind: type[Structure], k: int, rank: int | None) -> Structure:
+    return kind(k) if rank is None else kind(k, rank)  # type: ignore[call-arg]

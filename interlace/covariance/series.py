@@ -32,15 +32,19 @@ class Series(Structure):
     ----------
     k : int
         Number of columns of the term, in the order of time.
+    times : ndarray, shape (k,), optional
+        Their times, ascending; by default equally spaced.
     """
 
-    def __init__(self, k: int) -> None:
+    effects = "times"
+
+    def __init__(self, k: int, times: np.ndarray | None = None) -> None:
         self.k = k
         self.n_theta = 2
         self.deviations = np.zeros(k, dtype=np.intp)
         cols, rows = np.triu_indices(k)
         self.rows, self.cols = rows, cols
-        times = np.arange(k, dtype=float)
+        times = np.arange(k, dtype=float) if times is None else times
         self._gaps = np.diff(times)
         self._distances = times[rows] - times[cols]
 
@@ -113,8 +117,15 @@ class AR1(Series):
         return Slopes(rho**d, by_rho * slope, by_rho_twice * slope**2 - by_rho * rho)
 
     def innovation(self, parameter: float, gap: np.ndarray) -> Slopes:
-        c, slope = np.full(gap.size, np.cos(parameter)), np.full(gap.size, -np.sin(parameter))
-        return Slopes(c, slope, -c)
+        rho, cos = np.sin(parameter), np.cos(parameter)
+        c, first = np.full(gap.size, cos), np.full(gap.size, -rho)
+        if (gap == 1.0).all():
+            return Slopes(c, first, -c)
+        # 1 - rho^2g = cos^2 (1 + rho^2 + … + rho^2(g-1))
+        each, place = np.unique(gap, return_inverse=True)
+        q = np.array([_root_of_sum(rho, int(g)) for g in each])[place].T
+        q1, q2 = q[1] * cos, q[2] * cos**2 - q[1] * rho
+        return Slopes(c * q[0], first * q[0] + c * q1, -c * q[0] + 2.0 * first * q1 + c * q2)
 
     def start(self) -> np.ndarray:
         return np.array([1.0, 0.0])
@@ -124,3 +135,13 @@ class AR1(Series):
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         return np.array([abs(theta[0]), np.arcsin(np.sin(theta[1]))])
+
+
+def _root_of_sum(rho: float, g: int) -> tuple[float, float, float]:
+    """sqrt(1 + rho^2 + … + rho^2(g-1)) and its first two derivatives in rho."""
+    j = 2.0 * np.arange(g)
+    total = (rho**j).sum()
+    first = (j * rho ** np.maximum(j - 1.0, 0.0)).sum()
+    second = (j * (j - 1.0) * rho ** np.maximum(j - 2.0, 0.0)).sum()
+    root = np.sqrt(total)
+    return root, 0.5 * first / root, 0.5 * second / root - 0.25 * first**2 / root**3

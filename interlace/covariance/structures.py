@@ -8,6 +8,7 @@ and the derivatives of T; nothing else in the package knows a structure by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import numpy as np
 
@@ -44,6 +45,11 @@ class Structure(ABC):
     patterned: bool = True
     #: For each row of T the place in theta of the standard deviation that multiplies it, if any.
     deviations: np.ndarray | None = None
+    #: What the left side of a term says: the columns themselves, times (the levels of a factor or a
+    #: numeric column) or positions (numeric coordinates).
+    effects: Literal["columns", "times", "positions"] = "columns"
+    #: Whether the structure has a rank.
+    ranked: bool = False
 
     @abstractmethod
     def values(self, theta: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from .grouping import Grouping, grouping
 from .model_frame import ModelFrame
 from .model_matrix import MatrixRecipe, model_matrix
 from .newdata import FixedSide, NewDataRecipe, RandomSide
+from .positions import positioned
 from .predictor import MEAN, LinearPredictor, argument_of
 from .rank import independent_columns
 from .response import check_size, numeric, response_values
@@ -239,7 +240,7 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
     owners: dict[str, list[int]] = {label: [] for label in labels}
     terms, sides = [], []
     for name, spec, side in ordered:
-        Z, recipe, _ = matrices.of(side)
+        Z, recipe, positions = positioned(spec.structure, spec.text, *matrices.of(side))
         _check_zeros(spec.text, Z, recipe.names)
         if linear and not STRUCTURES[spec.structure].patterned:
             _check_effects(spec.text, sizes[spec.label] * Z.shape[1], len(Z))
@@ -247,7 +248,11 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
         blocks[spec.label].append(Z)
         owners[spec.label] += [index[name]] * Z.shape[1]
         factor = labels.index(spec.label)
-        terms.append(RandomTerm(factor, at, recipe.names, spec.structure, spec.text, name))
+        terms.append(
+            RandomTerm(
+                factor, at, recipe.names, spec.structure, spec.text, name, positions, spec.rank
+            )
+        )
         sides.append(RandomSide(recipe, side.variables, factor, at, name))
     factors = []
     for label in labels:

@@ -92,12 +92,16 @@ class RandomTerm:
         Its columns of that factor's Z.
     names : tuple of str
         Names of these columns: ``("Intercept", "Days")``.
-    structure : {"us", "diag"}
-        Covariance structure.
+    structure : str
+        Name of its covariance structure: ``"us"``, ``"diag"``, ``"ar1"``, ….
     text : str
         ``"(1 + Days | Subject)"``.
     predictor : str
         Name of the linear predictor that it belongs to.
+    positions : (k, dimensions) ndarray or None
+        Of effects at times that are numbers or at places.
+    rank : int or None
+        Of a structure that has one.
 
     Examples
     --------
@@ -114,6 +118,8 @@ class RandomTerm:
     structure: str
     text: str
     predictor: str = MEAN
+    positions: np.ndarray | None = None
+    rank: int | None = None
 
     @property
     def component(self) -> str:

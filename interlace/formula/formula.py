@@ -41,11 +41,13 @@ class RandomTermSpec:
     group : tuple of str
         Variables (or expressions) whose interaction makes the groups, in order.
     structure : str
-        Covariance structure of the left side's columns: "us" or "diag".
+        Covariance structure of the left side's columns: "us", "diag", "ar1", ….
     text : str
         The term as lme4 would print it: ``"(1 + Days | Subject)"``.
     label : str
         R's label of the grouping factor: ``"cask:batch"``, ``"c:(b:a)"``.
+    rank : int or None
+        The number of latent factors of a structure that has them.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class RandomTermSpec:
     structure: str
     text: str
     label: str
+    rank: int | None = None
 
 
 @dataclass(frozen=True)

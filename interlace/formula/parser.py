@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..covariance.names import STRUCTURES
+from ..covariance.names import HOMOGENEOUS, STRUCTURES
 from ..covariance.structures import Unstructured
 from ..errors import ArgumentTypeError, FormulaError, listing
 from .formula import Formula, RandomTermSpec, ResponseSpec
@@ -27,9 +27,11 @@ from .terms import (
 )
 from .tokens import Token, arguments, call, has_bar, moved, source_text, split, tokens_of, unwrap
 
-#: Covariance structures of glmmTMB that are read and refused; those that can be fitted are
-#: :data:`interlace.covariance.names.STRUCTURES`.
-NOT_AVAILABLE = ("cs", "homcs", "hetar1", "homdiag", "toep", "rr")
+#: Covariance structures of other packages that are read and refused, and why.
+NOT_AVAILABLE = {
+    "equalto": "its covariances are known numbers: glmer() with family=Gaussian(precision=1) and "
+    "weights=1/variance serves where they are those of the rows",
+}
 
 
 def parse(formula: str) -> Formula:
@@ -286,23 +288,48 @@ def _structured(token: Token, source: str) -> list[RandomTermSpec]:
     name, inside = call(token) or ("", "")
     first, *rest = arguments(inside)
     if name not in STRUCTURES:
-        available = listing(f"{key}()" for key in STRUCTURES)
         raise FormulaError(
-            f"the covariance structure {name}() is not available yet; available: {available}",
+            f"the covariance structure {name}() is not available: {NOT_AVAILABLE[name]}",
             source,
             token.start,
         )
-    if rest:
-        raise FormulaError(
-            f"{name}() takes one random term, as in {name}(1 + x | g); got also {rest[0]!r}",
-            source,
-            token.start,
-        )
+    kind, rank = name, None
+    for text in rest:
+        try:
+            kind, rank = _with_option(kind, rank, text)
+        except ValueError as error:
+            raise FormulaError(str(error), source, token.start) from None
     shift = token.start + len(name) + 1 + inside.index(first)
-    return _random(unwrap([moved(piece, shift) for piece in tokens_of(first)]), source, name)
+    return _random(unwrap([moved(piece, shift) for piece in tokens_of(first)]), source, kind, rank)
 
 
-def _random(tokens: list[Token], source: str, structure: str | None) -> list[RandomTermSpec]:
+def _with_option(kind: str, rank: int | None, text: str) -> tuple[str, int | None]:
+    """Structure and rank as another argument of the call says."""
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals:
+        key, value = "d" if STRUCTURES[kind].ranked else "", key
+    if key in ("d", "rank") and STRUCTURES[kind].ranked:
+        if not value.rstrip("L").isdigit() or int(value.rstrip("L")) < 1:
+            raise ValueError(f"{kind}() has a whole number of latent factors, d=2; got {text!r}")
+        return kind, int(value.rstrip("L"))
+    if key in ("hom", "het") and value in ("TRUE", "FALSE", "True", "False", "T", "F"):
+        pair = next((own for own in HOMOGENEOUS.values() if kind in own), None)
+        if pair is not None:
+            one = (value[0] == "T") == (key == "hom")
+            return pair[0 if one else 1], rank
+        raise ValueError(
+            f"{kind}() has no choice of one or several variances, {text!r}; those that have: "
+            f"{listing(f'{key}()' for key in HOMOGENEOUS)}"
+        )
+    own = "and d=, the number of latent factors" if STRUCTURES[kind].ranked else "and hom="
+    raise ValueError(
+        f"{kind}() takes one random term, as in {kind}(1 + x | g), {own}; got also {text!r}"
+    )
+
+
+def _random(
+    tokens: list[Token], source: str, structure: str | None, rank: int | None = None
+) -> list[RandomTermSpec]:
     """One bracketed term -> its expansion."""
     pieces = split(tokens, ("|", "||"))
     if len(pieces) != 2:
@@ -336,14 +363,21 @@ def _random(tokens: list[Token], source: str, structure: str | None) -> list[Ran
         elif STRUCTURES[structure].correlated:
             text = f"{structure}() and '||' contradict each other; keep one"
             raise FormulaError(text, source, position)
-    kind, wrap = structure or Unstructured.name, structure or ""
-    return [
-        RandomTermSpec(
-            side, group.variables, kind, f"{wrap}({shown(side)} | {group.text})", group.label
-        )
-        for group in groups
-        for side in sides
-    ]
+    if structure is not None and STRUCTURES[structure].effects == "positions":
+        sides = [f"0 + {' + '.join(term for term in terms if term != '1')}"]
+    return [_spec(side, group, structure, rank) for group in groups for side in sides]
+
+
+def _spec(side: str, group: Group, structure: str | None, rank: int | None) -> RandomTermSpec:
+    after = "" if rank is None else f", d={rank}"
+    return RandomTermSpec(
+        side,
+        group.variables,
+        structure or Unstructured.name,
+        f"{structure or ''}({shown(side)} | {group.text}{after})",
+        group.label,
+        rank,
+    )
 
 
 # --- groups ---------------------------------------------------------------------------------

@@ -119,5 +119,5 @@ def test_a_structure_with_its_own_parameters_runs_through_the_whole_objective(ba
 
 
 def test_an_unknown_structure_is_refused_by_name():
-    with pytest.raises(ArgumentError, match="'toep'.*available: us, diag"):
-        make_structure("toep", 2)
+    with pytest.raises(ArgumentError, match="'nested'.*available: us, diag"):
+        make_structure("nested", 2)

@@ -177,10 +177,11 @@ def test_parsing_is_cached():
         ("y ~ x + ", "nothing follows", 6),
         ("y ~ x ~ z", "more than one '~'", 6),
         ("(1 | g) ~ x", "left of '~'", 3),
-        ("y ~ cs(1 + x | g)", r"cs\(\) is not available yet; available: us\(\), diag\(\)", 4),
-        ("y ~ x + toep(0 + f | g)", r"toep\(\) is not available yet", 8),
+        ("y ~ equalto(0 + f | g, V)", r"equalto\(\) is not available: its covariances are", 4),
+        ("y ~ x + rr(0 + f | g, d=0)", "a whole number of latent factors", 8),
+        ("y ~ exp(0 + f | g, hom=TRUE)", "no choice of one or several variances", 4),
         ("y ~ us(x || g)", "contradict", 9),
-        ("y ~ diag(x | g, hom = TRUE)", "takes one random term", 4),
+        ("y ~ diag(x | g, 2)", "takes one random term", 4),
         ("cbind(k) ~ x", "two arguments", 0),
         ("cbind(k, m) / 2 ~ x", "whole left side", 0),
         ("y ~ x + offset(z):x", "term of its own", 8),
@@ -227,3 +228,29 @@ def test_a_random_term_can_be_taken_away_again():
     left = parse("y ~ x + (1 + x | g) + (1 | h) - (x | g)").random
     assert [term.text for term in left] == ["(1 | h)"]
     assert parse("y ~ x + (1 | a/b) - (1 | a/b) + (1 | a)").random[0].label == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "structure", "rank", "written"),
+    [
+        ("cs(1 + x | g)", "cs", None, "cs(1 + x | g)"),
+        ("cs(x | g, hom=TRUE)", "homcs", None, "homcs(x | g)"),
+        ("diag(x | g, hom = True)", "homdiag", None, "homdiag(x | g)"),
+        ("ar1(0 + f | g, het=TRUE)", "hetar1", None, "hetar1(0 + f | g)"),
+        ("hetar1(0 + f | g, hom=T)", "ar1", None, "ar1(0 + f | g)"),
+        ("toep(0 + f | g, hom=F)", "toep", None, "toep(0 + f | g)"),
+        ("rr(0 + f | g, d=3)", "rr", 3, "rr(0 + f | g, d=3)"),
+        ("rr(0 + f | g, 3L)", "rr", 3, "rr(0 + f | g, d=3)"),
+        ("exp(a + b | g)", "exp", None, "exp(0 + a + b | g)"),
+        ("exp(a + 0 | g)", "exp", None, "exp(0 + a | g)"),
+    ],
+)
+def test_structures_by_name_and_with_options(text, structure, rank, written):
+    (term,) = parse(f"y ~ 1 + {text}").random
+    assert (term.structure, term.rank, term.text) == (structure, rank, written)
+    assert parse(f"y ~ 1 + {term.text}").random == (term,)
+
+
+def test_a_function_of_the_fixed_part_is_no_structure():
+    formula = parse("y ~ exp(x) + (1 | g)")
+    assert formula.fixed == "exp(x)" and len(formula.random) == 1

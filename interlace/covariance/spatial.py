@@ -1,0 +1,162 @@
+"""Structures of effects at positions: correlations that fall with the distance between them.
+
+The correlation at a distance d is f(d / range), with one standard deviation for all effects; theta
+are the standard deviation, the logarithm of the range and, of Matern's, that of the smoothness.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from .patterned import Correlations, FromCorrelations
+from .series import Slopes
+
+__all__ = ["Exponential", "Gaussian", "Matern", "Positional"]
+
+# Steps of the smoothness' logarithm, in differences of fourth order: good to 1e-11.
+SMOOTHNESS_STEP = 2e-3
+# Between these multiples of a range the correlation is not 1 or 0 to rounding.
+SHORTEST, LONGEST = 1e-4, 700.0
+
+
+class Positional(FromCorrelations):
+    """Correlations by distance between positions.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (k, dimensions)
+        Of the columns of the term.
+    """
+
+    homogeneous = True
+    n_pattern = 1
+    effects = "positions"
+
+    def __init__(self, positions: np.ndarray) -> None:
+        super().__init__(len(positions))
+        apart = positions[:, None, :] - positions[None, :, :]
+        self.distances = np.sqrt((apart**2).sum(axis=-1))
+        between = self.distances[np.triu_indices(self.k, 1)]
+        #: The shortest and the longest distance between two positions.
+        self.nearest, self.farthest = between.min(initial=np.inf), between.max(initial=0.0)
+        self._typical = float(np.median(between)) if between.size else 1.0
+
+    @abstractmethod
+    def fading(self, u: np.ndarray, pattern: np.ndarray) -> Slopes:
+        """f at u = d / range, with its derivatives in u."""
+
+    def pattern_start(self) -> np.ndarray:
+        start = np.zeros(self.n_pattern)
+        start[0] = np.log(0.5 * self._typical)
+        return start
+
+    def pattern_names(self) -> list[str]:
+        return ["log_range", "log_smoothness"][: self.n_pattern]
+
+    def reduced(self, pattern: np.ndarray) -> np.ndarray:
+        return pattern
+
+    def _scaled(self, log_range: float) -> np.ndarray:
+        """Distances in units of the range."""
+        with np.errstate(over="ignore"):
+            return np.minimum(self.distances * np.exp(-log_range), LONGEST)
+
+    def correlations(self, pattern: np.ndarray) -> Correlations:
+        u = self._scaled(pattern[0])
+        f = self.fading(u, pattern)
+        return Correlations(f.value, (-u * f.first)[None])
+
+    def bent_correlations(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        u = self._scaled(pattern[0])
+        f = self.fading(u, pattern)
+        return np.array([[np.vdot(weights, u * (f.first + u * f.second))]])
+
+
+class Exponential(Positional):
+    """A correlation of exp(-d / range).
+
+    Parameters
+    ----------
+    positions : ndarray, shape (k, dimensions)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.covariance.spatial import Exponential
+    >>> T = Exponential(np.array([[0.0], [1.0], [3.0]])).template([1.0, np.log(2.0)])
+    >>> (T @ T.T).round(4)
+    array([[1.    , 0.6065, 0.2231],
+           [0.6065, 1.    , 0.3679],
+           [0.2231, 0.3679, 1.    ]])
+    """
+
+    name = "exp"
+
+    def fading(self, u: np.ndarray, pattern: np.ndarray) -> Slopes:
+        f = np.exp(-u)
+        return Slopes(f, -f, f)
+
+
+class Gaussian(Positional):
+    """A correlation of exp(-(d / range)^2)."""
+
+    name = "gau"
+
+    def fading(self, u: np.ndarray, pattern: np.ndarray) -> Slopes:
+        f = np.exp(-u * u)
+        return Slopes(f, -2.0 * u * f, (4.0 * u * u - 2.0) * f)
+
+
+class Matern(Positional):
+    """Matern's correlation 2^(1 - s) / Gamma(s) u^s K_s(u), u = d / range, of smoothness s."""
+
+    name = "mat"
+    n_pattern = 2
+
+    def fading(self, u: np.ndarray, pattern: np.ndarray) -> Slopes:
+        from scipy.special import gammaln, kv
+
+        s = float(np.exp(np.clip(pattern[1], -5.0, 5.0)))
+        near = np.maximum(u, SHORTEST)
+        with np.errstate(all="ignore"):
+            c = np.exp((1.0 - s) * np.log(2.0) - gammaln(s) + s * np.log(near))
+            f = c * kv(s, near)
+            first = -c * kv(s - 1.0, near)
+            second = -c * (kv(s - 1.0, near) / near - kv(s - 2.0, near))
+        # below the shortest distance f is 1 but for a power of u
+        at = u < SHORTEST
+        return Slopes(
+            np.where(at, 1.0 - (1.0 - f) * (u / SHORTEST) ** min(2.0 * s, 2.0), f),
+            np.where(at, 0.0, first),
+            np.where(at, 0.0, second),
+        )
+
+    def _by_smoothness(self, pattern: np.ndarray) -> list[tuple[Slopes, np.ndarray, float, float]]:
+        """f at four near smoothnesses, with the weights of its first and second difference."""
+        u, h = self._scaled(pattern[0]), SMOOTHNESS_STEP
+        out = []
+        for step, first, second in (
+            (-2.0, 1.0 / 12.0, -1.0 / 12.0), (-1.0, -2.0 / 3.0, 4.0 / 3.0),
+            (0.0, 0.0, -2.5), (1.0, 2.0 / 3.0, 4.0 / 3.0), (2.0, -1.0 / 12.0, -1.0 / 12.0),
+        ):  # fmt: skip
+            moved = pattern + np.array([0.0, step * h])
+            out.append((self.fading(u, moved), u, first / h, second / h**2))
+        return out
+
+    def correlations(self, pattern: np.ndarray) -> Correlations:
+        R, slopes = super().correlations(pattern)
+        in_s = np.zeros((1, *R.shape))
+        for f, _, first, _ in self._by_smoothness(pattern):
+            in_s += first * f.value
+        return Correlations(R, np.concatenate([slopes, in_s]))
+
+    def bent_correlations(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        near = self._by_smoothness(pattern)
+        out = np.empty((2, 2))
+        out[0, 0] = super().bent_correlations(pattern, weights)[0, 0]
+        both = sum(first * np.vdot(weights, -u * f.first) for f, u, first, _ in near)
+        out[0, 1] = out[1, 0] = both
+        out[1, 1] = sum(second * np.vdot(weights, f.value) for f, _, _, second in near)
+        return out
