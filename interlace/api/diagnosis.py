@@ -13,7 +13,7 @@ from ..diagnostics.influence import Influence
 from ..diagnostics.residuals import residual_array
 from ..errors import ArgumentError
 from ..results.base import ModelResult
-from ..tables.source_rows import rows_of_data
+from ..tables.source_rows import all_rows_of_data
 from .arguments import check_result
 
 __all__ = [
@@ -118,7 +118,7 @@ def hlm_resid(
 
 def _with_data(model: ModelResult, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the data, and columns beside them."""
-    frame = rows_of_data(model.fit.design, None, model._data, model.call is not None)
+    frame = all_rows_of_data(model.fit.design, None, model._data, model.call is not None)
     return frame.assign(**{str(name): table[name].to_numpy() for name in table})
 
 
@@ -231,12 +231,14 @@ def lmer_influence_measures(
             "lmer_influence_measures is of linear mixed models; m.influence() is of any"
         )
     influence, hat = model.influence(exact=not analytical), model.leverage()
-    n = model.fit.n
     known = influence.variances
-    sigma = np.full(n, model.sigma) if known is None else np.sqrt(known["sigma2"].to_numpy())
-    residuals = residual_array(model.fit, "response")
+    pad = model.fit.design.pad
+    residuals = pad(residual_array(model.fit, "response")).to_numpy()
     h = hat["overall"].to_numpy()
-    root = np.sqrt(model.fit.observations.weights)
+    sigma = np.where(np.isnan(h), np.nan, model.sigma)
+    if known is not None:
+        sigma = np.sqrt(known["sigma2"].to_numpy())
+    root = pad(np.sqrt(model.fit.observations.weights)).to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         dffits = residuals * root * np.sqrt(h) / (sigma * (1.0 - h))
     return {
@@ -366,15 +368,16 @@ def ols_influence_measures(model: Any) -> dict[str, Any]:
             "ols_influence_measures is of linear models without random effects; m.influence() is "
             "of any"
         )
-    hat, deletion = model.hatvalues().to_numpy(), glm_deletion(fit)
+    hat, dfbetas = model.hatvalues().to_numpy(), glm_deletion(fit).dfbetas
+    table = pd.DataFrame(dfbetas, fit.design.index)
     with np.errstate(divide="ignore", invalid="ignore"):
-        dffits = deletion.rstudent * np.sqrt(hat / (1.0 - hat))
+        dffits = model.rstudent().to_numpy() * np.sqrt(hat / (1.0 - hat))
     return {
         "cooks": model.cooks_distance().to_numpy(),
         "hat": hat,
-        "dfbetas": deletion.dfbetas,
+        "dfbetas": fit.design.pad_rows(table).to_numpy(),
         "dffits": dffits,
-        "residuals": residual_array(fit, "response"),
+        "residuals": model.residuals("response").to_numpy(),
         "sigma": model.sigma,
     }
 

@@ -92,6 +92,7 @@ def build(
         missing_by=frame.missing_by,
         full_index=frame.full_index,
         kept=frame.kept,
+        full_rows=frame.full_rows,
         recipe=_recipe(frame, fixed, effects, linear),
     )
 

@@ -161,6 +161,8 @@ class Design:
         Under ``na_action="exclude"``, when rows were dropped: labels of all rows of the subset.
     kept : (n,) int ndarray or None
         Then: positions of the rows used among these.
+    full_rows : int ndarray or None
+        Then: positions of all rows of the subset in the data.
     recipe : NewDataRecipe or None
         State for :meth:`on`.
     current : str
@@ -193,6 +195,7 @@ class Design:
     missing_by: dict[str, int] = field(default_factory=dict)
     full_index: pd.Index | None = None
     kept: np.ndarray | None = None
+    full_rows: np.ndarray | None = None
     # state
     recipe: NewDataRecipe | None = field(default=None, repr=False)
     current: str = MEAN
@@ -225,6 +228,7 @@ class Design:
             rows=rows,
             full_index=None,
             kept=None,
+            full_rows=None,
         )
 
     @property
@@ -280,6 +284,16 @@ class Design:
         full = np.full(len(self.full_index), np.nan)
         full[self.kept] = values
         return pd.Series(full, index=self.full_index)
+
+    def pad_rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table of the rows used; with missing rows for others under ``"exclude"``."""
+        if self.full_index is None:
+            return table
+        place = np.full(len(self.full_index), -1)
+        place[self.kept] = np.arange(len(table))
+        truth = {name: "boolean" for name in table if table[name].dtype == bool}
+        padded = table.astype(truth).reset_index(drop=True).reindex(place)
+        return padded.set_axis(self.full_index)
 
     @property
     def response_levels(self) -> np.ndarray | None:

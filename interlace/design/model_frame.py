@@ -190,11 +190,12 @@ class ModelFrame:
         in_subset = columns.n if chosen is None else int(chosen.sum())
         self.n_missing = 0 if keep is None else in_subset - int(keep.sum())
         self._report_missing(columns.index, missing, keep)
-        self.kept, self.full_index = None, None
+        self.kept, self.full_index, self.full_rows = None, None, None
         if self.n_missing and self.na_action == "exclude":
             whole = np.ones(columns.n, dtype=bool) if chosen is None else chosen
             assert keep is not None
             self.full_index, self.kept = columns.index[whole], np.flatnonzero(keep[whole])
+            self.full_rows = np.flatnonzero(whole)
         self.rows = None if keep is None or keep.all() else np.flatnonzero(keep)
         self.columns = Columns({name: columns.values[name] for name in self.used}, columns.index)
         if self.rows is not None:

@@ -173,13 +173,18 @@ def influence(fit: AnyFit, by: Any = None, exact: bool = False, data: Any = None
     names = list(fit.design.x_names)
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = measures.change / measures.std_error
+
+    def framed(values: Any, names: Any = None) -> pd.DataFrame:
+        table = pd.DataFrame(values, groups.labels, names)
+        return fit.design.pad_rows(table) if groups.single else table
+
     return Influence(
         None if groups.single else str(groups.labels.name or "group"),
         exact,
-        pd.DataFrame(measures.change, groups.labels, names),
-        pd.DataFrame(scaled, groups.labels, names),
-        pd.DataFrame(columns, groups.labels),
-        None if variances is None else pd.DataFrame(variances, groups.labels),
+        framed(measures.change, names),
+        framed(scaled, names),
+        framed(columns),
+        None if variances is None else framed(variances),
     )
 
 

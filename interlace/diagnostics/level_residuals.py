@@ -69,7 +69,7 @@ def row_residuals(fit: MixedFit, standardize: Any, include_ls: bool) -> pd.DataF
     else:
         columns[".mar.resid"] = marginal
     columns[".mar.fitted"] = fit.fixed_part
-    return pd.DataFrame(columns, fit.design.index)
+    return fit.design.pad_rows(pd.DataFrame(columns, fit.design.index))
 
 
 def _within_groups(fit: MixedFit) -> WithinGroups:
@@ -240,7 +240,7 @@ def leverages(fit: AnyFit, level: Any = 1) -> pd.DataFrame:
     columns = {"overall": overall, "fixef": fixed, "ranef": overall - fixed, "ranef.uc": between}
     table = pd.DataFrame(columns, fit.design.index)
     if isinstance(level, (int, np.integer)) and level == 1:
-        return table
+        return fit.design.pad_rows(table)
     if not fit.T:
         raise ArgumentError(
             f"level={brief(level)}: the model has no grouping factors; level=1 is rows"

@@ -44,8 +44,6 @@ class SimulatedResiduals(Pictured):
 
     Attributes
     ----------
-    scaled : Series, (n,)
-        Uniform between 0 and 1 if the model is right.
     observed, fitted : ndarray, (n,)
         Responses, counts of successes for proportions of trials, and their means with the random
         effects at zero.
@@ -66,7 +64,7 @@ class SimulatedResiduals(Pictured):
     ['uniformity', 'dispersion', 'outliers', 'zero inflation']
     """
 
-    scaled: pd.Series
+    _u: pd.Series
     observed: np.ndarray
     fitted: np.ndarray
     simulated: np.ndarray
@@ -111,6 +109,16 @@ class SimulatedResiduals(Pictured):
         centre = draws.mean(axis=1) if fitted is None else np.asarray(fitted, dtype=float)
         index = observed.index if isinstance(observed, pd.Series) else pd.RangeIndex(y.size)
         return _made(y, draws, centre, discrete, seed, index, None)
+
+    @property
+    def scaled(self) -> pd.Series:
+        """The residuals, (n,): uniform between 0 and 1 if the model is right.
+
+        Missing in rows that are not used under ``na_action="exclude"``.
+        """
+        if self._rows is None:
+            return self._u.copy()
+        return self._rows[0].pad(self._u.to_numpy()).rename("scaled")
 
     @property
     def nsim(self) -> int:
@@ -186,7 +194,7 @@ class SimulatedResiduals(Pictured):
         DiagnosticTest
         """
         side = _side(alternative)
-        D, p = kolmogorov_smirnov(self.scaled.to_numpy(), side)
+        D, p = kolmogorov_smirnov(self._u.to_numpy(), side)
         return DiagnosticTest("uniformity", D, p, side)
 
     def dispersion(self, alternative: str = "two-sided") -> DiagnosticTest:
@@ -288,7 +296,7 @@ class SimulatedResiduals(Pictured):
         side, margin = _side(alternative), one_of("margin", margin, MARGINS)
         kind = "bootstrap" if self.discrete else "binomial"
         kind = kind if type is None else one_of("type", type, ("binomial", "bootstrap"))
-        u, n = self.scaled.to_numpy(), self.observed.size
+        u, n = self._u.to_numpy(), self.observed.size
         if kind == "binomial":
             edge = 1.0 / (self.nsim + 1)
             number = int(_outside(u < edge, u > 1.0 - edge, margin).sum())
@@ -330,7 +338,7 @@ class SimulatedResiduals(Pictured):
                 "takes them together, or test one series at a time"
             )
         side = _side(alternative)
-        ordered = self.scaled.to_numpy()[np.argsort(moments, kind="stable")]
+        ordered = self._u.to_numpy()[np.argsort(moments, kind="stable")]
         statistic, p = durbin_watson(ordered, side)
         return DiagnosticTest("temporal autocorrelation", statistic, p, side)
 
@@ -359,7 +367,7 @@ class SimulatedResiduals(Pictured):
         if len(points) < 4:
             raise ArgumentError(f"Moran's test needs four places or more, got {len(points)}")
         side = _side(alternative)
-        statistic = moran(self.scaled.to_numpy(), points, side)
+        statistic = moran(self._u.to_numpy(), points, side)
         details = {"expected": statistic["expected"], "sd": statistic["sd"]}
         name = "spatial autocorrelation"
         return DiagnosticTest(name, statistic["observed"], statistic["p_value"], side, details)
@@ -388,7 +396,7 @@ class SimulatedResiduals(Pictured):
             raise ArgumentError(f"levels must be numbers between 0 and 1, got {brief(levels)}")
         at = self.fitted if predictor is None else self._values(predictor, "predictor")
         codes = pd.factorize(at, sort=True)[0] if at.dtype.kind not in "biuf" else at
-        scores = [quantile_score(self.scaled.to_numpy(), codes, q) for q in levels]
+        scores = [quantile_score(self._u.to_numpy(), codes, q) for q in levels]
         p = np.sort([p for *_, p in scores])
         together = float(np.min(p * p.size / np.arange(1, p.size + 1)))
         index = pd.Index([*map(str, levels), "all"], name="quantile")
@@ -401,7 +409,7 @@ class SimulatedResiduals(Pictured):
         if given is None:
             if self._rows is not None:
                 raise ArgumentError(f"{name}= is needed: a column of the data or {n} values")
-            return self.scaled.index.to_numpy()
+            return self._u.index.to_numpy()
         if isinstance(given, str):
             if self._rows is None:
                 raise ArgumentError(
@@ -409,6 +417,9 @@ class SimulatedResiduals(Pictured):
                 )
             return np.asarray(column(self._rows[0], given, self._rows[1], name))
         values = np.asarray(given)
+        if self._rows is not None and self._rows[0].full_index is not None:
+            design = self._rows[0]
+            values = values[design.kept] if len(values) == len(design.full_index) else values
         if values.ndim != 1 or values.size != n:
             raise ArgumentError(f"{name} must have one value for each of {n} residuals")
         return values

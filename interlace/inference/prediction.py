@@ -29,6 +29,7 @@ from .tails import t_quantile
 from .which_effects import of_predictors, which_effects
 
 if TYPE_CHECKING:
+    from ..design.design import Design
     from ..models.kinds import AnyFit, MixedFit
 
 # Rows of predictions shown in a notebook.
@@ -356,10 +357,37 @@ def get_prediction(
         prediction = _prediction_of(fit, request, new_level_variance)
     else:
         prediction = _plain_prediction(fit, request, new_level_variance, observed)
-    if not observed or prediction.obs_se is not None:
+    if observed and prediction.obs_se is None:
+        quantiles, note = observation(fit, newdata, request.masks, new_levels, offset, trials)
+        prediction = replace(prediction, quantiles=quantiles, notes=(*prediction.notes, note))
+    return _padded(prediction, fit.design) if newdata is None else prediction
+
+
+def _padded(prediction: Prediction, design: Design) -> Prediction:
+    """Of the rows of the fit: missing for those that were not used under ``"exclude"``."""
+    if design.full_index is None:
         return prediction
-    quantiles, note = observation(fit, newdata, request.masks, new_levels, offset, trials)
-    return replace(prediction, quantiles=quantiles, notes=(*prediction.notes, note))
+
+    def pad(values: Any) -> Any:
+        return design.pad(values).to_numpy() if isinstance(values, np.ndarray) else values
+
+    quantiles = prediction.quantiles
+    return replace(
+        prediction,
+        linear=pad(prediction.linear),
+        linear_se=pad(prediction.linear_se),
+        df=pad(prediction.df),
+        index=design.full_index,
+        slope=pad(prediction.slope),
+        obs_se=pad(prediction.obs_se),
+        quantiles=None if quantiles is None else partial(_padded_quantiles, quantiles, design),
+    )
+
+
+def _padded_quantiles(
+    quantiles: Callable[[float], np.ndarray], design: Design, p: float
+) -> np.ndarray:
+    return design.pad(quantiles(p)).to_numpy()
 
 
 def _plain_prediction(fit: AnyFit, asked: Asked, drawn: bool, observed: bool) -> Prediction:

@@ -24,7 +24,8 @@ def simulate(
     """Draw responses from the fitted model: columns ``sim_1, sim_2, …``, a row for each of the fit.
 
     Proportions for a response with trials; missing, with a warning, where a drawn linear predictor
-    leaves the range of the link. `use_u` keeps the modes of the random effects.
+    leaves the range of the link, and in rows not used under ``na_action="exclude"``. `use_u` keeps
+    the modes of the random effects.
     """
     if nsim < 1:
         raise ArgumentError(f"nsim must be a positive integer, got {nsim!r}")
@@ -40,7 +41,7 @@ def simulate(
             "such limits; use_u=True keeps the modes",
             InterlaceWarning,
         )
-    return pd.DataFrame(draws, index=fit.design.index, columns=names)
+    return fit.design.pad_rows(pd.DataFrame(draws, index=fit.design.index, columns=names))
 
 
 def generator(seed: Any) -> np.random.Generator:

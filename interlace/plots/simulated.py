@@ -25,7 +25,7 @@ PLACES, SHARE = 60, 0.5
 
 def uniform_qq_plot(record: SimulatedResiduals, level: float = 0.95, ax: Any = None) -> Any:
     """Scaled residuals against uniform quantiles; see ``SimulatedPlots.qq``."""
-    values = np.sort(record.scaled.to_numpy(dtype=float))
+    values = np.sort(record._u.to_numpy(dtype=float))
     values = values[np.isfinite(values)]
     ax = canvas.axes(ax)
     p, low, high = order_band(values.size, level)
@@ -39,7 +39,7 @@ def uniform_qq_plot(record: SimulatedResiduals, level: float = 0.95, ax: Any = N
 def along_plot(record: SimulatedResiduals, x: Any = None, rank: bool = True, ax: Any = None) -> Any:
     """Scaled residuals along predictions or a variable; see ``SimulatedPlots.residuals``."""
     along = _along(record, x)
-    y = record.scaled.to_numpy(dtype=float)
+    y = record._u.to_numpy(dtype=float)
     place = along.positions()
     ranked = rank and along.levels is None
     if ranked:

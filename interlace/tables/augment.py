@@ -10,11 +10,11 @@ import pandas as pd
 from ..diagnostics.influence import cooks_distance, hat_values
 from ..diagnostics.residuals import default_type, residual_array
 from ..inference.components import has_components
-from .source_rows import rows_of_data
+from .source_rows import all_rows_of_data
 
 if TYPE_CHECKING:
     from ..models.glm import GLMFit
-    from ..models.kinds import MixedFit
+    from ..models.kinds import AnyFit, MixedFit
     from ..models.regression import RegressionFit
 
 
@@ -33,10 +33,10 @@ def augment(
     ``.mu``, ``.sqrtXwt``, ``.sqrtrwt`` and ``.wtres`` the fitted means, the roots of the expected
     weights and of weights over variances, dispersion aside, and the Pearson residuals. Of a model
     with several components there is no influence, and the predictor is the mean's. ``data, source,
-    own_response``: see :func:`rows_of_data`.
+    own_response``: see :func:`all_rows_of_data`.
     """
     design = fit.design
-    frame = rows_of_data(design, data, source, own_response)
+    frame = all_rows_of_data(design, data, source, own_response)
     eta = fit.fixed_part + fit.random_part
     new = {".fitted": eta, ".resid": residual_array(fit, default_type(fit))}
     if influence and not has_components(fit):
@@ -55,7 +55,7 @@ def augment(
         new[".weights"], new[".wtres"] = fit.observations.weights, residual_array(fit, "pearson")
     elif design.weights is not None:
         new[".weights"] = design.weights
-    return frame.assign(**{name: np.asarray(values) for name, values in new.items()})
+    return frame.assign(**_columns(fit, new))
 
 
 def augment_glm(
@@ -69,13 +69,13 @@ def augment_glm(
     """The rows of a model without random effects with broom's columns.
 
     ``.fitted, .resid, .hat, .cooksd, .std_resid``, the last three of models with one component;
-    ``data, source, own_response``: see :func:`rows_of_data`.
+    ``data, source, own_response``: see :func:`all_rows_of_data`.
     """
-    frame = rows_of_data(fit.design, data, source, own_response)
+    frame = all_rows_of_data(fit.design, data, source, own_response)
     resid = residual_array(fit, default_type(fit) if type_residuals is None else type_residuals)
     columns = {".fitted": fit.eta if type_predict == "link" else fit.mu, ".resid": resid}
     if has_components(fit):
-        return frame.assign(**columns)
+        return frame.assign(**_columns(fit, columns))
     with np.errstate(divide="ignore", invalid="ignore"):
         standard = resid / np.sqrt(fit.dispersion * (1.0 - fit.hat))
     columns |= {
@@ -83,4 +83,9 @@ def augment_glm(
         ".cooksd": cooks_distance(fit, fit.hat),
         ".std_resid": standard,
     }
-    return frame.assign(**columns)
+    return frame.assign(**_columns(fit, columns))
+
+
+def _columns(fit: AnyFit, columns: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The columns by row of the frame, missing where a row was not used."""
+    return {name: fit.design.pad(values).to_numpy() for name, values in columns.items()}

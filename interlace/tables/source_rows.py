@@ -36,6 +36,23 @@ def rows_of_data(
     return _columns_of(design) if variables is None else variables
 
 
+def all_rows_of_data(
+    design: Design, data: Any = None, source: Any = None, own_response: bool = False
+) -> pd.DataFrame:
+    """As :func:`rows_of_data`, with the rows that were not used under ``"exclude"``.
+
+    A column has their values where it is one of the data, and is missing there otherwise.
+    """
+    frame = rows_of_data(design, data, source, own_response)
+    whole = _frame(source if data is None else data)
+    padded = design.pad_rows(frame)
+    if design.full_rows is None or whole is None:
+        return padded
+    own = design.rows_in(whole)
+    same = [name for name in frame if name in whole and whole[name].iloc[own].equals(frame[name])]
+    return padded.assign(**{str(name): whole[name].iloc[design.full_rows] for name in same})
+
+
 def _columns_of(design: Design) -> pd.DataFrame:
     columns = {design.response_name: design.y}
     for name, values in zip(design.x_names, design.X.T, strict=True):
@@ -109,19 +126,21 @@ def _same(design: Design, again: NewDesign) -> bool:
     )
 
 
-def _rows_of(data: Any, design: Design, names: list[str] | None = None) -> pd.DataFrame:
+def _frame(data: Any, names: list[str] | None = None) -> pd.DataFrame | None:
+    """Columns of data, by default all; None if they are no data."""
     if isinstance(data, Mapping):
         try:
-            frame = pd.DataFrame({name: data[name] for name in (data if names is None else names)})
+            return pd.DataFrame({name: data[name] for name in (data if names is None else names)})
         except ValueError as error:
             raise ArgumentError(f"data is a dict that makes no data frame: {error}") from None
-    else:
-        whole = frame_of(data)
-        if whole is None:
-            raise ArgumentTypeError(
-                f"data must be the data frame that was fitted, got {brief(data)}"
-            )
-        frame = whole if names is None else with_text_names(whole)[names]
+    whole = frame_of(data)
+    return whole if whole is None or names is None else with_text_names(whole)[names]
+
+
+def _rows_of(data: Any, design: Design, names: list[str] | None = None) -> pd.DataFrame:
+    frame = _frame(data, names)
+    if frame is None:
+        raise ArgumentTypeError(f"data must be the data frame that was fitted, got {brief(data)}")
     positions = design.rows_in(frame)
     if positions is None:
         raise ArgumentError(
