@@ -20,7 +20,7 @@ from .errors import ArgumentError, ArgumentTypeError, brief, warn_if_not_converg
 from .linalg.threads import blas_threads, one_thread
 from .models import lmm
 from .objective import LMMObjective, Objective
-from .objective.linear.design_products import cross_products_of
+from .objective.linear.of_design import linear_objective
 from .optimize import Optimum
 from .results.lmm import LMMResult
 from .results.mixed import MixedResult
@@ -165,9 +165,7 @@ def objective(
         if nAGQ != 1 or laplace is not None:
             raise ArgumentError("nAGQ= and laplace= are of generalised models; give family=")
         with one_thread(design.X.size):
-            criterion = LMMObjective(
-                cross_products_of(design), covariance, REML is not False, backend
-            )
+            criterion = linear_objective(design, covariance, REML is not False, backend)
         criterion.start()  # takes units for very large variances: x means the same from here on
     else:
         if REML is not None:

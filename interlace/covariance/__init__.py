@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .model import CovarianceModel, CovarianceTerm, EarlierStart
 from .names import STRUCTURES
-from .series import AR1
+from .series import AR1, Series
 from .structures import Diagonal, Structure, Unstructured
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "CovarianceModel",
     "CovarianceTerm",
     "Diagonal",
+    "Series",
     "EarlierStart",
     "Structure",
     "Unstructured",

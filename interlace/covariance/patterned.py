@@ -255,6 +255,10 @@ class HeterogeneousAR1(OneAngle):
         super().__init__(k)
         self._chain = AR1(k, times)
 
+    @property
+    def chain(self) -> AR1:
+        return self._chain
+
     def entries(self, angle: float) -> Slopes:
         return self._chain._unit(angle)
 

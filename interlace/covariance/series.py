@@ -44,7 +44,7 @@ class Series(Structure):
         self.deviations = np.zeros(k, dtype=np.intp)
         cols, rows = np.triu_indices(k)
         self.rows, self.cols = rows, cols
-        times = np.arange(k, dtype=float) if times is None else times
+        self.times = times = np.arange(k, dtype=float) if times is None else times
         self._gaps = np.diff(times)
         self._distances = times[rows] - times[cols]
 
@@ -55,6 +55,19 @@ class Series(Structure):
     @abstractmethod
     def innovation(self, parameter: float, gap: np.ndarray) -> Slopes:
         """c = sqrt(1 - r^2) at gaps, of either sign and without loss of digits."""
+
+    @abstractmethod
+    def innovation_variance(self, parameter: float, gap: np.ndarray) -> np.ndarray:
+        """1 - r^2 at gaps, without loss of digits."""
+
+    @abstractmethod
+    def parameter_of(self, correlation: float, gap: float) -> float:
+        """The parameter with this correlation at a gap, or one of the other sign."""
+
+    @property
+    def chain(self) -> Series:
+        """The chain of unit variance that standard deviations multiply: itself."""
+        return self
 
     def _unit(self, parameter: float) -> Slopes:
         """T of a standard deviation of 1 at the entries."""
@@ -126,6 +139,13 @@ class AR1(Series):
         q = np.array([_root_of_sum(rho, int(g)) for g in each])[place].T
         q1, q2 = q[1] * cos, q[2] * cos**2 - q[1] * rho
         return Slopes(c * q[0], first * q[0] + c * q1, -c * q[0] + 2.0 * first * q1 + c * q2)
+
+    def innovation_variance(self, parameter: float, gap: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):  # log rho^2 = log(1 - c^2)
+            return -np.expm1(gap * np.log1p(-(np.cos(parameter) ** 2)))
+
+    def parameter_of(self, correlation: float, gap: float) -> float:
+        return float(np.arcsin(np.sign(correlation) * abs(correlation) ** (1.0 / gap)))
 
     def start(self) -> np.ndarray:
         return np.array([1.0, 0.0])

@@ -8,7 +8,7 @@ and the derivatives of T; nothing else in the package knows a structure by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -50,6 +50,14 @@ class Structure(ABC):
     effects: Literal["columns", "times", "positions"] = "columns"
     #: Whether the structure has a rank.
     ranked: bool = False
+
+    @property
+    def chain(self) -> Any:
+        """The Markov chain of unit variance that standard deviations multiply, or None.
+
+        It is a `Series`; theta are then these standard deviations and the chain's parameter.
+        """
+        return None
 
     @abstractmethod
     def values(self, theta: np.ndarray) -> np.ndarray:

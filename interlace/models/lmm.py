@@ -14,8 +14,8 @@ from ..covariance import CovarianceModel
 from ..design.design import Design
 from ..linalg.threads import blas_threads, one_thread
 from ..objective import LMMObjective, Solution
-from ..objective.linear.design_products import cross_products_of
 from ..objective.linear.exact import ExactFit
+from ..objective.linear.of_design import linear_objective
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise
 from .base import BaseMixedFit, closed, others
@@ -69,8 +69,7 @@ class LMMFit(BaseMixedFit):
         """The objective whose patterns others share; made from the design after unpickling."""
         if self._objective is not None:
             return self._objective
-        cross = cross_products_of(self.design)
-        objective = LMMObjective(cross, self.covariance, self.is_reml, self.backend)
+        objective = linear_objective(self.design, self.covariance, self.is_reml, self.backend)
         if self.scale.units is not None:
             objective.enlarge(self.scale.units)
         return objective
@@ -187,8 +186,7 @@ def fit_lmm(
     covariance = CovarianceModel.of(design)
     theta = covariance.given_start(theta0)
     with one_thread(design.X.size):
-        cross = cross_products_of(design)
-    objective = LMMObjective(cross, covariance, reml, backend)
+        objective = linear_objective(design, covariance, reml, backend)
     seconds["cross-products"] = perf_counter() - clock
     start = None if theta is None else objective.x_in_units(theta)
     return fit_objective(design, objective, optimizer, start, seconds)

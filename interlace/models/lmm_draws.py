@@ -66,7 +66,10 @@ class LinearDraws:
             return False
         if max((float(s.max()) for s in fit.theta_sizes), default=0.0) > LARGE:
             return False
-        cross = fit.objective.cross
+        objective = fit.objective
+        if not objective.draws_sums:
+            return False
+        cross = objective.cross
         return drawn_sums(cross, cross.standardisation.gamma) is not None
 
     def draw(self, rng: np.random.Generator, m: int) -> None:

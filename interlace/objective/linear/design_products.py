@@ -11,8 +11,13 @@ from ...linalg.crossproducts.standardise import intercept_column
 
 def cross_products_of(design) -> CrossProducts:
     """All cross-products of a :class:`~interlace.design.design.Design`."""
+    return cross_products(linear_rows(design))
+
+
+def linear_rows(design) -> LinearRows:
+    """The rows of a :class:`~interlace.design.design.Design` as arrays."""
     weights, factors = design.weights, design.factors
-    rows = LinearRows(
+    return LinearRows(
         y=design.y if design.offset is None else design.y - design.offset,
         X=design.X,
         intercept=intercept_column(design.x_names),
@@ -23,7 +28,6 @@ def cross_products_of(design) -> CrossProducts:
         Z=tuple(f.Z for f in factors),
         free=tuple(free_columns(design, b) for b in range(len(factors))),
     )
-    return cross_products(rows)
 
 
 def free_columns(design, b: int) -> list[slice]:

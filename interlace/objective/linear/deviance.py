@@ -80,9 +80,13 @@ class Deviance:
         logdet = cross.standardisation.logdet
         self.constant = -cross.rows.log_weights - (2.0 * logdet if reml else 0.0)
 
+    def corner(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
+        """log|V| and K, with the marginal brought to T."""
+        return self.marginal.update(T)
+
     def profile(self, T: Sequence[np.ndarray]) -> Profile:
         """The value at T, with beta and r^2."""
-        logdet, K = self.marginal.update(T)
+        logdet, K = self.corner(T)
         p, df = self.p, self.df
         R, info = lapack.dpotrf(K)
         r2 = R[p, p] ** 2
@@ -105,11 +109,19 @@ class Deviance:
 
     def level_sums(self, profile: Profile) -> LevelSums:
         """N_b and the sums of B_l (x) B_l."""
+        return self.sums_of(self.weights(profile), self.cross.z.widths)
+
+    def weights(self, profile: Profile) -> np.ndarray:
+        """Q (m, m) with dd = tr(V^{-1}dV) - tr(Q [X y]'V^{-1}dV V^{-1}[X y])."""
         Q = (self.df / profile.r2) * np.outer(profile.c, profile.c)
         if self.reml:
             Q[: self.p, : self.p] += profile.C
+        return Q
+
+    def sums_of(self, Q: np.ndarray, widths: Sequence[int]) -> LevelSums:
+        """The sums for grouping factors of these numbers of columns."""
         N, BB = [], []
-        for b, k in enumerate(self.cross.z.widths):
+        for b, k in enumerate(widths):
             G, bb = self.marginal.level_sums(b)
             N.append(G - (bb @ Q.ravel()).reshape(k, k))
             BB.append(bb)

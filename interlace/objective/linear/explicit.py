@@ -35,24 +35,18 @@ class ExplicitDeviance:
     def evaluate(self, y: np.ndarray, order: int = 1) -> Evaluation:
         """The value, with gradient (order 1)."""
         objective, q = self.objective, self.n_theta
-        deviance, marginal, n = objective.deviance, objective.marginal, objective.cross.n
-        T = objective.scale.templates(y[:q])
-        logdet, K = marginal.update(T)
+        n = objective.cross.n
+        T, logdet, K = objective.at(y[:q])
         c = np.append(-self.unit * y[q + 1 :], 1.0)
         with np.errstate(over="ignore", invalid="ignore"):
             precision = np.exp(-2.0 * y[q])
             Kc = precision * (K @ c)
             square = float(c @ Kc)
-        value = logdet + square + n * (LOG_2PI + 2.0 * y[q]) + deviance.constant
+        value = logdet + square + n * (LOG_2PI + 2.0 * y[q]) + objective.deviance.constant
         if not order:
             return Evaluation(float(value))
-        square_of_c = precision * np.outer(c, c).ravel()
-        products = []
-        for b, t in enumerate(T):
-            G, BB = marginal.level_sums(b)
-            products.append(2.0 * (G - (BB @ square_of_c).reshape(G.shape)) @ t)
         gradient = np.empty(y.size)
-        gradient[:q] = objective.scale.directions(y[:q]).gradient(products)
+        gradient[:q] = objective.gradient_at(y[:q], T, precision * np.outer(c, c))
         gradient[q] = 2.0 * (n - square)
         gradient[q + 1 :] = -2.0 * self.unit * Kc[:-1]
         return Evaluation(float(value), gradient)

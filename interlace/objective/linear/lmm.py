@@ -13,7 +13,14 @@ from ..base import NOT_ASKED, Evaluation, Objective
 from ..theta_scale import ThetaScale
 from .choose import choose_marginal
 from .deviance import Deviance, Profile, not_positive_definite
-from .exact import EXACT, ExactFit, degrees_of_freedom, least_squares, smallest_residual
+from .exact import (
+    EXACT,
+    ExactFit,
+    LeastSquares,
+    degrees_of_freedom,
+    least_squares,
+    smallest_residual,
+)
 from .few_columns import DENSE_LIMIT
 from .many_columns import FactorMarginal
 from .marginal import Marginal
@@ -63,6 +70,9 @@ class LMMObjective(Objective):
     An object belongs to one user in one thread; `fresh` makes another. ``backend`` forces that of
     the factorisation; ``marginal`` is one of the same design, for this objective alone.
     """
+
+    #: Whether sums of drawn responses can stand for their rows.
+    draws_sums: bool = True
 
     def __init__(
         self,
@@ -262,10 +272,13 @@ class LMMObjective(Objective):
         if r2 < SUSPECT * self._fixed_residual and not self._tried_exact:
             self._tried_exact = True
             if degrees_of_freedom(self.cross) > 0:
-                fit = least_squares(self.cross, self.marginal.fresh())
-                if fit.residual <= self._smallest:
+                if self._least_squares().residual <= self._smallest:
                     raise ExactFit(x)
         return again and share < SHARE
+
+    def _least_squares(self) -> LeastSquares:
+        """Least squares on fixed and random effects together."""
+        return least_squares(self.cross, self.marginal.fresh())
 
     def _recentre(self, c: np.ndarray) -> None:
         """Take the response as residual of these coefficients, not of those of least squares."""
@@ -293,6 +306,16 @@ class LMMObjective(Objective):
         if order == 2:
             curvature, exact = self.deviance.curvature(T, directions, profile, sums)
         return Evaluation(profile.value, gradient, curvature, exact)
+
+    def at(self, x: np.ndarray) -> tuple[list[np.ndarray], float, np.ndarray]:
+        """Templates of x, log|V| and [X y]'V^{-1}[X y]; the marginal is brought to x."""
+        T = self._templates(x)
+        return T, *self.deviance.corner(T)
+
+    def gradient_at(self, x: np.ndarray, T: list[np.ndarray], Q: np.ndarray) -> np.ndarray:
+        """tr(V^{-1}V_j) - tr(Q [X y]'V^{-1}V_jV^{-1}[X y]) of the parameters x, after `at`."""
+        sums = self.deviance.sums_of(Q, self.cross.z.widths)
+        return self.deviance.gradient(T, self.scale.directions(x), sums)
 
     # -- at the optimum ---------------------------------------------------------------------
 
@@ -332,7 +355,7 @@ class LMMObjective(Objective):
             gamma, sigma = self.cross.standardisation.gamma, 0.0
             u = [np.zeros(zxy.shape[:2]) for zxy in self.cross.ZXy]
         else:
-            fit = least_squares(self.cross, self.marginal.fresh())
+            fit = self._least_squares()
             gamma, sigma, u = fit.gamma, np.nan, fit.b
             x = self.scale.start(np.ones(sum(self.cross.z.widths)))  # any that can make b of u
         return x, Solution(
@@ -378,19 +401,22 @@ class LMMObjective(Objective):
     def solution(self, x: np.ndarray) -> Solution:
         """Estimates at x on the scale of the data."""
         T, profile = self._profile(x)
-        std = self.cross.standardisation
-        p = self.cross.p
+        # u = Lambda'Z'V^{-1}(y - X beta)
+        u = tuple((self.marginal.projected(b) @ profile.c) @ t for b, t in enumerate(T))
+        return self._solution(profile, self.scale.natural(T), u)
+
+    def _solution(
+        self, profile: Profile, T: tuple[np.ndarray, ...], u: tuple[np.ndarray, ...]
+    ) -> Solution:
+        """The estimates with these templates of the data and spherical modes."""
+        std, p = self.cross.standardisation, self.cross.p
         sigma2 = profile.r2 / self.df
-        beta = std.back @ (std.gamma - profile.c[:p])
         cov = sigma2 * (std.back @ profile.C @ std.back.T)
-        u = tuple(
-            (self.marginal.projected(b) @ profile.c) @ t for b, t in enumerate(T)
-        )  # u = Lambda'Z'V^{-1}(y - X beta)
         return Solution(
-            beta=beta,
+            beta=std.back @ (std.gamma - profile.c[:p]),
             cov_beta=0.5 * (cov + cov.T),
             sigma=float(np.sqrt(sigma2)),
-            T=self.scale.natural(T),
+            T=T,
             u=u,
             criterion=profile.value,
         )

@@ -1,0 +1,125 @@
+"""A design one of whose terms is a series, as the series' effects beside a tail of other terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...covariance import CovarianceModel
+from ...covariance.chains import Chains
+from ...linalg.crossproducts.linear import CrossProducts, cross_products
+from .design_products import free_columns, linear_rows
+
+__all__ = ["SeriesParts", "series_parts", "series_term"]
+
+# A table of all pairs of level and time is looked up if it has so many entries for each row.
+TABLE_SHARE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesParts:
+    """The effects of the series at their observed times, and the tail.
+
+    Attributes
+    ----------
+    term : int
+        The series among the terms of the model.
+    chains : Chains
+    level : (n_1,) int ndarray
+        Level of the grouping factor that each effect belongs to.
+    cross : CrossProducts
+        Of the effects as the first grouping factor and of the tail.
+    tail : CovarianceModel or None
+        The other terms.
+    places : list of (factor, columns)
+        For each grouping factor of the tail the one of the design and its columns there.
+    """
+
+    term: int
+    chains: Chains
+    level: np.ndarray
+    cross: CrossProducts
+    tail: CovarianceModel | None
+    places: list[tuple[int, np.ndarray]]
+
+
+def series_term(design, covariance: CovarianceModel) -> int | None:
+    """The term that is a series, where it is the only one and each row has one of its times."""
+    places = [i for i, t in enumerate(covariance.terms) if t.structure.chain is not None]
+    if len(places) != 1:
+        return None
+    term = covariance.terms[places[0]]
+    Z = design.factors[term.factor].Z[:, term.columns]
+    return places[0] if ((Z == 0.0) | (Z == 1.0)).all() and (Z.sum(axis=1) == 1.0).all() else None
+
+
+def series_parts(design, covariance: CovarianceModel, at: int) -> SeriesParts:
+    """The parts of a design whose term ``at`` is a series."""
+    term = covariance.terms[at]
+    factor, structure = design.factors[term.factor], term.structure
+    column = np.argmax(factor.Z[:, term.columns], axis=1)
+    effects, codes = _effects(factor.codes, column, structure.k)
+    level, of = np.divmod(effects, structure.k)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(level)) + 1, [level.size]])
+    chains = Chains(structure, of, starts.astype(np.int64))
+    places = _tail_places(covariance, at)
+    rows = linear_rows(design)
+    free = [free_columns(design, b) for b in range(len(design.factors))]
+    rows = replace(
+        rows,
+        codes=(codes, *(rows.codes[b] for b, _ in places)),
+        n_levels=(effects.size, *(rows.n_levels[b] for b, _ in places)),
+        Z=(
+            np.broadcast_to(np.float64(1.0), (codes.size, 1)),
+            *(np.ascontiguousarray(design.factors[b].Z[:, own]) for b, own in places),
+        ),
+        free=((), *(_moved(free[b], own) for b, own in places)),
+    )
+    tail = _tail_model(covariance, at, places)
+    return SeriesParts(at, chains, level, cross_products(rows), tail, places)
+
+
+def _effects(codes: np.ndarray, column: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of level and time that occur, as level k + time, and which of them each row has."""
+    key = codes.astype(np.int64) * k + column
+    size = (int(codes.max()) + 1) * k
+    if size > TABLE_SHARE * key.size:
+        effects, of = np.unique(key, return_inverse=True)
+        return effects, of.astype(np.int32)
+    present = np.zeros(size, dtype=bool)
+    present[key] = True
+    return np.flatnonzero(present), (np.cumsum(present, dtype=np.int32) - 1)[key]
+
+
+def _tail_places(covariance: CovarianceModel, at: int) -> list[tuple[int, np.ndarray]]:
+    """Grouping factors with columns that are not the series', and these columns."""
+    series = covariance.terms[at]
+    out = []
+    for b, k in enumerate(covariance.widths):
+        own = np.arange(k)
+        own = np.delete(own, series.columns) if b == series.factor else own
+        if own.size:
+            out.append((b, own))
+    return out
+
+
+def _moved(columns: list[slice], own: np.ndarray) -> list[slice]:
+    """Slices of the columns of a factor as slices among some of them."""
+    place = {int(j): i for i, j in enumerate(own)}
+    return [slice(place[s.start], place[s.start] + s.stop - s.start) for s in columns]
+
+
+def _tail_model(
+    covariance: CovarianceModel, at: int, places: list[tuple[int, np.ndarray]]
+) -> CovarianceModel | None:
+    if not places:
+        return None
+    new = {b: i for i, (b, _) in enumerate(places)}
+    terms = [
+        replace(t, factor=new[t.factor], columns=_moved([t.columns], places[new[t.factor]][1])[0])
+        for i, t in enumerate(covariance.terms)
+        if i != at
+    ]
+    names = [covariance.group_names[b] for b, _ in places]
+    return CovarianceModel(terms, [own.size for _, own in places], names)

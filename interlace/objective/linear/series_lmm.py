@@ -1,0 +1,272 @@
+"""The objective of a linear mixed model one of whose terms is a series, whatever its length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from ...covariance import CovarianceModel
+from ...errors import NumericalError
+from ...linalg.crossproducts.linear import CrossProducts
+from ..base import Evaluation, Objective
+from ..theta_scale import CHANGE_STEP, SNAP_TOLERANCE, ThetaScale
+from .choose import choose_marginal
+from .design_products import cross_products_of
+from .deviance import Deviance, LevelSums, Profile
+from .exact import LeastSquares, least_squares
+from .lmm import LMMObjective, Solution
+from .marginal import Marginal
+from .series import SeriesMarginal
+from .series_design import SeriesParts, series_parts
+from .series_start import series_start
+
+__all__ = ["SeriesObjective", "SeriesScale"]
+
+# Numbers in the blocks of Z'WZ of the same model with dense templates, 0.4 GB of them.
+MOST_DENSE = 50_000_000
+# Relative standard deviation of the tail to start from.
+TAIL_START = 0.5
+
+Place = tuple[np.ndarray, list[np.ndarray]]  # theta of the series, templates of the tail
+
+
+class SeriesScale(ThetaScale):
+    """theta <-> x: parameters of the series as they are, the others as for a model without it."""
+
+    def __init__(self, covariance: CovarianceModel, parts: SeriesParts) -> None:
+        self.covariance, self.units = covariance, None
+        self.series = covariance.theta_slices[parts.term]
+        self.rest = np.delete(np.arange(covariance.n_theta), self.series)
+        self.tail = None if parts.tail is None else ThetaScale(parts.tail, parts.cross.z_roots[1:])
+        self._structure, self._chains = parts.chains.structure, parts.chains
+        self._bounded = covariance.lower_bounds() == 0.0
+        self._free = (~self._bounded).tolist()
+
+    def _with(self, x: np.ndarray, change: Callable[[ThetaScale, np.ndarray], Any]) -> np.ndarray:
+        """x with the parameters of the tail changed."""
+        out = np.array(x, dtype=float)
+        if self.tail is not None:
+            out[self.rest] = change(self.tail, out[self.rest])
+        return out
+
+    def theta(self, x: np.ndarray) -> np.ndarray:
+        return self._with(x, ThetaScale.theta)
+
+    def x(self, theta: np.ndarray) -> np.ndarray:
+        return self._with(theta, ThetaScale.x)
+
+    def standard(self, x: np.ndarray) -> np.ndarray:
+        return self._with(x, ThetaScale.standard)
+
+    def canonical(self, x: np.ndarray) -> np.ndarray:
+        out = self._with(x, ThetaScale.canonical)
+        out[self.series] = self._structure.canonical(out[self.series])
+        return x if np.array_equal(out, x) else out
+
+    def snap(self, x: np.ndarray) -> np.ndarray:
+        out = self.covariance.snapped(x, SNAP_TOLERANCE)
+        return x if np.array_equal(out, x) else out
+
+    def place(self, x: np.ndarray) -> Place:
+        """theta of the series and templates of the tail."""
+        tail = [] if self.tail is None else self.tail.templates(x[self.rest])
+        return x[self.series], tail
+
+    def templates(self, x: np.ndarray) -> list[np.ndarray]:
+        return self.covariance.templates(self.theta(x))
+
+    def natural(self, templates: Any) -> tuple[np.ndarray, ...]:
+        return tuple(templates)
+
+    def start(self, variances: np.ndarray) -> np.ndarray:
+        del variances
+        return self.x(self.covariance.start())
+
+    def null_directions(self, x: np.ndarray) -> list[str]:
+        return self.covariance.null_directions(self.standard(x))
+
+    def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        tail = directions[self.rest]
+        if self.tail is None:
+            other = np.zeros((0, directions.shape[1]))
+        else:
+            other = self.tail.changes(x[self.rest], tail)
+        step = CHANGE_STEP * directions[self.series]
+        ends = [
+            (self._chains.lags(x[self.series] + d) - self._chains.lags(x[self.series] - d))
+            for d in step.T
+        ]
+        own = np.array(ends).T.reshape(-1, directions.shape[1]) / (2.0 * CHANGE_STEP)
+        return np.concatenate([own, other])
+
+
+class SeriesDeviance(Deviance):
+    """The criterion as a function of theta of the series and the templates of the tail."""
+
+    marginal: Any
+
+    def corner(self, T: Any) -> tuple[float, np.ndarray]:
+        return self.marginal.update(*T)
+
+    def level_sums(self, profile: Profile) -> LevelSums:
+        tail = self.marginal.tail
+        return self.sums_of(self.weights(profile), () if tail is None else tail.widths)
+
+
+class SeriesObjective(LMMObjective):
+    """`LMMObjective` whose effort grows with the number of observed times, not with its cube.
+
+    Gradients are exact; what else needs the dense templates of the series is left to ``dense``,
+    the same model without regard to its structure.
+    """
+
+    curvature_is_cheap = False
+    draws_sums = False
+    scale: Any
+    marginal: Any
+    deviance: Any
+
+    def __init__(self, design: Any, covariance: CovarianceModel, reml: bool, term: int) -> None:
+        self.covariance, self.reml = covariance, reml
+        self._own_design, self._gone = design, np.empty(0, dtype=np.intp)
+        self._parts = parts = series_parts(design, covariance, term)
+        self.scale = SeriesScale(covariance, parts)
+        self._set(parts.cross, SeriesMarginal(parts.cross, parts.chains))
+        self._set_thresholds(parts.cross)
+
+    def _set(self, cross: CrossProducts, marginal: Any) -> None:
+        self.cross, self.marginal = cross, marginal
+        self.deviance = SeriesDeviance(cross, marginal, self.reml)
+        self.df, self._fused = self.deviance.df, None
+
+    def as_ml(self) -> LMMObjective:
+        other = self.fresh()
+        other.reml = False
+        other._set(other.cross, other.marginal)
+        return other
+
+    def without(self, gone: np.ndarray) -> LMMObjective:
+        other = super().without(gone)
+        kept = np.delete(np.arange(self.cross.n + self._gone.size), self._gone)
+        other._gone = np.union1d(self._gone, kept[gone])  # type: ignore[attr-defined]
+        return other
+
+    def dense(self) -> LMMObjective:
+        """The same model by dense templates; refused where these are too large."""
+        size = sum(
+            levels * k * k
+            for factor, k in zip(self._own_design.factors, self.covariance.widths, strict=True)
+            for levels in [len(factor.levels)]
+        )
+        if size > MOST_DENSE:
+            raise NumericalError(
+                f"this needs the covariances of all {max(self.covariance.widths)} times of a "
+                "series with each other in all its groups, which do not fit into memory; what "
+                "needs only the parameters (summary, tests, confidence intervals, predictions "
+                "without their standard errors, simulations, refits) is there"
+            )
+        y = self.cross.response
+        objective = LMMObjective(cross_products_of(self._own_design), self.covariance, self.reml)
+        if self._gone.size:
+            return objective.without(self._gone).with_response(y)
+        return objective.with_response(y)
+
+    # -- parameters -------------------------------------------------------------------------
+
+    def start(self) -> np.ndarray:
+        x = np.empty(self.covariance.n_theta)
+        x[self.scale.series] = series_start(self.cross, self._parts.chains)
+        if self.scale.tail is not None:
+            width = sum(self.marginal.tail.widths)
+            x[self.scale.rest] = self.scale.tail.start(np.full(width, TAIL_START**2))
+        return x
+
+    def x_in_units(self, theta: np.ndarray) -> np.ndarray:
+        return self.x(theta)
+
+    def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
+        return []
+
+    def rounding(self, x: np.ndarray) -> float:
+        return 0.0
+
+    def release(self) -> None:
+        self._set(self.cross, self.marginal.fresh())
+
+    # -- the criterion ----------------------------------------------------------------------
+
+    def _templates(self, x: np.ndarray) -> Any:
+        return self.scale.place(x)
+
+    def _at_place(self, x: np.ndarray) -> tuple[Place, Profile]:
+        place, profile = self._at(x)
+        return cast("Place", place), profile
+
+    def _least_squares(self) -> LeastSquares:
+        # any effects will do that explain as much
+        return least_squares(self.cross, choose_marginal(self.cross))
+
+    def _evaluate(self, x: np.ndarray, order: int) -> Evaluation:
+        place, profile = self._at_place(x)
+        if order == 0:
+            return Evaluation(profile.value)
+        gradient = self.gradient_at(x, place, self.deviance.weights(profile))
+        if order == 1:
+            return Evaluation(profile.value, gradient)
+        return Evaluation(profile.value, gradient, self.hessian(x), True)
+
+    def gradient_at(self, x: np.ndarray, place: Any, Q: np.ndarray) -> np.ndarray:
+        out = np.empty(x.size)
+        out[self.scale.series] = self.marginal.gradient(Q)
+        if self.scale.tail is not None:
+            sums = self.deviance.sums_of(Q, self.marginal.tail.widths)
+            directions = self.scale.tail.directions(x[self.scale.rest])
+            out[self.scale.rest] = self.deviance.gradient(place[1], directions, sums)
+        return out
+
+    def hessian(self, x: np.ndarray) -> np.ndarray:
+        return Objective.hessian(self, x)
+
+    def variance_derivatives(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        place, profile = self._at_place(x)
+        m, p = self.cross.p + 1, self.cross.p
+        Y = np.empty((x.size, m, m))
+        Y[self.scale.series] = self.marginal.moments()
+        if self.scale.tail is not None:
+            sums = self.deviance.level_sums(profile)
+            directions = self.scale.tail.directions(x[self.scale.rest])
+            own = self.deviance.variance_slopes(place[1], directions, profile, sums)[1]
+            Y[self.scale.rest] = own
+        return -(Y @ profile.c @ profile.c), Y[:, :p, :p]
+
+    # -- at the optimum ---------------------------------------------------------------------
+
+    def without_residual(self, x: np.ndarray) -> tuple[np.ndarray, Solution]:
+        self._exact = True
+        own, solution = self.dense().without_residual(self.scale.theta(x))
+        return self.scale.x(self.covariance.start()), solution
+
+    def marginal_at(self, x: np.ndarray) -> Marginal:
+        dense = self.dense()
+        return dense.marginal_at(dense.x(self.scale.theta(x)))
+
+    def _effects(self, x: np.ndarray, place: Place, c: np.ndarray) -> tuple[np.ndarray, ...]:
+        """u of all grouping factors at all times, (l_b, k_b) each."""
+        chains, covariance = self._parts.chains, self.covariance
+        modes = self.marginal.modes(c)
+        levels = [len(f.levels) for f in self._own_design.factors]
+        out = [np.zeros((n, k)) for n, k in zip(levels, covariance.widths, strict=True)]
+        term = covariance.terms[self._parts.term]
+        whole = chains.innovations(chains.modes_at_all_times(modes, place[0]), place[0])
+        out[term.factor][:, term.columns] = whole
+        for i, (b, own) in enumerate(self._parts.places):
+            out[b][:, own] = (self.marginal.projected(i) @ c) @ place[1][i]
+        return tuple(out)
+
+    def solution(self, x: np.ndarray) -> Solution:
+        place, profile = self._at_place(x)
+        return self._solution(
+            profile, tuple(self.scale.templates(x)), self._effects(x, place, profile.c)
+        )
