@@ -17,10 +17,11 @@ from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved
 from .formulas import formulas_of
 from .grouping import Grouping, grouping
+from .indicators import IndexedColumns, beside
 from .model_frame import ModelFrame
 from .model_matrix import MatrixRecipe, model_matrix
 from .newdata import FixedSide, NewDataRecipe, RandomSide
-from .positions import positioned
+from .positions import levelled, positioned
 from .predictor import MEAN, LinearPredictor, argument_of
 from .rank import independent_columns
 from .response import check_size, numeric, response_values
@@ -236,13 +237,14 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
     ordered = _in_order(frame, sizes)
     labels = list(dict.fromkeys(spec.label for _, spec, _ in ordered))
     labels.sort(key=lambda label: -sizes[label])
-    blocks: dict[str, list[np.ndarray]] = {label: [] for label in labels}
+    blocks: dict[str, list[Any]] = {label: [] for label in labels}
     index = {name: k for k, name in enumerate(frame.predictors)}
     owners: dict[str, list[int]] = {label: [] for label in labels}
     terms, sides = [], []
     for name, spec, side in ordered:
-        Z, recipe, positions = positioned(spec.structure, spec.text, *matrices.of(side))
-        _check_zeros(spec.text, Z, recipe.names)
+        Z, recipe, positions = _columns(frame, spec, side, matrices)
+        if not linear:
+            Z = np.asarray(Z)
         if linear and not STRUCTURES[spec.structure].patterned:
             _check_effects(spec.text, sizes[spec.label] * Z.shape[1], len(Z))
         at = slice(len(owners[spec.label]), len(owners[spec.label]) + Z.shape[1])
@@ -259,9 +261,22 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
     for label in labels:
         grouped, codes = groups[label]
         of = np.array(owners[label], dtype=np.int8)
-        factors.append(GroupingFactor(label, grouped.levels, codes, _beside(blocks[label]), of))
+        factors.append(GroupingFactor(label, grouped.levels, codes, beside(blocks[label]), of))
     groupings = tuple(groups[label][0] for label in labels)
     return _Random(tuple(factors), tuple(terms), groupings, tuple(sides))
+
+
+def _columns(
+    frame: ModelFrame, spec: RandomTermSpec, side: Resolved, matrices: _Matrices
+) -> tuple[Any, Any, np.ndarray | None]:
+    """Columns of a random term, how to make them again, and positions."""
+    recipe = levelled(spec.structure, spec.text, spec.lhs, frame.columns)
+    if recipe is not None:
+        return recipe.indexed(frame.columns), recipe, None
+    Z, *rest = positioned(spec.structure, spec.text, *matrices.of(side))
+    if not isinstance(Z, IndexedColumns):
+        _check_zeros(spec.text, Z, rest[0].names)
+    return Z, *rest
 
 
 def _in_order(
@@ -303,10 +318,6 @@ def _lme4_order(sizes: Sequence[int]) -> list[int]:
     if all(a >= b for a, b in zip(sizes, sizes[1:])):
         return list(range(len(sizes)))
     return sorted(range(len(sizes)), key=lambda i: sizes[i])[::-1]
-
-
-def _beside(blocks: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(blocks, axis=1) if len(blocks) > 1 else blocks[0]
 
 
 def _check_groups(made: Grouping, codes: np.ndarray, linear: bool) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import ArgumentError
 from ..formula.formula import Formula
+from .indicators import IndexedColumns
 from .newdata import NewDataRecipe, NewDesign
 from .predictor import MEAN, LinearPredictor
 from .terms import FixedTerms
@@ -31,7 +32,9 @@ class GroupingFactor:
     codes : (n,) int32 ndarray
         Level of each row, in [0, l); every level occurs.
     Z : (n, k) float64 ndarray
-        Covariates of the terms side by side.  For a sole intercept a read-only broadcast of 1.0.
+        Covariates of the terms side by side.  For a sole intercept a read-only broadcast of 1.0,
+        for the times of a series in a linear model
+        :class:`~interlace.design.indicators.IndexedColumns`.
     predictor : (k,) int8 ndarray
         Which of the design's predictors each column of Z belongs to; by default the first.
 
@@ -73,8 +76,10 @@ class GroupingFactor:
         )
 
 
-def _rows_of(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def _rows_of(values: Any, kept: np.ndarray) -> Any:
     """Some rows, of ones stored as one number without storing them."""
+    if isinstance(values, IndexedColumns):
+        return values[kept]
     if values.strides == (0, 0):
         return np.broadcast_to(values[:1], (int(kept.sum()), values.shape[1]))
     return np.ascontiguousarray(values[kept])

@@ -19,7 +19,9 @@ from ..frames.read import data_columns, read
 from .codings import unseen_level
 from .expressions import Resolved, UserNames
 from .grouping import Grouping
+from .indicators import IndexedColumns, LevelColumns
 from .model_matrix import MatrixRecipe
+from .positions import PositionRecipe
 from .predictor import MEAN
 from .response import Response, response_values
 from .vectors import per_row_argument
@@ -98,7 +100,7 @@ class FixedSide(NamedTuple):
 class RandomSide(NamedTuple):
     """Left side of one random term: how to make its columns, and their place."""
 
-    recipe: MatrixRecipe
+    recipe: Any
     variables: tuple[str, ...]
     factor: int
     columns: slice
@@ -191,11 +193,8 @@ class NewDataRecipe:
                     unseen[grouping.label] = new
                 if (new or missing) and new_levels == "error":
                     raise _unknown_levels(grouping.label, new)
-            Z = np.zeros((columns.n, widths[b]))
-            for side in sides if b in spread else ():
-                if side.factor == b:
-                    Z[:, side.columns] = side.recipe.matrix(columns)
-            blocks.append((codes, Z))
+            own = [side for side in sides if side.factor == b and b in spread]
+            blocks.append((codes, _effect_columns(own, columns, widths[b])))
         y = None
         if response:
             y, _ = response_values(self.response, columns, False)
@@ -321,6 +320,24 @@ class NewDataRecipe:
         else:
             return total
         return part if total is None else total + part
+
+
+def _effect_columns(sides: list[RandomSide], columns: Columns, width: int) -> Any:
+    """Z of the terms of one grouping factor, (r, k), zero where a term is not asked for."""
+    series = [side for side in sides if isinstance(side.recipe, (LevelColumns, PositionRecipe))]
+    if len(series) != 1:
+        Z = np.zeros((columns.n, width))
+        for side in sides:
+            Z[:, side.columns] = side.recipe.matrix(columns)
+        return Z
+    run = series[0].columns
+    rest = np.zeros((columns.n, width - run.stop + run.start))
+    for side in sides:
+        if side is not series[0]:
+            at = side.columns.start - (run.stop - run.start) * (side.columns.start >= run.stop)
+            own = side.recipe.matrix(columns)
+            rest[:, at : at + own.shape[1]] = own
+    return IndexedColumns(series[0].recipe.indexed(columns).place, run, rest)
 
 
 def _read_new(newdata: Any, names: list[str], labels: list[str]) -> Columns:

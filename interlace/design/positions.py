@@ -10,11 +10,14 @@ import numpy as np
 
 from ..covariance.names import STRUCTURES
 from ..errors import DataError
-from ..frames.columns import Columns
+from ..formula.spelling import unquoted
+from ..formula.terms import lhs_terms
+from ..frames.columns import Columns, Labels
+from .indicators import IndexedColumns, LevelColumns
 from .model_matrix import MatrixRecipe
 from .terms import FixedTerms
 
-__all__ = ["PositionRecipe", "positioned"]
+__all__ = ["PositionRecipe", "levelled", "positioned"]
 
 #: Positions so near to each other, relative, are one.
 SAME = 1e-9
@@ -45,6 +48,10 @@ class PositionRecipe:
 
     def matrix(self, columns: Columns) -> np.ndarray:
         """The columns of Z for rows of data, (n, k); NaN where a coordinate is missing."""
+        return np.asarray(self.indexed(columns))
+
+    def indexed(self, columns: Columns) -> IndexedColumns:
+        """The same, held as places."""
         at = self.coordinates.matrix(columns)
         missing = np.isnan(at).any(axis=1)
         place = _places(self.positions, np.where(missing[:, None], self.positions[0], at))
@@ -57,15 +64,12 @@ class PositionRecipe:
                 "it: re_form with the other terms, or re_form='~ 0'; or fit with rows of that "
                 "position whose weight is small"
             )
-        Z = np.zeros((len(at), len(self.positions)))
-        Z[np.arange(len(at)), place] = 1.0
-        Z[missing] = np.nan
-        return Z
+        return _indexed(np.where(missing, -1, place), self.positions)
 
 
 def positioned(
     structure: str, text: str, Z: np.ndarray, recipe: MatrixRecipe, terms: FixedTerms
-) -> tuple[np.ndarray, Any, np.ndarray | None]:
+) -> tuple[Any, Any, np.ndarray | None]:
     """Columns of a random term, how to make them again, and their positions if it has any.
 
     ``Z`` has the columns of the left side as they are: coordinates of positions, a numeric time, or
@@ -77,7 +81,7 @@ def positioned(
     factors = [term for term in terms.terms if term.factors]
     if kind == "times" and len(factors) == len(terms.terms) == 1 and not factors[0].covariates:
         _check_several(structure, text, recipe.names)
-        return Z, recipe, None
+        return _as_indexed(Z), recipe, None
     if factors or "Intercept" in recipe.names:
         raise DataError(_wanted(structure, text))
     if kind == "times":
@@ -89,16 +93,42 @@ def positioned(
                 "counts steps between them. Write ou() for a correlation that fades in "
                 "continuous time"
             )
-    positions = np.unique(Z, axis=0)
+    positions = np.unique(Z)[:, None] if Z.shape[1] == 1 else np.unique(Z, axis=0)
     _check_positions(structure, text, positions)
     label = recipe.names[0] if Z.shape[1] == 1 else f"({', '.join(recipe.names)})"
     names = tuple(f"{label}[{', '.join(f'{v:g}' for v in at)}]" for at in positions)
     if len(set(names)) < len(names):
         names = tuple(f"{label}[{', '.join(map(repr, at.tolist()))}]" for at in positions)
     made = PositionRecipe(recipe, positions, names, text)
-    columns = np.zeros((len(Z), len(positions)))
-    columns[np.arange(len(Z)), _places(positions, Z)] = 1.0
-    return columns, made, positions
+    columns = _indexed(_places(positions, Z), positions)
+    return columns if kind == "times" else np.asarray(columns), made, positions
+
+
+def levelled(structure: str, text: str, lhs: str, columns: Columns) -> LevelColumns | None:
+    """How to make the columns of effects at the levels of one column of data, where they are that.
+
+    Their matrix is then not made: it may have thousands of columns.
+    """
+    if STRUCTURES[structure].effects != "times":
+        return None
+    terms = lhs_terms(lhs)
+    labels = columns.values.get(unquoted(terms[0])) if len(terms) == 1 else None
+    if not isinstance(labels, Labels):
+        return None
+    recipe = LevelColumns(unquoted(terms[0]), labels.levels)
+    _check_several(structure, text, recipe.names)
+    return recipe
+
+
+def _as_indexed(Z: np.ndarray) -> Any:
+    """Z as places, where it is the indicators of levels and not some contrasts of them."""
+    place = np.argmax(Z, axis=1)
+    indicators = (np.count_nonzero(Z, axis=1) == 1) & (Z[np.arange(len(Z)), place] == 1.0)
+    return _indexed(place, Z.T) if indicators.all() else Z
+
+
+def _indexed(place: np.ndarray, positions: np.ndarray) -> IndexedColumns:
+    return IndexedColumns(place.astype(np.int32), slice(0, len(positions)))
 
 
 def _wanted(structure: str, text: str) -> str:
@@ -134,6 +164,8 @@ def _check_positions(structure: str, text: str, positions: np.ndarray) -> None:
 
 def _places(positions: np.ndarray, at: np.ndarray) -> np.ndarray:
     """The place of each row of ``at`` among sorted positions, -1 where it is none of them."""
+    if at.shape[1] == 1:
+        return _places_on_a_line(positions[:, 0], at[:, 0])
     known, inverse = np.unique(at, axis=0, return_inverse=True)
     out = np.full(len(known), -1)
     size = SAME * np.maximum(np.abs(positions).max(axis=0, initial=0.0), np.finfo(float).tiny)
@@ -142,3 +174,11 @@ def _places(positions: np.ndarray, at: np.ndarray) -> np.ndarray:
         if near.size:
             out[i] = near[0]
     return out[inverse.ravel()]
+
+
+def _places_on_a_line(positions: np.ndarray, at: np.ndarray) -> np.ndarray:
+    after = np.minimum(np.searchsorted(positions, at), len(positions) - 1)
+    before = np.maximum(after - 1, 0)
+    place = np.where(at - positions[before] < positions[after] - at, before, after)
+    size = SAME * max(float(np.abs(positions).max()), np.finfo(float).tiny)
+    return np.where(np.abs(positions[place] - at) <= size, place, -1)

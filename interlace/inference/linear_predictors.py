@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..design.indicators import row_products
 from .components import coefficients
 from .which_effects import of_predictors
 
@@ -30,7 +31,7 @@ def _predictor(
     for (codes, Z), b, mask in zip(rows.factors, fit.b, of_predictors(fit, masks, [name])):
         if mask.any():
             known = codes >= 0
-            part = np.einsum("ij,ij->i", Z, (b * mask)[np.where(known, codes, 0)])
+            part = row_products(Z, np.where(known, codes, 0), b * mask)
             eta = eta + np.where(known, part, 0.0)
     return eta
 

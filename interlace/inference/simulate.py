@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..design.indicators import IndexedColumns, row_products
 from ..errors import ArgumentError, ArgumentTypeError, InterlaceWarning, brief, warn
 
 if TYPE_CHECKING:
@@ -100,6 +101,10 @@ def _add_effects(fit: AnyFit, rng: np.random.Generator, out: np.ndarray, use_u: 
     for factor, T in zip(fit.design.factors, fit.T, strict=True):
         levels, k = len(factor.levels), T.shape[0]
         b = fit.re_scale * (rng.standard_normal((len(out), levels, k)) @ T.T)
+        if isinstance(factor.Z, IndexedColumns):
+            for row, own in zip(out, b, strict=True):
+                row += row_products(factor.Z, factor.codes, own)
+            continue
         for j in range(k):
             column = b[:, factor.codes, j]
             out += column if factor.intercept_only else column * factor.Z[:, j]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
+from ..design.indicators import row_products
 from ..design.predictor import MEAN
 from ..frames.columns import read_only
 from ..objective.theta_scale import ThetaScale
@@ -331,7 +332,7 @@ class BaseMixedFit(AtOptimum, BaseFit):
             if factor.intercept_only and own[0]:
                 out += b[:, 0][factor.codes]
             elif own.any():
-                out += np.einsum("ij,ij->i", factor.Z[:, own], b[:, own][factor.codes])
+                out += row_products(factor.Z[:, own], factor.codes, b[:, own])
         return read_only(out)
 
     @abstractmethod

@@ -13,18 +13,19 @@ from libc.stdint cimport int64_t
 
 def filter(const double[::1] h, const double[::1] r, const double[::1] v, double[::1] p,
            double[::1] f):
-    """p_i = var(a_i | those before), f_i = 1 + h_i p_i; log|RP|, or NaN if it is not positive."""
+    """p_i = var(a_i | those before), f_i = 1 / (1 + h_i p_i); log|RP|, or NaN if not positive."""
     cdef Py_ssize_t n = h.shape[0], i
-    cdef double before = 0.0, total = 0.0, product = 1.0
+    cdef double before = 0.0, total = 0.0, product = 1.0, share
     with nogil:
         for i in range(n):
             p[i] = r[i] * r[i] * before + v[i]
-            f[i] = 1.0 + h[i] * p[i]
-            if not f[i] > 0.0:
+            share = 1.0 + h[i] * p[i]
+            if not share > 0.0:
                 total = NAN
                 break
-            before = p[i] / f[i]
-            product *= f[i]
+            f[i] = 1.0 / share
+            before = p[i] * f[i]
+            product *= share
             if product > 1e100 or product < 1e-100:  # one logarithm for many factors
                 total += log(product)
                 product = 1.0
@@ -35,7 +36,7 @@ def smooth(const double[::1] h, const double[::1] r, const double[::1] p, const 
            double[:, ::1] X, double[:, ::1] K):
     """X (n, m) becomes P^{-1}X, K = L'(X - h P^{-1}X)."""
     cdef Py_ssize_t n = X.shape[0], m = X.shape[1], i, j
-    cdef double shrink, ahead, w
+    cdef double shrink, ahead, w, gain, info
     if not n:
         return
     with nogil:
@@ -44,19 +45,23 @@ def smooth(const double[::1] h, const double[::1] r, const double[::1] p, const 
             K[0, j] = X[0, j]
             X[0, j] = 0.0
         for i in range(1, n):
-            shrink = r[i] / f[i - 1]
+            # the mean of the row before with all of that row, times r
+            shrink, gain, info = r[i], p[i - 1] * f[i - 1], h[i]
             for j in range(m):
                 w = X[i, j]
-                X[i, j] = shrink * (X[i - 1, j] + p[i - 1] * (K[i - 1, j] + h[i - 1] * X[i - 1, j]))
-                K[i, j] = w - h[i] * X[i, j]
+                X[i, j] = shrink * (X[i - 1, j] + gain * K[i - 1, j])
+                K[i, j] = w - info * X[i, j]
         for i in range(n - 1, -1, -1):
             ahead = r[i + 1] if i + 1 < n else 0.0
-            for j in range(m):
-                w = K[i, j]
-                if ahead != 0.0:
-                    w += ahead * K[i + 1, j]
-                K[i, j] = w / f[i]
-                X[i, j] += p[i] * K[i, j]
+            shrink, gain = f[i], p[i]
+            if ahead != 0.0:
+                for j in range(m):
+                    K[i, j] = (K[i, j] + ahead * K[i + 1, j]) * shrink
+                    X[i, j] += gain * K[i, j]
+            else:
+                for j in range(m):
+                    K[i, j] *= shrink
+                    X[i, j] += gain * K[i, j]
 
 
 def spread(const double[::1] h, const double[::1] r, const double[::1] p, const double[::1] f,
@@ -66,11 +71,11 @@ def spread(const double[::1] h, const double[::1] r, const double[::1] p, const 
     cdef double ahead = 0.0, share
     with nogil:
         for i in range(n - 1, -1, -1):
-            share = r[i + 1] / f[i] if i + 1 < n else 0.0
-            innovations[i] = h[i] / f[i] + share * share * ahead
+            share = r[i + 1] * f[i] if i + 1 < n else 0.0
+            innovations[i] = h[i] * f[i] + share * share * ahead
             ahead = innovations[i]
             states[i] = p[i] - p[i] * p[i] * ahead
-            between[i] = r[i] * ahead * p[i - 1] / f[i - 1] if i else 0.0
+            between[i] = r[i] * ahead * p[i - 1] * f[i - 1] if i else 0.0
 
 
 def products(const int64_t[::1] starts, const double[:, ::1] A, const double[:, ::1] X,

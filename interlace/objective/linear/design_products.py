@@ -14,8 +14,8 @@ def cross_products_of(design) -> CrossProducts:
     return cross_products(linear_rows(design))
 
 
-def linear_rows(design) -> LinearRows:
-    """The rows of a :class:`~interlace.design.design.Design` as arrays."""
+def linear_rows(design, dense: bool = True) -> LinearRows:
+    """The rows of a :class:`~interlace.design.design.Design` as arrays, perhaps without Z."""
     weights, factors = design.weights, design.factors
     return LinearRows(
         y=design.y if design.offset is None else design.y - design.offset,
@@ -25,7 +25,7 @@ def linear_rows(design) -> LinearRows:
         log_weights=0.0 if weights is None else float(np.log(weights).sum()),
         codes=tuple(f.codes for f in factors),
         n_levels=tuple(len(f.levels) for f in factors),
-        Z=tuple(f.Z for f in factors),
+        Z=tuple(np.asarray(f.Z) for f in factors) if dense else (),
         free=tuple(free_columns(design, b) for b in range(len(factors))),
     )
 

@@ -48,6 +48,10 @@ from .marginal import outer_sums
 __all__ = ["SeriesMarginal", "Tail"]
 
 
+# Columns from which on products of all rows are left to BLAS.
+FEW_COLUMNS = 16
+
+
 class Tail:
     """The other random effects: which of their levels each series meets.
 
@@ -333,14 +337,14 @@ class SeriesMarginal:
     def _contracted(self, omega: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """k'Wk, x'Wg and k_i'Wx_{i-1} of the effects, (n_1,) each."""
         X, K, G = self._X, self._K, self._G
-        if len(omega) == 1:
+        if len(omega) == 1 and X.shape[1] > FEW_COLUMNS:
             WK, between = K @ omega[0], np.zeros(len(X))
             np.einsum("ij,ij->i", WK[1:], X[:-1], out=between[1:])
             of_x = np.einsum("ij,ij->i", X @ omega[0], G)
             return np.einsum("ij,ij->i", WK, K), of_x, between
-        assert self.tail is not None
+        starts = np.array([0, len(X)]) if self.tail is None else self.tail.starts
         of_k, of_x, between = (np.empty(len(X)) for _ in range(3))
-        _bands.contract(self.tail.starts, X, K, G, np.ascontiguousarray(omega), of_k, of_x, between)
+        _bands.contract(starts, X, K, G, np.ascontiguousarray(omega), of_k, of_x, between)
         return of_k, of_x, between
 
     def moments(self) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...covariance.chains import Chains
+from ...design.indicators import IndexedColumns
 from ...linalg.crossproducts.linear import CrossProducts, cross_products
 from .design_products import free_columns, linear_rows
 
@@ -50,21 +51,20 @@ def series_term(design, covariance: CovarianceModel) -> int | None:
     if len(places) != 1:
         return None
     term = covariance.terms[places[0]]
-    Z = design.factors[term.factor].Z[:, term.columns]
-    return places[0] if ((Z == 0.0) | (Z == 1.0)).all() and (Z.sum(axis=1) == 1.0).all() else None
+    columns = design.factors[term.factor].Z[:, term.columns]
+    return places[0] if isinstance(columns, IndexedColumns) else None
 
 
 def series_parts(design, covariance: CovarianceModel, at: int) -> SeriesParts:
     """The parts of a design whose term ``at`` is a series."""
     term = covariance.terms[at]
     factor, structure = design.factors[term.factor], term.structure
-    column = np.argmax(factor.Z[:, term.columns], axis=1)
-    effects, codes = _effects(factor.codes, column, structure.k)
+    effects, codes = _effects(factor.codes, factor.Z[:, term.columns].place, structure.k)
     level, of = np.divmod(effects, structure.k)
     starts = np.concatenate([[0], np.flatnonzero(np.diff(level)) + 1, [level.size]])
     chains = Chains(structure, of, starts.astype(np.int64))
     places = _tail_places(covariance, at)
-    rows = linear_rows(design)
+    rows = linear_rows(design, dense=False)
     free = [free_columns(design, b) for b in range(len(design.factors))]
     rows = replace(
         rows,

@@ -1,0 +1,147 @@
+"""Columns of Z of which each row has a 1 in one and 0 in the others, held as the place of the 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..errors import NumericalError
+from ..formula.spelling import shown
+from ..frames.columns import Columns, Labels
+
+__all__ = ["IndexedColumns", "LevelColumns", "beside", "row_products"]
+
+# Numbers of a dense Z, 2 GB of them.
+MOST_DENSE = 250_000_000
+
+
+class IndexedColumns(NDArrayOperatorsMixin):
+    """A matrix (n, k) some of whose columns are the indicators of a time or a level.
+
+    It is read as an array; what has no shorter way makes the dense matrix of it.
+
+    Parameters
+    ----------
+    place : (n,) int ndarray
+        Which of the indicators is 1; -1 for missing ones.
+    run : slice
+        The places of the indicators among the columns.
+    rest : (n, k - width) ndarray
+        The other columns.
+    """
+
+    ndim = 2
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, place: np.ndarray, run: slice, rest: np.ndarray | None = None) -> None:
+        self.place, self.run = place, run
+        self.rest = np.empty((place.size, 0)) if rest is None else rest
+        self.shape = place.size, run.stop - run.start + self.rest.shape[1]
+        self.strides = 8 * self.shape[1], 8
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def others(self) -> np.ndarray:
+        """Places of the other columns."""
+        return np.delete(np.arange(self.shape[1]), self.run)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        del copy
+        n, k = self.shape
+        if n * k > MOST_DENSE:
+            raise NumericalError(
+                f"this needs all {k} columns of the times of a series for {n} rows at once, which "
+                "do not fit into memory; do it for fewer rows"
+            )
+        out = np.zeros(self.shape, dtype=np.float64)
+        out[np.arange(n), self.run.start + self.place] = 1.0
+        out[self.place < 0, self.run] = np.nan
+        out[:, self.others] = self.rest
+        return out if dtype is None else out.astype(dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **named: Any) -> Any:
+        dense = [np.asarray(x) if isinstance(x, IndexedColumns) else x for x in inputs]
+        return getattr(ufunc, method)(*dense, **named)
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, tuple):
+            return IndexedColumns(self.place[key], self.run, self.rest[key])
+        rows, columns = key
+        chosen = np.arange(self.shape[1])[columns]
+        if chosen.ndim:
+            own = np.flatnonzero((chosen >= self.run.start) & (chosen < self.run.stop))
+            if not own.size:
+                return self.rest[rows][..., np.searchsorted(self.others, chosen)]
+            width = self.run.stop - self.run.start
+            whole = np.arange(self.run.start, self.run.stop)
+            if own.size == width and np.array_equal(chosen[own[0] : own[0] + width], whole):
+                run = slice(int(own[0]), int(own[0]) + width)
+                rest = np.searchsorted(self.others, np.delete(chosen, run))
+                return IndexedColumns(self.place[rows], run, self.rest[rows][:, rest])
+        elif self.run.start <= chosen < self.run.stop:
+            place = self.place[rows]
+            return np.where(place < 0, np.nan, place == chosen - self.run.start)
+        return np.asarray(self)[key]
+
+
+def beside(blocks: Sequence[Any]) -> Any:
+    """Blocks of columns as one matrix, (n, k), indexed if one of them is."""
+    if len(blocks) == 1:
+        return blocks[0]
+    indexed = [i for i, block in enumerate(blocks) if isinstance(block, IndexedColumns)]
+    if len(indexed) != 1:
+        return np.concatenate([np.asarray(block) for block in blocks], axis=1)
+    (at,) = indexed
+    start = sum(block.shape[1] for block in blocks[:at])
+    run = slice(start + blocks[at].run.start, start + blocks[at].run.stop)
+    rest = [block.rest if i == at else block for i, block in enumerate(blocks)]
+    return IndexedColumns(blocks[at].place, run, np.concatenate(rest, axis=1))
+
+
+def row_products(Z: Any, codes: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """z'b of each row's own level, (n,), for b (l, k)."""
+    if not isinstance(Z, IndexedColumns):
+        return np.einsum("ij,ij->i", Z, b[codes])
+    missing = Z.place < 0
+    out = b[codes, Z.run.start + np.where(missing, 0, Z.place)]
+    if missing.any():
+        out[missing] = np.nan
+    if Z.rest.shape[1]:
+        out = out + np.einsum("ij,ij->i", Z.rest, b[:, Z.others][codes])
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class LevelColumns:
+    """How to make the indicators of the levels of a column again.
+
+    Attributes
+    ----------
+    variable : str
+        The column.
+    levels : (k,) ndarray
+    """
+
+    variable: str
+    levels: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``"time[3]"``."""
+        return tuple(f"{shown(self.variable)}[{level}]" for level in self.levels)
+
+    def indexed(self, columns: Columns) -> IndexedColumns:
+        """The columns of Z for rows of data, (n, k)."""
+        labels = columns.values[self.variable]
+        assert isinstance(labels, Labels)
+        return IndexedColumns(labels.codes.astype(np.int32), slice(0, len(self.levels)))
+
+    def matrix(self, columns: Columns) -> np.ndarray:
+        """The same as a dense matrix."""
+        return np.asarray(self.indexed(columns))

@@ -1,0 +1,127 @@
+"""Columns of Z that are held as places, read as arrays."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace as il
+from interlace.design import indicators
+from interlace.design.build import build
+from interlace.design.indicators import IndexedColumns, beside, row_products
+from interlace.errors import DataError, NumericalError
+
+
+@pytest.fixture
+def columns():
+    """Columns 1 to 3 are the indicators, beside two others."""
+    rng = np.random.default_rng(0)
+    place = np.array([0, 2, 1, 1, 0, 2])
+    return IndexedColumns(place, slice(1, 4), rng.normal(size=(6, 2)))
+
+
+def dense(columns):
+    out = np.zeros((6, 5))
+    out[np.arange(6), 1 + columns.place] = 1.0
+    out[:, [0, 4]] = columns.rest
+    return out
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        np.array([0, 3]),
+        np.array([True, False, True, True, False, True]),
+        (slice(None), 2),
+        (slice(None), 4),
+        (slice(None), slice(1, 4)),
+        (slice(None), slice(0, 3)),
+        (slice(None), np.array([0, 4])),
+        (slice(None), np.array([False, True, True, True, True])),
+        (np.array([1, 2]), slice(1, 5)),
+    ],
+)
+def test_they_are_indexed_as_the_dense_matrix(columns, key):
+    np.testing.assert_array_equal(np.asarray(columns[key]), dense(columns)[key])
+
+
+def test_they_are_multiplied_as_the_dense_matrix(columns):
+    Z = dense(columns)
+    np.testing.assert_array_equal(columns * 2.0, 2.0 * Z)
+    np.testing.assert_allclose(columns @ np.ones((5, 2)), Z @ np.ones((5, 2)))
+    b = np.random.default_rng(1).normal(size=(2, 5))
+    codes = np.array([0, 1, 1, 0, 1, 0])
+    expected = np.einsum("ij,ij->i", Z, b[codes])
+    np.testing.assert_allclose(row_products(columns, codes, b), expected)
+    np.testing.assert_allclose(row_products(Z, codes, b), expected)
+
+
+def test_a_missing_time_is_missing():
+    Z = IndexedColumns(np.array([1, -1]), slice(0, 2))
+    np.testing.assert_array_equal(np.asarray(Z), [[0.0, 1.0], [np.nan, np.nan]])
+    np.testing.assert_array_equal(Z[:, 0], [0.0, np.nan])
+    out = row_products(Z, np.array([0, 0]), np.array([[3.0, 4.0]]))
+    np.testing.assert_array_equal(out, [4.0, np.nan])
+
+
+def test_blocks_beside_each_other(columns):
+    other = np.arange(6.0)[:, None]
+    both = beside([other, columns, other])
+    assert isinstance(both, IndexedColumns)
+    expected = np.concatenate([other, dense(columns), other], axis=1)
+    np.testing.assert_array_equal(np.asarray(both), expected)
+    two = beside([columns, columns])
+    np.testing.assert_array_equal(two, np.tile(dense(columns), 2))
+
+
+def test_a_dense_matrix_too_large_is_refused(columns, monkeypatch):
+    monkeypatch.setattr(indicators, "MOST_DENSE", 10)
+    with pytest.raises(NumericalError, match="all 5 columns of the times of a series for 6 rows"):
+        np.asarray(columns)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(2)
+    t = np.tile(np.arange(5), 8)
+    return pd.DataFrame(
+        {"y": rng.normal(size=40), "g": np.repeat(list("abcdefgh"), 5), "t": t,
+         "f": pd.Categorical(t), "label": np.array(list("vwxyz"))[t], "z": rng.normal(size=40)}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("time", ["t", "f", "label", "factor(t)"])
+def test_linear_designs_hold_times_as_places(data, time):
+    design = build(f"y ~ 1 + ar1(0 + {time} | g) + (0 + z | g)", data)
+    Z = design.factors[0].Z
+    assert isinstance(Z, IndexedColumns)
+    series = design.terms[0].columns
+    np.testing.assert_array_equal(np.asarray(Z)[:, series], np.eye(5)[data["t"]])
+    np.testing.assert_array_equal(np.delete(np.asarray(Z), series, axis=1)[:, 0], data["z"])
+    assert len(design.terms[0].names) == 5
+
+
+def test_generalised_designs_have_dense_ones(data):
+    design = build("y ~ 1 + ar1(0 + f | g)", data, linear=False)
+    assert isinstance(design.factors[0].Z, np.ndarray)
+
+
+@pytest.mark.parametrize("time", ["t", "f", "label", "factor(t)"])
+def test_predictions_of_new_rows(data, time):
+    formula = f"y ~ z + ar1(0 + {time} | g) + (1 | g)"
+    m = il.fit(formula, data)
+    assert m.fit.backend == "series"
+    new = data.sample(frac=0.5, random_state=1)
+    np.testing.assert_allclose(m.predict(new), m.fittedvalues[new.index], atol=1e-12)
+    missing = new.head(3).astype({"t": float, "f": object, "label": object})
+    missing.loc[missing.index[0], ["t", "f", "label"]] = [np.nan, None, None]
+    predicted = m.predict(missing)
+    assert predicted.isna().tolist() == [True, False, False]
+
+
+def test_a_time_unknown_to_the_fit_is_refused(data):
+    m = il.fit("y ~ z + ar1(0 + t | g)", data)
+    with pytest.raises(DataError, match="no effect at the position 7"):
+        m.predict(data.head(2).assign(t=[0, 7]))
+    m = il.fit("y ~ z + ar1(0 + label | g)", data)
+    with pytest.raises(DataError, match="'label' of newdata has level"):
+        m.predict(data.head(1).assign(label="new"))
