@@ -240,7 +240,7 @@ def _check_mixed(result: Any, function: str) -> None:
 
 
 @checked
-def VarCorr(result: MixedResult, r_names: bool = False):  # noqa: N802
+def VarCorr(result: MixedResult, r_names: bool = False, se: bool = False):  # noqa: N802
     """Variances and correlations: :meth:`LMMResult.VarCorr` under lme4's name.
 
     Parameters
@@ -248,6 +248,8 @@ def VarCorr(result: MixedResult, r_names: bool = False):  # noqa: N802
     result : LMMResult or GLMMResult
     r_names : bool, default False
         R's names of effects.
+    se : bool, default False
+        Add standard errors by the delta method.
 
     Returns
     -------
@@ -262,4 +264,4 @@ def VarCorr(result: MixedResult, r_names: bool = False):  # noqa: N802
     [42.001, 49.51]
     """
     _check_mixed(result, "VarCorr")
-    return result.VarCorr(r_names=r_names)
+    return result.VarCorr(r_names=r_names, se=se)

@@ -1,9 +1,7 @@
-"""Structures of standard deviations and a pattern of correlations: T = diag(sd) C.
+"""Structures with a correlation, or one for each distance, of effects in an order or in none.
 
-C is lower triangular with C C' the correlation matrix R, a function of a few parameters on
-unbounded scales. theta are the standard deviations, one that all effects share or one for each,
-then those parameters. Where R is a matrix first, C is its Cholesky factor, and with Phi(A) the
-lower triangle of A, its diagonal halved,
+Where the correlation matrix R comes first, C is its Cholesky factor, and with Phi(A) the lower
+triangle of A, its diagonal halved,
 
     dC = C Phi(C^{-1} dR C^{-T}),   <W, d2C_ij> = <P, d2R_ij - dC_i dC_j' - dC_j dC_i'>,
     P = C^{-T} Phi(C'W) C^{-1}
@@ -12,13 +10,17 @@ lower triangle of A, its diagonal halved,
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
 
-from .series import AR1, Slopes
-from .structures import Structure
+from ..errors import ArgumentError
+from .pattern import Patterned, Slopes, Unit
+from .readings import Natural, sine
+from .series import AR1
+from .structures import ROUNDING
 
 __all__ = [
     "CompoundSymmetry",
@@ -26,104 +28,12 @@ __all__ = [
     "HomogeneousCompoundSymmetry",
     "HomogeneousDiagonal",
     "HomogeneousToeplitz",
-    "Patterned",
     "Toeplitz",
 ]
 
 # A share of independence in correlation matrices, which may be singular to rounding: their factors
 # then have derivatives everywhere. It changes a log-likelihood by some 1e-9.
 INDEPENDENT = 1e-10
-
-
-class Unit(NamedTuple):
-    """Entries of C, (m,), and their derivatives in the q parameters of the pattern, (m, q)."""
-
-    values: np.ndarray
-    slopes: np.ndarray
-
-
-class Patterned(Structure):
-    """Standard deviations, and correlations with ``n_pattern`` parameters.
-
-    Parameters
-    ----------
-    k : int
-        Number of columns of the term.
-    """
-
-    n_pattern = 0
-    #: Whether all effects have one standard deviation.
-    homogeneous = False
-
-    def __init__(self, k: int) -> None:
-        self.k = k
-        cols, rows = np.triu_indices(k)
-        self.rows, self.cols = rows, cols
-        self.deviations = np.zeros(k, dtype=np.intp) if self.homogeneous else np.arange(k)
-        self.n_sd = 1 if self.homogeneous else k
-        self.n_theta = self.n_sd + self.n_pattern
-
-    @abstractmethod
-    def unit(self, pattern: np.ndarray) -> Unit:
-        """C and its derivatives."""
-
-    @abstractmethod
-    def bent(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """sum_e weights_e d^2 C_e, (q, q)."""
-
-    @property
-    def _of_entries(self) -> np.ndarray:
-        """The place in theta of each entry's standard deviation."""
-        assert self.deviations is not None
-        return self.deviations[self.rows]
-
-    def values(self, theta: np.ndarray) -> np.ndarray:
-        return theta[self._of_entries] * self.unit(theta[self.n_sd :]).values
-
-    def jacobian(self, theta: np.ndarray) -> np.ndarray:
-        values, slopes = self.unit(theta[self.n_sd :])
-        J = np.zeros((self.rows.size, self.n_theta))
-        J[np.arange(self.rows.size), self._of_entries] = values
-        J[:, self.n_sd :] = theta[self._of_entries, None] * slopes
-        return J
-
-    def second(self, theta: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        pattern, m = theta[self.n_sd :], self.n_sd
-        out = np.zeros((self.n_theta, self.n_theta))
-        if not pattern.size:
-            return out
-        slopes = weights[:, None] * self.unit(pattern).slopes
-        for j, own in enumerate(slopes.T, m):
-            out[:m, j] = out[j, :m] = np.bincount(self._of_entries, weights=own, minlength=m)
-        out[m:, m:] = self.bent(pattern, weights * theta[self._of_entries])
-        return out
-
-    def start(self) -> np.ndarray:
-        return np.concatenate([np.ones(self.n_sd), self.pattern_start()])
-
-    def pattern_start(self) -> np.ndarray:
-        """Parameters of the pattern to start from, (q,)."""
-        return np.zeros(self.n_pattern)
-
-    def lower_bounds(self) -> np.ndarray:
-        return np.concatenate([np.zeros(self.n_sd), np.full(self.n_pattern, -np.inf)])
-
-    def theta_names(self, names: tuple[str, ...]) -> list[str]:
-        own = [self.name] if self.homogeneous else list(names)
-        return [*own, *(f"{self.name}.{name}" for name in self.pattern_names())]
-
-    def pattern_names(self) -> list[str]:
-        """Names of the parameters of the pattern on their unbounded scale."""
-        return (
-            ["angle"] if self.n_pattern == 1 else [f"angle{j + 1}" for j in range(self.n_pattern)]
-        )
-
-    def canonical(self, theta: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.abs(theta[: self.n_sd]), self.reduced(theta[self.n_sd :])])
-
-    def reduced(self, pattern: np.ndarray) -> np.ndarray:
-        """The equivalent angles of a pattern within a quarter turn."""
-        return np.arcsin(np.sin(pattern))
 
 
 class HomogeneousDiagonal(Patterned):
@@ -194,6 +104,9 @@ class CompoundSymmetry(OneAngle):
         self.n_pattern = 1 if k > 1 else 0
         super().__init__(k)
 
+    def naturals(self) -> Sequence[Natural | None]:
+        return [sine("rho", -1.0 / (self.k - 1))] if self.n_pattern else []
+
     def rho(self, angle: float) -> float:
         """The correlation at an angle."""
         return 1.0 - self._half * (1.0 - np.sin(angle))
@@ -259,8 +172,11 @@ class HeterogeneousAR1(OneAngle):
     def chain(self) -> AR1:
         return self._chain
 
+    def naturals(self) -> Sequence[Natural | None]:
+        return [sine("rho")]
+
     def entries(self, angle: float) -> Slopes:
-        return self._chain._unit(angle)
+        return self._chain.entries(angle)
 
 
 def _sine(factor: float, at: float, slope: float = -0.5) -> Slopes:
@@ -366,9 +282,39 @@ class Toeplitz(FromCorrelations):
         super().__init__(k)
         self._lag = np.abs(np.subtract.outer(np.arange(k), np.arange(k)))
 
-    def by_lag(self, pattern: np.ndarray) -> np.ndarray:
-        """Correlations at distances 0, …, k - 1."""
-        return _levinson(pattern, 0)[0]
+    def naturals(self) -> Sequence[Natural | None]:
+        # the first partial correlation is one, the others are none
+        return [sine("rho1"), *[None] * (self.n_pattern - 1)] if self.n_pattern else []
+
+    def words(self) -> list[str]:
+        return [f"rho{lag}" for lag in range(1, self.k)]
+
+    def pattern_read(self, pattern: np.ndarray) -> np.ndarray:
+        return _levinson(pattern, 0)[0][1:]
+
+    def pattern_of(self, values: np.ndarray) -> np.ndarray:
+        rho, partial = np.append(1.0, values), np.zeros(0)
+        a = np.zeros(0)  # coefficients of the predictor from the last n effects
+        for n in range(1, self.k):
+            left = 1.0 - a @ rho[1:n]
+            gamma = (rho[n] - a @ rho[n - 1 : 0 : -1]) / left if left > 0.0 else 0.0
+            if abs(gamma) > 1.0 + ROUNDING:
+                raise ArgumentError(
+                    "these correlations of {names} are those of no distribution: their matrix is "
+                    "not positive definite"
+                )
+            a = np.append(a - gamma * a[::-1], gamma)
+            partial = np.append(partial, gamma)
+        return np.arcsin(np.clip(partial, -1.0, 1.0))
+
+    def pattern_boundary(self, pattern: np.ndarray, tolerance: float) -> str:
+        rank = 1 + int((np.abs(np.cos(pattern)) >= tolerance).cumprod().sum())
+        if rank == self.k:
+            return ""
+        return (
+            f"the covariance matrix of the {self.name}() effects by {{group}} has rank {rank} of "
+            f"{self.k}: some effects are perfectly correlated"
+        )
 
     def correlations(self, pattern: np.ndarray) -> Correlations:
         rho, first = _levinson(pattern, 1)[:2]
@@ -394,11 +340,12 @@ def _levinson(angles: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray, n
     """
     q = angles.size
     shapes = [(q + 1, *(q,) * d) for d in range(order + 1)]
-    rho, a = _Jets([np.zeros(s) for s in shapes]), _Jets([np.zeros(s) for s in shapes])
+    kind = angles.dtype
+    rho, a = (_Jets([np.zeros(s, dtype=kind) for s in shapes]) for _ in range(2))
     rho.parts[0][0] = 1.0
     v = _Jets([np.ones(1), *(np.zeros((1, *s[1:])) for s in shapes[1:])])
     for n in range(1, q + 1):
-        gamma = _angle(float(angles[n - 1]), n - 1, q, order)
+        gamma = _angle(angles[n - 1], n - 1, q, order)
         new = gamma.times(v).plus(a.at(slice(1, n)).times(rho.at(slice(n - 1, 0, -1))).total())
         rho.put(slice(n, n + 1), new)
         moved = gamma.times(a.at(slice(n - 1, 0, -1)))
@@ -439,7 +386,7 @@ class _Jets(NamedTuple):
         return _Jets(out)
 
 
-def _angle(angle: float, place: int, q: int, order: int) -> _Jets:
+def _angle(angle: Any, place: int, q: int, order: int) -> _Jets:
     """The sine of one of q angles."""
     parts = [np.array([np.sin(angle)])]
     if order:

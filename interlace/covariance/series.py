@@ -8,24 +8,17 @@ T[i, j] = sd r(t_i - t_j) c_j for i >= j, with c = 1 for the first effect.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
-from .structures import Structure
+from .pattern import Patterned, Slopes, Unit
+from .readings import Natural, sine
 
 __all__ = ["AR1", "Series"]
 
 
-class Slopes(NamedTuple):
-    """Values of a function of one parameter, with its first two derivatives."""
-
-    value: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-
-
-class Series(Structure):
+class Series(Patterned):
     """A stationary Markov chain: theta is its standard deviation and one parameter of r.
 
     Parameters
@@ -36,17 +29,15 @@ class Series(Structure):
         Their times, ascending; by default equally spaced.
     """
 
+    homogeneous = True
+    n_pattern = 1
     effects = "times"
 
     def __init__(self, k: int, times: np.ndarray | None = None) -> None:
-        self.k = k
-        self.n_theta = 2
-        self.deviations = np.zeros(k, dtype=np.intp)
-        cols, rows = np.triu_indices(k)
-        self.rows, self.cols = rows, cols
+        super().__init__(k)
         self.times = times = np.arange(k, dtype=float) if times is None else times
         self._gaps = np.diff(times)
-        self._distances = times[rows] - times[cols]
+        self._distances = times[self.rows] - times[self.cols]
 
     @abstractmethod
     def correlation(self, parameter: float, distance: np.ndarray) -> Slopes:
@@ -69,8 +60,8 @@ class Series(Structure):
         """The chain of unit variance that standard deviations multiply: itself."""
         return self
 
-    def _unit(self, parameter: float) -> Slopes:
-        """T of a standard deviation of 1 at the entries."""
+    def entries(self, parameter: float) -> Slopes:
+        """C at the entries with its first two derivatives."""
         r = self.correlation(parameter, self._distances)
         at_gaps = self.innovation(parameter, self._gaps)
         columns = [np.full(self.k, of_first) for of_first in (1.0, 0.0, 0.0)]
@@ -83,20 +74,12 @@ class Series(Structure):
             r.second * c + 2.0 * r.first * first + r.value * second,
         )
 
-    def values(self, theta: np.ndarray) -> np.ndarray:
-        return theta[0] * self._unit(theta[1]).value
+    def unit(self, pattern: np.ndarray) -> Unit:
+        c = self.entries(float(pattern[0]))
+        return Unit(c.value, c.first[:, None])
 
-    def jacobian(self, theta: np.ndarray) -> np.ndarray:
-        unit = self._unit(theta[1])
-        return np.stack([unit.value, theta[0] * unit.first], axis=1)
-
-    def second(self, theta: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        unit = self._unit(theta[1])
-        mixed = weights @ unit.first
-        return np.array([[0.0, mixed], [mixed, theta[0] * (weights @ unit.second)]])
-
-    def lower_bounds(self) -> np.ndarray:
-        return np.array([0.0, -np.inf])
+    def bent(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return np.array([[weights @ self.entries(float(pattern[0])).second]])
 
 
 class AR1(Series):
@@ -147,14 +130,8 @@ class AR1(Series):
     def parameter_of(self, correlation: float, gap: float) -> float:
         return float(np.arcsin(np.sign(correlation) * abs(correlation) ** (1.0 / gap)))
 
-    def start(self) -> np.ndarray:
-        return np.array([1.0, 0.0])
-
-    def theta_names(self, names: tuple[str, ...]) -> list[str]:
-        return ["sd", "angle"]
-
-    def canonical(self, theta: np.ndarray) -> np.ndarray:
-        return np.array([abs(theta[0]), np.arcsin(np.sin(theta[1]))])
+    def naturals(self) -> Sequence[Natural | None]:
+        return [sine("rho")]
 
 
 def _root_of_sum(rho: float, g: int) -> tuple[float, float, float]:

@@ -7,11 +7,13 @@ are the standard deviation, the logarithm of the range and, of Matern's, that of
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
+from .pattern import Slopes
 from .patterned import Correlations, FromCorrelations
-from .series import Slopes
+from .readings import Natural, exponential
 
 __all__ = ["Exponential", "Gaussian", "Matern", "Positional"]
 
@@ -19,6 +21,8 @@ __all__ = ["Exponential", "Gaussian", "Matern", "Positional"]
 SMOOTHNESS_STEP = 2e-3
 # Between these multiples of a range the correlation is not 1 or 0 to rounding.
 SHORTEST, LONGEST = 1e-4, 700.0
+# Distances of so many ranges leave no correlation that a fit could tell from none.
+NO_CORRELATION = 25.0
 
 
 class Positional(FromCorrelations):
@@ -54,6 +58,24 @@ class Positional(FromCorrelations):
 
     def pattern_names(self) -> list[str]:
         return ["log_range", "log_smoothness"][: self.n_pattern]
+
+    def naturals(self) -> Sequence[Natural | None]:
+        return [exponential("range"), exponential("smoothness")][: self.n_pattern]
+
+    def pattern_boundary(self, pattern: np.ndarray, tolerance: float) -> str:
+        with np.errstate(over="ignore"):
+            size = float(np.exp(pattern[0]))
+        if size * tolerance > self.farthest:
+            return (
+                f"the range of the {self.name}() effects by {{group}} is estimated as infinite: "
+                "all effects of a level are equal, as in (1 | {group})"
+            )
+        if size * NO_CORRELATION < self.nearest:
+            return (
+                f"the range of the {self.name}() effects by {{group}} is estimated as zero: they "
+                "are independent, as in homdiag()"
+            )
+        return ""
 
     def reduced(self, pattern: np.ndarray) -> np.ndarray:
         return pattern

@@ -12,9 +12,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..errors import ArgumentError
+from .readings import Reading, undivided
+
 # A diagonal entry of T this small (relative to the residual standard deviation, lme4's scale)
 # makes a fit singular: lme4's option lme4.singular.tolerance.
 SINGULAR_TOLERANCE = 1e-4
+# An eigenvalue of a correlation matrix this near zero is zero.
+ROUNDING = 1e-12
 
 
 class Structure(ABC):
@@ -93,6 +98,38 @@ class Structure(ABC):
         T[self.rows, self.cols] = self.values(theta)
         return T
 
+    def readings(self, names: tuple[str, ...]) -> list[Reading]:
+        """The parameters as they are read, of effects of these names."""
+        pairs = [(i, j) for i in range(self.k) for j in range(i + 1, self.k)]
+        sd = [Reading("sd", (name,), (i, i)) for i, name in enumerate(names)]
+        if not self.correlated:
+            return sd
+        return [*sd, *(Reading("cor", (names[j], names[i]), (j, i)) for i, j in pairs)]
+
+    def read(self, theta: np.ndarray) -> np.ndarray:
+        """Values of `readings`, standard deviations relative to sigma; of complex theta too."""
+        if np.iscomplexobj(theta):
+            T = self.template(theta.real) + 1j * self._along(theta.real, theta.imag)
+        else:
+            T = self.template(theta)
+        values = undivided([row[: i + 1] for i, row in enumerate(T)])
+        return values if self.correlated else values[: self.k]
+
+    def _along(self, theta: np.ndarray, move: np.ndarray) -> np.ndarray:
+        """The derivative of T along a move of theta, (k, k)."""
+        T = np.zeros((self.k, self.k))
+        T[self.rows, self.cols] = self.jacobian(theta) @ move
+        return T
+
+    def of_readings(self, values: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """theta with these values of `readings`; theta itself where that cannot be told."""
+        del values
+        return theta
+
+    def places(self, row: int) -> np.ndarray:
+        """The places in theta of what makes the standard deviation of a row of T alone."""
+        return np.flatnonzero(self.rows == row)
+
     def started(self, sd: np.ndarray) -> np.ndarray:
         """theta to start from, for effects with standard deviations of about sd (k,)."""
         theta = self.start()
@@ -152,6 +189,21 @@ class _EntryStructure(Structure):
 
     def lower_bounds(self) -> np.ndarray:
         return np.where(self.rows == self.cols, 0.0, -np.inf)
+
+    def of_readings(self, values: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        k, R = self.k, np.eye(self.k)
+        i, j = np.triu_indices(k, 1)
+        if self.correlated:
+            R[i, j] = R[j, i] = np.nan_to_num(values[k:])
+        lowest = float(np.linalg.eigvalsh(R)[0])
+        if lowest < -ROUNDING:
+            raise ArgumentError(
+                "these correlations of {names} are those of no distribution: their matrix is not "
+                "positive definite"
+            )
+        if lowest < ROUNDING:  # singular ones have a factor too
+            R += 2.0 * ROUNDING * np.eye(k)
+        return (values[:k, None] * np.linalg.cholesky(R))[self.rows, self.cols]
 
     def theta_names(self, names: tuple[str, ...]) -> list[str]:
         return [

@@ -11,8 +11,10 @@ import pandas as pd
 from ..calls import level as checked_level
 from ..linalg.information import side_by_side
 from .components import part_of, parts, predictor_errors
+from .parameters import deviation_names
 from .profile.parameters import Parameter, chosen, parameter_link, parameters_of
 from .profile.profile import interval_frame, profile_limits
+from .profile.target import term_value
 from .tails import t_quantile
 from .wald import add_intervals, t_table
 
@@ -76,9 +78,10 @@ class _Variances:
         else:
             self.cov[:q, :q] = fit.cov_all[:q, :q]
 
-    def limits(self, parameter: Parameter, half: float) -> np.ndarray:
-        """Limits of one."""
-        value = float(self.value(parameter, self.at).real)
+    def error(self, parameter: Parameter) -> float:
+        """The standard error of one, by the delta method; NaN for a standard deviation of zero."""
+        if parameter.kind == "sd" and self.value(parameter, self.at) == 0.0:
+            return np.nan
         slope = np.empty(self.at.size)
         for i in range(slope.size):
             moved = self.at.astype(complex)
@@ -86,9 +89,16 @@ class _Variances:
             slope[i] = self.value(parameter, moved).imag / COMPLEX_STEP
         used = slope != 0.0
         with np.errstate(all="ignore"):
-            error = np.sqrt(slope[used] @ self.cov[np.ix_(used, used)] @ slope[used])
-            ends = half * np.array([-1.0, 1.0]) * error
-            if parameter.kind == "cor":
+            return float(np.sqrt(slope[used] @ self.cov[np.ix_(used, used)] @ slope[used]))
+
+    def limits(self, parameter: Parameter, half: float) -> np.ndarray:
+        """Limits of one."""
+        value = float(self.value(parameter, self.at).real)
+        ends = half * np.array([-1.0, 1.0]) * self.error(parameter)
+        natural = parameter.natural
+        correlation = natural is None or natural.bounded
+        with np.errstate(all="ignore"):
+            if parameter.kind == "cor" or (parameter.kind == "pattern" and correlation):
                 return np.tanh(np.arctanh(value) + ends / (1.0 - value**2))
             return value * np.exp(ends / value) if value else np.full(2, np.nan)
 
@@ -97,16 +107,18 @@ class _Variances:
         sigma = np.exp(at[-1])
         if parameter.kind == "sigma":
             return sigma
-        b, i, j = parameter.at
-        covariance = self.fit.covariance
-        structure, own = covariance.terms[b].structure, covariance.theta_slices[b]
-        row, other = at[own][structure.rows == i], at[own][structure.rows == j]
-        length = np.sqrt(np.sum(row * row))
-        if parameter.kind == "sd":
-            return sigma * length
-        size = length * np.sqrt(np.sum(other * other))
-        with np.errstate(all="ignore"):
-            return np.sum(row[: other.size] * other) / size
+        return term_value(self.fit.covariance, at[:-1], sigma, parameter)
+
+
+def variance_errors(fit: Any) -> np.ndarray:
+    """Standard errors of what is read of the random terms, and of sigma where it is estimated.
+
+    In the order of `parameters`.
+    """
+    variances = _Variances(fit)
+    own = {p.name: p for p in parameters_of(fit) if p.kind in ("sd", "cor", "pattern", "sigma")}
+    names = [*deviation_names(fit.covariance), *(["sigma"] if "sigma" in own else [])]
+    return np.array([variances.error(own[name]) for name in names])
 
 
 def boot_limits(

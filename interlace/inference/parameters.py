@@ -2,7 +2,8 @@
 
 Coefficients, standard deviations and correlations of random effects by term, sigma, and the
 parameters of the family that are one number. Names of the random effects' are lme4's newer ones,
-``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``; coefficients of other linear
+``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, and of structures
+``"rho_ar1|Subject"``; coefficients of other linear
 predictors than the mean's have the component in front, ``"zi~Intercept"``.
 """
 
@@ -17,11 +18,9 @@ from ..errors import ArgumentError
 from .components import family_numbers, parts
 from .names import correlation_name, deviation_name, name_in
 
-# An eigenvalue of a correlation matrix this near zero is zero.
-ROUNDING = 1e-12
-
 if TYPE_CHECKING:
     from ..covariance.model import CovarianceModel
+    from ..covariance.readings import Reading
     from ..models.kinds import AnyFit, MixedFit
     from ..models.lmm import LMMFit
 
@@ -41,8 +40,7 @@ def parameter_values(fit: AnyFit) -> np.ndarray:
     values = [part.beta for part in parts(fit).values()]
     if fit.T:
         model = cast("MixedFit", fit).covariance
-        relative = [S[None] for S in model.relative_covariances(fit.theta)]
-        values += [_deviations(model, relative, fit.re_scale)[0]]
+        values += [_deviations(model, fit.theta[None], fit.re_scale)[0]]
     return np.concatenate([*values, [*_numbers(fit).values()]])
 
 
@@ -54,73 +52,75 @@ def linear_parameters(
     x are parameters of the search, beta (m, p) and sigma (m,).
     """
     model = fit.covariance
-    theta = fit.scale.clean(x) @ fit.scale.jacobian().T if model.identity else x
-    relative = []
-    for term, s in zip(model.terms, model.theta_slices, strict=True):
-        structure, k = term.structure, len(term.names)
-        entries = theta[:, s]
-        if not model.identity:
-            entries = np.array([structure.values(row) for row in entries])
-        T = np.zeros((len(x), k, k))
-        T[:, structure.rows, structure.cols] = entries
-        relative.append(T @ T.transpose(0, 2, 1))
-    deviations = _deviations(model, relative, sigma[:, None])
+    jacobian = fit.scale.jacobian()
+    deviations = _deviations(model, fit.scale.clean(x) @ jacobian.T, sigma[:, None])
     return np.concatenate([beta, deviations, sigma[:, None]], axis=1)
 
 
 def deviation_names(model: CovarianceModel) -> list[str]:
-    """Names of standard deviations and correlations, term by term."""
-    out = []
+    """Names of standard deviations, correlations and parameters of patterns, term by term."""
+    return [reading_name(one, label) for one, label in _readings(model)]
+
+
+def reading_name(one: Reading, label: str) -> str:
+    """``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, ``"rho_ar1|Subject"``."""
+    if one.kind == "sd":
+        return deviation_name(one.effects[0], label)
+    if one.kind == "cor":
+        return correlation_name(one.effects[0], one.effects[1], label)
+    return f"{one.word}_{one.effects[0]}|{label}"
+
+
+def _readings(model: CovarianceModel) -> Iterator[tuple[Reading, str]]:
     for term, label in zip(model.terms, model.term_labels, strict=True):
-        out += [deviation_name(name, label) for name in term.names]
-        pairs = ((term.names[j], term.names[i]) for i, j in _pairs(term))
-        out += [correlation_name(*pair, label) for pair in pairs]
-    return out
+        for one in term.structure.readings(term.names):
+            yield one, label
+
+
+def is_deviation(model: CovarianceModel) -> np.ndarray:
+    """Which of the names are standard deviations, which sigma multiplies."""
+    return np.array([one.kind == "sd" for one, _ in _readings(model)], dtype=bool)
 
 
 def deviation_values(model: CovarianceModel, theta: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """theta of relative standard deviations and correlations in the order of their names.
-
-    Entries of ``theta`` stay for structures whose parameters are not entries of templates.
-    """
+    """theta of relative standard deviations and what else there is in the order of their names."""
     out, start = np.array(theta, dtype=float), 0
     for term, s in zip(model.terms, model.theta_slices, strict=True):
-        k, pairs = len(term.names), list(_pairs(term))
-        sd, correlation = values[start : start + k], np.eye(k)
-        for (i, j), value in zip(pairs, values[start + k : start + k + len(pairs)], strict=True):
-            correlation[i, j] = correlation[j, i] = 0.0 if np.isnan(value) else value
-        start += k + len(pairs)
-        lowest = float(np.linalg.eigvalsh(correlation)[0])
-        if lowest < -ROUNDING:
-            raise ArgumentError(
-                f"the correlations of {', '.join(term.names)} are those of no distribution: their "
-                "matrix is not positive definite"
-            )
-        if lowest < ROUNDING:  # singular ones have a factor too
-            correlation += 2.0 * ROUNDING * np.eye(k)
-        T = sd[:, None] * np.linalg.cholesky(correlation)
-        if term.structure.identity:
-            out[s] = T[term.structure.rows, term.structure.cols]
+        count = len(term.structure.readings(term.names))
+        own = values[start : start + count]
+        start += count
+        try:
+            out[s] = term.structure.of_readings(own, out[s])
+        except ArgumentError as error:
+            raise ArgumentError(str(error).replace("{names}", ", ".join(term.names))) from None
     return out
 
 
-def _deviations(model: CovarianceModel, relative: list[np.ndarray], scale: Any) -> np.ndarray:
-    """Standard deviations and correlations of each term from T T' (m, k, k), (m, …)."""
+def _deviations(model: CovarianceModel, theta: np.ndarray, scale: Any) -> np.ndarray:
+    """Standard deviations, correlations and parameters of patterns from theta (m, n), (m, …)."""
     out = []
-    for term, S in zip(model.terms, relative, strict=True):
-        sd = np.sqrt(np.einsum("mkk->mk", S))
-        out.append(sd * scale)
-        pairs = np.array(list(_pairs(term)), dtype=int).reshape(-1, 2)
-        i, j = pairs.T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out.append(S[:, i, j] / (sd[:, i] * sd[:, j]))
+    for term, s in zip(model.terms, model.theta_slices, strict=True):
+        structure, own = term.structure, theta[:, s]
+        if structure.identity:
+            out.append(_of_templates(structure, own, scale))
+            continue
+        values = np.array([structure.read(row) for row in own])
+        sd = [one.kind == "sd" for one in structure.readings(term.names)]
+        out.append(np.where(sd, values * scale, values))
     return np.concatenate(out, axis=1)
 
 
-def _pairs(term: Any) -> Iterator[tuple[int, int]]:
-    """Pairs of effects that have a correlation, in lme4's order."""
-    k = len(term.names) if term.structure.correlated else 0
-    return ((i, j) for i in range(k) for j in range(i + 1, k))
+def _of_templates(structure: Any, theta: np.ndarray, scale: Any) -> np.ndarray:
+    k = structure.k
+    T = np.zeros((len(theta), k, k))
+    T[:, structure.rows, structure.cols] = theta
+    S = T @ T.transpose(0, 2, 1)
+    sd = np.sqrt(np.einsum("mkk->mk", S))
+    if not structure.correlated:
+        return sd * scale
+    i, j = np.triu_indices(k, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.concatenate([sd * scale, S[:, i, j] / (sd[:, i] * sd[:, j])], axis=1)
 
 
 def _numbers(fit: AnyFit) -> dict[str, float]:

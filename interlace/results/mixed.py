@@ -117,23 +117,28 @@ class MixedResult(ModelResult):
 
         return variance_components(self.fit)
 
-    def VarCorr(self, r_names: bool = False) -> pd.DataFrame:
+    def VarCorr(self, r_names: bool = False, se: bool = False) -> pd.DataFrame:
         """Variances and covariances; with the residual variance where the family is Gaussian.
 
         Parameters
         ----------
         r_names : bool, default False
+        se : bool, default False
+            Add standard errors of ``sd_or_corr`` by the delta method. Intervals are better than
+            these: ``conf_int(parm="theta_", method="profile")``.
 
         Returns
         -------
         DataFrame
             ``group, term1, term2, variance, sd_or_corr`` in the order of lme4's
             ``as.data.frame(VarCorr(m))``; with ``component`` (``"cond"``, ``"zi"``, ``"disp"``, …)
-            first where the model has several.
+            first where the model has several. A covariance structure has its standard deviations,
+            one of all effects under its own name, and rows of its parameters: ``term2`` is
+            ``"rho"``, ``"range"`` or ``"smoothness"``.
         """
         from ..tables.random_effects import varcorr
 
-        return varcorr(self.fit, r_names)
+        return varcorr(self.fit, r_names, se)
 
     def rePCA(self) -> pd.DataFrame:
         """Principal components of the random effects' covariances: what the data support."""

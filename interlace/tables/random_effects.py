@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class TermCovariance:
     """Covariance matrix of the effects of one random term, or the residual variance.
 
+    Where all effects have one standard deviation it is named after the structure, and alone.
+
     Attributes
     ----------
     group : str
@@ -47,6 +49,9 @@ class TermCovariance:
     sd: np.ndarray
     correlated: bool
     component: str = "cond"
+    #: What the structure says of the correlations: words and values, ``("rho", 0.7)``.
+    pattern: tuple[tuple[str, float], ...] = ()
+    structure: str = ""
 
 
 def term_covariances(fit: MixedFit, r_names: bool = False) -> list[TermCovariance]:
@@ -54,14 +59,28 @@ def term_covariances(fit: MixedFit, r_names: bool = False) -> list[TermCovarianc
     out = []
     model = fit.covariance
     matrices = model.relative_covariances(fit.theta)
-    for term, label, relative in zip(model.terms, model.term_labels, matrices, strict=True):
+    terms = zip(model.terms, model.term_labels, model.theta_slices, matrices, strict=True)
+    for term, label, own, relative in terms:
         S = fit.re_scale**2 * relative
         sd = np.sqrt(np.diagonal(S))
         with np.errstate(divide="ignore", invalid="ignore"):
             R = np.where(np.outer(sd, sd) > 0.0, S / np.outer(sd, sd), np.nan)
         names, group = names_as(term.names, r_names), label.removeprefix(term.labelled(""))
         kind = component_of(term.component or MEAN)
-        out.append(TermCovariance(group, names, S, R, sd, term.structure.correlated, kind))
+        readings = term.structure.readings(tuple(names))
+        values = term.structure.read(fit.theta[own])
+        pattern = tuple(
+            (one.word, float(value))
+            for one, value in zip(readings, values, strict=True)
+            if one.kind == "pattern"
+        )
+        deviations = [one.effects[0] for one in readings if one.kind == "sd"]
+        if len(deviations) < len(names):
+            names, S, R, sd = deviations, S[:1, :1], R[:1, :1], sd[:1]
+        correlated = term.structure.correlated and not pattern
+        out.append(
+            TermCovariance(group, names, S, R, sd, correlated, kind, pattern, term.structure.name)
+        )
     if fit.family.residual_variance and not np.isnan(fit.sigma):
         sd = np.array([fit.sigma])
         S = np.array([[fit.sigma**2]])
@@ -69,12 +88,13 @@ def term_covariances(fit: MixedFit, r_names: bool = False) -> list[TermCovarianc
     return out
 
 
-def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
+def varcorr(fit: MixedFit, r_names: bool = False, se: bool = False) -> pd.DataFrame:
     """Variances, covariances and the residual variance, in lme4's order.
 
     Columns ``group, term1, term2, variance, sd_or_corr``, after ``component`` where the model has
     several. Rows without ``term2`` are variances, with the standard deviation; the others
-    covariances, with the correlation.
+    covariances, with the correlation, or parameters of a structure, ``term2`` being ``"rho"``. With
+    ``se`` standard errors of ``sd_or_corr`` by the delta method.
     """
     rows: list[tuple] = []
     for t in term_covariances(fit, r_names):
@@ -86,11 +106,18 @@ def varcorr(fit: MixedFit, r_names: bool = False) -> pd.DataFrame:
                 (*of, t.names[i], t.names[j], t.covariance[i, j], t.correlation[i, j])
                 for i, j in zip(*np.triu_indices(len(t.names), 1), strict=True)
             ]
+        rows += [(*of, t.structure, word, np.nan, value) for word, value in t.pattern]
     columns = ("component", "group", "term1", "term2", "variance", "sd_or_corr")
     kinds = (object, object, object, object, float, float)
     entries = zip(columns, zip(*rows, strict=True), kinds, strict=True)
     shown = list(entries)[0 if has_components(fit) else 1 :]
-    return pd.DataFrame({name: np.array(v, dtype=kind) for name, v, kind in shown})
+    out = pd.DataFrame({name: np.array(v, dtype=kind) for name, v, kind in shown})
+    if se:
+        from ..inference.intervals import variance_errors
+
+        errors = variance_errors(fit)
+        out["se"] = np.append(errors, np.full(len(out) - len(errors), np.nan))
+    return out
 
 
 def variance_components(fit: MixedFit) -> dict[str, float | pd.DataFrame]:

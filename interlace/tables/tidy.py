@@ -154,6 +154,7 @@ def _parameters(fit: MixedFit, shown: Shown) -> pd.DataFrame:
         for i, j in zip(*np.triu_indices(len(t.names) if t.correlated else 0, 1), strict=True):
             term = f"cor__{t.names[i]}.{t.names[j]}"
             rows.append(_parameter(*of, term, t.correlation[i, j]))
+        rows += [_parameter(*of, f"{word}__{t.structure}", value) for word, value in t.pattern]
     if fit.family.residual_variance:
         return pd.DataFrame(rows)
     if fit.family.free_dispersion:

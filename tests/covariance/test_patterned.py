@@ -9,7 +9,7 @@ from scipy.special import gamma, kv
 
 import interlace as il
 from interlace.covariance.names import STRUCTURES, make_structure
-from interlace.covariance.patterned import Patterned, Unit
+from interlace.covariance.pattern import Patterned, Unit
 
 PLACES = np.array([[0.0, 0.0], [1.0, 0.5], [2.5, 0.0], [3.0, 2.0]])
 # theta, and columns or positions

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Coordinates", "Correlation", "Deviation", "Linear", "geodesic"]
+__all__ = ["Bounded", "Coordinates", "Correlation", "Deviation", "Linear", "geodesic"]
 
 # Steps of complex differences: the derivative of an analytic function without subtraction.
 COMPLEX_STEP = 1e-30
@@ -77,6 +77,14 @@ class Linear(Coordinates):
 
     def jacobian(self, phi: np.ndarray) -> np.ndarray:
         return self._A
+
+
+class Bounded(Linear):
+    """One of y itself, between bounds: an angle, a logarithm."""
+
+    def __init__(self, y: np.ndarray, place: int, lower: float, upper: float) -> None:
+        super().__init__(y, slice(place, place + 1), np.ones(1))
+        self.lower, self.upper = lower, upper
 
 
 class _Curved(Coordinates):

@@ -11,13 +11,14 @@ import numpy as np
 from ...covariance import CovarianceModel
 from ...errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from ..components import component_of, parameter_links, parts
-from ..names import correlation_name, deviation_name, name_in, r_name, spellings
+from ..names import name_in, r_name, spellings
+from ..parameters import reading_name
 
 __all__ = ["KINDS", "Parameter", "chosen", "parameters_of"]
 
 #: R's words for groups of parameters: what they select.
 KINDS = {
-    "theta_": ("sd", "cor", "sigma"),
+    "theta_": ("sd", "cor", "pattern", "sigma"),
     "beta_": ("coefficient",),
     "disp_": ("family",),
 }
@@ -34,11 +35,13 @@ class Parameter:
         coefficient, that of a parameter of the family.
     r_name : str
         lme4's: ``".sig01"``, ``".sigma"``, ``"(Intercept)"``.
-    kind : {"sd", "cor", "sigma", "coefficient", "family"}
+    kind : {"sd", "cor", "pattern", "sigma", "coefficient", "family"}
     component : str
         Of a coefficient the linear predictor that it belongs to: ``"cond"``, ``"zi"``, ….
     at : tuple
         What says where it is: the rows of a term, or a predictor and a column.
+    natural : Natural or None
+        Of a pattern of correlations: how it is read from theta.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Parameter:
     kind: str
     component: str = "cond"
     at: tuple = ()
+    natural: Any = None
 
 
 def parameters_of(fit: Any) -> list[Parameter]:
@@ -59,18 +63,16 @@ def parameters_of(fit: Any) -> list[Parameter]:
 
 
 def _of_covariance(covariance: CovarianceModel) -> list[Parameter]:
+    """Those of each term, in lme4's order where it is one of standard deviations alone."""
     out: list[Parameter] = []
     for b, (term, label) in enumerate(zip(covariance.terms, covariance.term_labels, strict=True)):
-        if not term.structure.identity:
-            raise ArgumentError(
-                f"profiles of the {term.structure.name} structure by {label} are not available"
-            )
-        for i, j in zip(term.structure.rows, term.structure.cols, strict=True):
-            if i == j:
-                name, kind = deviation_name(term.names[i], label), "sd"
-            else:
-                name, kind = correlation_name(term.names[i], term.names[j], label), "cor"
-            out.append(Parameter(name, f".sig{len(out) + 1:02d}", kind, "", (b, int(i), int(j))))
+        readings = term.structure.readings(term.names)
+        if not any(one.kind == "pattern" for one in readings):
+            # by columns of T, as theta is
+            readings.sort(key=lambda one: (one.at[-1], one.at[0]))
+        for one in readings:
+            name, at = reading_name(one, label), (b, *one.at)
+            out.append(Parameter(name, f".sig{len(out) + 1:02d}", one.kind, "", at, one.natural))
     return out
 
 

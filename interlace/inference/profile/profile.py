@@ -266,6 +266,9 @@ def profile(
     with likelihood.threads():
         estimates = values_at(likelihood, parameters, likelihood.y)
         for parameter in own:
+            if without_coordinate(parameter):
+                notes.append(_no_coordinate(parameter))
+                continue
             trace, lowest = _trace_of(
                 likelihood, parameters, parameter, cutoff, spacing or SPACING * cutoff
             )
@@ -334,6 +337,10 @@ def profile_limits(
     limits, notes, lower = np.empty((len(parameters), 2)), [], []
     with likelihood.threads():
         for k, parameter in enumerate(parameters):
+            if without_coordinate(parameter):
+                limits[k] = np.nan
+                notes.append(_no_coordinate(parameter))
+                continue
             scale = scale_of(likelihood, parameter)
             if undetermined(likelihood, parameter):
                 limits[k] = -1.0, 1.0
@@ -374,6 +381,18 @@ def _notes_on(trace: Trace, limits: Sequence[float], wanted: float) -> list[str]
                 "alphamax="
             )
     return out
+
+
+def without_coordinate(parameter: Parameter) -> bool:
+    """Whether it is made of several parameters of a pattern."""
+    return parameter.kind == "pattern" and parameter.natural is None
+
+
+def _no_coordinate(parameter: Parameter) -> str:
+    return (
+        f"{parameter.name} is a function of several parameters and has no profile here; write "
+        "method='wald' or method='boot'"
+    )
 
 
 def _undetermined(parameter: Parameter) -> str:

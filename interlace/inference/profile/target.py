@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .coordinates import Coordinates, Correlation, Deviation, Linear
+from ...covariance import CovarianceModel
+from .coordinates import Bounded, Coordinates, Correlation, Deviation, Linear
 from .likelihood import Likelihood
 from .parameters import Parameter, parameter_link
 
-__all__ = ["Scale", "coordinates_of", "scale_of", "undetermined", "values_at"]
+__all__ = ["Scale", "coordinates_of", "scale_of", "term_value", "undetermined", "values_at"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Scale:
     """Values of a parameter from its coordinate.
 
     ``kind`` is that of the parameter; ``base`` is added to a coefficient; ``link`` is that of a
-    parameter of the family, the logarithm where there is none.
+    parameter of the family, the logarithm where there is none, and how one of a pattern is read.
     """
 
     kind: str
@@ -36,6 +37,8 @@ class Scale:
                 return np.exp(at)
         if self.kind == "family":
             return np.asarray(self.link.inverse(at))
+        if self.kind == "pattern":
+            return np.asarray(self.link.value(at))
         return at + self.base
 
     def slope(self, at: Any) -> np.ndarray:
@@ -47,6 +50,8 @@ class Scale:
             return np.exp(at)
         if self.kind == "family":
             return np.asarray(self.link.inverse_derivatives(at)[1])
+        if self.kind == "pattern":
+            return np.asarray(self.link.slope(at))
         return np.ones_like(at)
 
     def coordinate(self, value: Any) -> np.ndarray:
@@ -59,6 +64,8 @@ class Scale:
                 return np.log(value)
             if self.kind == "family":
                 return np.asarray(self.link(value))
+            if self.kind == "pattern":
+                return np.asarray(self.link.inverse(value))
             return value - self.base
 
 
@@ -69,19 +76,24 @@ def scale_of(likelihood: Likelihood, parameter: Parameter) -> Scale:
         return Scale("coefficient", float(likelihood.coefficients[name][2][j]))
     if parameter.kind == "family":
         return Scale("family", 0.0, parameter_link(likelihood.fit, parameter))
-    return Scale(parameter.kind)
+    return Scale(parameter.kind, 0.0, parameter.natural)
 
 
 def _row(likelihood: Likelihood, b: int, i: int) -> np.ndarray:
-    """Places in theta of row i of the template of term b."""
+    """Places in theta of what makes standard deviation i of term b alone."""
     covariance = likelihood.covariance
     assert covariance is not None
     structure, first = covariance.terms[b].structure, covariance.theta_slices[b].start
-    return first + np.flatnonzero(structure.rows == i)
+    return first + structure.places(i)
 
 
 def undetermined(likelihood: Likelihood, parameter: Parameter) -> bool:
-    """Whether it is the correlation with an effect whose variance is zero."""
+    """Whether it is a correlation of effects whose variance is zero."""
+    if parameter.kind == "pattern":
+        b, flat = parameter.at[0], likelihood.flat
+        assert likelihood.covariance is not None
+        structure = likelihood.covariance.terms[b].structure
+        return not any(flat[_row(likelihood, b, i)].any() for i in range(structure.n_sd))
     if parameter.kind != "cor":
         return False
     b, i, j = parameter.at
@@ -103,8 +115,13 @@ def coordinates_of(likelihood: Likelihood, parameter: Parameter) -> Coordinates:
             return Linear(y, at, back[j])
         place = likelihood.zeta.start + parameter.at[0]
         return Linear(y, slice(place, place + 1), np.ones(1))
-    b, i, j = parameter.at
     flat, M = likelihood.flat, likelihood.from_flat
+    if parameter.kind == "pattern":
+        assert likelihood.covariance is not None
+        b, own = parameter.at
+        place = likelihood.covariance.theta_slices[b].start + own
+        return Bounded(y, place, parameter.natural.lower, parameter.natural.upper)
+    b, i, j = parameter.at
     if parameter.kind == "sd":
         return Deviation(flat, _row(likelihood, b, i), likelihood.log_sigma, M)
     return Correlation(flat, _row(likelihood, b, i), _row(likelihood, b, j), M)
@@ -140,12 +157,31 @@ def _family_value(likelihood: Likelihood, parameter: Parameter, own: Any) -> Any
 
 
 def _of_term(likelihood: Likelihood, theta: np.ndarray, sigma: Any, parameter: Parameter) -> Any:
-    b, i, j = parameter.at
-    row = theta[_row(likelihood, b, i)]
+    assert likelihood.covariance is not None
+    return term_value(likelihood.covariance, theta, sigma, parameter)
+
+
+def term_value(
+    covariance: CovarianceModel, theta: np.ndarray, sigma: Any, parameter: Parameter
+) -> Any:
+    """The value of a parameter of a random term, for complex numbers too."""
+    b, *at = parameter.at
+    term, own = covariance.terms[b], theta[covariance.theta_slices[b]]
+    if term.structure.identity:
+        return _of_rows(term.structure, own, sigma, parameter)
+    readings = term.structure.readings(term.names)
+    place = [(one.kind, list(one.at)) for one in readings].index((parameter.kind, at))
+    value = term.structure.read(own)[place]
+    return sigma * value if parameter.kind == "sd" else value
+
+
+def _of_rows(structure: Any, theta: np.ndarray, sigma: Any, parameter: Parameter) -> Any:
+    _, i, j = parameter.at
+    row = theta[structure.places(i)]
     length = np.sqrt(np.sum(row * row))
     if parameter.kind == "sd":
         return sigma * length
-    earlier = theta[_row(likelihood, b, j)]
+    earlier = theta[structure.places(j)]
     other = np.sqrt(np.sum(earlier * earlier))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.sum(row[: earlier.size] * earlier) / (length * other)

@@ -12,7 +12,13 @@ from ...errors import ArgumentError, ArgumentTypeError, brief, listing, suggesti
 from ...models.assumed import with_truth
 from ..components import coefficients, parameter_links, parts
 from ..names import spellings
-from ..parameters import deviation_names, deviation_values, parameter_names, parameter_values
+from ..parameters import (
+    deviation_names,
+    deviation_values,
+    is_deviation,
+    parameter_names,
+    parameter_values,
+)
 
 if TYPE_CHECKING:
     from ...models.kinds import AnyFit, MixedFit
@@ -37,12 +43,14 @@ def assumed(fit: AnyFit, like: AnyFit | None, params: Mapping[str, float] | None
             beta[part.design.current if fit.several else "mean"][j] = named[f"{front}{name}"]
     sigma = named.get("sigma", like.sigma)
     theta = like.theta
-    moved = any("sd_" in name or "cor_" in name or name == "sigma" for name in params or ())
-    if fit.T and moved:
+    if fit.T:
         model = cast("MixedFit", like).covariance
-        own = np.array([named[name] for name in deviation_names(model)])
-        scale = sigma if fit.linear else like.re_scale
-        theta = deviation_values(model, like.theta, own / _units(model, scale))
+        own_names = deviation_names(model)
+        if not {*own_names, "sigma"}.isdisjoint(params or ()):
+            own = np.array([named[name] for name in own_names])
+            scale = sigma if fit.linear else like.re_scale
+            relative = np.where(is_deviation(model), own / scale, own)
+            theta = deviation_values(model, like.theta, relative)
     zeta = _zeta(fit, named) if not fit.linear else like.zeta
     if fit.several:
         _numbers(fit, named, beta)
@@ -77,12 +85,6 @@ def _replaced(names: list[str], values: np.ndarray, params: Any) -> np.ndarray:
             raise ArgumentError(f"params[{name!r}] must not be negative, got {value:g}")
         values[known[name]] = value
     return values
-
-
-def _units(model: Any, scale: float) -> np.ndarray:
-    """What standard deviations are divided by, and one for correlations."""
-    names = deviation_names(model)
-    return np.array([scale if "sd_" in name.split("|")[0] else 1.0 for name in names])
 
 
 def _zeta(fit: Any, named: Mapping[str, float]) -> np.ndarray:

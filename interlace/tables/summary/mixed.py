@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # R prints the correlations of the fixed effects up to this many coefficients.
 MOST_CORRELATED = 20
+# Parameters of a structure that a line of the random effects has room for.
+MOST_PATTERN = 4
 
 
 # In the words of the heading.
@@ -124,13 +126,22 @@ def _effects_table(terms: list[TermCovariance], title: str, note: str) -> Table:
     for t in terms:
         for i, name in enumerate(t.names):
             cells = [f"{c:.2f}" if c == c else "NaN" for c in t.correlation[i, :i]]
-            shown = [variances[len(rows)], sds[len(rows)], *(cells if t.correlated else [])]
+            cells = cells if t.correlated else []
+            if t.pattern and not i:
+                cells = _pattern_cells(t)
+            shown = [variances[len(rows)], sds[len(rows)], *cells]
             rows.append(["" if i else t.group, name, *shown])
     width = max(len(row) for row in rows)
     head = ["Groups", "Name", "Variance", "Std.Dev.", "Corr"][:width]
     head += [""] * (width - len(head))
     rows = [row + [""] * (width - len(row)) for row in rows]
     return Table(head, rows, 2, title, note)
+
+
+def _pattern_cells(term: TermCovariance) -> list[str]:
+    """What a structure says of the correlations, as much as a line has room for."""
+    cells = [f"{word} {value:.4g}" for word, value in term.pattern[:MOST_PATTERN]]
+    return [*cells, "…"] if len(term.pattern) > MOST_PATTERN else cells
 
 
 def repr_text(fit: MixedFit) -> str:
