@@ -21,8 +21,11 @@ __all__ = ["Exponential", "Gaussian", "Matern", "Positional"]
 SMOOTHNESS_STEP = 2e-3
 # Between these multiples of a range the correlation is not 1 or 0 to rounding.
 SHORTEST, LONGEST = 1e-4, 700.0
-# Distances of so many ranges leave no correlation that a fit could tell from none.
-NO_CORRELATION = 25.0
+# A correlation that a fit cannot tell from 0, or from 1.
+NO_DIFFERENCE = 1e-6
+# Logarithms of the smoothness between which Matern's correlation is computed: from one that falls
+# at once to one that is as good as Gaussian.
+ROUGHEST, SMOOTHEST = -3.0, 3.0
 
 
 class Positional(FromCorrelations):
@@ -63,18 +66,16 @@ class Positional(FromCorrelations):
         return [exponential("range"), exponential("smoothness")][: self.n_pattern]
 
     def pattern_boundary(self, pattern: np.ndarray, tolerance: float) -> str:
+        ends = np.array([self.nearest, self.farthest])
         with np.errstate(over="ignore"):
-            size = float(np.exp(pattern[0]))
-        if size * tolerance > self.farthest:
-            return (
-                f"the range of the {self.name}() effects by {{group}} is estimated as infinite: "
-                "all effects of a level are equal, as in (1 | {group})"
-            )
-        if size * NO_CORRELATION < self.nearest:
-            return (
-                f"the range of the {self.name}() effects by {{group}} is estimated as zero: they "
-                "are independent, as in homdiag()"
-            )
+            nearest, farthest = self.fading(
+                np.minimum(ends * np.exp(-pattern[0]), LONGEST), pattern
+            ).value
+        where = f"the range of the {self.name}() effects by {{group}} is estimated as"
+        if farthest > 1.0 - NO_DIFFERENCE:
+            return f"{where} infinite: all effects of a level are equal, as in (1 | {{group}})"
+        if nearest < NO_DIFFERENCE:
+            return f"{where} zero: they are independent, as in homdiag()"
         return ""
 
     def reduced(self, pattern: np.ndarray) -> np.ndarray:
@@ -140,7 +141,7 @@ class Matern(Positional):
     def fading(self, u: np.ndarray, pattern: np.ndarray) -> Slopes:
         from scipy.special import gammaln, kv
 
-        s = float(np.exp(np.clip(pattern[1], -5.0, 5.0)))
+        s = float(np.exp(np.clip(pattern[1], ROUGHEST, SMOOTHEST)))
         near = np.maximum(u, SHORTEST)
         with np.errstate(all="ignore"):
             c = np.exp((1.0 - s) * np.log(2.0) - gammaln(s) + s * np.log(near))
@@ -154,6 +155,15 @@ class Matern(Positional):
             np.where(at, 0.0, first),
             np.where(at, 0.0, second),
         )
+
+    def pattern_boundary(self, pattern: np.ndarray, tolerance: float) -> str:
+        own = super().pattern_boundary(pattern, tolerance)
+        if own or ROUGHEST < pattern[1] < SMOOTHEST:
+            return own
+        where = f"the smoothness of the {self.name}() effects by {{group}} is estimated beyond"
+        if pattern[1] >= SMOOTHEST:
+            return f"{where} {np.exp(SMOOTHEST):.2g}, where they are as good as those of gau()"
+        return f"{where} {np.exp(ROUGHEST):.2g}, as independent effects beside one of the level"
 
     def _by_smoothness(self, pattern: np.ndarray) -> list[tuple[Slopes, np.ndarray, float, float]]:
         """f at four near smoothnesses, with the weights of its first and second difference."""
