@@ -8,7 +8,7 @@ from . import errors
 from .api.functions import LRT, VarCorr, all_fit, allFit, anova, isSingular, update
 from .api.generalised import glmer
 from .api.glm import glm
-from .api.linear import fit, lmer
+from .api.linear import fit, gls, lmer
 from .datasets import list_datasets, load_dataset
 from .errors import (
     ArgumentError,
@@ -175,6 +175,7 @@ __all__ = [
     "fit",
     "glm",
     "glmer",
+    "gls",
     "hlm_augment",
     "hlm_influence",
     "hlm_resid",

@@ -299,7 +299,7 @@ def result(design: Design, objective: Objective, optimum: Optimum) -> MixedResul
     own = criterion.fresh()  # the result's numbers are not those of the next evaluation
     fitted: MixedResult
     if isinstance(own, LMMObjective):
-        fitted = LMMResult(lmm.fit_at(design, own, optimum, {}))
+        fitted = LMMResult(lmm.fit_at(design, own, optimum, {}, lmm.LMMFit))
     else:
         from .models import glmm
         from .results.glmm import GLMMResult

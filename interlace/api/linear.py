@@ -35,6 +35,8 @@ def fit(
     na_action: Literal["omit", "exclude", "raise"] = "omit",
     backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
     dispformula: str | None = None,
+    correlation: Any = None,
+    variance: Any = None,
 ) -> LMMResult:
     """Fit a linear mixed model by REML or maximum likelihood.
 
@@ -74,6 +76,16 @@ def fit(
         A model of the residual standard deviation, ``"~ x + (1 | g)"``: its logarithm is a linear
         predictor of its own. The criterion is Laplace's approximation then, exact where the
         formula has no random effects.
+    correlation : str, optional
+        A correlation of the residuals within groups, nlme's ``correlation=``: ``"ar1(time | g)"``
+        (whole-numbered times; ``"ar1(1 | g)"``: the order of the rows), ``"car1(time | g)"`` (any
+        times), ``"cs(1 | g)"``, ``"us(time | g)"``, ``"exp(x + y | g)"`` or ``"gau(x + y | g)"``.
+        Without a group it is that of the random effects, the innermost one.
+    variance : str or sequence of str, optional
+        Standard deviations of the residuals, nlme's ``weights=``: ``"~ f"`` (one for each level),
+        ``"power(x)"``, ``"exp(x)"``, ``"constpower(x)"``, ``"fixed(x)"``, of a column or of
+        ``fitted`` values; ``"power(x | f)"`` by level; several, or ``"ident(1 | f) * exp(x)"``,
+        are multiplied. With ``correlation`` or ``variance`` there need not be random effects.
 
     Returns
     -------
@@ -112,6 +124,8 @@ def fit(
     1743.628
     """
     call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
+    if correlation is not None or variance is not None:
+        return _with_residual_covariance(call)
     family, others = _formulas(call)
     design, seconds = design_of(call, linear=others is None, mixed=True, others=others)
     search = {"optimizer": optimizer, "theta0": theta0, "backend": backend, "seconds": seconds}
@@ -119,6 +133,81 @@ def fit(
         return _with_dispersion(design, family, call, search)
     fitted = fit_lmm(design, reml=call["method"] == "REML", **search)
     return result_of(LMMResult, fitted, call, Doors(fit, glm))
+
+
+@checked
+def gls(
+    formula: str,
+    data: Any,
+    correlation: Any = None,
+    variance: Any = None,
+    *,
+    method: Literal["REML", "ML"] | None = None,
+    REML: bool | None = None,
+    weights: Any = None,
+    offset: Any = None,
+    optimizer: Literal["newton", "lbfgsb", "bobyqa"] = "newton",
+    contrasts: Mapping[str, Any] | None = None,
+    subset: Any = None,
+    na_action: Literal["omit", "exclude", "raise"] = "omit",
+) -> LMMResult:
+    """Fit a linear model by generalised least squares, without random effects.
+
+    As nlme's ``gls``: :func:`fit` with ``correlation`` or ``variance`` and no random terms.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x"``.
+    data : data frame
+        As for :func:`fit`.
+    correlation, variance
+        As for :func:`fit`; without both, least squares.
+    method, REML, weights, offset, optimizer, contrasts, subset, na_action
+        As for :func:`fit`; ``weights`` are numbers, what nlme calls so is ``variance``.
+
+    Returns
+    -------
+    LMMResult
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read, or has random terms.
+    DataError, ArgumentError
+        As :func:`fit`.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> sleep = il.load_dataset("sleepstudy")
+    >>> m = il.gls("Reaction ~ Days", sleep, "ar1(Days | Subject)")
+    >>> round(m.llf, 3)
+    -883.087
+    """
+    call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
+    return _with_residual_covariance({**call, "theta0": None, "backend": "auto"}, mixed=False)
+
+
+def _with_residual_covariance(call: dict[str, Any], mixed: bool | None = None) -> LMMResult:
+    """The result of a model with a covariance of its residuals."""
+    from ..formula.residual import ResidualSpec
+    from ..models.lmm_residual import fit_residual
+
+    if call.get("dispformula") is not None:
+        raise ArgumentError(
+            f"dispformula={call['dispformula']!r} and "
+            f"{'correlation' if call['correlation'] is not None else 'variance'}= are two models "
+            "of the residuals; variance='exp(x)' beside correlation= is what dispformula='~ x' is"
+        )
+    spec = ResidualSpec.of(call["correlation"], call["variance"]) or ResidualSpec(None, ())
+    design, seconds = design_of(call, linear=True, mixed=mixed, residual=spec)
+    search = {name: call[name] for name in ("optimizer", "theta0", "backend")}
+    fitted = fit_residual(design, reml=call["method"] == "REML", seconds=seconds, **search)
+    doors = Doors(fit if mixed is None else gls, gls)
+    if mixed is not None:
+        call = {name: value for name, value in call.items() if name not in ("theta0", "backend")}
+    return result_of(LMMResult, fitted, call, doors)
 
 
 def _with_dispersion(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,10 @@ from .rank import independent_columns
 from .response import check_size, numeric, response_values
 from .terms import FixedTerms
 
+if TYPE_CHECKING:
+    from ..formula.residual import ResidualSpec
+    from .residual import ResidualDesign
+
 
 def build(
     formula: str | Formula,
@@ -43,6 +47,7 @@ def build(
     mixed: bool | None = None,
     context: Mapping[str, Any] | None = None,
     others: Mapping[str, str | Formula | None] | None = None,
+    residual: ResidualSpec | None = None,
 ) -> Design:
     """The design of a formula and data, arguments as those of `interlace.modular.design`.
 
@@ -50,7 +55,8 @@ def build(
     effects per term; ``mixed`` says whether others need random terms (True), refuse them (False) or
     take either (None). ``context`` has names besides the columns that formulas may use; ``others``
     one-sided formulas of the linear predictors beside the mean's, by name and in their order, None
-    for ``"~ 1"``: a ``.`` stands for the right side of the mean's without its offsets.
+    for ``"~ 1"``: a ``.`` stands for the right side of the mean's without its offsets. ``residual``
+    is the covariance of the residuals, with which a linear model need not have random terms.
 
     Examples
     --------
@@ -63,7 +69,7 @@ def build(
     """
     names = data_columns(data)
     frame = ModelFrame(
-        formulas_of(formula, others, names, groups, random, linear, mixed),
+        formulas_of(formula, others, names, groups, random, linear and residual is None, mixed),
         data,
         names,
         weights=weights,
@@ -72,6 +78,7 @@ def build(
         subset=subset,
         na_action=na_action,
         context=context or {},
+        residual=residual,
     )
     y, trials = response_values(frame.response, frame.columns, linear)
     matrices = _Matrices(frame)
@@ -95,7 +102,16 @@ def build(
         kept=frame.kept,
         full_rows=frame.full_rows,
         recipe=_recipe(frame, fixed, effects, linear),
+        residual=_residual_part(frame, effects),
     )
+
+
+def _residual_part(frame: ModelFrame, effects: _Random) -> ResidualDesign | None:
+    if frame.residual is None:
+        return None
+    from .residual import residual_design
+
+    return residual_design(frame.residual, frame.columns, effects.factors)
 
 
 def _recipe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from .indicators import IndexedColumns
 from .newdata import NewDataRecipe, NewDesign
 from .predictor import MEAN, LinearPredictor
 from .terms import FixedTerms
+
+if TYPE_CHECKING:
+    from .residual import ResidualDesign
 
 NO_PREDICTORS = np.empty(0, dtype=np.int8)
 
@@ -170,6 +173,9 @@ class Design:
         Then: positions of all rows of the subset in the data.
     recipe : NewDataRecipe or None
         State for :meth:`on`.
+    residual : ResidualDesign or None
+        Times, groups and covariates of the covariance of the residuals, where it is none of
+        independent ones.
     current : str
         Name of a predictor; that of the mean, which every model has.
 
@@ -203,6 +209,7 @@ class Design:
     full_rows: np.ndarray | None = None
     # state
     recipe: NewDataRecipe | None = field(default=None, repr=False)
+    residual: ResidualDesign | None = None
     current: str = MEAN
 
     def with_response(self, y: np.ndarray) -> Design:
@@ -230,6 +237,7 @@ class Design:
             predictors=predictors,
             factors=tuple(factor.of(kept, all_levels) for factor in self.factors),
             index=self.index[kept],
+            residual=None if self.residual is None else self.residual.of(kept),
             rows=rows,
             full_index=None,
             kept=None,

@@ -51,8 +51,8 @@ def _check_random(formulas: Mapping[str, Formula], linear: bool, mixed: bool | N
         )
     if mixed is False and terms:
         raise FormulaError(
-            f"glm() has no random effects, but there is {listing(t.text for t in terms)}; "
-            "use glmer(), or fit() for a linear mixed model",
+            f"glm() and gls() have no random effects, but there is "
+            f"{listing(t.text for t in terms)}; use glmer(), or fit() for a linear mixed model",
             parsed.text,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,9 @@ from .expressions import Resolved, UserNames, names_in, resolve_names
 from .predictor import MEAN, argument_of
 from .response import Response
 from .vectors import check_weights, per_row_argument, subset_rows
+
+if TYPE_CHECKING:
+    from ..formula.residual import ResidualSpec
 
 NA_ACTIONS = ("omit", "exclude", "raise")
 
@@ -56,6 +59,8 @@ class ModelFrame:
         By label of the grouping factor: of its variables.
     weights, offset : (n,) ndarray or None
         Arguments, rows used only.
+    residual : ResidualNames or None
+        Of the residual covariance.
     contrasts : dict of str -> coding
     context : UserNames
         The user's names that the formulas use.
@@ -75,12 +80,18 @@ class ModelFrame:
         subset: Any,
         na_action: str,
         context: Mapping[str, Any],
+        residual: ResidualSpec | None = None,
     ):
         if na_action not in NA_ACTIONS:
             raise ArgumentError(
                 f"na_action must be one of {listing(NA_ACTIONS)}, got {na_action!r}"
             )
         self.formula, self.na_action = formulas[MEAN], na_action
+        self.residual = None
+        if residual is not None:
+            from .residual import residual_names
+
+            self.residual = residual_names(residual, names, context)
         self._resolve(formulas, names, context)
         self._read(data, weights, offset, subset)
         self.contrasts = self._contrasts(contrasts)
@@ -116,6 +127,9 @@ class ModelFrame:
         for part in self.predictors.values():
             sides += [part.fixed, *part.offsets, *part.sides]
         groups = [piece for group in self.groups.values() for piece in group]
+        if self.residual is not None:
+            sides += [piece for own in self.residual.covariates for piece in own]
+            groups += [piece for own in self.residual.groups for piece in own]
         self.context = UserNames()
         for piece in [*sides, *groups]:
             self.context.update(piece.context)

@@ -189,8 +189,10 @@ def _searches(fit: MixedFit) -> Iterator[tuple[str, str, np.ndarray | None]]:
 def _fitted(fit: MixedFit, optimizer: str, theta0: np.ndarray | None) -> Any:
     if fit.linear:
         from ..models.lmm import fit_lmm
+        from ..models.lmm_residual import fit_residual
 
-        return fit_lmm(fit.design, reml=fit.is_reml, optimizer=optimizer, theta0=theta0)
+        fitter = fit_lmm if fit.design.residual is None else fit_residual
+        return fitter(fit.design, reml=fit.is_reml, optimizer=optimizer, theta0=theta0)
     from ..models.glmm import fit_glmm
 
     return fit_glmm(

@@ -23,6 +23,7 @@ import scipy.sparse as sp
 from ..errors import ArgumentError
 from ..inference.inverse_quadratic import inverse_quadratic
 from ..inference.joint_variance import by_row, scaled_crossproduct, weighted_columns
+from ..inference.residual_covariance import check_independent
 from ..linalg.information import inverse_where_determined
 from .groups import Groups
 
@@ -78,9 +79,10 @@ class Deleted(NamedTuple):
 
 def working_model(fit: AnyFit) -> Working:
     """The least squares problem of a fit whose mean alone has coefficients."""
+    check_independent(fit, "deletions without another fit are", "influence(exact=True) fits again")
     X, weights = fit.design.X, fit.working_weights
     score = _score(fit)
-    scale = fit.sigma**2 if fit.linear else fit.dispersion if fit.irls else 1.0
+    scale = fit.re_scale**2 if fit.linear else fit.dispersion if fit.irls else 1.0
     if not fit.T:
         return Working(weights, score, X, [], None, X.T @ (weights[:, None] * X), scale)
     mixed = cast("MixedFit", fit)

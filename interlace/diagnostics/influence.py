@@ -13,6 +13,7 @@ from ..errors import ArgumentError, InterlaceError, InterlaceWarning
 from ..inference.components import has_components, parts
 from ..inference.joint_variance import joint_variance
 from ..inference.prediction import prediction_rows
+from ..inference.residual_covariance import check_independent
 from ..inference.which_effects import which_effects
 from ..pictured import Pictured
 from .deletion import Measures, one_step, working_model
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 DEPENDENT = 1e-9
 
 
+LEVERAGES = "leverages, and Cook's distances which are made of them, are"
+
+
 def hat_values(fit: AnyFit) -> np.ndarray:
     """Diagonal of the matrix that maps y to the fitted values, given theta, (n,).
 
@@ -40,6 +44,7 @@ def hat_values(fit: AnyFit) -> np.ndarray:
             f"predictor; this one has {', '.join(parts(fit))}: a row moves several of them, and no "
             "single number says how much. influence(exact=True) fits again without each row"
         )
+    check_independent(fit, LEVERAGES, "influence(exact=True) fits again without each row or group")
     if not fit.T:
         return cast("GLMFit | RegressionFit", fit).hat
     # Var(x'beta_hat + z'(b_hat - b)) / s^2 is the diagonal of [X Z] (normal equations)^{-1}

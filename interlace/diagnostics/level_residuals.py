@@ -16,6 +16,7 @@ import pandas as pd
 from ..design.rank import independent_columns
 from ..errors import ArgumentError, brief
 from ..inference.random_effects import conditional_sd
+from ..inference.residual_covariance import check_independent
 from .deletion import working_model
 from .groups import Groups, groups_of
 from .influence import hat_values
@@ -214,6 +215,11 @@ def level_residuals(
             "residuals by level are differences of a linear mixed model: its response is a sum of "
             "the levels' parts. m.simulated_residuals() and m.ranef(cond_sd=True) serve here"
         )
+    check_independent(
+        fit, "residuals by level are", "m.residuals('normalized') has those", variance=True
+    )
+    if not fit.T:
+        raise ArgumentError("a model without random effects has rows only: m.residuals()")
     semi = isinstance(standardize, str) and standardize == "semi"
     if not (isinstance(standardize, (bool, np.bool_)) or semi):
         raise ArgumentError(f"standardize must be True, False or 'semi', got {brief(standardize)}")

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..calls import one_of
+from ..errors import ArgumentError
 from ..inference.components import dispersion_by_row
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
 
-RESIDUALS = ("response", "pearson", "deviance", "working")
+RESIDUALS = ("response", "pearson", "deviance", "working", "normalized")
+NORMALISED = {"normalised": "normalized"}
 WEIGHTS = ("prior", "working")
 
 
@@ -24,8 +26,12 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
     ``(y - mu) / (d mu / d eta)``. For a linear model that is ``y - fitted``, times ``sqrt(w)`` for
     pearson and deviance. ``scaled`` divides by the root of the dispersion, sigma in a linear model;
     so are Pearson's residuals in any case where the dispersion differs between rows.
+    ``"normalized"`` ones of a linear model are divided by the root of the covariance matrix of
+    all residuals: with correlations between them they are independent.
     """
-    type = one_of("type", type, RESIDUALS)
+    type = one_of("type", NORMALISED.get(type, type), RESIDUALS)
+    if type == "normalized":
+        return _normalised(fit)
     y, w = fit.observations.y, fit.observations.weights
     raw = y - fit.mu
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -41,10 +47,22 @@ def residual_array(fit: AnyFit, type: str = "response", scaled: bool = False) ->
             out = raw / fit.family.mean_slope(fit.eta, fit.zeta) if type == "working" else raw
     # 0 / 0: a mean on the border of its range and the response that it foretells.
     out = np.where(raw == 0.0, 0.0, out)
+    if fit.phi.size:  # their variances differ
+        return out / (fit.sigma or np.nan) if scaled or type == "pearson" else out
     dispersion = dispersion_by_row(fit)
     if np.ndim(dispersion):
         return out / np.sqrt(dispersion) if scaled or type == "pearson" else out
     return out / (fit.sigma or np.nan) if scaled else out
+
+
+def _normalised(fit: AnyFit) -> np.ndarray:
+    """Residuals of a linear model as they would be standard normal and independent, (n,)."""
+    if not fit.linear:
+        raise ArgumentError(
+            f"type='normalized' is of linear models; the family here is {fit.family.name!r}. "
+            "type='pearson', or m.simulated_residuals(), are of all models"
+        )
+    return fit.normalised()
 
 
 def _pearson(fit: AnyFit) -> np.ndarray:

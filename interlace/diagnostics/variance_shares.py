@@ -15,7 +15,7 @@ belong to it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from ..inference.components import parts
 if TYPE_CHECKING:
     from ..models.glmm import GLMMFit
     from ..models.kinds import MixedFit
+    from ..models.lmm_residual import ResidualFit
 
 APPROXIMATIONS = ("lognormal", "delta", "trigamma", "theoretical")
 #: Variances of the latent variable of a binomial response.
@@ -105,6 +106,8 @@ def _family_variance(fit: MixedFit, approximation: str | None) -> float:
                 "approximation= is for families other than the Gaussian, whose residual variance "
                 "is known on the scale of the predictor"
             )
+        if fit.linear and fit.phi.size:
+            return float(np.mean(cast("ResidualFit", fit).sd ** 2))
         return float(fit.sigma**2) if np.isfinite(fit.sigma) else _by_row(fit)
     link = family.link.name
     default = "delta"

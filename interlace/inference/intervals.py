@@ -15,6 +15,7 @@ from .parameters import deviation_names
 from .profile.parameters import Parameter, chosen, parameter_link, parameters_of
 from .profile.profile import interval_frame, profile_limits
 from .profile.target import term_value
+from .residual_covariance import residual_errors, residual_wald
 from .tails import t_quantile
 from .wald import add_intervals, t_table
 
@@ -46,6 +47,8 @@ def wald_limits(fit: Any, parameters: Sequence[Parameter], level: float) -> Limi
             out[k] = part.beta[j] - move, part.beta[j] + move
         elif parameter.kind == "family":
             out[k] = _of_family(fit, parameter, half)
+        elif parameter.kind == "residual":
+            out[k] = residual_wald(fit, level)[parameter.at[0]]
         else:
             moved = _Variances(fit) if moved is None else moved
             out[k] = moved.limits(parameter, half)
@@ -64,16 +67,18 @@ def _of_family(fit: Any, parameter: Parameter, half: float) -> np.ndarray:
 
 
 class _Variances:
-    """Standard deviations and correlations as functions of (theta, log sigma)."""
+    """Standard deviations and correlations as functions of (theta, phi, log sigma)."""
 
     def __init__(self, fit: Any) -> None:
-        self.fit, q = fit, fit.theta.size
-        self.at = np.append(fit.theta, np.log(fit.sigma) if fit.linear else 0.0)
+        self.fit, q = fit, fit.theta.size + fit.phi.size
+        scale = np.log(fit.re_scale) if fit.linear else 0.0
+        self.at = np.concatenate([fit.theta, fit.phi, [scale]])
         self.cov = np.zeros((q + 1, q + 1))
         if fit.linear:
             from .satterthwaite import variance_derivatives
 
-            J = side_by_side(fit.scale.jacobian(), np.eye(1) / fit.sigma)
+            blocks = [fit.scale.jacobian()] if fit.theta.size else []
+            J = side_by_side(*blocks, np.eye(fit.phi.size), np.eye(1) / fit.re_scale)
             self.cov = J @ variance_derivatives(fit).A @ J.T
         else:
             self.cov[:q, :q] = fit.cov_all[:q, :q]
@@ -106,19 +111,21 @@ class _Variances:
         """The parameter at (theta, log sigma), for complex numbers too."""
         sigma = np.exp(at[-1])
         if parameter.kind == "sigma":
-            return sigma
-        return term_value(self.fit.covariance, at[:-1], sigma, parameter)
+            phi = at[self.fit.theta.size : -1]
+            return sigma * np.exp(-self.fit.residual.shift @ phi) if phi.size else sigma
+        return term_value(self.fit.covariance, at[: self.fit.theta.size], sigma, parameter)
 
 
 def variance_errors(fit: Any) -> np.ndarray:
     """Standard errors of what is read of the random terms, and of sigma where it is estimated.
 
-    In the order of `parameters`.
+    Then of the covariance of residuals.
     """
     variances = _Variances(fit)
     own = {p.name: p for p in parameters_of(fit) if p.kind in ("sd", "cor", "pattern", "sigma")}
     names = [*deviation_names(fit.covariance), *(["sigma"] if "sigma" in own else [])]
-    return np.array([variances.error(own[name]) for name in names])
+    errors = np.array([variances.error(own[name]) for name in names])
+    return np.concatenate([errors, residual_errors(fit)])
 
 
 def boot_limits(

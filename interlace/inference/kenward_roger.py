@@ -24,6 +24,7 @@ from ..errors import ArgumentError
 from ..linalg.information import floored_inverse
 from ..models.lmm import LMMFit
 from ..objective.linear.marginal import Marginal
+from .residual_covariance import check_independent
 
 __all__ = ["KenwardRoger", "kenward_roger", "kenward_roger_df", "kenward_roger_f"]
 
@@ -62,6 +63,9 @@ def kenward_roger(fit: LMMFit) -> KenwardRoger:
             "Kenward and Roger's degrees of freedom are those of fits by REML, and this one is by "
             "ML; take m.update(REML=True), or Satterthwaite's"
         )
+    check_independent(
+        fit, "Kenward and Roger's degrees of freedom are", "take Satterthwaite's", variance=True
+    )
     if "kenward-roger" not in fit.memo:
         fit.memo["kenward-roger"] = _kenward_roger(fit)
     return fit.memo["kenward-roger"]

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import ArgumentError
 from .components import family_numbers, parts
 from .names import correlation_name, deviation_name, name_in
+from .residual_covariance import residual_names, residual_values
 
 if TYPE_CHECKING:
     from ..covariance.model import CovarianceModel
@@ -32,7 +33,7 @@ def parameter_names(fit: AnyFit) -> list[str]:
         out += [name_in(component, name) for name in part.design.x_names]
     if fit.T:
         out += deviation_names(cast("MixedFit", fit).covariance)
-    return out + [*_numbers(fit)]
+    return out + residual_names(fit) + [*_numbers(fit)]
 
 
 def parameter_values(fit: AnyFit) -> np.ndarray:
@@ -41,7 +42,7 @@ def parameter_values(fit: AnyFit) -> np.ndarray:
     if fit.T:
         model = cast("MixedFit", fit).covariance
         values += [_deviations(model, fit.theta[None], fit.re_scale)[0]]
-    return np.concatenate([*values, [*_numbers(fit).values()]])
+    return np.concatenate([*values, residual_values(fit), [*_numbers(fit).values()]])
 
 
 def linear_parameters(

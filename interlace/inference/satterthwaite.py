@@ -57,7 +57,7 @@ def _variance_derivatives(fit: LMMFit) -> VarianceDerivatives:
     objective = fit.objective
     H = objective.hessian(fit.x)
     slope, Y = objective.variance_derivatives(fit.x)
-    sigma, df = fit.sigma, objective.df
+    sigma, df = fit.re_scale, objective.df
     q = slope.size
     # f = log|M| [+ log|X'V^{-1}X|] + df log(2 pi sigma^2) + r^2(x) / sigma^2, and profiling
     # sigma out subtracts f_xs f_ss^{-1} f_sx from its Hessian.

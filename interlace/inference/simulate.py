@@ -74,9 +74,8 @@ def simulate_array(
     NaN where a drawn linear predictor is outside the range of the link.
     """
     if fit.linear:
-        noise = rng.standard_normal((nsim, fit.n))
-        noise /= np.sqrt(fit.observations.weights)
-        return (_add_effects(fit, rng, fit.fixed_part + fit.sigma * noise, use_u)).T
+        noise = fit.noise(rng.standard_normal((nsim, fit.n)))
+        return (_add_effects(fit, rng, fit.fixed_part + noise, use_u)).T
     family, observations = fit.family, fit.observations
     if fit.several:
         etas = _all_predictors(fit, nsim, rng, use_u)

@@ -95,6 +95,8 @@ class BaseFit(ABC):
         Whether expected information is in the determinant of that approximation.
     re_scale : float
         Standard deviations of random effects are this times those of T T'.
+    phi : ndarray, shape (m,)
+        Parameters of the covariance of residuals, of linear models that have one.
     seconds : dict
         Wall time by stage.
     optimizer, backend : str
@@ -109,6 +111,8 @@ class BaseFit(ABC):
     expected: bool
     linear: ClassVar[bool]
     irls: ClassVar[bool] = False
+    #: Parameters of the covariance of residuals as the search has them, (m,).
+    phi: ClassVar[np.ndarray] = np.zeros(0)
 
     if TYPE_CHECKING:  # fields of some records, properties of others
 
@@ -124,6 +128,8 @@ class BaseFit(ABC):
         def llf(self) -> float: ...
         @property
         def mu(self) -> np.ndarray: ...
+        @property
+        def working_weights(self) -> np.ndarray: ...
 
     @property
     def is_reml(self) -> bool:
@@ -149,6 +155,10 @@ class BaseFit(ABC):
     def llf_maximum(self) -> float:
         """The largest log-likelihood of all parameters, which likelihood ratios compare."""
         return self.llf
+
+    def weighted(self, values: np.ndarray) -> np.ndarray:
+        """Rows (n, c) times the inverse of their covariance, in units of the scale."""
+        return values * self.working_weights[:, None]
 
     def as_ml(self) -> Self:
         """The fit by maximum likelihood: itself unless it is one by REML."""

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..families.base import Family
     from ..objective.linear.marginal import Marginal
     from .observations import Observations
+
+_Fit = TypeVar("_Fit", bound="LMMFit")
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +138,15 @@ class LMMFit(BaseMixedFit):
         """Prior weights, (n,): information of the rows times sigma^2."""
         return self.observations.weights
 
+    def noise(self, draws: np.ndarray) -> np.ndarray:
+        """Residuals (m, n) of independent standard normal ones."""
+        return self.sigma * (draws / np.sqrt(self.observations.weights))
+
+    def normalised(self) -> np.ndarray:
+        """The residuals as they would be standard normal and independent, (n,)."""
+        root = np.sqrt(self.observations.weights) / (self.sigma or np.nan)
+        return (self.design.y - self.mu) * root
+
     def factor_at_optimum(self) -> Marginal:
         """The factorisation of M = Lambda'Z'WZ Lambda + I at theta, W the prior weights."""
         return self.objective.marginal_at(self.x)
@@ -143,20 +154,35 @@ class LMMFit(BaseMixedFit):
     def cond_cov(self, b: int) -> np.ndarray:
         """Covariances of the modes given theta and sigma, (l_b, k_b, k_b)."""
         T = self.T[b]
-        return self.sigma**2 * (T @ self.factor_at_optimum().inverse_blocks(b) @ T.T)
+        return self.re_scale**2 * (T @ self.factor_at_optimum().inverse_blocks(b) @ T.T)
 
     def without(self, gone: np.ndarray) -> LMMFit:
         """The fit without some of its rows: their part taken from the cross-products."""
         with _threads(self.design, self._shared):
             objective = self._shared.without(gone)
         design = self.design.of(others(self.n, gone), all_levels=True)
-        return fit_objective(design, objective, self.optimizer, _warm(self), {})
+        return fit_objective(design, objective, self.optimizer, self.warm, {}, type(self))
 
     def as_ml(self) -> LMMFit:
         """The fit by maximum likelihood, warm-started (itself if it is one)."""
         if not self.is_reml:
             return self
-        return fit_objective(self.design, self._shared.as_ml(), self.optimizer, _warm(self), {})
+        objective = self._shared.as_ml()
+        return fit_objective(self.design, objective, self.optimizer, self.warm, {}, type(self))
+
+    @property
+    def warm(self) -> np.ndarray | None:
+        """x to start a refit from; from a boundary the gradient does not lead away."""
+        x = self.optimum.x
+        return x if self.scale.inside(x) else None
+
+    def refitted(self, y: np.ndarray) -> LMMFit:
+        """The same model for another checked response, (n,), warm-started."""
+        design = self.design.with_response(y)
+        y = design.y if design.offset is None else design.y - design.offset
+        with _threads(design, self._shared):
+            objective = self._shared.with_response(y)
+        return fit_objective(design, objective, self.optimizer, self.warm, {}, type(self))
 
 
 @cache
@@ -189,7 +215,7 @@ def fit_lmm(
         objective = linear_objective(design, covariance, reml, backend)
     seconds["cross-products"] = perf_counter() - clock
     start = None if theta is None else objective.x_in_units(theta)
-    return fit_objective(design, objective, optimizer, start, seconds)
+    return fit_objective(design, objective, optimizer, start, seconds, LMMFit)
 
 
 def _threads(design: Design, objective: LMMObjective) -> AbstractContextManager:
@@ -203,14 +229,15 @@ def fit_objective(
     optimizer: str,
     start: np.ndarray | None,
     seconds: dict[str, float],
-) -> LMMFit:
+    kind: type[_Fit],
+) -> _Fit:
     """Minimise an objective from x and make the record."""
     clock = perf_counter()
     with _threads(design, objective):
         optimum = search(objective, optimizer, start)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
-    return fit_at(design, objective, optimum, seconds)
+    return fit_at(design, objective, optimum, seconds, kind)
 
 
 def search(
@@ -224,10 +251,14 @@ def search(
 
 
 def fit_at(
-    design: Design, objective: LMMObjective, optimum: Optimum, seconds: dict[str, float]
-) -> LMMFit:
+    design: Design,
+    objective: LMMObjective,
+    optimum: Optimum,
+    seconds: dict[str, float],
+    kind: type[_Fit],
+) -> _Fit:
     """The record of an optimum."""
-    fit = LMMFit(
+    fit = kind(
         design=design,
         covariance=objective.covariance,
         method="REML" if objective.reml else "ML",
@@ -261,14 +292,4 @@ def _unbounded(objective: LMMObjective, optimizer: str, x: np.ndarray) -> Optimu
 
 def refit_lmm(fit: LMMFit, y: np.ndarray) -> LMMFit:
     """The same model for another checked response, (n,), warm-started."""
-    design = fit.design.with_response(y)
-    y = design.y if design.offset is None else design.y - design.offset
-    with _threads(design, fit._shared):
-        objective = fit._shared.with_response(y)
-    return fit_objective(design, objective, fit.optimizer, _warm(fit), {})
-
-
-def _warm(fit: LMMFit) -> np.ndarray | None:
-    """x to start a refit from; from a boundary the gradient does not lead away."""
-    x = fit.optimum.x
-    return x if fit.scale.inside(x) else None
+    return fit.refitted(y)

@@ -62,7 +62,7 @@ class LinearDraws:
     @staticmethod
     def possible(fit: LMMFit) -> bool:
         """Whether sums are worth drawing, and lose nothing that rows would keep."""
-        if not fit.sigma > 0.0 or fit.scale.units is not None:
+        if not fit.sigma > 0.0 or fit.scale.units is not None or fit.phi.size or not fit.T:
             return False
         if max((float(s.max()) for s in fit.theta_sizes), default=0.0) > LARGE:
             return False
@@ -94,7 +94,7 @@ class LinearDraws:
         """The whole record for response i, valid until the next is fitted: it has no rows."""
         self._sums.load(self._drawn, i)
         self.objective.reread()
-        return fit_at(self.fit.design, self.objective, self._optimum(), {})
+        return fit_at(self.fit.design, self.objective, self._optimum(), {}, LMMFit)
 
     def _search(self, i: int) -> tuple[np.ndarray, str]:
         self._sums.load(self._drawn, i)

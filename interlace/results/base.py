@@ -442,19 +442,22 @@ class ModelResult(Diagnosis, Maketables, ABC):
 
     def residuals(
         self,
-        type: Literal["response", "pearson", "deviance", "working"] | None = None,
+        type: Literal["response", "pearson", "deviance", "working", "normalized", "normalised"]
+        | None = None,
         scaled: bool = False,
     ) -> pd.Series:
         """Residuals.
 
         Parameters
         ----------
-        type : {"response", "pearson", "deviance", "working"}, optional
+        type : {"response", "pearson", "deviance", "working", "normalized"}, optional
             Default, as in R: response for linear models and for families that have no deviance,
-            deviance for others.
+            deviance for others. ``"normalized"`` ones, of linear models, are independent and of
+            variance one where ``correlation=`` and ``variance=`` are right, as nlme's.
         scaled : bool, default False
             Divide by the root of the dispersion, sigma in a linear model. Pearson's are divided
-            by it in any case where it has a formula and differs between rows.
+            by it in any case where it has a formula and differs between rows, or with
+            ``correlation=`` or ``variance=``, as nlme's.
 
         Returns
         -------

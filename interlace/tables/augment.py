@@ -10,6 +10,7 @@ import pandas as pd
 from ..diagnostics.influence import cooks_distance, hat_values
 from ..diagnostics.residuals import default_type, residual_array
 from ..inference.components import has_components
+from ..inference.residual_covariance import is_independent
 from .source_rows import all_rows_of_data
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ def augment(
     ``.resid`` deviance residuals (those of the response where the family has no deviance), and
     ``.mu``, ``.sqrtXwt``, ``.sqrtrwt`` and ``.wtres`` the fitted means, the roots of the expected
     weights and of weights over variances, dispersion aside, and the Pearson residuals. Of a model
-    with several components there is no influence, and the predictor is the mean's. ``data, source,
-    own_response``: see :func:`all_rows_of_data`.
+    with several components, or with correlated residuals, there is no influence; the predictor is
+    the mean's. ``data, source, own_response``: see :func:`all_rows_of_data`.
     """
     design = fit.design
     frame = all_rows_of_data(design, data, source, own_response)
     eta = fit.fixed_part + fit.random_part
     new = {".fitted": eta, ".resid": residual_array(fit, default_type(fit))}
-    if influence and not has_components(fit):
+    if influence and not has_components(fit) and is_independent(fit):
         new[".hat"] = hat_values(fit)
         new[".cooksd"] = cooks_distance(fit, new[".hat"])
     new[".fixed"] = fit.fixed_part

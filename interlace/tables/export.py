@@ -43,7 +43,11 @@ def as_dict(fit: AnyFit) -> dict[str, Any]:
         "vcov": own["vcov"],
         **({"components": others} if others else {}),
         **{name: _finite(value) for name, value in criteria.items()},
-        **(_of_mixed(cast("MixedFit", fit)) if fit.T else _of_glm(cast("Unmixed", fit))),
+        **(
+            _of_mixed(cast("MixedFit", fit))
+            if fit.T or fit.linear
+            else _of_glm(cast("Unmixed", fit))
+        ),
         "convergence": {
             "verdict": verdict.verdict,
             "message": verdict.message,

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from ..design.predictor import MEAN
+from ..errors import ArgumentError
 from ..formula.tokens import split_outside
 from ..inference.components import component_of, has_components, part_of, predictor_of
 from ..inference.names import names_as
 from ..inference.random_effects import conditional_sd
+from ..inference.residual_covariance import residual_parts
 from ..inference.tails import t_quantile
 
 if TYPE_CHECKING:
@@ -94,7 +96,8 @@ def varcorr(fit: MixedFit, r_names: bool = False, se: bool = False) -> pd.DataFr
     Columns ``group, term1, term2, variance, sd_or_corr``, after ``component`` where the model has
     several. Rows without ``term2`` are variances, with the standard deviation; the others
     covariances, with the correlation, or parameters of a structure, ``term2`` being ``"rho"``. With
-    ``se`` standard errors of ``sd_or_corr`` by the delta method.
+    ``se`` standard errors of ``sd_or_corr`` by the delta method. Parameters of the covariance of
+    residuals follow, by name.
     """
     rows: list[tuple] = []
     for t in term_covariances(fit, r_names):
@@ -107,6 +110,11 @@ def varcorr(fit: MixedFit, r_names: bool = False, se: bool = False) -> pd.DataFr
                 for i, j in zip(*np.triu_indices(len(t.names), 1), strict=True)
             ]
         rows += [(*of, t.structure, word, np.nan, value) for word, value in t.pattern]
+    for part in residual_parts(fit):
+        rows += [
+            ("cond", "Residual", name, np.nan, np.nan, value)
+            for name, value in zip(part.names, part.values, strict=True)
+        ]
     columns = ("component", "group", "term1", "term2", "variance", "sd_or_corr")
     kinds = (object, object, object, object, float, float)
     entries = zip(columns, zip(*rows, strict=True), kinds, strict=True)
@@ -138,6 +146,8 @@ def principal_components(fit: MixedFit) -> pd.DataFrame:
     Components with a share of zero are directions that the data do not support. Effects of several
     linear predictors are apart, the predictor in front of the group: ``"zi.g"``.
     """
+    if not fit.T:
+        raise ArgumentError("rePCA is of random effects, and this model has none")
     parts = []
     for name, T in _templates(fit):
         values = np.linalg.svd(T, compute_uv=False)

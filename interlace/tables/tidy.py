@@ -25,6 +25,7 @@ from ..inference.components import (
 )
 from ..inference.criteria import aic, bic
 from ..inference.names import names_as
+from ..inference.residual_covariance import residual_parts
 from ..inference.tails import t_quantile
 from ..inference.wald import add_intervals, t_table
 from .random_effects import coefficients_by_level, ranef, term_covariances
@@ -67,7 +68,8 @@ def tidy(
     with several.
     """
     chosen = _wanted_effects(effects)
-    if not fit.T and chosen != ["fixed"]:
+    mixed = bool(fit.T) or fit.linear
+    if not mixed and chosen != ["fixed"]:
         raise ArgumentError(
             f"effects={brief(effects)}: a model without random effects has 'fixed' ones only"
         )
@@ -89,7 +91,7 @@ def tidy(
     if component is not None and has_components(fit):
         rows = [row for row in rows if row["component"] == component]
     absent = set() if fit.linear else {"df"}
-    absent |= set() if fit.T else {"effect"}
+    absent |= set() if mixed else {"effect"}
     absent |= set() if has_components(fit) else {"component"}
     known = {name for part in tables for name in part} - absent
     return pd.DataFrame(rows, columns=[name for name in TIDY_COLUMNS if name in known])
@@ -156,6 +158,9 @@ def _parameters(fit: MixedFit, shown: Shown) -> pd.DataFrame:
             rows.append(_parameter(*of, term, t.correlation[i, j]))
         rows += [_parameter(*of, f"{word}__{t.structure}", value) for word, value in t.pattern]
     if fit.family.residual_variance:
+        for part in residual_parts(fit):
+            own = zip(part.names, part.values.tolist(), strict=True)
+            rows += [_parameter("cond", "Residual", *pair) for pair in own]
         return pd.DataFrame(rows)
     if fit.family.free_dispersion:
         if not np.isnan(fit.sigma):
@@ -215,7 +220,7 @@ def glance(fit: AnyFit) -> pd.DataFrame:
     parameters of the family by name; where a family has no deviance it is -2 log-likelihood.
     """
     criteria = {"log_lik": float(fit.llf), "aic": aic(fit), "bic": bic(fit)}
-    if not fit.T:
+    if not (fit.T or fit.linear):
         glm = cast("GLMFit | RegressionFit", fit)
         first = {"null_deviance": glm.null_deviance, "df_null": glm.df_null}
         last = {"deviance": glm.deviance, "df_residual": glm.df_resid, "nobs": fit.n}

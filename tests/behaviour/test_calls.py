@@ -33,6 +33,7 @@ READ_INSIDE = {
     *("specs", "by", "at", "var", "model", "standardize", "vc_formula", "trials"),
     *("resid_df", "influence_df", "diag", "cutoff", "ax"),
     "parm",
+    *("fit.correlation", "fit.variance", "gls.correlation", "gls.variance"),
     *("scoring", "stratify", "other"),
     *("func", "statistic", "FUN", "re_form", "within", "sizes", "params", "along"),
     *("large", "small", "power.test", "power.method"),

@@ -41,6 +41,8 @@ class Likelihood:
         theta = to_theta y[:n_theta].
     log_sigma : int or None
         Place of the logarithm of the residual standard deviation.
+    residual : slice
+        Parameters of the residual covariance, which follow log_sigma.
     zeta : slice
         Predictors of the family's parameters, where they are no coefficients.
     """
@@ -55,6 +57,7 @@ class Likelihood:
     to_theta: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     log_sigma: int | None = None
     zeta: slice = field(default_factory=lambda: slice(0, 0))
+    residual: slice = field(default_factory=lambda: slice(0, 0))
     dense_columns: int = 0
 
     def evaluate(self, y: np.ndarray, order: int = 1) -> Evaluation:
@@ -100,6 +103,8 @@ def likelihood_of(fit: Any) -> Likelihood:
 
 
 def _linear(fit: Any) -> Likelihood:
+    if fit.design.residual is not None:
+        return _residual(fit)
     from ...objective.linear.explicit import ExplicitDeviance
 
     objective = fit.objective
@@ -113,6 +118,25 @@ def _linear(fit: Any) -> Likelihood:
     return Likelihood(
         fit, explicit, y, value, curvature, {MEAN: own}, fit.covariance,
         explicit.objective.scale.jacobian(), q,
+        dense_columns=objective.marginal.dense_columns,
+    )  # fmt: skip
+
+
+def _residual(fit: Any) -> Likelihood:
+    from ...objective.linear.explicit_residual import ExplicitResidualDeviance
+
+    objective = fit.objective
+    with blas_threads(objective.marginal.dense_columns, fit.design.X.size):
+        explicit = ExplicitResidualDeviance(objective, fit.x, fit.re_scale)
+        y = explicit.start
+        value = explicit.evaluate(y, 0).value
+        curvature = _hessian(explicit, y)
+    q, std = explicit.n_theta, explicit.objective.cross.standardisation
+    phi = slice(q + 1, q + 1 + explicit.n_phi)
+    own = slice(phi.stop, y.size), explicit.unit * std.back, std.back @ std.gamma
+    return Likelihood(
+        fit, explicit, y, value, curvature, {MEAN: own}, fit.covariance,
+        explicit.objective.scale.jacobian() if q else np.zeros((0, 0)), q, residual=phi,
         dense_columns=objective.marginal.dense_columns,
     )  # fmt: skip
 

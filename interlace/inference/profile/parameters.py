@@ -13,12 +13,13 @@ from ...errors import ArgumentError, ArgumentTypeError, brief, listing, suggesti
 from ..components import component_of, parameter_links, parts
 from ..names import name_in, r_name, spellings
 from ..parameters import reading_name
+from ..residual_covariance import residual_names
 
 __all__ = ["KINDS", "Parameter", "chosen", "parameters_of"]
 
 #: R's words for groups of parameters: what they select.
 KINDS = {
-    "theta_": ("sd", "cor", "pattern", "sigma"),
+    "theta_": ("sd", "cor", "pattern", "residual", "sigma"),
     "beta_": ("coefficient",),
     "disp_": ("family",),
 }
@@ -35,7 +36,7 @@ class Parameter:
         coefficient, that of a parameter of the family.
     r_name : str
         lme4's: ``".sig01"``, ``".sigma"``, ``"(Intercept)"``.
-    kind : {"sd", "cor", "pattern", "sigma", "coefficient", "family"}
+    kind : {"sd", "cor", "pattern", "residual", "sigma", "coefficient", "family"}
     component : str
         Of a coefficient the linear predictor that it belongs to: ``"cond"``, ``"zi"``, ….
     at : tuple
@@ -58,6 +59,8 @@ def parameters_of(fit: Any) -> list[Parameter]:
     if fit.theta.size:
         out += _of_covariance(fit.covariance)
     if fit.linear:
+        names = residual_names(fit)
+        out += [Parameter(name, name, "residual", "", (k,)) for k, name in enumerate(names)]
         out.append(Parameter("sigma", ".sigma", "sigma"))
     return [*out, *_of_coefficients(fit), *_of_family(fit)]
 

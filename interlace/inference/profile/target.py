@@ -11,6 +11,7 @@ from ...covariance import CovarianceModel
 from .coordinates import Bounded, Coordinates, Correlation, Deviation, Linear
 from .likelihood import Likelihood
 from .parameters import Parameter, parameter_link
+from .residual import ResidualLink, residual_coordinates, residual_value
 
 __all__ = ["Scale", "coordinates_of", "scale_of", "term_value", "undetermined", "values_at"]
 
@@ -76,6 +77,8 @@ def scale_of(likelihood: Likelihood, parameter: Parameter) -> Scale:
         return Scale("coefficient", float(likelihood.coefficients[name][2][j]))
     if parameter.kind == "family":
         return Scale("family", 0.0, parameter_link(likelihood.fit, parameter))
+    if parameter.kind == "residual":
+        return Scale("family", 0.0, ResidualLink.of_parameter(likelihood.fit, parameter.at[0]))
     return Scale(parameter.kind, 0.0, parameter.natural)
 
 
@@ -105,9 +108,13 @@ def coordinates_of(likelihood: Likelihood, parameter: Parameter) -> Coordinates:
     """Coordinates of the likelihood, the first of which is the parameter's."""
     y = likelihood.y
     if parameter.kind == "sigma":
-        place = likelihood.log_sigma
+        place, last = likelihood.log_sigma, likelihood.residual.stop
         assert place is not None
-        return Linear(y, slice(place, place + 1), np.ones(1))
+        if not last:
+            return Linear(y, slice(place, place + 1), np.ones(1))
+        return Linear(y, slice(place, last), np.append(1.0, -likelihood.fit.residual.shift))
+    if parameter.kind == "residual":
+        return residual_coordinates(likelihood, parameter.at[0])
     if parameter.kind in ("coefficient", "family"):
         if isinstance(parameter.at[0], str):
             name, j = parameter.at
@@ -136,6 +143,10 @@ def values_at(likelihood: Likelihood, parameters: list[Parameter], y: np.ndarray
     for k, p in enumerate(parameters):
         if p.kind == "sigma":
             out[k] = sigma
+            if likelihood.residual.stop:
+                out[k] = sigma * np.exp(-likelihood.fit.residual.shift @ y[likelihood.residual])
+        elif p.kind == "residual":
+            out[k] = residual_value(likelihood, p.at[0], y)
         elif p.kind == "coefficient":
             out[k] = beta[p.at[0]][p.at[1]]
         elif p.kind == "family":

@@ -127,6 +127,9 @@ def parametric_given_modes(fit: AnyFit, rng: np.random.Generator, m: int) -> np.
 
 def semiparametric(fit: AnyFit, rng: np.random.Generator, m: int) -> np.ndarray:
     """Fitted values plus residuals drawn with replacement, in units of their weights, (n, m)."""
+    if fit.linear and fit.phi.size:
+        drawn = fit.normalised()[rng.integers(fit.n, size=(m, fit.n))]
+        return (fit.mu + fit.noise(drawn)).T
     root = np.sqrt(fit.observations.weights)
     residuals = root * (fit.observations.y - fit.mu)
     drawn = residuals[rng.integers(fit.n, size=(m, fit.n))] / root

@@ -314,7 +314,7 @@ class CrossProducts:
         divided = [np.ascontiguousarray(rows / scale) for rows, scale in Z]
         root = self.rows.root[gone] if self.rows.root.size else self.rows.root
         codes = [codes[gone] for codes in self.rows.codes]
-        _many_factor_sums([RowBlock(codes, divided, root, Xy)], z, lost)
+        many_factor_sums([RowBlock(codes, divided, root, Xy)], z, lost)
         diagonal = tuple(A - B for A, B in zip(self.z.diagonal, z.diagonal, strict=True))
         pairs = {
             key: replace(pair, values=pair.values - z.pairs[key].values)
@@ -400,9 +400,9 @@ def cross_products(rows: LinearRows) -> CrossProducts:
     ZXy = [np.zeros((levels, k, p + 1)) for levels, k in zip(z.n_levels, z.widths, strict=True)]
     blocks = _row_blocks(rows, std, roots)
     if len(ZXy) == 1:
-        XyXy, levels = _one_factor_sums(blocks, z.diagonal[0], ZXy[0])
+        XyXy, levels = one_factor_sums(blocks, z.diagonal[0], ZXy[0])
     else:
-        XyXy, levels = _many_factor_sums(blocks, z, ZXy), None
+        XyXy, levels = many_factor_sums(blocks, z, ZXy), None
     scales = _to_unit_mean_square(z, ZXy, n)
     if levels is not None:
         np.divide(levels.R, scales[0], out=levels.R)
@@ -425,7 +425,7 @@ def _row_blocks(
         yield RowBlock([codes[chunk] for codes in rows.codes], Z, root, Xy)
 
 
-def _one_factor_sums(
+def one_factor_sums(
     blocks: Iterable[RowBlock], A: np.ndarray, ZXy: np.ndarray
 ) -> tuple[np.ndarray, LevelRoots]:
     """[X y]'[X y] and the roots of the levels; Z'WZ and Z'[X y] go to A and ZXy."""
@@ -441,7 +441,7 @@ def _one_factor_sums(
     return levels.within + between.T @ between, levels
 
 
-def _many_factor_sums(
+def many_factor_sums(
     blocks: Iterable[RowBlock], z: ZCross, ZXy: Sequence[np.ndarray]
 ) -> np.ndarray:
     """[X y]'[X y]; Z'WZ and Z'[X y] are added to z and ZXy."""

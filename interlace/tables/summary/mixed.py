@@ -9,6 +9,7 @@ import pandas as pd
 from ...diagnostics.residuals import residual_array
 from ...errors import listing
 from ...inference.components import family_numbers, has_components, parts, title_of
+from ...inference.residual_covariance import ResidualPart, residual_parts
 from ...inference.wald import t_table
 from ...printing import Table
 from ..random_effects import TermCovariance, term_covariances
@@ -57,6 +58,7 @@ def summarise(
         _criterion(fit),
         quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
         *_random_effects(fit, r_names),
+        *_residual_covariance(fit),
     ]
     if family_numbers(fit) and not fit.family.residual_variance:
         sections.append(parameter_text(fit))
@@ -81,12 +83,16 @@ def _header(fit: MixedFit, method: str) -> str:
     ]
     criterion = "REML" if fit.is_reml else "maximum likelihood"
     if fit.linear:
-        kind = f"Linear mixed model fit by {criterion}; "
+        kind = f"{_kind(fit)} fit by {criterion}; "
         lines.insert(0, f"{kind}t-tests use {DEGREES[method]} degrees of freedom")
     else:
         kind = f"Generalised linear mixed model fit by {criterion}"
         lines = [f"{kind} ({_approximation(fit)})", f" Family: {family_text(fit)}", *lines]
     return "\n".join(lines)
+
+
+def _kind(fit: MixedFit) -> str:
+    return "Linear mixed model" if fit.T else "Linear model by generalised least squares"
 
 
 def _approximation(fit: MixedFit) -> str:
@@ -108,14 +114,26 @@ def _random_effects(fit: MixedFit, r_names: bool) -> list[Table]:
     """A table for each component that has random effects."""
     terms = term_covariances(fit, r_names)
     sizes = "; ".join(f"{f.name}, {len(f.levels)}" for f in fit.design.factors)
-    note = f"Number of obs: {fit.n}, groups:  {sizes}"
+    note = f"Number of obs: {fit.n}" + (f", groups:  {sizes}" if sizes else "")
     shown = [c for c in parts(fit) if any(t.component == c for t in terms)]
     tables = []
     for component in shown:
         title = f"Random effects, {title_of(component).lower()}:"
         title = title if has_components(fit) else "Random effects:"
+        title = title if fit.T else "Residuals:"
         own = [t for t in terms if t.component == component]
         tables.append(_effects_table(own, title, note if component == shown[-1] else ""))
+    return tables
+
+
+def _residual_covariance(fit: MixedFit) -> list[Table]:
+    """A table for the correlation of residuals, and one for the functions of their variance."""
+    tables = []
+    for part in residual_parts(fit):
+        title = f"{part.kind.capitalize()} of residuals: {part.text}"
+        cells = format_numbers([float(v) for v in part.values])
+        rows = [[name, cell] for name, cell in zip(part.names, cells, strict=True)]
+        tables.append(Table(["Parameter", "Estimate"], rows, 1, title))
     return tables
 
 
@@ -154,17 +172,23 @@ def repr_text(fit: MixedFit) -> str:
     )
     kind = "REML criterion" if fit.is_reml else "log-likelihood"
     value = fit.criterion if fit.is_reml else fit.llf
-    model = "Linear mixed model"
+    model = _kind(fit)
     if not fit.linear:
         model = f"Generalised linear mixed model, {family_text(fit)}"
     lines = [
         f"{model}: {fit.design.formula.text}",
-        f"  {fit.n} rows, groups {groups}; {kind} {value:.4f}, {fit.verdict}",
+        f"  {fit.n} rows{groups and f', groups {groups}'}; {kind} {value:.4f}, {fit.verdict}",
         f"  fixed: {coefficient_text(fit)}",
         *(f"  {c}: {coefficient_text(part)}" for c, part in list(parts(fit).items())[1:]),
         f"  sd: {random}",
+        *(_residual_line(part) for part in residual_parts(fit)),
     ]
     return "\n".join(lines)
+
+
+def _residual_line(part: ResidualPart) -> str:
+    values = listing(f"{n} {v:.4g}" for n, v in zip(part.names, part.values, strict=True))
+    return f"  {part.kind} {part.text}: {values}"
 
 
 def _of(term: TermCovariance) -> str:
