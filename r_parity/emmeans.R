@@ -7,7 +7,7 @@ suppressPackageStartupMessages({
   library(emmeans); library(glmmTMB)
 })
 here <- folder_of_script()
-for (file in c("simulate.R", "lmm_models.R", "tight.R", "collect.R", "emmeans_models.R"))
+for (file in c("simulate.R", "lmm_models.R", "tight.R", "collect.R", "glmm_tight.R", "several_tight.R", "emmeans_models.R"))
   source(file.path(here, file))
 out <- argument("out", here)
 

@@ -7,12 +7,11 @@ linear <- function(data, formula) {
                              data = model_data(data), REML = TRUE))
   found
 }
-# glmmTMB's optimum is that of glmer's criterion under canonical links, and tight.
+# glmmTMB's optimum is that of glmer's criterion under canonical links.
 generalised <- function(data, formula, family, weights = NULL) {
   d <- model_data(data)
   d$.w <- if (is.null(weights)) 1 else d[[weights]]
-  glmmTMB(as.formula(formula), d, family, weights = .w, control = glmmTMBControl(
-    optCtrl = list(iter.max = 1e4, eval.max = 1e4, rel.tol = 1e-14, x.tol = 1e-12)))
+  tight_glmmTMB(glmmTMB(as.formula(formula), d, family, weights = .w))
 }
 
 plain <- function(frame) {

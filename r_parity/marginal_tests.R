@@ -8,7 +8,7 @@ suppressPackageStartupMessages({
   library(emmeans); library(multcomp); library(mvtnorm); library(glmmTMB)
 })
 here <- folder_of_script()
-for (file in c("simulate.R", "lmm_models.R", "tight.R", "collect.R", "emmeans_models.R"))
+for (file in c("simulate.R", "lmm_models.R", "tight.R", "collect.R", "glmm_tight.R", "several_tight.R", "emmeans_models.R"))
   source(file.path(here, file))
 out <- argument("out", here)
 
@@ -30,17 +30,15 @@ fits <- lapply(models, function(m) {
   else generalised(m$data, m$formula, families[[m$family]], m$prior)
 })
 # Zeros and a dispersion of their own, and an offset; glmmTMB's alone.
-tight <- glmmTMBControl(optCtrl = list(iter.max = 1e4, eval.max = 1e4, rel.tol = 1e-14,
-                                       x.tol = 1e-12))
 models$owls <- c(glmm("Owls", "SiblingNegotiation ~ FoodTreatment * SexParent + offset(log(BroodSize)) + (1 | Nest)", "nbinom2"),
                  list(ziformula = "~ FoodTreatment"))
-fits$owls <- glmmTMB(SiblingNegotiation ~ FoodTreatment * SexParent + offset(log(BroodSize)) +
-                     (1 | Nest), model_data("Owls"), nbinom2, ziformula = ~ FoodTreatment,
-                     control = tight)
+fits$owls <- tight_glmmTMB(glmmTMB(
+  SiblingNegotiation ~ FoodTreatment * SexParent + offset(log(BroodSize)) + (1 | Nest),
+  model_data("Owls"), nbinom2, ziformula = ~ FoodTreatment))
 models$dispersed <- c(glmm("Salamanders", "count ~ spp + mined + (1 | site)", "nbinom2"),
                       list(dispformula = "~ mined"))
-fits$dispersed <- glmmTMB(count ~ spp + mined + (1 | site), model_data("Salamanders"), nbinom2,
-                          dispformula = ~ mined, control = tight)
+fits$dispersed <- tight_glmmTMB(glmmTMB(count ~ spp + mined + (1 | site),
+                                        model_data("Salamanders"), nbinom2, dispformula = ~ mined))
 # Missing cells: what can be estimated is tested.
 holes <- model_data("cake")
 holes <- holes[!(holes$recipe == "C" & holes$temperature %in% c("215", "225")), ]

@@ -7,7 +7,7 @@ suppressPackageStartupMessages({
   library(Matrix); library(lme4); library(glmmTMB)
 })
 here <- folder_of_script()
-for (file in c("simulate.R", "lmm_models.R", "tight.R", "collect.R")) source(file.path(here, file))
+for (file in c("simulate.R", "lmm_models.R", "tight.R", "collect.R", "glmm_tight.R", "several_tight.R")) source(file.path(here, file))
 out <- argument("out", here)
 
 tight <- function(formula, d) tight_fit(fitter(list(formula = formula), d))$tight
@@ -18,9 +18,7 @@ linear <- function(data, formula) {
 }
 generalised <- function(formula, d, family, weights = NULL, ziformula = ~ 0) {
   d$.w <- if (is.null(weights)) 1 else d[[weights]]
-  glmmTMB(as.formula(formula), d, family, weights = .w, ziformula = ziformula,
-          control = glmmTMBControl(
-            optCtrl = list(iter.max = 1e4, eval.max = 1e4, rel.tol = 1e-14, x.tol = 1e-12)))
+  tight_glmmTMB(glmmTMB(as.formula(formula), d, family, weights = .w, ziformula = ziformula))
 }
 plain <- function(frame) {
   frame <- as.data.frame(frame)

@@ -72,16 +72,31 @@ tighten <- function(obj, first, restarts) {
        scaled_gradient = scaled_gradient(H, g), restart_spread = if (restarts) diff(range(values)))
 }
 
-several_tight <- function(m, data) {
-  made <- several_fit(m, data)
-  fit <- made$fit
-  found <- tighten(fit$obj, unname(fit$fit$par), if (is.null(m$restarts)) 1 else m$restarts)
-  default <- list(log_likelihood = -fit$fit$objective, convergence = fit$fit$convergence, messages = I(made$messages))
-  # the accessors of glmmTMB then answer at the tight optimum
+# The accessors of glmmTMB then answer at the tight optimum.
+moved_to <- function(fit, found) {
   fit$obj$env$last.par.best <- found$last
   fit$obj$env$value.best <- found$value
   fit$fit$par[] <- found$par
   fit$fit$parfull <- found$last
   fit$fit$objective <- found$value
-  c(found, list(fit = fit, default = default))
+  fit
+}
+
+# The same with the covariances of all parameters from the Hessian there.
+tight_glmmTMB <- function(fit, restarts = 0) {
+  found <- tighten(fit$obj, unname(fit$fit$par), restarts)
+  if (found$scaled_gradient > 1e-6) stop("no tight optimum: scaled gradient ", found$scaled_gradient)
+  fit <- moved_to(fit, found)
+  fit$sdr <- TMB::sdreport(fit$obj, par.fixed = found$par, hessian.fixed = found$hessian)
+  names(fit$sdr$par.fixed) <- found$names
+  dimnames(fit$sdr$cov.fixed) <- list(found$names, found$names)
+  fit
+}
+
+several_tight <- function(m, data) {
+  made <- several_fit(m, data)
+  fit <- made$fit
+  found <- tighten(fit$obj, unname(fit$fit$par), if (is.null(m$restarts)) 1 else m$restarts)
+  default <- list(log_likelihood = -fit$fit$objective, convergence = fit$fit$convergence, messages = I(made$messages))
+  c(found, list(fit = moved_to(fit, found), default = default))
 }

@@ -21,11 +21,14 @@ from .prediction_rows import PredictionRows, prediction_rows
 from .prediction_variance import (
     estimate_df,
     estimate_variance,
+    theta_share,
     unknown_covariance,
     unknown_variance,
+    with_known_effects,
 )
 from .quantities import Quantity, quantity, type_of
 from .tails import t_quantile
+from .theta_slopes import residual_df, theta_variance
 from .which_effects import of_predictors, which_effects
 
 if TYPE_CHECKING:
@@ -59,6 +62,8 @@ class Prediction:
         the random effects that are not known, and of the residual.
     notes : tuple of str
         What means and intervals are of, in words.
+    obs_df : ndarray, shape (r,), or None
+        Degrees of freedom of its interval; None: those of the mean's.
     quantiles : callable or None
         Of a generalised model with ``interval="prediction"``: the quantile of a new observation
         that belongs to a probability, (r,).
@@ -80,6 +85,7 @@ class Prediction:
     obs_se: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     quantiles: Callable[[float], np.ndarray] | None = None
+    obs_df: np.ndarray | None = None
 
     def __repr__(self) -> str:
         if not len(self.index):
@@ -138,6 +144,8 @@ class Prediction:
             "mean_ci_upper": upper,
         }
         if self.obs_se is not None:
+            if self.obs_df is not None:
+                half = t_quantile(1.0 - alpha, self.obs_df)
             columns["obs_ci_lower"] = self.linear - half * self.obs_se
             columns["obs_ci_upper"] = self.linear + half * self.obs_se
         elif self.quantiles is not None:
@@ -163,6 +171,7 @@ class Asked(NamedTuple):
     type: str
     component: str | None
     marginal: bool
+    theta_error: str | None = None
 
 
 def _asked(
@@ -174,6 +183,7 @@ def _asked(
     offset: Any,
     component: str | None,
     marginal: bool,
+    theta_error: str | None = None,
 ) -> Asked:
     """The arguments, judged together."""
     type = type_of(type, component)
@@ -188,7 +198,7 @@ def _asked(
         )
     # the mean of a linear predictor is the predictor at effects of zero
     marginal = marginal and not fit.linear
-    return Asked(newdata, masks, new_levels, offset, type, component, marginal)
+    return Asked(newdata, masks, new_levels, offset, type, component, marginal, theta_error)
 
 
 def predict(
@@ -235,7 +245,7 @@ def _values(fit: AnyFit, asked: Asked, se: bool) -> tuple[pd.Index, dict[str, np
     """Values of a quantity, and standard errors where they are target."""
     target = quantity(fit, asked.type, asked.component)
     rows, masks = _rows_of(fit, target, asked, asked.marginal)
-    values, variances = _quantity(fit, target, rows, masks, se, asked.marginal)
+    values, variances = _quantity(fit, target, rows, masks, se, asked)
     columns = {"prediction": values}
     if se:
         columns["se"] = np.sqrt(variances[0])
@@ -266,7 +276,7 @@ def _quantity(
     rows: PredictionRows,
     masks: list[np.ndarray],
     se: bool,
-    marginal: bool,
+    asked: Asked,
 ) -> tuple[np.ndarray, Variances]:
     """Values of a quantity, (r,), and three times (r,) for the standard errors.
 
@@ -278,7 +288,7 @@ def _quantity(
     none = np.zeros(r)
     if target.error is not None:
         return target.value(etas), (none + target.error**2, none + np.inf, none)
-    if marginal:
+    if asked.marginal:
         S = unknown_covariance(fit, rows, masks)
         values = averaged(fit, target, etas, S)
         if not se:
@@ -295,7 +305,8 @@ def _quantity(
         return values, (none, none, none)
     slopes[:, valid] = target.slopes(etas[:, valid])
     bent, own = rows.sloped(fit, slopes), _that_matter(fit, masks, slopes)
-    variance, df = estimate_variance(fit, bent, own), estimate_df(fit, bent, own)
+    share = theta_share(fit, asked.theta_error, "none")
+    variance, df = estimate_variance(fit, bent, own, share), estimate_df(fit, bent, own)
     return values, (variance, df, unknown_variance(fit, bent, own))
 
 
@@ -317,6 +328,7 @@ def get_prediction(
     marginal: bool = False,
     interval: str = "confidence",
     trials: Any = None,
+    theta_error: str | None = None,
 ) -> Prediction:
     """Predictions with standard errors, and intervals of means and of new observations.
 
@@ -332,8 +344,10 @@ def get_prediction(
     A new observation of a linear model differs from the mean by its residual, and by the random
     effects that are not known: of all levels with ``include_re=False``, of new levels otherwise.
     Its interval has the variances of all of them, whatever ``new_level_variance`` says of the mean.
-    Of effects left out of a level that is known, their whole variance counts. Quantiles are those
-    of the mean's interval.
+    Of effects left out of a level that is known, their whole variance counts. With known effects
+    the variance of the mean has that from theta twice, unless ``theta_error`` says otherwise, and
+    quantiles are those of t with the degrees of freedom of sigma^2; without them those of the
+    mean's interval.
 
     With several linear predictors coefficients and random effects of all of them are in these
     covariances, theta is not given, and standard errors are by the delta method on what the
@@ -344,7 +358,7 @@ def get_prediction(
     interval of an observation in all models: of a linear one as above, of others from quantiles of
     the family's distribution mixed over the linear predictors (:class:`Predictive`).
     """
-    arguments = (newdata, type, include_re, new_levels, offset, component, marginal)
+    arguments = (newdata, type, include_re, new_levels, offset, component, marginal, theta_error)
     request = _asked(fit, *arguments)
     if marginal and new_level_variance:
         raise ArgumentError(
@@ -380,6 +394,7 @@ def _padded(prediction: Prediction, design: Design) -> Prediction:
         index=design.full_index,
         slope=pad(prediction.slope),
         obs_se=pad(prediction.obs_se),
+        obs_df=pad(prediction.obs_df),
         quantiles=None if quantiles is None else partial(_padded_quantiles, quantiles, design),
     )
 
@@ -401,29 +416,54 @@ def _plain_prediction(fit: AnyFit, asked: Asked, drawn: bool, observed: bool) ->
     if drawn and rows.lacking is not None:
         raise DataError(f"new_level_variance=True needs all covariates: {rows.lacking}")
     eta = linear_predictor(fit, rows, masks)
-    variance, df = estimate_variance(fit, rows, masks), estimate_df(fit, rows, masks)
+    share = theta_share(fit, asked.theta_error, "none")
+    variance, df = estimate_variance(fit, rows, masks, share), estimate_df(fit, rows, masks)
     unknown = unknown_variance(fit, rows, masks)
     se = np.sqrt(variance + unknown if drawn else variance)
     notes = _notes(fit, rows, unknown, newdata is not None, drawn, observed)
-    obs_se = None
+    obs_se = obs_df = None
     if observed:
+        own, obs_df = _of_observations(fit, rows, asked, variance, share, df)
         noise = np.full(len(rows.index), fit.dispersion)
         if newdata is None:
             noise = noise / fit.observations.weights
         if rows.lacking is not None:
             noise = np.full_like(noise, np.nan)
-        obs_se = np.sqrt(variance + unknown + noise)
+        obs_se = np.sqrt(own + unknown + noise)
     if fit.linear:
-        return Prediction(eta, se, df, rows.index, obs_se=obs_se, notes=notes)
+        return Prediction(eta, se, df, rows.index, obs_se=obs_se, notes=notes, obs_df=obs_df)
     inverse, slope = partial(inverse_link, fit), mean_slope(fit, eta)
-    return Prediction(eta, se, df, rows.index, inverse, slope, obs_se, notes)
+    return Prediction(eta, se, df, rows.index, inverse, slope, obs_se, notes, obs_df=obs_df)
+
+
+def _of_observations(
+    fit: AnyFit,
+    rows: PredictionRows,
+    asked: Asked,
+    variance: np.ndarray,
+    share: float,
+    df: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The variance of the mean in that of an observation, and degrees of freedom of the whole.
+
+    Beside known random effects the residual is the largest part of it, and it has those of its
+    variance; elsewhere the mean's.
+    """
+    known = with_known_effects(rows, asked.masks)
+    if not (fit.linear and known.any()):
+        return variance, None
+    more = theta_share(fit, asked.theta_error, "corrected") - share
+    if more:
+        added = more * theta_variance(fit, rows, asked.masks)
+        variance = np.where(known, variance + added, variance)
+    return variance, np.where(known, residual_df(fit), df)
 
 
 def _prediction_of(fit: AnyFit, asked: Asked, drawn: bool) -> Prediction:
     """A quantity with standard errors, and intervals on its own scale."""
     target = quantity(fit, asked.type, asked.component)
     rows, masks = _rows_of(fit, target, asked, drawn or asked.marginal)
-    values, (variance, df, unknown) = _quantity(fit, target, rows, masks, True, asked.marginal)
+    values, (variance, df, unknown) = _quantity(fit, target, rows, masks, True, asked)
     se = np.sqrt(variance + unknown if drawn else variance)
     if asked.marginal:
         notes: tuple[str, ...] = (f"mean: the average over {UNKNOWN}",)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..errors import ArgumentError
 from ..linalg.information import variance_of
 from .components import covariance_of_all
 from .joint_variance import joint_variance
+from .theta_slopes import theta_variance
 from .wald import degrees_of_freedom
 from .which_effects import of_predictors
 
@@ -18,12 +20,42 @@ if TYPE_CHECKING:
     from .prediction_rows import PredictionRows
 
 
-def estimate_variance(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
-    """Variance of the linear predictor's estimate, (r,)."""
+#: How often the variance from theta counts in that of a linear predictor with known effects.
+THETA_SHARES = {"none": 0.0, "delta": 1.0, "corrected": 2.0}
+
+
+def theta_share(fit: AnyFit, error: str | None, default: str) -> float:
+    """The share of the variance from theta that is asked for; refused where it is not defined."""
+    given, error = error is not None, default if error is None else error
+    if fit.linear or not fit.T:
+        return THETA_SHARES[error] if fit.T else 0.0
+    if error == "corrected":
+        raise ArgumentError(
+            "theta_error='corrected' is of linear mixed models; 'delta' has the uncertainty of the "
+            "covariance parameters to first order"
+        )
+    if fit.several or fit.family.own_predictors:
+        if error == "none" and given:
+            raise ArgumentError(
+                "theta_error='none' is of models with one linear predictor and a family that lme4 "
+                "has; standard errors of this one come from all parameters together"
+            )
+        return 0.0  # they have it anyway
+    return THETA_SHARES[error]
+
+
+def estimate_variance(
+    fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray], share: float = 0.0
+) -> np.ndarray:
+    """Variance of the linear predictor's estimate, (r,), with a share of that from theta."""
     out = np.zeros(len(rows.index))
     known = with_known_effects(rows, masks)
     if known.any():
-        out = joint_variance(cast("MixedFit", fit), rows, masks)
+        mixed = cast("MixedFit", fit)
+        by_theta = np.zeros((known.size, fit.theta.size)) if share and not fit.linear else None
+        out = joint_variance(mixed, rows, masks, theta_slopes=by_theta)
+        if share and fit.linear:
+            out = out + share * theta_variance(fit, rows, masks)
     if not known.all():
         out[~known] = variance_of(rows.X[~known], covariance_of_all(fit))
     return out

@@ -424,6 +424,8 @@ class MixedResult(ModelResult):
         marginal: bool = False,
         interval: Literal["confidence", "prediction"] = "confidence",
         trials: Any = None,
+        *,
+        theta_error: Literal["none", "delta", "corrected"] | None = None,
     ) -> Prediction:
         """Predictions with standard errors; ``summary_frame(alpha)`` has the intervals.
 
@@ -456,11 +458,24 @@ class MixedResult(ModelResult):
         trials : int, array, shape (r,), or str, optional
             With ``interval="prediction"`` of a binomial family: trials of the new observations, or
             a column of `newdata` that has them; default 1, and those of the fit for its own rows.
+        theta_error : {"none", "delta", "corrected"}, optional
+            How much of the uncertainty of the covariance parameters is in standard errors beside
+            known random effects: nothing, as in lme4's; its share by the delta method, as in
+            glmmTMB's; of linear models twice that share, which also makes up for the rest being
+            estimated too small. Default: nothing in those of means, twice in ``obs_ci`` of linear
+            models, whose intervals then cover what they say; models with several linear
+            predictors always have it by the delta method.
 
         Returns
         -------
         Prediction
             Its ``notes``, also in ``summary_frame().attrs``, say what is in the intervals.
+
+        References
+        ----------
+        Kackar and Harville (1984), Approximations for standard errors of estimators of fixed and
+        random effects in mixed linear models, JASA 79, 853-862; Prasad and Rao (1990), The
+        estimation of the mean squared error of small-area estimators, JASA 85, 163-171.
 
         Examples
         --------
@@ -480,7 +495,9 @@ class MixedResult(ModelResult):
 
         levels = new_levels, offset, new_level_variance
         observed = marginal, interval, trials
-        return get_prediction(self.fit, newdata, include_re, *levels, type, component, *observed)
+        return get_prediction(
+            self.fit, newdata, include_re, *levels, type, component, *observed, theta_error
+        )
 
     def simulate(
         self, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False

@@ -184,7 +184,7 @@ def test_a_level_left_out_and_a_new_level_are_the_same(fit_cache, dataset) -> No
 
 def test_observations_of_known_levels_have_the_residual_alone(fit_cache, dataset) -> None:
     m = fit_cache(*SLEEP)
-    known = m.get_prediction(dataset("sleepstudy").head(3))
+    known = m.get_prediction(dataset("sleepstudy").head(3), theta_error="none")
     np.testing.assert_allclose(known.obs_se**2, known.se**2 + m.scale, rtol=1e-12)
     both = {"Days": [2.0, 2.0], "Subject": ["308", "x"]}
     mixed = m.get_prediction(both, new_levels="population")
@@ -192,12 +192,14 @@ def test_observations_of_known_levels_have_the_residual_alone(fit_cache, dataset
     # one of two factors, or some effects of one: the others are unknown
     crossed = fit_cache("Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)")
     data = dataset("Penicillin").head(2)
-    some = crossed.get_prediction(data, include_re="sample")
+    some = crossed.get_prediction(data, include_re="sample", theta_error="none")
     plate = crossed.variance_components["plate"]
     np.testing.assert_allclose(some.obs_se**2, some.se**2 + crossed.scale + plate, rtol=1e-10)
-    again = crossed.get_prediction(data.drop(columns="plate"), include_re="sample")
+    dropped = data.drop(columns="plate")
+    again = crossed.get_prediction(dropped, include_re="sample", theta_error="none")
     np.testing.assert_allclose(again.obs_se, some.obs_se, rtol=1e-12)
-    part = m.get_prediction({"Days": [3.0], "Subject": ["308"]}, include_re="(1 | Subject)")
+    one = {"Days": [3.0], "Subject": ["308"]}
+    part = m.get_prediction(one, include_re="(1 | Subject)", theta_error="none")
     slope = m.variance_components["Subject"].to_numpy()[1, 1]
     np.testing.assert_allclose(part.obs_se**2, part.se**2 + m.scale + 9.0 * slope, rtol=1e-10)
 
