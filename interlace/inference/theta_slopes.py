@@ -24,9 +24,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..design.indicators import row_products
 from ..linalg.information import variance_of
 from .joint_variance import by_row, scaled_crossproduct, weighted_columns
 from .satterthwaite import variance_derivatives
+
+# Of differences of templates in x: they are exact where these are linear, good to 1e-9 elsewhere.
+STEP = 3e-5
 
 if TYPE_CHECKING:
     from ..models.lmm import LMMFit
@@ -76,14 +80,14 @@ def estimate_slopes(fit: LMMFit) -> EstimateSlopes:
 def _estimate_slopes(fit: LMMFit) -> EstimateSlopes:
     factor, design, w = fit.factor_at_optimum(), fit.design, fit.working_weights
     ends = np.cumsum([0, *(u.size for u in fit.u)])
-    Wr = (w * (design.y - fit.mu))[:, None]
+    Wr = w * (design.y - fit.mu)
     templates = _template_slopes(fit)
     moved = np.zeros((fit.n, len(templates)))  # Z D u
     g = np.zeros((ends[-1], len(templates)))
     for j, (b, D) in enumerate(templates):
         f = design.factors[b]
-        moved[:, j] = np.sum(f.Z * (fit.u[b] @ D.T)[f.codes], axis=1)
-        sums = [np.bincount(f.codes, z * Wr[:, 0], len(f.levels)) for z in f.Z.T]
+        moved[:, j] = row_products(f.Z, f.codes, fit.u[b] @ D.T)
+        sums = [np.bincount(f.codes, f.Z[:, i] * Wr, len(f.levels)) for i in range(len(D))]
         g[ends[b] : ends[b + 1], j] = (np.array(sums).T @ D).ravel()
     g -= scaled_crossproduct(fit, [w[:, None] * moved])
     du, beta = factor.solve(g), np.zeros((0, len(templates)))
@@ -102,9 +106,11 @@ def _estimate_slopes(fit: LMMFit) -> EstimateSlopes:
 
 def _template_slopes(fit: LMMFit) -> list[tuple[int, np.ndarray]]:
     """Grouping factor and derivative of its template, on the scale of the data, by parameter."""
-    nothing = [np.zeros_like(T) for T in fit.T]
     out = []
-    for b, D in fit.scale.directions(fit.x).matrices():
-        own = [*nothing[:b], D, *nothing[b + 1 :]]
-        out.append((b, fit.scale.natural(own)[b]))
+    for b, unit in zip(fit.covariance.theta_factor, np.eye(fit.x.size), strict=True):
+        ends = [
+            fit.covariance.templates(fit.scale.theta(fit.x + side * STEP * unit))[b]
+            for side in (1.0, -1.0)
+        ]
+        out.append((int(b), (ends[0] - ends[1]) / (2.0 * STEP)))
     return out

@@ -20,6 +20,7 @@ MODELS = {
     "crossed": ("Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)", {}),
     "nested": ("Pastes", "strength ~ 1 + (1 | batch / cask)", {}),
     "weights": ("sleepstudy", SLEEP, {"weights": np.linspace(1.0, 3.0, 180)}),
+    "homogeneous": ("Machines", "score ~ Machine + homcs(0 + Machine | Worker)", {}),
     "series": ("sleepstudy", "Reaction ~ Days + ar1(0 + factor(Days) | Subject)", {}),
     "no coefficients": ("sleepstudy", "Reaction ~ 0 + (Days | Subject)", {}),
 }

@@ -82,9 +82,7 @@ def test_joint_tests(name):
     assert table["df_num"].tolist() == expected["df1"]
     # R shows two digits of degrees of freedom, three of F; p-values have all
     np.testing.assert_allclose(table["df_denom"], numbers(expected["df2"]), atol=0.0051)
-    np.testing.assert_allclose(
-        table["statistic"], expected["F.ratio"], rtol=ERROR, atol=5.1e-4
-    )
+    np.testing.assert_allclose(table["statistic"], expected["F.ratio"], rtol=ERROR, atol=5.1e-4)
     # relative error of a tail: that of F times its exponent, and what moves with df
     p = np.array(expected["p.value"])
     near = 20.0 * ERROR * np.maximum(1.0, -np.log(p))
