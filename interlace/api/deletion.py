@@ -43,8 +43,7 @@ def drop1(
     Raises
     ------
     ArgumentError
-        If the result does not hold its data, a term may not be dropped alone, or missing values
-        leave the smaller model other rows.
+        If the result does not hold its data, or a term may not be dropped alone.
 
     Examples
     --------

@@ -94,6 +94,7 @@ def with_terms(formula: Formula, random: list[str]) -> str:
 def reduced(result: Any, formula: str, **changes: Any) -> Any:
     """The result of a smaller model on the same rows, without warnings that its table makes good.
 
+    Rows that only what is left out has no values for stay out of it, as in R's model frame.
     Without random terms it is made by the door of models that have none.
     """
     smaller = updated(formula, result.fit.design.formula)
@@ -102,22 +103,27 @@ def reduced(result: Any, formula: str, **changes: Any) -> Any:
     if result.fit.design.terms and not (parse(smaller).random or others):
         return _without_random_terms(result, smaller)
     cleared = {name: None for name in ("groups", "random") if name in result.call}
+    rows = _own_rows(result)
     with quiet():
-        return again(result, door, smaller, changes={**cleared, **changes})
+        return again(result, door, smaller, rows.pop("data", None), {**cleared, **rows, **changes})
 
 
 def _without_random_terms(result: Any, formula: str) -> Any:
     door = result._doors.fixed
     known = inspect.signature(door).parameters
     arguments = {name: value for name, value in result.call.items() if name in known}
-    arguments["formula"] = formula
-    design, frame = result.fit.design, whole_frame(arguments["data"])
-    # a row may lack the label of a random term alone
-    rows = None if frame is None or design.rows is None else design.rows_in(frame)
-    if frame is not None and rows is not None:
-        arguments |= {"data": frame.iloc[rows], **by_row(result, np.arange(len(rows)))}
-    with quiet(), names_of(design.user_names):
+    arguments |= {"formula": formula, **_own_rows(result)}
+    with quiet(), names_of(result.fit.design.user_names):
         return door(**arguments)
+
+
+def _own_rows(result: Any) -> dict[str, Any]:
+    """The data of the call and what is one value a row of them, where not all rows are used."""
+    design, frame = result.fit.design, whole_frame(result.call["data"])
+    rows = None if frame is None or design.rows is None else design.rows_in(frame)
+    if frame is None or rows is None:
+        return {}
+    return {"data": frame.iloc[rows], **by_row(result, np.arange(len(rows)))}
 
 
 def by_row(result: Any, rows: np.ndarray) -> dict[str, Any]:

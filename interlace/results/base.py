@@ -1050,8 +1050,7 @@ class ModelResult(Diagnosis, Maketables, ABC):
         Raises
         ------
         ArgumentError
-            If the result does not hold its data, a term may not be dropped alone, or missing
-            values leave the smaller model other rows.
+            If the result does not hold its data, or a term may not be dropped alone.
 
         Examples
         --------

@@ -9,7 +9,7 @@ from helpers.r_references import R_PARITY, frame_of
 from scipy.stats import chi2
 
 import interlace as il
-from interlace.errors import ArgumentError, ArgumentTypeError, DataWarning
+from interlace.errors import ArgumentError, ArgumentTypeError
 
 CASES = json.loads((R_PARITY / "references" / "deletions.json").read_text(encoding="utf-8"))
 del CASES["versions"]
@@ -95,8 +95,23 @@ def test_what_is_refused():
         il.ranova(il.glm("Reaction ~ Days", d))
     with pytest.raises(ArgumentError, match="test='F' is for linear models"):
         il.drop1(g, test="F")
-    d["z"] = np.where(np.arange(len(d)) < 5, np.nan, np.sin(np.arange(len(d))))
-    with pytest.warns(DataWarning, match="dropped 5 row"):
-        missing = il.fit("Reaction ~ Days + z + (1 | Subject)", d)
-    with pytest.raises(ArgumentError, match="without 'z' there are 180 rows in place of 175"):
-        il.drop1(missing)
+
+
+@pytest.mark.filterwarnings("ignore:dropped .* row:interlace.DataWarning")
+@pytest.mark.parametrize("action", ["omit", "exclude"])
+def test_rows_without_values_of_what_is_left_out_stay_out(action):
+    d = pd.DataFrame(il.load_dataset("sleepstudy"))
+    n = np.arange(len(d))
+    d["z"] = np.where(n < 5, np.nan, np.sin(n))
+    d["h"] = (n % 7).astype(object)
+    d.loc[d.index[[50, 60]], "h"] = None
+    formula, weights = "Reaction ~ Days + z + (Days | Subject) + (1 | h)", 1.0 + n % 3
+    m = il.fit(formula, d, weights=weights, subset="Days < 9", na_action=action)
+    used = (d["Days"] < 9) & d["z"].notna() & d["h"].notna()
+    own = il.fit(formula, d[used], weights=weights[used])
+    assert m.nobs == own.nobs == used.sum()
+    pd.testing.assert_frame_equal(il.drop1(m), il.drop1(own), rtol=1e-6)
+    pd.testing.assert_frame_equal(il.ranova(m), il.ranova(own), rtol=1e-6)
+    g = il.glm("Reaction ~ Days + z", d, na_action=action)
+    whole = il.glm("Reaction ~ Days + z", d[d["z"].notna()])
+    pd.testing.assert_frame_equal(il.drop1(g), il.drop1(whole), rtol=1e-9)

@@ -61,7 +61,7 @@ def test_rows_of_known_subjects(sleep, linear) -> None:
     table = cv.predictions
     out = table["fold"] == 2
     other = il.fit(SLEEP, sleep[~out])
-    made = other.get_prediction(sleep[out])
+    made = other.get_prediction(sleep[out], theta_error="none")
     np.testing.assert_allclose(table.loc[out, "predicted"], made.mean, rtol=1e-6)
     density = norm.logpdf(sleep.loc[out, "Reaction"], made.mean, made.obs_se)
     np.testing.assert_allclose(table.loc[out, "log_density"], density, rtol=1e-5)
