@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import perf_counter
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -36,6 +36,15 @@ from .verdicts import mixed_verdict
 MODE_STEP = 1e-4
 # Halvings of a start that has means out of range.
 MAX_HALVINGS = 12
+# Mean square, in standard errors, of how far coefficients without random effects are from those of
+# a model whose refits they may start. Measured over 40 draws from each of five fits: below it a
+# refit takes 15 to 30 % fewer evaluations, at 14 (overdispersed counts) 25 % more.
+NEAR = 1.0
+# Factor by which a standard deviation moves at most between the starts of two responses.
+MOVED = 3.0
+
+#: theta, beta and zeta to start from, None for the objective's own.
+Start: TypeAlias = tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +74,20 @@ class GLMMFit(PredictorsFit, BaseMixedFit):
     re_scale = 1.0
 
     def __getstate__(self) -> dict:
-        derived = ("_shared", "fixed_part", "random_part", "b", "mu", "eta")
+        derived = ("_shared", "first_estimates", "fixed_part", "random_part", "b", "mu", "eta")
         state = {k: v for k, v in self.__dict__.items() if k not in derived}
         return {**state, "solution": self.solution, "_objective": None}
 
     @property
     def theta_names(self) -> list[str]:
         return self.covariance.theta_names
+
+    @cached_property
+    def first_estimates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where a search without a start begins: see `_first_estimates`."""
+        objective = self.objective
+        assert isinstance(objective, LaplaceObjective)
+        return _first_estimates(objective)
 
     def as_ml(self) -> GLMMFit:
         if not self.is_reml:
@@ -230,7 +246,7 @@ def _fitted(
     observations: Observations,
     objective: LaplaceObjective | JointModeObjective,
     optimizer: str,
-    start: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None],
+    start: Start,
     seconds: dict[str, float],
 ) -> GLMMFit:
     """Minimise an objective and make the record, with its verdict."""
@@ -335,10 +351,44 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     with explained(design, fit.family, observations):
         with blas_threads(shared.modes.dense_columns, design.X.size):
             objective = shared.with_response(*first_density(design, fit.family, observations))
-        return _fitted(design, observations, objective, fit.optimizer, _warm(fit), {})
+            start = _moved(fit, objective)
+        return _fitted(design, observations, objective, fit.optimizer, start, {})
 
 
-def _warm(fit: GLMMFit) -> tuple[np.ndarray | None, np.ndarray, np.ndarray | None]:
+def _moved(fit: GLMMFit, objective: LaplaceObjective | JointModeObjective) -> Start:
+    """The old estimates, moved as first estimates from the new response are from the old ones.
+
+    A fit without random effects follows the response as the model does where its coefficients are
+    about as far from those of the model as these are uncertain. Standard deviations move with the
+    ratios of their moments.
+    """
+    theta, beta, zeta = _warm(fit)
+    if beta is None or fit.several or not isinstance(objective, LaplaceObjective):
+        return theta, beta, zeta
+    first_sd, first_beta = fit.first_estimates
+    with np.errstate(all="ignore"):
+        distance = np.mean((first_beta - beta) ** 2 / np.diagonal(fit.cov_beta))
+    if not distance < NEAR:
+        return theta, beta, zeta
+    sd, new_beta = _first_estimates(objective)
+    cov = fit.covariance
+    if theta is not None and cov.identity:
+        ratios = np.clip(sd / first_sd, 1.0 / MOVED, MOVED)
+        offsets = np.cumsum([0, *cov.widths])
+        theta = theta * ratios[offsets[cov.factor] + cov.row]
+    return theta, beta + new_beta - first_beta, zeta
+
+
+def _first_estimates(objective: LaplaceObjective) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviations by moments (k_1 + k_2 + ...,), and beta without random effects, (p,)."""
+    x = objective.start()
+    scale = objective.scale
+    templates = scale.natural(scale.templates(x[objective.at.theta]))
+    sd = np.concatenate([np.sqrt((T * T).sum(axis=1)) for T in templates])
+    return sd, objective.problem.beta(x[objective.at.beta])
+
+
+def _warm(fit: GLMMFit) -> Start:
     """theta, beta and zeta to start from; from a boundary the gradient does not lead away."""
     zeta = None if fit.several else fit.zeta
     return fit.theta if fit.theta.all() else None, fit.solution.beta, zeta
