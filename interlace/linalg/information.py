@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from math import e, prod
+
 import numpy as np
+from scipy.linalg import lapack
 
 __all__ = [
     "covariance_of",
     "determined_root",
     "floored_inverse",
     "inverse_where_determined",
+    "least_eigenvalue",
     "side_by_side",
     "variance_of",
 ]
@@ -56,12 +60,24 @@ def _determined(H: np.ndarray, A: np.ndarray | None, share: float) -> tuple[np.n
         H = np.zeros_like(H)
     size = np.abs(np.diagonal(H))
     scale = 1.0 / np.sqrt(np.where(size > np.finfo(float).tiny, size, 1.0))
-    values, vectors = np.linalg.eigh(H * scale[:, None] * scale)
     B = np.diag(scale) if A is None else A * scale
+    scaled = H * scale[:, None] * scale
+    R, failed = lapack.dpotrf(scaled, clean=0) if H.size else (scaled, 1)
+    if not failed and least_eigenvalue(R) > share * len(H):
+        return lapack.dtrtrs(R, B.T, trans=1)[0].T, np.empty(0, dtype=np.intp)
+    values, vectors = np.linalg.eigh(scaled)
     keep = values > share * max(float(values.max(initial=0.0)), np.finfo(float).tiny)
     rows = np.linalg.norm(B, axis=1, keepdims=True)
     reached = np.abs(B @ vectors[:, ~keep]) > NEGLIGIBLE_SHARE * rows
     return B @ (vectors[:, keep] / np.sqrt(values[keep])), np.flatnonzero(reached.any(axis=1))
+
+
+def least_eigenvalue(R: np.ndarray) -> float:
+    """A bound that no eigenvalue of R'R is below, for a Cholesky factor R of unit diagonal R'R.
+
+    Eigenvalues of sum n and least one m have at most the product m (n / (n - 1))^(n - 1) < m e.
+    """
+    return prod(R.diagonal().tolist()) ** 2 / e
 
 
 def floored_inverse(H: np.ndarray, floor: float) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ..errors import NumericalError
+from ..linalg.information import least_eigenvalue
 from ..linalg.kernels import _trust
 from ..objective.base import Evaluation, Objective
 
@@ -73,8 +74,13 @@ def final_hessian(objective: Objective, x: np.ndarray) -> np.ndarray | None:
 
 def _doubtful(H: np.ndarray) -> int:
     """Number of directions in which H is nearly flat, in its own units or of unit diagonal."""
-    own = np.linalg.eigvalsh(H)
-    scaled = np.linalg.eigvalsh(to_unit_diagonal(H)[1])
+    unit_diagonal = to_unit_diagonal(H)[1]
+    root, failed = lapack.dpotrf(unit_diagonal, clean=0)
+    least = 0.0 if failed else least_eigenvalue(root)
+    # eigenvalues of unit diagonal are at most their sum
+    if least > DOUBTFUL_SHARE * len(H) and least * float(H.diagonal().min()) > DOUBTFUL:
+        return 0
+    own, scaled = np.linalg.eigvalsh(H), np.linalg.eigvalsh(unit_diagonal)
     return int(max((own < DOUBTFUL).sum(), (scaled < DOUBTFUL_SHARE * np.abs(scaled).max()).sum()))
 
 

@@ -353,7 +353,7 @@ class CrossProducts:
         turns, X, levels, ZXy = self.turned
         b, ZXy, within = levels.b.copy(), ZXy.copy(), levels.within.copy()
         _crossprod.turn(self.rows.codes[0], turns, y, b[:, :, -1])
-        ZXy[:, :, -1] = np.einsum("lca,lc->la", levels.R, b[:, :, -1])
+        ZXy[:, :, -1] = (b[:, None, :, -1] @ levels.R)[:, 0]
         within[-1, :-1] = within[:-1, -1] = y @ X
         within[-1, -1] = y @ y
         return LevelRoots(levels.R, b, within), [ZXy]

@@ -24,6 +24,8 @@ _NO_EXTRA = np.empty((3, 0))
 
 # exp is finite up to here.
 LARGEST_ZETA = 700.0
+# So few rows are not looked through for equal ones where gamma functions are wanted once.
+FEW_ROWS = 1000
 # Codes of distinct observations are whole numbers up to here.
 LARGEST_CODE = 2**62
 
@@ -253,7 +255,7 @@ class FamilyDensity(ConditionalDensity):
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """y, weights, trials and how often: gamma functions once for each distinct observation."""
         y, weights, trials = self.y, self.weights, self.trials
-        if not self.family.discrete:
+        if not self.family.discrete or (self.n < FEW_ROWS and not self.n_zeta):
             return y, weights, trials, np.ones(self.n)
         columns = [y, weights] if np.array_equal(weights, trials) else [y, weights, trials]
         varying = [v for v in columns if not (v == v[0]).all()]

@@ -164,7 +164,8 @@ class Problem:
         arguments = density, self.fixed.X, self.offset, self.zeta
         if not density.scale_free:
             return irls(*arguments, eta, decrement=START_DECREMENT, max_iterations=25)
-        for start in (eta, density.level(self.zeta)):
+        for begins_at_mean in (False, True):
+            start = density.level(self.zeta) if begins_at_mean else eta
             try:
                 fit = irls(*arguments, start, decrement=START_DECREMENT, max_iterations=25)
             except NumericalError:
