@@ -305,20 +305,29 @@ def fit_at(
 
 def _start(objective, theta, beta, zeta) -> np.ndarray:
     """The objective's own start, but for what is given."""
-    x = objective.start()
-    at = objective.at
-    if theta is not None:
-        x[at.theta] = objective.scale.x(theta)
-    if beta is not None and isinstance(objective, LaplaceObjective):
-        x[at.beta] = objective.problem.gamma(beta)
-    if zeta is not None:
-        x[at.zeta] = zeta
+    x, at = _place(objective, theta, beta, zeta), objective.at
     for _ in range(MAX_HALVINGS):
         try:
             objective.evaluate(x, 1)
             break
         except NumericalError:  # a mean out of its range: nearer to no random effects
             x[at.theta] *= 0.5
+    return x
+
+
+def _place(objective, theta, beta, zeta) -> np.ndarray:
+    """x of what is given, with what is not from the objective's own start."""
+    at = objective.at
+    if theta is None or beta is None or zeta is None:
+        x = objective.start()
+    else:
+        x = np.empty(objective.layout.size)
+    if theta is not None:
+        x[at.theta] = objective.scale.x(theta)
+    if beta is not None and isinstance(objective, LaplaceObjective):
+        x[at.beta] = objective.problem.gamma(beta)
+    if zeta is not None:
+        x[at.zeta] = zeta
     return x
 
 
@@ -349,31 +358,45 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     with explained(design, fit.family, observations):
         with blas_threads(shared.modes.dense_columns, design.X.size):
             objective = shared.with_response(*first_density(design, fit.family, observations))
-            start = _moved(fit, objective)
+            start = _nearest(fit, objective)
         return _fitted(design, observations, objective, fit.optimizer, start, {})
 
 
-def _moved(fit: GLMMFit, objective: LaplaceObjective | JointModeObjective) -> Start:
-    """The old estimates, moved as first estimates from the new response are from the old ones.
-
-    A fit without random effects follows the response as the model does where its coefficients are
-    about as far from those of the model as these are uncertain. Standard deviations move with the
-    ratios of their moments.
-    """
-    theta, beta, zeta = _warm(fit)
-    if beta is None or fit.several or not isinstance(objective, LaplaceObjective):
-        return theta, beta, zeta
+def _nearest(fit: GLMMFit, objective: LaplaceObjective | JointModeObjective) -> Start:
+    """The old estimates, or these as the new response moves them if that is lower."""
+    old = _warm(fit)
+    if not fit.p or fit.several or not isinstance(objective, LaplaceObjective):
+        return old
     first_sd, first_beta = fit.first_estimates
     with np.errstate(all="ignore"):
-        distance = np.mean((first_beta - beta) ** 2 / np.diagonal(fit.cov_beta))
+        distance = np.mean((first_beta - fit.beta) ** 2 / np.diagonal(fit.cov_beta))
     if not distance < NEAR:
-        return theta, beta, zeta
-    sd, new_beta = _first_estimates(objective)
+        return old
+    sd, beta = _first_estimates(objective)
+    starts = [old, _moved(fit, sd / first_sd, beta - first_beta)]
+    values = []
+    for start in starts:
+        try:
+            values.append(objective.evaluate(_place(objective, *start), 0).value)
+        except NumericalError:
+            values.append(np.inf)
+    objective.hold(np.zeros(objective.problem.Z.q))
+    return starts[int(np.argmin(values))]
+
+
+def _moved(fit: GLMMFit, ratios: np.ndarray, change: np.ndarray) -> Start:
+    """The estimates moved as first estimates move from the old response to a new one.
+
+    A fit without random effects follows the response as the model does where its coefficients are
+    about as far from those of the model as these are uncertain; ``change``, (p,), is theirs.
+    ``ratios``, (k_1 + k_2 + ...,), are those of standard deviations by moments.
+    """
+    theta, _, zeta = _warm(fit)
     cov = fit.covariance
     if theta is not None and cov.identity:
         offsets = np.cumsum([0, *cov.widths])
-        theta = theta * (sd / first_sd)[offsets[cov.factor] + cov.row]
-    return theta, beta + new_beta - first_beta, zeta
+        theta = theta * ratios[offsets[cov.factor] + cov.row]
+    return theta, fit.solution.beta + change, zeta
 
 
 def _first_estimates(objective: LaplaceObjective) -> tuple[np.ndarray, np.ndarray]:
