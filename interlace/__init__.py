@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         ls_means,
         pairs,
     )
+    from .api.ordinal import clm, clmm
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .api.resampling import bootMer, pb_modcomp, power, simulate
     from .api.tests import Anova, anova_type2, anova_type3, contest, contest1D, contestMD
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         NegativeBinomial1Family,
         NegativeBinomial2Family,
         OrderedBeta,
+        Ordinal,
         Poisson,
         SkewNormal,
         StudentT,
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     )
     from .results.glm import GLMResult
     from .results.glmm import GLMMResult
+    from .results.ordinal import CLMMResult, CLMResult
 
 __version__ = "0.1.0.dev0"
 
@@ -109,6 +112,8 @@ __all__ = [
     "BetaFamily",
     "Binomial",
     "BootResult",
+    "CLMMResult",
+    "CLMResult",
     "CVResult",
     "ConvergenceWarning",
     "ConwayMaxwellPoisson",
@@ -139,6 +144,7 @@ __all__ = [
     "NegativeBinomial2Family",
     "NumericalError",
     "OrderedBeta",
+    "Ordinal",
     "Poisson",
     "SimulatedResiduals",
     "SkewNormal",
@@ -161,6 +167,8 @@ __all__ = [
     "anova_type2",
     "anova_type3",
     "bootMer",
+    "clm",
+    "clmm",
     "contest",
     "contest1D",
     "contestMD",
@@ -229,6 +237,7 @@ _LATE = {
             "NegativeBinomial1Family",
             "NegativeBinomial2Family",
             "OrderedBeta",
+            "Ordinal",
             "Poisson",
             "SkewNormal",
             "StudentT",
@@ -283,6 +292,8 @@ _LATE = {
         ("Anova", "anova_type2", "anova_type3", "contest", "contest1D", "contestMD"), "api.tests"
     ),
     **dict.fromkeys(("AllFitResult", "BootResult", "CrossedLMEResult"), "api.earlier"),
+    **dict.fromkeys(("clm", "clmm"), "api.ordinal"),
+    **dict.fromkeys(("CLMResult", "CLMMResult"), "results.ordinal"),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "cross_val": "api.cross_validation",

@@ -100,7 +100,7 @@ def design(
 
 def _check_no_formulas(call: Mapping[str, Any]) -> None:
     """Refuse formulas of parameters where no family says which it has."""
-    arguments = [name for name in ARGUMENTS.values() if call[name] is not None]
+    arguments = [name for name in ARGUMENTS.values() if call.get(name) is not None]
     if arguments:
         raise ArgumentError(
             f"{arguments[0]}={call[arguments[0]]!r} needs the family whose parameter it models: "

@@ -23,7 +23,9 @@ _ZEROS = "extra zeros are ziformula='~ 1' of il.glmer(formula, data, family) and
 _ONE_ROW = "the table has a row for each coefficient: .loc['x'] takes one"
 _DEGREES = "summary and anova take ddf=, t_test, conf_int and wald_test df_method="
 _CORRECTED = "with k = m.nparams and n = m.nobs it is m.aic + 2 * k * (k + 1) / (n - k - 1)"
-_NO_ORDINAL = "ordinal models are not available"
+_ORDINAL = (
+    "il.clm(formula, data, link='logit') fits ordered categories, il.clmm with random effects"
+)
 _STANDARD = "m.residuals('pearson', scaled=True) / (1 - m.hatvalues()) ** 0.5"
 _RESIDUALS = {
     "quantile": "m.simulated_residuals() has randomised quantile residuals",
@@ -246,7 +248,7 @@ FUNCTIONS: dict[str, str] = {
 }
 
 FUNCTIONS_INSTEAD: dict[str, str] = {
-    **dict.fromkeys(("clm", "clmm", "polr", "OrderedModel"), _NO_ORDINAL),
+    **dict.fromkeys(("polr", "OrderedModel", "clm2", "clmm2"), _ORDINAL),
     **dict.fromkeys(("beta", "beta_family"), "il.Beta(), or family='beta'"),
     **dict.fromkeys(
         ("ZeroInflatedPoisson", "zeroinfl"), "il.ZeroInflated(il.Poisson()) is such a family"

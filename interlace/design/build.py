@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..covariance.names import STRUCTURES
-from ..errors import DataError, DataWarning, listing, warn
+from ..errors import DataError, DataWarning, FormulaError, listing, warn
 from ..formula.formula import Formula, RandomTermSpec
 from ..formula.terms import term_key
 from ..frames.columns import Labels, read_only
@@ -21,10 +21,11 @@ from .indicators import IndexedColumns, beside
 from .model_frame import ModelFrame
 from .model_matrix import MatrixRecipe, model_matrix
 from .newdata import FixedSide, NewDataRecipe, RandomSide
+from .ordered import ordered_response, response_of
 from .positions import levelled, positioned
-from .predictor import MEAN, LinearPredictor, argument_of
+from .predictor import MEAN, NOMINAL, LinearPredictor, argument_of
 from .rank import independent_columns
-from .response import check_size, numeric, response_values
+from .response import check_size, numeric
 from .terms import FixedTerms
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def build(
     context: Mapping[str, Any] | None = None,
     others: Mapping[str, str | Formula | None] | None = None,
     residual: ResidualSpec | None = None,
+    ordered: bool = False,
+    levels: Any = None,
 ) -> Design:
     """The design of a formula and data, arguments as those of `interlace.modular.design`.
 
@@ -55,8 +58,11 @@ def build(
     effects per term; ``mixed`` says whether others need random terms (True), refuse them (False) or
     take either (None). ``context`` has names besides the columns that formulas may use; ``others``
     one-sided formulas of the linear predictors beside the mean's, by name and in their order, None
-    for ``"~ 1"``: a ``.`` stands for the right side of the mean's without its offsets. ``residual``
-    is the covariance of the residuals, with which a linear model need not have random terms.
+    for ``"~ 1"``: a ``.`` stands for the right side of the mean's without its offsets. A
+    response of ``ordered`` categories, in the order of ``levels`` or their own, is their numbers;
+    the intercepts of the mean and of the scale are left out then, for thresholds stand for them.
+    ``residual`` is the covariance of the residuals, with which a linear model need not have random
+    terms.
 
     Examples
     --------
@@ -80,9 +86,14 @@ def build(
         context=context or {},
         residual=residual,
     )
-    y, trials = response_values(frame.response, frame.columns, linear)
+    if ordered:
+        frame.response = ordered_response(frame.response, frame.columns, frame.unused, levels)
+    y, trials = response_of(frame.response, frame.columns, linear)
     matrices = _Matrices(frame)
-    fixed = {name: _fixed_part(frame, name, matrices, linear) for name in frame.predictors}
+    fixed = {
+        name: _fixed_part(frame, name, matrices, linear, ordered and name != NOMINAL)
+        for name in frame.predictors
+    }
     effects = _random_part(frame, matrices, linear)
     return Design(
         y=_own(y),
@@ -172,7 +183,9 @@ class _Matrices:
         return self._made[key]
 
 
-def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool) -> _Fixed:
+def _fixed_part(
+    frame: ModelFrame, name: str, matrices: _Matrices, linear: bool, no_intercept: bool = False
+) -> _Fixed:
     part, where = frame.predictors[name], "" if name == MEAN else f" of {argument_of(name)}"
     X, recipe, terms = matrices.of(part.fixed)
     kept = independent_columns(X) if X.shape[1] else np.arange(0)
@@ -189,13 +202,21 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
             f"{argument_of(name)} has {len(kept)} fixed coefficients for {len(X)} rows; leave out "
             "terms (a text column as covariate has one coefficient per value)"
         )
+    left_out = bool(dropped)
+    if name == NOMINAL and "Intercept" not in recipe.names:
+        raise FormulaError(_NO_THRESHOLDS, part.formula.text)
+    if no_intercept:
+        kept = _without_intercept(recipe, kept, part.formula)
+        left_out = True
     offset = _total_offset(frame, name)
     if linear and offset is not None:
         check_size(offset, f"offset{where}")
-    if dropped:
+    if left_out:
         X, terms = X[:, kept], terms.keep(kept)
+    if no_intercept:
+        terms = terms.without("Intercept")
     predictor = LinearPredictor(
-        X=np.ascontiguousarray(X) if dropped or name == MEAN else X,
+        X=np.ascontiguousarray(X) if left_out or name == MEAN else X,
         names=tuple(recipe.names[j] for j in kept),
         terms=terms,
         offset=None if offset is None else _own(offset),
@@ -203,6 +224,24 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
         formula=part.formula,
     )
     return _Fixed(recipe, kept, predictor)
+
+
+_NO_THRESHOLDS = (
+    "nominal needs its intercept, which stands for the thresholds themselves: leave out '0 +' or "
+    "'- 1'"
+)
+
+
+def _without_intercept(recipe: MatrixRecipe, kept: np.ndarray, formula: Formula) -> np.ndarray:
+    """The columns kept but for the intercept, which factors are coded beside."""
+    names = np.array(recipe.names, dtype=object)
+    if "Intercept" not in recipe.names:
+        raise FormulaError(
+            "thresholds stand for the intercept of ordered categories, and factors are coded "
+            "beside it: leave out '0 +' or '- 1'",
+            formula.text,
+        )
+    return kept[names[kept] != "Intercept"]
 
 
 def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe, FixedTerms]:

@@ -64,6 +64,8 @@ class ModelFrame:
     contrasts : dict of str -> coding
     context : UserNames
         The user's names that the formulas use.
+    unused : dict of str -> list
+        By column: levels without a row.
     n_missing, missing_by, na_action, full_index, kept, rows
         As in :class:`interlace.design.design.Design`.
     """
@@ -211,6 +213,7 @@ class ModelFrame:
             self.full_index, self.kept = columns.index[whole], np.flatnonzero(keep[whole])
             self.full_rows = np.flatnonzero(whole)
         self.rows = None if keep is None or keep.all() else np.flatnonzero(keep)
+        self.unused: dict[str, list[Any]] = {}
         self.columns = Columns({name: columns.values[name] for name in self.used}, columns.index)
         if self.rows is not None:
             self.columns = self.columns.take(self.rows)
@@ -219,6 +222,9 @@ class ModelFrame:
         for name, column in self.columns.values.items():
             if isinstance(column, Labels):
                 self.columns.values[name] = column.used()
+                own = column.used().levels.tolist()
+                if len(own) < len(column.levels):
+                    self.unused[name] = [v for v in column.levels.tolist() if v not in own]
         self._check_values()
 
     def _missing_masks(self, columns: Columns, chosen: np.ndarray | None) -> dict[str, np.ndarray]:

@@ -21,9 +21,10 @@ from .expressions import Resolved, UserNames
 from .grouping import Grouping
 from .indicators import IndexedColumns, LevelColumns
 from .model_matrix import MatrixRecipe
+from .ordered import response_of
 from .positions import PositionRecipe
 from .predictor import MEAN
-from .response import Response, response_values
+from .response import Response
 from .vectors import per_row_argument
 
 NEW_LEVELS = ("error", "population")
@@ -146,7 +147,9 @@ class NewDataRecipe:
 
     @property
     def response_levels(self) -> np.ndarray | None:
-        """Levels of a response that is a factor, else None."""
+        """Levels of a response that is a factor, or of ordered categories, else None."""
+        if self.response.levels is not None:
+            return self.response.levels
         labels = self.levels.get(unquoted(self.response.parts[0].text))
         return None if labels is None else labels.levels
 
@@ -197,7 +200,7 @@ class NewDataRecipe:
             blocks.append((codes, _effect_columns(own, columns, widths[b])))
         y = None
         if response:
-            y, _ = response_values(self.response, columns, False)
+            y = response_of(self.response, columns, False)[0]
         made_new = {
             name: NewPredictor(X, self._offset(name, columns, new_columns, offset))
             for name, X in fixed.items()

@@ -11,6 +11,10 @@ from .terms import FixedTerm, FixedTerms
 
 #: Name of the predictor that every model has.
 MEAN = "mean"
+#: Names of those of ordered categories: of the thresholds, and of log sigma.
+NOMINAL, SCALE = "nominal", "scale"
+#: The coefficients that thresholds are made of, which belong to no column.
+THRESHOLD = "threshold"
 #: What the model of a predictor is called: the ... model.
 WORDS = {
     MEAN: "conditional",
@@ -19,6 +23,8 @@ WORDS = {
     "coi": "one-inflation",
     "dispersion": "dispersion",
     "shape": "shape",
+    THRESHOLD: "threshold",
+    SCALE: "scale",
 }
 #: Arguments of the front doors that take the formula of a predictor.
 ARGUMENTS = {
@@ -27,6 +33,8 @@ ARGUMENTS = {
     "shape": "shapeformula",
     "zoi": "zoiformula",
     "coi": "coiformula",
+    NOMINAL: NOMINAL,
+    SCALE: SCALE,
 }
 
 
@@ -66,6 +74,12 @@ class LinearPredictor:
     def is_constant(self) -> bool:
         """Whether it is one number: a sole column of ones, and no offset."""
         return self.names == ("Intercept",) and self.offset is None
+
+
+def without_columns(names: tuple[str, ...], n: int, formula: Formula | None) -> LinearPredictor:
+    """Coefficients that belong to no column of data, for n rows."""
+    zeros = np.broadcast_to(0.0, (n, len(names)))
+    return LinearPredictor(zeros, names, FixedTerms((), {}), formula=formula)
 
 
 def constant_predictor(n: int) -> LinearPredictor:

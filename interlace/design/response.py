@@ -17,11 +17,12 @@ LARGEST = 1e60
 
 
 class Response(NamedTuple):
-    """`ResponseSpec` with the names in its parts settled."""
+    """`ResponseSpec` with the names in its parts settled; of ordered categories their levels."""
 
     kind: str
     text: str
     parts: tuple[Resolved, ...]
+    levels: np.ndarray | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -64,6 +64,10 @@ class FixedTerms:
             terms.append(FixedTerm(term.name, term.factors, term.covariates, term.components[own]))
         return FixedTerms(tuple(terms), self.factors)
 
+    def without(self, name: str) -> FixedTerms:
+        """The terms but for one that has no columns."""
+        return FixedTerms(tuple(t for t in self.terms if t.name != name), self.factors)
+
     def codings(self, X: np.ndarray) -> list[TermCoding]:
         """The terms that have columns, row by row."""
         return [

@@ -197,5 +197,5 @@ def _fitted(fit: MixedFit, optimizer: str, theta0: np.ndarray | None) -> Any:
 
     return fit_glmm(
         fit.design, fit.family, fit.observations, nAGQ=fit.nAGQ or 0, expected=fit.expected,
-        optimizer=optimizer, theta0=theta0, method=fit.method,
+        optimizer=optimizer, theta0=theta0, method=fit.method, kind=type(fit),
     )  # fmt: skip

@@ -178,7 +178,7 @@ def _shifts(fit: GLMMFit, objective: Any, x: np.ndarray, integral: Integral) -> 
     """One Newton step to the maximum of the integral, on the scale of the data."""
     H = fit.optimum.curvature if len(fit.optimum.curvature) == x.size else objective.hessian(x)
     logs = np.eye(objective.split(x)[2].size)
-    to_data = side_by_side(objective.scale.jacobian(), objective.problem.back, logs)
+    to_data = side_by_side(objective.scale.jacobian(), objective.problem.natural(len(logs)))
     # H is of -2 log L, whose gradient is -2 times that of log L
     root, in_x = determined_root(H, to_data), determined_root(H)
     shift = 2.0 * root @ (in_x.T @ integral.gradient)

@@ -489,6 +489,9 @@ def _population_means(fit: AnyFit) -> np.ndarray:
         return fit.mu
     from ..inference.prediction import predict
 
+    if fit.ordered:
+        own: Any = fit
+        return own.family.mean(*own.standard(own.fixed_part))
     values = predict(fit, None, "response", False, "error", None, False, None)
     return np.asarray(values)[fit.design.kept] if len(values) != fit.n else np.asarray(values)
 

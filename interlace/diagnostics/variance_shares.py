@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..calls import one_of
-from ..design.predictor import MEAN, constant_predictor
+from ..design.predictor import MEAN, NOMINAL, constant_predictor
 from ..errors import ArgumentError
 from ..inference.components import parts
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..models.lmm_residual import ResidualFit
 
 APPROXIMATIONS = ("lognormal", "delta", "trigamma", "theoretical")
-#: Variances of the latent variable of a binomial response.
+#: Variances of the latent variable of a binomial response, or of ordered categories.
 LATENT = {
     "logit": np.pi**2 / 3.0,
     "probit": 1.0,
@@ -69,7 +69,10 @@ class VarianceParts:
 
 def variance_parts(fit: MixedFit, approximation: str | None = None) -> VarianceParts:
     """The variances of a mixed model whose mean is the only predictor of the rows' means."""
-    others = [name for name in parts(fit) if name not in ("cond", "disp")]
+    constant = {"cond", "disp"}
+    if fit.ordered and NOMINAL not in fit.design.predictors:
+        constant.add("threshold")
+    others = [name for name in parts(fit) if name not in constant]
     if others:
         raise ArgumentError(
             f"shares of variance are of one linear predictor, and {', '.join(others)} of this "
@@ -111,7 +114,7 @@ def _family_variance(fit: MixedFit, approximation: str | None) -> float:
         return float(fit.sigma**2) if np.isfinite(fit.sigma) else _by_row(fit)
     link = family.link.name
     default = "delta"
-    if family.support == "proportion" and not family.parameters:
+    if fit.ordered or (family.support == "proportion" and not family.parameters):
         default = "theoretical"
     elif link == "log":
         default = "lognormal"
@@ -141,11 +144,12 @@ def _by_row(fit: Any) -> float:
 
 
 def _check_kind(kind: str, family: Any, link: str) -> None:
-    if kind == "theoretical" and (family.support != "proportion" or link not in LATENT):
+    latent = family.support in ("proportion", "category")
+    if kind == "theoretical" and not (latent and link in LATENT):
         raise ArgumentError(
             "approximation='theoretical' is the variance of the latent variable of a binomial "
-            f"response with link {', '.join(LATENT)}; this model is {family.name} with {link}. "
-            "'delta' serves any"
+            f"response, or of ordered categories, with link {', '.join(LATENT)}; this model is "
+            f"{family.name} with {link}. 'delta' serves any"
         )
     if kind in ("lognormal", "trigamma") and link != "log":
         raise ArgumentError(

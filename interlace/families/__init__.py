@@ -35,6 +35,7 @@ from .links.probability import Cauchit, Cloglog, Logit, Loglog, Probit
 from .names import resolve
 from .negative_binomial import NegativeBinomial
 from .negative_binomial1 import NegativeBinomial1, NegativeBinomial1Family
+from .ordinal import Ordinal
 from .poisson import Poisson
 from .truncated import (
     Hurdle,
@@ -84,6 +85,7 @@ __all__ = [
     "NegativeBinomial2Family",
     "NegativeBinomialCanonical",
     "OrderedBeta",
+    "Ordinal",
     "Poisson",
     "Power",
     "Probit",

@@ -667,6 +667,49 @@ class Family(ABC):
             One response for each mean; proportions for the binomial.
         """
 
+    def sample_of(
+        self,
+        rng: np.random.Generator,
+        eta: Array,
+        weights: PerRow = 1.0,
+        trials: PerRow = 1.0,
+        zeta: Zeta = (),
+    ) -> Array:
+        """`sample` for linear predictors of the mean in place of means.
+
+        Parameters
+        ----------
+        rng, weights, trials, zeta
+            As in `sample`.
+        eta : array (n,)
+            Linear predictors.
+
+        Returns
+        -------
+        array (n,)
+            One response for each predictor.
+        """
+        return self.sample(rng, self.mean(eta, zeta), weights, trials, zeta)
+
+    def log_density_at(
+        self, y: Array, eta: Array, weights: PerRow = 1.0, trials: PerRow = 1.0, zeta: Zeta = ()
+    ) -> Array:
+        """`log_density` for linear predictors of the mean in place of means.
+
+        Parameters
+        ----------
+        y, weights, trials, zeta
+            As in `log_density`.
+        eta : array (n,)
+            Linear predictors.
+
+        Returns
+        -------
+        array (n,)
+            Log-densities.
+        """
+        return self.log_density(y, self.mean(eta, zeta), weights, trials, zeta)
+
     @abstractmethod
     def start_mean(self, y: Array, weights: PerRow = 1.0) -> Array:
         """Means to start an iteration from, near the response and inside the range; R's mustart.

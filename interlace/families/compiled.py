@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 # As in linalg/kernels/density.pxi.
-BINOMIAL, POISSON, NEGATIVE_BINOMIAL, GAMMA, INVERSE_GAUSSIAN, GAUSSIAN = range(6)
+BINOMIAL, POISSON, NEGATIVE_BINOMIAL, GAMMA, INVERSE_GAUSSIAN, GAUSSIAN, ORDINAL = range(7)
 # As in kernels/several.hpp: families, and what becomes of their zeros.
 (
     SEVERAL_POISSON, SEVERAL_NB2, SEVERAL_NB1, SEVERAL_GENERALISED_POISSON, SEVERAL_CONWAY_MAXWELL,

@@ -91,8 +91,8 @@ def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
 
 def _formulas(fit: AnyFit) -> str:
     """Formulas of the other linear predictors: ``"zi ~ mined"``."""
-    names = [(c, part.design.current) for c, part in list(parts(fit).items())[1:]]
-    formulas = [(c, fit.design.predictors[name].formula) for c, name in names]
+    others = list(parts(fit).items())[1:]
+    formulas = [(c, part.design.predictors[part.design.current].formula) for c, part in others]
     return ", ".join(f"{c} {'~ 1' if formula is None else formula.text}" for c, formula in formulas)
 
 
@@ -102,6 +102,8 @@ def _kind(fit: AnyFit) -> str:
     family = fit.family
     arguments = family._arguments().items()
     fixed = [f"{k}={v:.6g}" for k, v in arguments if k != "link" and isinstance(v, float)]
+    if fit.ordered:
+        fixed.append(f"{family.threshold} thresholds")  # type: ignore[attr-defined]
     return ", ".join([f"{family.name} ({family.link.name})", *fixed])
 
 

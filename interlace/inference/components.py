@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..design.predictor import MEAN, WORDS
+from ..design.predictor import MEAN, SCALE, WORDS
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
+from ..families.links.power import Log
 
 if TYPE_CHECKING:
     from ..families.links.base import Link
@@ -27,6 +28,8 @@ PREDICTORS = {
     "coi": "coi",
     "disp": "dispersion",
     "shape": "shape",
+    "threshold": "threshold",
+    "scale": "scale",
 }
 #: Other spellings of components.
 SYNONYMS = {
@@ -35,6 +38,10 @@ SYNONYMS = {
     "zero_inflation": "zi",
     "zero_inflated": "zi",
     "dispersion": "disp",
+    "location": "cond",
+    "alpha": "threshold",
+    "thresholds": "threshold",
+    "nominal": "threshold",
 }
 #: Responses whose exponential is what was observed.
 LOGARITHMS = ("log(", "np.log(")
@@ -55,6 +62,9 @@ def title_of(component: str) -> str:
 
 def parts(fit: AnyFit) -> dict[str, AnyFit]:
     """Component -> the fit whose X, beta and covariances are its own, in the order of printing."""
+    if fit.ordered:
+        own = [name for name in fit.component_predictors if name != MEAN]
+        return {"cond": fit, **{name: cast("Any", fit).part(name) for name in own}}
     if not fit.several:
         return {"cond": fit}
     several = cast("GLMMFit", fit)
@@ -70,7 +80,7 @@ def parts(fit: AnyFit) -> dict[str, AnyFit]:
 
 def has_components(fit: AnyFit) -> bool:
     """Whether tables need to say which component a row is of."""
-    return fit.several and len(parts(fit)) > 1
+    return (fit.several or fit.ordered) and len(parts(fit)) > 1
 
 
 def predictor_of(fit: AnyFit, component: str) -> str:
@@ -80,8 +90,8 @@ def predictor_of(fit: AnyFit, component: str) -> str:
     text = component.lower()
     text = SYNONYMS.get(text, text)
     predictor = PREDICTORS.get(text, text)
-    if predictor not in fit.design.predictors:
-        own = [repr(component_of(name)) for name in fit.design.predictors]
+    if predictor not in fit.component_predictors:
+        own = [repr(component_of(name)) for name in fit.component_predictors]
         raise ArgumentError(
             f"component={brief(component)}: this model has no such linear predictor; it has "
             f"{listing(own)}. A parameter of the family that is one number is in family_params"
@@ -119,6 +129,8 @@ def covariance_of_all(fit: AnyFit) -> np.ndarray:
 
 def own_parameters(fit: AnyFit) -> dict[str, float]:
     """The parameters of the family that are one number, by name."""
+    if fit.ordered:  # thresholds have tables of their own
+        return {}
     if not fit.several:
         return dict(zip(fit.family.parameters, np.exp(fit.zeta).tolist(), strict=True))
     links = parameter_links(fit)
@@ -196,6 +208,8 @@ def dispersion_by_row(fit: AnyFit) -> np.ndarray | float:
 
 def own_link(fit: AnyFit) -> Link:
     """The link of the linear predictor that the fit is about."""
+    if fit.ordered:
+        return Log() if fit.design.current == SCALE else fit.family.link
     links = [fit.family.link, *fit.family.parameter_links]
     return links[list(fit.design.predictors).index(fit.design.current)]
 

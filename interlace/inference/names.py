@@ -39,8 +39,8 @@ def _bracketed(effect: str) -> str:
 
 
 def name_in(component: str, name: str) -> str:
-    """The name of a coefficient among those of all components: ``zi~Intercept``."""
-    return name if component == "cond" else f"{component}~{name}"
+    """The name of a coefficient among those of all components: ``zi~Intercept``, ``1|2``."""
+    return name if component in ("cond", "threshold") else f"{component}~{name}"
 
 
 def r_name(name: str) -> str:

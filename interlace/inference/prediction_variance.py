@@ -81,13 +81,21 @@ def with_known_effects(rows: PredictionRows, masks: list[np.ndarray]) -> np.ndar
     return known
 
 
-def unknown_variance(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
-    """s^2 z'TT'z of the random effects that do not enter, or whose level is new, (r,)."""
+def unknown_variance(
+    fit: AnyFit,
+    rows: PredictionRows,
+    masks: list[np.ndarray],
+    T: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
+    """s^2 z'TT'z of the random effects that do not enter, or whose level is new, (r,).
+
+    ``T`` are templates in place of those of the fit.
+    """
     out = np.zeros(len(rows.index))
-    for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True):
+    for (codes, Z), template, mask in zip(rows.factors, fit.T if T is None else T, masks):
         entering = mask & (codes >= 0)[:, None]
         if not entering.all():
-            star = (Z * ~entering) @ T
+            star = (Z * ~entering) @ template
             out += np.einsum("rk,rk->r", star, star)
     return fit.re_scale**2 * out
 

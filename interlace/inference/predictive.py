@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import ArgumentError
 from .linear_predictors import all_predictors, linear_predictor
 from .normal_nodes import COARSE, normal_blocks
 from .prediction_variance import estimate_covariance, unknown_covariance
@@ -128,8 +129,9 @@ class Predictive:
             if self.fit.several:
                 values = family.derivatives(nodes.etas, own, prior * trials, trials, order=0).value
             else:
-                mu = nodes.mu.ravel()
-                values = family.log_density(own, mu, prior * trials, trials, nodes.zeta)
+                values = family.log_density_at(
+                    own, nodes.etas[0], prior * trials, trials, nodes.zeta
+                )
             values = values.reshape(m, N)
             highest = values.max(axis=1, keepdims=True)
             highest = np.where(np.isfinite(highest), highest, 0.0)
@@ -190,6 +192,8 @@ class Predictive:
         larger it is.
         """
         width = np.ones(len(rows))
+        if self.fit.ordered:  # thresholds are a unit or so apart
+            return width
         for side in (-FAR_OUT, 0.0, FAR_OUT):
             moved = etas.copy()
             moved[0] += side * np.sqrt(self.S[0, 0, rows])
@@ -295,6 +299,11 @@ def predictive(
     trials: np.ndarray | float = 1.0,
 ) -> Predictive:
     """The predictive distributions of rows with all linear predictors and all of Z."""
+    if fit.ordered and fit.zeta.size > fit.family.thresholds.count:  # type: ignore[attr-defined]
+        raise ArgumentError(
+            "predictive distributions of single observations are not known with nominal= or "
+            "scale=; predict() has the probabilities of the categories"
+        )
     etas = (
         all_predictors(fit, rows, masks)
         if fit.several

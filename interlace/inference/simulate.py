@@ -83,11 +83,14 @@ def simulate_array(
     else:
         eta = _add_effects(fit, rng, np.tile(fit.fixed_part, (nsim, 1)), use_u)
         zetas = [fit.zeta] * nsim
+        if fit.ordered:
+            pairs = [fit.standard(row) for row in eta]  # type: ignore[union-attr]
+            eta, zetas = np.array([row for row, _ in pairs]), [own for _, own in pairs]
     valid = family.valid(eta)
     if not valid.all():
         eta = np.where(valid, eta, fit.eta)
     draws = [
-        family.sample(rng, family.mean(row, zeta), observations.prior, observations.trials, zeta)
+        family.sample_of(rng, row, observations.prior, observations.trials, zeta)
         for row, zeta in zip(eta, zetas, strict=True)
     ]
     return np.where(valid, np.array(draws), np.nan).T

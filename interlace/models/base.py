@@ -86,6 +86,8 @@ class BaseFit(ABC):
     irls : bool
         Whether it is a model without random effects that iteratively reweighted least squares fits:
         the dispersion is estimated apart, and deviances are what models differ by.
+    ordered : bool
+        Whether the response are ordered categories, between thresholds.
     method : {"REML", "ML"}
     df_method : {"satterthwaite", "residual", "normal"}
         Where t tests take their degrees of freedom unless told otherwise: R's choice.
@@ -113,6 +115,7 @@ class BaseFit(ABC):
     irls: ClassVar[bool] = False
     #: Parameters of the covariance of residuals as the search has them, (m,).
     phi: ClassVar[np.ndarray] = np.zeros(0)
+    ordered: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # fields of some records, properties of others
 
@@ -150,6 +153,11 @@ class BaseFit(ABC):
     def n_parameters(self) -> int:
         """Estimated parameters: coefficients, theta and those of the family (lme4's df)."""
         return self.p + self.theta.size + len(self.family.parameters)
+
+    @property
+    def component_predictors(self) -> tuple[str, ...]:
+        """Linear predictors, and thresholds, that have coefficients."""
+        return tuple(self.design.predictors)
 
     @property
     def llf_maximum(self) -> float:

@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from ..design.design import Design
-from ..design.predictor import constant_predictor
+from ..design.predictor import NOMINAL, SCALE, constant_predictor
 from ..families import Family
+from ..families.ordinal import Ordinal
 from ..objective.generalised.density import ConditionalDensity, FamilyDensity
-from ..objective.generalised.several import SeveralDensity
+from ..objective.generalised.ordinal import OrdinalDensity, OrdinalProblem
+from ..objective.generalised.problem import Problem
+from ..objective.generalised.several import SeveralDensity, SeveralProblem
 from .observations import Observations
 
 
@@ -19,6 +22,8 @@ def first_density(
 ) -> tuple[ConditionalDensity, np.ndarray]:
     """The density of the rows, and predictors to begin with."""
     rows = observations.y, observations.weights, observations.trials
+    if isinstance(family, Ordinal):
+        return _ordinal(design, family, rows)
     eta = family.start_eta(observations.y, observations.weights)
     if len(design.predictors) == 1:
         return FamilyDensity(family, *rows), eta
@@ -27,11 +32,40 @@ def first_density(
     return density, np.concatenate([eta[None], others])
 
 
+def _ordinal(
+    design: Design, family: Ordinal, rows: tuple[np.ndarray, ...]
+) -> tuple[OrdinalDensity, np.ndarray]:
+    nominal, scale = design.predictors.get(NOMINAL), design.predictors.get(SCALE)
+    density = OrdinalDensity(
+        family,
+        rows[0],
+        rows[1],
+        rows[2],
+        None if nominal is None else np.ascontiguousarray(nominal.X),
+        None if scale is None or not scale.names else np.ascontiguousarray(scale.X),
+        None if scale is None else scale.offset,
+    )
+    return density, np.zeros(density.n)
+
+
+def problem_of(design: Design, family: Family, observations: Observations) -> Problem:
+    """Rows, columns and first estimates of a design."""
+    density, eta = first_density(design, family, observations)
+    kind: type[Problem] = Problem
+    if isinstance(density, OrdinalDensity):
+        kind = OrdinalProblem
+    elif len(design.predictors) > 1:
+        kind = SeveralProblem
+    return kind.of(design, density, eta)
+
+
 def with_parameters(design: Design, family: Family) -> Design:
     """The design with linear predictors of those parameters of the family that need one.
 
     A parameter without a formula is one number: the coefficient of a column of ones.
     """
+    if isinstance(family, Ordinal):
+        return design
     if not family.parameters or not (family.own_predictors or len(design.predictors) > 1):
         return design
     ones = constant_predictor(len(design.y))

@@ -19,13 +19,11 @@ from ..linalg.factor.choose import choose_factor
 from ..linalg.threads import blas_threads, one_thread
 from ..objective.generalised.joint_modes import JointModeObjective
 from ..objective.generalised.laplace import LaplaceObjective
-from ..objective.generalised.problem import Problem
 from ..objective.generalised.restricted import RestrictedLaplace, RestrictedProblem
-from ..objective.generalised.several import SeveralProblem
 from ..objective.theta_scale import ThetaScale
 from ..optimize import Optimum, minimise, minimise_from
 from .base import BaseMixedFit, closed, others
-from .density import first_density, with_parameters
+from .density import first_density, problem_of, with_parameters
 from .glmm_estimates import GLMMEstimates, estimates
 from .observations import Observations, observe
 from .predictors_fit import PredictorsFit
@@ -105,7 +103,8 @@ class GLMMFit(PredictorsFit, BaseMixedFit):
                     design, CovarianceModel.of(design), self.family, observations, self.nAGQ,
                     self.expected, self.backend, self.method,
                 )  # fmt: skip
-            return _fitted(design, observations, objective, self.optimizer, _warm(self), {})
+            start = _warm(self)
+            return _fitted(design, observations, objective, self.optimizer, start, {}, type(self))
 
     @property
     def objective(self) -> LaplaceObjective | JointModeObjective:
@@ -188,12 +187,11 @@ def make_objective(
     method: str = "ML",
 ) -> LaplaceObjective | JointModeObjective:
     """The criterion that ``nAGQ`` and ``method`` ask for."""
-    density, eta = first_density(design, family, observations)
     if method == "REML":
+        density, eta = first_density(design, family, observations)
         restricted = RestrictedProblem.of(design, density, eta)
         return RestrictedLaplace(restricted, covariance, expected, backend)
-    kind = Problem if len(design.predictors) == 1 else SeveralProblem
-    problem = kind.of(design, density, eta)
+    problem = problem_of(design, family, observations)
     if nAGQ == 0:
         return JointModeObjective(problem, covariance, expected, backend)
     if nAGQ == 1:
@@ -215,13 +213,14 @@ def fit_glmm(
     backend: str | None = None,
     method: str = "ML",
     seconds: dict[str, float] | None = None,
+    kind: type[GLMMFit] = GLMMFit,
 ) -> GLMMFit:
     """Fit a generalised linear mixed model to a design, with the verdict on separation.
 
     nAGQ is 0 (coefficients inside penalised IRLS), 1 (Laplace) or the nodes of adaptive quadrature;
     `expected` asks for expected instead of observed information in the determinant (default: the
     family's), theta0 is a start, `backend` forces a factorisation, `seconds` are stages timed so
-    far.
+    far, `kind` is that of the record.
     """
     seconds = dict(seconds or {})
     clock = perf_counter()
@@ -236,7 +235,8 @@ def fit_glmm(
                 design, covariance, family, observations, nAGQ, expected, backend, method
             )
         seconds["first estimates"] = perf_counter() - clock
-        return _fitted(design, observations, objective, optimizer, (theta, None, None), seconds)
+        start = (theta, None, None)
+        return _fitted(design, observations, objective, optimizer, start, seconds, kind)
 
 
 def _fitted(
@@ -246,12 +246,13 @@ def _fitted(
     optimizer: str,
     start: Start,
     seconds: dict[str, float],
+    kind: type[GLMMFit] = GLMMFit,
 ) -> GLMMFit:
     """Minimise an objective and make the record, with its verdict."""
     clock = perf_counter()
     with blas_threads(objective.modes.dense_columns, design.X.size):
         optimum = search(objective, optimizer, *start)
-        fit = fit_at(design, observations, objective, optimum, seconds)
+        fit = fit_at(design, observations, objective, optimum, seconds, kind)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
     return with_verdict(fit)
@@ -281,9 +282,10 @@ def fit_at(
     objective: LaplaceObjective | JointModeObjective,
     optimum: Optimum,
     seconds: dict[str, float],
+    kind: type[GLMMFit] = GLMMFit,
 ) -> GLMMFit:
     """The record of an optimum."""
-    fit = GLMMFit(
+    fit = kind(
         design=design,
         covariance=objective.covariance,
         family=objective.problem.density.family,
@@ -327,7 +329,7 @@ def _place(objective, theta, beta, zeta) -> np.ndarray:
     if beta is not None and isinstance(objective, LaplaceObjective):
         x[at.beta] = objective.problem.gamma(beta)
     if zeta is not None:
-        x[at.zeta] = zeta
+        x[at.zeta] = zeta if beta is None else objective.problem.searched(beta, zeta)
     return x
 
 
@@ -359,13 +361,14 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
         with blas_threads(shared.modes.dense_columns, design.X.size):
             objective = shared.with_response(*first_density(design, fit.family, observations))
             start = _nearest(fit, objective)
-        return _fitted(design, observations, objective, fit.optimizer, start, {})
+        return _fitted(design, observations, objective, fit.optimizer, start, {}, type(fit))
 
 
 def _nearest(fit: GLMMFit, objective: LaplaceObjective | JointModeObjective) -> Start:
     """The old estimates, or these as the new response moves them if that is lower."""
     old = _warm(fit)
-    if not fit.p or fit.several or not isinstance(objective, LaplaceObjective):
+    known = fit.several or fit.ordered  # parameters that the first estimates do not move
+    if not fit.p or known or not isinstance(objective, LaplaceObjective):
         return old
     first_sd, first_beta = fit.first_estimates
     with np.errstate(all="ignore"):

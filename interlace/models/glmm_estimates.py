@@ -43,14 +43,15 @@ def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum
     problem, scale, modes = objective.problem, objective.scale, objective.modes
     point, beta, cov = _fixed_part(objective, x, H)
     T = scale.natural(scale.templates(theta))
-    offsets, eta = problem.Z.offsets, problem.unsorted(point.eta).copy()
+    offsets, gamma = problem.Z.offsets, objective.split(x)[1]
+    eta = problem.natural_eta(problem.unsorted(point.eta).copy(), gamma)
     u = tuple(
         point.u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)).copy() for b, t in enumerate(T)
     )
     return GLMMEstimates(
         beta=beta,
         slices=problem.slices,
-        zeta=problem.parameters(eta, zeta),
+        zeta=problem.parameters(eta, gamma, zeta),
         T=T,
         u=u,
         eta=eta,
@@ -69,7 +70,7 @@ def _fixed_part(
     back, logs = problem.back, np.eye(zeta.size)
     if isinstance(objective, LaplaceObjective):
         point = objective.last_point(x)
-        cov = 2.0 * inverse_where_determined(H, side_by_side(to_theta, back, logs))
+        cov = 2.0 * inverse_where_determined(H, side_by_side(to_theta, problem.natural(zeta.size)))
         if not isinstance(objective, RestrictedLaplace):
             return point, problem.beta(gamma), cov
         return point, *_with_mean(objective, x, H, cov)

@@ -35,7 +35,7 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
             f"{one if values.shape[1] > 1 else ''}"
         )
     values = _rows_used(fit.design, values)
-    if binomial:
+    if binomial or fit.ordered:
         values = _successes(fit, values)
     y = _as_numbers(values, binomial)
     if y.ndim == 2:
@@ -141,9 +141,13 @@ def _successes(fit: AnyFit, values: np.ndarray) -> np.ndarray:
     if values.ndim != 1 or spec is None or spec.kind != "column" or levels is None:
         return values
     codes = pd.Index(levels).get_indexer(pd.Index(values.astype(object)))
+    if fit.ordered and (codes < 0).any():
+        codes = pd.Index([str(level) for level in levels]).get_indexer(
+            pd.Index([str(value) for value in values])
+        )
     if not (codes < 0).any():
         return codes.astype(float)
-    if any(isinstance(v, str) for v in values.astype(object)):
+    if fit.ordered or any(isinstance(v, str) for v in values.astype(object)):
         raise ArgumentError(
             "new_y has labels that are not the levels of the fit's response: "
             f"{listing(map(repr, levels))}"

@@ -203,6 +203,8 @@ def _warn_if_broken(design: Design, kind: str, successes: np.ndarray, trials: np
 
 def _check_values(design: Design, family: Family) -> None:
     name, y = design.response_name, design.y
+    if family.support == "category":
+        return
     if family.support is not None and design.response_levels is not None:
         raise DataError(
             f"the response {name!r} is a factor, which the family {family.name!r} cannot use; "

@@ -20,12 +20,10 @@ from ..families.base import Family
 from ..linalg.crossproducts.fixed import weighted_gram
 from ..linalg.information import determined_root, inverse_where_determined
 from ..linalg.threads import one_thread
-from ..objective.generalised.problem import Problem
 from ..objective.generalised.regression import RegressionObjective
-from ..objective.generalised.several import SeveralProblem
 from ..optimize import Optimum, minimise
 from .base import AtOptimum, WithoutEffects, closed, others
-from .density import first_density, with_parameters
+from .density import problem_of, with_parameters
 from .glmm_estimates import without_information
 from .observations import Observations, observe
 from .predictors_fit import PredictorsEstimates, PredictorsFit
@@ -107,8 +105,7 @@ def make_objective(
     design: Design, family: Family, observations: Observations
 ) -> RegressionObjective:
     """The criterion of a design whose parameters have their predictors."""
-    kind = Problem if len(design.predictors) == 1 else SeveralProblem
-    return RegressionObjective(kind.of(design, *first_density(design, family, observations)))
+    return RegressionObjective(problem_of(design, family, observations))
 
 
 def fit_regression(
@@ -150,7 +147,7 @@ def _estimates(objective: RegressionObjective, optimum: Optimum) -> PredictorsEs
     return PredictorsEstimates(
         beta=problem.beta(x),
         slices=problem.slices,
-        zeta=problem.parameters(eta, np.empty(0)),
+        zeta=problem.parameters(eta, x, np.empty(0)),
         eta=eta,
         weight=weight,
         cov_all=2.0 * inverse_where_determined(H, problem.back),

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ..diagnostics.influence import cooks_distance, hat_values
+from ..diagnostics.ordinal_residuals import ordinal_residuals
 from ..diagnostics.residuals import default_type, residual_array
 from ..inference.components import has_components
+from ..inference.ordinal import categories, observed_probabilities
 from ..inference.residual_covariance import is_independent
 from .source_rows import all_rows_of_data
 
@@ -57,6 +59,29 @@ def augment(
     elif design.weights is not None:
         new[".weights"] = design.weights
     return frame.assign(**_columns(fit, new))
+
+
+def augment_ordinal(
+    fit: Any, data: Any = None, source: Any = None, own_response: bool = False
+) -> pd.DataFrame:
+    """The rows of a model of ordered categories.
+
+    ``.fitted``, the probability of the category observed, ``.class``, the most probable one,
+    ``.resid`` (probability residuals), ``.eta`` and, with random effects, ``.fixed``.
+    """
+    frame = all_rows_of_data(fit.design, data, source, own_response)
+    eta, thresholds = fit.standard(fit.eta)
+    columns: dict[str, Any] = {
+        ".fitted": observed_probabilities(fit),
+        ".class": fit.family.probabilities(eta, thresholds).argmax(axis=1).astype(float),
+        ".resid": ordinal_residuals(fit),
+        ".eta": np.array(fit.eta),
+    }
+    if fit.T:
+        columns[".fixed"] = np.array(fit.fixed_part)
+    own: dict[str, Any] = {**_columns(fit, columns)}
+    own[".class"] = categories(fit, np.nan_to_num(own[".class"], nan=-1.0).astype(int))
+    return frame.assign(**own)
 
 
 def augment_glm(

@@ -121,7 +121,7 @@ def _coefficients_of(
     out = table.assign(component=component, term=names_as(table.index, shown.r_names))
     if shown.level is not None:
         out = add_intervals(out, shown.level)
-    if not shown.exponentiate:
+    if not shown.exponentiate or component == "threshold":
         return out
     _check_exponentials(fit, component)
     return _exponentiated(out)

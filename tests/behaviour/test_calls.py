@@ -21,7 +21,7 @@ from interlace.linalg.factor.choose import BACKENDS
 from interlace.optimize import OPTIMIZERS
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
-RESULTS = (il.LMMResult, il.GLMMResult, il.GLMResult)
+RESULTS = (il.LMMResult, il.GLMMResult, il.GLMResult, il.CLMMResult, il.CLMResult)
 
 #: What no rule by annotation can judge: each is read by the function it belongs to.
 READ_INSIDE = {
@@ -39,6 +39,7 @@ READ_INSIDE = {
     *("large", "small", "power.test", "power.method"),
     *("emm", "adjust", "contrast.method", "which", "L", "rhs"),
     "df_method",  # which are allowed depends on the model
+    *("levels", "nominal", "clm.scale", "clmm.scale"),
 }
 
 

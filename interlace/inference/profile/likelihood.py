@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...covariance import CovarianceModel
-from ...design.predictor import MEAN
+from ...design.predictor import MEAN, NOMINAL, SCALE, THRESHOLD
 from ...errors import ArgumentError, NumericalError
 from ...linalg.crossproducts.standardise import intercept_column, standardise
 from ...linalg.information import side_by_side
@@ -45,6 +45,8 @@ class Likelihood:
         Parameters of the residual covariance, which follow log_sigma.
     zeta : slice
         Predictors of the family's parameters, where they are no coefficients.
+    thresholds : CurvedThresholds or None
+        Of ordered categories, where they are no linear functions of zeta.
     """
 
     fit: Any
@@ -58,6 +60,7 @@ class Likelihood:
     log_sigma: int | None = None
     zeta: slice = field(default_factory=lambda: slice(0, 0))
     residual: slice = field(default_factory=lambda: slice(0, 0))
+    thresholds: CurvedThresholds | None = None
     dense_columns: int = 0
 
     def evaluate(self, y: np.ndarray, order: int = 1) -> Evaluation:
@@ -169,8 +172,9 @@ def _mixed(fit: Any) -> Likelihood:
         ) from None
     return Likelihood(
         fit, objective, x, value, fit.optimum.curvature,
-        _slices(problem, at.beta.start), fit.covariance, objective.scale.jacobian(),
-        zeta=at.zeta, dense_columns=objective.modes.dense_columns,
+        _slices(problem, at.beta.start) | _of_zeta(fit, problem, at.beta.start), fit.covariance,
+        objective.scale.jacobian(), zeta=at.zeta, thresholds=_thresholds(fit, problem, at.beta),
+        dense_columns=objective.modes.dense_columns,
     )  # fmt: skip
 
 
@@ -185,11 +189,50 @@ def _slices(problem: Any, first: int) -> dict[str, tuple[slice, np.ndarray, np.n
 
 def _regression(fit: Any) -> Likelihood:
     objective = fit.objective
-    y = objective.problem.gamma(fit.solution.beta)
-    here = objective.evaluate(y, 2)
+    y = fit.optimum.x if fit.ordered else objective.problem.gamma(fit.solution.beta)
+    here, p = objective.evaluate(y, 2), fit.solution.beta.size
     return Likelihood(
-        fit, objective, y, here.value, here.curvature, _slices(objective.problem, 0)
+        fit, objective, y, here.value, here.curvature,
+        _slices(objective.problem, 0) | _of_zeta(fit, objective.problem, 0),
+        zeta=slice(p, y.size), thresholds=_thresholds(fit, objective.problem, slice(0, p)),
     )  # fmt: skip
+
+
+class CurvedThresholds(NamedTuple):
+    """Thresholds of ordered categories that zeta makes by logarithms.
+
+    With the coefficients gamma, in y at ``at``, all move by ``shift @ gamma``.
+    """
+
+    structure: Any
+    at: slice
+    shift: np.ndarray
+
+    def values(self, y: np.ndarray, zeta: slice) -> np.ndarray:
+        """Parameters of the thresholds at y, for complex y too."""
+        own = y[zeta][: self.structure.count]
+        parts = np.where(self.structure.logs, np.exp(own), own)
+        if not self.structure.logs[0]:
+            parts[0] = parts[0] + self.shift @ y[self.at]
+        return self.structure.reported @ parts
+
+
+def _thresholds(fit: Any, problem: Any, at: slice) -> CurvedThresholds | None:
+    if not fit.ordered or NOMINAL in fit.design.predictors:
+        return None
+    return CurvedThresholds(fit.family.thresholds, at, problem.centre @ problem.back)
+
+
+def _of_zeta(fit: Any, problem: Any, first: int) -> dict[str, tuple[slice, np.ndarray, np.ndarray]]:
+    """Coefficients of ordered categories that are linear in (gamma, zeta), from place `first`."""
+    if not fit.ordered:
+        return {}
+    p, k, m = fit.location.size, fit.n_thresholds, fit.zeta.size
+    at, natural = slice(first, first + p + m), problem.natural(m)
+    out = {SCALE: (at, natural[p + k :], np.zeros(m - k))}
+    if NOMINAL in fit.design.predictors:
+        out[THRESHOLD] = at, natural[p : p + k], np.zeros(k)
+    return out
 
 
 def _by_irls(fit: Any) -> Likelihood:

@@ -91,7 +91,7 @@ def _of_coefficients(fit: Any) -> list[Parameter]:
 
 def _of_family(fit: Any) -> list[Parameter]:
     """The family's that are one number and no component; a dispersion by moments has no profile."""
-    if fit.linear or (fit.irls and fit.family.free_dispersion):
+    if fit.linear or fit.ordered or (fit.irls and fit.family.free_dispersion):
         return []
     shown, out = parts(fit), []
     for k, name in enumerate(fit.family.parameters):

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ...covariance import CovarianceModel
+from ...design.predictor import THRESHOLD
 from .coordinates import Bounded, Coordinates, Correlation, Deviation, Linear
 from .likelihood import Likelihood
 from .parameters import Parameter, parameter_link
 from .residual import ResidualLink, residual_coordinates, residual_value
+from .thresholds import Threshold
 
 __all__ = ["Scale", "coordinates_of", "scale_of", "term_value", "undetermined", "values_at"]
 
@@ -72,6 +74,9 @@ class Scale:
 
 def scale_of(likelihood: Likelihood, parameter: Parameter) -> Scale:
     """The scale of a parameter."""
+    if _is_threshold(likelihood, parameter):
+        located = _located(likelihood, parameter.at[1])
+        return Scale("coefficient") if located else Scale("sigma")
     if parameter.kind == "coefficient":
         name, j = parameter.at
         return Scale("coefficient", float(likelihood.coefficients[name][2][j]))
@@ -80,6 +85,18 @@ def scale_of(likelihood: Likelihood, parameter: Parameter) -> Scale:
     if parameter.kind == "residual":
         return Scale("family", 0.0, ResidualLink.of_parameter(likelihood.fit, parameter.at[0]))
     return Scale(parameter.kind, 0.0, parameter.natural)
+
+
+def _is_threshold(likelihood: Likelihood, parameter: Parameter) -> bool:
+    """Whether it is a parameter of thresholds that is no linear function of zeta."""
+    return likelihood.thresholds is not None and parameter.at[:1] == (THRESHOLD,)
+
+
+def _located(likelihood: Likelihood, j: int) -> bool:
+    """Whether the location is part of parameter j of the thresholds."""
+    assert likelihood.thresholds is not None
+    structure = likelihood.thresholds.structure
+    return bool(not structure.logs[0] and structure.reported[j, 0] != 0.0)
 
 
 def _row(likelihood: Likelihood, b: int, i: int) -> np.ndarray:
@@ -115,6 +132,15 @@ def coordinates_of(likelihood: Likelihood, parameter: Parameter) -> Coordinates:
         return Linear(y, slice(place, last), np.append(1.0, -likelihood.fit.residual.shift))
     if parameter.kind == "residual":
         return residual_coordinates(likelihood, parameter.at[0])
+    if _is_threshold(likelihood, parameter):
+        thresholds, j = likelihood.thresholds, parameter.at[1]
+        assert thresholds is not None
+        structure, first = thresholds.structure, likelihood.zeta.start
+        at = slice(first, first + structure.count)
+        linear = np.zeros(y.size)
+        if _located(likelihood, j):
+            linear[thresholds.at] = thresholds.shift
+        return Threshold(y, at, structure.reported[j], linear, not structure.logs[0])
     if parameter.kind in ("coefficient", "family"):
         if isinstance(parameter.at[0], str):
             name, j = parameter.at
@@ -140,6 +166,8 @@ def values_at(likelihood: Likelihood, parameters: list[Parameter], y: np.ndarray
     sigma = 1.0 if likelihood.log_sigma is None else np.exp(y[likelihood.log_sigma])
     out = np.empty(len(parameters), dtype=y.dtype)
     beta = {n: base + back @ y[at] for n, (at, back, base) in likelihood.coefficients.items()}
+    if likelihood.thresholds is not None:
+        beta[THRESHOLD] = likelihood.thresholds.values(y, likelihood.zeta)
     for k, p in enumerate(parameters):
         if p.kind == "sigma":
             out[k] = sigma

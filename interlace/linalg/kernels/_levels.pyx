@@ -15,7 +15,8 @@ cpdef double laplace(
         kernel, double par, bint expected, int order, bint frozen, const int64_t[::1] starts,
         const double[:, ::1] Z, const double[:, ::1] T, const double[::1] eta0, double[:, ::1] U,
         double[:, ::1] at_mode, double[::1] t, double[:, ::1] dT, double[::1] sums,
-        double[:, :, ::1] S_levels=None, double[:, :, ::1] H_levels=None) except -0.5:
+        double[:, :, ::1] S_levels=None, double[:, :, ::1] H_levels=None,
+        double[::1] in_zeta=None) except -0.5:
     """Modes of all levels; the deviance's parts; with ``order`` 1 what its gradient needs.
 
     Rows ``starts[l]:starts[l + 1]`` are those of level l. ``U`` (levels, k) holds the start and
@@ -23,7 +24,8 @@ cpdef double laplace(
     of the rows; ``sums`` = [sum log-density, |u|^2, log|M|, derivative in zeta, correction to the mode];
     with order 1 ``t`` (n,), the derivative of the deviance in the rows' own predictor, and
     ``dT`` (k, k), in the template. ``S_levels`` (levels, k, k) receives M_l^{-1}, ``H_levels``
-    the inverse of the observed information, where they are given.
+    the inverse of the observed information, ``in_zeta`` (n,) the rows' own derivatives in zeta,
+    where they are given.
 
     With ``frozen`` the modes are taken as given: no step is made, and a level whose observed
     information is not positive definite there has no mode.
@@ -35,6 +37,7 @@ cpdef double laplace(
     cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], l, longest = 0
     cdef Py_ssize_t i, j, a, b, c, begin, end
     cdef bint logs = log_y.shape[0] > 0, keep = S_levels is not None
+    cdef bint by_row = in_zeta is not None
     cdef bint same, scalar = k == 1 and Z.shape[0] == 0, ok, gains
     cdef Kind kind = kind_of(kernel, par, False)
     cdef Row* rows
@@ -278,8 +281,10 @@ cpdef double laplace(
                     av += R[j * k + a] * v[a]
                 s = -2.0 * rows[j].score + rows[j].slope * h - rows[j].observed * av
                 t[i] = s
-                sums[3] += (-2.0 * rows[j].value_z + h * rows[j].weight_z
-                            + av * rows[j].score_z)
+                h = (-2.0 * rows[j].value_z + h * rows[j].weight_z + av * rows[j].score_z)
+                sums[3] += h
+                if by_row:
+                    in_zeta[i] = h
                 if scalar:
                     zt[0] += s
                     zs[0] += rows[j].score

@@ -31,8 +31,11 @@ cdef inline void upper_root(const double* S, double* R, Py_ssize_t k) noexcept n
 cdef inline double log_densities(Kind* kind, Py_ssize_t size, Py_ssize_t k, const double* base,
                                  const double* A, const double* d, const double* y,
                                  const double* weights, const double* log_y, double* score,
-                                 double* value_z) noexcept nogil:
-    """Sum over the rows of a level at eta = base + A d; the scores, the derivative in zeta."""
+                                 double* value_z, double* row_z) noexcept nogil:
+    """Sum over the rows of a level at eta = base + A d; the scores, the derivative in zeta.
+
+    The latter also row by row, where ``row_z`` is given.
+    """
     cdef Py_ssize_t j, a
     cdef double eta, e, r, m, k_j, total = 0.0, product = 1.0
     cdef int factors = 0
@@ -80,6 +83,8 @@ cdef inline double log_densities(Kind* kind, Py_ssize_t size, Py_ssize_t k, cons
             total += out.value
             score[j] = out.score
             value_z[0] += out.value_z
+            if row_z != NULL:
+                row_z[j] = out.value_z
     return total - log(product)
 
 
@@ -88,7 +93,7 @@ def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] 
                const double[:, ::1] nodes, const double[::1] log_weights,
                const double[:, ::1] U, const double[:, :, ::1] S_levels,
                const double[:, :, ::1] H_levels, double[::1] t, double[:, ::1] dT,
-               double[::1] sums):
+               double[::1] sums, double[::1] in_zeta=None):
     """The correction of Laplace's approximation by the nodes, and the gradient of both together.
 
     Rows ``starts[l]:starts[l + 1]`` are those of level l; ``eta`` (n,) their predictors at the
@@ -99,18 +104,20 @@ def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] 
 
     Filled: ``sums`` = [sum_l log sum_j exp(log_weights_j + f(u_j) - f(u)), and with order 1 the
     correction of the modes, derivative in zeta]; with order 1 ``t`` (n,), the derivative in the
-    rows' own predictor, and ``dT`` (k, k), in the template.
+    rows' own predictor, and ``dT`` (k, k), in the template; ``in_zeta`` (n,), the rows' own
+    derivatives in zeta, where it is given.
     """
     cdef const double[::1] y = kernel.y, weights = kernel.weights, log_y = kernel.log_y
     cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], N = nodes.shape[0]
     cdef Py_ssize_t l, i, j, a, b, c, begin, size, node, longest = 0
-    cdef bint logs = log_y.shape[0] > 0, ones = Z.shape[0] == 0
+    cdef bint logs = log_y.shape[0] > 0, ones = Z.shape[0] == 0, by_row = in_zeta is not None
     cdef Kind kind = kind_of(kernel, par, expected)
     cdef Row at
     cdef double* space
     cdef double* A         # Z T, rows of the level
     cdef double* score     # at a node
     cdef double* mean      # mean score over the nodes, not yet divided by `total`
+    cdef double* row_z = NULL
     cdef double* h
     cdef double* R         # L^{-T}
     cdef double* C         # mean of L^{-1} g z'
@@ -129,14 +136,16 @@ def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] 
     for l in range(levels):
         if starts[l + 1] - starts[l] > longest:
             longest = starts[l + 1] - starts[l]
-    space = <double*> malloc((longest * (k + 3) + 5 * k * k + 7 * k + 8) * sizeof(double))
+    space = <double*> malloc((longest * (k + 4) + 5 * k * k + 7 * k + 8) * sizeof(double))
     if space == NULL:
         raise MemoryError
     A = space
     score = A + longest * k
     mean = score + longest
     h = mean + longest
-    R = h + longest
+    R = h + 2 * longest
+    if by_row:
+        row_z = h + longest
     C = R + k * k
     P = C + k * k
     S = P + k * k
@@ -158,6 +167,8 @@ def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] 
             ly = &log_y[begin] if logs else NULL
             for j in range(size):
                 mean[j] = 0.0
+                if by_row:
+                    in_zeta[begin + j] = 0.0
                 for b in range(k):
                     s = T[0, 0]
                     if not ones:
@@ -171,7 +182,7 @@ def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] 
                 for b in range(k):
                     C[a * k + b] = P[a * k + b] = 0.0
             f0 = log_densities(&kind, size, k, &eta[begin], A, d, &y[begin], &weights[begin], ly,
-                               score, &value_z)
+                               score, &value_z, row_z)
             for a in range(k):
                 f0 -= 0.5 * U[l, a] * U[l, a]
             # -- the nodes: sums relative to the largest exponent so far
@@ -182,7 +193,7 @@ def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] 
                     for b in range(a, k):
                         d[a] += R[a * k + b] * nodes[node, b]
                 f = log_densities(&kind, size, k, &eta[begin], A, d, &y[begin], &weights[begin],
-                                  ly, score, &value_z)
+                                  ly, score, &value_z, row_z)
                 for a in range(k):
                     f -= 0.5 * (U[l, a] + d[a]) * (U[l, a] + d[a])
                 exponent = log_weights[node] + (f - f0)
@@ -197,6 +208,8 @@ def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] 
                         mean_z *= s
                         for j in range(size):
                             mean[j] *= s
+                            if by_row:
+                                in_zeta[begin + j] *= s
                         for a in range(k):
                             mean_g[a] *= s
                         for a in range(k * k):
@@ -212,6 +225,8 @@ def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] 
                     zs[a] = 0.0
                 for j in range(size):
                     mean[j] += p * score[j]
+                    if by_row:
+                        in_zeta[begin + j] += p * row_z[j]
                     if ones:
                         zs[0] += score[j]
                     else:
@@ -284,7 +299,10 @@ def quadrature(kernel, double par, bint expected, int order, const int64_t[::1] 
                     av += A[j * k + a] * v[a]
                 s = at.slope * h[j] - at.observed * av
                 t[i] = s - 2.0 * mean[j] / total
-                sums[2] += h[j] * at.weight_z + av * at.score_z
+                x = h[j] * at.weight_z + av * at.score_z
+                sums[2] += x
+                if by_row:
+                    in_zeta[i] = x - 2.0 * in_zeta[i] / total
                 for a in range(k):
                     x = 1.0 if ones else Z[i, a]
                     zt[a] += x * s

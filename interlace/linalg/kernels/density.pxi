@@ -4,7 +4,7 @@
 # Everything goes through quantities that stay exact in the tails: log-probabilities for the
 # binomial, the log-mean for positive means. Terms that do not depend on eta are left out.
 
-from libc.math cimport (INFINITY, M_PI, atan, erfc, exp, expm1, fabs, log, log1p, sqrt)
+from libc.math cimport (INFINITY, M_PI, atan, atan2, erfc, exp, expm1, fabs, log, log1p, sqrt)
 
 cdef enum:
     BINOMIAL = 0
@@ -13,6 +13,7 @@ cdef enum:
     GAMMA = 3
     INVERSE_GAUSSIAN = 4
     GAUSSIAN = 5
+    ORDINAL = 6
 
 cdef enum:
     LOGIT = 0
@@ -28,6 +29,9 @@ cdef enum:
 cdef double PROBIT_TAIL = -30.0
 # exp(-t) and t exp(-t) are zero beyond
 cdef double EXP_RANGE = 745.0
+# A category of the normal distribution this narrow, relative to its scale there, is integrated by
+# a series about its middle.
+cdef double NARROW = 0.01
 # exp is finite up to here, and products with counts are
 cdef double FINITE_EXP = 700.0
 
@@ -398,11 +402,158 @@ cdef inline void gaussian_row(Kind* kind, double eta, double y, double m, Row* o
     out.weight_z = out.weight
 
 
+ctypedef struct Interval:
+    double value      # l(x) = log(F(a + x) - F(b + x)) at x = 0
+    double d1         # and its derivatives in x
+    double d2
+    double d3
+    double v          # derivatives in a of l, of d1 and of d2
+    double v1
+    double v2
+
+
+cdef inline void narrow_normal(double a, double b, Interval* out) noexcept nogil:
+    """log(Phi(a) - Phi(b)) of near limits: phi(m) d (1 + He2(m) d^2/24 + He4(m) d^4/1920)."""
+    cdef double d = a - b, m = 0.5 * (a + b), s = d * d, r = s / 24.0, t = s * s / 1920.0, m2 = m * m
+    cdef double g = 1.0 + (m2 - 1.0) * r + ((m2 - 6.0) * m2 + 3.0) * t
+    cdef double k1 = (2.0 * m * r + (4.0 * m2 - 12.0) * m * t) / g
+    cdef double k2 = (2.0 * r + (12.0 * m2 - 12.0) * t) / g
+    cdef double k3 = 24.0 * m * t / g
+    cdef double gd = (2.0 * (m2 - 1.0) * r + 4.0 * ((m2 - 6.0) * m2 + 3.0) * t) / (d * g)
+    cdef double gd1 = (4.0 * m * r + 4.0 * (4.0 * m2 - 12.0) * m * t) / (d * g) - k1 * gd
+    cdef double gd2 = (4.0 * r + 4.0 * (12.0 * m2 - 12.0) * t) / (d * g) - k2 * gd
+    out.value = -0.5 * m2 - 0.9189385332046727 + log(d * g)
+    out.d1 = -m + k1
+    out.d2 = -1.0 + k2 - k1 * k1
+    out.d3 = k3 - 3.0 * k1 * k2 + 2.0 * k1 * k1 * k1
+    out.v = 0.5 * out.d1 + 1.0 / d + gd
+    out.v1 = 0.5 * out.d2 + gd1
+    out.v2 = 0.5 * out.d3 + gd2 - 2.0 * k1 * gd1
+
+
+cdef inline void by_densities(double A0, double A1, double A2, double e1, double e2, double e3,
+                              Interval* out) noexcept nogil:
+    """From f and its derivatives at a, and the differences of these to b, all over F(a) - F(b)."""
+    out.d1 = e1
+    out.d2 = e2 - e1 * e1
+    out.d3 = e3 - 3.0 * e1 * e2 + 2.0 * e1 * e1 * e1
+    out.v = A0
+    out.v1 = A1 - e1 * A0
+    out.v2 = A2 - e2 * A0 - 2.0 * e1 * out.v1
+
+
+cdef inline void normal_interval(double a, double b, Interval* out) noexcept nogil:
+    cdef Chain p, q
+    cdef double A, B
+    if (a - b) * (1.0 + 0.5 * fabs(a + b)) < NARROW:
+        narrow_normal(a, b, out)
+        return
+    if a + b > 0.0:
+        log_normal_cdf(-b, &p)
+        log_normal_cdf(-a, &q)
+    else:
+        log_normal_cdf(a, &p)
+        log_normal_cdf(b, &q)
+    out.value = p.d0 + log(-expm1(q.d0 - p.d0))
+    A = exp(-0.5 * a * a - 0.9189385332046727 - out.value)
+    B = exp(-0.5 * b * b - 0.9189385332046727 - out.value)
+    by_densities(A, -a * A, (a * a - 1.0) * A, A - B, b * B - a * A,
+                 (a * a - 1.0) * A - (b * b - 1.0) * B, out)
+
+
+cdef inline void cauchy_interval(double a, double b, Interval* out) noexcept nogil:
+    cdef double d = a - b, S = 1.0 + a * a, T = 1.0 + b * b, ab = a * b
+    cdef double p = atan2(d, 1.0 + ab), r = d / (p * S * T), A = 1.0 / (S * p)
+    out.value = log(p / M_PI)
+    by_densities(A, -2.0 * a * A / S, (6.0 * a * a - 2.0) * A / (S * S), -r * (a + b),
+                 -2.0 * r * (1.0 - 2.0 * ab - ab * (a * a + ab + b * b)) / (S * T),
+                 -r * (a + b) * (6.0 * (S + T) / (S * T) - 8.0 * (S / T + T / S + 1.0) / (S * T)),
+                 out)
+
+
+cdef inline void logistic_interval(double a, double b, Interval* out, double* factor) noexcept nogil:
+    """F(a) (1 - F(b)) without (1 - exp(b - a)), which does not depend on eta; 1 / factor of it."""
+    cdef double e = exp(-fabs(a)), f = exp(-fabs(b)), p, q, s, t
+    factor[0] = (1.0 + e) * (1.0 + f)
+    p, s = 1.0 / (1.0 + e), 1.0 / (1.0 + f)
+    q, t = e * p, f * s            # 1 - F(|a|), 1 - F(|b|)
+    out.value = (a if a < 0.0 else 0.0) - (b if b > 0.0 else 0.0)
+    if a < 0.0:
+        p, q = q, p
+    if b < 0.0:
+        s, t = t, s
+    out.v, out.v1 = q, -p * q
+    out.v2 = -p * q * (q - p)
+    out.d1 = q - s
+    out.d2 = out.v1 - s * t
+    out.d3 = out.v2 - s * t * (t - s)
+
+
+cdef inline void exponential_interval(double a, double b, bint reversed, Interval* out) noexcept nogil:
+    """F(z) = 1 - exp(-exp(z)), or, reversed, exp(-exp(-z)), which is 1 - F(-z)."""
+    cdef Chain h
+    cdef double d = a - b, lower = -a if reversed else b, e, k = 1.0 / expm1(d)
+    # log(F(a) - F(b)) = -exp(b) + log(1 - exp(-exp(b + c))), c = log(exp(a - b) - 1)
+    log_exponential_cdf(lower + d + log(-expm1(-d)), &h)
+    e = exp(lower if lower < FINITE_EXP else FINITE_EXP)
+    out.value = h.d0 - e
+    out.d1, out.d2, out.d3 = h.d1 - e, h.d2 - e, h.d3 - e
+    if reversed:
+        out.v, out.v1, out.v2 = e + k * h.d1, -e - k * h.d2, e + k * h.d3
+        out.d1, out.d3 = -out.d1, -out.d3
+    else:
+        out.v, out.v1, out.v2 = (1.0 + k) * h.d1, (1.0 + k) * h.d2, (1.0 + k) * h.d3
+
+
+cdef inline void ordinal_row(Kind* kind, double eta, double u, double m, double l,
+                             Row* out) noexcept nogil:
+    """log(F(u - eta) - F(l - eta)) and its derivatives in eta and in u; those in l follow.
+
+    A shift of u and l is one of -eta. With the link logit the part that depends on u - l alone is
+    left to the density's constant.
+    """
+    cdef Chain p, q
+    cdef Interval at
+    cdef double a = u - eta, b = l - eta
+    if u == INFINITY or l == -INFINITY:
+        at.value = at.d1 = at.d2 = at.d3 = at.v = at.v1 = at.v2 = 0.0
+        if l > -INFINITY:
+            log_probabilities(kind.link, 1.0, b, &p, &q)
+            at.value, at.d1, at.d2, at.d3 = q.d0, q.d1, q.d2, q.d3
+        elif u < INFINITY:
+            log_probabilities(kind.link, 1.0, a, &p, &q)
+            at.value, at.d1, at.d2, at.d3 = p.d0, p.d1, p.d2, p.d3
+            at.v, at.v1, at.v2 = p.d1, p.d2, p.d3
+    elif not u > l:
+        nothing(out)
+        return
+    elif kind.link == LOGIT:
+        logistic_interval(a, b, &at, &out.factor)
+        if m != 1.0:
+            at.value -= log(out.factor)
+            out.factor = 1.0
+    elif kind.link == PROBIT:
+        normal_interval(a, b, &at)
+    elif kind.link == CAUCHIT:
+        cauchy_interval(a, b, &at)
+    else:
+        exponential_interval(a, b, kind.link == LOGLOG, &at)
+    out.value = m * at.value
+    out.score = -m * at.d1
+    out.observed = out.weight = -m * at.d2
+    out.slope = m * at.d3
+    out.value_z = m * at.v
+    out.score_z = -m * at.v1
+    out.weight_z = -m * at.v2
+    if kind.expected and kind.link == CAUCHIT and out.weight < m * at.d1 * at.d1:
+        out.weight = m * at.d1 * at.d1      # for searches, in place of what may be negative
+
+
 cdef inline void split_row(Kind* kind, double eta, double y, double m, double log_y,
                            Row* out) noexcept nogil:
     """One observation; ``m`` is its weight (times its trials), ``log_y`` log(y) if y > 0.
 
-    The value is ``value - log(factor)``.
+    Of an ordinal one they are the limits of its category. The value is ``value - log(factor)``.
     """
     out.factor = 1.0
     if kind.family == BINOMIAL and kind.link == LOGIT:
@@ -410,6 +561,8 @@ cdef inline void split_row(Kind* kind, double eta, double y, double m, double lo
         return
     if kind.family == BINOMIAL:
         binomial_row(kind, eta, y, m, out)
+    elif kind.family == ORDINAL:
+        ordinal_row(kind, eta, y, m, log_y, out)
     elif kind.family == GAUSSIAN:
         gaussian_row(kind, eta, y, m, out)
     else:
@@ -423,10 +576,10 @@ cdef inline void row(Kind* kind, double eta, double y, double m, double log_y,
     """One observation, its value in one piece."""
     split_row(kind, eta, y, m, log_y, out)
     if out.factor != 1.0:
-        out.value -= log1p(exp(-fabs(eta)))
+        out.value -= log(out.factor) if kind.family == ORDINAL else log1p(exp(-fabs(eta)))
 
 
-# Products of factors (each from 1 to 2) are kept below it.
+# Products of factors (each from 1 to 4) are kept below it.
 cdef double LARGE = 1e200
 
 

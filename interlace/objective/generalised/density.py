@@ -87,6 +87,8 @@ class ConditionalDensity(ABC):
         Every row's log-density is concave in eta: modes are unique.
     zeta_limit : float
         zeta beyond it is as good as infinite.
+    by_row : bool
+        zeta makes numbers that differ between rows, whose derivatives `collapse` sums.
     kernel : Kernel, tuple or None
         Set where the compiled kernels know the density: of one linear predictor, and zeta holds at
         most one number, or of several.
@@ -101,6 +103,7 @@ class ConditionalDensity(ABC):
     scale_free: bool
     log_concave: bool = False
     zeta_limit: float = np.inf
+    by_row: bool = False
     kernel: Any
 
     @abstractmethod
@@ -140,9 +143,13 @@ class ConditionalDensity(ABC):
         """The meaning of a zeta as good as infinite, in words with the remedy; empty if finite."""
         return []
 
-    def collapse(self, rows: np.ndarray) -> np.ndarray:
+    def collapse(self, rows: np.ndarray, zeta: np.ndarray) -> np.ndarray:
         """Derivatives in the predictors of the rows, (m, n) -> in the parameters, (n_zeta,)."""
         return rows.sum(axis=1)
+
+    def score_changes(self, rows: RowSums, zeta: np.ndarray) -> np.ndarray:
+        """Derivatives of the scores in the parameters, (n_zeta, n)."""
+        return rows.extra[:, 1]
 
     def bent(self, eta: np.ndarray, rows: RowSums, h: np.ndarray) -> np.ndarray:
         """The change of sum(weight h) with each predictor, h being like ``weight``."""
@@ -203,6 +210,10 @@ class FamilyDensity(ConditionalDensity):
     def parameter(self, zeta: np.ndarray) -> float:
         """The family's parameter, for the compiled kernels."""
         return float(np.exp(min(zeta[0], LARGEST_ZETA))) if self.n_zeta else self._fixed
+
+    def kernel_at(self, zeta: np.ndarray) -> Kernel | None:
+        """The kernel with all that depends on zeta, but for `parameter`."""
+        return self.kernel
 
     def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
         said = self.family.infinite(zeta, self._unit, information) if self.n_zeta else None

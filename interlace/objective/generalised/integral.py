@@ -158,10 +158,11 @@ def _gradient(
 ) -> np.ndarray:
     """That of log L from means of the scores of the rows, of Z's u' and of derivatives in zeta."""
     problem = objective.problem
-    _, slope = problem.density.constant(objective.split(x)[2])
+    at = objective.split(x)[2]
+    _, slope = problem.density.constant(at)
     zeta = slope
     if problem.density.n_zeta:
-        zeta = slope + problem.density.collapse(extra)
+        zeta = slope + problem.density.collapse(extra, at)
     fixed = problem.fixed.transposed(score)
     return objective.assembled(x, P, fixed, zeta)
 

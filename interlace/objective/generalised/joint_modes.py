@@ -123,7 +123,7 @@ class JointModeObjective(GeneralisedObjective):
             return v, Z.times(T, v) + fixed.times(v_gamma)
 
         scores = Z.transposed(rows.score)
-        _, _, point.dT, point.dzeta = modes.derivatives(T, u, eta, rows, scores, adjoint)
+        _, _, point.dT, point.dzeta = modes.derivatives(T, u, eta, rows, scores, zeta, adjoint)
         return point
 
     def _joint_mode(self, T, zeta, order) -> tuple[_Search, _Step]:

@@ -76,7 +76,8 @@ class LaplaceObjective(GeneralisedObjective):
     ) -> None:
         super().__init__(problem, covariance, expected, problem.fixed.p)
         density, Z = problem.density, problem.Z
-        compiled = density.kernel is not None and density.n_extra <= 1 and len(Z.widths) == 1
+        compiled = density.kernel is not None and (density.n_extra <= 1 or density.by_row)
+        compiled = compiled and len(Z.widths) == 1
         if compiled and backend in OPEN and Z.widths[0] <= MAX_WIDTH:
             levels: Any = SeveralLevelModes if density.several else LevelModes
             self.modes = levels(Z, problem.factors[0], density, expected)
@@ -178,7 +179,7 @@ class LaplaceObjective(GeneralisedObjective):
         push = -density.moved_scores(point.observed, a)
         if dzeta.size and dzeta.any():
             rows = density.rows(point.eta, zeta, self.expected)
-            push += np.tensordot(dzeta, rows.extra[:, 1], axes=1)
+            push += dzeta @ density.score_changes(rows, zeta)
         r = times_templates(Z, old, Z.transposed(push))
         r += times_templates(Z, change, Z.transposed(point.score))
         return point.u + point.solve(r)
@@ -331,6 +332,6 @@ class LaplaceObjective(GeneralisedObjective):
         out[:, self.at.theta], out[:, self.at.beta] = U[:, :m], U[:, m:]
         if zeta.size:
             rows = self.problem.density.rows(point.eta, zeta, self.expected)
-            push = np.ascontiguousarray(rows.extra[:, 1].T)
+            push = np.ascontiguousarray(self.problem.density.score_changes(rows, zeta).T)
             out[:, self.at.zeta] = point.solve(times_templates(Z, T, Z.transposed(push)))
         return out

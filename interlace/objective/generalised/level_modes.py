@@ -68,10 +68,11 @@ class LevelModes(Modes):
         U = np.array(u, dtype=np.float64).reshape(ell, k)
         eta, w, observed, score, t = self._rows
         dT, sums = np.empty((k, k)), np.empty(5)
+        in_zeta = np.empty(self.Z.n) if density.by_row and order else None
         passes = _levels.laplace(
-            density.kernel, density.parameter(zeta), self.expected, order, frozen,
+            density.kernel_at(zeta), density.parameter(zeta), self.expected, order, frozen,
             self._starts, self._columns, template, eta0, U,
-            self._rows[:4], t, dT, sums, self._S, self._H,
+            self._rows[:4], t, dT, sums, self._S, self._H, in_zeta,
         )  # fmt: skip
         if passes < 0 or not np.isfinite(sums).all():
             raise no_mode()
@@ -79,8 +80,18 @@ class LevelModes(Modes):
         return Point(
             sums[0], sums[1], sums[2], sums[4], U.ravel(), eta, score, w, observed, t,
             [dT * self._shrink],
-            sums[3:4] if density.n_zeta else np.empty(0), self._solver(),
+            self._in_zeta(sums[3:4], t, in_zeta, zeta), self._solver(),
         )  # fmt: skip
+
+    def _in_zeta(self, total: np.ndarray, t: np.ndarray, in_zeta, zeta: np.ndarray) -> np.ndarray:
+        """The derivative in zeta from its sum over the rows, or from the rows' own."""
+        density = self.density
+        if not density.by_row:
+            return total if density.n_zeta else np.empty(0)
+        if in_zeta is None:
+            return np.empty(0)
+        # of both thresholds of a row: a shift of these is one of the predictor
+        return density.collapse(np.stack([in_zeta, -t - in_zeta]), zeta)
 
     def _scale(self, Z: WeightedZ) -> None:
         raw = self._factor.Z
@@ -90,6 +101,8 @@ class LevelModes(Modes):
         self._shrink = 1.0 / float(Z.scale[0][0]) if sole else 1.0
 
     def displaced(self, T, eta0, zeta, u):
+        if self.density.by_row:
+            return self._displaced_by_row(T, eta0, zeta, u)
         density, ell, k, n, m = self.density, self._ell, self._k, self.Z.n, len(eta0)
         templates = np.stack([one[0] for one in T]) * self._shrink
         par = np.array([density.parameter(one) for one in zeta])
@@ -103,21 +116,31 @@ class LevelModes(Modes):
         dT *= self._shrink
         return t, [[one] for one in dT], sums[:, 3 : 3 + density.n_zeta]
 
+    def _displaced_by_row(self, T, eta0, zeta, u):
+        t, dT, dzeta = np.empty((len(eta0), self.Z.n)), [], []
+        for i, one in enumerate(zip(T, eta0, zeta, u, strict=True)):
+            point = self.find(*one, 1, frozen=True)
+            t[i] = point.t
+            dT.append(point.dT)
+            dzeta.append(point.dzeta)
+        return t, dT, np.stack(dzeta)
+
     def integrate(
         self, T: np.ndarray, zeta: np.ndarray, point: Point, order: int, grid: tuple
     ) -> None:
         """The sums over a grid (nodes, log weights) around the modes of the last point, into it."""
         density, k = self.density, self._k
         t, dT, sums = np.empty(self.Z.n if order else 0), np.empty((k, k)), np.empty(3)
+        in_zeta = np.empty(self.Z.n) if density.by_row and order else None
         _quadrature.quadrature(
-            density.kernel, density.parameter(zeta), self.expected, order,
+            density.kernel_at(zeta), density.parameter(zeta), self.expected, order,
             self._starts, self._columns, T * self._shrink, point.eta, *grid,
-            point.u.reshape(-1, k), self._S, self._H, t, dT, sums,
+            point.u.reshape(-1, k), self._S, self._H, t, dT, sums, in_zeta,
         )  # fmt: skip
         point.correction = -2.0 * sums[0] + sums[1]
         if order:
             point.t, point.dT = t, [dT * self._shrink]
-            point.dzeta = sums[2:3] if density.n_zeta else np.empty(0)
+            point.dzeta = self._in_zeta(sums[2:3], t, in_zeta, zeta)
 
     def _solver(self) -> Callable[[np.ndarray], np.ndarray]:
         H, ell, k = self._H, self._ell, self._k

@@ -192,7 +192,7 @@ class PenalisedIRLS(Modes):
         # steps that lead out of the numbers are halved
         with np.errstate(over="ignore", invalid="ignore"):
             here, step = self._search(T, eta0, zeta, u, order, frozen)
-        return self._point(T, here, step, order)
+        return self._point(T, here, step, zeta, order)
 
     def _search(self, T, eta0, zeta, u, order, frozen) -> tuple[_Search, _Step]:
         Z, density = self.Z, self.density
@@ -263,7 +263,7 @@ class PenalisedIRLS(Modes):
         factor.set_cross(self.Z.set_weights(w))
         factor.refactor(T)
 
-    def _point(self, T, here: _Search, step: _Step, order: int) -> Point:
+    def _point(self, T, here: _Search, step: _Step, zeta: np.ndarray, order: int) -> Point:
         Z, (u, eta, rows, _) = self.Z, here
         point = Point(
             rows.total, float(u @ u), self.log_determinant(rows, T), -step.decrement, u, eta,
@@ -276,7 +276,9 @@ class PenalisedIRLS(Modes):
             v = self._newton.solve(times_templates(Z, T, Z.transposed(c)))
             return v, Z.times(T, v)
 
-        v, point.t, point.dT, point.dzeta = self.derivatives(T, u, eta, rows, step.scores, adjoint)
+        v, point.t, point.dT, point.dzeta = self.derivatives(
+            T, u, eta, rows, step.scores, zeta, adjoint
+        )
         point.correction += float(v @ step.g)
         return point
 
@@ -287,6 +289,7 @@ class PenalisedIRLS(Modes):
         eta: np.ndarray,
         rows: RowSums,
         scores: np.ndarray,
+        zeta: np.ndarray,
         adjoint: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]:
         """v, t, dT and dzeta at the modes, the final factorisation being up to date.
@@ -309,7 +312,7 @@ class PenalisedIRLS(Modes):
             return v, t, dT, np.empty(0)
         extra = rows.extra
         parts = -2.0 * extra[:, 0] + h * extra[:, 2] + Av * extra[:, 1]
-        return v, t, dT, density.collapse(parts)
+        return v, t, dT, density.collapse(parts, zeta)
 
     def _template_gradient(self, T, u, v, Zs, t, information) -> list[np.ndarray]:
         """2 G_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' }."""

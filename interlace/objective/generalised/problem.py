@@ -15,6 +15,7 @@ from ...linalg.crossproducts.fixed import FixedColumns, FixedPart
 from ...linalg.crossproducts.linear import effect_root, standard_rows
 from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
 from ...linalg.crossproducts.weighted import WeightedZ, root_mean_squares
+from ...linalg.information import side_by_side
 from ..linear.design_products import free_columns
 from .density import ConditionalDensity
 from .irls import IRLS, irls
@@ -184,7 +185,7 @@ class Problem:
         """Coefficients of a shape of either sign: there may be a maximum for each."""
         return None
 
-    def parameters(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+    def parameters(self, eta: np.ndarray, gamma: np.ndarray, zeta: np.ndarray) -> np.ndarray:
         """Linear predictors of the family's parameters, (m,), or (m, n) where they differ."""
         return zeta.copy()
 
@@ -194,6 +195,18 @@ class Problem:
         Places in (gamma, zeta) -> places among the parameters.
         """
         return {gamma.size + i: i for i in range(zeta.size)}, zeta
+
+    def natural(self, n_zeta: int) -> np.ndarray:
+        """From (gamma, zeta) as searches have them to coefficients of X and zeta of the data."""
+        return side_by_side(self.back, np.eye(n_zeta))
+
+    def natural_eta(self, eta: np.ndarray, gamma: np.ndarray) -> np.ndarray:
+        """Predictors of the data from those of searches."""
+        return eta
+
+    def searched(self, beta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+        """zeta as searches have it from that of the data."""
+        return zeta
 
     def beta(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients of X from those of the standardised columns."""

@@ -188,7 +188,7 @@ class QuadratureModes(Modes):
         point.t, point.dT = at_mode - 2.0 * score, [dT]
         if density.n_zeta:
             parts = -2.0 * extra + h * rows.extra[:, 2] + Av * rows.extra[:, 1]
-            point.dzeta = density.collapse(parts)
+            point.dzeta = density.collapse(parts, zeta)
 
 
 class NodeSums:

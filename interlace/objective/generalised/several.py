@@ -210,7 +210,7 @@ class SeveralProblem(Problem):
         linear = k > 0 and self.density.family.parameter_links[k - 1].linear
         return self.fixed.slices[k] if linear else None
 
-    def parameters(self, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+    def parameters(self, eta: np.ndarray, gamma: np.ndarray, zeta: np.ndarray) -> np.ndarray:
         others = eta[1:]
         one_number = (others == others[:, :1]).all()
         return others[:, 0].copy() if one_number else others.copy()

@@ -57,7 +57,7 @@ def summarise(
         _header(fit, method),
         _criterion(fit),
         quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
-        *_random_effects(fit, r_names),
+        *effect_tables(fit, r_names),
         *_residual_covariance(fit),
     ]
     if family_numbers(fit) and not fit.family.residual_variance:
@@ -87,7 +87,7 @@ def _header(fit: MixedFit, method: str) -> str:
         lines.insert(0, f"{kind}t-tests use {DEGREES[method]} degrees of freedom")
     else:
         kind = f"Generalised linear mixed model fit by {criterion}"
-        lines = [f"{kind} ({_approximation(fit)})", f" Family: {family_text(fit)}", *lines]
+        lines = [f"{kind} ({approximation_text(fit)})", f" Family: {family_text(fit)}", *lines]
     return "\n".join(lines)
 
 
@@ -95,7 +95,7 @@ def _kind(fit: MixedFit) -> str:
     return "Linear mixed model" if fit.T else "Linear model by generalised least squares"
 
 
-def _approximation(fit: MixedFit) -> str:
+def approximation_text(fit: MixedFit) -> str:
     """The approximation of the integral over the random effects, in words."""
     if fit.nAGQ == 1:
         return "Laplace approximation"
@@ -110,7 +110,7 @@ def _criterion(fit: MixedFit) -> str | Table:
     return likelihood_table(fit)
 
 
-def _random_effects(fit: MixedFit, r_names: bool) -> list[Table]:
+def effect_tables(fit: MixedFit, r_names: bool) -> list[Table]:
     """A table for each component that has random effects."""
     terms = term_covariances(fit, r_names)
     sizes = "; ".join(f"{f.name}, {len(f.levels)}" for f in fit.design.factors)
