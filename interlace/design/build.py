@@ -90,10 +90,7 @@ def build(
         frame.response = ordered_response(frame.response, frame.columns, frame.unused, levels)
     y, trials = response_of(frame.response, frame.columns, linear)
     matrices = _Matrices(frame)
-    fixed = {
-        name: _fixed_part(frame, name, matrices, linear, ordered and name != NOMINAL)
-        for name in frame.predictors
-    }
+    fixed = {name: _fixed_part(frame, name, matrices, linear) for name in frame.predictors}
     effects = _random_part(frame, matrices, linear)
     return Design(
         y=_own(y),
@@ -183,9 +180,8 @@ class _Matrices:
         return self._made[key]
 
 
-def _fixed_part(
-    frame: ModelFrame, name: str, matrices: _Matrices, linear: bool, no_intercept: bool = False
-) -> _Fixed:
+def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool) -> _Fixed:
+    no_intercept = frame.response.levels is not None and name != NOMINAL
     part, where = frame.predictors[name], "" if name == MEAN else f" of {argument_of(name)}"
     X, recipe, terms = matrices.of(part.fixed)
     kept = independent_columns(X) if X.shape[1] else np.arange(0)
