@@ -8,7 +8,7 @@ DENSE_LIMIT <- 700    # prediction standard errors need a dense matrix of this o
 
 model_data <- function(name) {
   if (startsWith(name, "sim:")) return(simulated[[sub("sim:", "", name)]])
-  for (package in c("lme4", "nlme", "mlmRev", "lmerTest", "MASS", "glmmTMB")) {
+  for (package in c("lme4", "nlme", "mlmRev", "lmerTest", "MASS", "glmmTMB", "ordinal")) {
     env <- new.env()
     suppressWarnings(data(list = name, package = package, envir = env))
     if (!is.null(env[[name]])) return(as.data.frame(env[[name]]))

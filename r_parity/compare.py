@@ -38,6 +38,9 @@ NOT_COMPARED = {
     "reported_log_likelihood",
     "gradient",
     "difference",
+    "nlme",
+    "ordinal",
+    "polr",
 }
 # Derivatives by differences.
 LOOSE = frozenset({"satterthwaite"})
@@ -45,8 +48,12 @@ LOOSE = frozenset({"satterthwaite"})
 GLMM_LOOSE = frozenset({"glmmTMB", "se", "vcov", "se_log", "se_zeta", "population_se"})
 # Of models with several predictors: Hessians by differences of gradients, and what rests on them.
 SEVERAL_LOOSE = frozenset({"se", "vcov", "se_psi", "se_fit", "full_sd_modes"})
+BY_DIFFERENCES = ("several", "ordinal", "structures", "residual")
 # Folder of references -> script that writes it.
-SCRIPTS = {"lmm": "lmm.R", "glmm": "glmm.R", "glm": "glm.R", "several": "several.R"}
+SCRIPTS = {
+    "lmm": "lmm.R", "glmm": "glmm.R", "glm": "glm.R", "several": "several.R",
+    "ordinal": "ordinal.R", "structures": "structures.R", "residual": "residual.R",
+}  # fmt: skip
 # Several values of these give the same covariance matrix, or several matrices the same likelihood.
 NOT_IDENTIFIED = {"theta", "terms"}
 
@@ -106,7 +113,7 @@ def compare_files(committed: Path, fresh: Path) -> Iterator[str]:
         loose = GLMM_LOOSE
         if any(fit["singular"] for fit in old["fits"].values()):
             skip = frozenset({"theta", "glmmTMB"})
-    if isinstance(old, dict) and committed.parent.name == "several":
+    if isinstance(old, dict) and committed.parent.name in BY_DIFFERENCES:
         loose = SEVERAL_LOOSE
         if "edge" in old:  # a variance estimated as 0 is where the search stopped
             skip = frozenset({"theta", "theta_disp", "terms", "vcov", "se", "se_fit"})

@@ -6,7 +6,8 @@ suppressPackageStartupMessages({
   library(Matrix); library(lme4); library(lmerTest, exclude = "lmer"); library(splines)
 })
 here <- folder_of_script()
-for (file in c("simulate.R", "simulate_glmm.R", "simulate_several.R", "lmm_models.R", "tight.R", "collect.R"))
+for (file in c("simulate.R", "simulate_glmm.R", "simulate_several.R", "simulate_structures.R", "lmm_models.R",
+               "tight.R", "collect.R"))
   source(file.path(here, file))
 out <- argument("out", here)
 only <- argument("only", "")

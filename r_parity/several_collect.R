@@ -27,6 +27,7 @@ log_prior <- function(fit, component, b) {
   re <- fit$modelInfo$reTrms[[component]]
   blocks <- fit$modelInfo$reStruc[[paste0(component, "ReStruc")]]
   if (!length(re$cnms)) return(0)
+  if (any(vapply(blocks, function(b) identical(names(b$blockCode), "rr"), TRUE))) return(NA)  # no density
   shown <- glmmTMB::VarCorr(fit)[[component]]
   answer <- 0
   for (t in seq_along(blocks)) {

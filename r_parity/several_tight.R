@@ -28,6 +28,7 @@ several_fit <- function(m, data) {
     call$start <- c(m$start, list(psi = m$fixed))
     call$map <- list(psi = factor(rep(NA, length(m$fixed))))
   }
+  if (!is.null(m$map)) call$map <- lapply(m$map, factor)
   call <- Filter(Negate(is.null), call)
   messages <- character()
   fit <- withCallingHandlers(eval(as.call(call), globalenv()), warning = function(w) {
