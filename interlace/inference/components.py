@@ -118,6 +118,8 @@ def coefficients(fit: AnyFit) -> dict[str, np.ndarray]:
 
 def covariance_of_all(fit: AnyFit) -> np.ndarray:
     """Covariance matrix of the coefficients of all linear predictors, one after the other."""
+    if fit.ordered:
+        return cast("Any", fit).cov_coefficients
     if not fit.several:
         return fit.cov_beta
     first = fit.theta.size

@@ -40,7 +40,7 @@ from .wald import method_of
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
 
-__all__ = ["Contrasts", "MarginalMeans", "marginal_means"]
+__all__ = ["Contrasts", "MarginalMeans", "averaged_over", "marginal_means"]
 
 TYPES = ("link", "response")
 # The contrast that compact letters are made of: of each mean with those below.
@@ -441,10 +441,10 @@ def marginal_means(
     if regrid and not whole:
         every = every.regrid()
     share = shares(fit, data, grid, specs + by, weights, nests)
-    return _averaged(every, specs, by, share)
+    return averaged_over(every, specs, by, share)
 
 
-def _averaged(
+def averaged_over(
     every: MarginalMeans, specs: tuple[str, ...], by: tuple[str, ...], share: np.ndarray
 ) -> MarginalMeans:
     """Means over the rows of each combination of the variables named."""

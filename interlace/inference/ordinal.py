@@ -8,7 +8,7 @@ coefficients and the modes of the random effects.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -68,7 +68,7 @@ class OrdinalRows:
     """
 
     fit: AnyOrdinal
-    rows: PredictionRows
+    rows: PredictionRows | None
     masks: list[np.ndarray]
     eta: np.ndarray
     tau: np.ndarray
@@ -223,7 +223,9 @@ def variances(own: OrdinalRows, quantity: Quantity) -> np.ndarray:
 def _moves(own: OrdinalRows) -> tuple[np.ndarray, np.ndarray]:
     """Slopes of eta in (theta, beta, zeta), (r, P), and its variance at given ones, (r,)."""
     fit: Any = own.fit
-    rows, X = own.rows, own.rows.predictors[MEAN].X
+    rows = own.rows
+    assert rows is not None
+    X = rows.predictors[MEAN].X
     q = fit.theta.size
     out = np.zeros((len(X), len(fit.cov_all)))
     out[:, q : q + X.shape[1]] = X
@@ -249,6 +251,7 @@ def _moves(own: OrdinalRows) -> tuple[np.ndarray, np.ndarray]:
 
 def averaged(own: OrdinalRows, type: str, T: Any = None) -> np.ndarray:
     """Means of a quantity over the random effects that do not enter, (r, q)."""
+    assert own.rows is not None
     variance = unknown_variance(own.fit, own.rows, own.masks, T)
     grid = normal_grid(NODES)
     weights = np.exp(grid.log_weights - 0.5 * grid.nodes[:, 0] ** 2)
@@ -262,6 +265,7 @@ def averaged(own: OrdinalRows, type: str, T: Any = None) -> np.ndarray:
 def averaged_variances(own: OrdinalRows, type: str) -> np.ndarray:
     """Variances of these, theta among the parameters, (r, q)."""
     fit = own.fit
+    assert own.rows is not None
     variance = unknown_variance(fit, own.rows, own.masks)
     grid = normal_grid(NODES)
     weights = np.exp(grid.log_weights - 0.5 * grid.nodes[:, 0] ** 2)
@@ -361,6 +365,7 @@ def limits(
 def _classes(fit: AnyOrdinal, own: OrdinalRows, values: np.ndarray, padded: bool) -> pd.Series:
     known = np.isfinite(values).all(axis=1)
     codes = np.where(known, np.nan_to_num(values).argmax(axis=1), -1)
+    assert own.rows is not None
     series = pd.Series(codes, index=own.rows.index)
     if padded:
         series = fit.design.pad(codes.astype(float)).fillna(-1).astype(int)
@@ -380,10 +385,10 @@ def _framed(
     padded: bool,
     several: bool,
 ) -> Any:
-    names = columns_of(fit, kind)
+    names, index = columns_of(fit, kind), cast("PredictionRows", own.rows).index
 
     def series(values: np.ndarray) -> pd.Series:
-        return fit.design.pad(values) if padded else pd.Series(values, index=own.rows.index)
+        return fit.design.pad(values) if padded else pd.Series(values, index=index)
 
     if names is None:
         out = pd.DataFrame({name: series(values[:, 0]) for name, values in blocks.items()})

@@ -200,6 +200,9 @@ def _lost(fit: AnyFit, data: Any, grid: pd.DataFrame) -> np.ndarray:
     whole = design.recipe.whole(data, design.current)
     whole = whole if design.rows is None else whole[design.rows]
     kept = design.recipe.fixed[design.current].kept
+    names = list(design.recipe.fixed[design.current].recipe.names)
+    if fit.ordered and "Intercept" in names:  # thresholds have it
+        kept = np.union1d(kept, names.index("Intercept"))
     rest = np.setdiff1d(np.arange(whole.shape[1]), kept)
     relation = np.linalg.lstsq(whole[:, kept], whole[:, rest], rcond=None)[0]
     new = design.recipe.whole(grid, design.current)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,6 +24,7 @@ from .mixed import MixedResult
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
+    from ..inference.marginal_means import MarginalMeans
     from ..tables.summary.text import Summary
 
 
@@ -317,6 +318,46 @@ class OrdinalResult(GeneralisedResult):
             ``prediction, se, lower, upper``, with a column for each category below.
         """
         return self.predict(newdata, **{"se": True, "interval": True, **arguments})
+
+    def emmeans(  # type: ignore[override]
+        self,
+        specs: str | Sequence[str],
+        by: str | Sequence[str] | None = None,
+        *,
+        mode: Literal[
+            "latent", "mean.class", "prob", "cum.prob", "exc.prob", "linear.predictor"
+        ] = "latent",
+        at: Mapping[str, Any] | None = None,
+        weights: str = "equal",
+        level: float = 0.95,
+        offset: Any = None,
+    ) -> MarginalMeans:
+        """Estimated marginal means, as R's emmeans has them of ordered categories.
+
+        Parameters
+        ----------
+        specs, by, at, weights, level, offset
+            As for the results of :func:`fit`; the response, or ``"cut"``, is a variable too where
+            the mode has a value for each category or threshold.
+        mode : {"latent", "mean.class", "prob", "cum.prob", "exc.prob", "linear.predictor"}
+            Of the latent variable, from the mean of the thresholds; the expected number of the
+            category; probabilities of the categories; P(y <= j); P(y > j); (alpha_j - eta) / sigma.
+
+        Returns
+        -------
+        MarginalMeans
+            Averaged on the scale of the mode; contrasts are differences there.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.clm("rating ~ temp + contact", il.load_dataset("wine"))
+        >>> m.emmeans("temp", mode="mean.class").to_frame()["response"].round(2).tolist()
+        [2.36, 3.48]
+        """
+        from ..inference.ordinal_means import ordinal_means
+
+        return ordinal_means(self.fit, self._data, specs, by, mode, at, weights, level, offset)
 
     def _simulated(self, nsim: int, seed: Any, use_u: bool = False) -> pd.DataFrame:
         from ..inference.ordinal import categories

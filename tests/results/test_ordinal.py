@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import pickle
 from functools import cache
 from typing import Any
@@ -10,11 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.r_references import R_PARITY
 
 import interlace as il
 from interlace.errors import ArgumentError, DataError, DataWarning, FormulaError
 
 WINE = il.load_dataset("wine")
+
+
+def reference_after() -> dict[str, Any]:
+    """What R makes of fits."""
+    path = R_PARITY / "references" / "ordinal_after.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "flexible": ("rating ~ temp + contact", {}),
     "probit": ("rating ~ temp + contact", {"link": "probit", "threshold": "equidistant"}),
@@ -211,6 +221,29 @@ def test_intervals_by_profile_are_where_the_likelihood_ratio_is() -> None:
         start = np.concatenate([x[2:4], x[:2]])
         value = minimize(below, start, method="BFGS", options={"gtol": 1e-6}).fun
         np.testing.assert_allclose(0.5 * value + m.llf, half, rtol=2e-4)
+
+
+AFTER = reference_after()["models"]
+
+
+@pytest.mark.parametrize("id", AFTER)
+def test_what_r_makes_of_a_fit(id: str) -> None:
+    expected = AFTER[id]
+    given = {name: expected[name] for name in ("link", "threshold")}
+    m = il.clm(expected["formula"], WINE, **given)
+    table = m.predict(expected["rows"], se=True, interval=True)
+    for block, name in (
+        ("prediction", "prob"), ("se", "se"), ("lower", "lower"), ("upper", "upper"),
+    ):  # fmt: skip
+        np.testing.assert_allclose(table[block], expected[name], rtol=1e-5, atol=1e-8)
+    assert m.predict(expected["rows"], type="class").tolist() == expected["class"]
+    # R's limits are interpolated between the points of its profiles
+    limits = m.confint(expected["confint_names"])
+    np.testing.assert_allclose(limits, expected["confint"], atol=2e-3)
+    for mode, means in expected["means"].items():
+        own = m.emmeans("temp", mode=mode)
+        np.testing.assert_allclose(own.estimate, means["estimate"], rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(own.std_error, means["se"], rtol=1e-5)
 
 
 def test_residuals_are_centred_and_of_their_kinds() -> None:
