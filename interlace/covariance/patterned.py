@@ -220,8 +220,20 @@ class FromCorrelations(Patterned):
     def bent_correlations(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """sum of weights (k, k) times d^2 R, (q, q)."""
 
+    #: The last pattern and its factor: values and derivatives are asked for one by one.
+    _last: tuple[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
+
     def _factor(self, pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """C, its inverse and dC (q, k, k)."""
+        last, key = self._last, np.asarray(pattern).tobytes()
+        if last is None or last[0] != key:
+            self._last = last = key, self._factorised(pattern)
+        return last[1]
+
+    def _factorised(self, pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         R, slopes = self.correlations(pattern)
         R, slopes = (1.0 - INDEPENDENT) * R, (1.0 - INDEPENDENT) * slopes
         R[np.diag_indices(self.k)] = 1.0

@@ -44,8 +44,11 @@ class Positional(FromCorrelations):
     def __init__(self, positions: np.ndarray) -> None:
         super().__init__(len(positions))
         apart = positions[:, None, :] - positions[None, :, :]
-        self.distances = np.sqrt((apart**2).sum(axis=-1))
-        between = self.distances[np.triu_indices(self.k, 1)]
+        distances = np.sqrt((apart**2).sum(axis=-1))
+        between = distances[np.triu_indices(self.k, 1)]
+        # each distance once, and which of them each pair has
+        self._each, place = np.unique(distances, return_inverse=True)
+        self._place = place.reshape(distances.shape)
         #: The shortest and the longest distance between two positions.
         self.nearest, self.farthest = between.min(initial=np.inf), between.max(initial=0.0)
         self._typical = float(np.median(between)) if between.size else 1.0
@@ -82,19 +85,23 @@ class Positional(FromCorrelations):
         return pattern
 
     def _scaled(self, log_range: float) -> np.ndarray:
-        """Distances in units of the range."""
+        """The distances in units of the range."""
         with np.errstate(over="ignore"):
-            return np.minimum(self.distances * np.exp(-log_range), LONGEST)
+            return np.minimum(self._each * np.exp(-log_range), LONGEST)
+
+    def _summed(self, weights: np.ndarray) -> np.ndarray:
+        """Sums of weights (k, k) by distance."""
+        return np.bincount(self._place.ravel(), weights=weights.ravel(), minlength=self._each.size)
 
     def correlations(self, pattern: np.ndarray) -> Correlations:
         u = self._scaled(pattern[0])
         f = self.fading(u, pattern)
-        return Correlations(f.value, (-u * f.first)[None])
+        return Correlations(f.value[self._place], (-u * f.first)[self._place][None])
 
     def bent_correlations(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
         u = self._scaled(pattern[0])
         f = self.fading(u, pattern)
-        return np.array([[np.vdot(weights, u * (f.first + u * f.second))]])
+        return np.array([[self._summed(weights) @ (u * (f.first + u * f.second))]])
 
 
 class Exponential(Positional):
@@ -145,9 +152,10 @@ class Matern(Positional):
         near = np.maximum(u, SHORTEST)
         with np.errstate(all="ignore"):
             c = np.exp((1.0 - s) * np.log(2.0) - gammaln(s) + s * np.log(near))
-            f = c * kv(s, near)
-            first = -c * kv(s - 1.0, near)
-            second = -c * (kv(s - 1.0, near) / near - kv(s - 2.0, near))
+            K, before = kv(s, near), kv(s - 1.0, near)
+            f, first = c * K, -c * before
+            # K_{s-2} = K_s - 2 (s - 1) / u K_{s-1}
+            second = -c * ((2.0 * s - 1.0) / near * before - K)
         # below the shortest distance f is 1 but for a power of u
         at = u < SHORTEST
         return Slopes(
@@ -179,15 +187,16 @@ class Matern(Positional):
 
     def correlations(self, pattern: np.ndarray) -> Correlations:
         R, slopes = super().correlations(pattern)
-        in_s = np.zeros((1, *R.shape))
+        in_s = np.zeros(self._each.size)
         for f, _, first, _ in self._by_smoothness(pattern):
             in_s += first * f.value
-        return Correlations(R, np.concatenate([slopes, in_s]))
+        return Correlations(R, np.concatenate([slopes, in_s[self._place][None]]))
 
     def bent_correlations(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        near = self._by_smoothness(pattern)
+        near, weights = self._by_smoothness(pattern), self._summed(weights)
         out = np.empty((2, 2))
-        out[0, 0] = super().bent_correlations(pattern, weights)[0, 0]
+        f, u = near[2][:2]  # in the middle
+        out[0, 0] = weights @ (u * (f.first + u * f.second))
         both = sum(first * np.vdot(weights, -u * f.first) for f, u, first, _ in near)
         out[0, 1] = out[1, 0] = both
         out[1, 1] = sum(second * np.vdot(weights, f.value) for f, _, _, second in near)

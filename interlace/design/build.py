@@ -345,9 +345,15 @@ def _in_order(
 def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.ndarray]]:
     """Grouping factors by label, each with the codes of the rows."""
     out = {}
+    patterned = {
+        spec.label
+        for part in frame.predictors.values()
+        for spec in part.formula.random
+        if STRUCTURES[spec.structure].patterned
+    }
     for label, pieces in frame.groups.items():
         out[label] = grouping(label, pieces, frame.columns)
-        _check_groups(*out[label], linear)
+        _check_groups(*out[label], linear, label in patterned)
     return out
 
 
@@ -371,9 +377,9 @@ def _lme4_order(sizes: Sequence[int]) -> list[int]:
     return sorted(range(len(sizes)), key=lambda i: sizes[i])[::-1]
 
 
-def _check_groups(made: Grouping, codes: np.ndarray, linear: bool) -> None:
+def _check_groups(made: Grouping, codes: np.ndarray, linear: bool, patterned: bool) -> None:
     count, n = len(made.cells), len(codes)
-    if count < 2:
+    if count < 2 and not patterned:
         raise DataError(
             f"grouping factor {made.label!r} has only one level, "
             f"{listing(map(repr, made.levels.tolist()))}, in the rows used; its variance cannot "

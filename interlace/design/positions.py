@@ -60,9 +60,8 @@ class PositionRecipe:
             value = ", ".join(f"{v:g}" for v in at[unknown[0]])
             raise DataError(
                 f"the random term {self.text} has no effect at the position {value}, which is "
-                f"not among the {len(self.positions)} of the fit. Predict such rows without "
-                "it: re_form with the other terms, or re_form='~ 0'; or fit with rows of that "
-                "position whose weight is small"
+                f"not among the {len(self.positions)} of the fit. include_re=False predicts such "
+                "rows without random effects, a list of the other terms without this one"
             )
         return _indexed(np.where(missing, -1, place), self.positions)
 

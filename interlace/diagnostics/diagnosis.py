@@ -149,6 +149,7 @@ def diagnose(result: Any, tests: bool) -> FitDiagnosis:
 
 def _singular(fit: Any) -> Iterator[Finding]:
     """Directions of random effects without variance, with the terms to fit instead."""
+    yield from _structures_on_a_boundary(fit)
     for term, text_of_term, directions in _lost_directions(fit):
         group = term.labelled(fit.covariance.group_names[term.factor])
         where = f"({', '.join(term.names)}) by {group}"
@@ -159,6 +160,25 @@ def _singular(fit: Any) -> Iterator[Finding]:
                 yield Finding("singular", where, text, formula, advice)
 
 
+def _is_plain(structure: Any) -> bool:
+    """Whether it is (x | g) or (x || g), of which single effects may be left out."""
+    return structure.identity and not structure.ranked
+
+
+def _structures_on_a_boundary(fit: Any) -> Iterator[Finding]:
+    if not fit.theta.size:
+        return
+    covariance, theta = fit.covariance, fit.theta_standard
+    for term, own in zip(covariance.terms, covariance.theta_slices, strict=True):
+        at = theta[own]
+        text = term.structure.boundary(at, at, term.names, SINGULAR_TOLERANCE)
+        if text and not _is_plain(term.structure):
+            group = term.labelled(covariance.group_names[term.factor])
+            where = f"{term.structure.name}() by {group}"
+            advice = "take a structure with fewer parameters, or leave the term as it is"
+            yield Finding("singular", where, text.replace("{group}", group), "", advice)
+
+
 def _lost_directions(fit: Any) -> Iterator[tuple[Any, str, np.ndarray]]:
     """Terms that have lost rank, their texts, and combinations c of their effects with c'b = 0."""
     if not fit.theta.size:
@@ -166,15 +186,17 @@ def _lost_directions(fit: Any) -> Iterator[tuple[Any, str, np.ndarray]]:
     covariance, scale = fit.covariance, fit.scale
     templates = covariance.templates(fit.theta_standard)
     for term, own in zip(covariance.terms, fit.design.terms, strict=True):
+        if not _is_plain(term.structure):
+            continue
         T = templates[term.factor][term.columns, term.columns]
         lost = int((np.abs(np.diag(T)) < SINGULAR_TOLERANCE).sum())
         if not lost:
             continue
         null = np.linalg.svd(T)[0][:, len(T) - lost :].T
-        R = scale.z_roots[term.factor][term.columns, term.columns] if covariance.identity else None
+        R = scale.z_roots[term.factor][term.columns, term.columns]
         units = np.ones(len(T)) if scale.units is None else scale.units[term.factor][term.columns]
         # T of the data with R T = T of standardised covariates
-        raw = null if R is None else (null * units) @ R
+        raw = (null * units) @ R
         yield term, own.text, _tidied(raw, _sizes(fit, term))
 
 
@@ -411,6 +433,8 @@ def _smallest_direction(fit: Any) -> str:
     for term in covariance.terms:
         T = templates[term.factor][term.columns, term.columns]
         values = np.linalg.svd(T, compute_uv=False) ** 2
+        if term.structure.ranked:
+            values = values[: term.structure.rank]
         lost = values[-1] < SINGULAR_TOLERANCE**2
         share = 0.0 if lost else float(values[-1] / values.sum())
         if share < least:

@@ -132,7 +132,7 @@ def random_deletions(formula: Formula, reduce: bool) -> list[Deletion]:
         others = [one.text for j, one in enumerate(formula.random) if j != i]
         terms = lhs_terms(spec.lhs)
         slopes = [term for term in terms if term != "1"]
-        if not reduce or not slopes:
+        if not reduce or not slopes or spec.structure not in ("us", "diag"):
             removed = 1 if len(terms) == 1 and not slopes else 0
             out.append(Deletion(spec.text, others, removed))
             continue

@@ -103,11 +103,12 @@ class _Moments(NamedTuple):
 
 
 def _moments(fit: LMMFit) -> _Moments:
-    objective, covariance, p = fit.objective, fit.covariance, fit.p
-    marginal = objective.marginal_at(fit.x)
-    T = objective.scale.templates(fit.x)
+    objective, covariance, p = fit.objective.dense(), fit.covariance, fit.p
+    x = objective.x(fit.theta)
+    marginal = objective.marginal_at(x)
+    T = objective.scale.templates(x)
     _, corner = marginal.update(T)
-    D, delta = _directions(covariance, T)
+    D, delta = _directions(covariance, T, objective.scale.directions(x).changes(T))
     owners = [b for b, own in enumerate(D) for _ in own]
     first, P = [], []
     for b, own in enumerate(D):
@@ -136,16 +137,34 @@ def _moments(fit: LMMFit) -> _Moments:
 
 
 def _directions(
-    covariance: CovarianceModel, T: list[np.ndarray]
+    covariance: CovarianceModel, T: list[np.ndarray], changes: list[np.ndarray]
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Symmetric units for the entries of each factor's T T', (entries_b, k_b, k_b), and delta."""
+    """Directions G_r of each factor's T T', (r_b, k_b, k_b), and delta with T T' = sum delta_r G_r.
+
+    Symmetric units for the entries of unstructured and diagonal covariances; those that parameters
+    of other structures move it in, ``changes`` (n_b, k_b, k_b).
+    """
     D: list[list[np.ndarray]] = [[] for _ in T]
     delta: list[list[float]] = [[] for _ in T]
-    for b, i, j in zip(covariance.factor, covariance.row, covariance.col, strict=True):
-        unit = np.zeros(T[b].shape)
-        unit[i, j] = unit[j, i] = 1.0
-        D[b].append(unit)
-        delta[b].append(float(T[b][i] @ T[b][j]))
+    seen = [0] * len(T)
+    terms = zip(covariance.terms, covariance.entries, strict=True)
+    for term, (rows, columns) in terms:
+        b, structure = term.factor, term.structure
+        first, seen[b] = seen[b], seen[b] + structure.n_theta
+        if structure.identity and not structure.ranked:
+            for i, j in zip(rows, columns, strict=True):
+                unit = np.zeros(T[b].shape)
+                unit[i, j] = unit[j, i] = 1.0
+                D[b].append(unit)
+                delta[b].append(float(T[b][i] @ T[b][j]))
+            continue
+        own = changes[b][first : seen[b]]
+        own = own[np.abs(own).max(axis=(1, 2), initial=0.0) > 0.0]
+        at = np.zeros(T[b].shape)
+        at[term.columns, term.columns] = 1.0
+        target = (T[b] @ T[b].T * at).ravel()
+        D[b] += list(own)
+        delta[b] += np.linalg.lstsq(own.reshape(len(own), -1).T, target, rcond=None)[0].tolist()
     units = [np.array(own).reshape(-1, *t.shape) for own, t in zip(D, T, strict=True)]
     return units, np.concatenate(delta)
 

@@ -367,6 +367,10 @@ class LMMObjective(Objective):
             criterion=-np.inf,
         )
 
+    def dense(self) -> LMMObjective:
+        """The same objective with a template for each grouping factor: itself."""
+        return self
+
     def as_ml(self) -> LMMObjective:
         """The ML deviance of the same data, sharing the symbolic factorisation."""
         marginal = self.marginal.fresh()
