@@ -151,6 +151,10 @@ class ConditionalDensity(ABC):
         """Derivatives of the scores in the parameters, (n_zeta, n)."""
         return rows.extra[:, 1]
 
+    def curvature(self, eta: np.ndarray, zeta: np.ndarray, rows: RowSums) -> np.ndarray:
+        """Second derivatives in the parameters, (n_zeta, n_zeta), where `by_row`."""
+        raise NotImplementedError
+
     def bent(self, eta: np.ndarray, rows: RowSums, h: np.ndarray) -> np.ndarray:
         """The change of sum(weight h) with each predictor, h being like ``weight``."""
         return rows.slope * h

@@ -209,8 +209,11 @@ class LaplaceObjective(GeneralisedObjective):
     def _curvature(self, x: np.ndarray, point: Point) -> np.ndarray:
         theta = self.split(x)[0]
         T = self.scale.templates(theta)
-        B = self._working_curvature(x, point, T, self._directions(theta, point, T))
-        if self.problem.density.n_zeta:
+        directions = self._directions(theta, point, T)
+        B = self._working_curvature(x, point, T, directions)
+        if self.problem.density.by_row:
+            self._working_zeta(x, point, T, directions, B)
+        elif self.problem.density.n_zeta:
             self._differenced_zeta(x, B)
         return B
 
@@ -237,6 +240,26 @@ class LaplaceObjective(GeneralisedObjective):
         B[at.beta, at.beta] = F[m:, m:]
         B[at.theta, at.beta], B[at.beta, at.theta] = F[:m, m:], F[m:, :m]
         return B
+
+    def _working_zeta(
+        self,
+        x: np.ndarray,
+        point: Point,
+        T: Sequence[np.ndarray],
+        known: _Directions,
+        B: np.ndarray,
+    ) -> None:
+        """Rows of zeta: the exact Hessian of all but log|M|."""
+        Z, density, (theta, _, zeta) = self.problem.Z, self.problem.density, self.split(x)
+        rows, m = density.rows(point.eta, zeta, self.expected), theta.size
+        changes = density.score_changes(rows, zeta)
+        R = times_templates(Z, T, Z.transposed(np.ascontiguousarray(changes.T)))
+        at, U = self.at, point.solve(R)
+        B[at.zeta, at.zeta] = -2.0 * (density.curvature(point.eta, zeta, rows) + R.T @ U)
+        own = self.problem.fixed.transposed_each(changes) + U.T @ known.R[:, m:]
+        B[at.zeta, at.beta], B[at.beta, at.zeta] = -2.0 * own, -2.0 * own.T
+        own = changes @ known.a + U.T @ known.R[:, :m]
+        B[at.zeta, at.theta], B[at.theta, at.zeta] = -2.0 * own, -2.0 * own.T
 
     def _differenced_zeta(self, x: np.ndarray, B: np.ndarray) -> None:
         """Rows of zeta from differences of the gradient to one side, where there is one."""

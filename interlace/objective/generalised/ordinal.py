@@ -85,6 +85,8 @@ class OrdinalDensity(FamilyDensity):
         self._inner = (self.codes > 0) & (self.codes < self.size)
         self._has_gap = family.link.name == "logit"
         self._limits: tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None = None
+        self._slopes: tuple[np.ndarray, np.ndarray] | None = None
+        self._inner_weights = np.bincount(self.codes, self.weights, self.size + 1)[1:-1]
 
     def _compiled(self) -> Kernel | None:
         self._base = super()._compiled()
@@ -123,6 +125,15 @@ class OrdinalDensity(FamilyDensity):
         if self.nominal is None:
             return self.family.thresholds.at(own)
         return own.reshape(self.nominal.shape[1], -1) @ self._linear.T
+
+    def _jacobian(self, zeta: np.ndarray) -> np.ndarray:
+        """Derivatives of the thresholds in their parameters, (size, m), at covariates of one."""
+        if self.nominal is not None:
+            return self._linear
+        if self._slopes is None or not np.array_equal(self._slopes[0], zeta):
+            own = self.family.thresholds.jacobian(zeta[: self.n_thresholds])
+            self._slopes = zeta.copy(), own
+        return self._slopes[1]
 
     def limits(self, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Upper and lower threshold of the category of each row."""
@@ -206,9 +217,24 @@ class OrdinalDensity(FamilyDensity):
         inner, w = self._inner, self.weights
         return np.where(inner, w * value, 0.0), np.where(inner, w * slope, 0.0)
 
+    def _of_distances(self, zeta: np.ndarray) -> tuple[float, np.ndarray]:
+        """`constant` of thresholds that are the same in all rows."""
+        d = np.diff(self.thresholds(zeta))
+        with np.errstate(all="ignore"):
+            value = float(self._inner_weights @ np.log(-np.expm1(-d)))
+            slope = self._inner_weights / np.expm1(d)
+        if np.isnan(value):
+            return -np.inf, np.zeros(self.n_zeta)
+        sums = np.zeros(self.size)
+        sums[1:] += slope
+        sums[:-1] -= slope
+        return value, self._jacobian(zeta).T @ sums
+
     def constant(self, zeta: np.ndarray) -> tuple[float, np.ndarray]:
         if not self._has_gap:
             return 0.0, np.zeros(self.n_zeta)
+        if self.nominal is None and not self.scaled:
+            return self._of_distances(zeta)
         value, slope = self._gap(zeta)
         parts = [slope, -slope]
         if self.scaled:
@@ -230,8 +256,7 @@ class OrdinalDensity(FamilyDensity):
 
     def collapse(self, rows: np.ndarray, zeta: np.ndarray) -> np.ndarray:
         if self.nominal is None:
-            own = self.family.thresholds.jacobian(zeta[: self.n_thresholds])
-            out = own.T @ self._by_threshold(rows[0], rows[1])
+            out = self._jacobian(zeta).T @ self._by_threshold(rows[0], rows[1])
         else:
             sums = [self._by_threshold(rows[0], rows[1], x) for x in self.nominal.T]
             out = (np.array(sums) @ self._linear).ravel()
@@ -239,9 +264,7 @@ class OrdinalDensity(FamilyDensity):
 
     def _spread(self, zeta: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
         """(m, n): what `collapse` sums, for derivatives (n,) in the thresholds of the rows."""
-        J = self._linear
-        if self.nominal is None:
-            J = self.family.thresholds.jacobian(zeta[: self.n_thresholds])
+        J = self._jacobian(zeta)
         ends = np.zeros((1, J.shape[1]))
         every = np.concatenate([ends, J, ends]).T
         own = every[:, self.codes + 1] * upper + every[:, self.codes] * lower
@@ -267,9 +290,7 @@ class OrdinalDensity(FamilyDensity):
         uu, ll = -rows.extra[0, 1] - both, -rows.extra[1, 1] - both
         m = self.n_thresholds
         out = np.zeros((self.n_zeta, self.n_zeta))
-        J = self._linear
-        if self.nominal is None:
-            J = self.family.thresholds.jacobian(zeta[:m])
+        J = self._jacobian(zeta)
         covariates = np.ones((1, self.n)) if self.nominal is None else self.nominal.T
         count, a = J.shape[1], len(covariates)
         for i in range(a):
