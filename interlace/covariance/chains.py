@@ -14,7 +14,7 @@ import numpy as np
 
 from .structures import Structure
 
-__all__ = ["Chains", "Steps"]
+__all__ = ["Bridge", "Chains", "Steps"]
 
 
 class Steps(NamedTuple):
@@ -25,6 +25,23 @@ class Steps(NamedTuple):
     v: np.ndarray
     r_slope: np.ndarray
     v_slope: np.ndarray
+
+
+class Bridge(NamedTuple):
+    """Effects a = left a[before] + right a[after] + e, var e = v, (m,) each."""
+
+    before: np.ndarray
+    after: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    v: np.ndarray
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """The linear part for values (n,) or (n, r) at the observed times."""
+        left, right = self.left, self.right
+        if values.ndim == 2:
+            left, right = left[:, None], right[:, None]
+        return left * values[self.before] + right * values[self.after]
 
 
 class Chains:
@@ -90,35 +107,54 @@ class Chains:
         variances = theta[:-1] ** 2
         return np.concatenate([variances, np.outer(variances, r).ravel()])
 
+    def bridge(self, series: np.ndarray, column: np.ndarray, theta: np.ndarray) -> Bridge:
+        """Effects of any times of the series from those at their observed neighbours, (m,) each."""
+        k, n, chain = self.structure.k, self.column.size, self.chain
+        of = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        at = np.searchsorted(of * k + self.column, series.astype(np.int64) * k + column)
+        after, before = np.minimum(at, n - 1), np.maximum(at - 1, 0)
+        has_after = (at < n) & (of[after] == series)
+        has_before = (at > 0) & (of[before] == series)
+        exact = has_after & (self.column[after] == column)
+        gap_after = np.where(has_after, chain.times[self.column[after]] - chain.times[column], 0.0)
+        gap_before = chain.times[column] - chain.times[self.column[before]]
+        gap_before = np.where(has_before & ~exact, gap_before, 0.0)
+        (r_before, v_before), (r_after, v_after) = (
+            self._over(gap, there & ~exact, theta[-1])
+            for gap, there in ((gap_before, has_before), (gap_after, has_after))
+        )
+        # between two neighbours v of the whole gap is v_before + r_before^2 v_after
+        whole = v_before + r_before**2 * v_after
+        safe = np.where(whole > 0.0, whole, 1.0)
+        left, right = r_before * v_after / safe, r_after * v_before / safe
+        # chains without innovations are known from either side
+        left = np.where((whole > 0.0) | exact, left, r_before)
+        return Bridge(
+            np.where(exact, after, np.where(has_before, before, after)),
+            np.where(exact | has_after, after, before),
+            np.where(exact, 1.0, left),
+            np.where(exact, 0.0, right),
+            np.where(exact, 0.0, v_before * v_after / safe),
+        )
+
+    def _over(
+        self, gap: np.ndarray, there: np.ndarray, parameter: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """r and v over gaps, 0 and 1 where there is none."""
+        each, place = np.unique(np.where(there, gap, 0.0), return_inverse=True)
+        r, v = np.zeros(each.size), np.ones(each.size)
+        some = each > 0.0
+        r[some] = self.chain.correlation(parameter, each[some]).value
+        v[some] = self.chain.innovation_variance(parameter, each[some])
+        return np.where(there, r[place], 0.0), np.where(there, v[place], 1.0)
+
     def modes_at_all_times(self, a: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """Given a at the observed times, its expectation at all times, (g, k)."""
-        chain, k, g = self.chain, self.structure.k, len(self.starts) - 1
-        level = np.repeat(np.arange(g), np.diff(self.starts))
+        k, g = self.structure.k, len(self.starts) - 1
         if a.size == g * k:
             return a.reshape(g, k)
-        place = np.full((g, k), -1)
-        place[level, self.column] = np.arange(a.size)
-        before = np.maximum.accumulate(place, axis=1)
-        after = np.where(place < 0, a.size, place)[:, ::-1]
-        after = np.minimum.accumulate(after, axis=1)[:, ::-1]
-        has_before, has_after = before >= 0, after < a.size
-        before, after = np.maximum(before, 0), np.minimum(after, a.size - 1)
-        times = chain.times
-        gap_before = np.where(has_before, times - times[self.column[before]], 0.0)
-        gap_after = np.where(has_after, times[self.column[after]] - times, 0.0)
-        r_before, r_after = (
-            np.where(there, chain.correlation(theta[-1], gap).value, 0.0)
-            for there, gap in ((has_before, gap_before), (has_after, gap_after))
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            v_before, v_after = (
-                np.where(there, chain.innovation_variance(theta[-1], gap), 1.0)
-                for there, gap in ((has_before, gap_before), (has_after, gap_after))
-            )
-            # the bridge between two neighbours: v of the whole gap is v_before + r_before^2 v_after
-            whole = np.where(v_before + v_after > 0.0, v_before + r_before**2 * v_after, 1.0)
-            out = (r_before * v_after * a[before] + r_after * v_before * a[after]) / whole
-        return np.where(place >= 0, a[np.maximum(place, 0)], out)
+        bridge = self.bridge(np.repeat(np.arange(g), k), np.tile(np.arange(k), g), theta)
+        return bridge.of(a).reshape(g, k)
 
     def innovations(self, a: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """u of the effects a (g, k) at all times, a = T u for a standard deviation of one."""

@@ -38,6 +38,10 @@ def joint_variance(
     slope of z'b_hat in theta go with the covariance matrix of all parameters, as in TMB; so they
     do with ``theta_slopes`` (r, n_theta), what else of the prediction moves with theta.
     """
+    if fit.linear:
+        own = fit.objective.row_variances(fit.x, rows.X, rows.factors, masks)
+        if own is not None:
+            return fit.sigma**2 * np.maximum(own, 0.0)
     factor = fit.factor_at_optimum()
     stars = [
         (codes, (Z * mask) @ T)

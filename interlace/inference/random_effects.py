@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 def conditional_sd(fit: MixedFit, factor: int) -> np.ndarray:
     """Conditional standard deviations of the modes, given all parameters, (l_b, k_b)."""
-    variances = np.diagonal(fit.cond_cov(factor), axis1=1, axis2=2)
+    variances = fit.cond_variances(factor)
     # Rounding can leave a zero variance a hair below zero.
     return np.sqrt(np.maximum(variances, 0.0))

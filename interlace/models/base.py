@@ -364,6 +364,10 @@ class BaseMixedFit(AtOptimum, BaseFit):
         s is the scale of the random effects, `re_scale`.
         """
 
+    def cond_variances(self, b: int) -> np.ndarray:
+        """Variances of the modes given all parameters, (l_b, k_b)."""
+        return np.diagonal(self.cond_cov(b), axis1=1, axis2=2)
+
     @property
     def theta_standard(self) -> np.ndarray:
         """theta for standardised covariates, in the unit of the predictors, (n_theta,).

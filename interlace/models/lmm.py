@@ -156,6 +156,11 @@ class LMMFit(BaseMixedFit):
         T = self.T[b]
         return self.re_scale**2 * (T @ self.factor_at_optimum().inverse_blocks(b) @ T.T)
 
+    def cond_variances(self, b: int) -> np.ndarray:
+        """Variances of the modes given theta and sigma, (l_b, k_b)."""
+        own = self.objective.effect_variances(self.x, b)
+        return super().cond_variances(b) if own is None else self.sigma**2 * own
+
     def without(self, gone: np.ndarray) -> LMMFit:
         """The fit without some of its rows: their part taken from the cross-products."""
         with _threads(self.design, self._shared):

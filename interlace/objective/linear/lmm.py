@@ -382,6 +382,16 @@ class LMMObjective(Objective):
         other._recentre(other._at(x)[1].c)
         return other
 
+    def row_variances(
+        self, x: np.ndarray, X: np.ndarray, factors: Any, masks: Any
+    ) -> np.ndarray | None:
+        """Variances of rows' predictions, (r,), where there is a way without blocks of M^{-1}."""
+        return None
+
+    def effect_variances(self, x: np.ndarray, b: int) -> np.ndarray | None:
+        """Conditional variances of effects, (l_b, k_b), where there is a way without blocks."""
+        return None
+
     def marginal_at(self, x: np.ndarray) -> Marginal:
         """The products with V^{-1} at x, in an object of their own."""
         marginal = self.marginal.fresh()

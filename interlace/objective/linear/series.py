@@ -36,7 +36,7 @@ from itertools import accumulate
 import numpy as np
 from scipy.linalg import block_diag
 
-from ...covariance.chains import Chains
+from ...covariance.chains import Bridge, Chains
 from ...errors import NumericalError
 from ...linalg.crossproducts.blocks import PairBlocks, ZCross
 from ...linalg.crossproducts.linear import CrossProducts
@@ -307,6 +307,50 @@ class SeriesMarginal:
         W = np.repeat(self._W, np.diff(self.tail.starts), axis=0)
         return np.einsum("ij,ijk->ik", rows, W)
 
+    def chain_variances(self, bridge: Bridge) -> np.ndarray:
+        """Variances of a given the tail, relative to the residual one, (m,)."""
+        steps, n = self.steps, self._A.size
+        innovations, states, between = np.empty(n), np.empty(n), np.empty(n)
+        _bands.spread(self._h, steps.r, self._p, self._f, innovations, states, between)
+        beside = np.zeros(n)  # with the effect before
+        filtered = self._p[:-1] * self._f[:-1]
+        beside[1:] = steps.r[1:] * filtered * (1.0 - self._p[1:] * innovations[1:])
+        before, after, left, right, v = bridge
+        apart = np.where(after > before, beside[after], 0.0)
+        squares = left**2 * states[before] + right**2 * states[after]
+        return squares + 2.0 * left * right * apart + v
+
+    def through_tail(self) -> np.ndarray:
+        """The rows of P^{-1} D Z_1'Z_2 for the levels that a series meets, (n_1, r)."""
+        return self._X[:, : self._X.shape[1] - self.cross.p - 1]
+
+    def fixed_modes(self) -> tuple[np.ndarray, np.ndarray]:
+        """What a (n_1, m) and the effects of the tail (q, m) are for [X y] in place of y."""
+        return self._of_rows(self._X), getattr(self, "_V", np.zeros((0, self.cross.p + 1)))
+
+    def tail_blocks(self) -> np.ndarray:
+        """S of the levels of the tail that each group meets, (g, r, r)."""
+        assert self.tail is not None and self._factor is not None
+        pairs = self._factor.inverse_pairs() if self.tail.z.pairs else {}
+        blocks = [self._factor.inverse_blocks(b) for b in range(len(self._T))]
+        inner, T = self.tail.met_blocks(blocks, pairs), block_diag(*self._T)
+        return T @ inner @ T.T
+
+    def level_blocks(self, b: int) -> np.ndarray:
+        """S of each level of factor b of the tail, (l_b, k_b, k_b)."""
+        assert self.tail is not None and self._factor is not None
+        if self.tail.nested:
+            return self._T[b] @ self._factor.inverse_blocks(b) @ self._T[b].T
+        own, k = self.tail.slices[b], self.tail.widths[b]
+        whole = self.tail_blocks()[0][own, own].reshape(-1, k, self.tail.n_levels[b], k)
+        return np.einsum("lalb->lab", whole)
+
+    def tail_solve(self, w: np.ndarray) -> np.ndarray:
+        """w'Sw of columns w (q, m), (m,)."""
+        assert self.tail is not None and self._factor is not None
+        star = _by_level(w, self.tail.z, [t.T for t in self._T])
+        return np.einsum("qm,qm->m", star, self._factor.solve(star))
+
     @property
     def _G(self) -> np.ndarray:
         """Z_1'V_1^{-1}F, (n_1, r)."""
@@ -327,11 +371,8 @@ class SeriesMarginal:
         """S of the levels that each group meets, plus WQW', (g, r, r)."""
         omega = self._W @ Q @ self._W.transpose(0, 2, 1)
         if self.tail is not None:
-            assert self._factor is not None
-            pairs = self._factor.inverse_pairs() if self.tail.z.pairs else {}
-            blocks = [self._factor.inverse_blocks(b) for b in range(len(self._T))]
-            inner, T = self.tail.met_blocks(blocks, pairs), block_diag(*self._T)
-            omega[:, : len(T), : len(T)] += T @ inner @ T.T
+            S = self.tail_blocks()
+            omega[:, : S.shape[1], : S.shape[1]] += S
         return omega
 
     def _contracted(self, omega: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

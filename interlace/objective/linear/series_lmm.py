@@ -21,11 +21,12 @@ from .marginal import Marginal
 from .series import SeriesMarginal
 from .series_design import SeriesParts, series_parts
 from .series_start import series_start
+from .series_variances import effect_variances, row_variances
 
 __all__ = ["SeriesObjective", "SeriesScale"]
 
-# Numbers in the blocks of Z'WZ of the same model with dense templates, 0.4 GB of them.
-MOST_DENSE = 50_000_000
+# Levels times the cube of their effects: beyond it the same model with dense templates takes long.
+MOST_WORK = 2_000_000_000
 # Relative standard deviation of the tail to start from.
 TAIL_START = 0.5
 
@@ -131,7 +132,9 @@ class SeriesObjective(LMMObjective):
     def __init__(self, design: Any, covariance: CovarianceModel, reml: bool, term: int) -> None:
         self.covariance, self.reml = covariance, reml
         self._own_design, self._gone = design, np.empty(0, dtype=np.intp)
-        self._parts = parts = series_parts(design, covariance, term)
+        #: Levels of each grouping factor of the design.
+        self.n_levels = [len(factor.levels) for factor in design.factors]
+        self.parts = parts = series_parts(design, covariance, term)
         self.scale = SeriesScale(covariance, parts)
         self._set(parts.cross, SeriesMarginal(parts.cross, parts.chains))
         self._set_thresholds(parts.cross)
@@ -155,17 +158,13 @@ class SeriesObjective(LMMObjective):
 
     def dense(self) -> LMMObjective:
         """The same model by dense templates; refused where these are too large."""
-        size = sum(
-            levels * k * k
-            for factor, k in zip(self._own_design.factors, self.covariance.widths, strict=True)
-            for levels in [len(factor.levels)]
-        )
-        if size > MOST_DENSE:
+        work = sum(n * k**3 for n, k in zip(self.n_levels, self.covariance.widths, strict=True))
+        if work > MOST_WORK:
             raise NumericalError(
                 f"this needs the covariances of all {max(self.covariance.widths)} times of a "
-                "series with each other in all its groups, which do not fit into memory; what "
-                "needs only the parameters (summary, tests, confidence intervals, predictions "
-                "without their standard errors, simulations, refits) is there"
+                "series with each other, in each of its groups, which takes too long and too much "
+                "memory. Tests, intervals, predictions with standard errors, conditional modes "
+                "with theirs, simulations and refits do without; for the rest fit fewer times"
             )
         y = self.cross.response
         objective = LMMObjective(cross_products_of(self._own_design), self.covariance, self.reml)
@@ -177,7 +176,7 @@ class SeriesObjective(LMMObjective):
 
     def start(self) -> np.ndarray:
         x = np.empty(self.covariance.n_theta)
-        x[self.scale.series] = series_start(self.cross, self._parts.chains)
+        x[self.scale.series] = series_start(self.cross, self.parts.chains)
         if self.scale.tail is not None:
             width = sum(self.marginal.tail.widths)
             x[self.scale.rest] = self.scale.tail.start(np.full(width, TAIL_START**2))
@@ -200,7 +199,8 @@ class SeriesObjective(LMMObjective):
     def _templates(self, x: np.ndarray) -> Any:
         return self.scale.place(x)
 
-    def _at_place(self, x: np.ndarray) -> tuple[Place, Profile]:
+    def brought_to(self, x: np.ndarray) -> tuple[Place, Profile]:
+        """The place of x with its profile, the marginal brought to it."""
         place, profile = self._at(x)
         return cast("Place", place), profile
 
@@ -209,7 +209,7 @@ class SeriesObjective(LMMObjective):
         return least_squares(self.cross, choose_marginal(self.cross))
 
     def _evaluate(self, x: np.ndarray, order: int) -> Evaluation:
-        place, profile = self._at_place(x)
+        place, profile = self.brought_to(x)
         if order == 0:
             return Evaluation(profile.value)
         gradient = self.gradient_at(x, place, self.deviance.weights(profile))
@@ -230,7 +230,7 @@ class SeriesObjective(LMMObjective):
         return Objective.hessian(self, x)
 
     def variance_derivatives(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        place, profile = self._at_place(x)
+        place, profile = self.brought_to(x)
         m, p = self.cross.p + 1, self.cross.p
         Y = np.empty((x.size, m, m))
         Y[self.scale.series] = self.marginal.moments()
@@ -248,25 +248,30 @@ class SeriesObjective(LMMObjective):
         own, solution = self.dense().without_residual(self.scale.theta(x))
         return self.scale.x(self.covariance.start()), solution
 
+    def row_variances(self, x: np.ndarray, X: np.ndarray, factors: Any, masks: Any) -> np.ndarray:
+        return row_variances(self, x, X, factors, masks)
+
+    def effect_variances(self, x: np.ndarray, b: int) -> np.ndarray:
+        return effect_variances(self, x, b)
+
     def marginal_at(self, x: np.ndarray) -> Marginal:
         dense = self.dense()
         return dense.marginal_at(dense.x(self.scale.theta(x)))
 
     def _effects(self, x: np.ndarray, place: Place, c: np.ndarray) -> tuple[np.ndarray, ...]:
         """u of all grouping factors at all times, (l_b, k_b) each."""
-        chains, covariance = self._parts.chains, self.covariance
+        chains, covariance = self.parts.chains, self.covariance
         modes = self.marginal.modes(c)
-        levels = [len(f.levels) for f in self._own_design.factors]
-        out = [np.zeros((n, k)) for n, k in zip(levels, covariance.widths, strict=True)]
-        term = covariance.terms[self._parts.term]
+        out = [np.zeros((n, k)) for n, k in zip(self.n_levels, covariance.widths, strict=True)]
+        term = covariance.terms[self.parts.term]
         whole = chains.innovations(chains.modes_at_all_times(modes, place[0]), place[0])
         out[term.factor][:, term.columns] = whole
-        for i, (b, own) in enumerate(self._parts.places):
+        for i, (b, own) in enumerate(self.parts.places):
             out[b][:, own] = (self.marginal.projected(i) @ c) @ place[1][i]
         return tuple(out)
 
     def solution(self, x: np.ndarray) -> Solution:
-        place, profile = self._at_place(x)
+        place, profile = self.brought_to(x)
         return self._solution(
             profile, tuple(self.scale.templates(x)), self._effects(x, place, profile.c)
         )

@@ -201,11 +201,11 @@ def test_without_some_rows(fits):
 
 
 def test_what_needs_dense_templates_of_long_series_is_refused(data, monkeypatch):
-    monkeypatch.setattr(series_lmm, "MOST_DENSE", 100)
+    monkeypatch.setattr(series_lmm, "MOST_WORK", 100)
     m = il.fit(FORMULAS["alone"], data)
     assert m.predict(data.head(3)).notna().all()
-    with pytest.raises(NumericalError, match="do not fit into memory"):
-        m.ranef(cond_sd=True)
+    with pytest.raises(NumericalError, match="takes too long"):
+        m.fit.cond_cov(0)
 
 
 def test_the_backend_by_name(data):
@@ -218,3 +218,31 @@ def test_the_backend_by_name(data):
 def test_two_series_go_by_dense_templates(data):
     m = il.fit("y ~ x + ar1(0 + t | g) + ar1(0 + t | h)", data)
     assert m.fit.backend != "series"
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_variances_without_blocks_are_those_of_the_dense_twin(data, name, monkeypatch):
+    m = il.fit(FORMULAS[name], data, weights="w")
+    new = data.head(30).copy()
+    new["t"] = new["t"].to_numpy()[::-1]  # times that a group has no row of
+    new["week"] = new["week"].to_numpy()[::-1]
+    new["f"] = "1"  # levels that do not meet in the data
+    new.loc[4, "g"] = "new"
+    series = next(t.text for t in m.fit.design.terms if "t |" in t.text or "week |" in t.text)
+    known = {"new_levels": "population"}
+
+    def everything():
+        yield m.predict(se=True)
+        yield m.predict(new, se=True, **known)
+        yield m.predict(new, se=True, include_re=[series], **known)
+        others = [t.text for t in m.fit.design.terms if t.text != series]
+        if others:
+            yield m.predict(new, se=True, include_re=others, **known)
+        yield m.ranef(cond_sd=True)[["value", "cond_sd"]]
+        yield pd.DataFrame({"hat": m.augment()[".hat"]})
+
+    own = list(everything())
+    for method in ("row_variances", "effect_variances"):
+        monkeypatch.setattr(SeriesObjective, method, lambda *_: None)
+    for mine, theirs in zip(own, everything(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-8)
