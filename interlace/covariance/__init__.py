@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .model import CovarianceModel, CovarianceTerm, EarlierStart
 from .names import STRUCTURES
-from .series import AR1, Series
+from .series import AR1, OrnsteinUhlenbeck, Series
 from .structures import Diagonal, Structure, Unstructured
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Diagonal",
     "Series",
     "EarlierStart",
+    "OrnsteinUhlenbeck",
     "Structure",
     "Unstructured",
 ]

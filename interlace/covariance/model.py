@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,21 +78,50 @@ class CovarianceModel:
         self.theta_slices = [slice(a, b) for a, b in zip(stops[:-1], stops[1:], strict=True)]
         self.n_theta = int(stops[-1])
         self.identity = all(s.identity for s in structures)
-        starts = [t.columns.start or 0 for t in self.terms]
-        #: The entries of its factor's template that each term reaches.
-        self.entries = [(s.rows + a, s.cols + a) for s, a in zip(structures, starts, strict=True)]
-        of = [t.factor for t in self.terms]
-        self.theta_factor = np.repeat(of, counts)
-        self.factor = np.repeat(of, [s.rows.size for s in structures])
-        self.row, self.col = (np.concatenate(own) for own in zip(*self.entries, strict=True))
-        self.entries_of = [np.flatnonzero(self.factor == b) for b in range(len(self.widths))]
+        self._counts = [t.factor for t in self.terms], counts
         sizes = np.cumsum([0, *(k * k for k in self.widths)])
-        width = np.asarray(self.widths)[self.factor]
-        self._flat = sizes[self.factor] + self.row * width + self.col
         self._size = int(sizes[-1])
         self._views = [
             (int(a), int(b), k) for a, b, k in zip(sizes[:-1], sizes[1:], self.widths, strict=True)
         ]
+
+    @cached_property
+    def theta_factor(self) -> np.ndarray:
+        """Grouping factor of each parameter, (n_theta,)."""
+        return np.repeat(*self._counts)
+
+    @cached_property
+    def entries(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Rows and columns of the entries of its factor's template that each term reaches."""
+        starts = [t.columns.start or 0 for t in self.terms]
+        structures = [t.structure for t in self.terms]
+        return [(s.rows + a, s.cols + a) for s, a in zip(structures, starts, strict=True)]
+
+    @cached_property
+    def factor(self) -> np.ndarray:
+        """Grouping factor of each reached entry."""
+        return np.repeat([t.factor for t in self.terms], [rows.size for rows, _ in self.entries])
+
+    @cached_property
+    def row(self) -> np.ndarray:
+        """Row of each reached entry."""
+        return np.concatenate([rows for rows, _ in self.entries])
+
+    @cached_property
+    def col(self) -> np.ndarray:
+        """Column of each reached entry."""
+        return np.concatenate([columns for _, columns in self.entries])
+
+    @cached_property
+    def entries_of(self) -> list[np.ndarray]:
+        """The reached entries of each grouping factor."""
+        return [np.flatnonzero(self.factor == b) for b in range(len(self.widths))]
+
+    @cached_property
+    def _flat(self) -> np.ndarray:
+        width = np.asarray(self.widths)[self.factor]
+        starts = np.array([a for a, _, _ in self._views])
+        return starts[self.factor] + self.row * width + self.col
 
     @classmethod
     def of(cls, design) -> CovarianceModel:

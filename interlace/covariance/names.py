@@ -16,7 +16,7 @@ from .patterned import (
     Toeplitz,
 )
 from .reduced_rank import ReducedRank
-from .series import AR1
+from .series import AR1, OrnsteinUhlenbeck
 from .spatial import Exponential, Gaussian, Matern
 from .structures import Diagonal, Structure, Unstructured
 
@@ -26,8 +26,8 @@ STRUCTURES: dict[str, type[Structure]] = {
     structure.name: structure
     for structure in (
         Unstructured, Diagonal, HomogeneousDiagonal, CompoundSymmetry, HomogeneousCompoundSymmetry,
-        AR1, HeterogeneousAR1, Toeplitz, HomogeneousToeplitz, Exponential, Gaussian, Matern,
-        ReducedRank,
+        AR1, HeterogeneousAR1, OrnsteinUhlenbeck, Toeplitz, HomogeneousToeplitz, Exponential,
+        Gaussian, Matern, ReducedRank,
     )
 }  # fmt: skip
 #: Name -> those of the structure with one standard deviation and with one for each effect.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -49,11 +50,17 @@ class Patterned(Structure):
 
     def __init__(self, k: int) -> None:
         self.k = k
-        cols, rows = np.triu_indices(k)
-        self.rows, self.cols = rows, cols
         self.deviations = np.zeros(k, dtype=np.intp) if self.homogeneous else np.arange(k)
         self.n_sd = 1 if self.homogeneous else k
         self.n_theta = self.n_sd + self.n_pattern
+
+    @cached_property
+    def rows(self) -> np.ndarray:  # type: ignore[override]
+        return np.triu_indices(self.k)[1]
+
+    @cached_property
+    def cols(self) -> np.ndarray:  # type: ignore[override]
+        return np.triu_indices(self.k)[0]
 
     @abstractmethod
     def unit(self, pattern: np.ndarray) -> Unit:

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
+from scipy.linalg import toeplitz
 
 from .pattern import Patterned, Slopes, Unit
-from .readings import Natural, sine
+from .readings import Natural, exponential, sine
 
-__all__ = ["AR1", "Series"]
+__all__ = ["AR1", "OrnsteinUhlenbeck", "Series"]
+
+
+# Multiples of a range beyond which a correlation is 1, or 0, to rounding.
+SHORTEST, LONGEST = 1e-16, 700.0
+# A correlation that a fit cannot tell from 0, or from 1.
+NO_DIFFERENCE = 1e-6
 
 
 class Series(Patterned):
@@ -37,7 +45,10 @@ class Series(Patterned):
         super().__init__(k)
         self.times = times = np.arange(k, dtype=float) if times is None else times
         self._gaps = np.diff(times)
-        self._distances = times[self.rows] - times[self.cols]
+
+    @cached_property
+    def _distances(self) -> np.ndarray:
+        return self.times[self.rows] - self.times[self.cols]
 
     @abstractmethod
     def correlation(self, parameter: float, distance: np.ndarray) -> Slopes:
@@ -59,6 +70,22 @@ class Series(Patterned):
     def chain(self) -> Series:
         """The chain of unit variance that standard deviations multiply: itself."""
         return self
+
+    def template(self, theta: np.ndarray) -> np.ndarray:
+        sd, parameter = theta[:-1], theta[-1]
+        T = np.tril(self._correlations(parameter))
+        T[:, 1:] *= self.innovation(parameter, self._gaps).value
+        T *= np.broadcast_to(sd, (self.k,))[:, None]
+        return T
+
+    def _correlations(self, parameter: float) -> np.ndarray:
+        """r of all pairs of times, (k, k)."""
+        times = self.times
+        apart = times - times[0]
+        if (self._gaps == self._gaps[:1]).all():  # a table of few distances
+            return toeplitz(self.correlation(parameter, apart).value)
+        distance = np.abs(times[:, None] - times)
+        return self.correlation(parameter, distance).value
 
     def entries(self, parameter: float) -> Slopes:
         """C at the entries with its first two derivatives."""
@@ -132,6 +159,78 @@ class AR1(Series):
 
     def naturals(self) -> Sequence[Natural | None]:
         return [sine("rho")]
+
+
+class OrnsteinUhlenbeck(Series):
+    """A correlation that fades in continuous time: r = exp(-d / range).
+
+    theta are the standard deviation and the logarithm of the range.
+
+    Parameters
+    ----------
+    k : int
+        Number of times.
+    times : ndarray, shape (k,), optional
+        Ascending; by default 0, 1, ….
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interlace.covariance import OrnsteinUhlenbeck
+    >>> T = OrnsteinUhlenbeck(3, np.array([0.0, 0.5, 2.0])).template([1.0, np.log(2.0)])
+    >>> (T @ T.T).round(4)
+    array([[1.    , 0.7788, 0.3679],
+           [0.7788, 1.    , 0.4724],
+           [0.3679, 0.4724, 1.    ]])
+    """
+
+    name = "ou"
+    whole_times = False
+
+    def correlation(self, parameter: float, distance: np.ndarray) -> Slopes:
+        u = self._scaled(parameter, distance)
+        r = np.exp(-u)
+        return Slopes(r, u * r, (u * u - u) * r)
+
+    def innovation(self, parameter: float, gap: np.ndarray) -> Slopes:
+        r, first, second = self.correlation(parameter, gap)
+        c = np.sqrt(self.innovation_variance(parameter, gap))
+        slope = -r * first / c
+        return Slopes(c, slope, -(first**2 + r * second + slope**2) / c)
+
+    def innovation_variance(self, parameter: float, gap: np.ndarray) -> np.ndarray:
+        return -np.expm1(-2.0 * self._scaled(parameter, gap))
+
+    @staticmethod
+    def _scaled(log_range: float, distance: np.ndarray) -> np.ndarray:
+        """Distances in units of the range, none of them so small that r is 1."""
+        with np.errstate(over="ignore"):
+            return np.clip(distance * np.exp(-log_range), SHORTEST * (distance > 0.0), LONGEST)
+
+    def parameter_of(self, correlation: float, gap: float) -> float:
+        return float(np.log(gap / -np.log(max(abs(correlation), np.finfo(float).tiny))))
+
+    def pattern_start(self) -> np.ndarray:
+        return np.array([np.log(np.median(self._gaps))])
+
+    def naturals(self) -> Sequence[Natural | None]:
+        return [exponential("range")]
+
+    def pattern_names(self) -> list[str]:
+        return ["log_range"]
+
+    def reduced(self, pattern: np.ndarray) -> np.ndarray:
+        return pattern
+
+    def pattern_boundary(self, pattern: np.ndarray, tolerance: float) -> str:
+        ends = np.array([self._gaps.min(), self.times[-1] - self.times[0]])
+        nearest, farthest = self.correlation(pattern[0], ends).value
+        where = "the range of the ou() effects by {group} is estimated as"
+        if farthest > 1.0 - NO_DIFFERENCE:
+            return f"{where} infinite: all effects of a level are equal, as in (1 | {{group}})"
+        if nearest < NO_DIFFERENCE:
+            return f"{where} zero: they are independent, as in homdiag()"
+        return ""
 
 
 def _root_of_sum(rho: float, g: int) -> tuple[float, float, float]:

@@ -14,6 +14,7 @@ import numpy as np
 from .pattern import Slopes
 from .patterned import Correlations, FromCorrelations
 from .readings import Natural, exponential
+from .series import NO_DIFFERENCE
 
 __all__ = ["Exponential", "Gaussian", "Matern", "Positional"]
 
@@ -21,8 +22,6 @@ __all__ = ["Exponential", "Gaussian", "Matern", "Positional"]
 SMOOTHNESS_STEP = 2e-3
 # Between these multiples of a range the correlation is not 1 or 0 to rounding.
 SHORTEST, LONGEST = 1e-4, 700.0
-# A correlation that a fit cannot tell from 0, or from 1.
-NO_DIFFERENCE = 1e-6
 # Logarithms of the smoothness between which Matern's correlation is computed: from one that falls
 # at once to one that is as good as Gaussian.
 ROUGHEST, SMOOTHEST = -3.0, 3.0

@@ -53,6 +53,8 @@ class Structure(ABC):
     #: What the left side of a term says: the columns themselves, times (the levels of a factor or a
     #: numeric column) or positions (numeric coordinates).
     effects: Literal["columns", "times", "positions"] = "columns"
+    #: Whether times that are numbers are counted in whole steps.
+    whole_times: bool = True
     #: Whether the structure has a rank.
     ranked: bool = False
 

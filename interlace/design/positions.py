@@ -86,7 +86,7 @@ def positioned(
     if kind == "times":
         if Z.shape[1] != 1:
             raise DataError(_wanted(structure, text))
-        if not (np.round(Z) == Z).all():
+        if STRUCTURES[structure].whole_times and not (np.round(Z) == Z).all():
             raise DataError(
                 f"the random term {text} has times that are no whole numbers; {structure}() "
                 "counts steps between them. Write ou() for a correlation that fades in "
@@ -134,8 +134,8 @@ def _wanted(structure: str, text: str) -> str:
     if STRUCTURES[structure].effects == "times":
         return (
             f"the random term {text} needs effects at times: {structure}(0 + time | g), where time "
-            "is a factor, whose levels are equally spaced in their order, or a column of whole "
-            "numbers"
+            "is a factor, whose levels are equally spaced in their order, or one column of "
+            f"{'whole ' if STRUCTURES[structure].whole_times else ''}numbers"
         )
     return (
         f"the random term {text} needs effects at positions: {structure}(0 + x + y | g) with one "

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from interlace.covariance import AR1
+from interlace.covariance import AR1, OrnsteinUhlenbeck
 from interlace.covariance.chains import Chains
 
 THETAS = {"inside": (1.3, 0.6), "negative": (0.7, -0.9), "one": (1.0, np.pi / 2)}
@@ -63,3 +63,20 @@ def test_a_start_has_the_correlation_asked_for():
     theta = chains.start(1.5, -0.5)
     assert theta[0] == 1.5
     assert np.sin(theta[1]) == pytest.approx(-0.5)
+
+
+def test_chains_in_continuous_time():
+    times = np.array([0.0, 0.3, 1.0, 2.5, 2.6, 5.0, 7.0, 7.5])
+    structure, theta = OrnsteinUhlenbeck(8, times), np.array([1.3, 0.4])
+    chains, own = unequal(structure)
+    a = np.random.default_rng(3).normal(size=chains.column.size)
+    R = np.exp(-np.abs(times[:, None] - times) / np.exp(0.4))
+    for g, at in enumerate(own):
+        mine = a[chains.starts[g] : chains.starts[g + 1]]
+        expected = R[:, at] @ np.linalg.solve(R[np.ix_(at, at)], mine)
+        whole = chains.modes_at_all_times(a, theta)[g]
+        np.testing.assert_allclose(whole, expected, atol=1e-12)
+    h = [0.0, 1e-6]
+    here, up, down = (chains.steps(theta + d) for d in ([0.0, 0.0], h, np.negative(h)))
+    np.testing.assert_allclose(here.r_slope, (up.r - down.r) / 2e-6, atol=1e-9)
+    np.testing.assert_allclose(here.v_slope, (up.v - down.v) / 2e-6, atol=1e-9)

@@ -12,6 +12,7 @@ from interlace.covariance.names import STRUCTURES, make_structure
 from interlace.covariance.pattern import Patterned, Unit
 
 PLACES = np.array([[0.0, 0.0], [1.0, 0.5], [2.5, 0.0], [3.0, 2.0]])
+TIMES = np.array([[0.0], [0.3], [2.5], [3.0], [7.0]])
 # theta, and columns or positions
 THETA = {
     "homdiag": [([1.3], 3), ([0.0], 2)],
@@ -21,6 +22,7 @@ THETA = {
     "hetar1": [([1.3, 0.3, 2.0, 0.7], 3)],
     "toep": [([1.3, 0.3, 2.0, 0.7, -0.4], 3), ([1.0, 2.0, 0.1], 2)],
     "homtoep": [([1.3, 0.7, -0.4, 0.2, 0.1], 5)],
+    "ou": [([1.3, -0.5], TIMES), ([1.3, 2.0], TIMES), ([0.0, 0.5], TIMES)],
     "exp": [([1.3, -0.5], PLACES), ([1.3, 2.0], PLACES)],
     "gau": [([1.3, -0.5], PLACES), ([1.3, 1.0], PLACES)],
     "mat": [([1.3, -0.5, 0.2], PLACES), ([1.3, 1.0, -0.7], PLACES)],
@@ -61,7 +63,7 @@ def _correlations(name, pattern, k):
         s = np.exp(pattern[1])
         with np.errstate(invalid="ignore"):
             return np.where(d == 0.0, 1.0, 2 ** (1 - s) / gamma(s) * d**s * kv(s, d))
-    return np.exp(-d) if name == "exp" else np.exp(-d * d)
+    return np.exp(-d) if name in ("exp", "ou") else np.exp(-d * d)
 
 
 def _toeplitz(partial):

@@ -76,7 +76,11 @@ class SeriesScale(ThetaScale):
         return x[self.series], tail
 
     def templates(self, x: np.ndarray) -> list[np.ndarray]:
-        return self.covariance.templates(self.theta(x))
+        cov, theta = self.covariance, self.theta(x)
+        out = [np.zeros((k, k)) for k in cov.widths]
+        for term, own in zip(cov.terms, cov.theta_slices, strict=True):
+            out[term.factor][term.columns, term.columns] = term.structure.template(theta[own])
+        return out
 
     def natural(self, templates: Any) -> tuple[np.ndarray, ...]:
         return tuple(templates)
