@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from simulate import bernoulli, proportions, responses, slopes
+from simulate import bernoulli, proportions, responses, series, slopes
 from tasks import Task
 
 #: Responses of the refit task: enough that their mean time says little about any one.
 REFITS = 100
-SIMULATED = {"slopes": slopes, "bernoulli": bernoulli}
+SIMULATED = {"slopes": slopes, "bernoulli": bernoulli, "series": series}
 
 
 def write(task: Task, folder: Path) -> dict[str, str | int]:

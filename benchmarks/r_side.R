@@ -54,7 +54,8 @@ data <- read_data(stem)
 
 # The call that a user writes, standard errors asked for where the model is a generalised one.
 model_call <- function() {
-  if (!generalised) return(bquote(lmer(.(formula), data)))
+  if (!generalised) return(if (system == "glmmTMB") bquote(glmmTMB(.(formula), data, REML = TRUE))
+                           else bquote(lmer(.(formula), data)))
   family <- switch(arguments[8], binomial = quote(binomial), poisson = quote(poisson),
                    gamma = quote(Gamma(link = "log")), as.name(arguments[8]))
   negative <- arguments[8] == "nbinom2" && system == "lme4"
@@ -71,7 +72,7 @@ standard_errors <- function(model) {
   if (system == "glmmTMB") sqrt(diag(vcov(model)$cond)) else sqrt(diag(as.matrix(vcov(model))))
 }
 fit <- eval(bquote(function() .(model_call())))
-criterion <- if (generalised) function(model) -2 * as.numeric(logLik(model)) else REMLcrit
+criterion <- if (generalised || system == "glmmTMB") function(model) -2 * as.numeric(logLik(model)) else REMLcrit
 per <- 1
 if (kind == "refit") {
   responses <- as.list(read.csv(paste0(stem, ".responses.csv")))

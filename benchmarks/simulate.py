@@ -33,6 +33,29 @@ def slopes(n_rows: int, n_groups: int) -> pd.DataFrame:
     return pd.DataFrame({"y": y, "x": x, "g": g})
 
 
+def series(n_times: int, n_groups: int) -> pd.DataFrame:
+    """An autoregressive series in each group, observed with errors at each of its times.
+
+    Parameters
+    ----------
+    n_times : int
+        Times of each group, a factor.
+    n_groups : int
+        Groups.
+    """
+    rng = np.random.default_rng(SEED)
+    rho, shape = 0.7, (n_times, n_groups)
+    a = rng.standard_normal(shape)
+    for t in range(1, n_times):
+        a[t] = rho * a[t - 1] + (1.0 - rho**2) ** 0.5 * a[t]
+    x = rng.standard_normal(shape)
+    y = 1.0 + 0.5 * x + a + 0.7 * rng.standard_normal(shape)
+    time, g = np.indices(shape)
+    return pd.DataFrame(
+        {"y": y.ravel(), "x": x.ravel(), "time": pd.Categorical(time.ravel()), "g": g.ravel()}
+    )
+
+
 def responses(days: np.ndarray, subjects: np.ndarray, count: int) -> np.ndarray:
     """Responses from the model that REML finds in sleepstudy.
 

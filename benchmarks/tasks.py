@@ -50,7 +50,7 @@ class Task:
         Read alike by every system.
     data : str
         A data set of the package, or ``"slopes:ROWS:GROUPS"``, ``"bernoulli:ROWS:GROUPS"``,
-        simulated.
+        ``"series:TIMES:GROUPS"``, simulated.
     kind : {"fit", "p-values", "refit"}
         ``"p-values"`` asks for those of t tests with Satterthwaite's degrees of freedom too;
         ``"refit"`` times the fits of a model to new responses, per response.
@@ -113,6 +113,7 @@ OWLS = "SiblingNegotiation ~ FoodTreatment * SexParent + offset(logBroodSize) + 
 #: Models with several linear predictors: nobody else has them.
 SEVERAL = ("interlace", "glmmTMB")
 EPIL2 = "y ~ Base * trt + Age + Visit"
+AR1 = "y ~ x + ar1(0 + time | g)"
 BERNOULLI = "y ~ x1 + x2 + x3 + x4 + x5 + (1|g)"
 
 TASKS = (
@@ -200,6 +201,9 @@ TASKS = (
                 systems=SEVERAL),
     generalised("cbpp-refit", "cbpp", "prop ~ period + (1|herd)", "binomial", NOT_SLOWER_THAN_R,
                 weights="size", kind="refit", group="refit"),
+    Task("ar1-200x500", AR1, "series:500:200", group="scale", bars=bars(glmmTMB=10.0),
+         systems=SEVERAL),
+    Task("ar1-200x2000", AR1, "series:2000:200", group="scale", systems=("interlace",)),
     generalised("bernoulli-1e5", "bernoulli:100000:5000", BERNOULLI, "binomial",
                 bars(glmmTMB=5.0), group="scale", systems=("interlace", "glmmTMB", "glmm")),
     generalised("bernoulli-1e6", "bernoulli:1000000:50000", BERNOULLI, "binomial",

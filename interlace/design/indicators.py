@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..errors import NumericalError
+from ..errors import DataError, NumericalError
 from ..formula.spelling import shown
 from ..frames.columns import Columns, Labels
+from .codings import unseen_level
 
-__all__ = ["IndexedColumns", "LevelColumns", "beside", "row_products"]
+__all__ = ["IndexedColumns", "LevelColumns", "beside", "row_products", "row_spread"]
 
 # Numbers of a dense Z, 2 GB of them.
 MOST_DENSE = 250_000_000
@@ -123,25 +124,51 @@ class LevelColumns:
 
     Attributes
     ----------
+    text : str
+        The column as the formula has it: ``"time"``, ``"factor(time)"``.
     variable : str
         The column.
     levels : (k,) ndarray
     """
 
+    text: str
     variable: str
     levels: np.ndarray
 
     @property
     def names(self) -> tuple[str, ...]:
         """``"time[3]"``."""
-        return tuple(f"{shown(self.variable)}[{level}]" for level in self.levels)
+        label = shown(self.text)
+        return tuple(f"{label}[{level}]" for level in self.levels)
 
     def indexed(self, columns: Columns) -> IndexedColumns:
         """The columns of Z for rows of data, (n, k)."""
-        labels = columns.values[self.variable]
-        assert isinstance(labels, Labels)
-        return IndexedColumns(labels.codes.astype(np.int32), slice(0, len(self.levels)))
+        column = columns.values[self.variable]
+        if isinstance(column, Labels):
+            codes = column.codes
+        else:
+            missing = np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
+            codes = np.minimum(np.searchsorted(self.levels, column), len(self.levels) - 1)
+            unknown = ~missing & (self.levels[codes] != column)
+            if unknown.any():
+                unseen = np.unique(column[unknown]).tolist()
+                raise DataError(unseen_level(self.text, unseen, self.levels.tolist()))
+            codes = np.where(missing, -1, codes)
+        return IndexedColumns(codes.astype(np.int32), slice(0, len(self.levels)))
 
     def matrix(self, columns: Columns) -> np.ndarray:
         """The same as a dense matrix."""
         return np.asarray(self.indexed(columns))
+
+
+def row_spread(Z: Any, T: np.ndarray) -> np.ndarray:
+    """z'TT'z of each row, (n,)."""
+    if not isinstance(Z, IndexedColumns):
+        return np.sum((Z @ T) ** 2, axis=1)
+    S, at = T @ T.T, Z.run.start + np.maximum(Z.place, 0)
+    out = S[at, at]
+    if Z.rest.shape[1]:
+        others = Z.others
+        both = 2.0 * S[at[:, None], others] + Z.rest @ S[np.ix_(others, others)]
+        out = out + np.einsum("ij,ij->i", Z.rest, both)
+    return np.where(Z.place < 0, np.nan, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,15 @@ from ..errors import DataError
 from ..formula.spelling import unquoted
 from ..formula.terms import lhs_terms
 from ..frames.columns import Columns, Labels
+from ..frames.levels import label_numbers
 from .indicators import IndexedColumns, LevelColumns
 from .model_matrix import MatrixRecipe
 from .terms import FixedTerms
 
 __all__ = ["PositionRecipe", "levelled", "positioned"]
 
+#: A column of which a formula makes a factor.
+AS_FACTOR = re.compile(r"(?:factor|C)\(([^(),=]+)\)")
 #: Positions so near to each other, relative, are one.
 SAME = 1e-9
 # A covariance matrix of more positions is too large to be of use.
@@ -111,10 +115,15 @@ def levelled(structure: str, text: str, lhs: str, columns: Columns) -> LevelColu
     if STRUCTURES[structure].effects != "times":
         return None
     terms = lhs_terms(lhs)
-    labels = columns.values.get(unquoted(terms[0])) if len(terms) == 1 else None
-    if not isinstance(labels, Labels):
+    if len(terms) != 1:
         return None
-    recipe = LevelColumns(unquoted(terms[0]), labels.levels)
+    as_factor = AS_FACTOR.fullmatch(terms[0])
+    variable = unquoted(as_factor[1] if as_factor else terms[0])
+    column = columns.values.get(variable)
+    if column is None or not (as_factor or isinstance(column, Labels)):
+        return None
+    labels = column if isinstance(column, Labels) else label_numbers(column)
+    recipe = LevelColumns(terms[0], variable, labels.used().levels)
     _check_several(structure, text, recipe.names)
     return recipe
 

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..calls import one_of
+from ..design.indicators import row_spread
 from ..design.predictor import MEAN, NOMINAL, constant_predictor
 from ..errors import ArgumentError
 from ..inference.components import parts
@@ -92,8 +93,7 @@ def _random(fit: MixedFit) -> tuple[dict[str, float], float]:
         own = factor.predictor == fit.index
         if not own.any():
             continue
-        spread = fit.re_scale * (factor.Z[:, own] @ T[own])
-        value = float(np.mean(np.sum(spread**2, axis=1)))
+        value = float(fit.re_scale**2 * np.mean(row_spread(factor.Z[:, own], T[own])))
         if len(factor.levels) == fit.n:
             single += value
         else:

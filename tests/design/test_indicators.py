@@ -7,7 +7,7 @@ import pytest
 import interlace as il
 from interlace.design import indicators
 from interlace.design.build import build
-from interlace.design.indicators import IndexedColumns, beside, row_products
+from interlace.design.indicators import IndexedColumns, beside, row_products, row_spread
 from interlace.errors import DataError, NumericalError
 
 
@@ -89,7 +89,7 @@ def data():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("time", ["t", "f", "label", "factor(t)"])
+@pytest.mark.parametrize("time", ["t", "f", "label", "factor(t)", "C(t)", "factor(label)"])
 def test_linear_designs_hold_times_as_places(data, time):
     design = build(f"y ~ 1 + ar1(0 + {time} | g) + (0 + z | g)", data)
     Z = design.factors[0].Z
@@ -97,6 +97,7 @@ def test_linear_designs_hold_times_as_places(data, time):
     series = design.terms[0].columns
     np.testing.assert_array_equal(np.asarray(Z)[:, series], np.eye(5)[data["t"]])
     np.testing.assert_array_equal(np.delete(np.asarray(Z), series, axis=1)[:, 0], data["z"])
+    assert design.terms[0].names == build(f"y ~ 0 + {time} + (1 | g)", data).x_names or time == "t"
     assert len(design.terms[0].names) == 5
 
 
@@ -105,7 +106,7 @@ def test_generalised_designs_have_dense_ones(data):
     assert isinstance(design.factors[0].Z, np.ndarray)
 
 
-@pytest.mark.parametrize("time", ["t", "f", "label", "factor(t)"])
+@pytest.mark.parametrize("time", ["t", "f", "label", "factor(t)", "C(t)", "factor(label)"])
 def test_predictions_of_new_rows(data, time):
     formula = f"y ~ z + ar1(0 + {time} | g) + (1 | g)"
     m = il.fit(formula, data)
@@ -122,6 +123,16 @@ def test_a_time_unknown_to_the_fit_is_refused(data):
     m = il.fit("y ~ z + ar1(0 + t | g)", data)
     with pytest.raises(DataError, match="no effect at the position 7"):
         m.predict(data.head(2).assign(t=[0, 7]))
+    m = il.fit("y ~ z + ar1(0 + factor(t) | g)", data)
+    with pytest.raises(DataError, match="level"):
+        m.predict(data.head(2).assign(t=[0, 7]))
     m = il.fit("y ~ z + ar1(0 + label | g)", data)
     with pytest.raises(DataError, match="'label' of newdata has level"):
         m.predict(data.head(1).assign(label="new"))
+
+
+def test_variances_of_rows(columns):
+    T = np.tril(np.random.default_rng(3).normal(size=(5, 5)))
+    expected = np.sum((dense(columns) @ T) ** 2, axis=1)
+    np.testing.assert_allclose(row_spread(columns, T), expected)
+    np.testing.assert_allclose(row_spread(dense(columns), T), expected)
