@@ -36,13 +36,19 @@ series <- function(rho, groups = 25, times = 60) {
   d
 }
 
-# REML takes coefficients as random effects.
+# Given the covariance parameters; REML takes coefficients as random effects.
 standard_errors <- function(fit, reml) {
-  found <- summary(fit$sdr, if (reml) "random" else "fixed")
-  unname(found[rownames(found) == "beta", 2])
+  if (reml) {
+    given <- TMB::sdreport(fit$obj, par.fixed = unname(fit$sdr$par.fixed), ignore.parm.uncertainty = TRUE,
+                           hessian.fixed = diag(length(fit$sdr$par.fixed)))
+    found <- summary(given, "random")
+    return(unname(found[rownames(found) == "beta", 2]))
+  }
+  own <- names(fit$sdr$par.fixed) == "beta"
+  unname(sqrt(diag(solve(solve(fit$sdr$cov.fixed)[own, own]))))
 }
 fitted_model <- function(rho, formula, reml = FALSE) {
-  fit <- tight_glmmTMB(glmmTMB(as.formula(formula), series(rho), REML = reml))
+  fit <- tight_glmmTMB(glmmTMB(as.formula(formula), series(rho), REML = reml), restarts = 3)
   S <- VarCorr(fit)$cond[[1]]
   list(rho = rho, formula = formula, method = if (reml) "REML" else "ML",
        logLik = as.numeric(logLik(fit)), beta = I(unname(fixef(fit)$cond)),
