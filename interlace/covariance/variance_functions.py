@@ -73,6 +73,12 @@ class VarianceFunction(ABC):
     def x_of(self, natural: np.ndarray) -> np.ndarray:
         """x of the parameters that are read."""
 
+    @abstractmethod
+    def log_sd_of(
+        self, natural: np.ndarray, v: np.ndarray | None, codes: np.ndarray | None
+    ) -> np.ndarray:
+        """h of other rows in units of the sigma that is read, (r,), at natural parameters."""
+
     @property
     def shift(self) -> np.ndarray:
         """log sigma as it is read less that of the search is ``-shift @ x``."""
@@ -137,6 +143,15 @@ class LogLinear(VarianceFunction):
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         return np.diag((self.natural(x) if self.ratio else 1.0) / self._unit)
+
+    def log_sd_of(
+        self, natural: np.ndarray, v: np.ndarray | None, codes: np.ndarray | None
+    ) -> np.ndarray:
+        if v is None:
+            assert codes is not None
+            return np.append(0.0, np.log(natural))[codes]
+        slopes = natural[0] if codes is None else natural[codes]
+        return slopes * (np.log(np.abs(v)) if self.name == "power" else v)
 
     def x_of(self, natural: np.ndarray) -> np.ndarray:
         return (np.log(natural) if self.ratio else np.asarray(natural)) * self._unit
@@ -232,6 +247,12 @@ class ConstantPower(VarianceFunction):
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         return np.diag([np.exp(x[0]), 1.0])
 
+    def log_sd_of(
+        self, natural: np.ndarray, v: np.ndarray | None, codes: np.ndarray | None
+    ) -> np.ndarray:
+        assert v is not None
+        return np.log(natural[0] + np.abs(v) ** natural[1])
+
     def x_of(self, natural: np.ndarray) -> np.ndarray:
         return np.array([np.log(natural[0]), natural[1]])
 
@@ -277,6 +298,12 @@ class Fixed(VarianceFunction):
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         return np.empty((0, 0))
+
+    def log_sd_of(
+        self, natural: np.ndarray, v: np.ndarray | None, codes: np.ndarray | None
+    ) -> np.ndarray:
+        assert v is not None
+        return 0.5 * np.log(np.abs(v))
 
     def x_of(self, natural: np.ndarray) -> np.ndarray:
         return np.empty(0)

@@ -207,6 +207,13 @@ class NewDataRecipe:
         }
         return NewDesign(made_new, columns.index, tuple(blocks), unseen, y)
 
+    def columns_of(
+        self, newdata: Any, covariates: Collection[str], labels: Collection[str]
+    ) -> tuple[Columns, Columns]:
+        """Columns of new data in the levels of the fit, and as they are."""
+        given = _read_new(newdata, [*covariates, *labels], [*labels])
+        return self._recoded(given, covariates), given
+
     def whole(self, newdata: Any, predictor: str) -> np.ndarray:
         """The model matrix of one predictor with the columns that X leaves out, (r, all)."""
         side = self.fixed[predictor]

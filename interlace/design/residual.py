@@ -31,6 +31,8 @@ from .response import numeric
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .newdata import NewDataRecipe
+
 __all__ = ["ResidualDesign", "ResidualNames", "residual_design", "residual_names"]
 
 
@@ -167,7 +169,10 @@ class ResidualDesign:
         return Groups(starts, sizes, self.sorted(self.times))
 
     def model(self, fitted: np.ndarray | None = None) -> ResidualModel:
-        """The residual covariance of the sorted rows; ``fitted`` values (n,) where it has them."""
+        """The residual covariance of the sorted rows; ``fitted`` values (n,) where it has them.
+
+        Without these it has none of the functions of them.
+        """
         correlation = None
         n = len(self.codes)
         if self.spec.correlation is not None:
@@ -185,6 +190,8 @@ class ResidualDesign:
                 levels = level_texts(strata.grouping.levels).tolist()
             v = fitted if value is None else value
             v = None if v is None else self.sorted(v)
+            if v is None and term.covariates:
+                continue
             text = ", ".join(term.covariates)
             if term.kind == "ident":
                 assert codes is not None
@@ -197,6 +204,26 @@ class ResidualDesign:
                 out.append(exponential(text, v, codes, levels))
             else:
                 out.append(Fixed(v) if term.kind == "fixed" else ConstantPower(text, v))
+        return out
+
+    def new_variance(
+        self, recipe: NewDataRecipe, newdata: Any
+    ) -> list[tuple[np.ndarray | None, np.ndarray | None]]:
+        """Covariate and stratum of each function of the variance in new data, (r,).
+
+        Both None for one of fitted values; strata are -1, covariates missing where not known.
+        """
+        first = len(self.names.terms) - len(self.spec.variance)
+        pieces = [p for own in self.names.covariates[first:] for p in own]
+        groups = [p for own in self.names.groups[first:] for p in own]
+        names = [name for piece in pieces for name in piece.variables]
+        labels = [name for piece in groups for name in piece.variables]
+        columns, given = recipe.columns_of(newdata, names, labels)
+        out = []
+        for own, strata in zip(self.names.covariates[first:], self.strata, strict=True):
+            v = np.asarray(own[0].value(columns), dtype=float) if own else None
+            codes = None if strata is None else strata.grouping.codes(given)[0]
+            out.append((v, codes))
         return out
 
     def of(self, kept: np.ndarray) -> ResidualDesign:
@@ -248,6 +275,8 @@ def _correlated(out: ResidualDesign, columns: Columns, factors: Sequence[Any]) -
     times, levels = _times(term, out.names.covariates[0], columns)
     if times is None:
         times = places_in_groups(out.codes)[:, None].astype(float)
+        if CORRELATIONS[term.kind].levels:
+            levels = np.arange(1, int(times.max()) + 2)
     out = replace(out, times=times, time_levels=levels)
     _check_times(term, out, columns.index)
     return out

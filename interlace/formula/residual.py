@@ -112,7 +112,7 @@ def _correlation(value: Any) -> ResidualTerm:
             f"{name}() has one",
             text,
         )
-    if not (covariates or structure.counts or structure.exchangeable):
+    if not (covariates or structure.counts or structure.levels or structure.exchangeable):
         raise FormulaError(
             f"correlation={text!r} has no time; write {name}(time | g), with a column of data, or "
             "ar1(1 | g) for the order of the rows",

@@ -34,6 +34,7 @@ from .which_effects import of_predictors, which_effects
 if TYPE_CHECKING:
     from ..design.design import Design
     from ..models.kinds import AnyFit, MixedFit
+    from ..models.lmm_residual import ResidualFit
 
 # Rows of predictions shown in a notebook.
 SHOWN_ROWS = 10
@@ -420,15 +421,12 @@ def _plain_prediction(fit: AnyFit, asked: Asked, drawn: bool, observed: bool) ->
     variance, df = estimate_variance(fit, rows, masks, share), estimate_df(fit, rows, masks)
     unknown = unknown_variance(fit, rows, masks)
     se = np.sqrt(variance + unknown if drawn else variance)
-    notes = _notes(fit, rows, unknown, newdata is not None, drawn, observed)
     obs_se = obs_df = None
     if observed:
+        noise, rows = _noise(fit, rows, newdata, eta)
+    notes = _notes(fit, rows, unknown, newdata is not None, drawn, observed)
+    if observed:
         own, obs_df = _of_observations(fit, rows, asked, variance, share, df)
-        noise = np.full(len(rows.index), fit.dispersion)
-        if newdata is None:
-            noise = noise / fit.observations.weights
-        if rows.lacking is not None:
-            noise = np.full_like(noise, np.nan)
         obs_se = np.sqrt(own + unknown + noise)
     if fit.linear:
         return Prediction(eta, se, df, rows.index, obs_se=obs_se, notes=notes, obs_df=obs_df)
@@ -457,6 +455,21 @@ def _of_observations(
         added = more * theta_variance(fit, rows, asked.masks)
         variance = np.where(known, variance + added, variance)
     return variance, np.where(known, residual_df(fit), df)
+
+
+def _noise(
+    fit: AnyFit, rows: PredictionRows, newdata: Any, eta: np.ndarray
+) -> tuple[np.ndarray, PredictionRows]:
+    """Residual variances (r,), missing where rows lack what an observation is made of."""
+    noise = np.full(len(rows.index), fit.dispersion)
+    if newdata is None:
+        noise = noise / fit.observations.weights
+    elif fit.linear and fit.phi.size and rows.lacking is None:
+        try:
+            noise = cast("ResidualFit", fit).new_sd(newdata, eta) ** 2
+        except DataError as error:
+            rows = replace(rows, lacking=str(error))
+    return (noise if rows.lacking is None else np.full_like(noise, np.nan)), rows
 
 
 def _prediction_of(fit: AnyFit, asked: Asked, drawn: bool) -> Prediction:

@@ -105,6 +105,31 @@ class ResidualFit(LMMFit):
             return closed_array(np.full(self.n, self.sigma))
         return closed_array(self.re_scale * self.unsorted(np.exp(log_sd)))
 
+    def new_sd(self, newdata: Any, fitted: np.ndarray) -> np.ndarray:
+        """Standard deviations of residuals of new rows, (r,), at their ``fitted`` values.
+
+        Missing for levels that have none in the fit.
+        """
+        own, model = self.of_rows, self.residual
+        out = np.full(len(fitted), np.log(self.sigma))
+        if not own.spec.variance:
+            return np.exp(out)
+        assert self.design.recipe is not None
+        first = len(model.parts) - len(model.functions)
+        natural = model.natural(self.phi)
+        parts = own.new_variance(self.design.recipe, newdata)
+        for f, s, term, (v, codes) in zip(
+            model.functions, model.natural_slices[first:], own.spec.variance, parts, strict=True
+        ):
+            known = np.zeros(len(out), dtype=int) if codes is None else codes
+            value = fitted if v is None and term.covariates else v
+            with np.errstate(divide="ignore"):
+                own_sd = f.log_sd_of(
+                    natural[s], value, None if codes is None else np.maximum(known, 0)
+                )
+            out = out + np.where(known < 0, np.nan, own_sd)
+        return np.exp(out)
+
     def unsorted(self, values: np.ndarray) -> np.ndarray:
         """Values of the rows by group and time in the order of the data."""
         order = self.of_rows.order
@@ -263,23 +288,22 @@ def _by_rounds(
 ) -> ResidualFit:
     """The fit at which the fitted values of the variance are those of the fit."""
     assert design.residual is not None
-    anchor = _least_squares(design)
-    objective = fit = None
+    # those of the model without what depends on them are near
+    objective = objective_of(design, design.residual.model(), covariance, reml, backend)
+    fit = fit_objective(design, objective, optimizer, None, seconds, ResidualFit)
+    anchor = np.array(fit.mu)
     for _ in range(MAX_ROUNDS):
         _check_fitted(design, anchor)
-        model = design.residual.model(anchor)
-        if objective is None:
-            objective = objective_of(design, model, covariance, reml, backend)
-        else:
-            objective = objective.with_model(model)
+        objective = objective.with_model(design.residual.model(anchor))
         x = None if start is None else start.x(objective)
         fit = fit_objective(design, objective, optimizer, x, seconds, ResidualFit)
         fit = replace(fit, anchor=closed_array(anchor))
         moved = np.abs(fit.mu - anchor).max() / np.sqrt(np.mean(fit.mu**2))
         if moved <= SETTLED or not fit.converged:
             return fit
-        start, anchor = Start(fit.theta, fit.residual.natural(fit.phi)), np.array(fit.mu)
-    assert fit is not None
+        anchor, start = np.array(fit.mu), None
+        if fit.warm is not None and not fit.optimum.singular:
+            start = Start(fit.theta, fit.residual.natural(fit.phi))
     text = (
         "the variance depends on the fitted values, and these have not settled in "
         f"{MAX_ROUNDS} rounds; take a covariate of the data in their place"
@@ -289,12 +313,6 @@ def _by_rounds(
 
 def _judged(optimum: Optimum, text: str) -> Optimum:
     return closed(optimum.judged("not converged", text))
-
-
-def _least_squares(design: Design) -> np.ndarray:
-    y = design.y if design.offset is None else design.y - design.offset
-    fitted = design.X @ np.linalg.lstsq(design.X, y, rcond=None)[0]
-    return fitted if design.offset is None else fitted + design.offset
 
 
 def _check_fitted(design: Design, anchor: np.ndarray) -> None:
