@@ -121,6 +121,14 @@ def _extras(fit: AnyFit) -> str:
 # -- what may be compared -----------------------------------------------------------------------
 
 
+def _weights(fit: AnyFit) -> np.ndarray:
+    """Weights of the data: functions of the variance are part of a model."""
+    if fit.linear and fit.design.residual is not None:
+        own = fit.design.weights
+        return np.ones(fit.n) if own is None else own
+    return fit.observations.weights
+
+
 def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
     """Refuse models of different rows, responses or weights."""
     first = fits[0].design
@@ -142,7 +150,7 @@ def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
                 f"{both} have different responses ({first.response_name!r}, "
                 f"{other.response_name!r}): their log-likelihoods cannot be compared"
             )
-        weights = fits[0].observations.weights, fit.observations.weights
+        weights = _weights(fits[0]), _weights(fit)
         if not np.array_equal(*weights):
             plain = [label for label, w in zip((labels[0], label), weights) if (w == 1.0).all()]
             how = f"only {plain[0]!r} is without" if plain else "fit both with the same weights="

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ..errors import ArgumentError
 from .tails import t_quantile
@@ -16,6 +17,7 @@ __all__ = [
     "ResidualPart",
     "check_independent",
     "is_independent",
+    "parameters_of_kind",
     "residual_errors",
     "residual_names",
     "residual_parts",
@@ -84,6 +86,14 @@ def residual_parts(fit: Any) -> list[ResidualPart]:
             text = f"{text[:-1]} | {group})"
         out.append(ResidualPart(kind, text, group, model.names[s], values[s]))
     return out
+
+
+def parameters_of_kind(fit: Any, kind: str) -> pd.Series:
+    """Estimates of the parameters of the correlation, or of the variance, by name."""
+    own = [part for part in residual_parts(fit) if part.kind == kind]
+    names = [name for part in own for name in part.names]
+    values = np.concatenate([np.zeros(0), *(part.values for part in own)])
+    return pd.Series(values, pd.Index(names, dtype=object), name=kind)
 
 
 def residual_names(fit: Any) -> list[str]:

@@ -55,7 +55,7 @@ def residual_df(fit: LMMFit) -> float:
     if not fit.sigma > 0.0:
         return np.inf
     variance = variance_derivatives(fit).A[-1, -1]  # of sigma
-    return float(fit.sigma**2 / (2.0 * variance)) if variance > 0.0 else np.inf
+    return float(fit.re_scale**2 / (2.0 * variance)) if variance > 0.0 else np.inf
 
 
 def theta_variance(fit: LMMFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
@@ -77,7 +77,22 @@ def estimate_slopes(fit: LMMFit) -> EstimateSlopes:
     return fit.memo["estimate slopes"]
 
 
+def _by_differences(fit: LMMFit) -> EstimateSlopes:
+    """In the parameters of a residual covariance too."""
+    objective, beta = fit.objective, []
+    b: list[list[np.ndarray]] = [[] for _ in fit.u]
+    for unit in np.eye(fit.x.size):
+        up, down = objective.solution(fit.x + STEP * unit), objective.solution(fit.x - STEP * unit)
+        beta.append((up.beta - down.beta) / (2.0 * STEP))
+        for own, *of in zip(b, up.u, up.T, down.u, down.T, strict=True):
+            own.append((of[0] @ of[1].T - of[2] @ of[3].T) / (2.0 * STEP))
+    slopes = np.array(beta).reshape(fit.x.size, fit.p).T
+    return EstimateSlopes(slopes, [np.stack(own, axis=2) for own in b])
+
+
 def _estimate_slopes(fit: LMMFit) -> EstimateSlopes:
+    if fit.phi.size:
+        return _by_differences(fit)
     factor, design, w = fit.factor_at_optimum(), fit.design, fit.working_weights
     ends = np.cumsum([0, *(u.size for u in fit.u)])
     Wr = w * (design.y - fit.mu)

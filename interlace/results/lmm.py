@@ -89,6 +89,20 @@ class LMMResult(MixedResult):
         return self.vcov(ddf=ddf)
 
     @property
+    def correlation_params(self) -> pd.Series:
+        """Parameters of the correlation of residuals, by name; empty without ``correlation=``."""
+        from ..inference.residual_covariance import parameters_of_kind
+
+        return parameters_of_kind(self.fit, "correlation")
+
+    @property
+    def variance_params(self) -> pd.Series:
+        """Parameters of the variance of residuals, by name; empty without ``variance=``."""
+        from ..inference.residual_covariance import parameters_of_kind
+
+        return parameters_of_kind(self.fit, "variance")
+
+    @property
     def reml_criterion(self) -> float:
         """REML criterion at the optimum; NaN for an ML fit."""
         return self.fit.criterion if self.fit.is_reml else float("nan")

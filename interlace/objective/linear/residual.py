@@ -406,7 +406,7 @@ class ResidualObjective(LMMObjective):
             dK += dK.T.copy()
             slopes.append(float(profile.c @ dK @ profile.c))
             own.append(-dK[:p, :p])
-        return np.concatenate([slope, slopes]), np.concatenate([Y, np.array(own)])
+        return np.concatenate([slope, slopes]), np.concatenate([Y, np.array(own).reshape(-1, p, p)])
 
     def centred(self, x: np.ndarray) -> ResidualObjective:
         c = self._at(x)[1].c

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-import interlace as il
+from interlace.covariance import CovarianceModel
+from interlace.design.build import build
+from interlace.formula.residual import ResidualSpec
+from interlace.models.lmm_residual import objective_of
 from interlace.objective.linear.explicit_residual import ExplicitResidualDeviance
+from interlace.objective.linear.no_effects import NoEffects
 
 RNG = np.random.default_rng(3)
 SUBJECTS, TIMES = 12, 6
@@ -41,12 +46,17 @@ CASES += [("y ~ x", "ar1(t | s)"), ("y ~ x", "us(t | s)")]
 
 
 def fitted(formula: str, correlation: str, method: str, weights: str | None) -> Any:
-    variance = "ident(1 | f) * power(v)"
-    arguments = {"correlation": correlation, "variance": variance, "weights": weights}
-    return il.fit(formula, DATA, method=method, **arguments).fit
+    """As much of a fit as a design has, with its objective at the start."""
+    spec = ResidualSpec.of(correlation, "ident(1 | f) * power(v)")
+    design = build(formula, DATA, weights=weights, residual=spec)
+    covariance = CovarianceModel.of(design) if design.factors else NoEffects()
+    reml = method == "REML"
+    objective = objective_of(design, design.residual.model(), covariance, reml, None)
+    return SimpleNamespace(
+        design=design, objective=objective, is_reml=reml, n=len(design.y), x=objective.start()
+    )
 
 
-@pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")
 @pytest.mark.parametrize(("method", "weights"), [("REML", "w"), ("ML", None)])
 @pytest.mark.parametrize(("formula", "correlation"), CASES)
 def test_the_criterion_and_its_derivatives(
@@ -126,9 +136,10 @@ def test_slopes_of_the_variance_of_coefficients(formula: str) -> None:
 @pytest.mark.parametrize("formula", ["y ~ x + (1 + t | s)", "y ~ x"])
 def test_the_likelihood_with_nothing_profiled_out(formula: str) -> None:
     fit = fitted(formula, "car1(t | s)", "ML", None)
-    explicit = ExplicitResidualDeviance(fit.objective, fit.x, fit.re_scale)
+    profiled, unit = fit.objective.evaluate(fit.x, 0).value, fit.objective.solution(fit.x).sigma
+    explicit = ExplicitResidualDeviance(fit.objective, fit.x, unit)
     y = explicit.start
-    assert explicit.evaluate(y, 0).value == pytest.approx(fit.criterion, rel=1e-12)
+    assert explicit.evaluate(y, 0).value == pytest.approx(profiled, rel=1e-12)
     y = y + 0.1 * np.random.default_rng(2).normal(size=y.size)
     gradient, h = explicit.evaluate(y).gradient, 1e-5
     slopes = [
@@ -142,14 +153,10 @@ def test_another_response_is_another_fit() -> None:
     fit = fitted("y ~ x + (1 | s)", "ar1(t | s)", "REML", "w")
     y = fit.design.y[::-1].copy()
     x = fit.objective.start() + 0.1
-    again = il.fit(
-        "y ~ x + (1 | s)",
-        DATA.assign(y=y),
-        correlation="ar1(t | s)",
-        variance="ident(1 | f) * power(v)",
-        weights="w",
-    ).fit
-    expect = again.objective.evaluate(x, 1)
+    design = fit.design.with_response(y)
+    model, covariance = design.residual.model(), CovarianceModel.of(design)
+    again = objective_of(design, model, covariance, True, None)
+    expect = again.evaluate(x, 1)
     here = fit.objective.with_response(y).evaluate(x, 1)
     assert here.value == pytest.approx(expect.value, rel=1e-12)
     np.testing.assert_allclose(here.gradient, expect.gradient, rtol=1e-8, atol=1e-9)

@@ -1,0 +1,188 @@
+"""Correlated residuals and residuals of unequal variance, as users ask for them."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace as il
+from interlace.errors import ArgumentError, DataError, FormulaError, InterlaceError
+
+RNG = np.random.default_rng(8)
+GROUPS, TIMES = 15, 6
+N = GROUPS * TIMES
+
+
+def series(rho: float) -> np.ndarray:
+    out = RNG.normal(size=(GROUPS, TIMES))
+    for t in range(1, TIMES):
+        out[:, t] = rho * out[:, t - 1] + np.sqrt(1.0 - rho**2) * out[:, t]
+    return out.ravel()
+
+
+DATA = pd.DataFrame(
+    {
+        "g": np.repeat([f"g{i}" for i in range(GROUPS)], TIMES),
+        "t": np.tile(np.arange(TIMES), GROUPS),
+        "x": RNG.normal(size=N),
+        "v": RNG.uniform(1.0, 3.0, N),
+        "f": np.array(list("ab"))[RNG.integers(2, size=N)],
+    }
+)
+DATA["y"] = 5.0 + DATA.x + series(0.6) * np.where(DATA.f == "a", 1.0, 2.0)
+
+
+@pytest.mark.parametrize("method", ["REML", "ML"])
+def test_compound_symmetry_is_a_random_intercept(method: str) -> None:
+    gls = il.gls("y ~ x + f", DATA, "cs(1 | g)", method=method)
+    lmm = il.fit("y ~ x + f + (1 | g)", DATA, method=method)
+    assert gls.llf == pytest.approx(lmm.llf, abs=1e-8)
+    np.testing.assert_allclose(gls.fe_params, lmm.fe_params, rtol=1e-6)
+    np.testing.assert_allclose(gls.fe_bse, lmm.fe_bse, rtol=1e-5)
+    np.testing.assert_allclose(gls.fe_df, lmm.fe_df, rtol=1e-4)
+    rho = lmm.variance_components["g"] / (lmm.variance_components["g"] + lmm.sigma**2)
+    assert gls.correlation_params["rho"] == pytest.approx(rho, rel=1e-4)
+    one, other = gls.conf_int(), lmm.conf_int()
+    np.testing.assert_allclose(one, other, rtol=1e-4)
+    assert gls.nparams == lmm.nparams
+
+
+def test_a_known_variance_is_a_weight() -> None:
+    fixed = il.fit("y ~ x + (1 | g)", DATA, variance="fixed(v)")
+    weighted = il.fit("y ~ x + (1 | g)", DATA, weights=1.0 / DATA.v)
+    assert fixed.llf == pytest.approx(weighted.llf, abs=1e-8)
+    np.testing.assert_allclose(fixed.fe_df, weighted.fe_df, rtol=1e-5)
+
+
+def test_units_of_response_and_time_do_not_matter() -> None:
+    small = il.fit("y ~ x + (1 | g)", DATA, correlation="car1(t | g)", variance="power(v)")
+    other = DATA.assign(y=1e6 * DATA.y, t=1e-7 * DATA.t, v=1e3 * DATA.v)
+    large = il.fit("y ~ x + (1 | g)", other, correlation="car1(t | g)", variance="power(v)")
+    np.testing.assert_allclose(large.fe_params, 1e6 * small.fe_params, rtol=1e-5)
+    assert large.variance_params.iloc[0] == pytest.approx(small.variance_params.iloc[0], rel=1e-4)
+    assert large.correlation_params["rho"] == pytest.approx(
+        small.correlation_params["rho"] ** 1e7, abs=1e-12
+    )
+
+
+def test_rows_in_any_order_from_any_frame() -> None:
+    import polars as pl
+
+    arguments = {"correlation": "ar1(t | g)", "variance": "~ f"}
+    sorted_fit = il.fit("y ~ x + (1 | g)", DATA, **arguments)
+    mixed = DATA.sample(frac=1.0, random_state=3)
+    mixed_fit = il.fit("y ~ x + (1 | g)", mixed, **arguments)
+    assert mixed_fit.llf == pytest.approx(sorted_fit.llf, abs=1e-9)
+    residuals = mixed_fit.residuals("normalized")
+    expect = sorted_fit.residuals("normalized").loc[residuals.index]
+    np.testing.assert_allclose(residuals, expect, rtol=1e-5, atol=1e-6)
+    polars = il.fit("y ~ x + (1 | g)", pl.from_pandas(DATA), **arguments)
+    assert polars.llf == pytest.approx(sorted_fit.llf, abs=1e-9)
+
+
+def test_missing_times_drop_their_rows() -> None:
+    data = DATA.assign(t=np.where(np.arange(N) == 4, np.nan, DATA.t))
+    with pytest.warns(il.DataWarning, match="t"):
+        m = il.gls("y ~ x", data, "ar1(t | g)")
+    assert m.nobs == N - 1
+
+
+def test_draws_have_the_covariance_of_the_model() -> None:
+    m = il.gls("y ~ x", DATA, "ar1(t | g)", "~ f")
+    draws = m.simulate(20_000, seed=1).to_numpy() - m.fittedvalues.to_numpy()[:, None]
+    S = np.cov(draws[:TIMES])
+    rho, ratio = m.correlation_params["rho"], m.variance_params["sd_ratio_b"]
+    sd = m.sigma * np.where(DATA.f[:TIMES] == "a", 1.0, ratio)
+    t = np.arange(TIMES)
+    expect = sd[:, None] * rho ** np.abs(t[:, None] - t) * sd
+    # standard errors of covariances of n draws are below sqrt(2 / n) of the variances
+    assert np.abs(S - expect).max() < 5.0 * np.sqrt(2.0 / 20_000) * sd.max() ** 2
+
+
+def test_refits_pickles_and_updates() -> None:
+    m = il.fit("y ~ x + (1 | g)", DATA, correlation="ar1(t | g)", variance="power(fitted)")
+    y = m.simulate(1, seed=4)["sim_1"]
+    again = m.refit(y)
+    whole = il.fit(
+        "y ~ x + (1 | g)", DATA.assign(y=y), correlation="ar1(t | g)", variance="power(fitted)"
+    )
+    assert again.llf == pytest.approx(whole.llf, abs=1e-5)
+    loaded = pickle.loads(pickle.dumps(m))
+    np.testing.assert_allclose(loaded.fe_df, m.fe_df)
+    np.testing.assert_array_equal(loaded.predict(DATA), m.predict(DATA))
+    plain = m.update(correlation=None, variance=None)
+    assert plain.fit.phi.size == 0
+    table = il.anova(m.refit_ml(), plain.refit_ml())
+    assert table.shape[0] == 2
+
+
+def test_intervals_of_observations_know_the_variance() -> None:
+    m = il.gls("y ~ x", DATA, variance="~ f")
+    new = m.get_prediction({"x": [0.0, 0.0], "f": ["a", "b"]}).summary_frame()
+    width = (new["obs_ci_upper"] - new["obs_ci_lower"]).to_numpy()
+    assert width[1] / width[0] == pytest.approx(m.variance_params["sd_ratio_b"], rel=0.02)
+    lacking = m.get_prediction({"x": [0.0]}).summary_frame()
+    assert lacking["obs_ci_lower"].isna().all() and lacking["mean"].notna().all()
+
+
+def test_a_correlation_beside_what_says_the_same_is_not_identified() -> None:
+    with pytest.warns(il.ConvergenceWarning):
+        m = il.fit("y ~ x + (1 | g)", DATA, correlation="cs(1 | g)")
+    assert m.convergence.verdict == "not identified"
+
+
+REFUSED: list[tuple[dict[str, Any], type[InterlaceError], str]] = [
+    ({"correlation": "ar1(v | g)"}, DataError, "whole numbers.*car1"),
+    ({"correlation": "ar1(t)"}, DataError, "same time"),
+    ({"correlation": "ar1(t | h)"}, DataError, "'h'"),
+    ({"correlation": "cs(1 | t:g)"}, DataError, "one row only"),
+    ({"correlation": "toep(t | g)"}, FormulaError, r"us\(\) has every correlation"),
+    ({"correlation": "corAR1(0.3, form = ~ t | g)"}, FormulaError, "give the form alone"),
+    ({"correlation": "car1(f | g)"}, DataError, "asks for distances"),
+    ({"correlation": 3}, InterlaceError, "correlation must be a text"),
+    ({"variance": "~ v"}, DataError, r"write exp\(v\) or power\(v\)"),
+    ({"variance": "power(t)"}, DataError, "is 0 in row"),
+    ({"variance": "exp(f)"}, DataError, "not numeric; write '~ f'"),
+    ({"variance": "ident(1)"}, FormulaError, "needs a factor"),
+    ({"variance": ""}, ArgumentError, "empty"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "kind", "match"), REFUSED)
+def test_refusals_say_what_serves(arguments: Any, kind: type[Exception], match: str) -> None:
+    with pytest.raises(kind, match=match):
+        il.gls("y ~ x", DATA, **arguments)
+
+
+def test_groups_that_cross_a_factor_are_refused() -> None:
+    with pytest.raises(DataError, match="they have to lie in one"):
+        il.fit("y ~ x + (1 | f)", DATA, correlation="ar1(t | g)")
+
+
+def test_spellings_of_nlme_mean_the_same() -> None:
+    ours = il.gls("y ~ x", DATA, "ar1(t | g)", "ident(1 | f) * exp(v)")
+    weights = "varComb(varIdent(form = ~ 1 | f), varExp(form = ~ v))"
+    theirs = il.gls("y ~ x", DATA, "corAR1(form = ~ t | g)", weights)
+    assert theirs.llf == ours.llf
+
+
+def test_summaries_and_tables_have_the_parameters() -> None:
+    m = il.fit("y ~ x + (1 | g)", DATA, correlation="ar1(t | g)", variance="~ f")
+    text = str(m.summary())
+    assert "Correlation of residuals: ar1(t | g)" in text and "sd_ratio_b" in text
+    assert m.VarCorr(se=True).set_index("term1").loc["rho", "se"] > 0.0
+    assert set(m.tidy("ran_pars")["term"]) >= {"rho", "sd_ratio_b"}
+    limits = m.confint(["rho", "sd_ratio_b"], method="Wald")
+    values = pd.concat([m.correlation_params, m.variance_params])
+    assert (limits["lower"] < values).all() and (values < limits["upper"]).all()
+
+
+def test_profiles_and_walds_limits_are_near() -> None:
+    m = il.gls("y ~ x", DATA, "us(t | g)", method="ML")
+    parm = m.correlation_params.index[0]
+    profile, wald = m.confint(parm), m.confint(parm, method="Wald")
+    np.testing.assert_allclose(profile, wald, atol=0.05)
