@@ -27,6 +27,10 @@ __all__ = ["SeriesObjective", "SeriesScale"]
 
 # Levels times the cube of their effects: beyond it the same model with dense templates takes long.
 MOST_WORK = 2_000_000_000
+# Relative standard deviations of the series from which on, with so little information on their
+# logarithms (standard errors of four and more), the residual variance counts as zero.
+LARGE = 20.0
+UNKNOWN = 0.1
 # Relative standard deviation of the tail to start from.
 TAIL_START = 0.5
 
@@ -194,6 +198,20 @@ class SeriesObjective(LMMObjective):
 
     def rounding(self, x: np.ndarray) -> float:
         return 0.0
+
+    def at_infinity(self, x: np.ndarray, curvature: np.ndarray) -> list[str]:
+        sd, at = x[self.scale.series][:-1], self.scale.series.start
+        known = np.diagonal(curvature)[at : at + sd.size] * sd**2
+        if not ((sd > LARGE) & (known < UNKNOWN)).any():
+            return super().at_infinity(x, curvature)
+        name = self.covariance.terms[self.parts.term].structure.name
+        residual = "car1" if name == "ou" else "ar1"
+        return [
+            f"the residual variance is estimated as zero beside that of the {name}() effects, "
+            "which explain each row: where a time has one row in a group, errors of its own cannot "
+            "be told from a series without correlation. Leave the term out, or let it be the "
+            f"correlation of the residuals, correlation='{residual}(time | g)'"
+        ]
 
     def release(self) -> None:
         self._set(self.cross, self.marginal.fresh())

@@ -250,3 +250,13 @@ def test_variances_without_blocks_are_those_of_the_dense_twin(data, name, monkey
         monkeypatch.setattr(SeriesObjective, method, lambda *_: None)
     for mine, theirs in zip(own, everything(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-8)
+
+
+def test_a_residual_variance_of_zero_is_said():
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"g": np.repeat(np.arange(15), 20), "t": np.tile(np.arange(20), 15)})
+    data["y"] = rng.normal(size=300)
+    with pytest.warns(il.errors.ConvergenceWarning, match="residual variance is estimated as zero"):
+        m = il.fit("y ~ 1 + ar1(0 + t | g)", data)
+    assert m.fit.verdict == "not identified"
+    assert np.isfinite(m.llf)
