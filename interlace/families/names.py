@@ -21,6 +21,7 @@ from .inverse_gaussian import InverseGaussian
 from .links.base import Link
 from .negative_binomial import NegativeBinomial
 from .negative_binomial1 import NegativeBinomial1
+from .ordinal import Ordinal
 from .poisson import Poisson
 from .truncated import Hurdle, Truncated
 from .tweedie import Tweedie
@@ -42,6 +43,9 @@ PREFIXES: dict[str, Callable[[Family], Family]] = {
     "hurdle": Hurdle,
     "truncated": Truncated,
 }
+
+#: Names of models of ordered categories elsewhere.
+ORDINAL = ("ordinal", "ordered", "cumulative", "clm", "clmm", "polr", "ocat", "ordinallogit")
 
 #: Other spellings, in lower case without spaces, points, hyphens and underscores.
 ALIASES = {
@@ -94,6 +98,14 @@ def resolve(family: object, link: str | Link | None = None) -> Family:
     ``"binomial(probit)"``, also after "zero-inflated", "hurdle" or "truncated". `link` stands in
     for that of `family`.
     """
+    ordinal = (
+        re.sub(r"[\s._-]", "", family).lower() in ORDINAL if isinstance(family, str) else False
+    )
+    if ordinal or isinstance(family, Ordinal):
+        raise ArgumentError(
+            "models of ordered categories have functions of their own: il.clm(formula, data), and "
+            "il.clmm with random effects"
+        )
     if isinstance(family, str):
         family = _named(family)
     if isinstance(family, type) and issubclass(family, Family):

@@ -74,11 +74,23 @@ class Thresholds:
 
     def parts(self, zeta: Array) -> Array:
         """w: the location and the distances."""
-        return np.where(self.logs, np.exp(np.minimum(zeta, LARGEST_LOG)), zeta)
+        zeta = np.asarray(zeta, dtype=float)
+        out = np.exp(np.minimum(zeta, LARGEST_LOG))
+        if out.size and not self.logs[0]:
+            out[0] = zeta[0]
+        return out
 
     def at(self, zeta: Array) -> Array:
         """The thresholds, (size,)."""
         return self.basis @ self.parts(np.asarray(zeta, dtype=float))
+
+    def with_slopes(self, zeta: Array) -> tuple[Array, Array]:
+        """`at` and `jacobian` together."""
+        w = self.parts(zeta)
+        slopes = w.copy()
+        if w.size and not self.logs[0]:
+            slopes[0] = 1.0
+        return self.basis @ w, self.basis * slopes
 
     def jacobian(self, zeta: Array) -> Array:
         """Their derivatives in zeta, (size, m)."""

@@ -146,6 +146,7 @@ def probabilities(own: OrdinalRows, slopes: bool = True) -> Quantity:
     """P(y = j), exact in both tails."""
     family = own.fit.family
     values = family.probabilities(own.eta * own.tau, (own.alpha * own.tau[:, None]).T)
+    values[np.isnan(values).any(axis=1)] = np.nan  # thresholds out of order
     if not slopes:
         return Quantity(values, np.empty(0), np.empty(0))
     C = cumulative(own)

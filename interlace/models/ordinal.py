@@ -233,6 +233,16 @@ class OrdinalPart:
             np.isin(np.arange(k), np.arange(thresholds.count)) * self._located,
         )
 
+    def zeta_of(self, values: np.ndarray) -> np.ndarray:
+        """zeta of parameters of thresholds and scale as they are reported."""
+        k, thresholds = self.n_thresholds, self.family.thresholds
+        own = np.array(values[:k], dtype=float)
+        if NOMINAL not in self.design.predictors:
+            own = np.linalg.solve(thresholds.reported, own)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                own = np.where(thresholds.logs, np.log(own), own)
+        return np.concatenate([own, values[k:]])
+
     @property
     def _located(self) -> np.ndarray:
         """How far each parameter of the thresholds moves with all of these, (k,)."""
@@ -408,7 +418,14 @@ def fit_ordinal_mixed(
 ) -> OrdinalMixedFit:
     """Fit a model with random terms: see `fit_glmm`."""
     fit = fit_glmm(design, family, observations, kind=OrdinalMixedFit, **how)
-    return _judged(cast("OrdinalMixedFit", fit))
+    if fit.converged:
+        return _judged(cast("OrdinalMixedFit", fit))
+    # what has no maximum without random effects has none with them
+    alone = fit_ordinal(replace(design, factors=(), terms=()), family, observations)
+    if alone.verdict != "separated":
+        return cast("OrdinalMixedFit", fit)
+    optimum = fit.optimum.judged(alone.verdict, alone.message)
+    return cast("OrdinalMixedFit", replace(fit, optimum=optimum))
 
 
 def refit_ordinal_mixed(fit: OrdinalMixedFit, y: np.ndarray) -> OrdinalMixedFit:

@@ -330,6 +330,29 @@ def test_separation_is_said() -> None:
     assert not m.converged and "low" in m.infinite
 
 
+def test_separation_is_said_of_mixed_models_too() -> None:
+    x = np.random.default_rng(1).normal(size=200)
+    data = {"y": np.digitize(3.0 * x, [-2.0, 0.0, 2.0]), "x": x, "g": np.arange(200) % 10}
+    with pytest.warns(il.ConvergenceWarning, match="no finite estimate"):
+        m = il.clmm("y ~ x + (1 | g)", data)
+    assert m.fit.verdict == "separated"
+
+
+def test_thresholds_that_cross_have_no_probabilities() -> None:
+    m = il.clm("rating ~ 1", WINE.assign(z=np.sin(np.arange(72.0))), nominal="~ z")
+    p = m.predict({"z": [0.0, 500.0]})
+    assert np.isfinite(p.iloc[0]).all() and p.iloc[1].isna().all()
+
+
+def test_power_of_a_difference_and_of_named_thresholds() -> None:
+    m = fitted("flexible", True)
+    truth = {"contact[T.yes]": 0.0, "1|2": -3.0}
+    power = il.power(m, "contact[T.yes]", nsim=4, params=truth, seed=1)
+    assert power.to_frame().shape[0] == 1
+    drawn = m.bootstrap(3, seed=1).frame
+    assert {"1|2", "4|5", "temp[T.warm]"} <= set(drawn)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [
@@ -348,6 +371,14 @@ def test_separation_is_said() -> None:
             ArgumentError,
             "no random effects",
         ),
+        (lambda: il.glmer("rating ~ (1 | judge)", WINE, "ordinal"), ArgumentError, "il.clmm"),
+        (lambda: il.glm("rating ~ temp", WINE, il.Ordinal("12345")), ArgumentError, "il.clm"),
+        (
+            lambda: il.clmm("rating ~ (1 | judge)", WINE, nAGQ=0),
+            ArgumentError,
+            "thresholds are no part of",
+        ),
+        (lambda: il.clm("rating ~ 1", WINE, nominal="~ 0 + temp"), FormulaError, "its intercept"),
         (lambda: il.clm("cbind(rating, temp) ~ 1", WINE), DataError, "two columns"),
         (lambda: fitted("scale", False).predict(type="class", se=True), ArgumentError, "class"),
     ],

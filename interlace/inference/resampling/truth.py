@@ -11,7 +11,7 @@ from ...calls import number
 from ...errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from ...models.assumed import with_truth
 from ..components import coefficients, parameter_links, parts
-from ..names import spellings
+from ..names import name_in, spellings
 from ..parameters import (
     deviation_names,
     deviation_values,
@@ -38,6 +38,8 @@ def assumed(fit: AnyFit, like: AnyFit | None, params: Mapping[str, float] | None
     named = dict(zip(names, values.tolist(), strict=True))
     beta = {name: b.copy() for name, b in coefficients(fit).items()}
     for component, part in parts(fit).items():
+        if fit.ordered and component != "cond":
+            continue
         front = "" if component == "cond" else f"{component}~"
         for j, name in enumerate(part.design.x_names):
             beta[part.design.current if fit.several else "mean"][j] = named[f"{front}{name}"]
@@ -89,6 +91,11 @@ def _replaced(names: list[str], values: np.ndarray, params: Any) -> np.ndarray:
 
 def _zeta(fit: Any, named: Mapping[str, float]) -> np.ndarray:
     """The family's parameters, of one linear predictor, on the scale of logarithms."""
+    if fit.ordered:
+        own = parts(fit).items()
+        names = {c: [name_in(c, name) for name in part.design.x_names] for c, part in own}
+        wanted = [*names["threshold"], *names.get("scale", ())]
+        return fit.zeta_of(np.array([named[name] for name in wanted]))
     if fit.several:
         return fit.zeta
     if fit.family.residual_variance:

@@ -91,7 +91,11 @@ class LevelModes(Modes):
         if in_zeta is None:
             return np.empty(0)
         # of both thresholds of a row: a shift of these is one of the predictor
-        return density.collapse(np.stack([in_zeta, -t - in_zeta]), zeta)
+        parts = np.empty((2, t.size))
+        parts[0] = in_zeta
+        np.add(t, in_zeta, out=parts[1])
+        np.negative(parts[1], out=parts[1])
+        return density.collapse(parts, zeta)
 
     def _scale(self, Z: WeightedZ) -> None:
         raw = self._factor.Z
@@ -117,13 +121,23 @@ class LevelModes(Modes):
         return t, [[one] for one in dT], sums[:, 3 : 3 + density.n_zeta]
 
     def _displaced_by_row(self, T, eta0, zeta, u):
-        t, dT, dzeta = np.empty((len(eta0), self.Z.n)), [], []
-        for i, one in enumerate(zip(T, eta0, zeta, u, strict=True)):
-            point = self.find(*one, 1, frozen=True)
-            t[i] = point.t
-            dT.append(point.dT)
-            dzeta.append(point.dzeta)
-        return t, dT, np.stack(dzeta)
+        density, ell, k, n, m = self.density, self._ell, self._k, self.Z.n, len(eta0)
+        templates = np.stack([one[0] for one in T]) * self._shrink
+        t, dT, sums = np.empty((m, n)), np.empty((m, k, k)), np.empty((m, 5))
+        dzeta, in_zeta, U = np.empty((m, density.n_zeta)), np.empty(n), np.array(u)
+        for i in range(m):
+            passes = _levels.laplace(
+                density.kernel_at(zeta[i]), 1.0, self.expected, 1, True, self._starts,
+                self._columns, templates[i], eta0[i], U[i].reshape(ell, k), self._rows[:4], t[i],
+                dT[i], sums[i], self._S, self._H, in_zeta,
+            )  # fmt: skip
+            if passes < 0:
+                raise no_mode()
+            dzeta[i] = self._in_zeta(sums[i], t[i], in_zeta, zeta[i])
+        if not np.isfinite(sums).all():
+            raise no_mode()
+        dT *= self._shrink
+        return t, [[one] for one in dT], dzeta
 
     def integrate(
         self, T: np.ndarray, zeta: np.ndarray, point: Point, order: int, grid: tuple

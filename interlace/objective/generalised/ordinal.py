@@ -30,9 +30,20 @@ from .problem import START_DECREMENT, Problem
 __all__ = ["OrdinalDensity", "OrdinalProblem"]
 
 _EMPTY = np.empty(0)
+_BELOW, _ABOVE = np.array([-np.inf]), np.array([np.inf])
 # Newton steps of the fit without random effects, and the least curvature in them, relative.
 FIRST_STEPS = 50
 LEAST_CURVATURE = 1e-8
+
+
+class _AtZeta(NamedTuple):
+    """Thresholds at one zeta, their slopes, and those of each row's category."""
+
+    key: bytes
+    alpha: np.ndarray
+    jacobian: np.ndarray
+    upper: np.ndarray
+    lower: np.ndarray
 
 
 class OrdinalDensity(FamilyDensity):
@@ -84,8 +95,8 @@ class OrdinalDensity(FamilyDensity):
         self._linear = family.thresholds.linear
         self._inner = (self.codes > 0) & (self.codes < self.size)
         self._has_gap = family.link.name == "logit"
-        self._limits: tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None = None
-        self._slopes: tuple[np.ndarray, np.ndarray] | None = None
+        self._known: _AtZeta | None = None
+        self._last_constant: tuple[bytes, tuple[float, np.ndarray]] | None = None
         self._inner_weights = np.bincount(self.codes, self.weights, self.size + 1)[1:-1]
 
     def _compiled(self) -> Kernel | None:
@@ -121,39 +132,39 @@ class OrdinalDensity(FamilyDensity):
 
     def thresholds(self, zeta: np.ndarray) -> np.ndarray:
         """alpha: (size,), or (a, size) of the coefficients of the thresholds' covariates."""
-        own = zeta[: self.n_thresholds]
-        if self.nominal is None:
-            return self.family.thresholds.at(own)
-        return own.reshape(self.nominal.shape[1], -1) @ self._linear.T
+        return self._at(zeta).alpha
 
     def _jacobian(self, zeta: np.ndarray) -> np.ndarray:
         """Derivatives of the thresholds in their parameters, (size, m), at covariates of one."""
-        if self.nominal is not None:
-            return self._linear
-        if self._slopes is None or not np.array_equal(self._slopes[0], zeta):
-            own = self.family.thresholds.jacobian(zeta[: self.n_thresholds])
-            self._slopes = zeta.copy(), own
-        return self._slopes[1]
+        return self._at(zeta).jacobian
 
     def limits(self, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Upper and lower threshold of the category of each row."""
-        known = self._limits
-        if known is not None and np.array_equal(known[0], zeta):
-            return known[1]
-        alpha, codes = self.thresholds(zeta), self.codes
+        at = self._at(zeta)
+        return at.upper, at.lower
+
+    def _at(self, zeta: np.ndarray) -> _AtZeta:
+        """What depends on zeta alone; asked for many times at one zeta."""
+        key, known = zeta.tobytes(), self._known
+        if known is not None and known.key == key:
+            return known
+        own, codes = zeta[: self.n_thresholds], self.codes
         if self.nominal is None:
-            every = np.concatenate([[-np.inf], alpha, [np.inf]])
-            out = every[codes + 1], every[codes]
+            alpha, J = self.family.thresholds.with_slopes(own)
+            every = np.concatenate([_BELOW, alpha, _ABOVE])
+            upper, lower = every[codes + 1], every[codes]
         else:
+            J = self._linear
+            alpha = own.reshape(self.nominal.shape[1], -1) @ J.T
             ends = np.zeros((len(alpha), 1))
             every = np.concatenate([ends, alpha, ends], axis=1)
             upper, lower = (
                 np.einsum("na,an->n", self.nominal, every[:, at]) for at in (codes + 1, codes)
             )
             upper[codes == self.size], lower[codes == 0] = np.inf, -np.inf
-            out = upper, lower
-        self._limits = zeta.copy(), out
-        return out
+        # in one piece: other threads may ask the same density
+        self._known = known = _AtZeta(key, alpha, J, upper, lower)
+        return known
 
     def log_scale(self, zeta: np.ndarray) -> np.ndarray:
         """log sigma of each row, (n,)."""
@@ -234,7 +245,10 @@ class OrdinalDensity(FamilyDensity):
         if not self._has_gap:
             return 0.0, np.zeros(self.n_zeta)
         if self.nominal is None and not self.scaled:
-            return self._of_distances(zeta)
+            key, known = zeta.tobytes(), self._last_constant
+            if known is None or known[0] != key:
+                self._last_constant = known = key, self._of_distances(zeta)
+            return known[1]
         value, slope = self._gap(zeta)
         parts = [slope, -slope]
         if self.scaled:
@@ -430,7 +444,8 @@ class OrdinalProblem(Problem):
                 move = lapack.dpotrs(factor, g, lower=1)[0]
             return _Step(move, float(g @ move), not info)
 
-        start = at(np.concatenate([np.zeros(p), self.zeta]))
+        zeta = self.zeta + density.located * float(np.mean(offset))
+        start = at(np.concatenate([np.zeros(p), zeta]))
         ended = damped_newton(
             start, step_from, lambda here, move: at(here.x + move), START_DECREMENT, FIRST_STEPS
         )
