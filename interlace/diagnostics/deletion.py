@@ -88,6 +88,8 @@ def working_model(fit: AnyFit) -> Working:
     mixed = cast("MixedFit", fit)
     factor = mixed.factor_at_optimum()
     stars = [(f.codes, f.Z @ T) for f, T in zip(fit.design.factors, fit.T, strict=True)]
+    if not fit.p:
+        return Working(weights, score, X, stars, factor, np.zeros((0, 0)), scale)
     U = factor.solve(scaled_crossproduct(mixed, weighted_columns(mixed, [fit.design.current])))
     rest, first = np.array(X), 0
     for (codes, star), u in zip(stars, mixed.u, strict=True):

@@ -202,6 +202,8 @@ def _by_refits(fit: AnyFit, groups: Groups) -> tuple[Measures, dict[str, np.ndar
     converged = np.zeros(len(change), dtype=bool)
     members = [np.array([i]) for i in groups.codes] if groups.single else groups.members()
     columns = Columns(fit)
+    if fit.linear:
+        fit.prepare_deletions(len(members))
     for g, gone in enumerate(members):
         if columns.lost_without(gone):
             continue

@@ -11,6 +11,7 @@ import interlace as il
 from interlace.diagnostics.deletion import _InverseColumns, one_step, working_model
 from interlace.diagnostics.groups import groups_of
 from interlace.errors import ArgumentError, ArgumentTypeError, DataWarning
+from interlace.models.lmm import search
 
 CASES = json.loads((R_PARITY / "references" / "influence.json").read_text(encoding="utf-8"))
 # Estimates of both sides are good to 1e-7 of their standard errors or better.
@@ -287,3 +288,37 @@ def test_repr_shows_the_most_influential() -> None:
     text = repr(found)
     assert text.startswith("Influence of 18 levels of Subject, in one step") and "309" in text
     assert "<table" in found._repr_html_()
+
+
+def test_exact_deletions_are_refits_from_the_data() -> None:
+    rng = np.random.default_rng(4)
+    n = 3000  # more than 400 levels: the curvature of a search is no Hessian
+    g, h, x = rng.integers(30, size=n), rng.integers(600, size=n), rng.normal(size=n)
+    b = rng.normal(size=(30, 2)) * [1.0, 0.5]
+    y = b[g, 0] + (0.5 + b[g, 1]) * x + rng.normal(size=600)[h] + rng.normal(size=n)
+    data = pd.DataFrame({"y": y, "x": x, "g": g, "h": h})
+    formula = "y ~ x + (x | g) + (1 | h)"
+    m = il.fit(formula, data)
+    exact = m.influence("g", exact=True)
+    m.fit.prepare_deletions(30)  # as the 30 deletions did
+    assert m.fit.memo["hessian excess"] is not None
+    for level in (0, 13, 29):
+        own = m.fit.without(np.flatnonzero(g == level))
+        refit = il.fit(formula, data[data["g"] != level])
+        change = refit.fe_params - m.fe_params
+        np.testing.assert_allclose(exact.dfbeta.loc[level], change, rtol=1e-5, atol=1e-9)
+        error = refit.fe_bse
+        np.testing.assert_allclose(exact.dfbetas.loc[level], change / error, rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(own.theta, refit.theta, rtol=1e-5)
+        assert own.verdict == "converged"
+    for level in range(3):  # the Hessian is known but for a few rows: a step fewer
+        gone = np.flatnonzero(h == level)
+        plain = search(m.fit._shared.without(gone), "newton", m.fit.warm)
+        assert m.fit.without(gone).optimum.evaluations < plain.evaluations
+
+
+def test_leverages_without_coefficients() -> None:
+    m = il.fit("Yield ~ 0 + (1 | Batch)", frame_of("Dyestuff"))
+    table = m.leverage()
+    np.testing.assert_allclose(table["overall"], m.hatvalues(), rtol=1e-12)
+    assert (table["fixef"] == 0.0).all()
