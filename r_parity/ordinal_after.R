@@ -30,6 +30,12 @@ means <- function(m, mode) {
   list(estimate = table[[ncol(table) - 4]], se = table$SE)
 }
 
+tests <- function(m) {
+  lapply(list(nominal_test = nominal_test(m), scale_test = scale_test(m)), function(table) {
+    list(terms = rownames(table)[-1], df = table$Df[-1], lrt = table$LRT[-1], p = table[["Pr(>Chi)"]][-1])
+  })
+}
+
 one <- function(id) {
   m <- models[[id]]
   p <- predict(m, rows, type = "prob", se.fit = TRUE, interval = TRUE)
@@ -39,6 +45,7 @@ one <- function(id) {
     prob = unname(p$fit), se = unname(p$se.fit), lower = unname(p$lwr), upper = unname(p$upr),
     class = as.character(predict(m, rows, type = "class")$fit),
     confint = unname(confint(m)), confint_names = rownames(confint(m)),
+    tests = if (id == "flexible") tests(clm(rating ~ temp + contact, data = wine)),
     means = setNames(lapply(modes, function(mode) means(m, mode)), modes)
   ))
 }

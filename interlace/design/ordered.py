@@ -98,7 +98,7 @@ def _labels(spec: Response, columns: Columns) -> Labels:
 def _check_order(spec: Response, labels: Labels) -> None:
     shown = listing(map(repr, labels.levels.tolist()), SHOWN)
     if labels.levels.dtype.kind not in "biuf":
-        if labels.ordered or _numeric_texts(labels.levels):
+        if labels.ordered or labels.arranged or _numeric_texts(labels.levels):
             return
         raise DataError(
             f"the categories of {spec.text}, {shown}, have no order: give it as "

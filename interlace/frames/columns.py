@@ -22,17 +22,20 @@ class Labels:
         Distinct values in their order.
     ordered : bool
         Whether the order of the levels means something (a pandas ordered categorical).
+    arranged : bool
+        Whether the levels were put in their order by whoever made the column (a Polars Enum).
     """
 
     codes: np.ndarray
     levels: np.ndarray
     ordered: bool = False
+    arranged: bool = False
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def __getitem__(self, rows: Any) -> Labels:
-        return Labels(self.codes[rows], self.levels, self.ordered)
+        return Labels(self.codes[rows], self.levels, self.ordered, self.arranged)
 
     def used(self) -> Labels:
         """Without the levels that do not occur."""
@@ -44,7 +47,7 @@ class Labels:
             return self
         new = np.cumsum(keep) - 1
         codes = np.where(self.codes < 0, -1, new[self.codes]).astype(np.int32)
-        return Labels(codes, self.levels[keep], self.ordered)
+        return Labels(codes, self.levels[keep], self.ordered, self.arranged)
 
     def categorical(self) -> pd.Categorical:
         """The column as pandas has it."""

@@ -238,11 +238,12 @@ def _narwhals_labels(series: Any, levels: list[str] | None) -> Labels:
     if series.implementation.is_polars():
         import polars as pl
 
+        arranged = levels is not None
         if levels is None:
             native = native.cast(pl.String)
             levels = native.unique().drop_nulls().sort().to_list()
         codes = native.cast(pl.Enum(levels)).to_physical().cast(pl.Int32).fill_null(-1)
-        return Labels(codes.to_numpy(), np.array(levels, dtype=object))
+        return Labels(codes.to_numpy(), np.array(levels, dtype=object), arranged=arranged)
     if series.implementation.is_pyarrow():
         if str(native.type).startswith("dictionary"):
             chunk = native.unify_dictionaries().combine_chunks()

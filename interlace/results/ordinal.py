@@ -359,6 +359,45 @@ class OrdinalResult(GeneralisedResult):
 
         return ordinal_means(self.fit, self._data, specs, by, mode, at, weights, level, offset)
 
+    def nominal_test(self) -> pd.DataFrame:
+        """Likelihood-ratio tests of proportional odds, term by term, as R's ``nominal_test``.
+
+        Returns
+        -------
+        DataFrame
+            A row for each term of the location, given a coefficient for each threshold: ``Df,
+            logLik, AIC, LRT, Pr(>Chi)``; missing for terms that others contain.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.clm("rating ~ temp + contact", il.load_dataset("wine"))
+        >>> m.nominal_test()["LRT"].round(3).tolist()
+        [nan, 3.175, 0.567]
+        """
+        from ..inference.ordinal_tests import nominal_test
+
+        return nominal_test(self)
+
+    def scale_test(self) -> pd.DataFrame:
+        """Likelihood-ratio tests of equal scales, term by term, as R's ``scale_test``.
+
+        Returns
+        -------
+        DataFrame
+            A row for each term, in log sigma as well: as that of ``nominal_test``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.clm("rating ~ temp + contact", il.load_dataset("wine"))
+        >>> m.scale_test()["LRT"].round(3).tolist()
+        [nan, 0.105, 0.273]
+        """
+        from ..inference.ordinal_tests import scale_test
+
+        return scale_test(self)
+
     def _simulated(self, nsim: int, seed: Any, use_u: bool = False) -> pd.DataFrame:
         from ..inference.ordinal import categories
         from ..inference.simulate import simulate

@@ -240,6 +240,11 @@ def test_what_r_makes_of_a_fit(id: str) -> None:
     # R's limits are interpolated between the points of its profiles
     limits = m.confint(expected["confint_names"])
     np.testing.assert_allclose(limits, expected["confint"], atol=2e-3)
+    for name, table in (expected.get("tests") or {}).items():
+        own = getattr(m, name)().iloc[1:]
+        assert own.index.tolist() == table["terms"] and own["Df"].tolist() == table["df"]
+        np.testing.assert_allclose(own["LRT"], table["lrt"], atol=1e-6)
+        np.testing.assert_allclose(own["Pr(>Chi)"], table["p"], atol=1e-6)
     for mode, means in expected["means"].items():
         own = m.emmeans("temp", mode=mode)
         np.testing.assert_allclose(own.estimate, means["estimate"], rtol=1e-5, atol=1e-7)
@@ -298,6 +303,12 @@ def test_frames_of_all_kinds() -> None:
     words = dict(zip("12345", ["awful", "bad", "fair", "good", "great"], strict=True))
     data = WINE.assign(rating=WINE["rating"].astype(str).map(words))
     other = il.clmm("rating ~ temp + contact + (1 | judge)", data, levels=list(words.values()))
+    np.testing.assert_allclose(other.llf, m.llf, rtol=1e-10)
+    assert other.predict(type="class").cat.categories.tolist() == list(words.values())
+    own = {name: WINE[name].astype(str).to_list() for name in ("temp", "contact", "judge")}
+    own["rating"] = data["rating"].to_list()
+    enum = pl.DataFrame(own, schema_overrides={"rating": pl.Enum(list(words.values()))})
+    other = il.clmm("rating ~ temp + contact + (1 | judge)", enum)
     np.testing.assert_allclose(other.llf, m.llf, rtol=1e-10)
     assert other.predict(type="class").cat.categories.tolist() == list(words.values())
     with pytest.raises(DataError, match="have no order: give it as levels="):
