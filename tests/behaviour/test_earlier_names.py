@@ -106,7 +106,7 @@ def test_what_is_not_here_is_answered(name) -> None:
         getattr(il, name)
 
 
-@pytest.mark.parametrize("name", ["correlation_params", "disp_method", "model"])
+@pytest.mark.parametrize("name", ["disp_method", "model"])
 def test_attributes_that_are_not_here_are_answered(name, fit_cache) -> None:
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': "):
         getattr(fit_cache("sleepstudy", SLEEP), name)
