@@ -29,6 +29,8 @@ from .tokens import Token, arguments, call, has_bar, moved, source_text, split, 
 
 #: Covariance structures of other packages that are read and refused, and why.
 NOT_AVAILABLE = {
+    "propto": "random effects with a known matrix, of pedigrees and phylogenies, are not in this "
+    "version; of places exp(0 + x + y | g) estimates one",
     "equalto": "its covariances are known numbers: glmer() with family=Gaussian(precision=1) and "
     "weights=1/variance serves where they are those of the rows",
 }

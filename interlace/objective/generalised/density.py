@@ -152,8 +152,8 @@ class ConditionalDensity(ABC):
         return rows.extra[:, 1]
 
     def curvature(self, eta: np.ndarray, zeta: np.ndarray, rows: RowSums) -> np.ndarray:
-        """Second derivatives in the parameters, (n_zeta, n_zeta), where `by_row`."""
-        raise NotImplementedError
+        """Second derivatives in the parameters, (n_zeta, n_zeta); none unless `by_row`."""
+        return np.empty((0, 0))
 
     def bent(self, eta: np.ndarray, rows: RowSums, h: np.ndarray) -> np.ndarray:
         """The change of sum(weight h) with each predictor, h being like ``weight``."""
