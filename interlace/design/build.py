@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ..formula.residual import ResidualSpec
     from .residual import ResidualDesign
 
+#: Groups times the cube of the times of a series, in a generalised model: hours.
+MOST_WORK = 1e11
+
 
 def build(
     formula: str | Formula,
@@ -295,6 +298,7 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
     for name, spec, side in ordered:
         Z, recipe, positions = _columns(frame, spec, side, matrices)
         if not linear:
+            _check_times(spec.text, Z, sizes[spec.label])
             Z = np.asarray(Z)
         if linear and not STRUCTURES[spec.structure].patterned:
             _check_effects(spec.text, sizes[spec.label] * Z.shape[1], len(Z))
@@ -391,6 +395,18 @@ def _check_groups(made: Grouping, codes: np.ndarray, linear: bool, patterned: bo
             "variance cannot be told from the residual variance. Choose a coarser factor; if the "
             "variances of the rows are known, as in a meta-analysis, use glmer() with "
             "family=Gaussian(precision=1) and weights=1/variance"
+        )
+
+
+def _check_times(text: str, Z: Any, groups: int) -> None:
+    """Refuse series that are too long for the dense templates of generalised models."""
+    times = Z.shape[1]
+    if isinstance(Z, IndexedColumns) and float(groups) * times**3 > MOST_WORK:
+        raise DataError(
+            f"the random term {text} has {times} times in {groups} groups: in models that are not "
+            "linear the effort grows with the cube of the number of times, and this would take "
+            "hours. Make the times coarser, or fit a linear model, where it grows with the number "
+            "itself"
         )
 
 

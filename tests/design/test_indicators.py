@@ -106,6 +106,13 @@ def test_generalised_designs_have_dense_ones(data):
     assert isinstance(design.factors[0].Z, np.ndarray)
 
 
+def test_generalised_models_of_very_long_series_are_refused():
+    data = pd.DataFrame({"g": np.repeat(np.arange(60), 1200), "t": np.tile(np.arange(1200), 60)})
+    data["y"] = 1.0 * (data["t"] % 2)
+    with pytest.raises(DataError, match="1200 times in 60 groups.*would take hours"):
+        il.glmer("y ~ 1 + ar1(0 + t | g)", data, "binomial")
+
+
 @pytest.mark.parametrize("time", ["t", "f", "label", "factor(t)", "C(t)", "factor(label)"])
 def test_predictions_of_new_rows(data, time):
     formula = f"y ~ z + ar1(0 + {time} | g) + (1 | g)"
