@@ -85,7 +85,17 @@ class Ordinal(Family):
         return hash((self.name, *map(str, self.levels), self.link, self.threshold))
 
     def alpha(self, zeta: Zeta) -> Array:
-        """Thresholds of parameters zeta (m,), (size,); thresholds (size, n) as they are."""
+        """Thresholds of their parameters.
+
+        Parameters
+        ----------
+        zeta : array (m,), or (size, n)
+            Parameters, or thresholds, which stay as they are.
+
+        Returns
+        -------
+        array (size,), or (size, n)
+        """
         zeta = np.asarray(zeta, dtype=float)
         if zeta.ndim == 2:
             return zeta
@@ -97,7 +107,19 @@ class Ordinal(Family):
         return self.thresholds.at(zeta)
 
     def limits(self, y: Array, zeta: Zeta) -> tuple[Array, Array]:
-        """Upper and lower threshold of the category of each row, infinite beyond the ends."""
+        """Upper and lower threshold of the category of each row, infinite beyond the ends.
+
+        Parameters
+        ----------
+        y : array (n,)
+            Numbers of categories.
+        zeta
+            As in `alpha`.
+
+        Returns
+        -------
+        tuple of two arrays (n,)
+        """
         alpha, y = self.alpha(zeta), np.asarray(y).astype(np.intp)
         ends = np.full((1, *alpha.shape[1:]), np.inf)
         every = np.concatenate([-ends, alpha, ends])
@@ -139,7 +161,17 @@ class Ordinal(Family):
     # -- probabilities ----------------------------------------------------------------------
 
     def log_probabilities(self, eta: Array, zeta: Zeta = ()) -> Array:
-        """log P(y = j) of each row, (n, categories)."""
+        """log P(y = j) of each row, (n, categories).
+
+        Parameters
+        ----------
+        eta, zeta
+            As in `rows`; thresholds themselves, (size, n), do for zeta.
+
+        Returns
+        -------
+        array (n, categories)
+        """
         eta = np.asarray(eta, dtype=float)
         out = np.empty((eta.size, len(self.levels)))
         for j in range(len(self.levels)):
@@ -147,11 +179,31 @@ class Ordinal(Family):
         return out
 
     def probabilities(self, eta: Array, zeta: Zeta = ()) -> Array:
-        """P(y = j) of each row, (n, categories)."""
+        """P(y = j) of each row, (n, categories).
+
+        Parameters
+        ----------
+        eta, zeta
+            As in `rows`; thresholds themselves, (size, n), do for zeta.
+
+        Returns
+        -------
+        array (n, categories)
+        """
         return np.exp(self.log_probabilities(eta, zeta))
 
     def cumulative(self, eta: Array, zeta: Zeta = ()) -> Array:
-        """P(y <= j) of each row, (n, categories); the last is one."""
+        """P(y <= j) of each row, (n, categories); the last is one.
+
+        Parameters
+        ----------
+        eta, zeta
+            As in `rows`; thresholds themselves, (size, n), do for zeta.
+
+        Returns
+        -------
+        array (n, categories)
+        """
         eta = np.asarray(eta, dtype=float)
         alpha = self.alpha(zeta)
         alpha = alpha[:, None] if alpha.ndim == 1 else alpha
@@ -160,7 +212,17 @@ class Ordinal(Family):
         return out
 
     def slopes(self, eta: Array, zeta: Zeta) -> tuple[Array, Array]:
-        """Densities of F at the thresholds: dP(y <= j) is f_j (d alpha_j - d eta), (n, size)."""
+        """Densities of F at the thresholds: dP(y <= j) is f_j (d alpha_j - d eta), (n, size).
+
+        Parameters
+        ----------
+        eta, zeta
+            As in `rows`; thresholds themselves, (size, n), do for zeta.
+
+        Returns
+        -------
+        tuple of two arrays: densities (n, size), thresholds
+        """
         alpha = self.alpha(zeta)
         alpha = alpha[:, None] if alpha.ndim == 1 else alpha
         return self.link.inverse_derivatives(alpha - np.asarray(eta, dtype=float))[1].T, alpha
@@ -252,7 +314,7 @@ class Ordinal(Family):
         return np.zeros(np.size(y))
 
     def start_zeta(self, y: Array, mu: Array, weights: PerRow = 1.0, trials: PerRow = 1.0) -> Array:
-        """Parameters of the thresholds that the shares of the categories have."""
+        # of the thresholds that the shares of the categories have
         codes = np.asarray(y).astype(np.intp)
         w = np.broadcast_to(np.asarray(weights, dtype=float), codes.shape)
         counts = np.bincount(codes, weights=w, minlength=len(self.levels)) + 0.5

@@ -227,7 +227,7 @@ class OrdinalResult(GeneralisedResult):
         >>> import interlace as il
         >>> m = il.clm("rating ~ temp + contact", il.load_dataset("wine"))
         >>> m.residuals().head(3).round(3).tolist()
-        [-0.222, 0.572, -0.572]
+        [-0.016, 0.747, 0.305]
         """
         from ..diagnostics.ordinal_residuals import ordinal_residuals
 
@@ -293,7 +293,7 @@ class OrdinalResult(GeneralisedResult):
         >>> m = il.clmm("rating ~ temp + (1 | judge)", il.load_dataset("wine"))
         >>> new = {"temp": ["cold", "warm"]}
         >>> m.predict(new, include_re=False).round(3).loc[1].to_dict()
-        {'1': 0.009, '2': 0.164, '3': 0.529, '4': 0.226, '5': 0.072}
+        {'1': 0.008, '2': 0.099, '3': 0.436, '4': 0.316, '5': 0.141}
         >>> m.predict(new, type="class", include_re=False).tolist()
         ['2', '3']
         """
