@@ -26,8 +26,6 @@ dense("animals_reml", "sim:animals", "y ~ x", list(PEDIGREE, HERD), "y ~ x + (1 
       known = "animal", reml = TRUE)
 dense("animals_permanent_reml", "sim:animals", "y ~ x + herd", list(PEDIGREE, own_term("animal", "scalar")),
       "y ~ x + herd + (1 | animal, cov=A) + (1 | animal)", known = "animal", reml = TRUE)
-dense("animals_slope_ml", "sim:animals", "y ~ x", list(own_term("animal", "us", "x", "relationship")),
-      "y ~ x + (x | animal, cov=A)", known = "animal")
 dense("animals_poisson", "sim:animals", "count ~ x", list(PEDIGREE), "count ~ x + (1 | animal, cov=A)", "poisson",
       known = "animal")
 dense("animals_herd_poisson", "sim:animals", "count ~ x", list(PEDIGREE, HERD),
@@ -80,14 +78,19 @@ dense_record <- function(m, data) {
   X <- model.matrix(as.formula(m$formula), frame)
   y <- model.response(frame)
   n <- length(y)
-  terms <- lapply(m$terms, dense_term, data)
+  # Z S Z' = covariances between the groups of two rows times those of their effects
+  terms <- lapply(m$terms, function(spec) {
+    t <- dense_term(spec, data)
+    g <- as.integer(factor(data[[spec$group]]))
+    c(t, list(apart = t$K[g, g], W = t$Z %*% kronecker(matrix(1, nrow(t$K), 1), diag(t$k))))
+  })
   sizes <- vapply(terms, function(t) length(t$start), 0)
   where <- split(seq_len(sum(sizes)), rep(seq_along(sizes), sizes))
   free <- !identical(m$sigma, 0)
   full <- function(t, x) kronecker(t$K, t$one(x))
   state <- function(par) {
     V <- diag(if (free) exp(2 * par[length(par)]) else 0, n)
-    for (i in seq_along(terms)) V <- V + terms[[i]]$Z %*% full(terms[[i]], par[where[[i]]]) %*% t(terms[[i]]$Z)
+    for (i in seq_along(terms)) V <- V + terms[[i]]$apart * (terms[[i]]$W %*% terms[[i]]$one(par[where[[i]]]) %*% t(terms[[i]]$W))
     root <- chol(V)
     Xw <- backsolve(root, X, transpose = TRUE)
     yw <- backsolve(root, y, transpose = TRUE)
