@@ -1,7 +1,7 @@
-"""Models of ordered categories against R's optima: ordinal, MASS, and ordinal's likelihood polished by TMB.
+"""Models of ordered categories against R's optima: ordinal, MASS, and their likelihood by TMB.
 
-The references' gradients are below 1e-6: log-likelihoods are good to 1e-9, parameters to 1e-6 standard
-errors.
+The references' gradients are below 1e-6: log-likelihoods are good to 1e-9, parameters to 1e-6
+standard errors.
 """
 
 from __future__ import annotations
