@@ -136,22 +136,31 @@ residual_tight <- function(m, data, fitted = NULL) {
   }
   fn <- fn_at(fitted)
   gr <- function(par) numDeriv::grad(fn, par)
+  from_at <- function(fn, par) nlminb(par, fn, function(x) numDeriv::grad(fn, x), control = list(rel.tol = 1e-14))$par
   from <- function(par) nlminb(par, fn, gr, control = list(rel.tol = 1e-14, eval.max = 500, iter.max = 300))
   if (!length(start)) return(list(p = p, par = numeric(), value = fn(start), gradient = 0, hessian = matrix(0, 0, 0), fitted = fitted))
   first <- from(start)
   set.seed(1)
   second <- from(first$par + .3 * rnorm(length(start)))
-  found <- if (second$objective < first$objective) second else first
+  strong <- start  # a strong correlation may be another minimum
+  strong[length(p$theta) + seq_len(p$correlation$k)] <- p$correlation$start + 4
+  third <- if (p$correlation$k == 1) from(strong) else second
+  tried <- list(first, second, third)
+  found <- tried[[which.min(vapply(tried, `[[`, 0, "objective"))]]
   par <- found$par
   H <- numDeriv::hessian(fn, par)
   for (i in 1:60) {  # the variance's fitted values are those of the fit
     for (j in 1:2) par <- par - solve(H, gr(par))
+    if (max(abs(gr(par))) > 1e-4) {
+      par <- from_at(fn, par)
+      H <- numDeriv::hessian(fn, par)
+    }
     if (!isTRUE(p$variance$fitted)) break
     now <- residual_modes(p, par, residual_state(p, par, fitted))$fitted
     change <- max(abs(now - fitted)) / max(abs(now))
     fitted <- now
     fn <- fn_at(fitted)
-    if (change < 1e-12) break
+    if (change < 1e-10) break
   }
   for (j in 1:2) par <- par - solve(H, gr(par))
   list(p = p, par = par, value = fn(par), gradient = gr(par), hessian = numDeriv::hessian(fn, par), fitted = fitted,

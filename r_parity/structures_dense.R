@@ -15,10 +15,10 @@ own_term <- function(group, structure, column = NULL, known = NULL)
 HETAR <- list(own_term("g", "hetar1", "time"))
 dense("series_hetar1", "sim:series", "spread ~ x", HETAR, "spread ~ x + hetar1(0 + time | g)", sigma = .3)
 dense("orthodont_hetar1", "Orthodont", "distance ~ age * Sex", list(own_term("Subject", "hetar1", "age")),
-      "distance ~ age * Sex + hetar1(0 + factor(age) | Subject)", sigma = 0)
+      "distance ~ age * Sex + hetar1(0 + factor(age) | Subject)", sigma = 0, disp = "~ 0")
 # glmmTMB 1.1.5 has no derivatives of Matern's correlation at distance 0
-dense("places_mat", "sim:places", "v ~ x", list(own_term("all", "mat", c("px", "py"))),
-      "v ~ x + mat(0 + px + py | all)")
+dense("places_mat", "sim:places", "y ~ x", list(own_term("all", "mat", c("px", "py"))),
+      "y ~ x + mat(0 + px + py | all)")
 PEDIGREE <- own_term("animal", "scalar", known = "relationship")
 HERD <- own_term("herd", "scalar")
 dense("animals_ml", "sim:animals", "y ~ x", list(PEDIGREE), "y ~ x + (1 | animal, cov=A)", known = "animal")
