@@ -54,12 +54,9 @@ ordinal("clmm_wine_bottle", "wine", paste(JUDGE, "+ (1 | bottle)"), edge = "the 
 ordinal("clmm_soup", "soup", "SURENESS ~ PROD + (1 | RESP)", ranef = TRUE)
 ordinal("clmm_soup_agq7", "soup", "SURENESS ~ PROD + (1 | RESP)", nodes = 7)
 ordinal("clmm_soup_slope", "soup", "SURENESS ~ PROD + (PROD | RESP)")
-ordinal("clmm_verbagg", "VerbAgg", "resp ~ Anger + Gender + btype + situ + mode + (1 | id) + (1 | item)")
 ordinal("clmm_ordered_slope", "sim:ordered", paste(ORDERED, "+ (x | g)"))
-ordinal("clmm_ordered_crossed", "sim:ordered", paste(ORDERED, "+ offset(off) + (x | g) + (1 | h)"), "probit")
 ordinal("clmm_ordered_weights", "sim:ordered", paste(ORDERED, "+ (1 | g) + (1 | h)"), weights = "w")
 ordinal("clmm_ordered_nested", "sim:ordered", paste(ORDERED, "+ (1 | h / g)"), "cloglog")
 # R's clmm has neither of these
-ordinal("clmm_wine_nominal", "wine", "rating ~ temp + (1 | judge)", nominal = "~ contact")
 ordinal("clmm_soup_scale", "soup", "SURENESS ~ PROD + (1 | RESP)", "probit", scale = "~ PROD")
 ordinal("clmm_ordered_nominal_scale", "sim:ordered", "y ~ x + (1 | g)", nominal = "~ f", scale = "~ f")

@@ -24,13 +24,8 @@ residual("ovary_gls_ar1_ml", "Ovary", "ML", CYCLE, "ar1(1 | Mare)", r_correlatio
 RATS <- "weight ~ Time * Diet"
 residual("bodyweight_lme_power", "BodyWeight", "REML", paste(RATS, "+ (Time | Rat)"), NULL, "power(fitted)",
          random = "~ Time | Rat", r_variance = "varPower()")
-residual("bodyweight_lme_exp", "BodyWeight", "REML", paste(RATS, "+ (Time | Rat)"), "exp(Time | Rat)", "power(fitted)",
-         random = "~ Time | Rat", r_correlation = "corExp(form = ~ Time | Rat)", r_variance = "varPower()")
 residual("bodyweight_lme_car1", "BodyWeight", "ML", paste(RATS, "+ (Time | Rat)"), "car1(Time | Rat)",
          random = "~ Time | Rat", r_correlation = "corCAR1(form = ~ Time | Rat)")
-residual("bodyweight_gls_car1_ident", "BodyWeight", "REML", RATS, "car1(Time | Rat)", "~ Diet",
-         r_correlation = "corCAR1(form = ~ Time | Rat)", r_variance = "varIdent(form = ~ 1 | Diet)",
-         intervals = TRUE)
 residual("bodyweight_gls_gau", "BodyWeight", "REML", RATS, "gau(Time | Rat)", "~ Diet",
          r_correlation = "corGaus(form = ~ Time | Rat)", r_variance = "varIdent(form = ~ 1 | Diet)")
 
