@@ -13,7 +13,7 @@ from ..errors import ArgumentError, InterlaceError, InterlaceWarning
 from ..inference.components import has_components, parts
 from ..inference.joint_variance import joint_variance
 from ..inference.prediction import prediction_rows
-from ..inference.residual_covariance import check_independent
+from ..inference.residual_covariance import check_independent, is_independent
 from ..inference.which_effects import which_effects
 from ..pictured import Pictured
 from .deletion import Measures, one_step, working_model
@@ -161,7 +161,7 @@ def influence(fit: AnyFit, by: Any = None, exact: bool = False, data: Any = None
     if not fit.p:
         raise ArgumentError("influence is measured on the coefficients, and this model has none")
     columns: dict[str, Any] = {}
-    if not several:
+    if not several and is_independent(fit):
         sums = np.bincount(groups.codes, hat_values(fit), len(groups.labels))
         columns["hat"] = sums
     variances = None

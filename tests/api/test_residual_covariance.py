@@ -186,3 +186,12 @@ def test_profiles_and_walds_limits_are_near() -> None:
     parm = m.correlation_params.index[0]
     profile, wald = m.confint(parm), m.confint(parm, method="Wald")
     np.testing.assert_allclose(profile, wald, atol=0.05)
+
+
+def test_groups_are_left_out_by_fitting_again() -> None:
+    m = il.gls("y ~ x", DATA, "ar1(t | g)", "~ f")
+    with pytest.raises(ArgumentError, match="exact=True"):
+        m.influence("g")
+    change = m.influence("g", exact=True).dfbeta.loc["g3"]
+    without = il.gls("y ~ x", DATA[DATA.g != "g3"], "ar1(t | g)", "~ f")
+    np.testing.assert_allclose(change, without.fe_params - m.fe_params, atol=1e-5)
