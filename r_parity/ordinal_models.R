@@ -58,5 +58,6 @@ ordinal("clmm_ordered_slope", "sim:ordered", paste(ORDERED, "+ (x | g)"))
 ordinal("clmm_ordered_weights", "sim:ordered", paste(ORDERED, "+ (1 | g) + (1 | h)"), weights = "w")
 ordinal("clmm_ordered_nested", "sim:ordered", paste(ORDERED, "+ (1 | h / g)"), "cloglog")
 # R's clmm has neither of these
+ordinal("clmm_wine_nominal", "wine", "rating ~ temp + (1 | judge)", nominal = "~ contact")
 ordinal("clmm_soup_scale", "soup", "SURENESS ~ PROD + (1 | RESP)", "probit", scale = "~ PROD")
 ordinal("clmm_ordered_nominal_scale", "sim:ordered", "y ~ x + (1 | g)", nominal = "~ f", scale = "~ f")
