@@ -78,7 +78,9 @@ def build(
     """
     names = data_columns(data)
     frame = ModelFrame(
-        formulas_of(formula, others, names, groups, random, linear and residual is None, mixed),
+        formulas_of(
+            formula, others, names, groups, random, linear and residual is None, mixed, ordered
+        ),
         data,
         names,
         weights=weights,

@@ -22,6 +22,7 @@ def formulas_of(
     random: Any,
     linear: bool,
     mixed: bool | None,
+    ordered: bool = False,
 ) -> dict[str, Formula]:
     """The formulas of all linear predictors, that of the mean first; `names` are data's columns."""
     parsed = with_random(parse(formula), groups, random, names)
@@ -29,11 +30,13 @@ def formulas_of(
         raise FormulaError("formula has no response left of '~'; write 'y ~ x'", parsed.text)
     mean = _of_mean(parsed, names)
     rest = {name: _one_sided(name, other, mean) for name, other in (others or {}).items()}
-    _check_random({MEAN: parsed, **rest}, linear, mixed)
+    _check_random({MEAN: parsed, **rest}, linear, mixed, ordered)
     return {MEAN: mean, **rest}
 
 
-def _check_random(formulas: Mapping[str, Formula], linear: bool, mixed: bool | None) -> None:
+def _check_random(
+    formulas: Mapping[str, Formula], linear: bool, mixed: bool | None, ordered: bool
+) -> None:
     parsed, terms = formulas[MEAN], [t for f in formulas.values() for t in f.random]
     others = [f"{argument_of(name)}=" for name in formulas if name != MEAN]
     if linear and not terms:
@@ -46,13 +49,14 @@ def _check_random(formulas: Mapping[str, Formula], linear: bool, mixed: bool | N
         too = f", {listing(others)} included" if others else ""
         raise FormulaError(
             "a mixed model needs a random term: add (1 | g) to the formula or give groups='g', or "
-            f"use glm(), which fits models without random effects{too}",
+            f"use {'clm' if ordered else 'glm'}(), which fits models without random effects{too}",
             parsed.text,
         )
     if mixed is False and terms:
         raise FormulaError(
-            f"glm() and gls() have no random effects, but there is "
-            f"{listing(t.text for t in terms)}; use glmer(), or fit() for a linear mixed model",
+            f"{'clm() has' if ordered else 'glm() and gls() have'} no random effects, but there is "
+            f"{listing(t.text for t in terms)}; use "
+            + ("clmm()" if ordered else "glmer(), or fit() for a linear mixed model"),
             parsed.text,
         )
 

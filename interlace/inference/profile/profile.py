@@ -18,7 +18,7 @@ from ..tails import t_quantile
 from .likelihood import Likelihood, likelihood_of
 from .parameters import Parameter, chosen, parameters_of
 from .search import LOWER, Search
-from .target import coordinates_of, scale_of, undetermined, values_at
+from .target import coordinates_of, fixed, scale_of, undetermined, values_at
 from .trace import Trace
 
 __all__ = ["Profile", "profile", "profile_limits"]
@@ -266,8 +266,8 @@ def profile(
     with likelihood.threads():
         estimates = values_at(likelihood, parameters, likelihood.y)
         for parameter in own:
-            if without_coordinate(parameter):
-                notes.append(_no_coordinate(parameter))
+            if reason := without_profile(likelihood, parameter):
+                notes.append(reason)
                 continue
             trace, lowest = _trace_of(
                 likelihood, parameters, parameter, cutoff, spacing or SPACING * cutoff
@@ -337,9 +337,9 @@ def profile_limits(
     limits, notes, lower = np.empty((len(parameters), 2)), [], []
     with likelihood.threads():
         for k, parameter in enumerate(parameters):
-            if without_coordinate(parameter):
+            if reason := without_profile(likelihood, parameter):
                 limits[k] = np.nan
-                notes.append(_no_coordinate(parameter))
+                notes.append(reason)
                 continue
             scale = scale_of(likelihood, parameter)
             if undetermined(likelihood, parameter):
@@ -383,16 +383,19 @@ def _notes_on(trace: Trace, limits: Sequence[float], wanted: float) -> list[str]
     return out
 
 
-def without_coordinate(parameter: Parameter) -> bool:
-    """Whether it is made of several parameters of a pattern."""
-    return parameter.kind == "pattern" and parameter.natural is None
-
-
-def _no_coordinate(parameter: Parameter) -> str:
-    return (
-        f"{parameter.name} is a function of several parameters and has no profile here; write "
-        "method='wald' or method='boot'"
-    )
+def without_profile(likelihood: Likelihood, parameter: Parameter) -> str:
+    """The reason why there is no profile of a parameter; empty if there is one."""
+    if parameter.kind == "pattern" and parameter.natural is None:
+        return (
+            f"{parameter.name} is a function of several parameters and has no profile here; write "
+            "method='wald' or method='boot'"
+        )
+    if fixed(likelihood, parameter):
+        return (
+            f"{parameter.name} is -1 or 1 whatever the data are, as of all effects with one latent "
+            "factor: it has no profile and no interval"
+        )
+    return ""
 
 
 def _undetermined(parameter: Parameter) -> str:

@@ -15,7 +15,15 @@ from .parameters import Parameter, parameter_link
 from .residual import ResidualLink, residual_coordinates, residual_value
 from .thresholds import Threshold
 
-__all__ = ["Scale", "coordinates_of", "scale_of", "term_value", "undetermined", "values_at"]
+__all__ = [
+    "Scale",
+    "coordinates_of",
+    "fixed",
+    "scale_of",
+    "term_value",
+    "undetermined",
+    "values_at",
+]
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,14 @@ def undetermined(likelihood: Likelihood, parameter: Parameter) -> bool:
     b, i, j = parameter.at
     flat = likelihood.flat
     return not (flat[_row(likelihood, b, i)].any() and flat[_row(likelihood, b, j)].any())
+
+
+def fixed(likelihood: Likelihood, parameter: Parameter) -> bool:
+    """Whether it is the correlation of effects that have one loading each, on the same factor."""
+    if parameter.kind != "cor":
+        return False
+    b, i, j = parameter.at
+    return _row(likelihood, b, i).size == _row(likelihood, b, j).size == 1
 
 
 def coordinates_of(likelihood: Likelihood, parameter: Parameter) -> Coordinates:

@@ -88,7 +88,8 @@ def quartiles(residuals: np.ndarray, title: str) -> Table:
 def coefficient_table(table: pd.DataFrame, r_names: bool, title: str, with_df: bool) -> Table:
     """Coefficients as R's ``printCoefmat``, with significance codes.
 
-    ``estimate, std_error, df, statistic, p_value``: z tests where df is infinite.
+    ``estimate, std_error, df, statistic, p_value``: z tests where df is infinite. p-values that are
+    all missing, of parameters whose zero means nothing, have no column.
     """
     both = np.concatenate([table["estimate"].to_numpy(), table["std_error"].to_numpy()])
     sizes = np.abs(both[np.isfinite(both) & (both != 0.0)])
@@ -101,11 +102,13 @@ def coefficient_table(table: pd.DataFrame, r_names: bool, title: str, with_df: b
     if with_df:
         columns.append(format_numbers(np.round(table["df"].to_numpy(), DIGITS).tolist()))
     columns.append(["" if np.isnan(v) else f"{v:.3f}" for v in table["statistic"]])
-    marks = [stars(v) for v in p]
-    columns += [format_pvalues(p), [mark.ljust(3) for mark in marks]]
+    tested = not n or not np.isnan(p).all()
+    marks = [stars(v) for v in p] if tested else []
+    if tested:
+        columns += [format_pvalues(p), [mark.ljust(3) for mark in marks]]
     letter = "t" if with_df or np.isfinite(table["df"]).any() else "z"
     head = ["", "Estimate", "Std. Error", *(["df"] if with_df else [])]
-    head += [f"{letter} value", f"Pr(>|{letter}|)", ""]
+    head += [f"{letter} value", *([f"Pr(>|{letter}|)", ""] if tested else [])]
     note = f"---\n{LEGEND}" if any(marks) else ""
     rows = [[str(c) for c in row] for row in zip(*columns, strict=True)]
     return Table(head, rows, 1, title, note)
