@@ -91,9 +91,7 @@ def build(
         context=context or {},
         residual=residual,
     )
-    if ordered:
-        frame.response = ordered_response(frame.response, frame.columns, frame.unused, levels)
-    y, trials = response_of(frame.response, frame.columns, linear)
+    y, trials = _response(frame, linear, ordered, levels)
     matrices = _Matrices(frame)
     fixed = {name: _fixed_part(frame, name, matrices, linear) for name in frame.predictors}
     effects = _random_part(frame, matrices, linear)
@@ -117,6 +115,15 @@ def build(
         recipe=_recipe(frame, fixed, effects, linear),
         residual=_residual_part(frame, effects),
     )
+
+
+def _response(
+    frame: ModelFrame, linear: bool, ordered: bool, levels: Any
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The response as numbers, that of ordered categories by their places, and trials if any."""
+    if ordered:
+        frame.response = ordered_response(frame.response, frame.columns, frame.unused, levels)
+    return response_of(frame.response, frame.columns, linear)
 
 
 def _residual_part(frame: ModelFrame, effects: _Random) -> ResidualDesign | None:
