@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..covariance.names import STRUCTURES
 from ..errors import ArgumentTypeError, DataWarning, FormulaError, brief, listing, warn
 from ..formula.edit import stands_for_old, updated, with_dot, with_random, without_response
 from ..formula.formula import Formula
@@ -42,14 +44,15 @@ def _check_random(
     if linear and not terms:
         raise FormulaError(
             "a linear mixed model needs a random term: add (1 | g) to the formula or give "
-            "groups='g'; glm() fits models without random effects",
+            f"groups='g'; glm() fits models without random effects{_not_structured(parsed)}",
             parsed.text,
         )
     if mixed and not terms:
         too = f", {listing(others)} included" if others else ""
         raise FormulaError(
             "a mixed model needs a random term: add (1 | g) to the formula or give groups='g', or "
-            f"use {'clm' if ordered else 'glm'}(), which fits models without random effects{too}",
+            f"use {'clm' if ordered else 'glm'}(), which fits models without random effects{too}"
+            f"{_not_structured(parsed)}",
             parsed.text,
         )
     if mixed is False and terms:
@@ -59,6 +62,14 @@ def _check_random(
             + ("clmm()" if ordered else "glmer(), or fit() for a linear mixed model"),
             parsed.text,
         )
+
+
+def _not_structured(parsed: Formula) -> str:
+    """Words on calls with a bar that are no random terms: ``foo(x | g)`` is a function of data."""
+    names = [name for name in re.findall(r"(\w+)\([^|]*\|", parsed.fixed) if name != "I"]
+    if not names:
+        return ""
+    return f". {names[0]}() is no covariance structure; there are {listing(sorted(STRUCTURES))}"
 
 
 def _of_mean(parsed: Formula, names: Collection[str]) -> Formula:

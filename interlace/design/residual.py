@@ -369,7 +369,7 @@ def _check_times(term: ResidualTerm, out: ResidualDesign, index: pd.Index) -> No
     same = np.append(False, (times[1:] == times[:-1]).all(axis=1)) & ~out.groups.first
     if same.any():
         at = int(np.flatnonzero(same)[0])
-        pair = f"{index[rows[at - 1]]!r} and {index[rows[at]]!r}"
+        pair = listing(map(str, index[rows[at - 1 : at + 1]]))
         where = f"group {out.levels[out.codes[rows[at]]]!r}" if out.label else "the data"
         shown = listing(f"{t:g}" for t in times[at])
         if out.time_levels is not None:

@@ -350,6 +350,14 @@ def _random(
         raise FormulaError(
             "a random term needs a grouping factor right of the bar: (1 | g)", source, position
         )
+    comma = next((token for token in right if token.text == ","), None)
+    if comma is not None:
+        raise FormulaError(
+            "a random term has no arguments: write (x | g), or a structure, ar1(0 + time | g); "
+            f"{NOT_AVAILABLE['propto']}",
+            source,
+            comma.start,
+        )
     groups = _group(right, source)
     check_numbers(left, source)
     lhs = source_text(left, source, marks=True)

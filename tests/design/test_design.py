@@ -485,3 +485,12 @@ def test_an_interaction_without_its_main_effect_keeps_the_full_span(right, expec
     d = pd.DataFrame({name: random.normal(size=24) for name in "yxz"})
     d = d.assign(f=list("abc") * 8, g=np.repeat(list("uvw"), 8))
     assert list(build(f"y ~ {right} + (1 | g)", d).x_names[1:]) == expected
+
+
+def test_a_call_with_a_bar_that_is_no_structure_is_named():
+    frame = {"y": [1.0, 2.0, 4.0, 3.0], "x": [0.0, 1.0, 0.0, 1.0], "g": list("aabb")}
+    with pytest.raises(FormulaError, match=r"ar2\(\) is no covariance structure; there are ar1"):
+        build("y ~ 1 + ar2(0 + x | g)", frame)
+    with pytest.raises(FormulaError) as error:
+        build("y ~ I((x > 0) | (y > 1))", frame)
+    assert "covariance structure" not in str(error.value)

@@ -177,6 +177,7 @@ def test_parsing_is_cached():
         ("y ~ x + ", "nothing follows", 6),
         ("y ~ x ~ z", "more than one '~'", 6),
         ("(1 | g) ~ x", "left of '~'", 3),
+        ("y ~ (1 | g, cov=A)", "no arguments: .*known matrix", 10),
         ("y ~ propto(0 + f | g, A)", r"propto\(\) is not available: .*known matrix", 4),
         ("y ~ equalto(0 + f | g, V)", r"equalto\(\) is not available: its covariances are", 4),
         ("y ~ x + rr(0 + f | g, d=0)", "a whole number of latent factors", 8),
