@@ -183,7 +183,7 @@ def gls(
     >>> sleep = il.load_dataset("sleepstudy")
     >>> m = il.gls("Reaction ~ Days", sleep, "ar1(Days | Subject)")
     >>> round(m.llf, 3)
-    -883.087
+    -869.603
     """
     call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
     return _with_residual_covariance({**call, "theta0": None, "backend": "auto"}, mixed=False)

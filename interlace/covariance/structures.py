@@ -97,7 +97,7 @@ class Structure(ABC):
     def template(self, theta: np.ndarray) -> np.ndarray:
         """T, shape (k, k)."""
         T = np.zeros((self.k, self.k))
-        T[self.rows, self.cols] = self.values(theta)
+        T[self.rows, self.cols] = self.values(np.asarray(theta, dtype=float))
         return T
 
     def readings(self, names: tuple[str, ...]) -> list[Reading]:

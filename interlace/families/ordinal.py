@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ArgumentTypeError, brief
 from . import compiled
 from .base import Array, Family, PerRow, Rows, Zeta, gathered
 from .intervals import log_interval
@@ -54,7 +55,7 @@ class Ordinal(Family):
         self, levels: Sequence[Any], link: str | Link = "logit", threshold: str = "flexible"
     ) -> None:
         super().__init__(link)
-        self.levels = levels if isinstance(levels, np.ndarray) else np.asarray(list(levels))
+        self.levels = _categories(levels)
         if len(self.levels) < 2:
             raise ArgumentError(
                 f"ordered categories are two or more, got {len(self.levels)}: "
@@ -320,6 +321,24 @@ class Ordinal(Family):
         counts = np.bincount(codes, weights=w, minlength=len(self.levels)) + 0.5
         share = np.cumsum(counts)[:-1] / counts.sum()
         return self.thresholds.nearest(self.link(share))
+
+
+def _categories(levels: Any) -> Array:
+    """The levels as an array of one dimension; texts and what has no order are refused."""
+    if isinstance(levels, np.ndarray) and levels.ndim == 1:
+        return levels
+    ordered = isinstance(levels, Iterable) and not isinstance(levels, (str, bytes, Set, Mapping))
+    out = np.empty(0)
+    if ordered:
+        with suppress(TypeError, ValueError):  # of pieces of different lengths
+            out = np.asarray(list(levels))
+            ordered = out.ndim == 1
+    if not ordered or not out.size:
+        raise ArgumentTypeError(
+            "levels must be a sequence of the categories from the lowest to the highest, such as "
+            f"['low', 'middle', 'high']; got {brief(levels)}"
+        )
+    return out
 
 
 _NO_MEAN = (

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, brief
 
 Array: TypeAlias = np.ndarray
 
@@ -42,8 +42,8 @@ class Thresholds:
     """
 
     def __init__(self, structure: str, size: int) -> None:
-        if structure not in STRUCTURES:
-            raise ArgumentError(f"threshold must be one of {STRUCTURES}, got {structure!r}")
+        if not isinstance(structure, str) or structure not in STRUCTURES:
+            raise ArgumentError(f"threshold must be one of {STRUCTURES}, got {brief(structure)}")
         if structure == "symmetric2" and size < 2:
             raise ArgumentError(
                 "threshold='symmetric2' holds the only threshold of two categories at zero, and "

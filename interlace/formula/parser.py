@@ -350,14 +350,6 @@ def _random(
         raise FormulaError(
             "a random term needs a grouping factor right of the bar: (1 | g)", source, position
         )
-    comma = next((token for token in right if token.text == ","), None)
-    if comma is not None:
-        raise FormulaError(
-            "a random term has no arguments: write (x | g), or a structure, ar1(0 + time | g); "
-            f"{NOT_AVAILABLE['propto']}",
-            source,
-            comma.start,
-        )
     groups = _group(right, source)
     check_numbers(left, source)
     lhs = source_text(left, source, marks=True)
@@ -456,6 +448,14 @@ def _atom(tokens: list[Token], source: str) -> list[Group]:
             "as in (1 | g)",
             source,
             tokens[0].start,
+        )
+    comma = next((token for token in tokens if token.text == ","), None)
+    if comma is not None:
+        raise FormulaError(
+            "a random term has no arguments: write (x | g), or a structure, ar1(0 + time | g); "
+            f"{NOT_AVAILABLE['propto']}",
+            source,
+            comma.start,
         )
     bad = next((token for token in tokens if token.kind == "operator"), tokens[0])
     raise FormulaError(

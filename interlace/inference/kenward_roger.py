@@ -225,7 +225,8 @@ def _approximation(q: int, A1: float, A2: float) -> tuple[float, float]:
     B = (A1 + 6.0 * A2) / (2.0 * q)
     g = ((q + 1.0) * A1 - (q + 4.0) * A2) / ((q + 2.0) * A2)
     c1, c2, c3 = np.array([g, q - g, q + 2.0 - g]) / (3.0 * q + 2.0 * (1.0 - g))
-    rho = ((1.0 - A2 / q) / (1.0 - c2 * B)) ** 2 * (1.0 + c1 * B) / (1.0 - c3 * B) / q
+    with np.errstate(divide="ignore"):  # an infinite rho has 4 degrees of freedom
+        rho = ((1.0 - A2 / q) / (1.0 - c2 * B)) ** 2 * (1.0 + c1 * B) / (1.0 - c3 * B) / q
     df = 4.0 + (q + 2.0) / (q * rho - 1.0)
     scale = 1.0 if abs(df - 2.0) < NEAR_TWO else df * (1.0 - A2 / q) / (df - 2.0)
     return float(df), float(scale)

@@ -74,7 +74,7 @@ class MixedResult(ModelResult):
         >>> import interlace as il
         >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
         >>> m.random_effects_ci()["Batch"].round(1).loc["A"].tolist()
-        [-55.5, 20.3]
+        [-56.0, 20.8]
         """
         from ..tables.random_effects import random_effects_intervals
 

@@ -141,7 +141,8 @@ def test_families(kind) -> None:
         family = getattr(il, name)
         if not (inspect.isclass(family) and hasattr(family, "with_link")):
             continue
-        made_of = {"base": il.Poisson()} if "base" in arguments_of(family) else {}
+        needs = {"base": il.Poisson(), "levels": ["low", "high"]}
+        made_of = {name: value for name, value in needs.items() if name in arguments_of(family)}
         for argument in arguments_of(family):
             check(family, **made_of | {argument: WRONG[kind]()})
 

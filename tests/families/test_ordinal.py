@@ -90,7 +90,7 @@ def test_intervals_are_exact_far_in_the_tails(link: str) -> None:
 
 @pytest.mark.parametrize("link", LINKS)
 def test_probabilities_sum_to_one(link: str) -> None:
-    family = Ordinal("abcd", link)
+    family = Ordinal(list("abcd"), link)
     zeta = np.array([-1.0, 0.2, -0.5])
     eta = RNG.normal(size=9)
     p = family.probabilities(eta, zeta)
@@ -127,12 +127,12 @@ def test_compiled_rows_are_the_families(link: str, levels: int) -> None:
 
 
 def test_a_family_says_what_it_cannot() -> None:
-    family = Ordinal("ab")
+    family = Ordinal(list("ab"))
     with pytest.raises(ArgumentError, match="no function of one mean"):
         family.variance(np.ones(1))
     with pytest.raises(ArgumentError, match="two or more"):
         Ordinal(["a"])
     with pytest.raises(ArgumentError, match="does not go with link='log'"):
-        Ordinal("ab", "log")
-    assert Ordinal("ab") == Ordinal("ab") != Ordinal("ab", "probit")
-    assert len({Ordinal("ab"), Ordinal("ab")}) == 1
+        Ordinal(list("ab"), "log")
+    assert Ordinal(list("ab")) == Ordinal(list("ab")) != Ordinal(list("ab"), "probit")
+    assert len({Ordinal(list("ab")), Ordinal(list("ab"))}) == 1

@@ -383,7 +383,7 @@ def test_power_of_a_difference_and_of_named_thresholds() -> None:
             "no random effects",
         ),
         (lambda: il.glmer("rating ~ (1 | judge)", WINE, "ordinal"), ArgumentError, "il.clmm"),
-        (lambda: il.glm("rating ~ temp", WINE, il.Ordinal("12345")), ArgumentError, "il.clm"),
+        (lambda: il.glm("rating ~ temp", WINE, il.Ordinal(list("12345"))), ArgumentError, "il.clm"),
         (
             lambda: il.clmm("rating ~ (1 | judge)", WINE, nAGQ=0),
             ArgumentError,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...calls import one_of
-from ...errors import ArgumentError
+from ...errors import ArgumentError, ArgumentTypeError, brief
 from ..simulate import generator
 from .jackknife import units
 from .replicates import checked_count
@@ -47,5 +47,10 @@ def response_error(fit: AnyFit, statistic: Any, n: int, level: str, seed: Any) -
         own = sizes[drawn]
         # the rows of each group drawn, one group after the other
         first = np.repeat(starts[drawn] - (np.cumsum(own) - own), own)
-        values[i] = of(y[rows[first + np.arange(own.sum())]])
+        value = of(y[rows[first + np.arange(own.sum())]])
+        if not isinstance(value, (int, float, np.number)):
+            raise ArgumentTypeError(
+                f"statistic must give one number of an array of responses, got {brief(value)}"
+            )
+        values[i] = value
     return float(values.std(ddof=1))

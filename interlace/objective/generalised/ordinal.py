@@ -64,7 +64,8 @@ class OrdinalDensity(FamilyDensity):
     >>> import numpy as np
     >>> from interlace.families import Ordinal
     >>> from interlace.objective.generalised.ordinal import OrdinalDensity
-    >>> density = OrdinalDensity(Ordinal("abc"), np.array([0.0, 1, 2]), np.ones(3), np.ones(3))
+    >>> family, one = Ordinal(list("abc")), np.ones(3)
+    >>> density = OrdinalDensity(family, np.array([0.0, 1, 2]), one, one)
     >>> density.rows(np.zeros(3), np.array([0.0, 0.0]), False).score.round(3).tolist()
     [-0.5, 0.231, 0.731]
     """

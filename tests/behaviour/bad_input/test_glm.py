@@ -45,7 +45,7 @@ def table() -> pd.DataFrame:
 CASES = {
     "random term": (
         "k ~ x + (1 | g)", {"family": "poisson"}, FormulaError,
-        r"glm\(\) has no random effects, but there is \(1 \| g\); use glmer\(\), or fit\(\)",
+        r"glm\(\) and gls\(\) have no random effects.*\(1 \| g\); use glmer\(\), or fit\(\)",
     ),
     "outside zero and one": (
         "k ~ x", {"family": "binomial"}, DataError,

@@ -145,7 +145,8 @@ CASES = {
         r"\(f \* x \| g\) has 36 random effects for 24 rows.*Simplify",
     ),
     "structure not available": (
-        "y ~ x + cs(1 + x | g)", table, {}, FormulaError, r"cs\(\) is not available.*us\(\), diag",
+        "y ~ x + propto(1 + x | g, A)", table, {}, FormulaError,
+        r"propto\(\) is not available: random effects with a known matrix",
     ),
     "random= with fixed effects": (
         "y ~ x", table, {"random": "z + (1 | g)"}, FormulaError, "random= takes random terms only",
