@@ -27,9 +27,14 @@ SIDE_BY_SIDE = ["-n", "auto", "--dist", "loadfile"]
 
 #: Tests that have another subject than the factorisation of M: they run once, without CHOLMOD.
 RUN_ONCE = [
-    *(f"tests/{folder}" for folder in ("covariance", "families", "formula", "frames", "plots")),
+    *(f"tests/{folder}" for folder in ("covariance", "design", "families", "formula", "frames")),
+    *(f"tests/{name}" for name in ("plots", "tables", "test_documents.py", "test_house.py")),
     *(f"tests/inference/test_{name}.py" for name in ("bootstrap", "pb_modcomp", "power")),
     *(f"tests/inference/test_{name}.py" for name in ("multiplicity", "normal_nodes", "predictive")),
+    *(f"tests/results/test_{name}.py" for name in ("ordinal", "ordinal_references")),
+    *(f"tests/behaviour/parity/test_{name}.py" for name in ("ordinal", "residual", "structures")),
+    *(f"tests/behaviour/{name}" for name in ("bad_input", "test_wrong_kinds.py")),
+    *(f"tests/behaviour/test_{name}.py" for name in ("other_names", "public_methods")),
 ]
 
 
