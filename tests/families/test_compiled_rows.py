@@ -64,6 +64,7 @@ FAMILIES = [
     Tweedie(power=1.2, phi=2.0),
 ]
 each = pytest.mark.parametrize("family", FAMILIES, ids=repr)
+EPS = np.finfo(float).eps
 COUNTS = np.array([0.0, 1.0, 2.0, 7.0, 31.0, 33.0, 150.0, 4000.0, 2.5, 40.5])
 POSITIVE = np.array([1e-6, 0.3, 1.0, 17.0, 2e4])
 UNIT = np.array([1e-9, 0.02, 0.5, 0.98, 1.0 - 1e-9])
@@ -78,6 +79,7 @@ def jets_only(family):
 
     twin = object.__new__(Itself)
     twin.__dict__.update(family.__dict__)
+    twin.__dict__.pop("_kind", None)  # kept since the family was first asked
     return twin
 
 
@@ -105,6 +107,23 @@ def points(family, spread):
     return eta, y, trials * rng.uniform(0.5, 2.0, n), trials
 
 
+def largest_parts(family, eta, y, weights):
+    """Parts of Tweedie's series that cancel: lgamma(a j) at its largest term, (n,)."""
+    if not isinstance(family, Tweedie):
+        return np.zeros(y.size)
+    moving = iter(eta[1:])
+    log_phi, psi = (
+        np.broadcast_to(link(np.asarray(family.fixed[name])), y.shape)
+        if name in family.fixed
+        else next(moving)
+        for name, link in family.all_parameters.items()
+    )
+    power, a = 1.0 + 1.0 / (1.0 + np.exp(-psi)), np.exp(-psi)
+    with np.errstate(divide="ignore", over="ignore"):
+        middle = y ** (2.0 - power) / (np.exp(log_phi) * (2.0 - power))
+        return weights * a * middle * np.log(a * middle + 2.0)
+
+
 @each
 @pytest.mark.parametrize("spread", [1.0, 4.0, 12.0])
 def test_compiled_rows_are_those_of_jets(family, spread):
@@ -124,9 +143,11 @@ def test_compiled_rows_are_those_of_jets(family, spread):
     if y.max() > 1.0:
         size = size * np.maximum(np.log(y + 2.0), 1.0)
 
+    rounding = EPS * largest_parts(family, eta, y, weights)
+
     def close(a, b, scale):
         a, b, scale = a[..., inside], b[..., inside], scale[..., inside]
-        assert np.all(np.abs(a - b) <= 1e-12 * (np.abs(b) + scale))
+        assert np.all(np.abs(a - b) <= 1e-12 * (np.abs(b) + scale) + rounding[inside])
 
     close(made.value, expected.value, size)
     close(made.score, expected.score, size)
