@@ -107,6 +107,11 @@ class Ordinal(Family):
             )
         return self.thresholds.at(zeta)
 
+    def _columns(self, zeta: Zeta) -> Array:
+        """Thresholds, (size, 1) or (size, n)."""
+        alpha = self.alpha(zeta)
+        return alpha[:, None] if alpha.ndim == 1 else alpha
+
     def limits(self, y: Array, zeta: Zeta) -> tuple[Array, Array]:
         """Upper and lower threshold of the category of each row, infinite beyond the ends.
 
@@ -206,8 +211,7 @@ class Ordinal(Family):
         array (n, categories)
         """
         eta = np.asarray(eta, dtype=float)
-        alpha = self.alpha(zeta)
-        alpha = alpha[:, None] if alpha.ndim == 1 else alpha
+        alpha = self._columns(zeta)
         out = np.ones((eta.size, len(self.levels)))
         out[:, :-1] = self.link.inverse(alpha - eta).T
         return out
@@ -224,8 +228,7 @@ class Ordinal(Family):
         -------
         tuple of two arrays: densities (n, size), thresholds
         """
-        alpha = self.alpha(zeta)
-        alpha = alpha[:, None] if alpha.ndim == 1 else alpha
+        alpha = self._columns(zeta)
         return self.link.inverse_derivatives(alpha - np.asarray(eta, dtype=float))[1].T, alpha
 
     def valid(self, eta: Array) -> Array:
@@ -233,8 +236,7 @@ class Ordinal(Family):
 
     def mean(self, eta: Array, zeta: Zeta = ()) -> Array:
         # the sum of P(y > j)
-        alpha = self.alpha(zeta)
-        alpha = alpha[:, None] if alpha.ndim == 1 else alpha
+        alpha = self._columns(zeta)
         logs = self.link.log_probabilities(alpha - np.asarray(eta, dtype=float))
         return np.exp(logs[4]).sum(axis=0)
 

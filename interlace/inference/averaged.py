@@ -9,7 +9,7 @@ Its variance is by the delta method on all parameters, theta among them: S moves
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -88,8 +88,10 @@ def averaged_variance(
 ) -> np.ndarray:
     """Variance of :func:`averaged` with random effects, coefficients and theta estimated, (r,)."""
     bent = rows.sloped(fit, slopes)
-    by_theta = _theta_slopes(
-        cast("GLMMFit", fit), lambda S: averaged(fit, target, etas, S), rows, masks
+    by_theta = theta_slopes(
+        fit,
+        lambda T: averaged(fit, target, etas, unknown_covariance(fit, rows, masks, T)),
+        (len(rows.index),),
     )
     if with_known_effects(bent, masks).any():
         return joint_variance(fit, bent, masks, theta_slopes=by_theta)
@@ -98,22 +100,21 @@ def averaged_variance(
     return variance_of(np.concatenate([by_theta, bent.X], axis=1), cov)
 
 
-def _theta_slopes(
-    fit: GLMMFit,
-    mean: Callable[[np.ndarray], np.ndarray],
-    rows: PredictionRows,
-    masks: list[np.ndarray],
+def theta_slopes(
+    fit: MixedFit, mean: Callable[[Sequence[np.ndarray]], np.ndarray], shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Slopes in theta, (r, n_theta); 0 where it is on a boundary, where it has no variance."""
-    theta = fit.theta
-    out = np.zeros((len(rows.index), theta.size))
-    for j in np.flatnonzero(np.isfinite(np.diagonal(fit.cov_all)[: theta.size])):
+    """Slopes in theta, (..., n_theta), of a function of templates whose values have a shape.
+
+    They are 0 where theta is on a boundary, where it has no variance.
+    """
+    theta, cov = fit.theta, cast("GLMMFit", fit).cov_all
+    out = np.zeros((*shape, theta.size))
+    for j in np.flatnonzero(np.isfinite(np.diagonal(cov)[: theta.size])):
         step = THETA_STEP * max(abs(theta[j]), THETA_STEP)
         ends = []
         for moved in (theta[j] + step, theta[j] - step):
             at = theta.copy()
             at[j] = moved
-            T = fit.covariance.templates(at)
-            ends.append(mean(unknown_covariance(fit, rows, masks, T)))
-        out[:, j] = (ends[0] - ends[1]) / (2.0 * step)
+            ends.append(mean(fit.covariance.templates(at)))
+        out[..., j] = (ends[0] - ends[1]) / (2.0 * step)
     return out

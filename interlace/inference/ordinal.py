@@ -7,7 +7,8 @@ coefficients and the modes of the random effects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -20,11 +21,12 @@ from ..design.predictor import MEAN, NOMINAL, SCALE
 from ..errors import ArgumentError
 from ..linalg.information import variance_of
 from ..objective.generalised.quadrature import normal_grid
+from .averaged import theta_slopes
 from .inverse_quadratic import inverse_quadratic
 from .joint_variance import by_row
 from .linear_predictors import linear_predictor
 from .prediction_rows import PredictionRows, prediction_rows
-from .prediction_variance import unknown_variance
+from .prediction_variance import unknown_variance, with_known_effects
 from .tails import t_quantile
 from .which_effects import which_effects
 
@@ -50,8 +52,6 @@ TYPES = {
 }
 # Nodes of averages over random effects: as good as exact for standard deviations of several units.
 NODES = 61
-# Of central differences in theta, relative to it.
-THETA_STEP = 1e-4
 
 
 @dataclass(frozen=True)
@@ -104,22 +104,25 @@ def ordinal_rows(
     rows = prediction_rows(fit, newdata, masks, new_levels, offset, spread, names)
     if spread and rows.lacking is not None:
         raise ArgumentError(f"marginal=True needs all covariates: {rows.lacking}")
-    return rows_at(fit, rows, masks, linear_predictor(fit, rows, masks))
+    return rows_at(fit, linear_predictor(fit, rows, masks), rows.predictors, rows, masks)
 
 
 def rows_at(
-    fit: AnyOrdinal, rows: PredictionRows, masks: list[np.ndarray], eta: np.ndarray
+    fit: AnyOrdinal,
+    eta: np.ndarray,
+    predictors: Mapping[str, NewPredictor],
+    rows: PredictionRows | None = None,
+    masks: list[np.ndarray] | None = None,
 ) -> OrdinalRows:
-    """The rows at given predictors."""
+    """The rows at given predictors of the location, with the covariates of the others."""
     r = len(eta)
-    nominal, scale = np.ones((r, 1)), np.zeros((r, 0))
-    tau = np.ones(r)
-    if NOMINAL in rows.predictors:
-        nominal = rows.predictors[NOMINAL].X
-    if SCALE in rows.predictors:
-        own: NewPredictor = rows.predictors[SCALE]
+    nominal, scale, tau = np.ones((r, 1)), np.zeros((r, 0)), np.ones(r)
+    if NOMINAL in predictors:
+        nominal = predictors[NOMINAL].X
+    if SCALE in predictors:
+        own = predictors[SCALE]
         scale, tau = own.X, np.exp(-fit.log_scale_of(own))
-    return OrdinalRows(fit, rows, masks, eta, tau, nominal @ fit.alpha, nominal, scale)
+    return OrdinalRows(fit, rows, masks or [], eta, tau, nominal @ fit.alpha, nominal, scale)
 
 
 def cumulative(own: OrdinalRows, slopes: bool = True) -> Quantity:
@@ -210,14 +213,22 @@ def variances(own: OrdinalRows, quantity: Quantity) -> np.ndarray:
     Where known random effects enter, their variance given the parameters is in it, and the modes
     move with all parameters, as in TMB; else that of coefficients, thresholds and scale.
     """
-    fit, (r, q) = own.fit, quantity.values.shape
+    return _by_delta(own, quantity.in_eta, quantity.in_zeta)
+
+
+def _by_delta(
+    own: OrdinalRows, in_eta: np.ndarray, in_zeta: np.ndarray, in_theta: Any = None
+) -> np.ndarray:
+    """Variances, (r, q), by slopes in eta, in zeta and, beside that of eta, in theta."""
+    fit = own.fit
     moves, given = _moves(own)
-    m = fit.zeta.size
-    out = np.empty((r, q))
-    for k in range(q):
-        slopes = quantity.in_eta[:, k, None] * moves
-        slopes[:, slopes.shape[1] - m :] += quantity.in_zeta[:, k]
-        out[:, k] = variance_of(slopes, fit.cov_all) + quantity.in_eta[:, k] ** 2 * given
+    m, out = fit.zeta.size, np.empty(in_eta.shape)
+    for k in range(in_eta.shape[1]):
+        slopes = in_eta[:, k, None] * moves
+        slopes[:, slopes.shape[1] - m :] += in_zeta[:, k]
+        if in_theta is not None:
+            slopes[:, : fit.theta.size] += in_theta[:, k]
+        out[:, k] = variance_of(slopes, fit.cov_all) + in_eta[:, k] ** 2 * given
     return out
 
 
@@ -230,9 +241,7 @@ def _moves(own: OrdinalRows) -> tuple[np.ndarray, np.ndarray]:
     q = fit.theta.size
     out = np.zeros((len(X), len(fit.cov_all)))
     out[:, q : q + X.shape[1]] = X
-    if not any(
-        mask.any() and (codes >= 0).any() for (codes, _), mask in zip(rows.factors, own.masks)
-    ):
+    if not with_known_effects(rows, own.masks).any():
         return out, np.zeros(len(X))
     for (codes, Z), mask, blocks in zip(
         rows.factors, own.masks, fit.all_mode_slopes(), strict=True
@@ -252,58 +261,32 @@ def _moves(own: OrdinalRows) -> tuple[np.ndarray, np.ndarray]:
 
 def averaged(own: OrdinalRows, type: str, T: Any = None) -> np.ndarray:
     """Means of a quantity over the random effects that do not enter, (r, q)."""
-    assert own.rows is not None
-    variance = unknown_variance(own.fit, own.rows, own.masks, T)
-    grid = normal_grid(NODES)
-    weights = np.exp(grid.log_weights - 0.5 * grid.nodes[:, 0] ** 2)
     total: Any = 0.0
-    for node, weight in zip(grid.nodes[:, 0], weights, strict=True):
-        moved = rows_at(own.fit, own.rows, own.masks, own.eta + np.sqrt(variance) * node)
+    for moved, weight in _at_nodes(own, T):
         total = total + weight * FUNCTIONS[type](moved, False).values
     return total
 
 
 def averaged_variances(own: OrdinalRows, type: str) -> np.ndarray:
     """Variances of these, theta among the parameters, (r, q)."""
-    fit = own.fit
-    assert own.rows is not None
-    variance = unknown_variance(fit, own.rows, own.masks)
-    grid = normal_grid(NODES)
-    weights = np.exp(grid.log_weights - 0.5 * grid.nodes[:, 0] ** 2)
     in_eta: Any = 0.0
     in_zeta: Any = 0.0
-    for node, weight in zip(grid.nodes[:, 0], weights, strict=True):
-        moved = rows_at(fit, own.rows, own.masks, own.eta + np.sqrt(variance) * node)
+    for moved, weight in _at_nodes(own):
         one = FUNCTIONS[type](moved)
         in_eta, in_zeta = in_eta + weight * one.in_eta, in_zeta + weight * one.in_zeta
-    moves, given = _moves(own)
-    in_theta = _theta_slopes(own, type)
-    q, m = fit.theta.size, fit.zeta.size
-    out = np.empty(in_eta.shape)
-    for k in range(in_eta.shape[1]):
-        slopes = in_eta[:, k, None] * moves
-        slopes[:, slopes.shape[1] - m :] += in_zeta[:, k]
-        slopes[:, :q] += in_theta[:, k]
-        out[:, k] = variance_of(slopes, fit.cov_all) + in_eta[:, k] ** 2 * given
-    return out
-
-
-def _theta_slopes(own: OrdinalRows, type: str) -> np.ndarray:
-    """Slopes of `averaged` in theta, (r, q, n_theta); 0 on a boundary."""
     fit: Any = own.fit
-    theta = fit.theta
-    out = []
-    for j in range(theta.size):
-        if not np.isfinite(fit.cov_all[j, j]):
-            out.append(np.zeros_like(averaged(own, type)))
-            continue
-        step = THETA_STEP * max(abs(theta[j]), THETA_STEP)
-        ends = [
-            averaged(own, type, fit.covariance.templates(theta + s * np.eye(theta.size)[j]))
-            for s in (step, -step)
-        ]
-        out.append((ends[0] - ends[1]) / (2.0 * step))
-    return np.stack(out, axis=-1)
+    in_theta = theta_slopes(fit, lambda T: averaged(own, type, T), in_eta.shape)
+    return _by_delta(own, in_eta, in_zeta, in_theta)
+
+
+def _at_nodes(own: OrdinalRows, T: Any = None) -> Iterator[tuple[OrdinalRows, float]]:
+    """The rows at each node of the effects that do not enter, with its weight."""
+    assert own.rows is not None
+    sd = np.sqrt(unknown_variance(own.fit, own.rows, own.masks, T))
+    grid = normal_grid(NODES)
+    weights = np.exp(grid.log_weights - 0.5 * grid.nodes[:, 0] ** 2)
+    for node, weight in zip(grid.nodes[:, 0], weights, strict=True):
+        yield replace(own, eta=own.eta + sd * node), weight
 
 
 # -- tables --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from .ordinal import (
     cumulative_predictors,
     mean_class,
     probabilities,
+    rows_at,
 )
 from .reference_grid import (
     WEIGHTS,
@@ -44,7 +46,7 @@ ON_PREDICTORS = ("latent", "linear.predictor")
 
 def _latent(own: OrdinalRows) -> Quantity:
     """eta less the mean of the thresholds."""
-    z = cumulative_predictors(OrdinalRows(**{**vars(own), "tau": np.ones(len(own.eta))}))
+    z = cumulative_predictors(replace(own, tau=np.ones(len(own.eta))))
     return Quantity(*(-part.mean(axis=1, keepdims=True) for part in z))
 
 
@@ -132,11 +134,5 @@ def _on_grid(
         )
     names = [name for name in (NOMINAL, SCALE) if name in fit.design.predictors]
     new = fit.design.on(grid, factors=(), predictors=names).predictors if names else {}
-    r = len(grid)
-    nominal = new[NOMINAL].X if NOMINAL in new else np.ones((r, 1))
-    scale, tau = np.zeros((r, 0)), np.ones(r)
-    if SCALE in new:
-        scale, tau = new[SCALE].X, np.exp(-fit.log_scale_of(new[SCALE]))
-    eta = rows.X @ fit.location + rows.offset
-    own = OrdinalRows(fit, None, [], eta, tau, nominal @ fit.alpha, nominal, scale)
+    own = rows_at(fit, rows.X @ fit.location + rows.offset, new)
     return MODES[mode](own), rows.X

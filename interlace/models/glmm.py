@@ -153,27 +153,32 @@ class GLMMFit(PredictorsFit, BaseMixedFit):
     def mode_slopes(self) -> list[np.ndarray]:
         """Derivatives of the modes b in theta at given coefficients, (n_theta, l_b, k_b) each."""
         objective, x = self._with_all_coefficients()
-        scale, offsets, m = objective.scale, objective.problem.Z.offsets, self.theta.size
-        to_x = np.linalg.inv(scale.jacobian())
-
-        def modes(x: np.ndarray) -> list[np.ndarray]:
-            u = objective.last_point(x).u
-            T = scale.natural(scale.templates(x[:m]))
-            return [
-                u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)) @ t.T for b, t in enumerate(T)
-            ]
-
-        modes(x)  # where the next searches start
-        slopes: list[list[np.ndarray]] = [[] for _ in self.T]
-        for step in MODE_STEP * np.eye(m, x.size):
-            ends = zip(modes(x + step), modes(x - step), strict=True)
-            for out, (up, down) in zip(slopes, ends, strict=True):
-                out.append((up - down) / (2.0 * MODE_STEP))
-        return [np.einsum("ij,ilk->jlk", to_x, np.array(own)) for own in slopes]
+        return mode_differences(objective, x, objective.scale.jacobian())
 
     def cond_cov(self, b: int) -> np.ndarray:
         """Covariances of the modes given theta, beta and zeta, (l_b, k_b, k_b)."""
         return self.solution.cov_modes[b]
+
+
+def mode_differences(objective: Any, x: np.ndarray, natural: np.ndarray) -> list[np.ndarray]:
+    """Derivatives of the modes b at x, (P, l_b, k_b) each, by central differences.
+
+    They are in the first P parameters as ``natural`` (P, P) takes those of the search to them.
+    """
+    scale, offsets = objective.scale, objective.problem.Z.offsets
+    m, to_x = objective.covariance.n_theta, np.linalg.inv(natural)
+
+    def modes(x: np.ndarray) -> list[np.ndarray]:
+        u = objective.last_point(x).u
+        T = scale.natural(scale.templates(x[:m]))
+        return [u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)) @ t.T for b, t in enumerate(T)]
+
+    slopes: list[list[np.ndarray]] = [[] for _ in modes(x)]  # where the next searches start
+    for step in MODE_STEP * np.eye(len(natural), x.size):
+        ends = zip(modes(x + step), modes(x - step), strict=True)
+        for out, (up, down) in zip(slopes, ends, strict=True):
+            out.append((up - down) / (2.0 * MODE_STEP))
+    return [np.einsum("ij,ilk->jlk", to_x, np.array(own)) for own in slopes]
 
 
 def make_objective(

@@ -20,7 +20,7 @@ from ..objective.generalised.ordinal_regression import OrdinalRegression
 from ..optimize import Optimum, minimise
 from .base import closed, others
 from .density import problem_of
-from .glmm import MODE_STEP, GLMMFit, fit_glmm, refit_glmm
+from .glmm import GLMMFit, fit_glmm, mode_differences, refit_glmm
 from .observations import Observations, observe
 from .predictors_fit import PredictorsEstimates
 from .regression import RegressionFit
@@ -28,10 +28,6 @@ from .regression import RegressionFit
 # A coefficient or threshold whose standard error, times the size of its column, is larger than this
 # on the scale of the predictor has no finite estimate.
 HUGE = 20.0
-_NO_SLOPES = (
-    "with nAGQ=0 the modes are found together with the coefficients, and standard errors of "
-    "predictions with random effects are not known; take nAGQ=1"
-)
 
 
 class Reported(NamedTuple):
@@ -44,7 +40,6 @@ class Reported(NamedTuple):
     names: list[str]
     values: np.ndarray
     J: np.ndarray
-    kinds: list[str]
     located: np.ndarray
 
 
@@ -191,14 +186,6 @@ class OrdinalPart:
         return J
 
     @property
-    def alpha_names(self) -> list[str]:
-        """``"1|2"``, or ``"1|2.contact[T.yes]"`` where thresholds have covariates."""
-        names = self.family.threshold_names
-        if NOMINAL not in self.design.predictors:
-            return names
-        return [f"{name}.{column}" for column in self.nominal_names for name in names]
-
-    @property
     def cov_coefficients(self) -> np.ndarray:
         """Covariance matrix of (beta, zeta)."""
         m = self.theta.size
@@ -229,7 +216,6 @@ class OrdinalPart:
             [*names, *self.design.mean.names, *(f"scale~{name}" for name in self.scale_names)],
             np.concatenate([first, self.location, self.delta]),
             whole,
-            ["threshold"] * k + ["location"] * p + ["scale"] * r,
             np.isin(np.arange(k), np.arange(thresholds.count)) * self._located,
         )
 
@@ -329,25 +315,10 @@ class OrdinalMixedFit(OrdinalPart, GLMMFit):
         Those of thresholds and scale are in the parameters of the search.
         """
         objective: Any = self.objective
-        scale, problem = objective.scale, objective.problem
-        offsets, m = problem.Z.offsets, self.theta.size
-        x = self.x
-        to_x = np.linalg.inv(side_by_side(scale.jacobian(), problem.natural(self.zeta.size)))
-
-        def modes(x: np.ndarray) -> list[np.ndarray]:
-            u = objective.last_point(x).u
-            T = scale.natural(scale.templates(x[:m]))
-            return [
-                u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)) @ t.T for b, t in enumerate(T)
-            ]
-
-        modes(x)  # where the next searches start
-        slopes: list[list[np.ndarray]] = [[] for _ in self.T]
-        for step in MODE_STEP * np.eye(x.size):
-            ends = zip(modes(x + step), modes(x - step), strict=True)
-            for out, (up, down) in zip(slopes, ends, strict=True):
-                out.append((up - down) / (2.0 * MODE_STEP))
-        return [np.einsum("ij,ilk->jlk", to_x, np.array(own)) for own in slopes]
+        natural = objective.problem.natural(self.zeta.size)
+        return mode_differences(
+            objective, self.x, side_by_side(objective.scale.jacobian(), natural)
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,10 +90,7 @@ class OrdinalResult(GeneralisedResult):
 
         With ``nominal`` a frame, a row for each column that they depend on.
         """
-        alpha, names = self.fit.alpha, self.fit.family.threshold_names
-        if len(self.fit.nominal_names) == 1:
-            return pd.Series(alpha[0].copy(), names, name="threshold")
-        return pd.DataFrame(alpha.copy(), list(self.fit.nominal_names), names)
+        return self._by_threshold(self.fit.alpha.copy(), "threshold")
 
     @property
     def threshold_bse(self) -> pd.Series | pd.DataFrame:
@@ -102,10 +99,13 @@ class OrdinalResult(GeneralisedResult):
         J = np.zeros((fit.alpha.size, len(fit.cov_coefficients)))
         J[:, fit.location.size :] = fit.alpha_jacobian
         errors = np.sqrt(np.einsum("ij,jk,ik->i", J, fit.cov_coefficients, J))
-        names = fit.family.threshold_names
-        if len(fit.nominal_names) == 1:
-            return pd.Series(errors, names, name="std_error")
-        return pd.DataFrame(errors.reshape(fit.alpha.shape), list(fit.nominal_names), names)
+        return self._by_threshold(errors.reshape(fit.alpha.shape), "std_error")
+
+    def _by_threshold(self, values: np.ndarray, name: str) -> pd.Series | pd.DataFrame:
+        columns, names = list(self.fit.nominal_names), self.fit.family.threshold_names
+        if len(columns) == 1:
+            return pd.Series(values[0], names, name=name)
+        return pd.DataFrame(values, columns, names)
 
     @property
     def scale_params(self) -> pd.Series:
