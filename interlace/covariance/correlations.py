@@ -211,7 +211,23 @@ class _MarkovRoot(Root):
         return solve_banded((1, 0), bands, D)
 
 
-class AutoRegressive(Correlation):
+class _Markov(Correlation):
+    """A structure by the gaps between the rows of a group, in order of time."""
+
+    def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
+        super().__init__(groups, names)
+        self._gap = np.diff(groups.times[:, 0], prepend=0.0)
+        self._first = groups.first
+        self._gap[self._first] = 1.0
+
+    def _root(self, r: np.ndarray, dr: np.ndarray, complement: np.ndarray) -> Root:
+        """That of r, its derivatives and 1 - r^2 at the gaps; first rows have none before them."""
+        for array, value in ((r, 0.0), (dr, 0.0), (complement, 1.0)):
+            array[self._first] = value
+        return _MarkovRoot(r, dr, complement)
+
+
+class AutoRegressive(_Markov):
     """First-order autoregression, C_ij = rho^|t_i - t_j| at whole-numbered times (nlme's corAR1).
 
     Parameters
@@ -235,9 +251,6 @@ class AutoRegressive(Correlation):
 
     def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
         super().__init__(groups, names)
-        self._gap = np.diff(groups.times[:, 0], prepend=0.0)
-        self._first = groups.first
-        self._gap[self._first] = 1.0
         self._unit = bool((self._gap == 1.0).all())
 
     def natural(self, x: np.ndarray) -> np.ndarray:
@@ -260,15 +273,13 @@ class AutoRegressive(Correlation):
             dr = gap * rho ** (gap - 1.0) * slope
             # 1 - rho^(2 gap) without the loss of digits near rho = 1
             complement = -np.expm1(gap * np.log1p(-slope)) if slope < 0.5 else 1.0 - r * r
-        for array, value in ((r, 0.0), (dr, 0.0), (complement, 1.0)):
-            array[self._first] = value
-        return _MarkovRoot(r, dr, complement)
+        return self._root(r, dr, complement)
 
     def between(self, x: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.tanh(x[0]) ** np.abs(left[:, 0] - right[:, 0])
 
 
-class ContinuousAutoRegressive(Correlation):
+class ContinuousAutoRegressive(_Markov):
     """Continuous first-order autoregression, C_ij = rho^|t_i - t_j|, 0 < rho < 1 (corCAR1).
 
     x is the logarithm of -log(rho) times the mean gap, so that the unit of time does not matter.
@@ -294,9 +305,6 @@ class ContinuousAutoRegressive(Correlation):
 
     def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
         super().__init__(groups, names)
-        self._gap = np.diff(groups.times[:, 0], prepend=0.0)
-        self._first = groups.first
-        self._gap[self._first] = 1.0
         gaps = self._gap[~self._first]
         self._unit = float(gaps.mean()) if gaps.size else 1.0
 
@@ -320,9 +328,7 @@ class ContinuousAutoRegressive(Correlation):
         power = float(np.exp(x[0])) / self._unit * self._gap
         r = np.exp(-power)
         dr, complement = -power * r, -np.expm1(-2.0 * power)
-        for array, value in ((r, 0.0), (dr, 0.0), (complement, 1.0)):
-            array[self._first] = value
-        return _MarkovRoot(r, dr, complement)
+        return self._root(r, dr, complement)
 
     def between(self, x: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         distance = np.abs(left[:, 0] - right[:, 0])

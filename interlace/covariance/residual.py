@@ -119,6 +119,7 @@ class ResidualModel:
         self.n_parameters = int(stops[-1])
         naturals = np.cumsum([0, *(len(part.parameters) for part in self.parts)])
         self.natural_slices = [slice(a, b) for a, b in zip(naturals[:-1], naturals[1:])]
+        self.first = len(self.parts) - len(self.functions)  # place of the functions in the parts
 
     @property
     def names(self) -> list[str]:
@@ -168,19 +169,17 @@ class ResidualModel:
 
     def log_sd(self, x: np.ndarray) -> np.ndarray | None:
         """Logarithms of the rows' standard deviations in units of the search's sigma, (n,)."""
-        first = len(self.parts) - len(self.functions)
         if not self.functions:
             return None
-        own = zip(self.functions, self.slices[first:], strict=True)
+        own = zip(self.functions, self.slices[self.first :], strict=True)
         return np.sum([f.log_sd(x[s]) for f, s in own], axis=0)
 
     def at(self, x: np.ndarray) -> ResidualRoot:
         """The root at x."""
         root = None if self.correlation is None else self.correlation.at(x[self.slices[0]])
-        first = len(self.parts) - len(self.functions)
-        own = [f.slopes(x[s]) for f, s in zip(self.functions, self.slices[first:], strict=True)]
-        slopes = np.concatenate([np.empty((self.n, 0)), *own], axis=1)
-        return ResidualRoot(root, self.log_sd(x), slopes)
+        own = zip(self.functions, self.slices[self.first :], strict=True)
+        slopes = [np.empty((self.n, 0)), *(f.slopes(x[s]) for f, s in own)]
+        return ResidualRoot(root, self.log_sd(x), np.concatenate(slopes, axis=1))
 
     def at_end(self, x: np.ndarray) -> list[str]:
         """What lies at the end of its range at x, in words."""

@@ -47,12 +47,6 @@ class ResidualNames(NamedTuple):
     groups: tuple[tuple[Resolved, ...], ...]
 
     @property
-    def terms(self) -> list[ResidualTerm]:
-        """The correlation, if there is one, and the functions of variance."""
-        own = [] if self.spec.correlation is None else [self.spec.correlation]
-        return [*own, *self.spec.variance]
-
-    @property
     def columns(self) -> list[str]:
         """Columns of the data that values are made of."""
         return [name for own in self.covariates for piece in own for name in piece.variables]
@@ -67,9 +61,8 @@ def residual_names(
     spec: ResidualSpec, columns: Collection[str], context: Mapping[str, Any]
 ) -> ResidualNames:
     """What the names of the residual covariance mean."""
-    terms = [*([] if spec.correlation is None else [spec.correlation]), *spec.variance]
     covariates, groups = [], []
-    for term in terms:
+    for term in spec.terms:
         where = "correlation" if term is spec.correlation else "variance"
         own = [text for text in term.covariates if text != FITTED]
         covariates.append(
@@ -142,12 +135,6 @@ class ResidualDesign:
         """What was asked for."""
         return self.names.spec
 
-    @property
-    def by_order(self) -> bool:
-        """Whether times are the places of rows in their group."""
-        own = self.spec.correlation
-        return own is not None and not own.covariates and not CORRELATIONS[own.kind].exchangeable
-
     @cached_property
     def order(self) -> np.ndarray | None:
         """Rows by group and time, (n,); None where they are in that order."""
@@ -163,10 +150,7 @@ class ResidualDesign:
     @cached_property
     def groups(self) -> Groups:
         """The groups of the sorted rows."""
-        codes = self.sorted(self.codes)
-        starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
-        sizes = np.diff(np.append(starts, codes.size))
-        return Groups(starts, sizes, self.sorted(self.times))
+        return Groups(*_runs(self.sorted(self.codes)), self.sorted(self.times))
 
     def model(self, fitted: np.ndarray | None = None) -> ResidualModel:
         """The residual covariance of the sorted rows; ``fitted`` values (n,) where it has them.
@@ -213,7 +197,7 @@ class ResidualDesign:
 
         Both None for one of fitted values; strata are -1, covariates missing where not known.
         """
-        first = len(self.names.terms) - len(self.spec.variance)
+        first = len(self.spec.terms) - len(self.spec.variance)
         pieces = [p for own in self.names.covariates[first:] for p in own]
         groups = [p for own in self.names.groups[first:] for p in own]
         names = [name for piece in pieces for name in piece.variables]
@@ -311,12 +295,16 @@ def _check_nested(term: ResidualTerm, out: ResidualDesign, factor: Any) -> None:
         )
 
 
+def _runs(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First row and number of rows of each run of equal codes."""
+    starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
+    return starts, np.diff(np.append(starts, codes.size))
+
+
 def places_in_groups(codes: np.ndarray) -> np.ndarray:
     """How many rows of its group come before each row, (n,)."""
     order = np.argsort(codes, kind="stable")
-    own = codes[order]
-    starts = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
-    sizes = np.diff(np.append(starts, own.size))
+    starts, sizes = _runs(codes[order])
     out = np.empty(codes.size, dtype=np.int64)
     out[order] = np.arange(codes.size) - np.repeat(starts, sizes)
     return out

@@ -90,6 +90,12 @@ class ResidualSpec:
         return None if own is None and not functions else cls(own, functions)
 
     @property
+    def terms(self) -> list[ResidualTerm]:
+        """The correlation, if there is one, and the functions of variance."""
+        own = [] if self.correlation is None else [self.correlation]
+        return [*own, *self.variance]
+
+    @property
     def fitted(self) -> bool:
         """Whether the variance depends on the fitted values."""
         return any(FITTED in term.covariates for term in self.variance)

@@ -79,7 +79,7 @@ def residual_parts(fit: Any) -> list[ResidualPart]:
     kinds = ["correlation"] * (own.spec.correlation is not None)
     kinds += ["variance"] * len(own.spec.variance)
     out = []
-    for kind, term, s in zip(kinds, own.names.terms, model.natural_slices, strict=True):
+    for kind, term, s in zip(kinds, own.spec.terms, model.natural_slices, strict=True):
         group = own.label if kind == "correlation" else ""
         text = term.text
         if group and term.group is None:  # that of the random effects

@@ -18,6 +18,7 @@ from ..covariance import CovarianceModel
 from ..covariance.residual import ResidualModel, ResidualRoot
 from ..design.design import Design
 from ..design.residual import ResidualDesign, check_covariate
+from ..frames.columns import read_only
 from ..linalg.crossproducts.whitened import rows_to_whiten
 from ..linalg.threads import one_thread
 from ..objective.linear.design_products import linear_rows
@@ -102,8 +103,8 @@ class ResidualFit(LMMFit):
         """Standard deviations of the residuals, prior weights aside, (n,)."""
         log_sd = self.residual.log_sd(self.phi)
         if log_sd is None:
-            return closed_array(np.full(self.n, self.sigma))
-        return closed_array(self.re_scale * self.unsorted(np.exp(log_sd)))
+            return read_only(np.full(self.n, self.sigma))
+        return read_only(self.re_scale * self.unsorted(np.exp(log_sd)))
 
     def new_sd(self, newdata: Any, fitted: np.ndarray) -> np.ndarray:
         """Standard deviations of residuals of new rows, (r,), at their ``fitted`` values.
@@ -115,11 +116,14 @@ class ResidualFit(LMMFit):
         if not own.spec.variance:
             return np.exp(out)
         assert self.design.recipe is not None
-        first = len(model.parts) - len(model.functions)
         natural = model.natural(self.phi)
         parts = own.new_variance(self.design.recipe, newdata)
         for f, s, term, (v, codes) in zip(
-            model.functions, model.natural_slices[first:], own.spec.variance, parts, strict=True
+            model.functions,
+            model.natural_slices[model.first :],
+            own.spec.variance,
+            parts,
+            strict=True,
         ):
             known = np.zeros(len(out), dtype=int) if codes is None else codes
             value = fitted if v is None and term.covariates else v
@@ -220,12 +224,6 @@ class Start:
         return np.concatenate([objective.x_in_units(self.theta)[: objective.q], phi])
 
 
-def closed_array(values: np.ndarray) -> np.ndarray:
-    """The array, closed to writers."""
-    values.flags.writeable = False
-    return values
-
-
 def objective_of(
     design: Design,
     residual: ResidualModel,
@@ -297,7 +295,7 @@ def _by_rounds(
         objective = objective.with_model(design.residual.model(anchor))
         x = None if start is None else start.x(objective)
         fit = fit_objective(design, objective, optimizer, x, seconds, ResidualFit)
-        fit = replace(fit, anchor=closed_array(anchor))
+        fit = replace(fit, anchor=read_only(anchor))
         moved = np.abs(fit.mu - anchor).max() / np.sqrt(np.mean(fit.mu**2))
         if moved <= SETTLED or not fit.converged:
             return fit

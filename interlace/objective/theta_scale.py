@@ -100,7 +100,8 @@ class ThetaScale:
 
     def jacobian(self) -> np.ndarray:
         """d theta / d x, (n_theta, n_theta)."""
-        return np.array([self.theta(unit) for unit in np.eye(self.covariance.n_theta)]).T
+        units = np.eye(self.covariance.n_theta)
+        return np.array([self.theta(unit) for unit in units]).reshape(units.shape).T
 
     def templates(self, x: np.ndarray) -> list[np.ndarray]:
         """T of every grouping factor, for standardised covariates."""

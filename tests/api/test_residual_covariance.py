@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 
 import interlace as il
 from interlace.errors import ArgumentError, DataError, FormulaError, InterlaceError
@@ -124,7 +125,9 @@ def test_intervals_of_observations_know_the_variance() -> None:
     m = il.gls("y ~ x", DATA, variance="~ f")
     new = m.get_prediction({"x": [0.0, 0.0], "f": ["a", "b"]}).summary_frame()
     width = (new["obs_ci_upper"] - new["obs_ci_lower"]).to_numpy()
-    assert width[1] / width[0] == pytest.approx(m.variance_params["sd_ratio_b"], rel=0.02)
+    sd = m.sigma * np.array([1.0, m.variance_params["sd_ratio_b"]])
+    whole = np.sqrt(new["mean_se"] ** 2 + sd**2)
+    assert width[1] / width[0] == pytest.approx(whole[1] / whole[0], rel=1e-12)
     lacking = m.get_prediction({"x": [0.0]}).summary_frame()
     assert lacking["obs_ci_lower"].isna().all() and lacking["mean"].notna().all()
 
@@ -181,11 +184,34 @@ def test_summaries_and_tables_have_the_parameters() -> None:
     assert (limits["lower"] < values).all() and (values < limits["upper"]).all()
 
 
-def test_profiles_and_walds_limits_are_near() -> None:
+def test_limits_of_correlations_are_those_of_the_likelihood() -> None:
     m = il.gls("y ~ x", DATA, "us(t | g)", method="ML")
-    parm = m.correlation_params.index[0]
-    profile, wald = m.confint(parm), m.confint(parm, method="Wald")
-    np.testing.assert_allclose(profile, wald, atol=0.05)
+    parm, fit = m.correlation_params.index[0], m.fit
+    objective, model, z = fit.objective, fit.residual, 1.959963984540054
+    profile, wald = m.confint(parm).to_numpy().ravel(), m.confint(parm, method="Wald")
+
+    def criterion(x: np.ndarray) -> tuple[float, np.ndarray]:
+        here = objective.evaluate(x, 1)
+        return here.value, here.gradient
+
+    for limit in profile:
+        held = {
+            "type": "eq",
+            "fun": lambda x, limit=limit: model.natural(x)[:1] - limit,
+            "jac": lambda x: model.jacobian(x)[:1],
+        }
+        best = minimize(
+            criterion, fit.x, jac=True, method="SLSQP", constraints=held, options={"ftol": 1e-12}
+        )
+        # a limit is sought until zeta is right to 1e-4
+        assert best.fun - fit.criterion == pytest.approx(z**2, abs=2.0 * z * 1e-4)
+    J, value = model.jacobian(fit.phi)[0], m.correlation_params.iloc[0]
+    error = np.sqrt(2.0 * J @ np.linalg.solve(objective.hessian(fit.x), J))
+    # half the logit of (1 + r) / 2 is artanh(r), whose derivative is 1 / (1 - r^2)
+    half = z * error / (1.0 - value**2)
+    expect = np.tanh(np.arctanh(value) + np.array([[-half, half]]))
+    np.testing.assert_allclose(wald, expect, rtol=1e-10)
+    assert np.abs(profile - wald.to_numpy().ravel()).max() < 0.05
 
 
 def test_groups_are_left_out_by_fitting_again() -> None:

@@ -42,7 +42,7 @@ class Likelihood:
     log_sigma : int or None
         Place of the logarithm of the residual standard deviation.
     residual : slice
-        Parameters of the residual covariance, which follow log_sigma.
+        Parameters of the residual covariance, the last before log_sigma.
     zeta : slice
         Predictors of the family's parameters, where they are no coefficients.
     thresholds : CurvedThresholds or None
@@ -106,40 +106,20 @@ def likelihood_of(fit: Any) -> Likelihood:
 
 
 def _linear(fit: Any) -> Likelihood:
-    if fit.design.residual is not None:
-        return _residual(fit)
     from ...objective.linear.explicit import ExplicitDeviance
 
     objective = fit.objective
     with blas_threads(objective.marginal.dense_columns, fit.design.X.size):
-        explicit = ExplicitDeviance(objective, fit.x, fit.sigma)
+        explicit = ExplicitDeviance(objective, fit.x, fit.re_scale)
         y = explicit.start
         value = explicit.evaluate(y, 0).value
         curvature = _hessian(explicit, y)
-    q, std = explicit.n_theta, explicit.objective.cross.standardisation
-    own = slice(q + 1, y.size), explicit.unit * std.back, std.back @ std.gamma
+    log_sigma, std = explicit.n_x, explicit.objective.cross.standardisation
+    own = slice(log_sigma + 1, y.size), explicit.unit * std.back, std.back @ std.gamma
     return Likelihood(
         fit, explicit, y, value, curvature, {MEAN: own}, fit.covariance,
-        explicit.objective.scale.jacobian(), q,
-        dense_columns=objective.marginal.dense_columns,
-    )  # fmt: skip
-
-
-def _residual(fit: Any) -> Likelihood:
-    from ...objective.linear.explicit_residual import ExplicitResidualDeviance
-
-    objective = fit.objective
-    with blas_threads(objective.marginal.dense_columns, fit.design.X.size):
-        explicit = ExplicitResidualDeviance(objective, fit.x, fit.re_scale)
-        y = explicit.start
-        value = explicit.evaluate(y, 0).value
-        curvature = _hessian(explicit, y)
-    q, std = explicit.n_theta, explicit.objective.cross.standardisation
-    phi = slice(q + 1, q + 1 + explicit.n_phi)
-    own = slice(phi.stop, y.size), explicit.unit * std.back, std.back @ std.gamma
-    return Likelihood(
-        fit, explicit, y, value, curvature, {MEAN: own}, fit.covariance,
-        explicit.objective.scale.jacobian() if q else np.zeros((0, 0)), q, residual=phi,
+        explicit.objective.scale.jacobian(), log_sigma,
+        residual=slice(fit.covariance.n_theta, log_sigma),
         dense_columns=objective.marginal.dense_columns,
     )  # fmt: skip
 

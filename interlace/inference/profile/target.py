@@ -141,11 +141,12 @@ def coordinates_of(likelihood: Likelihood, parameter: Parameter) -> Coordinates:
     """Coordinates of the likelihood, the first of which is the parameter's."""
     y = likelihood.y
     if parameter.kind == "sigma":
-        place, last = likelihood.log_sigma, likelihood.residual.stop
+        place, phi = likelihood.log_sigma, likelihood.residual
         assert place is not None
-        if not last:
+        if not y[phi].size:
             return Linear(y, slice(place, place + 1), np.ones(1))
-        return Linear(y, slice(place, last), np.append(1.0, -likelihood.fit.residual.shift))
+        shift = likelihood.fit.residual.shift
+        return Linear(y, slice(phi.start, place + 1), np.append(-shift, 1.0))
     if parameter.kind == "residual":
         return residual_coordinates(likelihood, parameter.at[0])
     if _is_threshold(likelihood, parameter):
@@ -187,7 +188,7 @@ def values_at(likelihood: Likelihood, parameters: list[Parameter], y: np.ndarray
     for k, p in enumerate(parameters):
         if p.kind == "sigma":
             out[k] = sigma
-            if likelihood.residual.stop:
+            if y[likelihood.residual].size:
                 out[k] = sigma * np.exp(-likelihood.fit.residual.shift @ y[likelihood.residual])
         elif p.kind == "residual":
             out[k] = residual_value(likelihood, p.at[0], y)

@@ -2,8 +2,9 @@
 
 With K = [X y]'V^{-1}[X y], c = [-delta; 1] and n rows, in the notation of `deviance`:
 
-    value     log|M| + c'Kc / sigma^2 + n log(2 pi sigma^2) + constant
+    value     log|V| + c'Kc / sigma^2 + n log(2 pi sigma^2) + constant
     T_b       2 N_b T_b,   N_b = sum_l { Z_l'V^{-1}Z_l - g_l g_l' / sigma^2 },   g_l = B_l c
+    phi       as in `residual`, with c'dK c / sigma^2, where residuals have a covariance
     log sigma 2 n - 2 c'Kc / sigma^2
     delta     -2 (Kc)_{1..p} / sigma^2
 """
@@ -29,12 +30,12 @@ class ExplicitDeviance:
     def __init__(self, objective: LMMObjective, x: np.ndarray, unit: float) -> None:
         self.objective = objective.centred(x)
         self.unit = unit
-        self.n_theta = objective.covariance.n_theta
+        self.n_x = x.size
         self.start = np.concatenate([x, [np.log(unit)], np.zeros(self.objective.cross.p)])
 
     def evaluate(self, y: np.ndarray, order: int = 1) -> Evaluation:
         """The value, with gradient (order 1)."""
-        objective, q = self.objective, self.n_theta
+        objective, q = self.objective, self.n_x
         n = objective.cross.n
         T, logdet, K = objective.at(y[:q])
         c = np.append(-self.unit * y[q + 1 :], 1.0)

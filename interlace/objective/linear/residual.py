@@ -25,7 +25,7 @@ from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.crossproducts.whitened import RowsToWhiten, whitened_products
 from ..base import DIFFERENCE_STEP, NOT_ASKED, Evaluation
 from ..theta_scale import ThetaScale
-from .deviance import Deviance, Profile
+from .deviance import Deviance
 from .lmm import SMALL_SAMPLE, LMMObjective, Solution
 from .marginal import Marginal
 from .no_effects import NoEffectsMarginal
@@ -213,10 +213,7 @@ class ResidualObjective(LMMObjective):
         return super().rounding(x) if self.q else 0.0
 
     def _templates(self, x: np.ndarray) -> list[np.ndarray]:
-        return self.templates_at(*self.split(x))
-
-    def templates_at(self, theta: np.ndarray, phi: np.ndarray) -> list[np.ndarray]:
-        """The templates at theta's part of x, with the rows whitened at phi."""
+        theta, phi = self.split(x)
         self._move(phi)
         return self.scale.templates(theta)
 
@@ -258,19 +255,13 @@ class ResidualObjective(LMMObjective):
         T, profile = self._at(x)
         if order == 0:
             return Evaluation(profile.value)
-        return Evaluation(profile.value, self._gradient(x, T, profile))
+        return Evaluation(profile.value, self.gradient_at(x, T, self.deviance.weights(profile)))
 
-    def _gradient(self, x: np.ndarray, T: list[np.ndarray], profile: Profile) -> np.ndarray:
-        own = NOT_ASKED
-        if self.q:
-            directions = self.scale.directions(x[: self.q])
-            own = self.deviance.gradient(T, directions, self.deviance.level_sums(profile))
-        Q = (self.df / profile.r2) * np.outer(profile.c, profile.c)
-        if self.reml:
-            Q[: self.cross.p, : self.cross.p] += profile.C
-        return np.concatenate([own, self.phi_gradient(T, Q)])
+    def gradient_at(self, x: np.ndarray, T: list[np.ndarray], Q: np.ndarray) -> np.ndarray:
+        own = super().gradient_at(x[: self.q], T, Q) if self.q else NOT_ASKED
+        return np.concatenate([own, self._phi_gradient(T, Q)])
 
-    def phi_gradient(self, T: list[np.ndarray], Q: np.ndarray) -> np.ndarray:
+    def _phi_gradient(self, T: list[np.ndarray], Q: np.ndarray) -> np.ndarray:
         """Derivatives by phi of log|R| + log|M| + tr(QK), Q (m, m) held, (n_phi,)."""
         assert self._root is not None
         G = self._row_gradient(T, Q)
@@ -417,7 +408,3 @@ class ResidualObjective(LMMObjective):
         marginal = self.marginal.fresh()
         marginal.update(T)
         return marginal
-
-    def root_at(self, x: np.ndarray) -> ResidualRoot:
-        """W at x."""
-        return self.residual.at(self.split(x)[1])

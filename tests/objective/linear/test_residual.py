@@ -13,7 +13,7 @@ from interlace.covariance import CovarianceModel
 from interlace.design.build import build
 from interlace.formula.residual import ResidualSpec
 from interlace.models.lmm_residual import objective_of
-from interlace.objective.linear.explicit_residual import ExplicitResidualDeviance
+from interlace.objective.linear.explicit import ExplicitDeviance
 from interlace.objective.linear.no_effects import NoEffects
 
 RNG = np.random.default_rng(3)
@@ -137,7 +137,7 @@ def test_slopes_of_the_variance_of_coefficients(formula: str) -> None:
 def test_the_likelihood_with_nothing_profiled_out(formula: str) -> None:
     fit = fitted(formula, "car1(t | s)", "ML", None)
     profiled, unit = fit.objective.evaluate(fit.x, 0).value, fit.objective.solution(fit.x).sigma
-    explicit = ExplicitResidualDeviance(fit.objective, fit.x, unit)
+    explicit = ExplicitDeviance(fit.objective, fit.x, unit)
     y = explicit.start
     assert explicit.evaluate(y, 0).value == pytest.approx(profiled, rel=1e-12)
     y = y + 0.1 * np.random.default_rng(2).normal(size=y.size)
