@@ -70,6 +70,11 @@ class Chains:
         """Number of parameters: standard deviations, then that of the correlation."""
         return self.structure.n_theta
 
+    @property
+    def series(self) -> np.ndarray:
+        """Series of each effect, (n,)."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
     def steps(self, theta: np.ndarray) -> Steps:
         """D, r and v."""
         gaps, parameter = self._gaps, theta[-1]
@@ -110,7 +115,7 @@ class Chains:
     def bridge(self, series: np.ndarray, column: np.ndarray, theta: np.ndarray) -> Bridge:
         """Effects of any times of the series from those at their observed neighbours, (m,) each."""
         k, n, chain = self.structure.k, self.column.size, self.chain
-        of = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        of = self.series
         at = np.searchsorted(of * k + self.column, series.astype(np.int64) * k + column)
         after, before = np.minimum(at, n - 1), np.maximum(at - 1, 0)
         has_after = (at < n) & (of[after] == series)

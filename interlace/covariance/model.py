@@ -78,7 +78,6 @@ class CovarianceModel:
         self.theta_slices = [slice(a, b) for a, b in zip(stops[:-1], stops[1:], strict=True)]
         self.n_theta = int(stops[-1])
         self.identity = all(s.identity for s in structures)
-        self._counts = [t.factor for t in self.terms], counts
         sizes = np.cumsum([0, *(k * k for k in self.widths)])
         self._size = int(sizes[-1])
         self._views = [
@@ -88,7 +87,7 @@ class CovarianceModel:
     @cached_property
     def theta_factor(self) -> np.ndarray:
         """Grouping factor of each parameter, (n_theta,)."""
-        return np.repeat(*self._counts)
+        return np.repeat([t.factor for t in self.terms], [t.structure.n_theta for t in self.terms])
 
     @cached_property
     def entries(self) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -17,7 +17,7 @@ import numpy as np
 from .readings import Natural, Reading
 from .structures import Structure
 
-__all__ = ["Patterned", "Slopes", "Unit"]
+__all__ = ["OneParameter", "Patterned", "Slopes", "Unit"]
 
 
 class Slopes(NamedTuple):
@@ -193,3 +193,20 @@ class Patterned(Structure):
     def reduced(self, pattern: np.ndarray) -> np.ndarray:
         """The equivalent angles of a pattern within a quarter turn."""
         return np.arcsin(np.sin(pattern))
+
+
+class OneParameter(Patterned):
+    """A pattern of one parameter, of which C is a function without matrices."""
+
+    n_pattern = 1
+
+    @abstractmethod
+    def entries(self, parameter: float) -> Slopes:
+        """C at the entries with its first two derivatives."""
+
+    def unit(self, pattern: np.ndarray) -> Unit:
+        c = self.entries(float(pattern[0]))
+        return Unit(c.value, c.first[:, None])
+
+    def bent(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return np.array([[weights @ self.entries(float(pattern[0])).second]])

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ..errors import ArgumentError
-from .pattern import Patterned, Slopes, Unit
+from .pattern import OneParameter, Patterned, Slopes, Unit
 from .readings import Natural, sine
 from .series import AR1
 from .structures import ROUNDING
@@ -58,26 +58,7 @@ class HomogeneousDiagonal(Patterned):
 # -- one angle ----------------------------------------------------------------------------------
 
 
-class OneAngle(Patterned):
-    """A pattern of one angle, of which C is a function without matrices."""
-
-    n_pattern = 1
-
-    @abstractmethod
-    def entries(self, angle: float) -> Slopes:
-        """C at the entries with its first two derivatives."""
-
-    def unit(self, pattern: np.ndarray) -> Unit:
-        if not self.n_pattern:
-            return Unit(np.ones(self.rows.size), np.zeros((self.rows.size, 0)))
-        c = self.entries(float(pattern[0]))
-        return Unit(c.value, c.first[:, None])
-
-    def bent(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return np.array([[weights @ self.entries(float(pattern[0])).second]])
-
-
-class CompoundSymmetry(OneAngle):
+class CompoundSymmetry(OneParameter):
     """One correlation for all pairs, from -1 / (k - 1) to 1; standard deviations of their own.
 
     rho = 1 - h (1 - sin a) with h = (1 + 1 / (k - 1)) / 2. With d_j = 1 + j rho,
@@ -107,18 +88,16 @@ class CompoundSymmetry(OneAngle):
     def naturals(self) -> Sequence[Natural | None]:
         return [sine("rho", -1.0 / (self.k - 1))] if self.n_pattern else []
 
-    def rho(self, angle: float) -> float:
-        """The correlation at an angle."""
-        return 1.0 - self._half * (1.0 - np.sin(angle))
+    def unit(self, pattern: np.ndarray) -> Unit:
+        if self.n_pattern:
+            return super().unit(pattern)
+        return Unit(np.ones(1), np.zeros((1, 0)))
 
-    @property
-    def _half(self) -> float:
-        return 0.5 * (1.0 + 1.0 / (self.k - 1))
-
-    def entries(self, angle: float) -> Slopes:
-        k, h = self.k, self._half
+    def entries(self, parameter: float) -> Slopes:
+        k, angle = self.k, parameter
+        h = 0.5 * (1.0 + 1.0 / (k - 1))
         sin, cos = np.sin(angle), np.cos(angle)
-        rho = Slopes(np.array(self.rho(angle)), np.array(h * cos), np.array(-h * sin))
+        rho = Slopes(np.array(1.0 - h * (1.0 - sin)), np.array(h * cos), np.array(-h * sin))
         # sqrt(1 - rho) and sqrt(1 + (k - 1) rho) are a sine and a cosine of half an angle
         turn = 0.25 * np.pi - 0.5 * angle
         root = _sine(np.sqrt(2.0 * h), turn)
@@ -158,7 +137,7 @@ class HomogeneousCompoundSymmetry(CompoundSymmetry):
     homogeneous = True
 
 
-class HeterogeneousAR1(OneAngle):
+class HeterogeneousAR1(OneParameter):
     """Autoregression of first order, each time with a standard deviation of its own."""
 
     name = "hetar1"
@@ -175,8 +154,8 @@ class HeterogeneousAR1(OneAngle):
     def naturals(self) -> Sequence[Natural | None]:
         return [sine("rho")]
 
-    def entries(self, angle: float) -> Slopes:
-        return self._chain.entries(angle)
+    def entries(self, parameter: float) -> Slopes:
+        return self._chain.entries(parameter)
 
 
 def _sine(factor: float, at: float, slope: float = -0.5) -> Slopes:

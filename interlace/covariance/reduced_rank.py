@@ -80,9 +80,7 @@ class ReducedRank(_EntryStructure):
 
     def of_readings(self, values: np.ndarray, theta: np.ndarray) -> np.ndarray:
         k = self.k
-        R = np.eye(k)
-        i, j = np.triu_indices(k, 1)
-        R[i, j] = R[j, i] = np.nan_to_num(values[k:])
+        R = self._correlations(values[k:])
         size, vectors = np.linalg.eigh(values[:k, None] * R * values[:k])
         kept = vectors[:, -self.rank :] * np.sqrt(np.maximum(size[-self.rank :], 0.0))
         return self._triangular(kept)

@@ -14,10 +14,10 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import toeplitz
 
-from .pattern import Patterned, Slopes, Unit
+from .pattern import OneParameter, Slopes
 from .readings import Natural, exponential, sine
 
-__all__ = ["AR1", "OrnsteinUhlenbeck", "Series"]
+__all__ = ["AR1", "OrnsteinUhlenbeck", "Series", "range_boundary"]
 
 
 # Multiples of a range beyond which a correlation is 1, or 0, to rounding.
@@ -26,7 +26,7 @@ SHORTEST, LONGEST = 1e-16, 700.0
 NO_DIFFERENCE = 1e-6
 
 
-class Series(Patterned):
+class Series(OneParameter):
     """A stationary Markov chain: theta is its standard deviation and one parameter of r.
 
     Parameters
@@ -38,7 +38,6 @@ class Series(Patterned):
     """
 
     homogeneous = True
-    n_pattern = 1
     effects = "times"
 
     def __init__(self, k: int, times: np.ndarray | None = None) -> None:
@@ -88,7 +87,6 @@ class Series(Patterned):
         return self.correlation(parameter, distance).value
 
     def entries(self, parameter: float) -> Slopes:
-        """C at the entries with its first two derivatives."""
         r = self.correlation(parameter, self._distances)
         at_gaps = self.innovation(parameter, self._gaps)
         columns = [np.full(self.k, of_first) for of_first in (1.0, 0.0, 0.0)]
@@ -100,13 +98,6 @@ class Series(Patterned):
             r.first * c + r.value * first,
             r.second * c + 2.0 * r.first * first + r.value * second,
         )
-
-    def unit(self, pattern: np.ndarray) -> Unit:
-        c = self.entries(float(pattern[0]))
-        return Unit(c.value, c.first[:, None])
-
-    def bent(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return np.array([[weights @ self.entries(float(pattern[0])).second]])
 
 
 class AR1(Series):
@@ -224,13 +215,17 @@ class OrnsteinUhlenbeck(Series):
 
     def pattern_boundary(self, pattern: np.ndarray, tolerance: float) -> str:
         ends = np.array([self._gaps.min(), self.times[-1] - self.times[0]])
-        nearest, farthest = self.correlation(pattern[0], ends).value
-        where = "the range of the ou() effects by {group} is estimated as"
-        if farthest > 1.0 - NO_DIFFERENCE:
-            return f"{where} infinite: all effects of a level are equal, as in (1 | {{group}})"
-        if nearest < NO_DIFFERENCE:
-            return f"{where} zero: they are independent, as in homdiag()"
-        return ""
+        return range_boundary(self.name, *self.correlation(pattern[0], ends).value)
+
+
+def range_boundary(name: str, nearest: float, farthest: float) -> str:
+    """Whether a range is zero or infinite, by correlations at the ends of distances, in words."""
+    where = f"the range of the {name}() effects by {{group}} is estimated as"
+    if farthest > 1.0 - NO_DIFFERENCE:
+        return f"{where} infinite: all effects of a level are equal, as in (1 | {{group}})"
+    if nearest < NO_DIFFERENCE:
+        return f"{where} zero: they are independent, as in homdiag()"
+    return ""
 
 
 def _root_of_sum(rho: float, g: int) -> tuple[float, float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from .pattern import Slopes
 from .patterned import Correlations, FromCorrelations
 from .readings import Natural, exponential
-from .series import NO_DIFFERENCE
+from .series import range_boundary
 
 __all__ = ["Exponential", "Gaussian", "Matern", "Positional"]
 
@@ -48,8 +48,8 @@ class Positional(FromCorrelations):
         # each distance once, and which of them each pair has
         self._each, place = np.unique(distances, return_inverse=True)
         self._place = place.reshape(distances.shape)
-        #: The shortest and the longest distance between two positions.
-        self.nearest, self.farthest = between.min(initial=np.inf), between.max(initial=0.0)
+        # the shortest and the longest distance between two positions
+        self._ends = np.array([between.min(initial=np.inf), between.max(initial=0.0)])
         self._typical = float(np.median(between)) if between.size else 1.0
 
     @abstractmethod
@@ -68,37 +68,29 @@ class Positional(FromCorrelations):
         return [exponential("range"), exponential("smoothness")][: self.n_pattern]
 
     def pattern_boundary(self, pattern: np.ndarray, tolerance: float) -> str:
-        ends = np.array([self.nearest, self.farthest])
-        with np.errstate(over="ignore"):
-            nearest, farthest = self.fading(
-                np.minimum(ends * np.exp(-pattern[0]), LONGEST), pattern
-            ).value
-        where = f"the range of the {self.name}() effects by {{group}} is estimated as"
-        if farthest > 1.0 - NO_DIFFERENCE:
-            return f"{where} infinite: all effects of a level are equal, as in (1 | {{group}})"
-        if nearest < NO_DIFFERENCE:
-            return f"{where} zero: they are independent, as in homdiag()"
-        return ""
+        ends = self._scaled(self._ends, pattern[0])
+        return range_boundary(self.name, *self.fading(ends, pattern).value)
 
     def reduced(self, pattern: np.ndarray) -> np.ndarray:
         return pattern
 
-    def _scaled(self, log_range: float) -> np.ndarray:
-        """The distances in units of the range."""
+    @staticmethod
+    def _scaled(distances: np.ndarray, log_range: float) -> np.ndarray:
+        """Distances in units of the range."""
         with np.errstate(over="ignore"):
-            return np.minimum(self._each * np.exp(-log_range), LONGEST)
+            return np.minimum(distances * np.exp(-log_range), LONGEST)
 
     def _summed(self, weights: np.ndarray) -> np.ndarray:
         """Sums of weights (k, k) by distance."""
         return np.bincount(self._place.ravel(), weights=weights.ravel(), minlength=self._each.size)
 
     def correlations(self, pattern: np.ndarray) -> Correlations:
-        u = self._scaled(pattern[0])
+        u = self._scaled(self._each, pattern[0])
         f = self.fading(u, pattern)
         return Correlations(f.value[self._place], (-u * f.first)[self._place][None])
 
     def bent_correlations(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        u = self._scaled(pattern[0])
+        u = self._scaled(self._each, pattern[0])
         f = self.fading(u, pattern)
         return np.array([[self._summed(weights) @ (u * (f.first + u * f.second))]])
 
@@ -174,7 +166,7 @@ class Matern(Positional):
 
     def _by_smoothness(self, pattern: np.ndarray) -> list[tuple[Slopes, np.ndarray, float, float]]:
         """f at four near smoothnesses, with the weights of its first and second difference."""
-        u, h = self._scaled(pattern[0]), SMOOTHNESS_STEP
+        u, h = self._scaled(self._each, pattern[0]), SMOOTHNESS_STEP
         out = []
         for step, first, second in (
             (-2.0, 1.0 / 12.0, -1.0 / 12.0), (-1.0, -2.0 / 3.0, 4.0 / 3.0),

@@ -193,10 +193,8 @@ class _EntryStructure(Structure):
         return np.where(self.rows == self.cols, 0.0, -np.inf)
 
     def of_readings(self, values: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        k, R = self.k, np.eye(self.k)
-        i, j = np.triu_indices(k, 1)
-        if self.correlated:
-            R[i, j] = R[j, i] = np.nan_to_num(values[k:])
+        k = self.k
+        R = self._correlations(values[k:]) if self.correlated else np.eye(k)
         lowest = float(np.linalg.eigvalsh(R)[0])
         if lowest < -ROUNDING:
             raise ArgumentError(
@@ -206,6 +204,13 @@ class _EntryStructure(Structure):
         if lowest < ROUNDING:  # singular ones have a factor too
             R += 2.0 * ROUNDING * np.eye(k)
         return (values[:k, None] * np.linalg.cholesky(R))[self.rows, self.cols]
+
+    def _correlations(self, pairs: np.ndarray) -> np.ndarray:
+        """The matrix (k, k) of the correlations of all pairs as they are read."""
+        R = np.eye(self.k)
+        i, j = np.triu_indices(self.k, 1)
+        R[i, j] = R[j, i] = np.nan_to_num(pairs)
+        return R
 
     def theta_names(self, names: tuple[str, ...]) -> list[str]:
         return [

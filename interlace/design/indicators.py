@@ -44,6 +44,11 @@ class IndexedColumns(NDArrayOperatorsMixin):
         self.shape = place.size, run.stop - run.start + self.rest.shape[1]
         self.strides = 8 * self.shape[1], 8
 
+    @classmethod
+    def of(cls, place: np.ndarray, k: int) -> IndexedColumns:
+        """k indicators and nothing else."""
+        return cls(place.astype(np.int32), slice(0, k))
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -154,7 +159,7 @@ class LevelColumns:
                 unseen = np.unique(column[unknown]).tolist()
                 raise DataError(unseen_level(self.text, unseen, self.levels.tolist()))
             codes = np.where(missing, -1, codes)
-        return IndexedColumns(codes.astype(np.int32), slice(0, len(self.levels)))
+        return IndexedColumns.of(codes, len(self.levels))
 
     def matrix(self, columns: Columns) -> np.ndarray:
         """The same as a dense matrix."""

@@ -67,7 +67,7 @@ class PositionRecipe:
                 f"not among the {len(self.positions)} of the fit. include_re=False predicts such "
                 "rows without random effects, a list of the other terms without this one"
             )
-        return _indexed(np.where(missing, -1, place), self.positions)
+        return IndexedColumns.of(np.where(missing, -1, place), len(self.positions))
 
 
 def positioned(
@@ -103,7 +103,7 @@ def positioned(
     if len(set(names)) < len(names):
         names = tuple(f"{label}[{', '.join(map(repr, at.tolist()))}]" for at in positions)
     made = PositionRecipe(recipe, positions, names, text)
-    columns = _indexed(_places(positions, Z), positions)
+    columns = IndexedColumns.of(_places(positions, Z), len(positions))
     return columns if kind == "times" else np.asarray(columns), made, positions
 
 
@@ -132,11 +132,7 @@ def _as_indexed(Z: np.ndarray) -> Any:
     """Z as places, where it is the indicators of levels and not some contrasts of them."""
     place = np.argmax(Z, axis=1)
     indicators = (np.count_nonzero(Z, axis=1) == 1) & (Z[np.arange(len(Z)), place] == 1.0)
-    return _indexed(place, Z.T) if indicators.all() else Z
-
-
-def _indexed(place: np.ndarray, positions: np.ndarray) -> IndexedColumns:
-    return IndexedColumns(place.astype(np.int32), slice(0, len(positions)))
+    return IndexedColumns.of(place, Z.shape[1]) if indicators.all() else Z
 
 
 def _wanted(structure: str, text: str) -> str:

@@ -79,20 +79,17 @@ class Tail:
         pairs = [whole.pairs[0, b] for b in range(1, len(whole.widths))]
         levels = [_level_of_each(pair, starts) for pair in pairs]
         self.nested = all(of is not None for of in levels)
+        later = {(b - 1, c - 1): pair for (b, c), pair in whole.pairs.items() if b}
+        z = ZCross(self.n_levels, self.widths, whole.diagonal[1:], later)
         if self.nested:
             self.starts = starts
             self.levels = [of for of in levels if of is not None]
-            self.z = ZCross(self.n_levels, self.widths, whole.diagonal[1:], {
-                (b - 1, c - 1): pair for (b, c), pair in whole.pairs.items() if b
-            })  # fmt: skip
+            self.z = z
             parts = [pair.values[:, 0, :] for pair in pairs]
         else:
             self.starts = np.array([0, starts[-1]])
             self.levels = [np.zeros(1, dtype=np.intp)]
-            later = ZCross(self.n_levels, self.widths, whole.diagonal[1:], {
-                (b - 1, c - 1): pair for (b, c), pair in whole.pairs.items() if b
-            })  # fmt: skip
-            self.z = ZCross((1,), (ends[-1],), (later.matrix().toarray()[None],), {})
+            self.z = ZCross((1,), (ends[-1],), (z.matrix().toarray()[None],), {})
             parts = [_spread(pair, n) for pair, n in zip(pairs, sizes, strict=True)]
         self.columns = np.concatenate(parts, axis=1) * root
         self.places = {
@@ -310,8 +307,7 @@ class SeriesMarginal:
     def chain_variances(self, bridge: Bridge) -> np.ndarray:
         """Variances of a given the tail, relative to the residual one, (m,)."""
         steps, n = self.steps, self._A.size
-        innovations, states, between = np.empty(n), np.empty(n), np.empty(n)
-        _bands.spread(self._h, steps.r, self._p, self._f, innovations, states, between)
+        innovations, states, _ = self._spread()
         beside = np.zeros(n)  # with the effect before
         filtered = self._p[:-1] * self._f[:-1]
         beside[1:] = steps.r[1:] * filtered * (1.0 - self._p[1:] * innovations[1:])
@@ -319,6 +315,12 @@ class SeriesMarginal:
         apart = np.where(after > before, beside[after], 0.0)
         squares = left**2 * states[before] + right**2 * states[after]
         return squares + 2.0 * left * right * apart + v
+
+    def _spread(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(L'EL)_ii, (P^{-1})_ii and (L'ER)_{i,i-1} of the effects, (n_1,) each."""
+        innovations, states, between = (np.empty(self._A.size) for _ in range(3))
+        _bands.spread(self._h, self.steps.r, self._p, self._f, innovations, states, between)
+        return innovations, states, between
 
     def through_tail(self) -> np.ndarray:
         """The rows of P^{-1} D Z_1'Z_2 for the levels that a series meets, (n_1, r)."""
@@ -359,9 +361,8 @@ class SeriesMarginal:
     @single_threaded
     def gradient(self, Q: np.ndarray) -> np.ndarray:
         """tr(V^{-1}V_j) - tr(Q [X y]'V^{-1}V_jV^{-1}[X y]) of the parameters of the series."""
-        steps, A, n = self.steps, self._A, self._A.size
-        innovations, states, between = np.empty(n), np.empty(n), np.empty(n)
-        _bands.spread(self._h, steps.r, self._p, self._f, innovations, states, between)
+        steps, A = self.steps, self._A
+        innovations, states, between = self._spread()
         of_k, of_x, of_both = self._contracted(self._omega(Q))
         scale = self.chains.by_scale(2.0 * (A * steps.scale * states - of_x))
         chain = steps.v_slope @ (innovations - of_k) + 2.0 * steps.r_slope @ (between - of_both)

@@ -27,8 +27,6 @@ class SeriesParts:
     term : int
         The series among the terms of the model.
     chains : Chains
-    level : (n_1,) int ndarray
-        Level of the grouping factor that each effect belongs to.
     cross : CrossProducts
         Of the effects as the first grouping factor and of the tail.
     tail : CovarianceModel or None
@@ -39,7 +37,6 @@ class SeriesParts:
 
     term: int
     chains: Chains
-    level: np.ndarray
     cross: CrossProducts
     tail: CovarianceModel | None
     places: list[tuple[int, np.ndarray]]
@@ -77,7 +74,7 @@ def series_parts(design, covariance: CovarianceModel, at: int) -> SeriesParts:
         free=((), *(_moved(free[b], own) for b, own in places)),
     )
     tail = _tail_model(covariance, at, places)
-    return SeriesParts(at, chains, level, cross_products(rows), tail, places)
+    return SeriesParts(at, chains, cross_products(rows), tail, places)
 
 
 def _effects(codes: np.ndarray, column: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -46,8 +46,6 @@ class SeriesScale(ThetaScale):
         self.rest = np.delete(np.arange(covariance.n_theta), self.series)
         self.tail = None if parts.tail is None else ThetaScale(parts.tail, parts.cross.z_roots[1:])
         self._structure, self._chains = parts.chains.structure, parts.chains
-        self._bounded = covariance.lower_bounds() == 0.0
-        self._free = (~self._bounded).tolist()
 
     def _with(self, x: np.ndarray, change: Callable[[ThetaScale, np.ndarray], Any]) -> np.ndarray:
         """x with the parameters of the tail changed."""
@@ -103,10 +101,8 @@ class SeriesScale(ThetaScale):
         else:
             other = self.tail.changes(x[self.rest], tail)
         step = CHANGE_STEP * directions[self.series]
-        ends = [
-            (self._chains.lags(x[self.series] + d) - self._chains.lags(x[self.series] - d))
-            for d in step.T
-        ]
+        here, lags = x[self.series], self._chains.lags
+        ends = [lags(here + d) - lags(here - d) for d in step.T]
         own = np.array(ends).T.reshape(-1, directions.shape[1]) / (2.0 * CHANGE_STEP)
         return np.concatenate([own, other])
 
@@ -267,7 +263,7 @@ class SeriesObjective(LMMObjective):
 
     def without_residual(self, x: np.ndarray) -> tuple[np.ndarray, Solution]:
         self._exact = True
-        own, solution = self.dense().without_residual(self.scale.theta(x))
+        solution = self.dense().without_residual(self.scale.theta(x))[1]
         return self.scale.x(self.covariance.start()), solution
 
     def row_variances(self, x: np.ndarray, X: np.ndarray, factors: Any, masks: Any) -> np.ndarray:

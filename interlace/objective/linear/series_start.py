@@ -23,7 +23,7 @@ def series_start(cross: CrossProducts, chains: Chains) -> np.ndarray:
     sums = cross.ZXy[0][:, 0, -1] * root
     mean = np.divide(sums, weight, out=np.zeros_like(sums), where=weight > 0.0)
     total = float(cross.XyXy[-1, -1]) / max(float(weight.sum()), 1.0)
-    of = np.repeat(np.arange(len(chains.starts) - 1), np.diff(chains.starts))
+    of = chains.series
     near, far = (_neighbours(mean, of, lag) for lag in (1, 2))
     r = far / near if near > 0.0 and far > 0.0 else np.sign(near) * CORRELATIONS[0]
     r = float(np.sign(r) * np.clip(abs(r), *CORRELATIONS)) if r else CORRELATIONS[0]

@@ -170,16 +170,15 @@ def effect_variances(objective: Any, x: np.ndarray, b: int) -> np.ndarray:
     tail = marginal.tail
     levels, k = objective.n_levels[b], covariance.widths[b]
     out = np.empty((levels, k))
-    S = None if tail is None else marginal.tail_blocks()
     if b == term.factor:
         width = marginal.chains.structure.k
         series, column = np.divmod(np.arange(levels * width), width)
         chain = _chain(objective, place[0], series, column, np.ones(series.size, dtype=bool))
         own = chain.variance
-        if S is not None:
-            group = series if tail.nested else np.zeros_like(series)
+        if tail is not None:
+            S = marginal.tail_blocks()
             if tail.nested:
-                own = own + np.einsum("ri,rij,rj->r", chain.through, S[group], chain.through)
+                own = own + np.einsum("ri,rij,rj->r", chain.through, S[series], chain.through)
             else:
                 own = own + np.einsum("ri,ri->r", chain.through @ S[0], chain.through)
         out[:, term.columns] = own.reshape(levels, width)

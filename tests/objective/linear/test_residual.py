@@ -15,6 +15,7 @@ from interlace.formula.residual import ResidualSpec
 from interlace.models.lmm_residual import objective_of
 from interlace.objective.linear.explicit import ExplicitDeviance
 from interlace.objective.linear.no_effects import NoEffects
+from interlace.objective.linear.residual import FORWARD_STEP
 
 RNG = np.random.default_rng(3)
 SUBJECTS, TIMES = 12, 6
@@ -84,7 +85,8 @@ def test_the_criterion_and_its_derivatives(
     ]
     size = np.abs(curved).max()
     np.testing.assert_allclose(objective.hessian(x), curved, atol=1e-6 * size)
-    np.testing.assert_allclose(here.curvature, curved, atol=1e-3 * size)  # forward differences
+    # forward differences are off by h / 2 times third derivatives, of up to 20 times the size here
+    np.testing.assert_allclose(here.curvature, curved, atol=10.0 * FORWARD_STEP * size)
 
 
 def dense(fit: Any, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

@@ -169,7 +169,8 @@ def test_what_comes_after_the_fit(fits, data):
     close = {"atol": 2e-5}
     np.testing.assert_allclose(m.bse, dense.bse, **close)
     own, other = m.tidy(), dense.tidy()
-    np.testing.assert_allclose(own["df"].dropna(), other["df"].dropna(), rtol=1e-3)
+    # the slopes of log df in theta, by differences, add up to 2.4 at most
+    np.testing.assert_allclose(own["df"].dropna(), other["df"].dropna(), rtol=2.5 * close["atol"])
     columns = ["value", "cond_sd"]
     for name, effects in m.ranef(cond_sd=True).groupby("group"):
         theirs = dense.ranef(cond_sd=True)
