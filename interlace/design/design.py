@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -229,13 +229,15 @@ class Design:
             for name, own in self.predictors.items()
         }
         rows = np.flatnonzero(kept) if self.rows is None else self.rows[kept]
+        factors = tuple(factor.of(kept, all_levels) for factor in self.factors)
         return replace(
             self,
             y=self.y[kept],
             trials=some(self.trials),
             weights=some(self.weights),
             predictors=predictors,
-            factors=tuple(factor.of(kept, all_levels) for factor in self.factors),
+            factors=factors,
+            recipe=self._recipe_of(factors, kept),
             index=self.index[kept],
             residual=None if self.residual is None else self.residual.of(kept),
             rows=rows,
@@ -243,6 +245,19 @@ class Design:
             kept=None,
             full_rows=None,
         )
+
+    def _recipe_of(
+        self, factors: Sequence[GroupingFactor], kept: np.ndarray
+    ) -> NewDataRecipe | None:
+        """The recipe, which knows the levels that are left alone."""
+        lost = [len(b.levels) < len(a.levels) for a, b in zip(self.factors, factors, strict=True)]
+        if self.recipe is None or not any(lost):
+            return self.recipe
+        groupings = [
+            grouping.of(np.unique(own.codes[kept])) if gone else grouping
+            for grouping, own, gone in zip(self.recipe.groupings, self.factors, lost, strict=True)
+        ]
+        return replace(self.recipe, groupings=tuple(groupings))
 
     @property
     def mean(self) -> LinearPredictor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,13 @@ class Grouping:
         if len(self.variables) == 1:
             return self.levels_of[0]
         return self._joined([texts[self.cells[:, j]] for j, texts in enumerate(self._texts())])
+
+    def of(self, kept: np.ndarray) -> Grouping:
+        """The factor with some of its levels, by their places in order."""
+        if len(self.variables) == 1:
+            cells = np.arange(len(kept))[:, None]
+            return replace(self, levels_of=(self.levels_of[0][kept],), cells=cells)
+        return replace(self, cells=self.cells[kept])
 
     def _texts(self) -> list[np.ndarray]:
         return [level_texts(levels) for levels in self.levels_of]

@@ -15,6 +15,8 @@ MEAN = "mean"
 NOMINAL, SCALE = "nominal", "scale"
 #: The coefficients that thresholds are made of, which belong to no column.
 THRESHOLD = "threshold"
+#: Coefficients of thresholds, location and scale side by side.
+ALL = "all"
 #: What the model of a predictor is called: the ... model.
 WORDS = {
     MEAN: "conditional",

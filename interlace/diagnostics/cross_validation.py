@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,9 @@ from ..errors import (
     warn,
 )
 from ..inference.averaged import averaged
-from ..inference.linear_predictors import all_predictors
+from ..inference.linear_predictors import all_predictors, linear_predictor
+from ..inference.ordinal import averaged as averaged_categories
+from ..inference.ordinal import rows_at
 from ..inference.prediction_rows import PredictionRows
 from ..inference.prediction_variance import unknown_covariance
 from ..inference.predictive import predictive
@@ -154,7 +156,7 @@ class CVResult:
     @property
     def elpd(self) -> float:
         """Sum of the log predictive densities of the rows; with the scoring ``"log_score"``."""
-        return float(self._log_densities().sum())
+        return float(self._log_densities().sum(skipna=False))
 
     @property
     def elpd_se(self) -> float:
@@ -289,15 +291,29 @@ def _check_k(k: int, most: int, what: str) -> None:
 def held_out(fit: AnyFit, other: AnyFit, rows: np.ndarray, density: bool) -> Held:
     """Rows of a fit as another fit, without them, predicts them."""
     there, masks = _rows_for(fit, other, rows)
-    target = quantity(other, "response")
-    etas = all_predictors(other, there, masks)
-    mean = averaged(other, target, etas, unknown_covariance(other, there, masks))
+    mean = _means(other, there, masks)
     observations = fit.observations
     y, prior, trials = observations.y[rows], observations.prior[rows], observations.trials[rows]
     values = np.full(len(rows), np.nan)
     if density:
         values = predictive(other, there, masks, prior, trials).log_density(y)
     return Held(y, mean, values, trials)
+
+
+def _means(other: AnyFit, there: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+    """Means of the rows over the random effects that the fit does not know, (r,)."""
+    if other.ordered:  # categories are numbered from 0 on
+        own = rows_at(
+            cast("Any", other),
+            linear_predictor(other, there, masks),
+            there.predictors,
+            there,
+            masks,
+        )
+        return averaged_categories(own, "mean.class")[:, 0] - 1.0
+    etas = all_predictors(other, there, masks)
+    target = quantity(other, "response")
+    return averaged(other, target, etas, unknown_covariance(other, there, masks))
 
 
 def _rows_for(

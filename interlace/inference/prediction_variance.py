@@ -57,9 +57,7 @@ def estimate_variance(
         if share and fit.linear:
             out = out + share * theta_variance(fit, rows, masks)
     if not known.all():
-        out[~known] = variance_of(
-            rows.X[~known], fit.cov_beta if fit.ordered else covariance_of_all(fit)
-        )
+        out[~known] = variance_of(rows.X[~known], covariance_of_all(fit))
     return out
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..errors import ArgumentError
 from .linear_predictors import all_predictors, linear_predictor
 from .normal_nodes import COARSE, normal_blocks
+from .ordinal import latent, rows_at, variances
 from .prediction_variance import estimate_covariance, unknown_covariance
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class Predictive:
         Their covariance matrices.
     prior, trials : (r,)
         Prior weights and trials of the observations.
+    thresholds : (size, r), optional
+        Of ordered categories, where rows have their own ones.
     """
 
     fit: AnyFit
@@ -81,6 +83,7 @@ class Predictive:
     S: np.ndarray
     prior: np.ndarray
     trials: np.ndarray
+    thresholds: np.ndarray | None = None
 
     def quantile(self, p: float) -> np.ndarray:
         """The least response that is not exceeded with probability p, (r,).
@@ -107,11 +110,12 @@ class Predictive:
         Rows that differ in one of the arrays ``beside`` (r,) are others.
         """
         K, r = self.etas.shape
-        numbers = [self.prior, self.trials, *beside]
+        numbers = [self.prior, self.trials, *beside, *_rows(self.thresholds)]
         table = np.concatenate([self.etas, self.S.reshape(K * K, r), numbers])
         _, first, which = np.unique(table, axis=1, return_index=True, return_inverse=True)
         own = self.etas[:, first], self.S[:, :, first], self.prior[first], self.trials[first]
-        return Predictive(self.fit, *own), which.reshape(-1), first
+        thresholds = None if self.thresholds is None else self.thresholds[:, first]
+        return Predictive(self.fit, *own, thresholds), which.reshape(-1), first
 
     def log_density(self, y: np.ndarray) -> np.ndarray:
         """Logarithms of density or probability of the responses y, (r,), times prior weights."""
@@ -192,8 +196,8 @@ class Predictive:
         larger it is.
         """
         width = np.ones(len(rows))
-        if self.fit.ordered:  # thresholds are a unit or so apart
-            return width
+        if self.fit.ordered:  # thresholds are a unit or so apart, and F of cloglog bends within
+            return 0.5 * width
         for side in (-FAR_OUT, 0.0, FAR_OUT):
             moved = etas.copy()
             moved[0] += side * np.sqrt(self.S[0, 0, rows])
@@ -214,6 +218,8 @@ class Predictive:
             inside = family.valid(flat[0])
             flat[0] = np.where(inside, flat[0], family.inside)
             zeta = flat[1:] if self.fit.several else self.fit.zeta
+            if self.thresholds is not None:
+                zeta = np.repeat(self.thresholds[:, usable[block.rows]], N, axis=1)
             with np.errstate(over="ignore", invalid="ignore"):
                 mu = family.mean(flat[0], zeta)
             inside &= np.isfinite(mu)
@@ -222,6 +228,10 @@ class Predictive:
             weights /= np.where(total > 1.0 - MOST_OUTSIDE, total, np.nan)
             rows, mu = usable[block.rows], np.where(inside, mu, 1.0).reshape(m, N)
             yield Nodes(rows, mu, zeta, flat, weights, self.prior[rows], self.trials[rows])
+
+
+def _rows(table: np.ndarray | None) -> list[np.ndarray]:
+    return [] if table is None else list(table)
 
 
 def _scaled(cdf: Distribution, scale: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -299,11 +309,18 @@ def predictive(
     trials: np.ndarray | float = 1.0,
 ) -> Predictive:
     """The predictive distributions of rows with all linear predictors and all of Z."""
-    if fit.ordered and fit.zeta.size > fit.family.thresholds.count:  # type: ignore[attr-defined]
-        raise ArgumentError(
-            "predictive distributions of single observations are not known with nominal= or "
-            "scale=; predict() has the probabilities of the categories"
-        )
+    shape = rows.index.shape
+    own = np.broadcast_to(prior, shape), np.broadcast_to(trials, shape)
+    unknown = unknown_covariance(fit, rows, masks)
+    if fit.ordered:
+        # in units of the scale of each row, its own thresholds with them
+        eta = linear_predictor(fit, rows, masks)
+        each = rows_at(cast("Any", fit), eta, rows.predictors, rows, masks)
+        variance = variances(each, latent(each))[:, 0]
+        # estimates without end are given
+        variance = np.where(np.isfinite(variance), variance, 0.0) + unknown[0, 0]
+        tau, alpha = each.tau, each.alpha * each.tau[:, None]
+        return Predictive(fit, (eta * tau)[None], (variance * tau**2)[None, None], *own, alpha.T)
     etas = (
         all_predictors(fit, rows, masks)
         if fit.several
@@ -313,6 +330,4 @@ def predictive(
     for k in range(1, len(S)):  # a parameter without end, as a probability of 0, is given
         lost = ~(S[k, k] < WITHOUT_END**2)
         S[k, :, lost] = S[:, k, lost] = 0.0
-    S = S + unknown_covariance(fit, rows, masks)
-    shape = (etas.shape[1],)
-    return Predictive(fit, etas, S, np.broadcast_to(prior, shape), np.broadcast_to(trials, shape))
+    return Predictive(fit, etas, S + unknown, *own)

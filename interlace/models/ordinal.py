@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 import numpy as np
 
 from ..design.design import Design
-from ..design.predictor import MEAN, NOMINAL, SCALE, THRESHOLD, without_columns
+from ..design.predictor import ALL, MEAN, NOMINAL, SCALE, THRESHOLD, without_columns
 from ..errors import listing
 from ..families.ordinal import Ordinal
 from ..frames.columns import read_only
@@ -95,12 +95,12 @@ class OrdinalPart:
     def part(self, predictor: str) -> Any:
         """The fit whose X, beta and covariances are those of another component."""
         design = self.design
-        if predictor == THRESHOLD:
-            k = self.n_thresholds
+        if predictor in (THRESHOLD, ALL):
+            count = self.n_thresholds if predictor == THRESHOLD else None
             nominal = design.predictors.get(NOMINAL)
             formula = None if nominal is None else nominal.formula
-            own = without_columns(tuple(self.reported.names[:k]), len(design.y), formula)
-            design = replace(design, predictors={**design.predictors, THRESHOLD: own})
+            own = without_columns(tuple(self.reported.names[:count]), len(design.y), formula)
+            design = replace(design, predictors={**design.predictors, predictor: own})
         part = replace(cast("Any", self), design=replace(design, current=predictor))
         part.__dict__["solution"] = self.solution
         return part
@@ -114,8 +114,8 @@ class OrdinalPart:
     def _at(self) -> slice:
         """The place of the component's coefficients among the reported ones."""
         k, p = self.n_thresholds, self.location.size
-        starts = {THRESHOLD: slice(0, k), MEAN: slice(k, k + p), SCALE: slice(k + p, None)}
-        return starts[self.predictor]
+        places = {THRESHOLD: slice(0, k), MEAN: slice(k, k + p), SCALE: slice(k + p, None)}
+        return places.get(self.predictor, slice(None))
 
     @property
     def beta(self) -> np.ndarray:

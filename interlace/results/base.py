@@ -805,7 +805,11 @@ class ModelResult(Diagnosis, Maketables, ABC):
         """
         from ..inference.wald import t_test
 
-        return t_test(part_of(self.fit, component), hypothesis, level, df_method)
+        return t_test(self._tested(component), hypothesis, level, df_method)
+
+    def _tested(self, component: str | None) -> Any:
+        """The fit whose coefficients hypotheses are about."""
+        return part_of(self.fit, component)
 
     def wald_test(
         self,
@@ -831,7 +835,7 @@ class ModelResult(Diagnosis, Maketables, ABC):
         """
         from ..inference.wald import wald_test
 
-        return wald_test(part_of(self.fit, component), hypothesis, test, df_method)
+        return wald_test(self._tested(component), hypothesis, test, df_method)
 
     def f_test(
         self, hypothesis: Any, component: str | None = None, df_method: str | None = None

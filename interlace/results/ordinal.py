@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
+from ..design.predictor import ALL
 from ..errors import ArgumentError
 from ..inference.components import part_of
 from ..models.ordinal import OrdinalFit, OrdinalMixedFit, refit_ordinal, refit_ordinal_mixed
@@ -193,6 +194,10 @@ class OrdinalResult(GeneralisedResult):
         return intervals(
             self.fit, method, level, parm, component, df_method=df_method, options=options
         )
+
+    def _tested(self, component: str | None) -> Any:
+        """All of ``params`` unless one component is named."""
+        return self.fit.part(ALL) if component is None else part_of(self.fit, component)
 
     # -- values ----------------------------------------------------------------------------------
 

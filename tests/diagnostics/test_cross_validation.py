@@ -310,3 +310,20 @@ def test_a_probability_without_end_takes_no_time() -> None:
     cv = m.cross_val(k=4, scoring="log_score")
     poisson_fit = il.glm("y ~ 1", data, "poisson").cross_val(k=4, scoring="log_score")
     assert cv.elpd == pytest.approx(poisson_fit.elpd, abs=3.0)
+
+
+@pytest.mark.parametrize("group", ["batch", "batch:lot"])
+def test_models_of_folds_know_the_levels_they_have_seen(group: str) -> None:
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"batch": np.repeat(list("fgabcde"), 12), "lot": np.tile([3, 1, 2], 28)})
+    data["y"] = rng.poisson(np.exp(0.2 * data.lot + (data.batch < "c")))
+    formula = f"y ~ lot + (1 | {group})"
+    m = il.glmer(formula, data, "poisson")
+    cv = m.cross_val(group, k=3, seed=1, return_models=True)
+    for label, kept in zip(cv.scores.index, cv.fold_results, strict=True):
+        train = data[(cv.predictions["fold"] != label).to_numpy()]
+        again = il.glmer(formula, train, "poisson")
+        with pytest.raises(il.DataError, match="does not know"):
+            kept["model"].predict(data)
+        given = {"newdata": data, "new_levels": "population"}
+        np.testing.assert_allclose(kept["model"].predict(**given), again.predict(**given), 1e-5)

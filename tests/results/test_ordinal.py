@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import pickle
+import warnings
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from helpers.r_references import R_PARITY
 
 import interlace as il
-from interlace.errors import ArgumentError, DataError, DataWarning, FormulaError
+from interlace.errors import ArgumentError, DataError, DataWarning, FormulaError, InterlaceWarning
 
 WINE = il.load_dataset("wine")
 
@@ -397,3 +398,57 @@ def test_power_of_a_difference_and_of_named_thresholds() -> None:
 def test_what_is_refused(call: Any, error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         call()
+
+
+@pytest.mark.parametrize(("name", "mixed"), CASES)
+def test_hypotheses_are_about_all_coefficients(name: str, mixed: bool) -> None:
+    m = fitted(name, mixed)
+    names, V = list(m.params.index), m.vcov().to_numpy()
+    table = m.t_test(np.eye(len(names)))
+    np.testing.assert_allclose(table["estimate"], m.params, rtol=EXACT)
+    np.testing.assert_allclose(table["std_error"], m.bse, rtol=EXACT)
+    first, last = names[0], names[-1]
+    row = m.t_test(f"{last} - `{first}` = 1").iloc[0]
+    np.testing.assert_allclose(row["estimate"], m.params[last] - m.params[first], rtol=EXACT)
+    variance = V[0, 0] + V[-1, -1] - 2.0 * V[0, -1]
+    np.testing.assert_allclose(row["std_error"], np.sqrt(variance), rtol=EXACT)
+    joint = m.wald_test([first, last])
+    b, C = m.params[[first, last]].to_numpy(), V[np.ix_([0, -1], [0, -1])]
+    np.testing.assert_allclose(joint.statistic, b @ np.linalg.solve(C, b), rtol=1e-8)
+    only = m.t_test("temp[T.warm]", component="cond")
+    np.testing.assert_allclose(only["estimate"], m.params["temp[T.warm]"], rtol=EXACT)
+
+
+@pytest.mark.parametrize("by", ["row", "judge"])
+@pytest.mark.parametrize(("name", "mixed"), CASES)
+def test_rows_held_out_have_the_probabilities_of_a_normal_predictor(
+    name: str, mixed: bool, by: str
+) -> None:
+    """P(y) = E F((alpha_j - eta) / sigma), eta normal: estimates and unknown judges vary."""
+    m = fitted(name, mixed)
+    if by == "judge" and not mixed:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterlaceWarning)  # of folds without all categories
+        cv = m.cross_val(by, k=3, seed=4, scoring=["rmse", "log_score"], return_models=True)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(81)
+    compared = 0
+    for label, kept in zip(cv.scores.index, cv.fold_results, strict=True):
+        other, own = kept["model"], cv.predictions["fold"] == label
+        rows, y = WINE[own.to_numpy()], cv.predictions.loc[own, "observed"].astype(int)
+        if not other.converged or not np.isfinite(other.vcov().to_numpy()).all():
+            continue
+        eta = other.predict(rows, type="link", se=True, new_levels="population")
+        z = other.predict(rows, type="linear.predictor", new_levels="population").to_numpy()
+        between = other.fit.T[0][0, 0] ** 2 if by == "judge" else 0.0
+        warm = 1.0 * (rows["temp"] == "warm").to_numpy()
+        tau = np.exp(-warm * other.scale_params.sum())
+        step = tau * np.sqrt(eta["se"].to_numpy() ** 2 + between)
+        below = other.fit.family.link.inverse(z[:, :, None] - step[:, None, None] * nodes)
+        below = below @ weights / weights.sum()
+        p = np.diff(np.c_[np.zeros(len(z)), below, np.ones(len(z))], axis=1)
+        np.testing.assert_allclose(
+            np.exp(cv.predictions.loc[own, "log_density"]), p[np.arange(len(p)), y], rtol=1e-6
+        )
+        compared += 1
+    assert compared
