@@ -15,6 +15,12 @@ from ..formula.parser import parse
 from ..formula.terms import term_key
 from .predictor import MEAN, argument_of
 
+#: What users of glmmTMB mean by dispformula = ~ 0 beside a structured term.
+_NO_RESIDUAL = (
+    ". Errors with a covariance alone, as glmmTMB has them with ~ 0, are in the linear models: "
+    "fit(…, correlation='ar1(time | g)') or gls(…)"
+)
+
 
 def formulas_of(
     formula: Any,
@@ -114,7 +120,8 @@ def _one_sided(name: str, formula: Any, mean: Formula) -> Formula:
     if not (term_key(parsed.fixed) or parsed.random or parsed.offsets):
         raise FormulaError(
             f"{argument_of(name)} has no term: its linear predictor would be 0 in every row. "
-            "Write '~ 1' for one number, or '~ 0 + offset(x)' for values that are known",
+            "Write '~ 1' for one number, or '~ 0 + offset(x)' for values that are known"
+            f"{_NO_RESIDUAL if argument_of(name) == 'dispformula' else ''}",
             text,
         )
     return parsed

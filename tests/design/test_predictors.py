@@ -261,6 +261,11 @@ def test_what_is_refused(formula, error, words, data):
         design_of(data, others={"zi": formula})
 
 
+def test_errors_with_a_covariance_alone_are_in_linear_models(data):
+    with pytest.raises(FormulaError, match=r"dispformula has no term.*correlation='ar1"):
+        design_of(data, others={"dispersion": "~ 0"})
+
+
 def test_no_columns_go_with_an_offset_or_random_terms(data):
     design = design_of(data, others={"dispersion": "~ 0 + offset(z)", "zi": "~ 0 + (1 | site)"})
     assert design.predictors["dispersion"].X.shape == (60, 0)
