@@ -2,9 +2,10 @@
 
 Of coefficients see `separation`. Of variances: if in every level of a grouping factor all binary
 rows agree, the likelihood of a random intercept rises with its variance without end: the wider its
-distribution, the surer all rows of a level are the same. (Of a random slope the like holds of rows
-signed by their covariate.) Laplace's approximation and quadrature have a maximum all the same, at a
-variance that means nothing.
+distribution, the surer all rows of a level are the same. Of ordered categories it does so with
+thresholds as far apart, and of a random slope where rows agree that are signed by their covariate.
+Laplace's approximation and quadrature have a maximum all the same, at a variance that means
+nothing.
 """
 
 from __future__ import annotations
@@ -145,19 +146,20 @@ def variance_verdict(
     It is "separated" where they have no finite estimate, and "breaks down" where they are finite
     but too large for the approximations.
     """
-    if family.support != "proportion" or not all(family.link.ends):
+    ordered = family.support == "category"
+    if not (ordered or family.support == "proportion") or not all(family.link.ends):
         return "", ""
-    effects = list(_effects(design, covariance, sizes, observations))
-    predicted = bool((np.abs(mu - observations.y) < PREDICTED).all())
+    effects = list(_effects(design, covariance, sizes, observations, ordered))
+    predicted = not ordered and bool((np.abs(mu - observations.y) < PREDICTED).all())
     if endless := [e for e in effects if e.endless]:
-        return "separated", _endless_text(endless)
+        return "separated", _endless_text(endless, ordered)
     if huge := [e for e in effects if predicted and e.size > HUGE]:
         return "breaks down", _predicting_text(huge)
     # Where most levels have rows that agree, the conditional density of their effects is half a
     # normal one, as wide as it is: neither a mode nor nodes around it are like it.
     for effect in effects:
         if effect.size > HUGE and 2 * effect.agreed > effect.levels:
-            return "breaks down", _too_wide_text(effect)
+            return "breaks down", _too_wide_text(effect, ordered)
     return "", ""
 
 
@@ -166,38 +168,61 @@ def _effects(
     covariance: CovarianceModel,
     sizes: Sequence[np.ndarray],
     observations: Observations,
+    ordered: bool,
 ) -> Iterator[Effect]:
-    y, trials = observations.y, observations.trials
-    sign = np.where(y >= 1.0, 1.0, np.where(y <= 0.0, -1.0, 0.0))
-    mixed = sign == 0.0
     for term in covariance.terms:
         factor, size = design.factors[term.factor], sizes[term.factor]
-        levels = len(factor.levels)
         for name, j in zip(term.names, range(*term.columns.indices(len(size))), strict=True):
-            moved = factor.Z[:, j] != 0.0
+            column = factor.Z[:, j]
+            moved = column != 0.0
+            # of the rows that it moves: a place or a group of the columns of one term
+            own = float(size[j]) * np.sqrt(len(moved) / max(moved.sum(), 1))
+            pull = _pull(observations, column[moved], moved, ordered)
             # A row with successes and failures pulls both ways.
-            if size[j] <= HUGE and (mixed & moved).any():
+            if own <= HUGE and np.isnan(pull).any():
                 continue
-            pull = sign * np.sign(factor.Z[:, j])
-            up = np.bincount(factor.codes[moved & (pull >= 0.0)], minlength=levels) > 0
-            down = np.bincount(factor.codes[moved & (pull <= 0.0)], minlength=levels) > 0
+            codes, trials = factor.codes[moved], observations.trials[moved]
+            agreed = _agreed(codes, pull, len(factor.levels))
             endless = (
-                not (up & down).any()
-                and up.any()
-                and down.any()
-                and (np.bincount(factor.codes[moved], weights=trials[moved]) > 1.0).any()
+                agreed[np.unique(codes)].all()
+                and np.unique(pull).size > 1
+                and (np.bincount(codes, weights=trials) > 1.0).any()
             )
-            agreed = int((up ^ down).sum())
-            yield Effect(f"{name} by {factor.name}", float(size[j]), levels, agreed, bool(endless))
+            label = f"{name} by {factor.name}"
+            yield Effect(label, own, len(agreed), int(agreed.sum()), bool(endless))
 
 
-def _endless_text(effects: Sequence[Effect]) -> str:
+def _pull(
+    observations: Observations, column: np.ndarray, moved: np.ndarray, ordered: bool
+) -> np.ndarray:
+    """Where each of the moved rows wants its effect to be: rows agree that want the same.
+
+    Missing where a row wants no one end: of several trials that differ, or of a category between
+    others whose covariate varies.
+    """
+    y = observations.y[moved]
+    if ordered and (column == column[:1]).all():
+        return y
+    highest = y.max(initial=1.0) if ordered else 1.0
+    end = np.where(y >= highest, 1.0, np.where(y <= 0.0, -1.0, np.nan))
+    return end * np.sign(column)
+
+
+def _agreed(codes: np.ndarray, pull: np.ndarray, levels: int) -> np.ndarray:
+    """Whether a level has rows and all of them agree, (levels,)."""
+    first = np.full(levels, np.nan)
+    first[codes[::-1]] = pull[::-1]
+    differ = np.bincount(codes, weights=pull != first[codes], minlength=levels) > 0.0
+    return ~differ & ~np.isnan(first)
+
+
+def _endless_text(effects: Sequence[Effect], ordered: bool) -> str:
     variances, tend = _variances(effects)
     return (
         f"the random effects predict every row: all rows of a level agree, so that the {variances} "
         f"of {listing(e.label for e in effects)} {tend} to infinity and the likelihood has no "
-        "maximum. Estimates mean nothing; analyse one row for each level with glm(), or leave the "
-        "term out"
+        f"maximum. Estimates mean nothing; analyse one row for each level with {_door(ordered)}, "
+        "or leave the term out"
     )
 
 
@@ -215,11 +240,15 @@ def _variances(effects: Sequence[Effect]) -> tuple[str, str]:
     return ("variance", "tends") if len(effects) == 1 else ("variances", "tend")
 
 
-def _too_wide_text(effect: Effect) -> str:
+def _too_wide_text(effect: Effect, ordered: bool) -> str:
     return (
         f"the approximation of the likelihood breaks down: all rows agree in {effect.agreed} of "
         f"{effect.levels} levels, so that the standard deviation of {effect.label}, "
         f"{effect.size:.3g} on the scale of the predictor, is too large for Laplace's "
         "approximation and for quadrature, and estimates mean little; leave the term out, or "
-        "analyse one row for each level with glm()"
+        f"analyse one row for each level with {_door(ordered)}"
     )
+
+
+def _door(ordered: bool) -> str:
+    return "clm()" if ordered else "glm()"

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 
 import interlace as il
 from interlace.errors import ConvergenceWarning, NumericalError
@@ -207,6 +208,45 @@ def test_effects_that_predict_every_row_together_say_nothing_of_the_likelihood(e
         verdict
     )
     assert "has no maximum" not in words
+
+
+@pytest.mark.parametrize("categories", [2, 3, 5])
+def test_ordered_categories_that_agree_have_no_finite_variance(categories):
+    rng = np.random.default_rng(0)
+    g, own = np.repeat(np.arange(40), 5), rng.integers(0, categories, 40)
+    d = pd.DataFrame({"g": g, "x": rng.normal(size=200), "y": own[g]})
+    ordered = d.assign(y=pd.Categorical(d.y, ordered=True))
+    m, words = said(lambda: il.clmm("y ~ x + (1 | g)", ordered))
+    assert m.convergence.verdict == "separated" and not m.converged
+    assert len(words) == 1 and "Intercept by g tends to infinity" in words[0]
+    assert "with clm()" in words[0]
+    if categories == 2:
+        binary, _ = said(lambda: il.glmer("y ~ x + (1 | g)", d, "binomial"))
+        assert binary.convergence.verdict == "separated"
+    # one that disagrees makes it finite, and out of reach all the same
+    codes = np.where(d.index == 0, (d.y + 1) % categories, d.y)
+    odd = d.assign(y=pd.Categorical(codes, ordered=True))
+    m, words = said(lambda: il.clmm("y ~ x + (1 | g)", odd))
+    assert m.convergence.verdict == "breaks down"
+    assert "all rows agree in 39 of 40 levels" in words[0]
+
+
+@pytest.mark.parametrize("y", ["two", "four"])
+def test_places_of_one_row_each_are_as_levels_of_one_row(y):
+    """A series of a binary or ordered response has a state for each row."""
+    rng = np.random.default_rng(3)
+    d = pd.DataFrame({"g": np.repeat(np.arange(30), 12), "t": np.tile(np.arange(12), 30)})
+    d["x"] = rng.normal(size=360)
+    series = lfilter([0.7], [1.0, -0.7], rng.normal(size=(30, 12))) + rng.normal(size=(30, 1))
+    latent = 0.5 * d.x + series.ravel()
+    d["two"] = (latent > 0.0) * 1.0
+    d["four"] = pd.Categorical(np.digitize(latent, [-1.0, 0.0, 1.0]), ordered=True)
+
+    if y == "two":
+        m, words = said(lambda: il.glmer("two ~ x + ar1(0 + t | g)", d, "binomial"))
+    else:
+        m, words = said(lambda: il.clmm("four ~ x + ar1(0 + t | g)", d))
+    assert m.convergence.verdict == "breaks down" and "agree in 30 of 30 levels" in words[0]
 
 
 def test_levels_of_one_row_each_or_mixed_levels_are_left_alone(data):
