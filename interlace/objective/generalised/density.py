@@ -215,6 +215,19 @@ class FamilyDensity(ConditionalDensity):
         """The family's parameter, for the compiled kernels."""
         return float(np.exp(min(zeta[0], LARGEST_ZETA))) if self.n_zeta else self._fixed
 
+    @property
+    def fixed_parameter(self) -> float:
+        """`parameter` where zeta does not hold it."""
+        return self._fixed
+
+    def own_kernel(self) -> Kernel | None:
+        """The kernel, with own arrays of what depends on zeta."""
+        return self.kernel
+
+    def compiled_thresholds(self) -> tuple | None:
+        """Categories of the rows and all that makes limits of them, for the compiled criterion."""
+        return None
+
     def kernel_at(self, zeta: np.ndarray) -> Kernel | None:
         """The kernel with all that depends on zeta, but for `parameter`."""
         return self.kernel

@@ -21,7 +21,8 @@ g']_ll leaves, as in `deviance`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from ...linalg.factor.choose import OPEN
 from ..base import Evaluation
 from .base import GeneralisedObjective
 from .level_modes import MAX_WIDTH, LevelModes, SeveralLevelModes
-from .modes import PenalisedIRLS, Point
+from .modes import PenalisedIRLS, Point, no_mode
 from .problem import Problem
 
 __all__ = ["LaplaceObjective"]
@@ -96,13 +97,33 @@ class LaplaceObjective(GeneralisedObjective):
 
     def __getstate__(self) -> dict[str, Any]:
         # what solves at the last point is a factorisation, which no pickle keeps
-        return {**self.__dict__, "_last": None}
+        state = {**self.__dict__, "_last": None}
+        state.pop("_compiled", None)
+        return state
+
+    def _with(self, problem: Problem) -> Self:
+        other = super()._with(problem)
+        other.__dict__.pop("_compiled", None)
+        return other
+
+    def release(self) -> None:
+        super().release()
+        self.__dict__.pop("_compiled", None)
+
+    @cached_property
+    def _compiled(self) -> Any:
+        """The compiled twin of what follows, which shares the arrays of the modes; or None."""
+        return None if self.restricted else self.modes.criterion(self.problem, self.covariance)
 
     # -- the criterion ----------------------------------------------------------------------
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         x = self.checked_x(x, self.layout.size, order)
         point = self.point(x, min(order, 1))
+        compiled = self._compiled
+        if compiled is not None:
+            here = compiled.evaluation(order)
+            return here if order < 2 else here._replace(curvature=self._curvature(x, point))
         constant, slope = self.problem.density.constant(self.split(x)[2])
         value = point.value - 2.0 * constant
         if order == 0:
@@ -116,22 +137,32 @@ class LaplaceObjective(GeneralisedObjective):
         """Modes and determinant at x; they are where the next search starts, if that is wise."""
         if self._last is not None and order <= self._last[2] and (x == self._last[0]).all():
             return self._last[1]
+        point = (self._search if self._compiled is None else self._compiled_point)(x, order)
+        self._last = (x.copy(), point, order)
+        self._astray = not self._leads_on(point.value, self.split(x)[2])
+        if not self._astray:
+            self._u = point.u if self.problem.density.log_concave else point.u.copy()
+        return point
+
+    def _search(self, x: np.ndarray, order: int) -> Point:
         theta, gamma, zeta = self.split(x)
         T = self.scale.templates(theta)
         eta0, predicted = self._fixed(gamma), self._predicted(x, T)
         self._last = None  # its arrays are the next point's
         try:
-            point = self.modes.find(T, eta0, zeta, predicted, order)
+            return self.modes.find(T, eta0, zeta, predicted, order)
         except NumericalError:  # the prediction led astray
             try:
-                point = self.modes.find(T, eta0, zeta, self._u, order)
+                return self.modes.find(T, eta0, zeta, self._u, order)
             except NumericalError:
-                point = self.modes.find(T, eta0, zeta, np.zeros_like(self._u), order)
-        self._last = (x.copy(), point, order)
-        self._astray = not self._leads_on(point.value, zeta)
-        if not self._astray:
-            self._u = point.u if self.problem.density.log_concave else point.u.copy()
-        return point
+                return self.modes.find(T, eta0, zeta, np.zeros_like(self._u), order)
+
+    def _compiled_point(self, x: np.ndarray, order: int) -> Point:
+        along = self._last is not None and self._last[2] > 0 and not self._astray
+        starts = [self._u, np.zeros_like(self._u)]
+        self._last = None
+        T = self.scale.templates(x[self.at.theta])[0]
+        return self._compiled.point(x, [None, *starts] if along else starts, order, T)
 
     def last_point(self, x: np.ndarray) -> Point:
         """The point at x; beside a fold, where a search from near modes fails, at these."""
@@ -207,6 +238,11 @@ class LaplaceObjective(GeneralisedObjective):
         return _Directions(a, Q, R, point.solve(R), g)
 
     def _curvature(self, x: np.ndarray, point: Point) -> np.ndarray:
+        if self._compiled is not None:
+            B = self._compiled.kernel.curvature()
+            if self.problem.density.n_zeta and not self.problem.density.by_row:
+                self._differenced_zeta(x, B)
+            return B
         theta = self.split(x)[0]
         T = self.scale.templates(theta)
         directions = self._directions(theta, point, T)
@@ -283,15 +319,19 @@ class LaplaceObjective(GeneralisedObjective):
         displacement and cancels. Where they end at any distance `NumericalError` is raised.
         """
         point = self.point(x)
-        theta = self.split(x)[0]
-        T = self.scale.templates(theta)
-        directions = self._directions(theta, point, T)
-        steps = self._steps(self._working_curvature(x, point, T, directions))
-        tangents = self._tangents(x, point, T, directions.U)
-        u = point.u
+        u, tangents = point.u, np.empty((0, 0))
+        if self._compiled is not None:
+            steps = self._steps(self._compiled.kernel.curvature())
+        else:
+            theta = self.split(x)[0]
+            T = self.scale.templates(theta)
+            directions = self._directions(theta, point, T)
+            steps = self._steps(self._working_curvature(x, point, T, directions))
+            tangents = self._tangents(x, point, T, directions.U)
+            del directions
         # the arrays of the point are those of the displaced ones, and those for rows are many
         self._last = None
-        del point, directions
+        del point
         for _ in range(SHORTENED):
             try:
                 return self._differenced(x, u, tangents, steps)
@@ -302,6 +342,11 @@ class LaplaceObjective(GeneralisedObjective):
     def _differenced(
         self, x: np.ndarray, u: np.ndarray, tangents: np.ndarray, steps: np.ndarray
     ) -> np.ndarray:
+        if self._compiled is not None:
+            H = self._compiled.kernel.differenced(x, u, steps)
+            if H is None:
+                raise no_mode()
+            return H
         moves = np.concatenate([np.diag(steps), -np.diag(steps)])
         batch = max(BATCH_ENTRIES // self.problem.Z.n, 1)
         slopes = np.concatenate(

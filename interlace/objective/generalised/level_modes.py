@@ -6,16 +6,19 @@ predictor, and with several.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
+from ...covariance import CovarianceModel
+from ...linalg.crossproducts.fixed import FixedColumns
 from ...linalg.crossproducts.predictors import PredictorZ
 from ...linalg.crossproducts.weighted import WeightedZ
-from ...linalg.kernels import _levels, _predictor_levels, _quadrature
-from .density import ConditionalDensity, FamilyDensity
+from ...linalg.kernels import _level_criterion, _levels, _predictor_levels, _quadrature
+from ..base import NOT_ASKED, Evaluation
+from .density import LARGEST_ZETA, ConditionalDensity, FamilyDensity
 from .modes import Modes, Point, no_mode
 from .several import SeveralDensity
 
@@ -23,6 +26,10 @@ __all__ = ["MAX_WIDTH", "LevelModes", "SeveralLevelModes"]
 
 # Effects a grouping factor may have for the compiled loop over its levels.
 MAX_WIDTH = 16
+# Rows times parameters up to which calls cost more than what the compiled criterion does without
+# BLAS.
+FEW_ENTRIES = 50_000
+NOWHERE = np.empty(0)
 
 
 class LevelModes(Modes):
@@ -104,6 +111,37 @@ class LevelModes(Modes):
         self._columns = np.empty((0, 1)) if sole else np.ascontiguousarray(raw / Z.scale[0])
         self._shrink = 1.0 / float(Z.scale[0][0]) if sole else 1.0
 
+    def criterion(
+        self, problem: Any, covariance: CovarianceModel, grid: tuple | None = None
+    ) -> CompiledCriterion | None:
+        """The compiled criterion, where rows are few and it knows the structure and the density."""
+        density, fixed, entries = self.density, problem.fixed, covariance.n_theta + problem.fixed.p
+        few = self.Z.n * (entries + density.n_zeta) <= FEW_ENTRIES
+        thresholds = density.compiled_thresholds()
+        if not few or not covariance.identity or (density.by_row and thresholds is None):
+            return None
+        assert isinstance(fixed, FixedColumns)
+        limit = density.zeta_limit if density.n_zeta else np.inf
+        constant = density.constant
+        kernel = _level_criterion.LevelCriterion(
+            density.own_kernel(), self.expected, self._starts, self._columns, self._shrink,
+            np.ascontiguousarray(fixed.X), np.ascontiguousarray(problem.offset),
+            np.ascontiguousarray(covariance.row, np.int64),
+            np.ascontiguousarray(covariance.col, np.int64), self._rows[:4], self._rows[4],
+            self._S, self._H, (density.n_zeta, limit, LARGEST_ZETA, density.fixed_parameter),
+            constant if density.n_zeta else constant(np.empty(0))[0], thresholds, grid,
+        )  # fmt: skip
+        return CompiledCriterion(kernel, self)
+
+    def reached(self, total, penalty, logdet, correction, u, dT, T) -> Point:
+        """The point whose rows are in the arrays of this object, with dT and T (k, k)."""
+        eta, w, observed, score, t = self._rows
+        self._last = T, w
+        return Point(
+            total, penalty, logdet, correction, u, eta, score, w, observed, t, [dT],
+            np.empty(0), self._solver(),
+        )  # fmt: skip
+
     def displaced(self, T, eta0, zeta, u):
         if self.density.by_row:
             return self._displaced_by_row(T, eta0, zeta, u)
@@ -178,11 +216,37 @@ class LevelModes(Modes):
         return A.sum(axis=0) - np.einsum("lab,lbc,ldc->ad", AT, self._S, AT)
 
 
+class CompiledCriterion:
+    """The criterion over all parameters by the kernel, which writes to the arrays of the modes."""
+
+    def __init__(self, kernel: Any, modes: LevelModes) -> None:
+        self.kernel, self._modes = kernel, modes
+
+    def point(self, x: np.ndarray, starts: Sequence[np.ndarray | None], order: int, T) -> Point:
+        """The point at x with template T, from the first start (q,) that leads to modes.
+
+        None among the starts is the tangent at the last point.
+        """
+        for u in starts:
+            end = self.kernel.evaluate(x, NOWHERE if u is None else u, u is None, order)
+            if end is not None:
+                total, penalty, logdet, correction, dT = self.kernel.parts
+                return self._modes.reached(total, penalty, logdet, correction, end, dT, T)
+        raise no_mode()
+
+    def evaluation(self, order: int) -> Evaluation:
+        """At the last point, without curvature."""
+        return Evaluation(self.kernel.value, self.kernel.gradient if order else NOT_ASKED)
+
+
 class SeveralLevelModes(LevelModes):
     """The same for the compiled rows of several linear predictors."""
 
     Z: PredictorZ
     density: SeveralDensity  # type: ignore[assignment]
+
+    def criterion(self, problem, covariance, grid=None) -> None:
+        return None
 
     def _renew(self) -> None:
         ell, k, n, K = self._ell, self._k, self.Z.n, self.Z.count

@@ -16,10 +16,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...covariance import CovarianceModel
 from ...errors import NumericalError
 from ...linalg.crossproducts.weighted import WeightedZ, times_templates
 from ...linalg.factor.base import Factor
@@ -144,6 +145,10 @@ class Modes(ABC):
         points = [self.find(*one, 1, frozen=True) for one in zip(T, eta0, zeta, u, strict=True)]
         t = np.stack([point.t for point in points])
         return t, [point.dT for point in points], np.stack([point.dzeta for point in points])
+
+    def criterion(self, problem: Any, covariance: CovarianceModel) -> Any:
+        """The compiled criterion over all parameters of a problem; None where there is none."""
+        return None
 
     @abstractmethod
     def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> Modes:

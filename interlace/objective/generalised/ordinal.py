@@ -116,6 +116,23 @@ class OrdinalDensity(FamilyDensity):
     def parameter(self, zeta: np.ndarray) -> float:
         return 1.0
 
+    @property
+    def fixed_parameter(self) -> float:
+        return 1.0
+
+    def own_kernel(self) -> Kernel | None:
+        assert self._base is not None
+        return self._base._replace(y=np.empty(self.n), log_y=np.empty(self.n))
+
+    def compiled_thresholds(self) -> tuple | None:
+        if self.nominal is not None or self.scaled:
+            return None
+        own = self.family.thresholds
+        return (
+            np.asarray(self.codes, np.int64), np.ascontiguousarray(own.basis),
+            own.logs.view(np.uint8), self._inner_weights, self._has_gap,
+        )  # fmt: skip
+
     def infinite(self, zeta: np.ndarray, information: np.ndarray) -> list[str]:
         return []
 

@@ -1,0 +1,495 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The criterion of a generalised model with one grouping factor over all its parameters.
+
+What is around the loops over the levels (`_levels`, `_quadrature`), for few rows, where calls cost
+more than algebra: x -> templates, predictors and thresholds; sums over the rows -> the gradient;
+the working curvature, and the Hessian by differences with the modes moved along their tangents.
+The twin of what `laplace` does with arrays; formulas are there.
+
+x = (theta, p coefficients, zeta), theta the entries ``rows``, ``cols`` of the template T. The
+columns of Z are those stored, times ``shrink``.
+"""
+
+from libc.math cimport INFINITY, exp, expm1, fabs, fmin, isfinite, log
+from libc.stdint cimport int64_t
+
+import numpy as np
+
+from interlace.linalg.kernels import _levels, _quadrature, _rows
+
+
+cdef class LevelCriterion:
+    cdef object _laplace, _quadrature, _row_sums, _constant
+    cdef object kernel, _starts, _Z, _X, _at_mode, _t, _S, _H, _nodes, _log_weights, _in_zeta
+    cdef object _T, _dT, _sums, _node_sums, _eta0, _work, _tangents
+    cdef const double[:, ::1] X, Z
+    cdef const double[::1] offset, basis_w, gaps, weights
+    cdef const double[:, ::1] basis
+    cdef const int64_t[::1] starts, rows, cols, codes
+    cdef const unsigned char[::1] logs
+    cdef double[:, ::1] at_mode, T, dT, J, tangents
+    cdef double[:, :, ::1] H, S
+    cdef double[::1] t, sums, node_sums, eta0, in_zeta, upper, lower, alpha, by_threshold
+    cdef double[::1] x, g, z_slope
+    cdef double[:, ::1] U
+    cdef double shrink, limit, largest, fixed, known, par, value_z
+    cdef bint expected, by_row, ones, grid, has_gap
+    cdef Py_ssize_t n, p, m, k, nz, P, levels, size
+    cdef readonly double value
+
+    def __init__(self, kernel, bint expected, starts, Z, double shrink, X, offset, rows, cols,
+                 at_mode, t, S, H, parameter, constant, thresholds, grid):
+        """``parameter``: number of zeta, its limit, the largest logarithm, the fixed parameter.
+
+        ``constant`` is a number, or what gives it with its slope at zeta; ``thresholds`` of ordered
+        categories are (categories of the rows, basis, logs, weights between thresholds, whether the
+        constant is their distances'), with which upper and lower limits of the rows are written
+        into ``kernel.y`` and ``kernel.log_y``. ``grid`` has nodes and their logarithmic weights.
+        """
+        self._laplace, self._quadrature = _levels.laplace, _quadrature.quadrature
+        self._row_sums = _rows.rows
+        self.kernel, self.expected, self.shrink = kernel, expected, shrink
+        self._starts, self._Z, self._X = starts, Z, X
+        self._at_mode, self._t, self._S, self._H = at_mode, t, S, H
+        self.starts, self.Z, self.X, self.offset = starts, Z, X, offset
+        self.rows, self.cols = rows, cols
+        self.at_mode, self.t, self.S, self.H = at_mode, t, S, H
+        self.nz, self.limit, self.largest, self.fixed = parameter
+        self.ones = self.Z.shape[0] == 0
+        self.n, self.p, self.m = self.X.shape[0], self.X.shape[1], self.rows.shape[0]
+        self.P, self.k = self.m + self.p + self.nz, self.S.shape[1]
+        self.levels = self.S.shape[0]
+        self.by_row = thresholds is not None
+        self._constant, self.known = None, 0.0
+        if self.by_row or not callable(constant):
+            self.known = 0.0 if self.by_row else constant
+        else:
+            self._constant = constant
+        self._T, self._dT = np.zeros((self.k, self.k)), np.empty((self.k, self.k))
+        self._sums, self._node_sums = np.zeros(5), np.empty(3)
+        self._eta0 = np.empty(self.n)
+        self.T, self.dT, self.sums, self.eta0 = self._T, self._dT, self._sums, self._eta0
+        self.node_sums = self._node_sums
+        self.x, self.g, self.z_slope = np.empty(self.P), np.empty(self.P), np.zeros(self.nz)
+        self.weights = kernel.weights
+        self._in_zeta = self._nodes = self._log_weights = self._tangents = None
+        self.grid = grid is not None
+        if self.grid:
+            self._nodes, self._log_weights = grid
+        if self.by_row:
+            self.codes, self.basis, self.logs, self.gaps, self.has_gap = thresholds
+            self.size = self.basis.shape[0]
+            self.upper, self.lower = kernel.y, kernel.log_y
+            self.alpha, self.by_threshold = np.empty(self.size), np.empty(self.size)
+            self.J = np.empty((self.size, self.nz))
+            self._in_zeta = np.empty(self.n)
+            self.in_zeta = self._in_zeta
+
+    # -- a point --------------------------------------------------------------------------------
+
+    cdef int _place(self, const double[::1] x) except -1:
+        """T, the predictors without random effects, and what depends on zeta, at x."""
+        cdef Py_ssize_t i, j, c
+        cdef double s, w
+        for i in range(self.m):
+            self.T[self.rows[i], self.cols[i]] = x[i] * self.shrink
+        for i in range(self.n):
+            s = 0.0
+            for j in range(self.p):
+                s += self.X[i, j] * x[self.m + j]
+            self.eta0[i] = s + self.offset[i]
+        self.par, self.value_z = self.fixed, self.known
+        if not self.nz:
+            return 0
+        if self.by_row:
+            for c in range(self.size):
+                self.alpha[c] = 0.0
+            for j in range(self.nz):
+                w = x[self.m + self.p + j]
+                if self.logs[j]:
+                    w = exp(fmin(w, 300.0))
+                for c in range(self.size):
+                    self.alpha[c] += self.basis[c, j] * w
+                    self.J[c, j] = self.basis[c, j] * (w if self.logs[j] else 1.0)
+            for i in range(self.n):
+                c = self.codes[i]
+                self.upper[i] = self.alpha[c] if c < self.size else INFINITY
+                self.lower[i] = self.alpha[c - 1] if c > 0 else -INFINITY
+            self._of_distances()
+        else:
+            w = fmin(x[self.m + self.p], self.limit)
+            self.par = exp(fmin(w, self.largest))
+            self.value_z, slope = self._constant(np.array([w]))
+            self.z_slope[0] = slope[0]
+        return 0
+
+    cdef void _of_distances(self) noexcept:
+        """The part of the log-density that depends on the distances of thresholds alone."""
+        cdef Py_ssize_t c, j
+        cdef double d, s
+        self.value_z = 0.0
+        for j in range(self.nz):
+            self.z_slope[j] = 0.0
+        if not self.has_gap:
+            return
+        for c in range(self.size - 1):
+            d = self.alpha[c + 1] - self.alpha[c]
+            self.value_z += self.gaps[c] * log(-expm1(-d))
+            s = self.gaps[c] / expm1(d)
+            for j in range(self.nz):
+                self.z_slope[j] += s * (self.J[c + 1, j] - self.J[c, j])
+        if self.value_z != self.value_z:
+            self.value_z = -INFINITY
+            for j in range(self.nz):
+                self.z_slope[j] = 0.0
+
+    cdef double _at(self, object U, int order, bint frozen) except? -1.0:
+        """The criterion from modes U, with order 1 and its gradient into ``g``; nan if there is none."""
+        cdef Py_ssize_t i
+        cdef double value
+        laplace = self._laplace(
+            self.kernel, self.par, self.expected, 0 if self.grid else order, frozen, self._starts,
+            self._Z, self._T, self._eta0, U, self._at_mode, self._t, self._dT, self._sums, self._S,
+            self._H, self._in_zeta if order and not self.grid else None)
+        if laplace < 0.0:
+            return float("nan")
+        for i in range(5):
+            if not isfinite(self.sums[i]):
+                return float("nan")
+        if self.grid:
+            self._quadrature(
+                self.kernel, self.par, self.expected, order, self._starts, self._Z, self._T,
+                self._at_mode[0], self._nodes, self._log_weights, U, self._S, self._H, self._t,
+                self._dT, self._node_sums, self._in_zeta if order else None)
+            self.sums[4] = -2.0 * self.node_sums[0] + self.node_sums[1]
+            self.sums[3] = self.node_sums[2]
+        value = -2.0 * self.sums[0] + self.sums[1] + self.sums[2] + self.sums[4]
+        if order and not self._gradient():
+            return float("nan")
+        return value - 2.0 * self.value_z
+
+    cdef bint _gradient(self) noexcept:
+        """From the sums of the levels; whether it is finite."""
+        cdef Py_ssize_t i, j, c, at = self.m + self.p
+        cdef double s
+        for i in range(self.m):
+            self.g[i] = self.dT[self.rows[i], self.cols[i]] * self.shrink
+        for j in range(self.p):
+            self.g[self.m + j] = 0.0
+        for i in range(self.n):
+            s = self.t[i]
+            if not isfinite(s):
+                return False
+            for j in range(self.p):
+                self.g[self.m + j] += s * self.X[i, j]
+        if self.by_row:
+            # a shift of both thresholds of a row is one of the predictor
+            for c in range(self.size):
+                self.by_threshold[c] = 0.0
+            for i in range(self.n):
+                c = self.codes[i]
+                if c < self.size:
+                    self.by_threshold[c] += self.in_zeta[i]
+                if c > 0:
+                    self.by_threshold[c - 1] -= self.t[i] + self.in_zeta[i]
+            for j in range(self.nz):
+                s = 0.0
+                for c in range(self.size):
+                    s += self.J[c, j] * self.by_threshold[c]
+                self.g[at + j] = s - 2.0 * self.z_slope[j]
+        elif self.nz:
+            self.g[at] = self.sums[3] - 2.0 * self.z_slope[0]
+        return isfinite(self.dT[0, 0])
+
+    def evaluate(self, const double[::1] x, const double[::1] u, bint along, int order):
+        """The modes (q,) at x, found from u or ``along`` the tangent of the last ones.
+
+        None if there are none. ``value`` is then the criterion, `gradient` its gradient.
+        """
+        cdef Py_ssize_t l, a
+        U = np.empty((self.levels, self.k))
+        cdef double[:, ::1] own = U
+        if along:
+            self._follow(x, own)
+        else:
+            for l in range(self.levels):
+                for a in range(self.k):
+                    own[l, a] = u[l * self.k + a]
+        self._place(x)
+        self.value = self._at(U, order, False)
+        if self.value != self.value:
+            return None
+        for a in range(self.m + self.p, self.P):
+            if order and not x[a] < self.limit:
+                self.g[a] = 0.0
+        self.x[:] = x
+        self.U = own
+        return U.reshape(-1)
+
+    @property
+    def gradient(self):
+        """Of the last point, (P,)."""
+        return np.array(self.g)
+
+    @property
+    def parts(self):
+        """Of the last point: sums of the levels, and the derivative in the template (k, k)."""
+        return self.sums[0], self.sums[1], self.sums[2], self.sums[4], self._dT * self.shrink
+
+    cdef int _extra(self, double[:, ::1] out) except -1:
+        """Derivatives in zeta of value, score and weight of the rows, (3, n), at the last point."""
+        space = np.empty((4, self.n))
+        self._row_sums(self.kernel, self.par, self.expected, self._at_mode[0], space[0], space[1],
+                       space[2], space[3], out)
+        return 0
+
+    cdef int _follow(self, const double[::1] x, double[:, ::1] U) except -1:
+        """Modes at x along the tangent at the last point."""
+        cdef Py_ssize_t i, j, l, a, b, c
+        cdef double s, push, w
+        cdef double[:, ::1] extra, dT = np.zeros((self.k, self.k)), r
+        cdef bint moved = False
+        cdef double[::1] change = np.zeros(max(self.size, 1)), zs = np.empty(self.k)
+        cdef double[::1] zp = np.empty(self.k)
+        for i in range(self.m):
+            dT[self.rows[i], self.cols[i]] = (x[i] - self.x[i]) * self.shrink
+        for j in range(self.nz):
+            s = fmin(x[self.m + self.p + j], self.limit)
+            s -= fmin(self.x[self.m + self.p + j], self.limit)
+            moved = moved or s != 0.0
+            if self.by_row:
+                for c in range(self.size):
+                    change[c] += self.J[c, j] * s
+            else:
+                change[0] = s
+        if moved:
+            extra = np.empty((3, self.n))
+            self._extra(extra)
+        for l in range(self.levels):
+            for a in range(self.k):
+                zs[a] = zp[a] = 0.0
+            for i in range(self.starts[l], self.starts[l + 1]):
+                s = 0.0
+                for j in range(self.p):
+                    s += self.X[i, j] * (x[self.m + j] - self.x[self.m + j])
+                for a in range(self.k):
+                    w = 1.0 if self.ones else self.Z[i, a]
+                    for b in range(a + 1):
+                        s += w * dT[a, b] * self.U[l, b]
+                push = -self.at_mode[2, i] * s
+                if moved and self.by_row:
+                    c = self.codes[i]
+                    if c < self.size:
+                        push += change[c] * extra[1, i]
+                    if c > 0:
+                        push += change[c - 1] * (self.at_mode[2, i] - extra[1, i])
+                elif moved:
+                    push += change[0] * extra[1, i]
+                for a in range(self.k):
+                    w = 1.0 if self.ones else self.Z[i, a]
+                    zp[a] += w * push
+                    zs[a] += w * self.at_mode[3, i]
+            for a in range(self.k):
+                U[l, a] = self.U[l, a]
+            for b in range(self.k):
+                s = 0.0
+                for a in range(b, self.k):
+                    s += self.T[a, b] * zp[a] + dT[a, b] * zs[a]
+                for a in range(self.k):
+                    U[l, a] += self.H[l, a, b] * s
+        return 0
+
+    # -- curvature at the last point ------------------------------------------------------------
+
+    def curvature(self):
+        """The working curvature, (P, P); `differenced` follows the tangents that are found here.
+
+        Without the rows of a zeta that is no threshold.
+        """
+        cdef Py_ssize_t i, c, d, e, l, a, b, m = self.m, q = self.m + self.p, P = self.P
+        cdef double s, w
+        cdef double[:, ::1] push = np.empty((self.n, P)), moves = np.empty((self.n, q))
+        cdef double[:, ::1] R = np.zeros((self.levels * self.k, P)), B = np.zeros((P, P))
+        cdef double[:, ::1] U = np.empty((self.levels * self.k, P))
+        cdef double[:, ::1] Q = np.zeros((self.levels * self.k, m)), extra
+        cdef double[:, ::1] N = np.zeros((self.k, self.k)), ZP = np.empty((self.k, P))
+        cdef double[::1] zs = np.empty(self.k)
+        if self.nz:
+            extra = np.empty((3, self.n))
+            self._extra(extra)
+        for l in range(self.levels):
+            for a in range(self.k):
+                zs[a] = 0.0
+                for c in range(P):
+                    ZP[a, c] = 0.0
+            for i in range(self.starts[l], self.starts[l + 1]):
+                for e in range(m):
+                    w = 1.0 if self.ones else self.Z[i, self.rows[e]]
+                    moves[i, e] = w * self.shrink * self.U[l, self.cols[e]]
+                for c in range(self.p):
+                    moves[i, m + c] = self.X[i, c]
+                for c in range(q):
+                    push[i, c] = -self.at_mode[2, i] * moves[i, c]
+                if self.nz:
+                    self._changes(i, extra, push)
+                for a in range(self.k):
+                    w = 1.0 if self.ones else self.Z[i, a]
+                    zs[a] += w * self.at_mode[3, i]
+                    for c in range(P):
+                        ZP[a, c] += w * push[i, c]
+            for e in range(m):
+                Q[l * self.k + self.cols[e], e] = self.shrink * zs[self.rows[e]]
+            for b in range(self.k):
+                for c in range(P):
+                    s = 0.0
+                    for a in range(b, self.k):
+                        s += self.T[a, b] * ZP[a, c]
+                    R[l * self.k + b, c] = s
+                for e in range(m):
+                    R[l * self.k + b, e] += Q[l * self.k + b, e]
+            for a in range(self.k):
+                for c in range(P):
+                    s = 0.0
+                    for b in range(self.k):
+                        s += self.H[l, a, b] * R[l * self.k + b, c]
+                    U[l * self.k + a, c] = s
+                for b in range(self.k):
+                    N[a, b] -= self.shrink * self.shrink * zs[a] * zs[b]
+            self._information(l, N)
+        # F / 2 of all, with the rows' own part
+        for i in range(self.n):
+            for c in range(q):
+                for d in range(c + 1):
+                    B[c, d] -= push[i, c] * moves[i, d]
+            if self.by_row:
+                for c in range(q, P):
+                    for d in range(q):
+                        B[c, d] -= push[i, c] * moves[i, d]
+        if self.by_row:
+            self._of_thresholds(extra, B)
+        for i in range(self.levels * self.k):
+            for c in range(P):
+                for d in range(c + 1):
+                    B[c, d] -= R[i, c] * U[i, d]
+        for c in range(P):
+            for d in range(c + 1):
+                B[c, d] *= 1.0 if c < m else 2.0
+                if c < m:
+                    for i in range(self.levels * self.k):
+                        B[c, d] += Q[i, c] * Q[i, d]
+                    if self.cols[c] == self.cols[d]:
+                        B[c, d] += 2.0 * N[self.rows[c], self.rows[d]]
+        for c in range(P):
+            for d in range(c):
+                B[d, c] = B[c, d]
+        self.tangents = U
+        return np.asarray(B)
+
+    cdef void _changes(self, Py_ssize_t i, double[:, ::1] extra, double[:, ::1] push) noexcept:
+        """The derivatives of the score of row i in zeta."""
+        cdef Py_ssize_t j, c, q = self.m + self.p
+        cdef double s
+        if not self.by_row:
+            push[i, q] = extra[1, i]
+            return
+        c = self.codes[i]
+        for j in range(self.nz):
+            s = 0.0
+            if c < self.size:
+                s += self.J[c, j] * extra[1, i]
+            if c > 0:
+                s += self.J[c - 1, j] * (self.at_mode[2, i] - extra[1, i])
+            push[i, q + j] = s
+
+    cdef void _information(self, Py_ssize_t l, double[:, ::1] N) noexcept:
+        """Add [Z'V^{-1}Z]_ll = A - A T M^{-1} T'A."""
+        cdef Py_ssize_t i, a, b, c, d
+        cdef double[16][16] A
+        cdef double[16][16] AT
+        cdef double w, x, s, scale = self.shrink * self.shrink
+        for a in range(self.k):
+            for b in range(self.k):
+                A[a][b] = 0.0
+        for i in range(self.starts[l], self.starts[l + 1]):
+            w = self.at_mode[1, i]
+            for a in range(self.k):
+                x = w if self.ones else w * self.Z[i, a]
+                for b in range(self.k):
+                    A[a][b] += x if self.ones else x * self.Z[i, b]
+        for a in range(self.k):
+            for b in range(self.k):
+                AT[a][b] = 0.0
+                for c in range(b, self.k):
+                    AT[a][b] += A[a][c] * self.T[c, b]
+        for a in range(self.k):
+            for d in range(self.k):
+                s = A[a][d]
+                for b in range(self.k):
+                    for c in range(self.k):
+                        s -= AT[a][b] * self.S[l, b, c] * AT[d][c]
+                N[a, d] += scale * s
+
+    cdef int _of_thresholds(self, double[:, ::1] extra, double[:, ::1] B) except -1:
+        """Second derivatives of the log-likelihood in zeta at given predictors, taken from B."""
+        cdef Py_ssize_t i, j, h, c, q = self.m + self.p
+        cdef double up, low, both, s
+        cdef double[::1] own = np.zeros(self.size), beside = np.zeros(self.size)
+        cdef double[::1] slope = np.zeros(self.size)
+        for i in range(self.n):
+            c = self.codes[i]
+            up = extra[0, i]
+            low = -self.at_mode[3, i] - up
+            if self.has_gap and 0 < c < self.size:
+                s = self.weights[i] / expm1(self.alpha[c] - self.alpha[c - 1])
+                up += s
+                low -= s
+            # F(a) - F(b) has no mixed derivative
+            both = -up * low / self.weights[i]
+            if c < self.size:
+                own[c] += -extra[1, i] - both
+                slope[c] += up
+            if c > 0:
+                own[c - 1] += extra[1, i] - self.at_mode[2, i] - both
+                slope[c - 1] += low
+            if 0 < c < self.size:
+                beside[c - 1] += both
+        for j in range(self.nz):
+            for h in range(j + 1):
+                s = 0.0
+                for c in range(self.size):
+                    s += self.J[c, j] * own[c] * self.J[c, h]
+                    if c + 1 < self.size:
+                        s += beside[c] * (self.J[c, j] * self.J[c + 1, h]
+                                          + self.J[c + 1, j] * self.J[c, h])
+                    if j == h and self.logs[j]:
+                        s += self.J[c, j] * slope[c]
+                B[q + j, q + h] -= s
+        return 0
+
+    def differenced(self, const double[::1] x, const double[::1] u, const double[::1] steps):
+        """The Hessian at x with modes u by central differences; None where it has no modes.
+
+        The modes of the displaced points are those along the tangents of `curvature`.
+        """
+        cdef Py_ssize_t i, j, a, P = self.P, q = self.levels * self.k
+        cdef double[::1] moved = np.array(x)
+        cdef double[:, ::1] H = np.zeros((P, P))
+        cdef double sign
+        U = np.empty((self.levels, self.k))
+        cdef double[::1] own = U.reshape(-1)
+        for i in range(P):
+            for sign in (1.0, -1.0):
+                moved[i] = x[i] + sign * steps[i]
+                for a in range(q):
+                    own[a] = u[a] + sign * steps[i] * self.tangents[a, i]
+                self._place(moved)
+                if not isfinite(self._at(U, 1, True)):
+                    return None
+                for j in range(P):
+                    if j < self.m + self.p or moved[j] < self.limit:
+                        H[i, j] += sign * self.g[j]
+            moved[i] = x[i]
+            for j in range(P):
+                H[i, j] /= 2.0 * steps[i]
+        out = np.asarray(H)
+        return 0.5 * (out + out.T)
