@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from .kernels import _conditional
 
 __all__ = [
     "AutoRegressive",
@@ -85,6 +87,10 @@ class Root(ABC):
     @abstractmethod
     def colour(self, D: np.ndarray) -> np.ndarray:
         """L D, (n, c): correlated rows from independent ones."""
+
+    @abstractmethod
+    def inner(self, D: np.ndarray, G: np.ndarray) -> np.ndarray:
+        """tr(G'dW D) for each parameter, (m,)."""
 
 
 class Correlation(ABC):
@@ -173,42 +179,64 @@ class Correlation(ABC):
         return ""
 
 
-class _MarkovRoot(Root):
-    """Each row given the one before it: e_i = r_i e_{i-1} + (1 - r_i^2)^{1/2} z_i."""
+class _Conditional(NamedTuple):
+    """Which coefficients each row has, given those before it.
 
-    def __init__(self, r: np.ndarray, dr: np.ndarray, complement: np.ndarray) -> None:
-        self._r, self._dr, self._complement = r, dr, complement
-        self._a = 1.0 / np.sqrt(complement)
-        self.logdet = float(np.log(complement).sum())
-        self.logdet_slopes = np.array([-2.0 * float(np.sum(r * dr / complement))])
+    Attributes
+    ----------
+    of : ndarray of int32, shape (n,)
+    counts : ndarray, shape (u,)
+        Rows of each.
+    first : int
+        That of the first row of a group.
+    keep : bool
+        Whether the sum of all rows of the group before counts, not the last of them alone.
+    """
 
-    @staticmethod
-    def _before(D: np.ndarray) -> np.ndarray:
-        out = np.empty_like(D)
-        out[0] = 0.0
-        out[1:] = D[:-1]
+    of: np.ndarray
+    counts: np.ndarray
+    first: int
+    keep: bool
+
+
+class _ConditionalRoot(Root):
+    """e_i = r_i m_i + v_i^{1/2} z_i with m_i the row before or the sum of those before.
+
+    r and v, (u,) each, are those of the rows' coefficients, dr and dv their derivatives; first rows
+    have nothing before them, whatever theirs are.
+    """
+
+    def __init__(
+        self, rows: _Conditional, r: np.ndarray, dr: np.ndarray, v: np.ndarray, dv: np.ndarray
+    ) -> None:
+        self._rows, own = rows, np.empty((4, r.size))
+        self.logdet, slope = _conditional.coefficients(r, dr, v, dv, rows.counts, rows.first, own)
+        self.logdet_slopes = np.array([slope])
+        self._root, self._slope = (own[0], own[1]), (own[2], own[3])
+
+    def _by(self, kernel: Any, D: np.ndarray, by: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        of, _, first, keep = self._rows
+        D = np.ascontiguousarray(D, dtype=float)
+        out = np.empty(D.shape)
+        kernel(D, of, first, keep, *by, out, np.empty(D.shape[1]))
         return out
 
     def whiten(self, D: np.ndarray) -> np.ndarray:
-        return self._a[:, None] * (D - self._r[:, None] * self._before(D))
+        return self._by(_conditional.apply, D, self._root)
 
     def transposed(self, D: np.ndarray) -> np.ndarray:
-        out = self._a[:, None] * D
-        out[:-1] -= (self._r * self._a)[1:, None] * D[1:]
-        return out
+        return self._by(_conditional.apply_transposed, D, self._root)
 
     def slopes(self, D: np.ndarray) -> list[np.ndarray]:
-        # d(1 - r^2)^{-1/2} = r (1 - r^2)^{-3/2} dr
-        weight = (self._a**3 * self._dr)[:, None]
-        return [weight * (self._r[:, None] * D - self._before(D))]
+        return [self._by(_conditional.apply, D, self._slope)]
 
     def colour(self, D: np.ndarray) -> np.ndarray:
-        from scipy.linalg import solve_banded
+        return self._by(_conditional.solve, D, self._root)
 
-        bands = np.zeros((2, len(D)))
-        bands[0] = self._a
-        bands[1, :-1] = -(self._r * self._a)[1:]
-        return solve_banded((1, 0), bands, D)
+    def inner(self, D: np.ndarray, G: np.ndarray) -> np.ndarray:
+        of, _, first, keep = self._rows
+        memory = np.empty(D.shape[1])
+        return np.array([_conditional.inner(D, G, of, first, keep, *self._slope, memory)])
 
 
 class _Markov(Correlation):
@@ -216,15 +244,16 @@ class _Markov(Correlation):
 
     def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
         super().__init__(groups, names)
-        self._gap = np.diff(groups.times[:, 0], prepend=0.0)
-        self._first = groups.first
-        self._gap[self._first] = 1.0
+        gap = np.diff(groups.times[:, 0], prepend=0.0)
+        gap[groups.starts] = 0.0
+        gaps, of, counts = np.unique(gap, return_inverse=True, return_counts=True)
+        gaps[0] = 1.0  # of first rows, which have none: not used
+        self._gaps = gaps
+        self._rows = _Conditional(of.astype(np.int32), counts.astype(float), 0, False)
 
     def _root(self, r: np.ndarray, dr: np.ndarray, complement: np.ndarray) -> Root:
-        """That of r, its derivatives and 1 - r^2 at the gaps; first rows have none before them."""
-        for array, value in ((r, 0.0), (dr, 0.0), (complement, 1.0)):
-            array[self._first] = value
-        return _MarkovRoot(r, dr, complement)
+        """That of r, its derivatives and 1 - r^2 at the gaps."""
+        return _ConditionalRoot(self._rows, r, dr, complement, -2.0 * r * dr)
 
 
 class AutoRegressive(_Markov):
@@ -249,10 +278,6 @@ class AutoRegressive(_Markov):
     nlme = "corAR1"
     counts = True
 
-    def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
-        super().__init__(groups, names)
-        self._unit = bool((self._gap == 1.0).all())
-
     def natural(self, x: np.ndarray) -> np.ndarray:
         return np.tanh(x)
 
@@ -263,17 +288,11 @@ class AutoRegressive(_Markov):
         return np.arctanh(natural)
 
     def at(self, x: np.ndarray) -> Root:
-        rho, slope = float(np.tanh(x[0])), float(1.0 / np.cosh(x[0]) ** 2)
-        if self._unit:
-            r = np.full(self.groups.n, rho)
-            dr = np.full(self.groups.n, slope)
-            complement = np.full(self.groups.n, slope)
-        else:
-            r, gap = rho**self._gap, self._gap
-            dr = gap * rho ** (gap - 1.0) * slope
-            # 1 - rho^(2 gap) without the loss of digits near rho = 1
-            complement = -np.expm1(gap * np.log1p(-slope)) if slope < 0.5 else 1.0 - r * r
-        return self._root(r, dr, complement)
+        rho, slope, gap = float(np.tanh(x[0])), float(1.0 / np.cosh(x[0]) ** 2), self._gaps
+        r = rho**gap
+        # 1 - rho^(2 gap) without the loss of digits near rho = 1
+        complement = -np.expm1(gap * np.log1p(-slope)) if slope < 0.5 else 1.0 - r * r
+        return self._root(r, gap * rho ** (gap - 1.0) * slope, complement)
 
     def between(self, x: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.tanh(x[0]) ** np.abs(left[:, 0] - right[:, 0])
@@ -305,8 +324,8 @@ class ContinuousAutoRegressive(_Markov):
 
     def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
         super().__init__(groups, names)
-        gaps = self._gap[~self._first]
-        self._unit = float(gaps.mean()) if gaps.size else 1.0
+        counts = self._rows.counts[1:]
+        self._unit = float(counts @ self._gaps[1:] / counts.sum()) if counts.size else 1.0
 
     def start(self) -> np.ndarray:
         return np.log(-np.log([START]))
@@ -325,7 +344,7 @@ class ContinuousAutoRegressive(_Markov):
         return np.log(-np.log(natural) * self._unit)
 
     def at(self, x: np.ndarray) -> Root:
-        power = float(np.exp(x[0])) / self._unit * self._gap
+        power = float(np.exp(x[0])) / self._unit * self._gaps
         r = np.exp(-power)
         dr, complement = -power * r, -np.expm1(-2.0 * power)
         return self._root(r, dr, complement)
@@ -340,41 +359,6 @@ class ContinuousAutoRegressive(_Markov):
         if AT_END < r < 1.0 - AT_END:
             return ""
         return f"rho of the residual correlation car1 is at {round(r):d}"
-
-
-class _ExchangeableRoot(Root):
-    """C = (1 - rho) I + rho J of each group, and its symmetric root."""
-
-    def __init__(self, groups: Groups, rho: float, slope: float) -> None:
-        self._starts, self._sizes = groups.starts, groups.sizes
-        n = groups.sizes.astype(float)
-        within, between = 1.0 - rho, 1.0 + (n - 1.0) * rho
-        self._within = within
-        # W = (1 - rho)^{-1/2} (I - J/n) + between^{-1/2} J/n
-        self._mean = between**-0.5 - within**-0.5
-        self._dmean = -0.5 * slope * ((n - 1.0) * between**-1.5 + within**-1.5)
-        self._slope = slope
-        self._back = between**0.5 - within**0.5
-        self.logdet = float(np.sum((n - 1.0) * np.log(within) + np.log(between)))
-        change = (n - 1.0) * (1.0 / between - 1.0 / within)
-        self.logdet_slopes = np.array([slope * float(change.sum())])
-
-    def _means(self, D: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Means of the groups times their weights, at the rows."""
-        means = np.add.reduceat(D, self._starts, axis=0) * (weight / self._sizes)[:, None]
-        return np.repeat(means, self._sizes, axis=0)
-
-    def whiten(self, D: np.ndarray) -> np.ndarray:
-        return self._within**-0.5 * D + self._means(D, self._mean)
-
-    transposed = whiten  # W is symmetric
-
-    def slopes(self, D: np.ndarray) -> list[np.ndarray]:
-        own = 0.5 * self._slope * self._within**-1.5
-        return [own * D + self._means(D, self._dmean)]
-
-    def colour(self, D: np.ndarray) -> np.ndarray:
-        return self._within**0.5 * D + self._means(D, self._back)
 
 
 class CompoundSymmetry(Correlation):
@@ -401,7 +385,10 @@ class CompoundSymmetry(Correlation):
 
     def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
         super().__init__(groups, names)
-        self._low = -1.0 / max(int(groups.sizes.max(initial=0)) - 1, 1)
+        largest = int(groups.sizes.max(initial=0))
+        self._low = -1.0 / max(largest - 1, 1)
+        place = np.arange(groups.n) - np.repeat(groups.starts, groups.sizes)
+        self._rows = _Conditional(place.astype(np.int32), np.bincount(place).astype(float), 0, True)
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:  # type: ignore[override]
@@ -424,9 +411,13 @@ class CompoundSymmetry(Correlation):
         return np.log((natural - self._low) / (1.0 - natural))
 
     def at(self, x: np.ndarray) -> Root:
-        return _ExchangeableRoot(
-            self.groups, float(self.natural(x)[0]), float(self.jacobian(x)[0, 0])
-        )
+        rho, slope = float(self.natural(x)[0]), float(self.jacobian(x)[0, 0])
+        i = np.arange(self._rows.counts.size, dtype=float)  # rows of the group before
+        # given their sum: r = rho / q, v = 1 - i rho r
+        q, last = 1.0 + (i - 1.0) * rho, 1.0 + i * rho
+        v = (1.0 - rho) * last / q
+        dv = (i * (1.0 - rho) - last - (i - 1.0) * v) / q
+        return _ConditionalRoot(self._rows, rho / q, slope / q**2, v, slope * dv)
 
     def between(self, x: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.full(len(left), self.natural(x)[0])

@@ -23,6 +23,8 @@ class _Bucket(NamedTuple):
     rows: np.ndarray  # (g, m)
     pattern: np.ndarray  # (g,): which of the patterns each has
     times: np.ndarray  # (u, m, d): distinct patterns
+    order: np.ndarray  # (g,): groups by pattern
+    starts: np.ndarray  # (u,): the first of each in that order
 
 
 class _DenseRoot(Root):
@@ -71,6 +73,14 @@ class _DenseRoot(Root):
     def colour(self, D: np.ndarray) -> np.ndarray:
         return self._apply(self._L, D)
 
+    def inner(self, D: np.ndarray, G: np.ndarray) -> np.ndarray:
+        out = np.zeros(self.logdet_slopes.size)
+        for bucket, dW in zip(self._buckets, self._dW, strict=True):
+            products = G[bucket.rows] @ D[bucket.rows].swapaxes(1, 2)  # (g, k, k)
+            sums = np.add.reduceat(products[bucket.order], bucket.starts)
+            out += np.tensordot(dW, sums, 3)
+        return out
+
 
 class DenseCorrelation(Correlation):
     """A structure that gives the matrix of any times, and its derivatives."""
@@ -84,9 +94,11 @@ class DenseCorrelation(Correlation):
             times = groups.times[rows]
             flat = times.reshape(len(rows), -1)
             keys, pattern = np.unique(flat, axis=0, return_inverse=True)
-            self._buckets.append(
-                _Bucket(rows, pattern.ravel(), keys.reshape(len(keys), int(size), -1))
-            )
+            pattern = pattern.ravel()
+            order = np.argsort(pattern, kind="stable")
+            first = np.searchsorted(pattern[order], np.arange(len(keys)))
+            distinct = keys.reshape(len(keys), int(size), -1)
+            self._buckets.append(_Bucket(rows, pattern, distinct, order, first))
 
     @abstractmethod
     def matrices(self, x: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -43,14 +43,20 @@ class ResidualRoot:
     logdet_slopes : ndarray, shape (m,)
     """
 
-    def __init__(self, root: Root | None, log_sd: np.ndarray | None, slopes: np.ndarray) -> None:
+    def __init__(
+        self,
+        root: Root | None,
+        log_sd: np.ndarray | None = None,
+        slopes: np.ndarray | None = None,
+    ) -> None:
         self._root, self._slopes = root, slopes
         self._scale = None if log_sd is None else np.exp(-log_sd)[:, None]
         self.logdet = 0.0 if root is None else root.logdet
-        own = np.empty(0) if root is None else root.logdet_slopes
+        self.logdet_slopes = np.empty(0) if root is None else root.logdet_slopes
         if log_sd is not None:
             self.logdet += 2.0 * float(log_sd.sum())
-        self.logdet_slopes = np.concatenate([own, 2.0 * slopes.sum(axis=0)])
+        if slopes is not None:
+            self.logdet_slopes = np.concatenate([self.logdet_slopes, 2.0 * slopes.sum(axis=0)])
 
     def whiten(self, D: np.ndarray) -> np.ndarray:
         """W D, (n, c)."""
@@ -70,10 +76,20 @@ class ResidualRoot:
         if self._scale is not None:
             D = D * self._scale
         out = [] if self._root is None else self._root.slopes(D)
-        for h in self._slopes.T:
+        for h in () if self._slopes is None else self._slopes.T:
             moved = -h[:, None] * D
             out.append(moved if self._root is None else self._root.whiten(moved))
         return out
+
+    def inner(self, D: np.ndarray, G: np.ndarray) -> np.ndarray:
+        """tr(G'dW D) for each parameter, (m,), without dW D."""
+        if self._scale is not None:
+            D = D * self._scale
+        own = np.empty(0) if self._root is None else self._root.inner(D, G)
+        if self._slopes is None:
+            return own
+        back = G if self._root is None else self._root.transposed(G)
+        return np.concatenate([own, -(np.einsum("ij,ij->i", D, back) @ self._slopes)])
 
     def colour(self, D: np.ndarray) -> np.ndarray:
         """W^{-1} D, (n, c): residuals in units of sigma from independent ones."""
@@ -177,9 +193,11 @@ class ResidualModel:
     def at(self, x: np.ndarray) -> ResidualRoot:
         """The root at x."""
         root = None if self.correlation is None else self.correlation.at(x[self.slices[0]])
+        if not self.functions:
+            return ResidualRoot(root)
         own = zip(self.functions, self.slices[self.first :], strict=True)
-        slopes = [np.empty((self.n, 0)), *(f.slopes(x[s]) for f, s in own)]
-        return ResidualRoot(root, self.log_sd(x), np.concatenate(slopes, axis=1))
+        slopes = np.concatenate([f.slopes(x[s]) for f, s in own], axis=1)
+        return ResidualRoot(root, self.log_sd(x), slopes)
 
     def at_end(self, x: np.ndarray) -> list[str]:
         """What lies at the end of its range at x, in words."""

@@ -125,8 +125,11 @@ class _Compiler(ast.NodeTransformer):
         return _subscript(name)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        key = _text(node, self.aliases)
-        return self._part(key, self._attribute(node, called=False))
+        key, attribute = _text(node, self.aliases), self._attribute(node, called=False)
+        root, _, name = key.rpartition(".")
+        if root == "np" and isinstance(getattr(np, name, None), float):
+            return attribute  # a constant, as np.pi
+        return self._part(key, attribute)
 
     def _attribute(self, node: ast.Attribute, called: bool) -> ast.expr:
         """``np.linalg.norm``, its first name looked up as the owner of the attribute."""

@@ -83,6 +83,8 @@ def test_a_root_is_that_of_the_matrix_it_stands_for(name: str) -> None:
     np.testing.assert_allclose(np.linalg.inv(W.T @ W), R, rtol=1e-9, atol=1e-11)
     assert root.logdet == pytest.approx(np.linalg.slogdet(R)[1], rel=1e-10)
     np.testing.assert_allclose(root.colour(W), np.eye(N), atol=1e-11)
+    # each row given those before it, as in nlme
+    np.testing.assert_allclose(np.triu(W, 1), 0.0, atol=1e-12)
     np.testing.assert_allclose(root.precision(np.eye(N)), W.T @ W, rtol=1e-10, atol=1e-12)
 
 
@@ -90,8 +92,11 @@ def test_a_root_is_that_of_the_matrix_it_stands_for(name: str) -> None:
 def test_derivatives_are_those_of_differences(name: str) -> None:
     whole, x = model(name)
     root, D = whole.at(x), np.random.default_rng(3).normal(size=(N, 3))
-    h = 1e-6
-    for j, slope in enumerate(root.slopes(D)):
+    h, G = 1e-6, np.random.default_rng(4).normal(size=(N, 3))
+    slopes = root.slopes(D)
+    inner = [np.vdot(G, slope) for slope in slopes]
+    np.testing.assert_allclose(root.inner(D, G), inner, rtol=1e-10, atol=1e-11)
+    for j, slope in enumerate(slopes):
         step = h * np.eye(x.size)[j]
         up, down = whole.at(x + step), whole.at(x - step)
         # truncation h^2, rounding eps / h

@@ -474,3 +474,11 @@ def test_offsets_and_groups_of_the_session_are_refused():
             build(f"Reaction ~ Days + {text} + (1 | Subject)", sleep, context={"z": z})
     design = build("Reaction ~ Days + offset(np.log(k)) + (1 | Subject)", sleep, context={"k": 2.0})
     assert design.on({"Days": [1.0, 2.0]}, factors=()).offset.tolist() == [np.log(2.0)] * 2
+
+
+def test_constants_of_numpy_are_numbers_not_data() -> None:
+    sleep = il.load_dataset("sleepstudy")
+    design = build("Reaction ~ np.sin(2 * np.pi * Days / 9) + (1 | Subject)", sleep)
+    np.testing.assert_allclose(design.X[:, 1], np.sin(2.0 * np.pi * sleep.Days / 9.0), atol=1e-15)
+    recipe = design.recipe.fixed["mean"].recipe
+    assert type(recipe).__name__ == "PlainMatrix"

@@ -8,13 +8,18 @@ and K = [X e]'V^{-1}[X e] loses (L^{-1}T'B_l)'(L^{-1}T'B_l). These are sums of s
 for variances between levels that are not very large beside the residual one.
 """
 
-from libc.math cimport log, sqrt
+from libc.math cimport NAN, log, sqrt
 from libc.stdint cimport int32_t
 
+import numpy as np
 
-def level_sums(const double[:, ::1] D, const int32_t[::1] codes, const double[:, ::1] T,
-               double[:, :, ::1] A, double[:, :, ::1] B, double[:, :, ::1] V,
-               double[:, :, ::1] S, double[:, ::1] G, double[:, ::1] K, double[::1] work):
+cdef double LOG_2PI = 1.8378770664093453
+
+
+cpdef double level_sums(const double[:, ::1] D, const int32_t[::1] codes,
+                        const double[:, ::1] T, double[:, :, ::1] A, double[:, :, ::1] B,
+                        double[:, :, ::1] V, double[:, :, ::1] S, double[:, ::1] G,
+                        double[:, ::1] K, double[::1] work):
     """Fill A, V, S and Z'V^{-1}[X e] (in B) by level; their sum G and K, (m, m), in full.
 
     Returns log|M|. All arrays are zero before; ``work`` needs k (3 k + m) entries.
@@ -113,9 +118,9 @@ def level_sums(const double[:, ::1] D, const int32_t[::1] codes, const double[:,
     return logdet
 
 
-def row_slopes(const double[:, ::1] D, const int32_t[::1] codes, const double[:, :, ::1] V,
-               const double[:, :, ::1] S, const double[:, ::1] Q, double[:, ::1] G,
-               double[::1] work):
+cpdef row_slopes(const double[:, ::1] D, const int32_t[::1] codes, const double[:, :, ::1] V,
+                 const double[:, :, ::1] S, const double[:, ::1] Q, double[:, ::1] G,
+                 double[::1] work):
     """G <- derivatives in D of log|M| + tr(QK), Q (m, m) held; ``work`` needs 2 m entries."""
     cdef Py_ssize_t n = D.shape[0], k = V.shape[1], m = Q.shape[0], p = m - 1
     cdef Py_ssize_t i, l, a, b, j, c, first = m
@@ -148,3 +153,148 @@ def row_slopes(const double[:, ::1] D, const int32_t[::1] codes, const double[:,
                 for j in range(m):
                     value -= H[j] * V[l, a, j]
                 G[i, first + a] = value
+
+
+cdef class Criterion:
+    """The profiled deviance of whitened rows, less what does not depend on T, and its derivatives.
+
+    In the notation of interlace/objective/linear/deviance.py. ``smallest`` is the residual sum of
+    squares, ``share`` its share of y'V^{-1}y and ``largest`` the information of a level on its
+    effects, in units of their own, beyond which digits would be lost.
+    """
+
+    cdef const int32_t[::1] codes
+    cdef double[:, :, ::1] A, B, V, S
+    cdef double[:, ::1] N, K, J, Q, G, slope_view
+    cdef double[::1] work, c
+    cdef double df, smallest, share, largest
+    cdef bint reml
+    cdef Py_ssize_t k, m
+    cdef readonly object slopes, rows
+
+    def __init__(self, codes, levels, k, m, df, reml, smallest, share, largest):
+        n = len(codes)
+        self.codes, self.k, self.m, self.df, self.reml = codes, k, m, df, reml
+        self.smallest, self.share, self.largest = smallest, share, largest
+        self.A, self.S = np.empty((levels, k, k)), np.empty((levels, k, k))
+        self.B, self.V = np.empty((levels, k, m)), np.empty((levels, k, m))
+        self.N, self.K, self.J = np.empty((k, k)), np.empty((m, m)), np.empty((m, m))
+        self.Q, self.c = np.empty((m, m)), np.empty(m)
+        self.work = np.empty(k * (3 * k + m) + 2 * m + k * k)
+        self.slopes, self.rows = np.empty((k, k)), np.empty((n, m + k))
+        self.slope_view, self.G = self.slopes, self.rows
+
+    def evaluate(self, const double[:, ::1] D, const double[:, ::1] T, int order):
+        """The value of rows D (n, m + k) at T; NaN where digits would be lost.
+
+        With order 1 ``slopes`` (k, k) hold the derivatives by T, ``rows`` those by D.
+        """
+        cdef Py_ssize_t i, k = self.k, p = self.m - 1
+        cdef double value, r2
+        self.A[:, :, :] = 0.0
+        self.B[:, :, :] = 0.0
+        self.N[:, :] = 0.0
+        self.K[:, :] = 0.0
+        value = level_sums(D, self.codes, T, self.A, self.B, self.V, self.S, self.N, self.K,
+                           self.work)
+        if k and not self.keeps_digits(T):
+            return NAN
+        r2 = self.factorise()
+        if not r2 == r2:
+            return NAN
+        value += self.df * (1.0 + LOG_2PI + log(r2 / self.df))
+        if self.reml:
+            for i in range(p):
+                value += 2.0 * log(self.K[i, i])
+        if order:
+            self.weigh(r2)
+            self.slope(T)
+            row_slopes(D, self.codes, self.V, self.S, self.Q, self.G, self.work)
+        return value
+
+    cdef bint keeps_digits(self, const double[:, ::1] T) noexcept nogil:
+        """Whether tr(T'A_l T) is small enough in each level."""
+        cdef Py_ssize_t l, a, b, c, k = self.k
+        cdef double value
+        cdef double* TT = &self.work[0]
+        for a in range(k):
+            for b in range(k):
+                value = 0.0
+                for c in range(k):
+                    value += T[a, c] * T[b, c]
+                TT[a * k + b] = value
+        for l in range(self.A.shape[0]):
+            value = 0.0
+            for a in range(k):
+                for b in range(k):
+                    value += TT[a * k + b] * self.A[l, a, b]
+            if not value <= self.largest:
+                return False
+        return True
+
+    cdef double factorise(self) noexcept nogil:
+        """K <- its lower Cholesky factor; returns r^2."""
+        cdef Py_ssize_t i, j, l, m = self.m
+        cdef double s, whole = self.K[m - 1, m - 1]
+        for i in range(m):
+            for j in range(i + 1):
+                s = self.K[i, j]
+                for l in range(j):
+                    s -= self.K[i, l] * self.K[j, l]
+                if i == j:
+                    if not s > 0.0:
+                        return NAN
+                    self.K[i, i] = sqrt(s)
+                else:
+                    self.K[i, j] = s / self.K[j, j]
+        return s if s > self.smallest and s > self.share * whole else NAN
+
+    cdef void weigh(self, double r2) noexcept nogil:
+        """Q of dd = d log|M| + tr(Q dK): df / r^2 c c' and with REML (X'V^{-1}X)^{-1}."""
+        cdef Py_ssize_t i, j, l, p = self.m - 1
+        cdef double s, weight = self.df / r2
+        for j in range(p):
+            self.J[j, j] = 1.0 / self.K[j, j]
+            for i in range(j + 1, p):
+                s = 0.0
+                for l in range(j, i):
+                    s -= self.K[i, l] * self.J[l, j]
+                self.J[i, j] = s / self.K[i, i]
+        for i in range(p):
+            s = 0.0
+            for l in range(i, p):
+                s -= self.J[l, i] * self.K[p, l]
+            self.c[i] = s
+        self.c[p] = 1.0
+        for i in range(p + 1):
+            for j in range(i + 1):
+                s = weight * self.c[i] * self.c[j]
+                if self.reml and i < p:
+                    for l in range(i, p):
+                        s += self.J[l, i] * self.J[l, j]
+                self.Q[i, j] = s
+                self.Q[j, i] = s
+
+    cdef void slope(self, const double[:, ::1] T) noexcept nogil:
+        """2 N T, N = sum_l [Z'V^{-1}Z - B Q B']_ll."""
+        cdef Py_ssize_t l, a, b, i, j, k = self.k, m = self.m
+        cdef double s
+        cdef double* H = &self.work[0]
+        for l in range(self.B.shape[0] if k else 0):
+            for a in range(k):
+                for j in range(m):
+                    s = 0.0
+                    for i in range(m):
+                        s += self.B[l, a, i] * self.Q[i, j]
+                    H[j] = s
+                for b in range(k):
+                    s = 0.0
+                    for j in range(m):
+                        s += H[j] * self.B[l, b, j]
+                    self.N[a, b] -= s
+        for a in range(k):
+            for b in range(k):
+                s = 0.0
+                for i in range(k):
+                    s += self.N[a, i] * T[i, b]
+                self.slope_view[a, b] = 2.0 * s

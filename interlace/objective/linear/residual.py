@@ -62,8 +62,9 @@ class ResidualObjective(LMMObjective):
         backend: str | None = None,
     ) -> None:
         self.to_whiten, self.residual = rows, residual
-        self._held: tuple[np.ndarray, ResidualRoot, WhitenedRows] | None = None
+        self._held: tuple[np.ndarray, ResidualRoot, np.ndarray] | None = None
         self.q = covariance.n_theta
+        self._first: np.ndarray | None = None  # where a search starts
         cross, root = self._products(residual.start())
         marginal = None if rows.codes else NoEffectsMarginal(cross)
         super().__init__(cross, covariance, reml, backend, marginal)
@@ -73,22 +74,22 @@ class ResidualObjective(LMMObjective):
     def _products(self, phi: np.ndarray) -> tuple[CrossProducts, ResidualRoot]:
         """The cross-products of the rows whitened at phi."""
         root, D = self._whitened(phi)
+        if not (np.isfinite(root.logdet) and np.isfinite(D).all()):
+            raise NumericalError("the residual covariance is singular at these parameters")
         return whitened_products(self.to_whiten, D, root.logdet), root
 
     def _whitened(self, phi: np.ndarray) -> tuple[ResidualRoot, np.ndarray]:
-        if not np.abs(phi).max(initial=0.0) < FURTHEST:
+        if not all(abs(value) < FURTHEST for value in phi.tolist()):
             raise NumericalError("a parameter of the residual covariance has no end")
         root = self.residual.at(phi)
-        D = root.whiten(self.to_whiten.columns)
-        if not (np.isfinite(root.logdet) and np.isfinite(D).all()):
-            raise NumericalError("the residual covariance is singular at these parameters")
-        return root, D
+        return root, root.whiten(self.to_whiten.columns)
 
     def _set(self, cross: CrossProducts, marginal: Marginal) -> None:
         self.cross, self.marginal = cross, marginal
         self.deviance = Deviance(cross, marginal, self.reml)
         self.df = self.deviance.df
         self._fused = None  # it knows nothing of the rows
+        self._rows: WhitenedRows | None = None
 
     def _move(self, phi: np.ndarray) -> None:
         """Whiten the rows at other parameters."""
@@ -98,7 +99,7 @@ class ResidualObjective(LMMObjective):
             self._root, self._phi = root, phi.copy()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_root": None, "_held": None}
+        return {**super().__getstate__(), "_root": None, "_held": None, "_rows": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -110,7 +111,7 @@ class ResidualObjective(LMMObjective):
         """The same objective of other rows in the same places."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other.to_whiten, other._held = rows, None
+        other.to_whiten, other._held, other._first = rows, None, None
         cross, other._root = other._products(self._phi)
         other._set(cross, self.marginal.renewed(cross))
         other._set_thresholds(cross)
@@ -135,7 +136,7 @@ class ResidualObjective(LMMObjective):
 
     def as_ml(self) -> ResidualObjective:
         other = cast("ResidualObjective", self.fresh())
-        other.reml, other._held = False, None
+        other.reml = False
         other._set(other.cross, other.marginal)
         return other
 
@@ -152,7 +153,8 @@ class ResidualObjective(LMMObjective):
     def start(self) -> np.ndarray:
         phi = self.residual.start()
         self._move(phi)
-        return np.concatenate([super().start() if self.q else np.empty(0), phi])
+        self._first = np.concatenate([super().start() if self.q else np.empty(0), phi])
+        return self._first
 
     def _value(self, x: np.ndarray) -> float:
         try:
@@ -173,7 +175,8 @@ class ResidualObjective(LMMObjective):
         weak = self.scale.start(np.full(sum(self.covariance.widths), WEAK))
         other = np.concatenate([weak, strong])
         value, n = self._value(other), self.cross.n
-        few = n < SMALL_SAMPLE or (n < FEW_ROWS and value < self._value(self.start()))
+        first = self.start() if self._first is None else self._first
+        few = n < SMALL_SAMPLE or (n < FEW_ROWS and value < self._value(first))
         return [other] if few or value < self._value(x) + NEAR else []
 
     def names(self) -> list[str]:
@@ -235,20 +238,21 @@ class ResidualObjective(LMMObjective):
         if not WhitenedRows.possible(self.to_whiten):
             return None
         theta, phi = self.split(x)
-        root, rows = self._rows_at(phi)
-        here = rows.evaluate(self.scale.templates(theta), order)
+        root, D = self._rows_at(phi)
+        if self._rows is None:
+            self._rows = WhitenedRows(self.to_whiten, self.reml, self._smallest)
+        here = self._rows.evaluate(D, root.logdet, self.scale.templates(theta), order)
         if here is None or not order:
             return None if here is None else Evaluation(here.value)
         own = self.scale.directions(theta).gradient(here.slopes) if self.q else NOT_ASKED
-        slopes = [np.vdot(D, here.rows) for D in root.slopes(self.to_whiten.columns)]
-        return Evaluation(here.value, np.concatenate([own, root.logdet_slopes + slopes]))
+        slopes = root.logdet_slopes + root.inner(self.to_whiten.columns, here.rows)
+        return Evaluation(here.value, np.concatenate([own, slopes]))
 
-    def _rows_at(self, phi: np.ndarray) -> tuple[ResidualRoot, WhitenedRows]:
+    def _rows_at(self, phi: np.ndarray) -> tuple[ResidualRoot, np.ndarray]:
         """The rows whitened at phi, those of before where it has not changed."""
-        if self._held is None or not np.array_equal(self._held[0], phi):
+        if self._held is None or self._held[0].tolist() != phi.tolist():
             root, D = self._whitened(phi)
-            rows = WhitenedRows(self.to_whiten, D, root.logdet, self.reml, self._smallest)
-            self._held = phi.copy(), root, rows
+            self._held = phi.copy(), root, D
         return self._held[1], self._held[2]
 
     def _by_products(self, x: np.ndarray, order: int) -> Evaluation:
@@ -265,9 +269,7 @@ class ResidualObjective(LMMObjective):
         """Derivatives by phi of log|R| + log|M| + tr(QK), Q (m, m) held, (n_phi,)."""
         assert self._root is not None
         G = self._row_gradient(T, Q)
-        slopes = self._root.slopes(self.to_whiten.columns)
-        rows = np.array([np.vdot(D, G) for D in slopes])
-        return self._root.logdet_slopes + rows
+        return self._root.logdet_slopes + self._root.inner(self.to_whiten.columns, G)
 
     def _row_gradient(self, T: list[np.ndarray], Q: np.ndarray) -> np.ndarray:
         """G: derivatives of it in the whitened columns, (n, 1 + p + K)."""

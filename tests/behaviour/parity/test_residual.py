@@ -78,3 +78,16 @@ def test_fitted_values(id):
     told = array(reference["fitted"]["values"])
     own = np.asarray(m.fittedvalues)[: len(told)]
     np.testing.assert_allclose(own, told, rtol=0, atol=1e-5 * reference["sigma"])
+
+
+@pytest.mark.parametrize("id", CASES)
+def test_normalised_residuals(id):
+    reference, m = reference_of(id), fitted(id)
+    own = m.residuals("normalized").to_numpy()
+    dense = array(reference["normalised"]["values"])
+    np.testing.assert_allclose(own[: len(dense)], dense, rtol=0, atol=2e-5)
+    assert own @ own == pytest.approx(reference["normalised"]["sum_of_squares"], rel=1e-5)
+    # nlme takes contrasts of the group with cs; of wheat its squares do not add up to e'C^{-1}e
+    if not str(reference.get("correlation")).startswith("cs") and id != "wheat_gls_exp":
+        nlme = array(reference["nlme"]["normalised"]["values"])
+        np.testing.assert_allclose(own[: len(nlme)], nlme, rtol=0, atol=1e-3)

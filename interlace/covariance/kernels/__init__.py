@@ -1,0 +1,1 @@
+"""Compiled rows of correlated residuals; the tests hold them to dense algebra."""
