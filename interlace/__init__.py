@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         ls_means,
         pairs,
     )
+    from .api.model_table import model_table
     from .api.ordinal import clm, clmm
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .api.resampling import bootMer, pb_modcomp, power, simulate
@@ -197,6 +198,7 @@ __all__ = [
     "load_dataset",
     "ls_means",
     "mdffits",
+    "model_table",
     "modular",
     "n_influential",
     "ols_dfbetas_qr",
@@ -272,6 +274,7 @@ _LATE = {
         "api.diagnosis",
     ),
     **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
+    "model_table": "api.model_table",
     "profile_confint": "api.intervals",
     "CVResult": "diagnostics.cross_validation",
     **dict.fromkeys(("bootMer", "pb_modcomp", "power", "simulate"), "api.resampling"),

@@ -17,6 +17,10 @@ _MEANS = (
     "m.emtrends('f', 'x') slopes; m.get_prediction(grid, include_re=False) predicts on a grid"
 )
 _ROBUST = "covariances are those of the model; robust and clustered ones are not available"
+_BELOW = (
+    "below= says what stands below each estimate, 'std_error', 'conf_int', 'p_value' or several; "
+    "with beside=True it stands beside it"
+)
 _SHARE = "m.r2() has the shares of variance of fixed and random effects, m.icc() that of groups"
 _RESAMPLE = "m.bootstrap(1000, func).conf_int() has bootstrap intervals of a statistic"
 _ZEROS = "extra zeros are ziformula='~ 1' of il.glmer(formula, data, family) and of il.glm"
@@ -134,7 +138,7 @@ SAME: dict[str, str] = {
     "tstat": "m.tvalues",
     "tstats": "m.tvalues",
     "confint_": "m.conf_int()",
-    "etable": "m.tidy(), or the package maketables, which reads results",
+    "etable": "il.model_table(m)",
     "coefs": "m.tidy('fixed')",
     "coef_": "m.fe_params",
     "ranef_var": "m.VarCorr()",
@@ -143,10 +147,9 @@ SAME: dict[str, str] = {
     "grps": "m.ngroups",
     "logLike": "m.llf",
     "warnings": "m.convergence",
-    "as_latex": "m.tidy().to_latex()",
-    "to_latex": "m.tidy().to_latex()",
-    "to_markdown": "m.tidy().to_markdown()",
-    "to_html": "m.tidy().to_html()",
+    **dict.fromkeys(("as_latex", "to_latex"), "il.model_table(m).to_latex()"),
+    **dict.fromkeys(("to_markdown", "to_html", "to_docx"), "il.model_table(m), which writes it"),
+    **dict.fromkeys(("modelsummary", "tab_model", "summary_col"), "il.model_table(m)"),
     "as_text": "str(m.summary())",
 }
 
@@ -279,6 +282,14 @@ FUNCTIONS_INSTEAD: dict[str, str] = {
     "varComb": "write variance='ident(1 | f) * power(x)' in il.fit or il.gls",
     "mmrm": "il.gls('y ~ x', data, 'us(visit | id)', '~ visit')",
     "nlmer": "nonlinear mixed models are not available",
+    **dict.fromkeys(
+        (
+            *("modelsummary", "msummary", "texreg", "screenreg", "htmlreg", "wordreg", "stargazer"),
+            *("tab_model", "etable", "summary_col", "huxreg", "export_summs", "esttab"),
+            *("tbl_regression", "compare_models", "mtable", "models_table"),
+        ),
+        "il.model_table([m1, m2]) has models side by side, to_latex(), to_html(), to_docx(path)",
+    ),
     "lmList": "il.glm(formula, part) fits one group at a time, for name, part in data.groupby(...)",
 }
 
@@ -381,6 +392,28 @@ KEYWORDS: dict[str, Hint] = {
     "method": "generalised models are fitted by maximum likelihood alone",
 }
 OF_FUNCTION: dict[str, dict[str, Hint]] = {
+    "model_table": {
+        **dict.fromkeys(("statistic", "show_se", "show_ci", "ci", "single_row"), _BELOW),
+        **dict.fromkeys(
+            ("model_names", "dv_labels", "column_labels", "custom_model_names", "headers"),
+            _instead("names"),
+        ),
+        **dict.fromkeys(("coef_omit", "drop", "omit_coef"), _instead("omit")),
+        **dict.fromkeys(("coef_rename", "pred_labels", "custom_coef_names"), _instead("labels")),
+        **dict.fromkeys(("keep", "terms", "order", "reorder_coef"), _instead("coef_map")),
+        **dict.fromkeys(
+            ("gof_map", "gof_omit", "include", "info_dict"), _instead("fit_statistics")
+        ),
+        **dict.fromkeys(("fmt", "float_format", "digits_re"), _instead("digits")),
+        **dict.fromkeys(("transform", "exp", "eform"), "write exponentiate=True"),
+        **dict.fromkeys(
+            ("output", "file", "type", "format"),
+            "the table is written by its methods, il.model_table(m).to_latex(), to_html(), …",
+        ),
+        "show_re_var": _instead("random_effects"),
+        "level": _instead("conf_level"),
+        "caption": _instead("title"),
+    },
     "predict": {
         "re_formula": _random_effects,
         "level": "m.get_prediction(new).summary_frame(alpha=0.05) has intervals",

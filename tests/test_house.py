@@ -55,6 +55,8 @@ IMPORTED_LATE = {
     "marginaleffects",
     "polars",
     "pyarrow",
+    "docx",
+    "great_tables",
     "matplotlib",
     "nlopt",
     "sksparse",

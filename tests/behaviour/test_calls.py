@@ -19,6 +19,7 @@ from interlace.inference.prediction import Prediction
 from interlace.inference.resampling.bootstrap import Bootstrap
 from interlace.linalg.factor.choose import BACKENDS
 from interlace.optimize import OPTIMIZERS
+from interlace.tables.model_table.table import ModelTable
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 RESULTS = (il.LMMResult, il.GLMMResult, il.GLMResult, il.CLMMResult, il.CLMResult)
@@ -38,6 +39,8 @@ READ_INSIDE = {
     *("func", "statistic", "FUN", "re_form", "within", "sizes", "params", "along"),
     *("large", "small", "power.test", "power.method"),
     *("emm", "adjust", "contrast.method", "which", "L", "rhs"),
+    *("models", "below", "stars", "coef_map", "omit", "labels", "fit_statistics", "title", "notes"),
+    *("path", "label"),
     "df_method",  # which are allowed depends on the model
     *("levels", "nominal", "clm.scale", "clmm.scale"),
 }
@@ -48,7 +51,7 @@ def public_calls() -> Iterator[tuple[str, Callable[..., Any]]]:
         value = getattr(il, name)
         if inspect.isfunction(value):
             yield name, value
-    for cls in (*RESULTS, Prediction, Bootstrap, il.CVResult):
+    for cls in (*RESULTS, Prediction, Bootstrap, il.CVResult, ModelTable):
         for name, value in inspect.getmembers(cls, inspect.isfunction):
             if not name.startswith("_"):
                 yield f"{cls.__name__}.{name}", value
