@@ -21,6 +21,7 @@ from .errors import (
     InterlaceWarning,
     MissingDependencyError,
     NumericalError,
+    WorkerError,
 )
 from .pictured import draws
 from .results.lmm import LMMResult
@@ -156,6 +157,7 @@ __all__ = [
     "TruncatedPoisson",
     "Tweedie",
     "VarCorr",
+    "WorkerError",
     "ZeroInflated",
     "ZeroInflatedNB2Family",
     "ZeroInflatedPoissonFamily",

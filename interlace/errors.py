@@ -25,6 +25,7 @@ __all__ = [
     "InterlaceWarning",
     "MissingDependencyError",
     "NumericalError",
+    "WorkerError",
 ]
 
 #: Names listed in one message before the rest is counted: a frame may have thousands of columns.
@@ -138,6 +139,17 @@ class NumericalError(InterlaceError, ArithmeticError):
     --------
     >>> from interlace.errors import NumericalError
     >>> issubclass(NumericalError, ArithmeticError)
+    True
+    """
+
+
+class WorkerError(InterlaceError, RuntimeError):
+    """A worker that held a part of the rows is gone, or cannot do what it was asked.
+
+    Examples
+    --------
+    >>> from interlace.errors import WorkerError
+    >>> issubclass(WorkerError, RuntimeError)
     True
     """
 

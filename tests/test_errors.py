@@ -19,6 +19,7 @@ from interlace import errors
         (errors.ArgumentTypeError, errors.ArgumentError),
         (errors.MissingDependencyError, ImportError),
         (errors.NumericalError, ArithmeticError),
+        (errors.WorkerError, RuntimeError),
         (errors.DataWarning, UserWarning),
         (errors.ConvergenceWarning, errors.InterlaceWarning),
     ],

@@ -52,6 +52,8 @@ LONGER_FUNCTIONS: dict[str, str] = {}
 
 # Slow to import, or not installed everywhere: imported by the function that needs them.
 IMPORTED_LATE = {
+    "distributed",
+    "joblib",
     "marginaleffects",
     "polars",
     "pyarrow",

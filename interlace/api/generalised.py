@@ -9,6 +9,7 @@ from ..calls import checked
 from ..errors import ArgumentError, listing
 from ..inference.update import Doors
 from .design_and_result import design_of, result_of
+from .engine import taken_out
 from .glm import glm
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
@@ -41,6 +42,8 @@ def glmer(
     subset: Any = None,
     na_action: Literal["omit", "exclude", "raise"] = "omit",
     backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
+    executor: Any = None,
+    partitions: int | None = None,
 ) -> GLMMResult:
     """Fit a generalised linear mixed model by maximum likelihood.
 
@@ -101,6 +104,14 @@ def glmer(
         What happens to rows with missing values, as for :func:`fit`.
     backend : {"auto", "blocked", "nested", "schur", "cholmod", "superlu"}, default "auto"
         How Lambda'Z'WZ Lambda + I is factorised.
+    executor : pool, Dask Client or joblib.Parallel, optional
+        Workers for the levels of the outermost grouping factor, in which all others are nested:
+        a pool of ``concurrent.futures`` or one with its interface, ``joblib.Parallel``, a Dask
+        ``Client``. Each holds its part of the rows for the whole fit. Estimates do not depend on
+        who works, nor on how many.
+    partitions : int, optional
+        Number of these parts, by default as many as the executor does at a time; without an
+        ``executor``, threads of this process.
 
     Returns
     -------
@@ -117,6 +128,8 @@ def glmer(
         If another argument does not.
     NumericalError
         If no parameters are found for which the model can be computed.
+    WorkerError
+        If a worker of ``executor`` is gone for good.
 
     Warns
     -----
@@ -150,6 +163,7 @@ def glmer(
     -949.23
     """
     call = dict(locals())
+    engine = taken_out(call, nAGQ)
 
     from ..families import resolve
     from ..models.density import with_parameters
@@ -177,6 +191,7 @@ def glmer(
         theta0=theta0,
         backend=backend,
         seconds=seconds,
+        **engine,
     )
     return result_of(GLMMResult, fitted, call, Doors(glmer, glm))
 

@@ -9,6 +9,7 @@ from ..calls import checked
 from ..errors import ArgumentError, listing
 from ..inference.update import Doors
 from .design_and_result import design_of, result_of
+from .engine import taken_out
 
 # Models of other kinds do not pay for these.
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ def clmm(
     subset: Any = None,
     na_action: Literal["omit", "exclude", "raise"] = "omit",
     backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
+    executor: Any = None,
+    partitions: int | None = None,
 ) -> CLMMResult:
     """Fit a cumulative link mixed model of ordered categories, as R's ``ordinal::clmm``.
 
@@ -142,7 +145,7 @@ def clmm(
         apart.
     data : data frame
         As for :func:`glmer`.
-    groups, random, optimizer, theta0, backend
+    groups, random, optimizer, theta0, backend, executor, partitions
         As for :func:`glmer`.
     nAGQ : int, default 1
         1: Laplace's approximation, with observed information. More: nodes per dimension of adaptive
@@ -189,6 +192,7 @@ def clmm(
     -81.5654
     """
     call = dict(locals())
+    engine = taken_out(call, nAGQ)
 
     from ..models.ordinal import fit_ordinal_mixed
     from ..objective.generalised.quadrature import check_nAGQ, check_nodes
@@ -213,6 +217,7 @@ def clmm(
         theta0=theta0,
         backend=backend,
         seconds=seconds,
+        **engine,
     )
     return result_of(CLMMResult, fitted, call, Doors(clmm, clm))
 

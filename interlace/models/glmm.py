@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import perf_counter
@@ -190,13 +190,20 @@ def make_objective(
     expected: bool,
     backend: str | None,
     method: str = "ML",
+    workers: Any = None,
 ) -> LaplaceObjective | JointModeObjective:
-    """The criterion that ``nAGQ`` and ``method`` ask for."""
+    """The criterion that ``nAGQ`` and ``method`` ask for, its pieces with workers if given."""
     if method == "REML":
         density, eta = first_density(design, family, observations)
         restricted = RestrictedProblem.of(design, density, eta)
         return RestrictedLaplace(restricted, covariance, expected, backend)
     problem = problem_of(design, family, observations)
+    if workers is not None:
+        from ..objective.partitioned.objective import PartitionedObjective
+        from ..objective.partitioned.pieces import Approximation
+
+        approximation = Approximation(covariance, expected, nAGQ, backend)
+        return PartitionedObjective(problem, approximation, workers)
     if nAGQ == 0:
         return JointModeObjective(problem, covariance, expected, backend)
     if nAGQ == 1:
@@ -219,13 +226,15 @@ def fit_glmm(
     method: str = "ML",
     seconds: dict[str, float] | None = None,
     kind: type[GLMMFit] = GLMMFit,
+    executor: Any = None,
+    partitions: int | None = None,
 ) -> GLMMFit:
     """Fit a generalised linear mixed model to a design, with the verdict on separation.
 
     nAGQ is 0 (coefficients inside penalised IRLS), 1 (Laplace) or the nodes of adaptive quadrature;
     `expected` asks for expected instead of observed information in the determinant (default: the
     family's), theta0 is a start, `backend` forces a factorisation, `seconds` are stages timed so
-    far, `kind` is that of the record.
+    far, `kind` is that of the record; `executor` has the workers and `partitions` is their number.
     """
     seconds = dict(seconds or {})
     clock = perf_counter()
@@ -234,14 +243,25 @@ def fit_glmm(
         expected = family.expected_by_default
     covariance = CovarianceModel.of(design)
     theta = covariance.given_start(theta0)
-    with explained(design, family, observations):
+    with explained(design, family, observations), _workers(executor, partitions, design) as workers:
         with one_thread(design.X.size):
             objective = make_objective(
-                design, covariance, family, observations, nAGQ, expected, backend, method
+                design, covariance, family, observations, nAGQ, expected, backend, method, workers
             )
         seconds["first estimates"] = perf_counter() - clock
         start = (theta, None, None)
         return _fitted(design, observations, objective, optimizer, start, seconds, kind)
+
+
+def _workers(executor: Any, partitions: int | None, design: Design) -> Any:
+    """Workers, if they are asked for, in a context."""
+    if executor is None and partitions is None:
+        return nullcontext()
+    from ..objective.partitioned.engines import engine
+    from ..objective.partitioned.pieces import outermost
+
+    outermost(design.factors)
+    return engine(executor, partitions)
 
 
 def _fitted(
@@ -260,7 +280,14 @@ def _fitted(
         fit = fit_at(design, observations, objective, optimum, seconds, kind)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
-    return with_verdict(fit)
+    return _at_rest(with_verdict(fit))
+
+
+def _at_rest(fit: GLMMFit) -> GLMMFit:
+    """The fit without workers: its verdict is known, and another objective is made when wanted."""
+    if fit._objective is None or fit._objective.modes.is_here:
+        return fit
+    return replace(fit, optimum=fit.optimum.at_rest(), _objective=None)
 
 
 def search(
@@ -276,6 +303,7 @@ def search(
         optimizer == "bobyqa"
         and isinstance(objective, LaplaceObjective)
         and not objective.restricted
+        and objective.modes.is_here
     ):
         x = _first_stage(objective, x)
     return minimise(objective, optimizer, x)

@@ -140,6 +140,12 @@ class Optimum:
         other.__dict__["certificate"] = self.certificate
         return other
 
+    def at_rest(self) -> Optimum:
+        """The same point, judged, without its objective."""
+        other = replace(self, _objective=None)
+        other.__dict__["certificate"] = self.certificate
+        return other
+
     @property
     def verdict(self) -> str:
         """See `Certificate`."""

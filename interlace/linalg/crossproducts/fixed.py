@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import _predictors
+from ..row_threads import over_rows
 from .predictors import PredictorZ, place
 from .standardise import CHUNK_ROWS
 from .weighted import WeightedZ
@@ -42,6 +43,10 @@ class FixedPart(ABC):
     @abstractmethod
     def transposed_each(self, ts: np.ndarray) -> np.ndarray:
         """The same for ts (m, *eta), (m, p)."""
+
+    @abstractmethod
+    def part(self, rows: slice | np.ndarray) -> FixedPart:
+        """The same of some of the rows."""
 
     @abstractmethod
     def gram(self, w: np.ndarray) -> np.ndarray:
@@ -78,6 +83,9 @@ class FixedColumns(FixedPart):
 
     def transposed_each(self, ts: np.ndarray) -> np.ndarray:
         return ts @ self.X
+
+    def part(self, rows: slice | np.ndarray) -> FixedColumns:
+        return FixedColumns(self.X[rows])
 
     def gram(self, w: np.ndarray) -> np.ndarray:
         return weighted_gram(self.X, w)
@@ -122,6 +130,9 @@ class PredictorColumns(FixedPart):
     def transposed_each(self, ts: np.ndarray) -> np.ndarray:
         return np.stack([self.transposed(t) for t in ts])
 
+    def part(self, rows: slice | np.ndarray) -> PredictorColumns:
+        return PredictorColumns([X[rows] for X in self.blocks])
+
     def gram(self, w: np.ndarray) -> np.ndarray:
         out = np.empty((self.p, self.p))
         for k, (X, at) in enumerate(zip(self.blocks, self.slices, strict=True)):
@@ -155,13 +166,15 @@ def packed_product(w: np.ndarray, a: np.ndarray) -> np.ndarray:
     return out
 
 
-def weighted_gram(
-    X: np.ndarray, w: np.ndarray, chunk: int = CHUNK_ROWS, Y: np.ndarray | None = None
-) -> np.ndarray:
+def weighted_gram(X: np.ndarray, w: np.ndarray, Y: np.ndarray | None = None) -> np.ndarray:
     """X' diag(w) X, or X' diag(w) Y, a chunk of rows at a time."""
     Y = X if Y is None else Y
-    out = np.zeros((X.shape[1], Y.shape[1]))
-    for start in range(0, X.shape[0], chunk):
-        rows = slice(start, start + chunk)
-        out += (X[rows] * w[rows, None]).T @ Y[rows]
-    return out
+
+    def products(piece: slice) -> np.ndarray:
+        out = np.zeros((X.shape[1], Y.shape[1]))
+        for start in range(piece.start, piece.stop, CHUNK_ROWS):
+            rows = slice(start, min(start + CHUNK_ROWS, piece.stop))
+            out += (X[rows] * w[rows, None]).T @ Y[rows]
+        return out
+
+    return np.sum(over_rows(products, len(X)), axis=0)

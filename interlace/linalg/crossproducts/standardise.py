@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
+from ..row_threads import over_rows
+
 # Rows standardised at a time: their (rows, p + 1) copy stays in the second-level cache.
 CHUNK_ROWS = 8192
 # Below this smallest pivot of the scaled Gram matrix a Cholesky factor has lost half its digits,
@@ -54,19 +56,28 @@ def standardise(
     The ``intercept`` column of ones stays one; without it nothing is centred. ``root`` (n,) are the
     roots of weights, or empty for none; y (n,) is projected on the columns.
     """
-    p = X.shape[1]
     mean = _centres(X, intercept, root)
-    gram = np.zeros((p, p))
-    moment = np.zeros(p)
-    for rows, columns in _centred_chunks(X, root, mean):
-        gram += columns.T @ columns
-        moment += columns.T @ (y[rows] if root.size == 0 else y[rows] * root[rows])
+    sums = over_rows(lambda piece: _moments(X, root, y, mean, piece), len(X))
+    gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
     R_inverse = _orthonormaliser(X, root, mean, gram)
     back = R_inverse.copy()
     if intercept is not None:
         back[intercept] -= mean @ R_inverse
     logdet = float(np.log(np.abs(np.diagonal(R_inverse))).sum())
     return Standardisation(mean, R_inverse, back, logdet, R_inverse.T @ moment)
+
+
+def _moments(
+    X: np.ndarray, root: np.ndarray, y: np.ndarray, mean: np.ndarray, piece: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """Products of the centred columns of some rows with each other, and with y."""
+    p = X.shape[1]
+    gram, moment = np.zeros((p, p)), np.zeros(p)
+    own, y = (root[piece] if root.size else root), y[piece]
+    for rows, columns in _centred_chunks(X[piece], own, mean):
+        gram += columns.T @ columns
+        moment += columns.T @ (y[rows] * own[rows] if own.size else y[rows])
+    return gram, moment
 
 
 def orthogonaliser(Z: np.ndarray, root: np.ndarray) -> np.ndarray | None:
@@ -102,10 +113,14 @@ def standard_columns(
 def standardised(X: np.ndarray, std: Standardisation, order: np.ndarray | None) -> np.ndarray:
     """The standardised columns of all rows, in another order if one is given, (n, p)."""
     out = np.empty(X.shape)
-    for start in range(0, X.shape[0], CHUNK_ROWS):
-        rows = slice(start, start + CHUNK_ROWS)
-        chosen = X[rows] if order is None else X[order[rows]]
-        np.matmul(chosen - std.mean, std.R_inverse, out=out[rows])
+
+    def fill(piece: slice) -> None:
+        for start in range(piece.start, piece.stop, CHUNK_ROWS):
+            rows = slice(start, min(start + CHUNK_ROWS, piece.stop))
+            chosen = X[rows] if order is None else X[order[rows]]
+            np.matmul(chosen - std.mean, std.R_inverse, out=out[rows])
+
+    over_rows(fill, len(X))
     return out
 
 

@@ -9,6 +9,7 @@ a number for all rows or one number per row.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import fsum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ...families import Family
 from ...families.compiled import code
 from ...linalg.kernels import _rows
+from ...linalg.row_threads import PIECE_ROWS, over_rows
 
 __all__ = ["ConditionalDensity", "FamilyDensity", "RowSums"]
 
@@ -61,6 +63,11 @@ class Kernel(NamedTuple):
     y: np.ndarray
     weights: np.ndarray
     log_y: np.ndarray  # empty where it is not read
+
+    def at(self, rows: slice) -> Kernel:
+        """That of some of the rows."""
+        own = self.y[rows], self.weights[rows], self.log_y[rows]
+        return Kernel(self.family, self.link, self.power, *own)
 
 
 class ConditionalDensity(ABC):
@@ -123,8 +130,12 @@ class ConditionalDensity(ABC):
         """zeta to begin with at the means of given predictors and zeta, (n_zeta,)."""
 
     @abstractmethod
-    def take(self, rows: np.ndarray) -> ConditionalDensity:
+    def take(self, rows: slice | np.ndarray) -> ConditionalDensity:
         """The same density of the rows in another order."""
+
+    def part(self, rows: slice | np.ndarray) -> ConditionalDensity:
+        """The density of some of the rows; what is known of all of them stays."""
+        return self.take(rows)
 
     @abstractmethod
     def level(self, zeta: np.ndarray) -> np.ndarray:
@@ -242,8 +253,14 @@ class FamilyDensity(ConditionalDensity):
         high = 0.0 if not middle else np.inf if above else 1.0
         return -np.inf if below else 0.0, high
 
-    def take(self, rows: np.ndarray) -> FamilyDensity:
+    def take(self, rows: slice | np.ndarray) -> FamilyDensity:
         return FamilyDensity(self.family, self.y[rows], self.weights[rows], self.trials[rows])
+
+    def part(self, rows: slice | np.ndarray) -> FamilyDensity:
+        other = self.take(rows)
+        if self.n_zeta and not self.by_row:
+            other._unit, other.zeta_limit = self._unit, self.zeta_limit
+        return other
 
     def rows(self, eta: np.ndarray, zeta: np.ndarray, expected: bool, order: int = 1) -> RowSums:
         kernel = self.kernel
@@ -254,7 +271,16 @@ class FamilyDensity(ConditionalDensity):
         buffer = np.empty((4 if order else 3, n))
         slope = buffer[3] if order else _EMPTY
         extra = np.empty((3, n)) if order and self.n_zeta else _NO_EXTRA
-        total = _rows.rows(kernel, self.parameter(zeta), expected, eta, *buffer[:3], slope, extra)
+        parameter, first = self.parameter(zeta), buffer[:3]
+
+        def fill(at: slice) -> float:
+            own = kernel.at(at), parameter, expected, eta[at]
+            return _rows.rows(*own, *first[:, at], slope[at], extra)
+
+        if extra.size or n <= PIECE_ROWS:
+            total = _rows.rows(kernel, parameter, expected, eta, *first, slope, extra)
+        else:
+            total = fsum(over_rows(fill, n))
         return RowSums(total, buffer[0], buffer[1], buffer[2], slope, extra[None, :, :])
 
     def values(self, eta: np.ndarray, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

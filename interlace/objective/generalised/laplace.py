@@ -20,7 +20,7 @@ g']_ll leaves, as in `deviance`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -36,7 +36,7 @@ from .level_modes import MAX_WIDTH, LevelModes, SeveralLevelModes
 from .modes import PenalisedIRLS, Point, no_mode
 from .problem import Problem
 
-__all__ = ["LaplaceObjective"]
+__all__ = ["LaplaceObjective", "TangentModes", "shortened"]
 
 # Central differences of the exact gradient, in standard errors of the parameters: truncation
 # (h^2 / n) and rounding (1e-11 / h) are both far below 1e-6.
@@ -59,6 +59,14 @@ class _Directions(NamedTuple):
     R: np.ndarray  # (q, n_theta + p): derivatives of the mode equation
     U: np.ndarray  # (q, n_theta + p): tangents of the modes, H^{-1} R
     g: np.ndarray  # (q,): Z's
+
+
+class TangentModes(NamedTuple):
+    """Modes u (q,) at a point, their derivatives in every parameter, and a model of curvature."""
+
+    u: np.ndarray
+    tangents: np.ndarray  # (q, n_x)
+    curvature: np.ndarray  # (n_x, n_x), of theta and coefficients
 
 
 class LaplaceObjective(GeneralisedObjective):
@@ -185,6 +193,12 @@ class LaplaceObjective(GeneralisedObjective):
 
     def hold(self, u: np.ndarray) -> None:
         self._u, self._last, self._lowest = u, None, np.inf
+
+    def start_at(self, u: np.ndarray, anew: bool) -> None:
+        """Start the next search for modes at u (q,); ``anew``, without what was computed last."""
+        last = None if anew else self._last
+        self._u, self._last = u, last
+        self._astray = last is not None and not np.array_equal(last[1].u, u)
 
     def _fixed(self, gamma: np.ndarray) -> np.ndarray:
         eta = self.problem.fixed.times(gamma, self._eta0)
@@ -318,32 +332,28 @@ class LaplaceObjective(GeneralisedObjective):
         The modes of the displaced points are those along the tangent: what they lack is even in the
         displacement and cancels. Where they end at any distance `NumericalError` is raised.
         """
+        known = self.tangent_modes(x)
+        return shortened(lambda steps: self.differenced(x, known, steps), self.steps(known))
+
+    def tangent_modes(self, x: np.ndarray) -> TangentModes:
+        """The modes at x, where the gradients for a Hessian there have theirs."""
         point = self.point(x)
-        u, tangents = point.u, np.empty((0, 0))
         if self._compiled is not None:
-            steps = self._steps(self._compiled.kernel.curvature())
+            known = TangentModes(point.u, np.empty((0, 0)), self._compiled.kernel.curvature())
         else:
             theta = self.split(x)[0]
             T = self.scale.templates(theta)
             directions = self._directions(theta, point, T)
-            steps = self._steps(self._working_curvature(x, point, T, directions))
-            tangents = self._tangents(x, point, T, directions.U)
-            del directions
+            B = self._working_curvature(x, point, T, directions)
+            known = TangentModes(point.u, self._tangents(x, point, T, directions.U), B)
         # the arrays of the point are those of the displaced ones, and those for rows are many
         self._last = None
-        del point
-        for _ in range(SHORTENED):
-            try:
-                return self._differenced(x, u, tangents, steps)
-            except NumericalError:  # too near a fold of the modes for steps of this length
-                steps = steps * SHORTER_STEPS
-        return self._differenced(x, u, tangents, steps)
+        return known
 
-    def _differenced(
-        self, x: np.ndarray, u: np.ndarray, tangents: np.ndarray, steps: np.ndarray
-    ) -> np.ndarray:
+    def differenced(self, x: np.ndarray, known: TangentModes, steps: np.ndarray) -> np.ndarray:
+        """The Hessian at x, of which ``known`` was asked last, by differences over steps (n_x,)."""
         if self._compiled is not None:
-            H = self._compiled.kernel.differenced(x, u, steps)
+            H = self._compiled.kernel.differenced(x, known.u, steps)
             if H is None:
                 raise no_mode()
             return H
@@ -351,7 +361,7 @@ class LaplaceObjective(GeneralisedObjective):
         batch = max(BATCH_ENTRIES // self.problem.Z.n, 1)
         slopes = np.concatenate(
             [
-                self._displaced_gradients(x, u, tangents, moves[i : i + batch])
+                self._displaced_gradients(x, known, moves[i : i + batch])
                 for i in range(0, len(moves), batch)
             ]
         )
@@ -360,7 +370,7 @@ class LaplaceObjective(GeneralisedObjective):
         return 0.5 * (H + H.T)
 
     def _displaced_gradients(
-        self, x: np.ndarray, u: np.ndarray, tangents: np.ndarray, moves: np.ndarray
+        self, x: np.ndarray, known: TangentModes, moves: np.ndarray
     ) -> np.ndarray:
         """Gradients at x + moves, (m, n_x), with the modes along their tangents."""
         parts = [self.split(x + move) for move in moves]
@@ -368,7 +378,7 @@ class LaplaceObjective(GeneralisedObjective):
         eta0 += self.problem.offset
         zeta = np.stack([zeta for *_, zeta in parts])
         T = [self.scale.templates(theta) for theta, *_ in parts]
-        t, dT, dzeta = self.modes.displaced(T, eta0, zeta, u + moves @ tangents.T)
+        t, dT, dzeta = self.modes.displaced(T, eta0, zeta, known.u + moves @ known.tangents.T)
         fixed = self.problem.fixed.transposed_each(t)
         constant = self.problem.density.constant
         return np.stack(
@@ -383,9 +393,9 @@ class LaplaceObjective(GeneralisedObjective):
             ]
         )
 
-    def _steps(self, B: np.ndarray) -> np.ndarray:
-        """A small share of each parameter's standard error, with the others fixed."""
-        information = 0.5 * np.abs(np.diagonal(B))
+    def steps(self, known: TangentModes) -> np.ndarray:
+        """A small share of each parameter's standard error, with the others fixed, (n_x,)."""
+        information = 0.5 * np.abs(np.diagonal(known.curvature))
         steps = HESSIAN_STEP / np.sqrt(np.maximum(information, LEAST_INFORMATION))
         steps[self.at.zeta] = ZETA_STEP
         return steps
@@ -403,3 +413,16 @@ class LaplaceObjective(GeneralisedObjective):
             push = np.ascontiguousarray(self.problem.density.score_changes(rows, zeta).T)
             out[:, self.at.zeta] = point.solve(times_templates(Z, T, Z.transposed(push)))
         return out
+
+
+def shortened(hessian: Callable[[np.ndarray], np.ndarray], steps: np.ndarray) -> np.ndarray:
+    """The Hessian by differences over steps (n_x,), or over shorter ones near a fold of the modes.
+
+    There the modes end within steps of the usual length.
+    """
+    for _ in range(SHORTENED):
+        try:
+            return hessian(steps)
+        except NumericalError:
+            steps = steps * SHORTER_STEPS
+    return hessian(steps)

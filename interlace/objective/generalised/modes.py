@@ -110,6 +110,8 @@ class Modes(ABC):
     expected: bool
     dense_columns: int
     backend: str
+    #: Whether they are searched for in this process by the object itself.
+    is_here = True
 
     @abstractmethod
     def find(

@@ -104,7 +104,7 @@ class OrdinalDensity(FamilyDensity):
         self._base = super()._compiled()
         return None if self.scale is not None or self.scale_offset is not None else self._base
 
-    def take(self, rows: np.ndarray) -> OrdinalDensity:
+    def take(self, rows: slice | np.ndarray) -> OrdinalDensity:
         def some(values: np.ndarray | None) -> np.ndarray | None:
             return None if values is None else values[rows]
 

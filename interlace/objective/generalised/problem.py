@@ -94,6 +94,15 @@ class Problem:
         other.Z = self.Z.fresh(other._set_response(density, eta))
         return other
 
+    def part(self, rows: slice | np.ndarray, factors: list[Any]) -> Self:
+        """The same for some of the rows, with the ``factors`` of these; it has no Z yet."""
+        other = copy(self)
+        del other.Z, other.glm
+        other.design = other.order = None
+        other.factors, other.density = factors, self.density.part(rows)
+        other.fixed, other.offset = self.fixed.part(rows), self.offset[..., rows]
+        return other
+
     def fresh(self) -> Problem:
         """The same problem with work space of its own."""
         other = copy(self)

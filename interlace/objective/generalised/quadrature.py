@@ -86,7 +86,10 @@ def check_nAGQ(nAGQ: int) -> None:  # noqa: N802
 
 
 def check_nodes(nodes: int, design) -> None:
-    """Raise an `ArgumentError` where a design cannot be integrated with that many nodes."""
+    """Raise an `ArgumentError` where a design cannot be integrated with that many nodes.
+
+    Any object with grouping ``factors`` will do.
+    """
     whole = isinstance(nodes, (int, np.integer)) and not isinstance(nodes, bool)
     if not whole or not 1 <= nodes <= MAX_NODES:
         raise ArgumentError(
@@ -294,7 +297,7 @@ class QuadratureObjective(LaplaceObjective):
         nodes: int,
         backend: str | None = None,
     ) -> None:
-        check_nodes(nodes, problem.design)
+        check_nodes(nodes, problem)
         super().__init__(problem, covariance, expected, backend)
         self.nodes = int(nodes)
         if nodes > 1:

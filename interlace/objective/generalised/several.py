@@ -70,7 +70,7 @@ class SeveralDensity(ConditionalDensity):
         kind = family.kernel_kind()
         self.kernel = None if kind is None or self.K > MOST_COMPILED else tuple(kind)
 
-    def take(self, rows: np.ndarray) -> SeveralDensity:
+    def take(self, rows: slice | np.ndarray) -> SeveralDensity:
         return SeveralDensity(self.family, self.y[rows], self.weights[rows], self.trials[rows])
 
     def rows(self, eta: np.ndarray, zeta: np.ndarray, expected: bool, order: int = 1) -> RowSums:

@@ -1,0 +1,57 @@
+"""Work on many rows, piece by piece, with threads where these have been asked for.
+
+The pieces, and the order in which what they give is put together, are the same whatever the number
+of threads: so are the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from .threads import one_thread
+
+__all__ = ["PIECE_ROWS", "ended", "over_rows", "row_threads"]
+
+#: Rows of a piece: a multiple of those that are standardised at a time.
+PIECE_ROWS = 65536
+
+_Answer = TypeVar("_Answer")
+_pool: ContextVar[Executor | None] = ContextVar("pool", default=None)
+
+
+@contextmanager
+def row_threads(pool: Executor | None) -> Iterator[None]:
+    """Let `over_rows` use the threads of a pool inside the block."""
+    token = _pool.set(pool)
+    try:
+        yield
+    finally:
+        _pool.reset(token)
+
+
+def over_rows(function: Callable[[slice], _Answer], n: int) -> list[_Answer]:
+    """What a function gives for each piece of n rows, in their order."""
+    pieces = [slice(i, min(i + PIECE_ROWS, n)) for i in range(0, n, PIECE_ROWS)] or [slice(0, 0)]
+    pool = _pool.get()
+    if pool is None or len(pieces) == 1:
+        return [function(piece) for piece in pieces]
+
+    def alone(piece: slice) -> _Answer:
+        with one_thread(PIECE_ROWS):
+            return function(piece)
+
+    return ended([pool.submit(alone, piece) for piece in pieces])
+
+
+def ended(futures: list[Future]) -> list:
+    """Results of all futures, in order; none is left running, whatever goes wrong."""
+    try:
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)

@@ -1,0 +1,149 @@
+"""Dask's workers: each holds its part of the pieces, with all that searches leave in them.
+
+What is sent to a worker stays there as an object, and questions go where it is. When a worker dies
+its part is sent again to one that lives, and the question is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from typing import Any
+
+from ...errors import ArgumentError
+from .pieces import Piece
+from .pools import gone
+from .questions import Part, Question, Start
+from .workers import Workers, in_parts
+
+__all__ = ["DaskWorkers", "client_of"]
+
+# Seconds between looks at which workers live while answers are awaited, and for a new worker.
+POLL = 1.0
+NEW_WORKER = 60.0
+# Deaths of workers that one question survives.
+RETRIES = 3
+
+
+def client_of(executor: Any) -> Any:
+    """The client of what Dask has as an executor."""
+    client = getattr(executor, "_client", executor)
+    if getattr(client, "asynchronous", False):
+        raise ArgumentError(
+            "executor is an asynchronous Dask Client, whose answers cannot be waited for here; "
+            "take Client(..., asynchronous=False)"
+        )
+    return client
+
+
+def ask_part(part: Part, question: Question, starts: Sequence[Start | None]) -> list[Any]:
+    """The answers of a part, where it is."""
+    return part.ask(question, starts)
+
+
+class DaskWorkers(Workers):
+    """Parts on the workers of a cluster."""
+
+    def __init__(self, client: Any, count: int) -> None:
+        self._client, self._count = client, count
+        self._parts: list[slice] = []
+        self._homes: list[str] = []
+        self._held: list[Any] = []
+
+    def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
+        self._pieces, self._words = pieces, words
+        self._parts = in_parts(pieces, self._count)
+        self._homes = [""] * len(self._parts)
+        self._held = [None] * len(self._parts)
+        self._send(range(len(self._parts)), {})
+
+    def _send(self, parts: Sequence[int], why: dict[int, BaseException]) -> None:
+        """Parts to workers that live, in turn."""
+        client = self._client
+        try:
+            client.wait_for_workers(1, timeout=NEW_WORKER)
+            living = sorted(client.nthreads())
+            for i in parts:
+                self._homes[i] = living[i % len(living)]
+                part = Part(self._pieces[self._parts[i]])
+                self._held[i] = client.scatter(
+                    [part], workers=[self._homes[i]], direct=True, hash=False
+                )[0]
+        except (OSError, TimeoutError) as error:
+            raise self._gone(parts[0], why.get(parts[0], error)) from error
+
+    def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
+        answers: dict[int, list[Any]] = {}
+        missing = list(range(len(self._parts)))
+        lost: dict[int, BaseException] = {}
+        for _ in range(1 + RETRIES):
+            if lost:
+                self._send(missing, lost)
+            lost = self._asked(missing, question, starts, answers)
+            missing = sorted(lost)
+            if not missing:
+                return [answer for i in range(len(self._parts)) for answer in answers[i]]
+        raise self._gone(missing[0], lost[missing[0]])
+
+    def _asked(
+        self,
+        parts: Sequence[int],
+        question: Question,
+        starts: Sequence[Start | None],
+        answers: dict[int, list[Any]],
+    ) -> dict[int, BaseException]:
+        """Put the answers of some parts among all; why there is none, of those that are lost."""
+        client = self._client
+        futures = {}
+        try:
+            for i in parts:
+                own = list(starts[self._parts[i]])
+                futures[i] = client.submit(
+                    ask_part, self._held[i], question, own, workers=[self._homes[i]], pure=False
+                )
+            self._wait(futures)
+            return _gathered(futures, answers)
+        except BaseException:
+            client.cancel(list(futures.values()))
+            raise
+
+    def _wait(self, futures: dict[int, Any]) -> None:
+        """Until all are done, or their workers dead."""
+        from distributed import wait
+
+        while True:
+            living = set(self._client.nthreads())
+            awaited = [
+                future
+                for i, future in futures.items()
+                if not future.done() and self._homes[i] in living
+            ]
+            if not awaited:
+                return
+            try:
+                wait(awaited, timeout=POLL)
+            except (TimeoutError, CancelledError):
+                continue
+
+    def _gone(self, part: int, error: BaseException) -> Exception:
+        return gone(part, len(self._parts), self._words[self._parts[part]], error)
+
+    def close(self) -> None:
+        self._held, self._pieces = [], []
+
+
+def _gathered(futures: dict[int, Any], answers: dict[int, list[Any]]) -> dict[int, BaseException]:
+    """Answers of those that are done; of the others why they are lost."""
+    from distributed import KilledWorker
+
+    lost: dict[int, BaseException] = {}
+    for i, future in futures.items():
+        if future.status in ("finished", "error"):
+            try:
+                answers[i] = future.result()
+                continue
+            except (KilledWorker, CancelledError, OSError) as error:
+                lost[i] = error
+        else:
+            lost[i] = RuntimeError("its worker died")
+    return lost

@@ -1,0 +1,94 @@
+"""From an executor of the user's to workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from ...errors import ArgumentError, ArgumentTypeError, brief
+from ...linalg.row_threads import row_threads
+from .workers import ThreadWorkers, Workers
+
+__all__ = ["check_engine", "engine"]
+
+ENGINES = (
+    "a pool of concurrent.futures, a Dask Client, joblib.Parallel, or None for threads of this "
+    "process"
+)
+
+
+def check_engine(executor: Any, partitions: int | None, nAGQ: int) -> None:  # noqa: N803
+    """Refuse what is no executor, numbers of partitions that are none, and what is no sum."""
+    if nAGQ == 0:
+        raise ArgumentError(
+            "executor= and partitions= are for nAGQ=1 (Laplace's approximation) or more: with "
+            "nAGQ=0 the coefficients are found with the random effects of all rows together"
+        )
+    if partitions is not None and partitions < 1:
+        raise ArgumentError(f"partitions={partitions} is out of range: 1 or more")
+    if executor is None or _is_dask(executor) or _is_joblib(executor):
+        return
+    if not callable(getattr(executor, "submit", None)):
+        raise ArgumentTypeError(f"executor must be {ENGINES}; got {brief(executor)}")
+
+
+def _module(executor: Any) -> str:
+    return type(executor).__module__.partition(".")[0]
+
+
+def _is_dask(executor: Any) -> bool:
+    return _module(executor) == "distributed" and hasattr(executor, "submit")
+
+
+def _is_joblib(executor: Any) -> bool:
+    return _module(executor) == "joblib" and callable(executor)
+
+
+@contextmanager
+def engine(executor: Any, partitions: int | None) -> Iterator[Workers | None]:
+    """Workers for the block, by default as many parts as the executor has; None if none are asked.
+
+    What is still done here uses as many threads.
+    """
+    if executor is None and partitions is None:
+        yield None
+        return
+    with ExitStack() as stack:
+        if isinstance(executor, ThreadPoolExecutor):
+            pool: Any = executor
+            workers: Workers = ThreadWorkers(pool)
+        else:
+            count = partitions or _count(executor)
+            threads = count if executor is None else min(count, os.cpu_count() or 1)
+            pool = ThreadPoolExecutor(threads, "interlace")
+            stack.enter_context(pool)
+            workers = ThreadWorkers(pool) if executor is None else _elsewhere(executor, count)
+        stack.callback(workers.close)
+        stack.enter_context(row_threads(pool))
+        yield workers
+
+
+def _count(executor: Any) -> int:
+    """Tasks that an executor does at a time."""
+    if _is_dask(executor):
+        from .dask import client_of
+
+        return max(sum(client_of(executor).nthreads().values()), 1)
+    if _is_joblib(executor):
+        from joblib import effective_n_jobs
+
+        return int(effective_n_jobs(executor.n_jobs))
+    return int(getattr(executor, "_max_workers", None) or os.cpu_count() or 1)
+
+
+def _elsewhere(executor: Any, count: int) -> Workers:
+    if _is_dask(executor):
+        from .dask import DaskWorkers, client_of
+
+        return DaskWorkers(client_of(executor), count)
+    from .pools import JoblibWorkers, PoolWorkers
+
+    return (JoblibWorkers if _is_joblib(executor) else PoolWorkers)(executor, count)

@@ -1,0 +1,157 @@
+"""Pools of processes as workers: `concurrent.futures`, loky, joblib's ``Parallel``.
+
+A pool does not say which of its processes takes a task. Pieces are therefore files that every
+process maps into memory when it is first asked of them, and keeps: what it holds can be made again
+from its file by any other.
+"""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import tempfile
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from ...errors import WorkerError
+from ...linalg.row_threads import ended
+from .pieces import Piece
+from .questions import Part, Question, Start
+from .workers import Workers, in_parts
+
+__all__ = ["JoblibWorkers", "PoolWorkers", "gone"]
+
+# Buffers begin at multiples of this in a file: a cache line.
+ALIGNED = 64
+
+
+def store(pieces: Sequence[Piece], path: Path) -> None:
+    """Write pieces so that `stored` has their arrays without reading them."""
+    buffers: list[pickle.PickleBuffer] = []
+    text = pickle.dumps(list(pieces), protocol=5, buffer_callback=buffers.append)
+    raws = [buffer.raw() for buffer in buffers]
+    head = pickle.dumps((text, [raw.nbytes for raw in raws]))
+    with path.open("wb") as file:
+        file.write(len(head).to_bytes(8, "little"))
+        file.write(head)
+        for raw in raws:
+            file.write(bytes(-file.tell() % ALIGNED))
+            file.write(raw)
+
+
+def stored(path: Path) -> list[Piece]:
+    """The pieces of a file, their arrays in its pages."""
+    with path.open("rb") as file:
+        pages = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
+    end = 8 + int.from_bytes(pages[:8], "little")
+    text, sizes = pickle.loads(pages[8:end])
+    buffers = []
+    for size in sizes:
+        start = end + -end % ALIGNED
+        end = start + size
+        buffers.append(pages[start:end])
+    return pickle.loads(text, buffers=buffers)
+
+
+_held: dict[Path, Part] = {}
+_lock = Lock()
+
+
+def ask_stored(path: Path, question: Question, starts: Sequence[Start | None]) -> list[Any]:
+    """The answers of the pieces in a file, which this process keeps until it is asked of others."""
+    with _lock:
+        if path not in _held:
+            for other in [p for p in _held if p.parent != path.parent]:
+                del _held[other]
+            _held[path] = Part(stored(path))
+        part = _held[path]
+    return part.ask(question, starts)
+
+
+class FileWorkers(Workers):
+    """Workers that find their pieces in files."""
+
+    forget = True
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._folder = Path(tempfile.mkdtemp(prefix="interlace-"))
+        self._parts: list[slice] = []
+        self._paths: list[Path] = []
+
+    def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
+        self._parts, self._words = in_parts(pieces, self._count), words
+        for i, part in enumerate(self._parts):
+            path = self._folder / f"{i}.pieces"
+            store(pieces[part], path)
+            self._paths.append(path)
+
+    def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
+        tasks = [
+            (path, question, list(starts[part]))
+            for path, part in zip(self._paths, self._parts, strict=True)
+        ]
+        return [answer for own in self._answers(tasks) for answer in own]
+
+    @abstractmethod
+    def _answers(self, tasks: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+        """What `ask_stored` gives for each task, in order."""
+
+    def gone(self, part: int, error: BaseException) -> WorkerError:
+        """The error of a part that no worker answers for."""
+        return gone(part, len(self._parts), self._words[self._parts[part]], error)
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class PoolWorkers(FileWorkers):
+    """Anything with the interface of `concurrent.futures`."""
+
+    def __init__(self, pool: Any, count: int) -> None:
+        super().__init__(count)
+        self._pool = pool
+
+    def _answers(self, tasks: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+        futures: list[Any] = []
+        try:
+            futures.extend(self._pool.submit(ask_stored, *task) for task in tasks)
+            return ended(futures)
+        except (BrokenExecutor, CancelledError) as error:
+            failed = [i for i, future in enumerate(futures) if _failed(future)]
+            raise self.gone(failed[0] if failed else len(futures) % len(tasks), error) from error
+
+
+def _failed(future: Any) -> bool:
+    return future.cancelled() or (future.done() and future.exception() is not None)
+
+
+class JoblibWorkers(FileWorkers):
+    """joblib's ``Parallel``."""
+
+    def __init__(self, parallel: Callable[..., Any], count: int) -> None:
+        super().__init__(count)
+        self._parallel = parallel
+
+    def _answers(self, tasks: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+        from joblib import delayed
+
+        try:
+            return list(self._parallel([delayed(ask_stored)(*task) for task in tasks]))
+        except BrokenExecutor as error:
+            raise self.gone(0, error) from error
+
+
+def gone(part: int, count: int, words: Sequence[str], error: BaseException) -> WorkerError:
+    """The error of a part of so many that no worker answers for, which holds these pieces."""
+    return WorkerError(
+        f"the worker of partition {part + 1} of {count} ({words[0]}"
+        f"{'' if len(words) == 1 else f', …, {words[-1]}'}) is gone: {type(error).__name__}"
+        f"{f' ({error})' if str(error) else ''}. Nothing was fitted. As a rule the system ends a "
+        "worker for want of memory: fit with fewer workers at a time, or more memory for each"
+    )

@@ -1,0 +1,69 @@
+"""Who works on the pieces: threads of this process. Pools of processes and Dask are beside this."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from ...linalg.row_threads import ended
+from .pieces import Piece
+from .questions import Part, Question, Start
+
+__all__ = ["ThreadWorkers", "Workers", "in_parts"]
+
+
+class Workers(ABC):
+    """Workers that hold pieces and answer questions about them."""
+
+    #: Whether a piece may be asked of another worker each time: then the modes that a search starts
+    #: at are sent along, so that the answer is the same whoever gives it.
+    forget = False
+
+    @abstractmethod
+    def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
+        """Take the pieces, which ``words`` say in messages, for all questions to come."""
+
+    @abstractmethod
+    def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
+        """The answers of all pieces, in order, with the modes that each starts at."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the pieces."""
+
+
+class ThreadWorkers(Workers):
+    """Threads of this process: a piece is a part, so that none waits for another."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._parts: list[Part] = []
+
+    def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
+        self._parts = [Part([piece]) for piece in pieces]
+
+    def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
+        submit = self._pool.submit
+        pairs = zip(self._parts, starts, strict=True)
+        answers = ended([submit(part.ask, question, [start]) for part, start in pairs])
+        return [answer for own in answers for answer in own]
+
+    def close(self) -> None:
+        self._parts = []
+
+
+def in_parts(pieces: Sequence[Piece], count: int) -> list[slice]:
+    """At most ``count`` parts of neighbouring pieces, of about as many rows each."""
+    rows = [piece.problem.density.n for piece in pieces]
+    count = min(count, len(rows))
+    ends: list[int] = []
+    total, before = sum(rows), 0
+    for i, size in enumerate(rows):
+        before += size
+        share = len(ends) + 1
+        # the others need a piece each
+        if before * count >= share * total or len(rows) - i - 1 == count - share:
+            ends.append(i + 1)
+    return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False) if b > a]
