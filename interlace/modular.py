@@ -46,6 +46,7 @@ def design(
     contrasts: Mapping[str, Any] | None = None,
     subset: Any = None,
     na_action: Literal["omit", "exclude", "raise"] = "omit",
+    matrices: Mapping[str, Any] | None = None,
 ) -> Design:
     """Make the design of a mixed model from a formula and a data frame: lme4's ``lFormula``.
 
@@ -58,7 +59,7 @@ def design(
     family : str or family, optional
         Of a generalised model: its responses may be factors, booleans or successes / trials.
         Default: a linear model, whose response is numbers.
-    groups, random, weights, offset, contrasts, subset, na_action
+    groups, random, weights, offset, contrasts, subset, na_action, matrices
         As for :func:`interlace.fit`.
     dispformula, ziformula, shapeformula, zoiformula, coiformula : str, optional
         Formulas of the family's parameters, as for :func:`interlace.glmer`; they need a family.

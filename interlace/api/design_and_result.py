@@ -28,7 +28,10 @@ def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, f
     """The design of a call, and how long it took to build."""
     clock = perf_counter()
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
-    design = build(**arguments, **kind, context=caller_names())
+    context = caller_names()
+    if call.get("matrices") is not None:
+        context = {**context, **call["matrices"]}
+    design = build(**arguments, **kind, context=context)
     return design, {"design": perf_counter() - clock}
 
 

@@ -44,6 +44,7 @@ def glmer(
     backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
     executor: Any = None,
     partitions: int | None = None,
+    matrices: Mapping[str, Any] | None = None,
 ) -> GLMMResult:
     """Fit a generalised linear mixed model by maximum likelihood.
 
@@ -112,6 +113,8 @@ def glmer(
     partitions : int, optional
         Number of these parts, by default as many as the executor does at a time; without an
         ``executor``, threads of this process.
+    matrices : dict of name to matrix, optional
+        Known matrices that formulas name, ``(1 | g, cov=A)``, as for :func:`fit`.
 
     Returns
     -------

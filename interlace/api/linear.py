@@ -37,6 +37,7 @@ def fit(
     dispformula: str | None = None,
     correlation: Any = None,
     variance: Any = None,
+    matrices: Mapping[str, Any] | None = None,
 ) -> LMMResult:
     """Fit a linear mixed model by REML or maximum likelihood.
 
@@ -86,6 +87,10 @@ def fit(
         ``"power(x)"``, ``"exp(x)"``, ``"constpower(x)"``, ``"fixed(x)"``, of a column or of
         ``fitted`` values; ``"power(x | f)"`` by level; several, or ``"ident(1 | f) * exp(x)"``,
         are multiplied. With ``correlation`` or ``variance`` there need not be random effects.
+    matrices : dict of name to matrix, optional
+        Those that formulas name as ``(1 | g, cov=A)`` or ``(1 | g, precision=Q)``: DataFrames with
+        the levels of g as index and columns, or pairs (matrix, levels) of an array or a scipy
+        sparse matrix and its levels. Variables where the function is called serve too.
 
     Returns
     -------

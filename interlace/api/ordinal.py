@@ -133,6 +133,7 @@ def clmm(
     backend: Literal["auto", "blocked", "nested", "schur", "cholmod", "superlu"] = "auto",
     executor: Any = None,
     partitions: int | None = None,
+    matrices: Mapping[str, Any] | None = None,
 ) -> CLMMResult:
     """Fit a cumulative link mixed model of ordered categories, as R's ``ordinal::clmm``.
 
@@ -145,7 +146,7 @@ def clmm(
         apart.
     data : data frame
         As for :func:`glmer`.
-    groups, random, optimizer, theta0, backend, executor, partitions
+    groups, random, optimizer, theta0, backend, executor, partitions, matrices
         As for :func:`glmer`.
     nAGQ : int, default 1
         1: Laplace's approximation, with observed information. More: nodes per dimension of adaptive

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -37,6 +37,17 @@ class CovarianceTerm:
     names: tuple[str, ...]
     structure: Structure
     component: str = ""
+
+    @property
+    def width(self) -> int:
+        """Number of its columns: that of its names, or as often as its effects are repeated."""
+        return self.structure.k
+
+    @property
+    def effects(self) -> Iterator[tuple[int, str]]:
+        """The place among the columns of its factor, and the name, of each of its columns."""
+        names = self.names * (self.width // len(self.names))
+        return enumerate(names, self.columns.start or 0)
 
     def labelled(self, text: str) -> str:
         """``"zi.site"`` for the site of a term in the predictor zi."""
@@ -128,7 +139,8 @@ class CovarianceModel:
         terms = []
         for term in design.terms:
             k = len(term.names)
-            structure = make_structure(term.structure, k, term.positions, term.rank)
+            own = term.structure, k, term.positions, term.rank
+            structure = make_structure(*own, term.copies)
             terms.append(
                 CovarianceTerm(term.factor, term.columns, term.names, structure, term.component)
             )
@@ -182,15 +194,13 @@ class CovarianceModel:
         return theta
 
     def effect_names(self, factor: int) -> list[str]:
-        """Names of all random effects of one grouping factor, in the order of a fit's ``b``.
+        """Names of the random effects of a level of one grouping factor, in their order.
 
         Those of other predictors than the mean's have its name in front: ``zi.Intercept``.
         """
-        names = [""] * self.widths[factor]
-        for term in self.terms:
-            if term.factor == factor:
-                names[term.columns] = [term.labelled(name) for name in term.names]
-        return names
+        own = [term for term in self.terms if term.factor == factor]
+        own.sort(key=lambda term: term.columns.start or 0)
+        return [term.labelled(name) for term in own for name in term.names]
 
     def templates(self, theta: np.ndarray) -> list[np.ndarray]:
         """One T per grouping factor, (k_b, k_b) each."""
@@ -253,9 +263,9 @@ class CovarianceModel:
         ]
 
     def relative_covariances(self, theta: np.ndarray) -> list[np.ndarray]:
-        """``T T'`` of each term (times sigma^2: its covariance matrix)."""
+        """``T T'`` of a level of each term (times sigma^2: its covariance matrix)."""
         out = []
         for term, s in zip(self.terms, self.theta_slices, strict=True):
-            T = term.structure.template(theta[s])
+            T = term.structure.one.template(theta[s])
             out.append(T @ T.T)
         return out

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from ..errors import ArgumentError
+from .copies import Copies
 from .patterned import (
     CompoundSymmetry,
     HeterogeneousAR1,
@@ -40,12 +41,19 @@ HOMOGENEOUS: dict[str, tuple[str, str]] = {
 
 
 def make_structure(
-    name: str, k: int, positions: np.ndarray | None = None, rank: int | None = None
+    name: str,
+    k: int,
+    positions: np.ndarray | None = None,
+    rank: int | None = None,
+    copies: int = 1,
 ) -> Structure:
     """The structure called ``name`` for a term of width ``k``.
 
-    ``positions`` (k, dimensions) are those of its effects, ``rank`` the one asked for.
+    ``positions`` (k, dimensions) are those of its effects, ``rank`` the one asked for; the effects
+    may stand beside each other in ``copies``.
     """
+    if copies > 1:
+        return Copies(make_structure(name, k, positions, rank), copies)
     if name not in STRUCTURES:
         raise ArgumentError(
             f"unknown covariance structure {name!r}; available: {', '.join(STRUCTURES)}"

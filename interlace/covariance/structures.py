@@ -66,6 +66,20 @@ class Structure(ABC):
         """
         return None
 
+    @property
+    def one(self) -> Structure:
+        """The structure of the effects of one level: itself unless it is one of copies."""
+        return self
+
+    @property
+    def scaled_with(self) -> np.ndarray:
+        """The standard deviation, of `deviations`, whose unit each parameter has; -1 for none."""
+        out = np.full(self.n_theta, -1)
+        if self.deviations is not None:
+            count = int(self.deviations.max()) + 1
+            out[:count] = np.arange(count)
+        return out
+
     @abstractmethod
     def values(self, theta: np.ndarray) -> np.ndarray:
         """Values of T at ``(rows, cols)``, shape (n_entries,)."""

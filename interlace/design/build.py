@@ -30,6 +30,7 @@ from .terms import FixedTerms
 
 if TYPE_CHECKING:
     from ..formula.residual import ResidualSpec
+    from .known import KnownLevels
     from .residual import ResidualDesign
 
 #: Groups times the cube of the times of a series, in a generalised model: hours.
@@ -296,38 +297,104 @@ class _Random(NamedTuple):
 
 def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Random:
     groups = _groupings(frame, linear)
-    sizes = {label: len(grouped.cells) for label, (grouped, _) in groups.items()}
+    known = _known(frame, groups)
+    sizes = {key: len(grouped.cells) for key, (grouped, _) in groups.items()}
     ordered = _in_order(frame, sizes)
-    labels = list(dict.fromkeys(spec.label for _, spec, _ in ordered))
-    labels.sort(key=lambda label: -sizes[label])
-    blocks: dict[str, list[Any]] = {label: [] for label in labels}
+    keys = list(dict.fromkeys(spec.factor for _, spec, _ in ordered))
+    # the levels of a known covariance are effects of one group
+    keys.sort(key=lambda key: -1 if key in known else -sizes[key])
+    parts = {key: _Parts(known.get(key), [], [], []) for key in keys}
     index = {name: k for k, name in enumerate(frame.predictors)}
-    owners: dict[str, list[int]] = {label: [] for label in labels}
     terms, sides = [], []
     for name, spec, side in ordered:
         Z, recipe, positions = _columns(frame, spec, side, matrices)
         if not linear:
-            _check_times(spec.text, Z, sizes[spec.label])
+            _check_times(spec.text, Z, sizes[spec.factor])
             Z = np.asarray(Z)
-        if linear and not STRUCTURES[spec.structure].patterned:
-            _check_effects(spec.text, sizes[spec.label] * Z.shape[1], len(Z))
-        at = slice(len(owners[spec.label]), len(owners[spec.label]) + Z.shape[1])
-        blocks[spec.label].append(Z)
-        owners[spec.label] += [index[name]] * Z.shape[1]
-        factor = labels.index(spec.label)
+        if linear and not STRUCTURES[spec.structure].patterned and spec.matrix is None:
+            _check_effects(spec.text, sizes[spec.factor] * Z.shape[1], len(Z))
+        own, at = parts[spec.factor].add(Z, index[name])
+        factor = keys.index(spec.factor)
         terms.append(
             RandomTerm(
-                factor, at, recipe.names, spec.structure, spec.text, name, positions, spec.rank
+                *(factor, at, recipe.names, spec.structure, spec.text, name, positions, spec.rank),
+                copies=parts[spec.factor].copies,
             )
         )
-        sides.append(RandomSide(recipe, side.variables, factor, at, name))
-    factors = []
-    for label in labels:
-        grouped, codes = groups[label]
-        of = np.array(owners[label], dtype=np.int8)
-        factors.append(GroupingFactor(label, grouped.levels, codes, beside(blocks[label]), of))
-    groupings = tuple(groups[label][0] for label in labels)
+        sides.append(RandomSide(recipe, side.variables, factor, own, name))
+    labels = {key: _label(key, frame, keys) for key in keys}
+    factors = [parts[key].factor(labels[key], *groups[key]) for key in keys]
+    groupings = tuple(parts[key].grouping(groups[key][0]) for key in keys)
     return _Random(tuple(factors), tuple(terms), groupings, tuple(sides))
+
+
+class _Parts(NamedTuple):
+    """The columns of all random terms on one grouping factor."""
+
+    known: KnownLevels | None
+    blocks: list[Any]
+    owners: list[int]
+    covariates: list[slice]
+
+    @property
+    def copies(self) -> int:
+        """How many columns each covariate makes."""
+        return 1 if self.known is None else self.known.rank
+
+    def add(self, Z: Any, owner: int) -> tuple[slice, slice]:
+        """Add a term's covariates: their places among those of all, and those of their columns."""
+        start, k = len(self.owners) // self.copies, Z.shape[1]
+        own = slice(start, start + k)
+        if self.known is not None:
+            from .known import spread
+
+            Z = spread(self.known.root[self.known.codes], np.asarray(Z))
+        self.blocks.append(Z)
+        at = slice(len(self.owners), len(self.owners) + Z.shape[1])
+        self.owners.extend([owner] * Z.shape[1])
+        self.covariates.append(own)
+        return own, at
+
+    def factor(self, label: str, grouped: Grouping, codes: np.ndarray) -> GroupingFactor:
+        """The grouping factor with all columns."""
+        Z, of = beside(self.blocks), np.array(self.owners, dtype=np.int8)
+        if self.known is None:
+            return GroupingFactor(label, grouped.levels, codes, Z, of)
+        levels = np.array(["all"], dtype=object)
+        return GroupingFactor(label, levels, np.zeros_like(codes), Z, of, self.known)
+
+    def grouping(self, grouped: Grouping) -> Grouping:
+        """What is kept of the factor for new data."""
+        if self.known is None:
+            return grouped
+        from .known import KnownGrouping
+
+        own = grouped.label, grouped.variables, grouped.levels_of, grouped.cells
+        return KnownGrouping(*own, self.known.of(np.arange(0)), tuple(self.covariates))
+
+
+def _known(
+    frame: ModelFrame, groups: Mapping[str, tuple[Grouping, np.ndarray]]
+) -> dict[str, KnownLevels]:
+    """Levels with a known covariance by the key of their grouping factor."""
+    if not frame.matrices:
+        return {}
+    from .known import known_levels
+
+    return {
+        key: known_levels(*groups[key], matrix, frame.columns)
+        for key, matrix in frame.matrices.items()
+    }
+
+
+def _label(key: str, frame: ModelFrame, keys: Sequence[str]) -> str:
+    """The name of a grouping factor, with that of its matrix if there is another of its label."""
+    matrix = frame.matrices.get(key)
+    if matrix is None:
+        return key
+    label = key.removesuffix(f", {matrix.spec.text}")
+    alone = sum(other == label or other.startswith(f"{label}, ") for other in keys) == 1
+    return label if alone else f"{label}[{matrix.spec.name}]"
 
 
 def _columns(
@@ -350,7 +417,7 @@ def _in_order(
     out = []
     for name, part in frame.predictors.items():
         terms = list(zip(part.formula.random, part.sides, strict=True))
-        order = _lme4_order([sizes[spec.label] for spec, _ in terms])
+        order = _lme4_order([sizes[spec.factor] for spec, _ in terms])
         out += [(name, *terms[i]) for i in order]
     return out
 
@@ -359,14 +426,16 @@ def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.
     """Grouping factors by label, each with the codes of the rows."""
     out = {}
     patterned = {
-        spec.label
+        spec.factor
         for part in frame.predictors.values()
         for spec in part.formula.random
         if STRUCTURES[spec.structure].patterned
     }
-    for label, pieces in frame.groups.items():
-        out[label] = grouping(label, pieces, frame.columns)
-        _check_groups(*out[label], linear, label in patterned)
+    for key, pieces in frame.groups.items():
+        matrix = frame.matrices.get(key)
+        label = key if matrix is None else key.removesuffix(f", {matrix.spec.text}")
+        out[key] = grouping(label, pieces, frame.columns)
+        _check_groups(*out[key], linear and matrix is None, key in patterned)
     return out
 
 

@@ -17,6 +17,7 @@ from .predictor import MEAN, LinearPredictor
 from .terms import FixedTerms
 
 if TYPE_CHECKING:
+    from .known import KnownLevels
     from .residual import ResidualDesign
 
 NO_PREDICTORS = np.empty(0, dtype=np.int8)
@@ -40,6 +41,9 @@ class GroupingFactor:
         :class:`~interlace.design.indicators.IndexedColumns`.
     predictor : (k,) int8 ndarray
         Which of the design's predictors each column of Z belongs to; by default the first.
+    known : KnownLevels or None
+        Levels that have a known covariance.  The factor has one level then, for all of them, with
+        the columns that :mod:`interlace.design.known` makes of them.
 
     Examples
     --------
@@ -55,11 +59,27 @@ class GroupingFactor:
     codes: np.ndarray
     Z: np.ndarray
     predictor: np.ndarray = field(default_factory=lambda: NO_PREDICTORS)
+    known: KnownLevels | None = None
 
     def __post_init__(self) -> None:
         if self.predictor is NO_PREDICTORS:
             first = np.zeros(self.Z.shape[1], dtype=np.int8)
             object.__setattr__(self, "predictor", first)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels of the levels as users have them, without rows too where they are known."""
+        return self.levels if self.known is None else self.known.labels
+
+    @property
+    def label_codes(self) -> np.ndarray:
+        """Which of the labels each row has, (n,)."""
+        return self.codes if self.known is None else self.known.codes
+
+    @property
+    def n_labels(self) -> int:
+        """How many of the labels have rows."""
+        return len(self.levels) if self.known is None else len(np.unique(self.known.codes))
 
     @property
     def intercept_only(self) -> bool:
@@ -76,6 +96,7 @@ class GroupingFactor:
             levels=self.levels[levels],
             codes=codes.astype(self.codes.dtype),
             Z=_rows_of(self.Z, kept),
+            known=None if self.known is None else self.known.of(kept),
         )
 
 
@@ -110,6 +131,9 @@ class RandomTerm:
         Of effects at times that are numbers or at places.
     rank : int or None
         Of a structure that has one.
+    copies : int
+        How often its effects stand beside each other, independent: more than once where the levels
+        have a known covariance.
 
     Examples
     --------
@@ -128,6 +152,7 @@ class RandomTerm:
     predictor: str = MEAN
     positions: np.ndarray | None = None
     rank: int | None = None
+    copies: int = 1
 
     @property
     def component(self) -> str:

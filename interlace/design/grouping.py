@@ -73,7 +73,7 @@ class Grouping:
 
         With them the distinct unknown labels, and whether a label is missing.
         """
-        labels_of = [_labels(variable, columns) for variable in self.variables]
+        labels_of = [labels_in(variable, columns) for variable in self.variables]
         missing = np.zeros(columns.n, dtype=bool)
         for labels in labels_of:
             missing |= labels.codes < 0
@@ -107,7 +107,7 @@ def grouping(
     With it the codes of the rows, (n,) int32 in [0, l); every level occurs. The columns have no
     missing values.
     """
-    variable_labels = [_labels(variable, columns).used() for variable in variables]
+    variable_labels = [labels_in(variable, columns).used() for variable in variables]
     codes = variable_labels[0].codes
     cells = np.arange(len(variable_labels[0].levels))[:, None]
     for labels in variable_labels[1:]:
@@ -134,7 +134,8 @@ def _combine(
     return codes, np.stack(np.divmod(pairs, n_second), axis=1)
 
 
-def _labels(variable: Resolved, columns: Columns) -> Labels:
+def labels_in(variable: Resolved, columns: Columns) -> Labels:
+    """The labels of a variable of a grouping factor in columns of data."""
     column: Column | None = columns.values.get(variable.text)
     if column is None:
         computed = labels_from(variable.value(columns))

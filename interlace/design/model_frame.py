@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ from .vectors import check_weights, per_row_argument, subset_rows
 
 if TYPE_CHECKING:
     from ..formula.residual import ResidualSpec
+    from .matrices import NamedMatrix
 
 NA_ACTIONS = ("omit", "exclude", "raise")
 
@@ -56,7 +57,9 @@ class ModelFrame:
     predictors : dict of str -> PredictorNames
         By name of the linear predictor, in the order of the formulas.
     groups : dict of str -> list of Resolved
-        By label of the grouping factor: of its variables.
+        By key of the grouping factor: of its variables.
+    matrices : dict of str -> NamedMatrix
+        Those of grouping factors with a known covariance, by the same key.
     weights, offset : (n,) ndarray or None
         Arguments, rows used only.
     residual : ResidualNames or None
@@ -120,21 +123,24 @@ class ModelFrame:
         self.predictors = {
             name: _predictor_names(name, own, names, context) for name, own in formulas.items()
         }
+        specs = [spec for own in formulas.values() for spec in own.random]
         self.groups = {
-            spec.label: [self._group(v, names, context, spec) for v in spec.group]
-            for own in formulas.values()
-            for spec in own.random
+            spec.factor: [self._group(v, names, context, spec) for v in spec.group]
+            for spec in specs
         }
+        self.matrices = _matrices(specs, context)
         sides = [*self.response.parts]
         for part in self.predictors.values():
             sides += [part.fixed, *part.offsets, *part.sides]
         groups = [piece for group in self.groups.values() for piece in group]
+        groups += _constant(self.matrices.values(), names)
         if self.residual is not None:
             sides += [piece for own in self.residual.covariates for piece in own]
             groups += [piece for own in self.residual.groups for piece in own]
         self.context = UserNames()
         for piece in [*sides, *groups]:
             self.context.update(piece.context)
+        self.context |= {m.spec.name: context[m.spec.name] for m in self.matrices.values()}
         covariates = dict.fromkeys(name for piece in sides for name in piece.variables)
         labels = dict.fromkeys(name for piece in groups for name in piece.variables)
         self.used = list(covariates | labels)
@@ -296,6 +302,30 @@ class ModelFrame:
                     )
             out[name] = coding
         return out
+
+
+def _matrices(
+    specs: Iterable[RandomTermSpec], context: Mapping[str, Any]
+) -> dict[str, NamedMatrix]:
+    """Known matrices by the key of their grouping factor."""
+    with_matrix = {spec.factor: spec for spec in specs if spec.matrix is not None}
+    if not with_matrix:
+        return {}
+    from .matrices import named_matrix
+
+    return {
+        key: named_matrix(spec.matrix, spec.text, context)
+        for key, spec in with_matrix.items()
+        if spec.matrix is not None
+    }
+
+
+def _constant(matrices: Iterable[NamedMatrix], names: Collection[str]) -> Iterator[Resolved]:
+    """The columns of one level that ``propto`` names as groups."""
+    for within in {matrix.spec.within for matrix in matrices} - {""}:
+        if within not in names:
+            raise unknown_column(within, names, "propto()")
+        yield Resolved(within, (within,))
 
 
 def _predictor_names(

@@ -20,6 +20,7 @@ from .codings import unseen_level
 from .expressions import Resolved, UserNames
 from .grouping import Grouping
 from .indicators import IndexedColumns, LevelColumns
+from .known import KnownGrouping
 from .model_matrix import MatrixRecipe
 from .ordered import response_of
 from .positions import PositionRecipe
@@ -54,6 +55,9 @@ class NewDesign:
         By grouping factor: the labels that the fit does not know.
     y : (r,) float64 ndarray or None
         The response, when asked for.
+    rest : dict of int -> (r, k) ndarray
+        By grouping factor with a known covariance: covariates times the root of the variance of
+        each row's level given the levels with rows.
 
     Examples
     --------
@@ -69,6 +73,7 @@ class NewDesign:
     factors: tuple[tuple[np.ndarray, np.ndarray], ...]
     unseen: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     y: np.ndarray | None = None
+    rest: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def X(self) -> np.ndarray:  # noqa: N802
@@ -182,12 +187,13 @@ class NewDataRecipe:
         needed = [b for b in needed if any(side.factor == b for side in sides)]
         spread = {*needed, *spread}
         covariates = self._covariates(names, spread, response)
-        labels = [name for b in needed for name in self.groupings[b].columns]
+        named = [b for b in spread if b in needed or self._has_labels(b, newdata)]
+        labels = [name for b in named for name in self.groupings[b].columns]
         extra = self._offset_columns(newdata, offset) if MEAN in names else []
         new_columns = _read_new(newdata, [*covariates, *labels, *extra], labels)
         columns = self._recoded(new_columns, covariates)
         fixed = {name: self.fixed[name].matrix(columns) for name in names}
-        blocks, unseen = [], {}
+        blocks, unseen, rest = [], {}, {}
         for b, grouping in enumerate(self.groupings):
             codes = np.full(columns.n, -1, dtype=np.int32)
             if b in needed:
@@ -197,6 +203,12 @@ class NewDataRecipe:
                 if (new or missing) and new_levels == "error":
                     raise _unknown_levels(grouping.label, new)
             own = [side for side in sides if side.factor == b and b in spread]
+            if isinstance(grouping, KnownGrouping):
+                of = grouping.codes(new_columns)[0] if b in named else codes
+                rows = grouping.expanded(of, _effect_columns(own, columns, grouping.width))
+                blocks.append((np.minimum(codes, 0), rows.Z))
+                rest[b] = rows.rest
+                continue
             blocks.append((codes, _effect_columns(own, columns, widths[b])))
         y = None
         if response:
@@ -205,7 +217,14 @@ class NewDataRecipe:
             name: NewPredictor(X, self._offset(name, columns, new_columns, offset))
             for name, X in fixed.items()
         }
-        return NewDesign(made_new, columns.index, tuple(blocks), unseen, y)
+        return NewDesign(made_new, columns.index, tuple(blocks), unseen, y, rest)
+
+    def _has_labels(self, b: int, newdata: Any) -> bool:
+        """Whether data say which levels with variances of their own the rows are of."""
+        grouping = self.groupings[b]
+        if not isinstance(grouping, KnownGrouping):
+            return False
+        return set(grouping.columns) <= set(data_columns(newdata))
 
     def columns_of(
         self, newdata: Any, covariates: Collection[str], labels: Collection[str]

@@ -12,7 +12,7 @@ from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestio
 from ..frames.read import whole_frame
 
 if TYPE_CHECKING:
-    from ..design.design import Design
+    from ..design.design import Design, GroupingFactor
 
 
 class Groups(NamedTuple):
@@ -36,6 +36,15 @@ class Groups(NamedTuple):
         order = np.argsort(self.codes, kind="stable")
         ends = np.cumsum(np.bincount(self.codes, minlength=len(self.labels)))
         return np.split(order, ends[:-1])
+
+
+def factor_groups(factor: GroupingFactor) -> Groups:
+    """The levels of a grouping factor that have rows."""
+    codes, labels = factor.label_codes, factor.labels
+    if factor.known is not None:
+        used, codes = np.unique(codes, return_inverse=True)
+        labels = labels[used]
+    return Groups(codes.astype(np.intp), pd.Index(labels, name=factor.name))
 
 
 def groups_of(design: Design, by: Any, data: Any = None, name: str = "by") -> Groups:
@@ -65,7 +74,7 @@ def groups_of(design: Design, by: Any, data: Any = None, name: str = "by") -> Gr
 def _named(design: Design, by: str, data: Any, name: str) -> Groups:
     for factor in design.factors:
         if by == factor.name or sorted(by.split(":")) == sorted(factor.name.split(":")):
-            return Groups(factor.codes.astype(np.intp), pd.Index(factor.levels, name=factor.name))
+            return factor_groups(factor)
     if ":" in by and data is not None:
         return groups_of(design, by.split(":"), data, name)
     return _of_values(column(design, by, data, name), by, name)

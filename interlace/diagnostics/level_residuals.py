@@ -15,10 +15,10 @@ import pandas as pd
 
 from ..design.rank import independent_columns
 from ..errors import ArgumentError, brief
-from ..inference.random_effects import conditional_sd
+from ..inference.random_effects import conditional_sd, effect_predictors, modes, terms_of
 from ..inference.residual_covariance import check_independent
 from .deletion import working_model
-from .groups import Groups, groups_of
+from .groups import Groups, factor_groups, groups_of
 from .influence import hat_values
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def _within_groups(fit: MixedFit) -> WithinGroups:
     y = fit.observations.y if design.offset is None else fit.observations.y - design.offset
     out = WithinGroups(*(np.full(n, np.nan) for _ in range(4)))
     finest = design.factors[0]
-    labels = pd.Index(finest.levels)
-    for rows in Groups(finest.codes.astype(np.intp), labels).members():
+    for rows in factor_groups(finest).members():
         w = root[rows, None]
         left = _basis(np.column_stack([np.ones(rows.size), design.X[rows]]) * w)
         fitted = left @ (left.T @ (y[rows] * w[:, 0])) / w[:, 0]
@@ -146,28 +145,28 @@ def group_residuals(fit: MixedFit, level: str, standardize: Any, include_ls: boo
     """Residuals of the groups of one factor: modes, and those of least squares."""
     b = _factor(fit, level)
     factor = fit.design.factors[b]
-    own = factor.predictor == fit.index
-    names = [n for term in fit.design.terms if term.factor == b for n in term.names]
+    own = effect_predictors(fit, b) == fit.index
+    names = [name for term in terms_of(fit, b) for name in term.names]
     names = [name for name, mine in zip(names, own, strict=True) if mine]
-    modes = fit.b[b][:, own]
+    values = modes(fit, b)[:, own]
     prefix = ".ranef."
     if standardize is True:
         prefix = ".std.ranef."
         with np.errstate(divide="ignore", invalid="ignore"):
-            modes = modes / conditional_sd(fit, b)[:, own]
-    columns = {prefix + name: modes[:, j] for j, name in enumerate(names)}
+            values = values / conditional_sd(fit, b)[:, own]
+    columns = {prefix + name: values[:, j] for j, name in enumerate(names)}
     if include_ls:
         prefix = ".std.ls." if standardize is True else ".ls."
         coefficients = _group_coefficients(fit, b)
         for name in names:
             if name not in fit.design.x_names:
                 continue
-            values = coefficients[:, list(fit.design.x_names).index(name)]
-            values = values - _higher_means(fit, b, values)
+            own_values = coefficients[:, list(fit.design.x_names).index(name)]
+            own_values = own_values - _higher_means(fit, b, own_values)
             if standardize is True:
-                values = values / np.nanstd(values, ddof=1)
-            columns[prefix + name] = values
-    return pd.DataFrame(columns, pd.Index(factor.levels, name=factor.name))
+                own_values = own_values / np.nanstd(own_values, ddof=1)
+            columns[prefix + name] = own_values
+    return pd.DataFrame(columns, pd.Index(factor.labels, name=factor.name))
 
 
 def _group_coefficients(fit: MixedFit, b: int) -> np.ndarray:
@@ -176,9 +175,9 @@ def _group_coefficients(fit: MixedFit, b: int) -> np.ndarray:
     root = np.sqrt(fit.observations.weights)
     y = fit.observations.y if design.offset is None else fit.observations.y - design.offset
     factor = design.factors[b]
-    out = np.full((len(factor.levels), fit.p), np.nan)
-    labels = pd.Index(factor.levels)
-    for g, rows in enumerate(Groups(factor.codes.astype(np.intp), labels).members()):
+    out = np.full((len(factor.labels), fit.p), np.nan)
+    groups = factor_groups(factor)
+    for g, rows in zip(np.unique(factor.label_codes), groups.members(), strict=True):
         X, w = design.X[rows] * root[rows, None], root[rows]
         kept = independent_columns(X)
         out[g, kept] = np.linalg.lstsq(X[:, kept], y[rows] * w, rcond=None)[0]
@@ -187,11 +186,11 @@ def _group_coefficients(fit: MixedFit, b: int) -> np.ndarray:
 
 def _higher_means(fit: MixedFit, b: int, values: np.ndarray) -> np.ndarray:
     """The mean over the groups, or over those in the same group of the next higher factor."""
-    codes = fit.design.factors[b].codes
+    codes = fit.design.factors[b].label_codes
     for higher in fit.design.factors[b + 1 :]:
         above = np.zeros(values.size, dtype=np.intp)
-        above[codes] = higher.codes
-        if (above[codes] == higher.codes).all():
+        above[codes] = higher.label_codes
+        if (above[codes] == higher.label_codes).all():
             return pd.Series(values).groupby(above).transform("mean").to_numpy()
     return np.full(values.size, np.nanmean(values))
 

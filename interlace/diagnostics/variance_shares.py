@@ -94,7 +94,7 @@ def _random(fit: MixedFit) -> tuple[dict[str, float], float]:
         if not own.any():
             continue
         value = float(fit.re_scale**2 * np.mean(row_spread(factor.Z[:, own], T[own])))
-        if len(factor.levels) == fit.n:
+        if factor.n_labels == fit.n and factor.known is None:
             single += value
         else:
             out[factor.name] = value

@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class MatrixSpec(NamedTuple):
+    """The matrix that a random term names: ``cov=A``, or ``precision=Q``, an inverse.
+
+    ``within`` is the one group that glmmTMB's ``propto`` names.
+    """
+
+    argument: str
+    name: str
+    within: str = ""
+
+    @property
+    def text(self) -> str:
+        """As a formula has it."""
+        return f"{self.argument}={self.name}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,8 @@ class RandomTermSpec:
         R's label of the grouping factor: ``"cask:batch"``, ``"c:(b:a)"``.
     rank : int or None
         The number of latent factors of a structure that has them.
+    matrix : MatrixSpec or None
+        Where the covariances between groups are known.
 
     Examples
     --------
@@ -62,6 +81,12 @@ class RandomTermSpec:
     text: str
     label: str
     rank: int | None = None
+    matrix: MatrixSpec | None = None
+
+    @property
+    def factor(self) -> str:
+        """The key of its grouping factor, which those with a known matrix have for themselves."""
+        return self.label if self.matrix is None else f"{self.label}, {self.matrix.text}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..covariance.names import HOMOGENEOUS, STRUCTURES
 from ..covariance.structures import Unstructured
 from ..errors import ArgumentTypeError, FormulaError, listing
-from .formula import Formula, RandomTermSpec, ResponseSpec
+from .formula import Formula, MatrixSpec, RandomTermSpec, ResponseSpec
 from .spelling import one_line, python_text, shown, unquoted
 from .terms import (
     CACHE_SIZE,
@@ -29,11 +29,14 @@ from .tokens import Token, arguments, call, has_bar, moved, source_text, split, 
 
 #: Covariance structures of other packages that are read and refused, and why.
 NOT_AVAILABLE = {
-    "propto": "random effects with a known matrix, of pedigrees and phylogenies, are not in this "
-    "version; of places exp(0 + x + y | g) estimates one",
     "equalto": "its covariances are known numbers: glmer() with family=Gaussian(precision=1) and "
     "weights=1/variance serves where they are those of the rows",
 }
+#: glmmTMB's name of a known matrix, and the arguments that name one.
+PROPORTIONAL = "propto"
+MATRICES = ("cov", "precision")
+#: Structures of the effects of one group that a known matrix multiplies.
+WITH_MATRIX = ("us", "diag", "homdiag", "cs", "homcs")
 
 
 def parse(formula: str) -> Formula:
@@ -86,7 +89,7 @@ def distinct_terms(terms: Sequence[RandomTermSpec], text: str) -> tuple[RandomTe
     """The terms themselves; an error where two are the same."""
     keys = set()
     for term in terms:
-        key = term_key(term.lhs), term.group
+        key = term_key(term.lhs), term.group, term.matrix
         if key in keys:
             raise FormulaError(
                 f"the random term {term.text} appears twice; its variance could not be split "
@@ -188,7 +191,7 @@ def right_side(tokens: list[Token], source: str, parts: Parts) -> None:
 
 def _is_structured(piece: Piece) -> bool:
     name, inside = piece.call()
-    if name not in STRUCTURES and name not in NOT_AVAILABLE:
+    if name not in STRUCTURES and name not in NOT_AVAILABLE and name != PROPORTIONAL:
         return False
     return has_bar(tokens_of(arguments(inside)[0]))
 
@@ -282,27 +285,66 @@ def _subtract(terms: list[RandomTermSpec], source: str, position: int, parts: Pa
 
 
 def _identity(term: RandomTermSpec) -> tuple:
-    return term.label, term_key(term.lhs)
+    return term.factor, term_key(term.lhs)
 
 
 def _structured(token: Token, source: str) -> list[RandomTermSpec]:
     """Terms of ``diag(1 + x | g)`` and its kin."""
     name, inside = call(token) or ("", "")
     first, *rest = arguments(inside)
+    if name == PROPORTIONAL:
+        return [_proportional(first, rest, source, token.start)]
     if name not in STRUCTURES:
         raise FormulaError(
             f"the covariance structure {name}() is not available: {NOT_AVAILABLE[name]}",
             source,
             token.start,
         )
-    kind, rank = name, None
+    kind, rank, matrix = name, None, None
     for text in rest:
+        if text.partition("=")[0].strip() in MATRICES:
+            matrix = _matrix(text, source, token.start)
+            continue
         try:
             kind, rank = _with_option(kind, rank, text)
         except ValueError as error:
             raise FormulaError(str(error), source, token.start) from None
     shift = token.start + len(name) + 1 + inside.index(first)
-    return _random(unwrap([moved(piece, shift) for piece in tokens_of(first)]), source, kind, rank)
+    pieces = unwrap([moved(piece, shift) for piece in tokens_of(first)])
+    return _random(pieces, source, kind, rank, matrix)
+
+
+def _proportional(first: str, rest: list[str], source: str, position: int) -> RandomTermSpec:
+    """glmmTMB's ``propto(0 + g | 1, A)``, effects of g's levels with covariances known to scale."""
+    left, _, right = first.partition("|")
+    sides = lhs_terms(left.strip(), source)
+    if len(sides) != 1 or sides == ["1"] or len(rest) != 1 or not right.strip():
+        raise FormulaError(
+            "propto() has the levels of one factor left of the bar, one group right of it, and a "
+            "matrix: propto(0 + g | 1, A), which is (1 | g, cov=A)",
+            source,
+            position,
+        )
+    as_factor = call(tokens_of(sides[0].strip("{}"))[0])
+    group = as_factor[1] if as_factor and as_factor[0] in ("factor", "C") else sides[0]
+    within = "" if right.strip() == "1" else unquoted(right.strip())
+    matrix = _matrix(rest[0], source, position)._replace(within=within)
+    return _random(tokens_of(f"1 | {group}"), source, None, matrix=matrix)[0]
+
+
+def _matrix(text: str, source: str, position: int) -> MatrixSpec:
+    """The matrix of ``cov=A`` or of a name alone."""
+    key, equals, name = (part.strip() for part in text.partition("="))
+    if not equals:
+        key, name = "cov", key
+    if key not in MATRICES or not name.isidentifier():
+        raise FormulaError(
+            "a known matrix is named, as a variable or in matrices={'A': A}: (1 | g, cov=A), or "
+            f"(1 | g, precision=Q) for an inverse; got {text.strip()!r}",
+            source,
+            position,
+        )
+    return MatrixSpec(key, name)
 
 
 def _with_option(kind: str, rank: int | None, text: str) -> tuple[str, int | None]:
@@ -330,7 +372,11 @@ def _with_option(kind: str, rank: int | None, text: str) -> tuple[str, int | Non
 
 
 def _random(
-    tokens: list[Token], source: str, structure: str | None, rank: int | None = None
+    tokens: list[Token],
+    source: str,
+    structure: str | None,
+    rank: int | None = None,
+    matrix: MatrixSpec | None = None,
 ) -> list[RandomTermSpec]:
     """One bracketed term -> its expansion."""
     pieces = split(tokens, ("|", "||"))
@@ -350,6 +396,8 @@ def _random(
         raise FormulaError(
             "a random term needs a grouping factor right of the bar: (1 | g)", source, position
         )
+    right, own = _with_matrix(right, source)
+    matrix = own or matrix
     groups = _group(right, source)
     check_numbers(left, source)
     lhs = source_text(left, source, marks=True)
@@ -367,11 +415,62 @@ def _random(
             raise FormulaError(text, source, position)
     if structure is not None and STRUCTURES[structure].effects == "positions":
         sides = [f"0 + {' + '.join(term for term in terms if term != '1')}"]
-    return [_spec(side, group, structure, rank) for group in groups for side in sides]
+    if matrix is not None:
+        _check_matrix(structure, groups, matrix, source, position)
+    return [_spec(side, group, structure, rank, matrix) for group in groups for side in sides]
 
 
-def _spec(side: str, group: Group, structure: str | None, rank: int | None) -> RandomTermSpec:
+def _with_matrix(right: list[Token], source: str) -> tuple[list[Token], MatrixSpec | None]:
+    """The grouping factor and the known matrix of ``g, cov=A`` or ``gr(g, cov=A)``."""
+    called = call(right[0]) if len(right) == 1 else None
+    if called and called[0] == "gr":
+        inside, start = called[1], right[0].start + len("gr(")
+        right = [moved(token, start) for token in tokens_of(inside)]
+    (_, group), *options = split(right, ",")
+    matrix = None
+    for comma, tokens in options:
+        assert comma is not None
+        text = source_text(tokens, "")
+        if text.partition("=")[0].strip() not in MATRICES:
+            raise FormulaError(
+                "a random term has one argument, a known matrix, (x | g, cov=A) or "
+                "(x | g, precision=Q); a structure stands in front: ar1(0 + time | g)",
+                source,
+                comma.start,
+            )
+        matrix = _matrix(text, source, comma.start)
+    return group, matrix
+
+
+def _check_matrix(
+    structure: str | None, groups: list[Group], matrix: MatrixSpec, source: str, position: int
+) -> None:
+    """Refuse structures that a known matrix does not multiply, and several groups of one."""
+    if structure not in (None, *WITH_MATRIX):
+        raise FormulaError(
+            f"{structure}() does not go with {matrix.text}: effects of a group may have "
+            f"{listing(f'{name}()' for name in WITH_MATRIX)}, as in diag(1 + x | g, cov=A)",
+            source,
+            position,
+        )
+    if len(groups) > 1:
+        raise FormulaError(
+            f"{matrix.text} is of one grouping factor, and there are "
+            f"{listing(group.label for group in groups)}; write a term for each",
+            source,
+            position,
+        )
+
+
+def _spec(
+    side: str,
+    group: Group,
+    structure: str | None,
+    rank: int | None,
+    matrix: MatrixSpec | None,
+) -> RandomTermSpec:
     after = "" if rank is None else f", d={rank}"
+    after += "" if matrix is None else f", {matrix.text}"
     return RandomTermSpec(
         side,
         group.variables,
@@ -379,6 +478,7 @@ def _spec(side: str, group: Group, structure: str | None, rank: int | None) -> R
         f"{structure or ''}({shown(side)} | {group.text}{after})",
         group.label,
         rank,
+        matrix,
     )
 
 
@@ -448,14 +548,6 @@ def _atom(tokens: list[Token], source: str) -> list[Group]:
             "as in (1 | g)",
             source,
             tokens[0].start,
-        )
-    comma = next((token for token in tokens if token.text == ","), None)
-    if comma is not None:
-        raise FormulaError(
-            "a random term has no arguments: write (x | g), or a structure, ar1(0 + time | g); "
-            f"{NOT_AVAILABLE['propto']}",
-            source,
-            comma.start,
         )
     bad = next((token for token in tokens if token.kind == "operator"), tokens[0])
     raise FormulaError(

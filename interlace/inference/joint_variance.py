@@ -131,6 +131,12 @@ def scaled_crossproduct(fit: MixedFit, WX: list[np.ndarray]) -> np.ndarray:
     for factor, T in zip(fit.design.factors, fit.T, strict=True):
         shape = (len(factor.levels), T.shape[0], WX[0].shape[1])
         ZX = np.zeros(shape)
+        if shape[0] == 1:
+            for own in np.unique(factor.predictor):
+                at = factor.predictor == own
+                ZX[0, at] = factor.Z[:, at].T @ WX[own]
+            parts.append((T.T @ ZX).reshape(-1, shape[2]))
+            continue
         for j, own in enumerate(factor.predictor):
             for i in range(shape[2]):
                 products = factor.Z[:, j] * WX[own][:, i]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,10 @@ from ..calls import one_of
 from ..design.newdata import NEW_LEVELS, NewDesign, NewPredictor
 from ..errors import ArgumentError, DataError
 from .components import coefficients
+from .random_effects import effect_predictors
 
 if TYPE_CHECKING:
-    from ..models.kinds import AnyFit
+    from ..models.kinds import AnyFit, MixedFit
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,16 @@ class PredictionRows:
         Codes are -1 for levels that the fit does not know.
     lacking : str or None
         Why Z is not known of the factors that do not enter.
+    rest : dict of int -> (r, k) ndarray
+        By grouping factor with a known covariance: covariates times the root of the variance of
+        the rows' levels given the levels with rows.
     """
 
     predictors: Mapping[str, NewPredictor]
     index: pd.Index
     factors: list[tuple[np.ndarray, np.ndarray]]
     lacking: str | None = None
+    rest: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def X(self) -> np.ndarray:  # noqa: N802
@@ -61,8 +66,12 @@ class PredictionRows:
             (codes, Z * slopes[factor.predictor].T)
             for (codes, Z), factor in zip(self.factors, fit.design.factors, strict=True)
         ]
+        rest = {
+            b: own * slopes[effect_predictors(cast("MixedFit", fit), b)].T
+            for b, own in self.rest.items()
+        }
         predictors = {fit.design.current: NewPredictor(X, None)}
-        return replace(self, predictors=predictors, factors=factors)
+        return replace(self, predictors=predictors, factors=factors, rest=rest)
 
 
 def prediction_rows(
@@ -108,7 +117,7 @@ def prediction_rows(
         lacking = str(error)
     if lacking is not None:  # an error of the others is said where they are needed
         new = design.on(newdata, **arguments)
-    return PredictionRows(_with(new, constant), new.index, list(new.factors), lacking)
+    return PredictionRows(_with(new, constant), new.index, list(new.factors), lacking, new.rest)
 
 
 def _with(new: NewDesign, constant: list[str]) -> Mapping[str, NewPredictor]:

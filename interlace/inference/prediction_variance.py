@@ -11,6 +11,7 @@ from ..errors import ArgumentError
 from ..linalg.information import variance_of
 from .components import covariance_of_all
 from .joint_variance import joint_variance
+from .random_effects import effect_places, effect_predictors
 from .theta_slopes import theta_variance
 from .wald import degrees_of_freedom
 from .which_effects import of_predictors
@@ -56,6 +57,8 @@ def estimate_variance(
         out = joint_variance(mixed, rows, masks, theta_slopes=by_theta)
         if share and fit.linear:
             out = out + share * theta_variance(fit, rows, masks)
+        if rows.rest:
+            out = out + _rest_covariance(fit, rows, masks, True).sum(axis=(0, 1))
     if not known.all():
         out[~known] = variance_of(rows.X[~known], covariance_of_all(fit))
     return out
@@ -97,7 +100,8 @@ def unknown_variance(
         if not entering.all():
             star = (Z * ~entering) @ template
             out += np.einsum("rk,rk->r", star, star)
-    return fit.re_scale**2 * out
+    rest = _rest_covariance(fit, rows, masks, False, T).sum(axis=(0, 1)) if rows.rest else 0.0
+    return fit.re_scale**2 * out + rest
 
 
 def unknown_covariance(
@@ -119,6 +123,33 @@ def unknown_covariance(
         for a in range(K):
             for b in range(K):
                 out[a, b] += np.einsum("rk,rk->r", stars[a], stars[b])
+    out *= fit.re_scale**2
+    return out + _rest_covariance(fit, rows, masks, False, T) if rows.rest else out
+
+
+def _rest_covariance(
+    fit: AnyFit,
+    rows: PredictionRows,
+    masks: list[np.ndarray],
+    entering: bool,
+    T: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
+    """Covariances in all predictors of known levels given those with rows, (K, K, r).
+
+    Of the effects that enter, or of those that do not. ``T`` are templates in place of those of
+    the fit.
+    """
+    K = len(fit.design.predictors)
+    out = np.zeros((K, K, len(rows.index)))
+    for b, rest in rows.rest.items():
+        mixed = cast("MixedFit", fit)
+        at, of = effect_places(mixed, b), effect_predictors(mixed, b)
+        template = (fit.T if T is None else T)[b][np.ix_(at, at)]
+        own = rest * (masks[b][at] == entering)
+        stars = [(own * (of == a)) @ template for a in range(K)]
+        for a in range(K):
+            for c in range(K):
+                out[a, c] += np.einsum("rk,rk->r", stars[a], stars[c])
     return fit.re_scale**2 * out
 
 

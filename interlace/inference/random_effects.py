@@ -1,4 +1,4 @@
-"""Conditional standard deviations of the random effects, given the parameters."""
+"""Random effects by level as users have them, whatever columns of Z they are made of."""
 
 from __future__ import annotations
 
@@ -7,11 +7,50 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from ..covariance.model import CovarianceTerm
     from ..models.kinds import MixedFit
 
 
+def terms_of(fit: MixedFit, factor: int) -> list[CovarianceTerm]:
+    """The random terms of a grouping factor in the order of their columns."""
+    own = [term for term in fit.covariance.terms if term.factor == factor]
+    return sorted(own, key=lambda term: term.columns.start or 0)
+
+
+def effect_predictors(fit: MixedFit, factor: int) -> np.ndarray:
+    """The place of the linear predictor of each effect of a level, (k,)."""
+    return fit.design.factors[factor].predictor[effect_places(fit, factor)]
+
+
+def effect_places(fit: MixedFit, factor: int) -> np.ndarray:
+    """The columns of Z of the effects of one level, or of those of one of its copies, (k,)."""
+    terms = terms_of(fit, factor)
+    return np.concatenate([np.arange(len(t.names)) + (t.columns.start or 0) for t in terms])
+
+
+def modes(fit: MixedFit, factor: int) -> np.ndarray:
+    """Conditional modes of the levels, (l, k)."""
+    known, b = fit.design.factors[factor].known, fit.b[factor]
+    if known is None:
+        return b
+    parts = [b[0, t.columns].reshape(known.rank, -1) for t in terms_of(fit, factor)]
+    return known.root @ np.concatenate(parts, axis=1)
+
+
 def conditional_sd(fit: MixedFit, factor: int) -> np.ndarray:
-    """Conditional standard deviations of the modes, given all parameters, (l_b, k_b)."""
-    variances = fit.cond_variances(factor)
+    """Conditional standard deviations of the modes, given all parameters, (l, k)."""
+    known = fit.design.factors[factor].known
+    if known is None:
+        variances = fit.cond_variances(factor)
+    else:
+        covariance, T = fit.cond_cov(factor)[0], fit.T[factor]
+        parts = []
+        for term in terms_of(fit, factor):
+            k = len(term.names)
+            for j in range(k):
+                at = np.arange(term.width)[j::k] + (term.columns.start or 0)
+                own = np.einsum("ij,ij->i", known.root @ covariance[np.ix_(at, at)], known.root)
+                parts.append(own + known.rest * (fit.re_scale**2 * float(T[at[0]] @ T[at[0]])))
+        variances = np.stack(parts, axis=1)
     # Rounding can leave a zero variance a hair below zero.
     return np.sqrt(np.maximum(variances, 0.0))

@@ -107,6 +107,9 @@ def _add_effects(fit: AnyFit, rng: np.random.Generator, out: np.ndarray, use_u: 
             for row, own in zip(out, b, strict=True):
                 row += row_products(factor.Z, factor.codes, own)
             continue
+        if levels == 1:
+            out += b[:, 0] @ factor.Z.T
+            continue
         for j in range(k):
             column = b[:, factor.codes, j]
             out += column if factor.intercept_only else column * factor.Z[:, j]
@@ -124,6 +127,11 @@ def _all_predictors(
     for factor, T in zip(fit.design.factors, fit.T, strict=True):
         levels, k = len(factor.levels), T.shape[0]
         b = rng.standard_normal((nsim, levels, k)) @ T.T
+        if levels == 1:
+            for own in np.unique(factor.predictor):
+                at = factor.predictor == own
+                out[:, own] += b[:, 0, at] @ factor.Z[:, at].T
+            continue
         for j, own in enumerate(factor.predictor):
             out[:, own] += b[:, factor.codes, j] * factor.Z[:, j]
     return out

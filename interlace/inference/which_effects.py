@@ -46,7 +46,7 @@ def which_effects(fit: AnyFit, include_re: Any) -> list[np.ndarray]:
 
 def _columns(term: CovarianceTerm) -> Iterator[tuple[int, str]]:
     """Place among the effects of its factor, and name, of each effect of a term."""
-    yield from enumerate(term.names, term.columns.start or 0)
+    yield from term.effects
 
 
 def of_predictors(fit: AnyFit, masks: list[np.ndarray], names: Collection[str]) -> list[np.ndarray]:
@@ -77,12 +77,15 @@ def _selected(fit: MixedFit, text: str) -> list[tuple[int, list[int]]]:
     parsed = parse(f"~ {right}" if right.startswith("(") else f"~ ({right})")
     out = []
     for spec in parsed.random:
-        if spec.label not in groups:
+        label = spec.label
+        if spec.matrix is not None and f"{label}[{spec.matrix.name}]" in groups:
+            label = f"{label}[{spec.matrix.name}]"
+        if label not in groups:
             raise ArgumentError(
                 f"include_re has the term {spec.text!r}, but {spec.label!r} is no grouping factor "
                 f"of the model. It has {listing(groups)}"
             )
-        factor = groups.index(spec.label)
+        factor = groups.index(label)
         own = [term for term in fit.covariance.terms if term.factor == factor]
         places = [(name, j) for term in own for j, name in _columns(term)]
         names = list(dict.fromkeys(name for name, _ in places))

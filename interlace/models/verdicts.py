@@ -172,7 +172,8 @@ def _effects(
 ) -> Iterator[Effect]:
     for term in covariance.terms:
         factor, size = design.factors[term.factor], sizes[term.factor]
-        for name, j in zip(term.names, range(*term.columns.indices(len(size))), strict=True):
+        # those of copies have the same variances
+        for j, name in enumerate(term.names, term.columns.start or 0):
             column = factor.Z[:, j]
             moved = column != 0.0
             # of the rows that it moves: a place or a group of the columns of one term

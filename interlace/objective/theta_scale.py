@@ -213,7 +213,8 @@ def _units(
         if of is not None:
             count = np.bincount(of)
             shared = np.sqrt(np.bincount(of, weights=size * size) / count)
-            unit[own][: count.size] = shared
+            by = structure.scaled_with
+            unit[own] = np.where(by < 0, 1.0, shared[by])
             size = size / shared[of]
         rows[term.factor][term.columns] = size
     return unit, rows

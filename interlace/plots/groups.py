@@ -45,7 +45,7 @@ def group_plot(
             f"{listing(names)}"
         )
     factor = fit.design.factors[0 if group is None else names.index(group)]
-    chosen = _chosen(factor.name, list(factor.levels), levels)
+    chosen = _chosen(factor.name, list(factor.labels), levels)
     rows = rows_of_data(fit.design, None, data)
     along = variable(fit.design, rows, _variable_of(fit, rows) if x is None else x)
     means = predict(fit, None, "response", False).to_numpy()
@@ -53,16 +53,16 @@ def group_plot(
         means = means[fit.design.kept]
     table = pd.DataFrame(
         {
-            "level": factor.codes, "x": along.positions(), "y": fit.observations.y,
+            "level": factor.label_codes, "x": along.positions(), "y": fit.observations.y,
             "fitted": fit.fitted, "population": means,
         }
     )  # fmt: skip
-    table = table[np.isin(factor.codes, chosen)]
+    table = table[np.isin(factor.label_codes, chosen)]
     if panels is None:
         panels = len(chosen) <= MOST_PANELS and (ax is None or np.ndim(ax) > 0)
     response = response_label(fit)
     if panels:
-        titles = [str(factor.levels[i]) for i in chosen]
+        titles = [str(factor.labels[i]) for i in chosen]
         return _panels(table, chosen, titles, along, response, ax, fig)
     return _spaghetti(canvas.axes(ax), table, along, f"{response} by {factor.name}")
 

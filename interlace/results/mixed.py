@@ -166,7 +166,7 @@ class MixedResult(ModelResult):
     @property
     def ngroups(self) -> dict[str, int]:
         """Grouping factor -> number of levels."""
-        return {f.name: len(f.levels) for f in self.fit.design.factors}
+        return {f.name: f.n_labels for f in self.fit.design.factors}
 
     @property
     def df_model(self) -> int:

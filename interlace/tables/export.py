@@ -62,7 +62,7 @@ def _of_mixed(fit: MixedFit) -> dict[str, Any]:
     """Numbers that only models with random effects have."""
     table = varcorr(fit).astype(object)
     return {
-        "ngroups": {f.name: len(f.levels) for f in fit.design.factors},
+        "ngroups": {f.name: f.n_labels for f in fit.design.factors},
         "theta": dict(zip(fit.covariance.theta_names, fit.theta.tolist(), strict=True)),
         "VarCorr": table.where(table.notna(), None).to_dict("records"),
         "df_resid": fit.n - fit.n_parameters,

@@ -35,7 +35,7 @@ class Maketables:
     def __maketables_stat__(self, key: str) -> Any:
         fit = self.fit
         if key == "groups":
-            return ", ".join(f"{f.name}: {len(f.levels)}" for f in fit.design.factors)
+            return ", ".join(f"{f.name}: {f.n_labels}" for f in fit.design.factors)
         stats = {"N": fit.n, "ll": fit.llf, "aic": aic(fit), "bic": bic(fit), "sigma": fit.sigma}
         return stats.get(key)
 

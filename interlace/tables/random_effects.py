@@ -14,7 +14,13 @@ from ..errors import ArgumentError
 from ..formula.tokens import split_outside
 from ..inference.components import component_of, has_components, part_of, predictor_of
 from ..inference.names import names_as
-from ..inference.random_effects import conditional_sd
+from ..inference.random_effects import (
+    conditional_sd,
+    effect_places,
+    effect_predictors,
+    modes,
+    terms_of,
+)
 from ..inference.residual_covariance import residual_parts
 from ..inference.tails import t_quantile
 
@@ -131,12 +137,19 @@ def varcorr(fit: MixedFit, r_names: bool = False, se: bool = False) -> pd.DataFr
 def variance_components(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
     """Grouping factor -> variance (one effect), or covariance DataFrame (several)."""
     out: dict[str, float | pd.DataFrame] = {}
-    for b, (factor, T) in enumerate(zip(fit.design.factors, fit.T, strict=True)):
+    for b, factor in enumerate(fit.design.factors):
+        T = _template(fit, b)
         S = fit.re_scale**2 * (T @ T.T)
         names = fit.covariance.effect_names(b)
         one = len(names) == 1
         out[factor.name] = float(S[0, 0]) if one else pd.DataFrame(S, index=names, columns=names)
     return out
+
+
+def _template(fit: MixedFit, factor: int) -> np.ndarray:
+    """The template of the effects of one level, (k, k)."""
+    own = effect_places(fit, factor)
+    return fit.T[factor][np.ix_(own, own)]
 
 
 def principal_components(fit: MixedFit) -> pd.DataFrame:
@@ -167,17 +180,18 @@ def principal_components(fit: MixedFit) -> pd.DataFrame:
 
 def _templates(fit: MixedFit) -> Iterator[tuple[str, np.ndarray]]:
     """Name and template of the effects of each grouping factor in each linear predictor."""
-    for factor, T in zip(fit.design.factors, fit.T, strict=True):
+    for b, factor in enumerate(fit.design.factors):
+        T, of = _template(fit, b), effect_predictors(fit, b)
         for k, predictor in enumerate(fit.design.predictors):
-            own = np.flatnonzero(factor.predictor == k)
+            own = np.flatnonzero(of == k)
             if own.size:
                 yield factor.name if k == 0 else f"{predictor}.{factor.name}", T[np.ix_(own, own)]
 
 
 def random_effects(fit: MixedFit) -> dict[str, pd.DataFrame]:
     """Conditional modes: grouping factor -> DataFrame (levels x terms)."""
-    factors = enumerate(zip(fit.design.factors, fit.b, strict=True))
-    return {factor.name: _by_level(fit, i, factor, b) for i, (factor, b) in factors}
+    factors = enumerate(fit.design.factors)
+    return {factor.name: _by_level(fit, i, factor, modes(fit, i)) for i, factor in factors}
 
 
 def random_effects_se(fit: MixedFit) -> dict[str, pd.DataFrame]:
@@ -190,8 +204,8 @@ def random_effects_intervals(fit: MixedFit, level: float) -> dict[str, pd.DataFr
     """Normal intervals of the modes, as wide as their conditional standard deviations say."""
     half = float(t_quantile(level, np.inf))
     out = {}
-    modes, errors = random_effects(fit), random_effects_se(fit)
-    for name, values in modes.items():
+    centres, errors = random_effects(fit), random_effects_se(fit)
+    for name, values in centres.items():
         sides = {"lower": values - half * errors[name], "upper": values + half * errors[name]}
         table = pd.concat(sides, axis=1).swaplevel(axis=1)
         table = table[[(effect, side) for effect in values for side in sides]]
@@ -200,16 +214,15 @@ def random_effects_intervals(fit: MixedFit, level: float) -> dict[str, pd.DataFr
 
 
 def _by_level(fit: MixedFit, i: int, factor: GroupingFactor, values: np.ndarray) -> pd.DataFrame:
-    index = pd.Index(factor.levels, name=factor.name)
+    index = pd.Index(factor.labels, name=factor.name)
     return pd.DataFrame(np.array(values), index=index, columns=fit.covariance.effect_names(i))
 
 
 def effects_of_component(fit: MixedFit) -> Iterator[tuple[int, list[int], list[str]]]:
     """Factor, places among its effects and names, of the effects of the fit's own predictor."""
-    for i, factor in enumerate(fit.design.factors):
-        own = np.flatnonzero(factor.predictor == fit.index).tolist()
-        terms = [t for t in fit.covariance.terms if t.factor == i]
-        names = {j: n for t in terms for j, n in enumerate(t.names, t.columns.start or 0)}
+    for i in range(len(fit.design.factors)):
+        own = np.flatnonzero(effect_predictors(fit, i) == fit.index).tolist()
+        names = [name for term in terms_of(fit, i) for name in term.names]
         if own:
             yield i, own, [names[j] for j in own]
 
@@ -219,8 +232,8 @@ def random_effects_of(fit: MixedFit) -> dict[str, pd.DataFrame]:
     out = {}
     for i, own, names in effects_of_component(fit):
         factor = fit.design.factors[i]
-        index = pd.Index(factor.levels, name=factor.name)
-        out[factor.name] = pd.DataFrame(fit.b[i][:, own], index=index, columns=names)
+        index = pd.Index(factor.labels, name=factor.name)
+        out[factor.name] = pd.DataFrame(modes(fit, i)[:, own], index=index, columns=names)
     return out
 
 
@@ -228,7 +241,8 @@ def variance_components_of(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
     """As :func:`variance_components`, of one linear predictor."""
     out: dict[str, float | pd.DataFrame] = {}
     for i, own, names in effects_of_component(fit):
-        S = (fit.T[i] @ fit.T[i].T)[np.ix_(own, own)]
+        T = _template(fit, i)
+        S = (T @ T.T)[np.ix_(own, own)]
         one = len(own) == 1
         value = float(S[0, 0]) if one else pd.DataFrame(S, index=names, columns=names)
         out[fit.design.factors[i].name] = value
@@ -242,21 +256,20 @@ def ranef(fit: MixedFit, cond_sd: bool = True, r_names: bool = False) -> pd.Data
     """
     parts = []
     several = has_components(fit)
-    for i, (factor, b) in enumerate(zip(fit.design.factors, fit.b, strict=True)):
+    for i, factor in enumerate(fit.design.factors):
         effects = [
             (component_of(term.component or MEAN), name)
-            for term in sorted(fit.covariance.terms, key=lambda term: term.columns.start or 0)
-            if term.factor == i
+            for term in terms_of(fit, i)
             for name in term.names
         ]
         names = names_as([name for _, name in effects], r_names)
-        of = np.repeat([component for component, _ in effects], len(factor.levels))
+        of = np.repeat([component for component, _ in effects], len(factor.labels))
         columns = {
             **({"component": of.astype(object)} if several else {}),
             "group": factor.name,
-            "level": np.tile(np.asarray(factor.levels), len(names)),
-            "term": np.repeat(np.asarray(names, dtype=object), len(factor.levels)),
-            "value": b.T.ravel(),
+            "level": np.tile(np.asarray(factor.labels), len(names)),
+            "term": np.repeat(np.asarray(names, dtype=object), len(factor.labels)),
+            "value": modes(fit, i).T.ravel(),
         }
         if cond_sd:
             columns["cond_sd"] = conditional_sd(fit, i).T.ravel()
@@ -289,30 +302,28 @@ def coef(fit: MixedFit) -> dict[str, pd.DataFrame]:
 
 def coefficients_by_level(fit: MixedFit) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Component, grouping factor and DataFrame (levels x coefficients) of each that has effects."""
-    for i, (factor, modes) in enumerate(zip(fit.design.factors, fit.b, strict=True)):
+    for i, factor in enumerate(fit.design.factors):
+        effects = [(t.component or MEAN, name) for t in terms_of(fit, i) for name in t.names]
         for name in fit.design.predictors:
-            part = part_of(fit, name)
-            terms = [t for t in fit.covariance.terms if t.factor == i]
-            own = [t for t in terms if (t.component or MEAN) == name]
-            if own:
-                columns = [j for t in own for j in range(modes.shape[1])[t.columns]]
-                names = [name for t in own for name in t.names]
-                values = _with_fixed(part, names, modes[:, columns])
-                values.index = pd.Index(factor.levels, name=factor.name)
+            columns = [j for j, (of, _) in enumerate(effects) if of == name]
+            if columns:
+                names = [effects[j][1] for j in columns]
+                values = _with_fixed(part_of(fit, name), names, modes(fit, i)[:, columns])
+                values.index = pd.Index(factor.labels, name=factor.name)
                 yield component_of(name), factor.name, values
 
 
-def _with_fixed(fit: MixedFit, effects: list[str], modes: np.ndarray) -> pd.DataFrame:
+def _with_fixed(fit: MixedFit, effects: list[str], values: np.ndarray) -> pd.DataFrame:
     """Coefficients of the levels, fixed plus random, of one linear predictor."""
     fixed = dict(zip(fit.design.x_names, fit.beta, strict=True))
     counterparts = {_factors(name): name for name in fixed}
     meant = [counterparts.get(_factors(name), name) for name in effects]
     names = [*(n for n in dict.fromkeys(meant) if n not in fixed), *fixed]
-    values = np.zeros((len(modes), len(names)))
-    values += [fixed.get(n, 0.0) for n in names]
+    out = np.zeros((len(values), len(names)))
+    out += [fixed.get(n, 0.0) for n in names]
     for j, name in enumerate(meant):
-        values[:, names.index(name)] += modes[:, j]
-    return pd.DataFrame(values, columns=names)
+        out[:, names.index(name)] += values[:, j]
+    return pd.DataFrame(out, columns=names)
 
 
 def _factors(name: str) -> tuple[str, ...]:

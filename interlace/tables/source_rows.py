@@ -59,7 +59,7 @@ def _columns_of(design: Design) -> pd.DataFrame:
         if name != "Intercept":
             columns[name] = values
     for factor in design.factors:
-        columns[factor.name] = np.asarray(factor.levels)[factor.codes]
+        columns[factor.name] = np.asarray(factor.labels)[factor.label_codes]
     return pd.DataFrame(columns, index=design.index)
 
 

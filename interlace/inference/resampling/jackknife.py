@@ -23,13 +23,13 @@ def units(design: Any) -> np.ndarray:
     ]
     if not outer:
         return np.arange(design.y.size)
-    return max(outer, key=lambda f: len(f.levels)).codes
+    return max(outer, key=lambda f: f.n_labels).label_codes
 
 
 def _within(inner: Any, outer: Any) -> bool:
     """Whether each level of a factor is in one level of another that has fewer."""
-    pairs = np.unique(np.stack([inner.codes, outer.codes]), axis=1).shape[1]
-    return pairs == len(inner.levels) > len(outer.levels)
+    pairs = np.unique(np.stack([inner.label_codes, outer.label_codes]), axis=1).shape[1]
+    return pairs == inner.n_labels > outer.n_labels
 
 
 def jackknife(fit: Any, statistic: Statistic) -> np.ndarray:

@@ -47,6 +47,8 @@ class _Level(NamedTuple):
 
 def _named(problem: Problem, at: _Level) -> str:
     factor = problem.factors[at.factor]
+    if factor.known is not None:
+        return f"the levels of {factor.name}"
     return f"level {str(factor.levels[at.level])!r} of {factor.name}"
 
 

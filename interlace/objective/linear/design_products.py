@@ -33,4 +33,5 @@ def linear_rows(design, dense: bool = True) -> LinearRows:
 def free_columns(design, b: int) -> list[slice]:
     """Columns of factor b's Z that combinations of them may replace, term by term."""
     terms = [term for term in design.terms if term.factor == b and len(term.names) > 1]
-    return [term.columns for term in terms if STRUCTURES[term.structure].unrestricted]
+    single = [term for term in terms if term.copies == 1]
+    return [term.columns for term in single if STRUCTURES[term.structure].unrestricted]

@@ -113,7 +113,7 @@ def _criterion(fit: MixedFit) -> str | Table:
 def effect_tables(fit: MixedFit, r_names: bool) -> list[Table]:
     """A table for each component that has random effects."""
     terms = term_covariances(fit, r_names)
-    sizes = "; ".join(f"{f.name}, {len(f.levels)}" for f in fit.design.factors)
+    sizes = "; ".join(f"{f.name}, {f.n_labels}" for f in fit.design.factors)
     note = f"Number of obs: {fit.n}" + (f", groups:  {sizes}" if sizes else "")
     shown = [c for c in parts(fit) if any(t.component == c for t in terms)]
     tables = []
@@ -164,7 +164,7 @@ def _pattern_cells(term: TermCovariance) -> list[str]:
 
 def repr_text(fit: MixedFit) -> str:
     """A few lines that say which fit it is."""
-    groups = ", ".join(f"{f.name} ({len(f.levels)})" for f in fit.design.factors)
+    groups = ", ".join(f"{f.name} ({f.n_labels})" for f in fit.design.factors)
     random = listing(
         f"{_of(t)}{name and f' {name}'} {sd:.4g}"
         for t in term_covariances(fit)

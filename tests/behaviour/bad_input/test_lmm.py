@@ -145,8 +145,8 @@ CASES = {
         r"\(f \* x \| g\) has 36 random effects for 24 rows.*Simplify",
     ),
     "structure not available": (
-        "y ~ x + propto(1 + x | g, A)", table, {}, FormulaError,
-        r"propto\(\) is not available: random effects with a known matrix",
+        "y ~ x + equalto(1 + x | g, A)", table, {}, FormulaError,
+        r"equalto\(\) is not available: its covariances are known numbers",
     ),
     "random= with fixed effects": (
         "y ~ x", table, {"random": "z + (1 | g)"}, FormulaError, "random= takes random terms only",
