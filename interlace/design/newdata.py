@@ -196,23 +196,22 @@ class NewDataRecipe:
         blocks, unseen, rest = [], {}, {}
         for b, grouping in enumerate(self.groupings):
             codes = np.full(columns.n, -1, dtype=np.int32)
-            if b in needed:
+            if b in named:
                 codes, new, missing = grouping.codes(new_columns)
+            if b in needed:
                 if new:
                     unseen[grouping.label] = new
                 if (new or missing) and new_levels == "error":
                     raise _unknown_levels(grouping.label, new)
             own = [side for side in sides if side.factor == b and b in spread]
             if isinstance(grouping, KnownGrouping):
-                of = grouping.codes(new_columns)[0] if b in named else codes
-                rows = grouping.expanded(of, _effect_columns(own, columns, grouping.width))
-                blocks.append((np.minimum(codes, 0), rows.Z))
-                rest[b] = rows.rest
-                continue
-            blocks.append((codes, _effect_columns(own, columns, widths[b])))
-        y = None
-        if response:
-            y = response_of(self.response, columns, False)[0]
+                Z = _effect_columns(own, columns, grouping.width)
+                Z, rest[b] = grouping.expanded(codes, Z)
+                codes = np.minimum(codes, 0 if b in needed else -1)
+            else:
+                Z = _effect_columns(own, columns, widths[b])
+            blocks.append((codes, Z))
+        y = response_of(self.response, columns, False)[0] if response else None
         made_new = {
             name: NewPredictor(X, self._offset(name, columns, new_columns, offset))
             for name, X in fixed.items()
