@@ -210,6 +210,37 @@ class ResidualDesign:
             out.append((v, codes))
         return out
 
+    def new_places(
+        self, recipe: NewDataRecipe, newdata: Any, factors: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Groups (r,) and times (r, d) of new rows: -1 and missing where they are not known.
+
+        ``factors`` are their codes in those of the design. By the order of the rows they follow
+        those of the fit.
+        """
+        term, pieces = self.spec.correlation, self.names.covariates[0]
+        assert term is not None
+        structure = CORRELATIONS[term.kind]
+        names = [name for piece in pieces for name in piece.variables]
+        labels = [name for piece in self.names.groups[0] for name in piece.variables]
+        columns, given = recipe.columns_of(newdata, names, labels)
+        codes = np.zeros(given.n, dtype=np.int64)
+        if self.grouping is not None:
+            codes = self.grouping.codes(given)[0].astype(np.int64)
+        elif self.factor is not None:
+            codes = factors[self.factor].astype(np.int64)
+        if structure.exchangeable:
+            return codes, np.zeros((codes.size, 1))
+        if not pieces:
+            after = np.bincount(self.codes, minlength=len(self.levels))[codes]
+            times = (after + places_in_groups(codes)).astype(float)[:, None]
+        else:
+            times = np.column_stack([_new_time(piece, columns) for piece in pieces])
+            if structure.levels and not isinstance(columns.values.get(pieces[0].text), Labels):
+                times = _among(times, np.asarray(self.time_levels))
+        _check_new_times(term, times, None if self.time_levels is None else len(self.time_levels))
+        return codes, times
+
     def of(self, kept: np.ndarray) -> ResidualDesign:
         """Of some of the rows, (n,) booleans; their times stay what they are."""
         return replace(
@@ -335,6 +366,35 @@ def _times(
         levels, codes = np.unique(times[:, 0], return_inverse=True)
         return codes.reshape(-1, 1).astype(float), levels
     return times, None
+
+
+def _new_time(piece: Resolved, columns: Columns) -> np.ndarray:
+    """Times of new rows, codes of levels (r,); missing where they are."""
+    column = columns.values.get(piece.text)
+    if isinstance(column, Labels):
+        return np.where(column.codes < 0, np.nan, column.codes)
+    return np.asarray(piece.value(columns), dtype=float)
+
+
+def _among(times: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Places of times (r, 1) among levels; their number for one that is not among them."""
+    at = np.minimum(np.searchsorted(levels, times), len(levels) - 1)
+    places = np.where(levels[at] == times, at, len(levels))
+    return np.where(np.isnan(times), np.nan, places)
+
+
+def _check_new_times(term: ResidualTerm, times: np.ndarray, n_levels: int | None) -> None:
+    structure = CORRELATIONS[term.kind]
+    if structure.levels and n_levels is not None and (times >= n_levels).any():
+        raise DataError(
+            f"correlation={term.text!r}: newdata has times that the fit does not, of which us() "
+            "knows no correlation; ar1(), car1() or exp() have one for any time"
+        )
+    if structure.counts and (times != np.round(times))[~np.isnan(times)].any():
+        raise DataError(
+            f"correlation={term.text!r}: ar1() counts steps of time, which are whole numbers, and "
+            "newdata has others; car1() takes any times"
+        )
 
 
 def _check_times(term: ResidualTerm, out: ResidualDesign, index: pd.Index) -> None:

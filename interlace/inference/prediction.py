@@ -15,6 +15,7 @@ from ..design.predictor import MEAN
 from ..errors import ArgumentError, DataError
 from ..printing import paragraph
 from .averaged import averaged, averaged_slopes, averaged_variance
+from .forecast import check_forecast, forecast_rows
 from .linear_predictors import all_predictors, inverse_link, linear_predictor, mean_slope
 from .observation import UNKNOWN, check_observed, observation
 from .prediction_rows import PredictionRows, prediction_rows
@@ -173,6 +174,7 @@ class Asked(NamedTuple):
     component: str | None
     marginal: bool
     theta_error: str | None = None
+    forecast: bool = False
 
 
 def _asked(
@@ -185,6 +187,7 @@ def _asked(
     component: str | None,
     marginal: bool,
     theta_error: str | None = None,
+    forecast: bool = False,
 ) -> Asked:
     """The arguments, judged together."""
     type = type_of(type, component)
@@ -199,7 +202,11 @@ def _asked(
         )
     # the mean of a linear predictor is the predictor at effects of zero
     marginal = marginal and not fit.linear
-    return Asked(newdata, masks, new_levels, offset, type, component, marginal, theta_error)
+    if forecast:
+        check_forecast(fit, newdata, masks, type)
+    return Asked(
+        newdata, masks, new_levels, offset, type, component, marginal, theta_error, forecast
+    )
 
 
 def predict(
@@ -212,17 +219,21 @@ def predict(
     se: bool = False,
     component: str | None = None,
     marginal: bool = False,
+    forecast: bool = False,
 ) -> pd.Series | pd.DataFrame:
     """Predicted values of a type, (r,), with ``se`` beside their standard errors.
 
     Indexed as the rows; missing where newdata has missing values. Standard errors are those of
     :func:`get_prediction`.
     """
-    request = _asked(fit, newdata, type, include_re, new_levels, offset, component, marginal)
+    how = new_levels, offset, component, marginal, None, forecast
+    request = _asked(fit, newdata, type, include_re, *how)
     if _is_quantity(fit, request):
         index, columns = _values(fit, request, se)
     else:
         rows = prediction_rows(fit, newdata, request.masks, new_levels, offset)
+        if forecast:
+            rows = _forecast(fit, request, rows)[0]
         eta, index = linear_predictor(fit, rows, request.masks), rows.index
         of_mean = request.type == "response"
         columns = {"prediction": inverse_link(fit, eta) if of_mean else eta}
@@ -234,6 +245,12 @@ def predict(
         for name, v in columns.items()
     }
     return pd.DataFrame(series) if se else series["prediction"].rename("prediction")
+
+
+def _forecast(fit: AnyFit, asked: Asked, rows: PredictionRows) -> tuple[PredictionRows, np.ndarray]:
+    """The rows of a forecast, and the variances of what is left of their residuals."""
+    eta = linear_predictor(fit, rows, asked.masks)
+    return forecast_rows(cast("ResidualFit", fit), rows, asked.newdata, eta)
 
 
 def _is_quantity(fit: AnyFit, asked: Asked) -> bool:
@@ -330,6 +347,7 @@ def get_prediction(
     interval: str = "confidence",
     trials: Any = None,
     theta_error: str | None = None,
+    forecast: bool = False,
 ) -> Prediction:
     """Predictions with standard errors, and intervals of means and of new observations.
 
@@ -359,8 +377,8 @@ def get_prediction(
     interval of an observation in all models: of a linear one as above, of others from quantiles of
     the family's distribution mixed over the linear predictors (:class:`Predictive`).
     """
-    arguments = (newdata, type, include_re, new_levels, offset, component, marginal, theta_error)
-    request = _asked(fit, *arguments)
+    how = component, marginal, theta_error, forecast
+    request = _asked(fit, newdata, type, include_re, new_levels, offset, *how)
     if marginal and new_level_variance:
         raise ArgumentError(
             "marginal=True is the mean over levels, new_level_variance=True that of one level "
@@ -368,7 +386,7 @@ def get_prediction(
         )
     observed = interval == "prediction"
     check_observed(fit, request.type, observed, trials)
-    if request.type != "response" or _is_quantity(fit, request):
+    if not forecast and (request.type != "response" or _is_quantity(fit, request)):
         prediction = _prediction_of(fit, request, new_level_variance)
     else:
         prediction = _plain_prediction(fit, request, new_level_variance, observed)
@@ -416,13 +434,18 @@ def _plain_prediction(fit: AnyFit, asked: Asked, drawn: bool, observed: bool) ->
     )
     if drawn and rows.lacking is not None:
         raise DataError(f"new_level_variance=True needs all covariates: {rows.lacking}")
+    left = None
+    if asked.forecast:
+        rows, left = _forecast(fit, asked, rows)
     eta = linear_predictor(fit, rows, masks)
     share = theta_share(fit, asked.theta_error, "none")
     variance, df = estimate_variance(fit, rows, masks, share), estimate_df(fit, rows, masks)
     unknown = unknown_variance(fit, rows, masks)
     se = np.sqrt(variance + unknown if drawn else variance)
     obs_se = obs_df = None
-    if observed:
+    if left is not None:
+        noise = left
+    elif observed:
         noise, rows = _noise(fit, rows, newdata, eta)
     notes = _notes(fit, rows, unknown, newdata is not None, drawn, observed)
     if observed:
@@ -448,6 +471,8 @@ def _of_observations(
     variance; elsewhere the mean's.
     """
     known = with_known_effects(rows, asked.masks)
+    if rows.forecast is not None:
+        known = known | rows.forecast
     if not (fit.linear and known.any()):
         return variance, None
     more = theta_share(fit, asked.theta_error, "corrected") - share
@@ -464,7 +489,7 @@ def _noise(
     noise = np.full(len(rows.index), fit.dispersion)
     if newdata is None:
         noise = noise / fit.observations.weights
-    elif fit.linear and fit.phi.size and rows.lacking is None:
+    elif fit.linear and fit.design.residual is not None and rows.lacking is None:
         try:
             noise = cast("ResidualFit", fit).new_sd(newdata, eta) ** 2
         except DataError as error:

@@ -35,6 +35,11 @@ class PredictionRows:
     rest : dict of int -> (r, k) ndarray
         By grouping factor with a known covariance: covariates times the root of the variance of
         the rows' levels given the levels with rows.
+    moves : ndarray, shape (r, n_x), or None
+        Derivatives in the variance parameters of what of a forecast is neither of coefficients nor
+        of random effects.
+    forecast : ndarray of bool, shape (r,), or None
+        Whether residuals of known rows enter.
     """
 
     predictors: Mapping[str, NewPredictor]
@@ -42,6 +47,8 @@ class PredictionRows:
     factors: list[tuple[np.ndarray, np.ndarray]]
     lacking: str | None = None
     rest: Mapping[int, np.ndarray] = field(default_factory=dict)
+    moves: np.ndarray | None = None
+    forecast: np.ndarray | None = None
 
     @property
     def X(self) -> np.ndarray:  # noqa: N802

@@ -18,6 +18,7 @@ from .which_effects import of_predictors
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit, MixedFit
+    from ..models.lmm import LMMFit
     from .prediction_rows import PredictionRows
 
 
@@ -28,8 +29,10 @@ THETA_SHARES = {"none": 0.0, "delta": 1.0, "corrected": 2.0}
 def theta_share(fit: AnyFit, error: str | None, default: str) -> float:
     """The share of the variance from theta that is asked for; refused where it is not defined."""
     given, error = error is not None, default if error is None else error
-    if fit.linear or not fit.T:
-        return THETA_SHARES[error] if fit.T else 0.0
+    if fit.linear:
+        return THETA_SHARES[error] if fit.T or fit.phi.size else 0.0
+    if not fit.T:
+        return 0.0
     if error == "corrected":
         raise ArgumentError(
             "theta_error='corrected' is of linear mixed models; 'delta' has the uncertainty of the "
@@ -61,6 +64,9 @@ def estimate_variance(
             out = out + _rest_covariance(fit, rows, masks, True).sum(axis=(0, 1))
     if not known.all():
         out[~known] = variance_of(rows.X[~known], covariance_of_all(fit))
+    if share and rows.forecast is not None:
+        alone = rows.forecast & ~known  # without random effects
+        out = out + np.where(alone, share * theta_variance(cast("LMMFit", fit), rows, masks), 0.0)
     return out
 
 
@@ -68,6 +74,8 @@ def estimate_df(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> n
     """Degrees of freedom of that variance, (r,); infinite with known random effects."""
     df = np.full(len(rows.index), np.inf)
     known = with_known_effects(rows, masks)
+    if rows.forecast is not None:
+        known = known | rows.forecast
     if not known.all():
         with np.errstate(invalid="ignore"):  # rows of zeros have no variance
             own = degrees_of_freedom(fit, rows.X[~known])

@@ -66,6 +66,8 @@ def theta_variance(fit: LMMFit, rows: PredictionRows, masks: list[np.ndarray]) -
     slopes = rows.X @ of.beta
     for (codes, Z), mask, b in zip(rows.factors, masks, of.b, strict=True):
         slopes = slopes + by_row(codes, Z * mask, b)
+    if rows.moves is not None:
+        slopes = slopes + rows.moves
     m = slopes.shape[1]
     return variance_of(slopes, variance_derivatives(fit).A[:m, :m])
 

@@ -106,17 +106,19 @@ class ResidualFit(LMMFit):
             return read_only(np.full(self.n, self.sigma))
         return read_only(self.re_scale * self.unsorted(np.exp(log_sd)))
 
-    def new_sd(self, newdata: Any, fitted: np.ndarray) -> np.ndarray:
+    def new_sd(self, newdata: Any, fitted: np.ndarray, phi: np.ndarray | None = None) -> np.ndarray:
         """Standard deviations of residuals of new rows, (r,), at their ``fitted`` values.
 
-        Missing for levels that have none in the fit.
+        Missing for levels that have none in the fit. With ``phi`` at other parameters than those of
+        the fit, in units of the same `re_scale`.
         """
         own, model = self.of_rows, self.residual
-        out = np.full(len(fitted), np.log(self.sigma))
+        phi = self.phi if phi is None else phi
+        out = np.full(len(fitted), np.log(self.re_scale) - model.shift @ phi)
         if not own.spec.variance:
             return np.exp(out)
         assert self.design.recipe is not None
-        natural = model.natural(self.phi)
+        natural = model.natural(phi)
         parts = own.new_variance(self.design.recipe, newdata)
         for f, s, term, (v, codes) in zip(
             model.functions,

@@ -335,6 +335,7 @@ class MixedResult(ModelResult):
         se: bool = False,
         component: str | None = None,
         marginal: bool = False,
+        forecast: bool = False,
     ) -> Any:
         """Predicted values.
 
@@ -368,6 +369,12 @@ class MixedResult(ModelResult):
             Average over the random effects that do not enter, by quadrature, in place of setting
             them to zero: the mean of the population, not that of a typical level. None enter
             unless ``include_re`` or ``new_levels`` says which. The same in a linear model.
+        forecast : bool, default False
+            Of models with ``correlation=``: new rows of known groups with what the residuals of
+            their rows tell of them, the expectation of the response given all that was observed.
+            By default, as nlme's, the mean given the random effects. A row at the time of one of
+            the fit is that row, and its forecast what was observed; with times by the order of the
+            rows, as in ``"ar1(1 | g)"``, new rows follow those of the fit.
 
         Returns
         -------
@@ -409,7 +416,7 @@ class MixedResult(ModelResult):
             return latent(self.fit, se)
         from ..inference.prediction import predict
 
-        how = new_levels, offset, se, component, marginal
+        how = new_levels, offset, se, component, marginal, forecast
         return predict(self.fit, newdata, type, include_re, *how)
 
     def get_prediction(
@@ -426,6 +433,7 @@ class MixedResult(ModelResult):
         trials: Any = None,
         *,
         theta_error: Literal["none", "delta", "corrected"] | None = None,
+        forecast: bool = False,
     ) -> Prediction:
         """Predictions with standard errors; ``summary_frame(alpha)`` has the intervals.
 
@@ -465,6 +473,9 @@ class MixedResult(ModelResult):
             estimated too small. Default: nothing in those of means, twice in ``obs_ci`` of linear
             models, whose intervals then cover what they say; models with several linear
             predictors always have it by the delta method.
+        forecast : bool, default False
+            As for ``predict``. ``obs_ci`` then has the variance that the residuals of known rows
+            leave, and ``mean`` is its centre.
 
         Returns
         -------
@@ -494,9 +505,9 @@ class MixedResult(ModelResult):
         from ..inference.prediction import get_prediction
 
         levels = new_levels, offset, new_level_variance
-        observed = marginal, interval, trials
+        of = type, component, marginal
         return get_prediction(
-            self.fit, newdata, include_re, *levels, type, component, *observed, theta_error
+            self.fit, newdata, include_re, *levels, *of, interval, trials, theta_error, forecast
         )
 
     def simulate(

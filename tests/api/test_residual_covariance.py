@@ -132,6 +132,12 @@ def test_intervals_of_observations_know_the_variance() -> None:
     assert lacking["obs_ci_lower"].isna().all() and lacking["mean"].notna().all()
 
 
+def test_intervals_of_observations_know_a_variance_without_parameters() -> None:
+    m = il.gls("y ~ 1", DATA, variance="fixed(v)")
+    new = m.get_prediction({"v": [1.0, 4.0]})
+    np.testing.assert_allclose(new.obs_se**2 - new.se**2, m.sigma**2 * np.array([1.0, 4.0]))
+
+
 def test_a_correlation_beside_what_says_the_same_is_not_identified() -> None:
     with pytest.warns(il.ConvergenceWarning):
         m = il.fit("y ~ x + (1 | g)", DATA, correlation="cs(1 | g)")
