@@ -40,6 +40,7 @@ DATA = pd.DataFrame(
 )
 DATA["ends"] = np.where(RNG.random(N) < 0.15, 0.0, DATA.share)
 DATA["ends"] = np.where(RNG.random(N) < 0.15, 1.0, DATA.ends)
+DATA["t"] = DATA.groupby("g").cumcount()
 
 MODELS: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "zinb2": ("count ~ x + f", "nbinom2", {"ziformula": "~ z", "weights": "w"}),
@@ -56,6 +57,13 @@ MODELS: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "zi binomial": ("cbind(k, m - k) ~ x", "binomial", {"ziformula": "~ z"}),
     "poisson": ("count ~ x", "poisson", {}),
     "negative binomial": ("count ~ x", "nbinom2", {}),
+}
+#: Linear models with a covariance of their residuals, with random effects and without.
+RESIDUAL: dict[str, tuple[str, dict[str, Any]]] = {
+    "lme": ("heavy ~ x + f + (1 | g)", {"correlation": "ar1(t | g)", "variance": "~ f"}),
+    "lme fitted": ("wait ~ x + f + (1 | g)", {"variance": "power(fitted)"}),
+    "gls": ("heavy ~ x + f", {"correlation": "ar1(t | g)", "variance": "exp(z)"}),
+    "gls cs": ("heavy ~ x + f", {"correlation": "cs(1 | g)", "weights": "w"}),
 }
 CASES = [(name, mixed) for name in MODELS for mixed in (False, True)]
 
@@ -196,3 +204,64 @@ def test_a_smaller_model_by_update_is_compared(name: str, mixed: bool) -> None:
     table = il.anova(m, smaller, names=["with x", "without"])
     assert smaller.nparams == m.nparams - 1 and len(table) == 2
     assert smaller.llf < m.llf + 1e-6
+
+
+@cache
+def residual(name: str) -> Any:
+    """A model with a covariance of its residuals."""
+    formula, given = RESIDUAL[name]
+    return il.fit(formula, DATA, **given)
+
+
+def residual_refusal(m: Any, name: str) -> str | None:
+    """Why a name has no answer for such a model, None if it has one."""
+    if name == "laplace_error":
+        return "of generalised mixed models"
+    if name == "overdispersion":
+        return "estimates its own dispersion"
+    if name == "rstudent":
+        return "iteratively reweighted least squares"
+    if name in ("ranova", "rePCA") and not m.fit.T:
+        return "random effects"
+    if name == "level_residuals":
+        return "independent residuals of one variance"
+    of_rows = ("cooks_distance", "dfbeta", "dfbetas", "hatvalues", "influence", "leverage")
+    if name in of_rows and m.fit.of_rows.spec.correlation is not None:
+        return "independent residuals"
+    return None
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")  # of what is drawn
+@pytest.mark.parametrize("name", RESIDUAL)
+def test_every_name_answers_with_a_residual_covariance(name: str) -> None:
+    m = residual(name)
+    for attribute in names_of(m):
+        value = getattr(m, attribute)
+        if not inspect.ismethod(value):
+            continue
+        arguments = ARGUMENTS[attribute](m) if attribute in ARGUMENTS else ()
+        why = residual_refusal(m, attribute)
+        if why is None:
+            assert value(*arguments) is not None, attribute
+        else:
+            with pytest.raises(ArgumentError, match=why):
+                value(*arguments)
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")  # of what is drawn
+@pytest.mark.parametrize("name", RESIDUAL)
+def test_a_model_with_a_residual_covariance_again(name: str) -> None:
+    m, new = residual(name), DATA.head(5)
+    np.testing.assert_allclose(m.predict(DATA), m.predict(), rtol=1e-9)
+    here, there = m.predict(se=True).head(5), m.predict(new, se=True)
+    np.testing.assert_allclose(there, here, rtol=1e-7)
+    again = pickle.loads(pickle.dumps(m.refit(m.simulate(seed=5)["sim_1"])))
+    for attribute in ("summary", "glance", "tidy", "augment", "residuals", "simulate", "anova"):
+        assert getattr(again, attribute)() is not None
+    json.dumps(again.to_dict())
+    loaded = pickle.loads(pickle.dumps(m))
+    np.testing.assert_allclose(loaded.predict(new, se=True), m.predict(new, se=True), rtol=1e-9)
+    assert loaded.llf == m.llf and str(loaded.summary()) == str(m.summary())
+    smaller = il.update(m, ". ~ . - x")
+    table = il.anova(m.refit_ml(), smaller.refit_ml(), names=["with x", "without"])
+    assert smaller.nparams == m.nparams - 1 and len(table) == 2
