@@ -32,6 +32,7 @@ RUN_ONCE = [
     *(f"tests/inference/test_{name}.py" for name in ("bootstrap", "pb_modcomp", "power")),
     *(f"tests/inference/test_{name}.py" for name in ("multiplicity", "normal_nodes", "predictive")),
     *(f"tests/results/test_{name}.py" for name in ("ordinal", "ordinal_references")),
+    "tests/models/test_lmm_summed.py",
     *(f"tests/behaviour/parity/test_{name}.py" for name in ("ordinal", "residual", "structures")),
     *(f"tests/behaviour/{name}" for name in ("bad_input", "test_wrong_kinds.py")),
     *(f"tests/behaviour/test_{name}.py" for name in ("other_names", "public_methods")),

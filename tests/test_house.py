@@ -54,8 +54,13 @@ LONGER_FUNCTIONS: dict[str, str] = {}
 IMPORTED_LATE = {
     "distributed",
     "joblib",
+    "dask",
+    "duckdb",
+    "ibis",
     "marginaleffects",
+    "narwhals",
     "polars",
+    "pyspark",
     "pyarrow",
     "docx",
     "great_tables",

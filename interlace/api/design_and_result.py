@@ -12,6 +12,7 @@ from ..errors import warn_if_not_converged
 
 if TYPE_CHECKING:
     from ..design.design import Design
+    from ..design.summed import SummedDesign
     from ..inference.update import Doors
     from ..results.base import ModelResult
 
@@ -33,6 +34,16 @@ def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, f
         context = {**context, **call["matrices"]}
     design = build(**arguments, **kind, context=context)
     return design, {"design": perf_counter() - clock}
+
+
+def summed_design_of(call: Mapping[str, Any]) -> tuple[SummedDesign, dict[str, float]]:
+    """The design of a call whose data are lazy, by sums, and how long the engine took."""
+    from ..design.summed import build_summed
+
+    clock = perf_counter()
+    arguments = {name: call[name] for name in OF_DESIGN if name in call}
+    design = build_summed(**arguments, context=caller_names())
+    return design, {"sums": perf_counter() - clock}
 
 
 def result_of(kind: type[_Result], fit: Any, call: dict[str, Any], doors: Doors) -> _Result:

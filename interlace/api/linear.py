@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
 from ..errors import ArgumentError
+from ..frames.lazy import is_lazy
 from ..inference.update import Doors
 from ..models.lmm import fit_lmm
 from ..results.lmm import LMMResult
-from .design_and_result import design_of, result_of
+from .design_and_result import design_of, result_of, summed_design_of
 from .glm import glm
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def fit(
     formula : str
         lme4's grammar: ``"y ~ x + (1 + x | g)"``; the random part may be given apart.
     data : data frame
-        pandas, Polars (lazy too), PyArrow, anything narwhals reads, or a dict of columns.
+        pandas, Polars, PyArrow, anything narwhals reads, or a dict of columns. Of a lazy frame
+        (Polars, DuckDB, Dask, Ibis, PySpark) the engine sums what is needed and its rows stay
+        where they are; with ``dispformula``, ``correlation`` or ``variance`` it is collected.
     groups : str or sequence of str, optional
         Grouping columns, each with a random intercept.
     random : str or sequence of str, optional
@@ -132,12 +135,25 @@ def fit(
     if correlation is not None or variance is not None:
         return _with_residual_covariance(call)
     family, others = _formulas(call)
+    if others is None and is_lazy(data):
+        return _from_sums(call)
     design, seconds = design_of(call, linear=others is None, mixed=True, others=others)
     search = {"optimizer": optimizer, "theta0": theta0, "backend": backend, "seconds": seconds}
     if len(design.predictors) > 1:
         return _with_dispersion(design, family, call, search)
     fitted = fit_lmm(design, reml=call["method"] == "REML", **search)
     return result_of(LMMResult, fitted, call, Doors(fit, glm))
+
+
+def _from_sums(call: dict[str, Any]) -> LMMResult:
+    """The result of a model of a lazy frame, whose engine sums what is needed."""
+    from ..models.lmm_summed import fit_sums
+    from ..results.lmm_summed import SummedResult
+
+    design, seconds = summed_design_of(call)
+    search = {name: call[name] for name in ("optimizer", "theta0", "backend")}
+    fitted = fit_sums(design, reml=call["method"] == "REML", seconds=seconds, **search)
+    return result_of(SummedResult, fitted, call, Doors(fit, glm))
 
 
 @checked

@@ -199,13 +199,7 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
     X, recipe, terms = matrices.of(part.fixed)
     kept = independent_columns(X) if X.shape[1] else np.arange(0)
     dropped = tuple(np.delete(np.array(recipe.names, dtype=object), kept))
-    if dropped:
-        warn(
-            f"the fixed-effects matrix{where} is rank deficient: dropped {len(dropped)} column(s) "
-            f"that depend linearly on earlier ones: {listing(dropped)}. Leave out the term(s), or "
-            "read the other coefficients with these at zero",
-            DataWarning,
-        )
+    warn_of_dropped(dropped, where)
     if linear and len(kept) >= len(X):
         raise DataError(
             f"{argument_of(name)} has {len(kept)} fixed coefficients for {len(X)} rows; leave out "
@@ -233,6 +227,18 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
         formula=part.formula,
     )
     return _Fixed(recipe, kept, predictor)
+
+
+def warn_of_dropped(dropped: Sequence[str], where: str = "") -> None:
+    """Say which columns of X were left out because others make them."""
+    if not dropped:
+        return
+    warn(
+        f"the fixed-effects matrix{where} is rank deficient: dropped {len(dropped)} column(s) "
+        f"that depend linearly on earlier ones: {listing(dropped)}. Leave out the term(s), or "
+        "read the other coefficients with these at zero",
+        DataWarning,
+    )
 
 
 _NO_THRESHOLDS = (
@@ -299,7 +305,7 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
     groups = _groupings(frame, linear)
     known = _known(frame, groups)
     sizes = {key: len(grouped.cells) for key, (grouped, _) in groups.items()}
-    ordered = _in_order(frame, sizes)
+    ordered = in_order(frame, sizes)
     keys = list(dict.fromkeys(spec.factor for _, spec, _ in ordered))
     # the levels of a known covariance are effects of one group
     keys.sort(key=lambda key: -1 if key in known else -sizes[key])
@@ -312,7 +318,7 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
             _check_times(spec.text, Z, sizes[spec.factor])
             Z = np.asarray(Z)
         if linear and not STRUCTURES[spec.structure].patterned and spec.matrix is None:
-            _check_effects(spec.text, sizes[spec.factor] * Z.shape[1], len(Z))
+            check_effects(spec.text, sizes[spec.factor] * Z.shape[1], len(Z))
         own, at = parts[spec.factor].add(Z, index[name])
         factor = keys.index(spec.factor)
         terms.append(
@@ -410,7 +416,7 @@ def _columns(
     return Z, *rest
 
 
-def _in_order(
+def in_order(
     frame: ModelFrame, sizes: Mapping[str, int]
 ) -> list[tuple[str, RandomTermSpec, Resolved]]:
     """Random terms with their predictors and left sides: by predictor, then in lme4's order."""
@@ -435,7 +441,8 @@ def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.
         matrix = frame.matrices.get(key)
         label = key if matrix is None else key.removesuffix(f", {matrix.spec.text}")
         out[key] = grouping(label, pieces, frame.columns)
-        _check_groups(*out[key], linear and matrix is None, key in patterned)
+        made, codes = out[key]
+        check_groups(made, len(codes), linear and matrix is None, key in patterned)
     return out
 
 
@@ -459,8 +466,9 @@ def _lme4_order(sizes: Sequence[int]) -> list[int]:
     return sorted(range(len(sizes)), key=lambda i: sizes[i])[::-1]
 
 
-def _check_groups(made: Grouping, codes: np.ndarray, linear: bool, patterned: bool) -> None:
-    count, n = len(made.cells), len(codes)
+def check_groups(made: Grouping, n: int, linear: bool, patterned: bool) -> None:
+    """Refuse a grouping factor of one level, or of as many as there are rows."""
+    count = len(made.cells)
     if count < 2 and not patterned:
         raise DataError(
             f"grouping factor {made.label!r} has only one level, "
@@ -488,7 +496,8 @@ def _check_times(text: str, Z: Any, groups: int) -> None:
         )
 
 
-def _check_effects(text: str, effects: int, n: int) -> None:
+def check_effects(text: str, effects: int, n: int) -> None:
+    """Refuse a term that has as many effects as there are rows."""
     if effects >= n:
         raise DataError(
             f"the random term {text} has {effects} random effects for {n} rows: their variances "

@@ -299,6 +299,11 @@ class Design:
         return self._current.X
 
     @property
+    def information_root(self) -> np.ndarray:
+        """Some R (r, p) with R'R = X'X, X itself where its rows are there."""
+        return self.X
+
+    @property
     def x_names(self) -> tuple[str, ...]:
         """Names of the columns of X (formulaic's)."""
         return self._current.names

@@ -66,16 +66,21 @@ class Expression(NamedTuple):
 @lru_cache(maxsize=CACHE_SIZE)
 def expression_of(text: str) -> Expression:
     """Compile an expression."""
-    aliases: dict[str, str] = {}
-    python = _without_quotes(mark_tokens(python_text(text.strip().strip("{}"))), aliases)
-    try:
-        tree = ast.parse(python, mode="eval")
-    except (SyntaxError, ValueError):  # ValueError: characters that are none
-        raise FormulaError(f"{text!r} is no valid expression", text) from None
+    tree, aliases = syntax_of(text)
     compiler = _Compiler(tree, aliases)
     body = compiler.visit(tree)
     code = compile(ast.fix_missing_locations(body), "<formula>", "eval")
     return Expression(text, code, tuple(dict.fromkeys(compiler.names)), compiler.plain)
+
+
+def syntax_of(text: str) -> tuple[ast.Expression, dict[str, str]]:
+    """The syntax of an expression, and the names that aliases in it stand for."""
+    aliases: dict[str, str] = {}
+    python = _without_quotes(mark_tokens(python_text(text.strip().strip("{}"))), aliases)
+    try:
+        return ast.parse(python, mode="eval"), aliases
+    except (SyntaxError, ValueError):  # ValueError: characters that are none
+        raise FormulaError(f"{text!r} is no valid expression", text) from None
 
 
 def _without_quotes(text: str, aliases: dict[str, str]) -> str:

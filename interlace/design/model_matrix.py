@@ -216,6 +216,14 @@ def model_matrix(
     return recipe.matrix(columns), recipe, _plain_terms(structure, recipe, columns)
 
 
+def terms_on(
+    text: str, variables: tuple[str, ...], like: Columns, recipe: PlainMatrix, columns: Columns
+) -> FixedTerms:
+    """The terms of a right side, read on columns of the kinds of others, on rows of its own."""
+    kinds = tuple((marked(name), kind_of(like.values[name])) for name in variables)
+    return _plain_terms(_structure(text, kinds)[0], recipe, columns)
+
+
 def _plain_terms(structure: tuple, recipe: PlainMatrix, columns: Columns) -> FixedTerms:
     computed = _computed(recipe.calls, columns) or {}
     factors = {}

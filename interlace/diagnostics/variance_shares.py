@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 
 from ..calls import one_of
-from ..design.indicators import row_spread
 from ..design.predictor import MEAN, NOMINAL, constant_predictor
 from ..errors import ArgumentError
 from ..inference.components import parts
@@ -80,20 +79,18 @@ def variance_parts(fit: MixedFit, approximation: str | None = None) -> VarianceP
             "model move the mean as well; they have no place in them"
         )
     random, observation = _random(fit)
-    predicted = fit.design.X @ fit.beta
-    fixed = float(np.var(predicted - predicted[0], ddof=1))  # exactly 0 of a constant
-    return VarianceParts(fixed, random, observation, _family_variance(fit, approximation))
+    family = _family_variance(fit, approximation)
+    return VarianceParts(fit.fixed_variance, random, observation, family)
 
 
 def _random(fit: MixedFit) -> tuple[dict[str, float], float]:
     """Means of z'Sigma z over the rows, by factor; and of factors with a level for each row."""
     out: dict[str, float] = {}
     single = 0.0
-    for factor, T in zip(fit.design.factors, fit.T, strict=True):
-        own = factor.predictor == fit.index
-        if not own.any():
+    for b, factor in enumerate(fit.design.factors):
+        if not (factor.predictor == fit.index).any():
             continue
-        value = float(fit.re_scale**2 * np.mean(row_spread(factor.Z[:, own], T[own])))
+        value = float(fit.re_scale**2 * fit.mean_spread(b))
         if factor.n_labels == fit.n and factor.known is None:
             single += value
         else:

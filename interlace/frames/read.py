@@ -13,7 +13,9 @@ every library.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -124,11 +126,20 @@ def _missing(column: Column) -> np.ndarray | None:
     return mask if mask.any() else None
 
 
+@contextmanager
+def without_notice() -> Iterator[None]:
+    """Without narwhals' notice that its support of Dask will be a package of its own."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Dask support is moving", FutureWarning)
+        yield
+
+
 def _narwhals(data: Any) -> Any:
     import narwhals.stable.v2 as nw
 
     try:
-        return nw.from_native(data)
+        with without_notice():
+            return nw.from_native(data)
     except TypeError:
         hint = (
             " Give the columns names first: pandas.DataFrame(data, columns=[...])."

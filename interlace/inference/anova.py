@@ -134,13 +134,15 @@ def term_contrasts(design, type: str, root: np.ndarray | None = None) -> dict[st
     names = [n for n in slices if n != "Intercept" and slices[n].stop > slices[n].start]
     if not names:
         return {}
-    root = design.X if root is None else root
+    given = root is not None
+    if root is None:
+        root = design.information_root
     if type == "I" or len(names) == 1:
         # With one term all types test the same hypothesis; the scale of the rows, on which the
         # degrees of freedom depend, is lmerTest's, which takes type I's.
         L = _doolittle(root)
         return {name: L[slices[name]] for name in names}
-    if type == "II" and root is not design.X:
+    if type == "II" and given:
         marginal = {t.name: t.variables for t in design.fixed_terms.terms if t.name in names}
         return {
             name: _type_two(root, slices, [n for n in names if marginal[n] > own], name)

@@ -134,6 +134,9 @@ def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
     first = fits[0].design
     for fit, label in zip(fits[1:], labels[1:], strict=True):
         other, both = fit.design, f"{labels[0]!r} and {label!r}"
+        if not (fits[0].has_rows and fit.has_rows):
+            _check_same_sums(fits[0], fit, both)
+            continue
         if other.y.size != first.y.size:
             raise ArgumentError(
                 f"{labels[0]!r} was fitted to {first.y.size} rows and {label!r} to "
@@ -158,6 +161,24 @@ def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
                 f"{both} have different weights or numbers of trials ({how}): their "
                 "log-likelihoods cannot be compared"
             )
+
+
+def _check_same_sums(first: AnyFit, fit: AnyFit, both: str) -> None:
+    """Refuse models of other data, as far as number, mean and spread of the response tell."""
+    if not (first.linear and fit.linear):
+        raise ArgumentError(f"{both} cannot be compared: one has sums of its data, not their rows")
+    one, other = first.response_moments, fit.response_moments
+    if one[0] != other[0]:
+        raise ArgumentError(
+            f"{both} were fitted to {one[0]:.0f} and {other[0]:.0f} rows: models compared must use "
+            "the same rows. Missing values in a column that only one of them has? Drop those rows "
+            "first, or use subset="
+        )
+    if not np.allclose(one[1:], other[1:], rtol=SAME_COLUMN, atol=SAME_COLUMN * one[2]):
+        raise ArgumentError(
+            f"{both} have responses, less their offsets and by their weights, of another mean or "
+            "spread: their log-likelihoods cannot be compared"
+        )
 
 
 def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
@@ -207,6 +228,8 @@ def check_same_scale(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
 
 def check_offsets(first: AnyFit, fit: AnyFit, both: str) -> None:
     """Refuse offsets whose difference the fixed part of the larger model cannot make up for."""
+    if not (first.has_rows and fit.has_rows):
+        return  # means of the response less its offset were compared
     zero = np.zeros(first.n)
     gap = _or(first.design.offset, zero) - _or(fit.design.offset, zero)
     if not gap.any():

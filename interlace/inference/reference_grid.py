@@ -150,7 +150,9 @@ def _values(fit: AnyFit, data: Any, name: str, at: Mapping[str, Any], spread: fl
 
 
 def column_of(fit: AnyFit, data: Any, name: str) -> np.ndarray:
-    """A numeric column of the data in the rows of the fit."""
+    """A numeric column of the data in the rows of the fit, or numbers that stand for it."""
+    if not fit.has_rows:
+        return fit.design.stand_in(name)  # type: ignore[attr-defined]
     if data is None:
         raise ArgumentError(
             f"the data of the fit are not at hand for the mean of {name!r}; give at={{{name!r}: …}}"
@@ -192,13 +194,16 @@ def _lost(fit: AnyFit, data: Any, grid: pd.DataFrame) -> np.ndarray:
     if not design.dropped_columns:
         return np.zeros((len(grid), 0))
     assert design.recipe is not None
-    if data is None:
+    if data is None and fit.has_rows:
         raise ArgumentError(
             "columns of the fixed part were left out for dependence, and which means can be "
             "estimated is not known without the data of the fit; fit the model again"
         )
-    whole = design.recipe.whole(data, design.current)
-    whole = whole if design.rows is None else whole[design.rows]
+    if fit.has_rows:
+        whole = design.recipe.whole(data, design.current)
+        whole = whole if design.rows is None else whole[design.rows]
+    else:
+        whole = design.sums.whole  # type: ignore[attr-defined]
     kept = design.recipe.fixed[design.current].kept
     names = list(design.recipe.fixed[design.current].recipe.names)
     if fit.ordered and "Intercept" in names:  # thresholds have it
@@ -275,6 +280,8 @@ def shares(
         return np.ones(len(grid))
     if weights == "equal":
         return _within_nests(grid, [name for name in over if name in nests], nests)
+    if not fit.has_rows:
+        fit.design.needs_rows()  # type: ignore[attr-defined]
     rows = pd.DataFrame({name: _labels(fit, data, name) for name in varying})
     rows["."] = _prior(fit)
     if weights in ("cells", "flat"):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.design import Design
-from ..design.indicators import row_products
+from ..design.indicators import row_products, row_spread
 from ..design.predictor import MEAN
 from ..frames.columns import read_only
 from ..objective.theta_scale import ThetaScale
@@ -88,6 +88,8 @@ class BaseFit(ABC):
         the dispersion is estimated apart, and deviances are what models differ by.
     ordered : bool
         Whether the response are ordered categories, between thresholds.
+    has_rows : bool
+        Whether the rows of the data are in memory, not sums of them alone.
     method : {"REML", "ML"}
     df_method : {"satterthwaite", "residual", "normal"}
         Where t tests take their degrees of freedom unless told otherwise: R's choice.
@@ -116,6 +118,8 @@ class BaseFit(ABC):
     #: Parameters of the covariance of residuals as the search has them, (m,).
     phi: ClassVar[np.ndarray] = np.zeros(0)
     ordered: ClassVar[bool] = False
+    #: Whether the rows of the data are in memory, not sums of them alone.
+    has_rows: ClassVar[bool] = True
 
     if TYPE_CHECKING:  # fields of some records, properties of others
 
@@ -352,6 +356,18 @@ class BaseMixedFit(AtOptimum, BaseFit):
             elif own.any():
                 out += row_products(factor.Z[:, own], factor.codes, b[:, own])
         return read_only(out)
+
+    @property
+    def fixed_variance(self) -> float:
+        """Variance of X beta over the rows."""
+        predicted = self.design.X @ self.beta
+        return float(np.var(predicted - predicted[0], ddof=1))  # exactly 0 of a constant
+
+    def mean_spread(self, b: int) -> float:
+        """Mean of z'TT'z over the rows, for the predictor's columns of one grouping factor."""
+        factor, T = self.design.factors[b], self.T[b]
+        own = factor.predictor == self.index
+        return float(np.mean(row_spread(factor.Z[:, own], T[own])))
 
     @abstractmethod
     def factor_at_optimum(self) -> Marginal | Factor:

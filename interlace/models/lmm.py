@@ -138,6 +138,14 @@ class LMMFit(BaseMixedFit):
         return closed(Observations(self.design.y, weights, ones, weights))
 
     @property
+    def response_moments(self) -> tuple[float, float, float]:
+        """Rows, weighted mean of the response less its offset, and its root mean square."""
+        y, w = self.design.y, self.observations.weights
+        y = y if self.design.offset is None else y - self.design.offset
+        total = float(w.sum())
+        return float(self.n), float(w @ y) / total, (float(w @ (y * y)) / total) ** 0.5
+
+    @property
     def working_weights(self) -> np.ndarray:
         """Prior weights, (n,): information of the rows times sigma^2."""
         return self.observations.weights

@@ -94,7 +94,7 @@ class LinearDraws:
         """The whole record for response i, valid until the next is fitted: it has no rows."""
         self._sums.load(self._drawn, i)
         self.objective.reread()
-        return fit_at(self.fit.design, self.objective, self._optimum(), {}, LMMFit)
+        return fit_at(self.fit.design, self.objective, self._optimum(), {}, type(self.fit))
 
     def _search(self, i: int) -> tuple[np.ndarray, str]:
         self._sums.load(self._drawn, i)

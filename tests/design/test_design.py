@@ -200,8 +200,8 @@ def test_rank_of_special_matrices():
 @pytest.fixture
 def unchecked(monkeypatch):
     """R's references were made with its checks of the number of levels off."""
-    monkeypatch.setattr("interlace.design.build._check_effects", lambda *a: None)
-    monkeypatch.setattr("interlace.design.build._check_groups", lambda *a: None)
+    monkeypatch.setattr("interlace.design.build.check_effects", lambda *a: None)
+    monkeypatch.setattr("interlace.design.build.check_groups", lambda *a: None)
 
 
 @pytest.mark.parametrize("text", R["random"])

@@ -53,7 +53,8 @@ class DrawnSums(ABC):
     cross: CrossProducts
 
     def __init__(self, cross: CrossProducts, gamma: np.ndarray) -> None:
-        own = _WithoutRows.__new__(_WithoutRows)
+        kind = _WithoutRows if type(cross) is CrossProducts else type(cross)
+        own = kind.__new__(kind)
         own.__dict__.update(cross.__dict__)
         own.standardisation = replace(cross.standardisation, gamma=gamma)
         own.ZXy = [zxy.copy() for zxy in cross.ZXy]

@@ -166,6 +166,16 @@ class CrossProducts:
         return self._columns
 
     @property
+    def log_weights(self) -> float:
+        """Sum of the logarithms of the prior weights."""
+        return self.rows.log_weights
+
+    @property
+    def rounding(self) -> float:
+        """The sum of squares that rounding may leave beyond that of single rows."""
+        return 0.0
+
+    @property
     def total(self) -> float:
         """The weighted sum of squares of the response before anything is taken from it."""
         y = self.rows.weighted(self.response)
@@ -403,7 +413,7 @@ def cross_products(rows: LinearRows) -> CrossProducts:
         XyXy, levels = one_factor_sums(blocks, z.diagonal[0], ZXy[0])
     else:
         XyXy, levels = many_factor_sums(blocks, z, ZXy), None
-    scales = _to_unit_mean_square(z, ZXy, n)
+    scales = to_unit_mean_square(z, ZXy, n)
     if levels is not None:
         np.divide(levels.R, scales[0], out=levels.R)
     roots = [scale[:, None] * R for scale, R in zip(scales, roots, strict=True)]
@@ -462,7 +472,7 @@ def many_factor_sums(
     return XyXy
 
 
-def _to_unit_mean_square(z: ZCross, ZXy: Sequence[np.ndarray], n: int) -> list[np.ndarray]:
+def to_unit_mean_square(z: ZCross, ZXy: Sequence[np.ndarray], n: int) -> list[np.ndarray]:
     """Divide by the root mean square of each column of Z, 1 for a zero one, and give these."""
     scales = []
     for A, zxy in zip(z.diagonal, ZXy, strict=True):

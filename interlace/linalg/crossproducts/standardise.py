@@ -59,7 +59,7 @@ def standardise(
     mean = _centres(X, intercept, root)
     sums = over_rows(lambda piece: _moments(X, root, y, mean, piece), len(X))
     gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
-    R_inverse = _orthonormaliser(X, root, mean, gram)
+    R_inverse = orthonormaliser(X, root, mean, gram)
     back = R_inverse.copy()
     if intercept is not None:
         back[intercept] -= mean @ R_inverse
@@ -153,9 +153,10 @@ def _centred_chunks(
         yield rows, columns
 
 
-def _orthonormaliser(
+def orthonormaliser(
     X: np.ndarray, root: np.ndarray, mean: np.ndarray, gram: np.ndarray
 ) -> np.ndarray:
+    """R^{-1}, upper triangular, that makes the columns sqrt(w) (X - mean) orthonormal."""
     p = gram.shape[0]
     if p == 0:
         return gram

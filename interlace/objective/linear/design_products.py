@@ -7,11 +7,18 @@ import numpy as np
 from ...covariance import STRUCTURES
 from ...linalg.crossproducts.linear import CrossProducts, LinearRows, cross_products
 from ...linalg.crossproducts.standardise import intercept_column
+from ...linalg.crossproducts.summed import SummedProducts, summed_products
 
 
 def cross_products_of(design) -> CrossProducts:
     """All cross-products of a :class:`~interlace.design.design.Design`."""
     return cross_products(linear_rows(design))
+
+
+def products_of_sums(design) -> SummedProducts:
+    """All cross-products of a :class:`~interlace.design.summed.SummedDesign`."""
+    free = [free_columns(design, b) for b in range(len(design.factors))]
+    return summed_products(design.sums, intercept_column(design.x_names), free)
 
 
 def linear_rows(design, dense: bool = True) -> LinearRows:

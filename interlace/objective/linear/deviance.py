@@ -78,7 +78,7 @@ class Deviance:
         self.p = cross.p
         self.df = cross.n - cross.p if reml else cross.n
         logdet = cross.standardisation.logdet
-        self.constant = -cross.rows.log_weights - (2.0 * logdet if reml else 0.0)
+        self.constant = -cross.log_weights - (2.0 * logdet if reml else 0.0)
 
     def corner(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         """log|V| and K, with the marginal brought to T."""

@@ -61,7 +61,7 @@ class LeastSquares:
 
 def smallest_residual(cross: CrossProducts) -> float:
     """The residual sum of squares that is no more than rounding."""
-    return ROUNDING * cross.n * cross.total
+    return ROUNDING * cross.n * cross.total + cross.rounding
 
 
 def roughly_unexplained(cross: CrossProducts, marginal: Marginal) -> float:

@@ -56,7 +56,7 @@ def summarise(
     sections: list[str | Table] = [
         _header(fit, method),
         _criterion(fit),
-        quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:"),
+        *_scaled_residuals(fit),
         *effect_tables(fit, r_names),
         *_residual_covariance(fit),
     ]
@@ -72,6 +72,13 @@ def summarise(
     if fit.verdict != "converged":
         sections.append(f"Convergence: {fit.message}")
     return Summary(sections, table.copy())
+
+
+def _scaled_residuals(fit: MixedFit) -> list[Table]:
+    """Their quartiles, where there are rows."""
+    if not fit.has_rows:
+        return []
+    return [quartiles(residual_array(fit, "pearson", scaled=True), "Scaled residuals:")]
 
 
 def _header(fit: MixedFit, method: str) -> str:

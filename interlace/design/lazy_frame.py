@@ -1,0 +1,256 @@
+"""What formulas mean of a lazy frame: rows used, centred covariates, cells of the factors of X."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError, ArgumentTypeError, DataError, DataWarning, listing, warn
+from ..frames.checks import unknown_column
+from ..frames.columns import Column, Columns, Labels
+from ..frames.lazy import LazyRows
+from .expressions import Resolved
+from .model_frame import ModelFrame
+from .model_matrix import PlainMatrix, model_matrix
+from .predictor import MEAN
+from .products import Products
+from .pushed import kind_of_type, pushed
+
+#: Numbers on which formulas are read: they serve logarithms, roots and comparisons alike.
+EXAMPLE = np.array([0.5, 2.0])
+
+
+class LazyModelFrame(ModelFrame):
+    """A `ModelFrame` of which the engine keeps the rows.
+
+    Attributes
+    ----------
+    columns : Columns
+        Columns of the formulas with the levels that factors have; numbers stand for any.
+    lazy : LazyRows
+        The rows used.
+    products : Products
+    n : int
+        Rows used.
+    log_weights : float
+        Sum of the logarithms of the weights.
+    """
+
+    lazy: LazyRows
+
+    def _read(self, data: Any, weights: Any, offset: Any, subset: Any) -> None:
+        self.lazy = data
+        self.weight_column = self._column_name(weights, "weights")
+        self.offset_column = self._column_name(offset, "offset")
+        self.weights = None if weights is None else np.empty(0)
+        self.offset = None if offset is None else np.empty(0)
+        self._check_arguments(subset)
+        if subset is not None:
+            chosen = pushed(subset, data.schema)
+            if chosen.kind != "logical":
+                raise ArgumentError(f"subset={subset!r} is no comparison; write 'Days > 2'")
+            gone = [self._is_missing(name) for name in self._subset_names(subset)]
+            self.lazy = data.where(chosen.value & ~reduce(operator.or_, gone))
+        self.kinds = {name: self._kind(name) for name in self.used}
+        recipes = [self.recipe(side, self._example(), {}) for side in self._sides()]
+        part = self.predictors[MEAN]
+        plain = [*part.fixed.variables, *(n for side in part.offsets for n in side.variables)]
+        plain += [] if self.offset_column is None else [self.offset_column]
+        self.products = Products(
+            data.schema,
+            recipes,
+            (self.response.text, self.response_expression()),
+            self.weight_expression(),
+            [n for n in dict.fromkeys(plain) if kind_of_type(data.schema[n]) == "number"],
+        )
+        self._count_rows()
+        self.products.observe_cells(self.lazy)
+        self.columns = self._with_levels()
+        self.unused = {}
+
+    # -- what is refused ----------------------------------------------------------------------
+
+    def _column_name(self, value: Any, argument: str) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise ArgumentTypeError(
+                f"{argument} of a lazy frame is the name of one of its columns, got "
+                f"{type(value).__name__}; add it to the frame as a column"
+            )
+        if value not in self.names:
+            raise unknown_column(value, self.names, argument)
+        return value
+
+    def _check_arguments(self, subset: Any) -> None:
+        if subset is not None and not isinstance(subset, str):
+            raise ArgumentTypeError(
+                "subset of a lazy frame is a comparison such as 'Days > 2', got "
+                f"{type(subset).__name__}; or filter the frame itself"
+            )
+        if self.response.kind != "column":
+            raise DataError(
+                f"the response {self.response.text!r} of a linear mixed model is one number a "
+                "row; write cbind() and k / n for glmer()"
+            )
+        for side in self._sides():
+            if side.context:
+                raise DataError(
+                    f"{side.text!r} uses {listing(side.context)} of the session, which is not "
+                    "where the data are; make the value a column of the lazy frame, or collect it"
+                )
+
+    def _kind(self, name: str) -> str:
+        kind = kind_of_type(self.lazy.schema[name])
+        if kind == "other" and name not in self.group_only:
+            raise DataError(
+                f"column {name!r} is of type {self.lazy.schema[name]}; a model needs numbers, "
+                "booleans, strings or categories"
+            )
+        return kind
+
+    def _sides(self) -> list[Resolved]:
+        part = self.predictors[MEAN]
+        return [part.fixed, *part.sides]
+
+    # -- formulas -----------------------------------------------------------------------------
+
+    def recipe(self, side: Resolved, columns: Columns, contrasts: Mapping[str, Any]) -> PlainMatrix:
+        """How the matrix of a right side is made; refused is what is not elementwise."""
+        recipe = model_matrix(side.text, columns, side.variables, contrasts, {})[1]
+        if not isinstance(recipe, PlainMatrix):
+            raise DataError(
+                f"{side.text!r} has a term that is made of all rows, or of a function that engines "
+                "do not have. Make it a column of the lazy frame first, or collect the rows that "
+                "fit into memory and give these as data"
+            )
+        return recipe
+
+    def _example(self) -> Columns:
+        values: dict[str, Column] = {}
+        for name, kind in self.kinds.items():
+            values[name] = EXAMPLE
+            if kind == "text":
+                values[name] = Labels(np.arange(2), np.array(["a", "b"], dtype=object))
+            elif kind == "logical":
+                values[name] = np.array([False, True])
+        return Columns(values, pd.RangeIndex(2))
+
+    def _with_levels(self) -> Columns:
+        """Columns of the formulas, factors with the levels observed."""
+        example, levels = self._example(), self.products.levels
+        n = max([2, *(len(own.levels) for own in levels.values() if isinstance(own, Labels))])
+        values: dict[str, Column] = {}
+        for name, column in example.values.items():
+            own = levels.get(name)
+            if isinstance(own, Labels):
+                codes = np.arange(n) % len(own.levels)
+                values[name] = Labels(codes, own.levels, own.ordered, own.arranged)
+            else:
+                values[name] = column[np.arange(n) % 2]
+        return Columns(values, pd.RangeIndex(n))
+
+    # -- rows ---------------------------------------------------------------------------------
+
+    def response_expression(self) -> Any:
+        """The response less the offset."""
+        y = pushed(self.response.parts[0].text, self.lazy.schema)
+        if y.kind == "text":
+            raise DataError(
+                f"the response {self.response.text!r} is not numeric; convert it in the frame"
+            )
+        value = y.number()
+        for side in self.predictors[MEAN].offsets:
+            value = value - pushed(side.text, self.lazy.schema).number()
+        if self.offset_column is not None:
+            value = value - pushed(self.offset_column, self.lazy.schema).number()
+        return value
+
+    def weight_expression(self) -> Any:
+        """The weight of a row, or None."""
+        if self.weight_column is None:
+            return None
+        return pushed(self.weight_column, self.lazy.schema).number()
+
+    def _missing(self) -> dict[str, Any]:
+        """Whether a column that is used is missing, by name."""
+        extra = [n for n in (self.weight_column, self.offset_column) if n is not None]
+        out = {}
+        for name in dict.fromkeys([*self.used, *extra]):
+            out[name if name in self.used else f"{name}="] = self._is_missing(name)
+        return out
+
+    def _is_missing(self, name: str) -> Any:
+        import narwhals.stable.v2 as nw
+
+        missing = nw.col(name).is_null()
+        return missing | nw.col(name).is_nan() if self.lazy.schema[name].is_float() else missing
+
+    def _count_rows(self) -> None:
+        """One query: rows, missing values, moments and extremes."""
+        import narwhals.stable.v2 as nw
+
+        missing = self._missing()
+        gone = reduce(operator.or_, missing.values())
+        columns = {f"missing {i}": own.cast(nw.Int64()) for i, own in enumerate(missing.values())}
+        columns |= {"rows": nw.lit(1), "gone": gone.cast(nw.Int64())}
+        asked: dict[str, tuple[str, ...]] = dict.fromkeys(columns, ("count",))
+        values, moments = self.products.moments_asked()
+        weight = self.weight_expression()
+        if weight is not None:
+            values["weights"], moments["weights"] = weight, ("min", "max")
+            values["log weights"] = nw.when(weight > 0.0).then(weight).log()
+            moments["log weights"] = ("sum",)
+        totals = self.lazy.totals({**columns, **values}, {**asked, **moments}, ~gone)
+        counts = {name: _count(totals[f"missing {i}"]) for i, name in enumerate(missing)}
+        self.missing_by = {name: count for name, count in counts.items() if count}
+        self.n_missing, rows = _count(totals["gone"]), _count(totals["rows"])
+        self.n = rows - self.n_missing
+        self.rows = self.full_index = self.kept = self.full_rows = None
+        self._report_lost(rows)
+        if self.n_missing:
+            self.lazy = self.lazy.where(~gone)
+        self.products.take_moments(totals)
+        self.log_weights = 0.0
+        if weight is not None:
+            self._check_weights(totals["weights"])
+            self.log_weights = totals["log weights"]["sum"]
+
+    def _check_weights(self, ends: Mapping[str, float]) -> None:
+        if not ends["min"] > 0.0 or not np.isfinite(ends["max"]):
+            raise ArgumentError(
+                f"weights must be positive and finite; they are from {ends['min']:g} to "
+                f"{ends['max']:g}. Leave out rows of weight zero with subset="
+            )
+
+    def _report_lost(self, rows: int) -> None:
+        if not rows:
+            raise DataError("data has no rows, or subset= selects none")
+        if not self.n_missing:
+            return
+        counts = listing(f"{name} ({count})" for name, count in self.missing_by.items())
+        if self.na_action == "raise":
+            raise DataError(
+                f"missing values in {counts}; fill them, or let na_action='omit' drop these rows"
+            )
+        if not self.n:
+            raise DataError(
+                f"every row has a missing value; missing by column: {counts}. Leave out the "
+                "column(s) that are mostly missing"
+            )
+        warn(
+            f"dropped {self.n_missing} row(s) with missing values in {counts}; {self.n} rows "
+            "are used. na_action='raise' makes this an error",
+            DataWarning,
+        )
+
+
+def _count(total: Mapping[str, float]) -> int:
+    """A number of rows, 0 where there is none to count."""
+    value = total["count"]
+    return 0 if np.isnan(value) else int(value)

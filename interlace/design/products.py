@@ -1,0 +1,242 @@
+"""Covariates as an engine multiplies them, and the cells of factors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations_with_replacement
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError
+from ..formula.spelling import quoted, unmarked
+from ..frames.columns import Column, Columns, Labels
+from ..frames.lazy import LazyRows
+from .model_matrix import PlainMatrix
+from .pushed import pushed
+from .response import check_size
+
+
+class Products:
+    """Covariates as the engine multiplies them, and the cells of factors.
+
+    An atom is a product of numeric variables, by its index: 0 is 1, the last one the response.
+    Factors are variables, or comparisons, that formulas code.
+
+    Attributes
+    ----------
+    moments : list of (float, float)
+        Mean and standard deviation of each atom, (0, 1) of the first.
+    columns_seen : dict
+        Mean, standard deviation, least and largest value of each numeric column of the fixed part.
+    levels : dict
+        Of each factor by the text of its variable: `Labels`, or None of what is true or false.
+    codes : (cells, factors) ndarray
+        Level of each factor in each observed cell of all.
+    of_X : list of int
+        Atoms of the fixed part, and the response.
+    grams : (cells, a, a) ndarray
+        Sums of their products in each cell.
+    """
+
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        recipes: Sequence[PlainMatrix],
+        response: tuple[str, Any],
+        weight: Any,
+        plain: Sequence[str],
+    ) -> None:
+        factors: dict[str, None] = {}
+        atoms: dict[tuple[str, ...], None] = {(): None}
+        numbers: dict[str, None] = {}
+        for i, recipe in enumerate(recipes):
+            for _, product in recipe.products:
+                own = [v for v, _ in product if v not in recipe.codings]
+                factors.update(dict.fromkeys(v for v, _ in product if v in recipe.codings))
+                atoms[tuple(sorted(own))] = None
+                if not i:
+                    numbers.update(dict.fromkeys(own))
+        self.schema, self.weight, self.plain = schema, weight, plain
+        self.factors, self.numbers = list(factors), list(numbers)
+        self._atoms = list(atoms)
+        self.response, self.response_text = len(self._atoms), response[0]
+        variables = {v for atom in self._atoms for v in atom}
+        self.values = {v: pushed(unmarked(v), schema).number() for v in variables}
+        self._raw = [*(self._product(atom) for atom in self._atoms), response[1]]
+        self._of_fixed = recipes[0]
+        self.levels: dict[str, Any] = {}
+        self._cells: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
+
+    def _product(self, atom: tuple[str, ...]) -> Any:
+        out = None
+        for variable in atom:
+            out = self.values[variable] if out is None else out * self.values[variable]
+        return out
+
+    def atom(self, variables: Sequence[str]) -> int:
+        """Index of the product of variables."""
+        return self._atoms.index(tuple(sorted(variables)))
+
+    def factors_of(self, variables: Sequence[str]) -> tuple[int, ...]:
+        """Indices of factors."""
+        return tuple(self.factors.index(v) for v in variables)
+
+    # -- moments ------------------------------------------------------------------------------
+
+    def moments_asked(self) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
+        """Columns, and which of their moments are needed, for `take_moments`."""
+        columns = {f"atom {i}": value for i, value in enumerate(self._raw) if i}
+        asked: dict[str, tuple[str, ...]] = dict.fromkeys(columns, ("mean", "std"))
+        asked[f"atom {self.response}"] = ("mean", "std", "min", "max")
+        for i, name in enumerate(self.plain):
+            columns[f"column {i}"] = pushed(quoted(name), self.schema).number()
+            asked[f"column {i}"] = ("mean", "std", "min", "max")
+        for i, variable in enumerate(self.numbers):
+            columns[f"variable {i}"] = self.values[variable]
+            asked[f"variable {i}"] = ("min", "max")
+        return columns, asked
+
+    def take_moments(self, totals: Mapping[str, Mapping[str, float]]) -> None:
+        """Keep the moments asked for, if they are numbers."""
+        self.moments = [(0.0, 1.0)]
+        for i, atom in enumerate([*self._atoms[1:], (self.response_text,)], 1):
+            mean, sd = totals[f"atom {i}"]["mean"], totals[f"atom {i}"]["std"]
+            if not np.isfinite(mean) or np.isinf(sd):
+                raise DataError(
+                    f"{':'.join(unmarked(v) for v in atom)!r} is not finite in some rows; the "
+                    "logarithm or root of values that are not positive, or an infinite value? "
+                    "Leave these rows out with subset="
+                )
+            self.moments.append((mean, sd if sd > 0.0 else 1.0))
+        self.columns_seen = {
+            name: tuple(totals[f"column {i}"].values()) for i, name in enumerate(self.plain)
+        }
+        self.ranges = {
+            variable: tuple(totals[f"variable {i}"].values())
+            for i, variable in enumerate(self.numbers)
+        }
+        ends = totals[f"atom {self.response}"]
+        if ends["min"] == ends["max"]:
+            raise DataError(
+                f"the response {self.response_text!r} is constant ({ends['min']:g}) in the rows "
+                "used; there is nothing to model"
+            )
+        check_size(np.array([ends["min"], ends["max"]]), f"the response {self.response_text!r}")
+
+    # -- queries ------------------------------------------------------------------------------
+
+    def _centred(self, i: int) -> Any:
+        mean, sd = self.moments[i]
+        return (self._raw[i] - mean) * (1.0 / sd)
+
+    def product(self, i: int, j: int) -> Any:
+        """The weighted product of two centred and scaled atoms."""
+        import narwhals.stable.v2 as nw
+
+        out = self.weight
+        for k in (i, j):
+            if k:
+                own = self._centred(k)
+                out = own if out is None else out * own
+        return nw.lit(1.0) if out is None else out
+
+    def key(self, factor: int) -> Any:
+        """The expression of a factor."""
+        import narwhals.stable.v2 as nw
+
+        text = unmarked(self.factors[factor])
+        if text in self.schema:
+            return nw.col(text)
+        return pushed(text, self.schema).value
+
+    def observe_cells(self, lazy: LazyRows) -> None:
+        """Sums of all products by cell of all factors, and the levels of these."""
+        own = sorted(
+            {self.atom([v for v, _ in f if v not in self._of_fixed.codings])
+             for _, f in self._of_fixed.products} | {0, self.response}
+        )  # fmt: skip
+        pairs = list(combinations_with_replacement(own, 2))
+        keys = {f"_f{i}": self.key(i) for i in range(len(self.factors))}
+        asked = {f"_{i}_{j}": self.product(i, j) for i, j in pairs}
+        table = lazy.sums(keys, asked)
+        codes = [self._levels_in(table.values[name], i) for i, name in enumerate(keys)]
+        self.codes = np.stack(codes, axis=1) if codes else np.zeros((table.n, 0), dtype=np.int64)
+        self.of_X = own
+        self.grams = np.empty((table.n, len(own), len(own)))
+        for i, j in pairs:
+            a, b, values = own.index(i), own.index(j), np.asarray(table.values[f"_{i}_{j}"])
+            self.grams[:, a, b] = self.grams[:, b, a] = values
+
+    def _levels_in(self, column: Column, factor: int) -> np.ndarray:
+        """Codes of a factor's column, whose levels are kept."""
+        labels = column.used() if isinstance(column, Labels) else None
+        self.levels[self.factors[factor]] = labels
+        codes = np.asarray(column).astype(np.int64) if labels is None else labels.codes
+        self.levels[unmarked(self.factors[factor])] = labels
+        return codes.astype(np.int64)
+
+    def codes_in(self, column: Column, factor: int) -> np.ndarray:
+        """Codes of a factor's column in another table."""
+        labels = self.levels[self.factors[factor]]
+        if labels is None:
+            return np.asarray(column).astype(np.int64)
+        assert isinstance(column, Labels)
+        place = {level: i for i, level in enumerate(labels.levels.tolist())}
+        return np.array([place[level] for level in column.levels.tolist()])[column.codes]
+
+    # -- cells --------------------------------------------------------------------------------
+
+    def cells(self, own: tuple[int, ...]) -> np.ndarray:
+        """Observed cells of some factors, (cells, factors)."""
+        return self._observed(own)[0]
+
+    def cell_of(self, own: tuple[int, ...]) -> np.ndarray:
+        """The cell of some factors that each cell of all is in."""
+        return self._observed(own)[1]
+
+    def _observed(self, own: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        if own not in self._cells:
+            if own:
+                cells, at = np.unique(self.codes[:, list(own)], axis=0, return_inverse=True)
+            else:
+                cells, at = np.zeros((1, 0), np.int64), np.zeros(len(self.codes), np.int64)
+            self._cells[own] = cells, at.ravel()
+        return self._cells[own]
+
+    def columns(self, cells: np.ndarray, own: Collection[int]) -> dict[str, Column]:
+        """Columns of factors in given cells, by variable."""
+        out: dict[str, Column] = {}
+        for at, i in enumerate(own):
+            labels = self.levels[self.factors[i]]
+            codes = cells[:, at]
+            if labels is None:
+                out[self.factors[i]] = codes == 1
+            else:
+                out[self.factors[i]] = Labels(codes, labels.levels, labels.ordered)
+        return out
+
+    def coded(self, recipe: PlainMatrix, product: Any, own: tuple[int, ...]) -> np.ndarray:
+        """Coding of the factors of a product in their cells, (cells, columns)."""
+        factors = tuple((v, reduced) for v, reduced in product if v in recipe.codings)
+        if not factors:
+            return np.ones((1, 1))
+        values = self.columns(self.cells(own), own)
+        alone = replace(recipe, names=("",), products=((1.0, factors),), calls=())
+        columns = {unmarked(v): column for v, column in values.items()}
+        width = int(np.prod([recipe.width(v, reduced) for v, reduced in factors]))
+        alone = replace(alone, names=("",) * width)
+        return alone.matrix(Columns(columns, pd.RangeIndex(len(self.cells(own)))))
+
+    def prototypes(self, recipe: PlainMatrix) -> Columns:
+        """Rows of each cell, with covariates within their ranges, that span what the data span."""
+        draws = len(self.numbers) + 2
+        at = np.repeat(np.arange(len(self.codes)), draws)
+        values = self.columns(self.codes[at], range(len(self.factors)))
+        columns = {unmarked(v): column for v, column in values.items()}
+        rng = np.random.default_rng(1)
+        for variable, (low, high) in self.ranges.items():
+            columns[unmarked(variable)] = low + (high - low) * rng.random(len(at))
+        return Columns(columns, pd.RangeIndex(len(at)))

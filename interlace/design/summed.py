@@ -1,0 +1,445 @@
+"""Formula and lazy frame -> `SummedDesign`: the sums of a linear model, computed by the engine.
+
+Every column of X and Z is a sum of elements, indicators of cells of factors times a number: 1, or a
+covariate that the engine has centred and scaled before it multiplies, so that large means take no
+digits. Three kinds of queries: moments of the covariates; their products by cell of the factors of
+X; products of Z with all of them by level of a grouping factor, or by pair of levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from ..covariance.names import STRUCTURES
+from ..errors import DataError, FormulaError
+from ..frames.columns import Labels
+from ..frames.lazy import LazyRows
+from ..frames.read import data_columns
+from .build import check_effects, check_groups, in_order, warn_of_dropped
+from .design import Design, GroupingFactor, RandomTerm
+from .elements import Elements, Table
+from .formulas import formulas_of
+from .gram_roots import gram_roots
+from .grouping import Grouping, grouping
+from .lazy_frame import LazyModelFrame
+from .model_matrix import terms_on
+from .newdata import FixedSide, NewDataRecipe, RandomSide
+from .predictor import MEAN, LinearPredictor
+from .rank import independent_columns
+
+#: A variance this near to the largest that mean and range allow is that of two values.
+TWO_VALUES = 1e-9
+#: Cells of the factors of X, with their products, that are worth a table.
+MOST_CELLS = 2_000_000
+
+
+class FactorSums(NamedTuple):
+    """Sums by level of one grouping factor.
+
+    ``own`` (l, e, e) are products of the e elements of Z, ``with_all`` (l, e, d) those with the d
+    elements of X and y; ``columns`` (e, k) make Z of its elements.
+    """
+
+    own: np.ndarray
+    with_all: np.ndarray
+    columns: np.ndarray
+
+
+class PairSums(NamedTuple):
+    """Sums by pair of levels of two grouping factors, rows compressed: values (nnz, e_b, e_c)."""
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """All that a linear model needs of its rows.
+
+    Attributes
+    ----------
+    n : int
+    log_weights : float
+    ones, X, y : ndarray, shape (r,), (r, p), (r,)
+        Rows that stand for those of the data: [1 X y] has the same cross-products.
+    whole : ndarray, shape (r, all)
+        X with the columns left out.
+    elements : ndarray, shape (d, p + 1)
+        What makes [X y] of the elements; the first of these is 1.
+    factors : tuple of FactorSums
+    pairs : dict
+        (b, c), b < c, to `PairSums`.
+    """
+
+    n: int
+    log_weights: float
+    ones: np.ndarray
+    X: np.ndarray
+    y: np.ndarray
+    whole: np.ndarray
+    elements: np.ndarray
+    factors: tuple[FactorSums, ...]
+    pairs: dict[tuple[int, int], PairSums]
+
+
+@dataclass(frozen=True, eq=False)
+class SummedDesign(Design):
+    """A design whose rows are not in memory.
+
+    ``X`` has rows of the cells of its factors, with covariates within the range of the data: they
+    span what X spans.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows used.
+    sums : Sums
+    engine : str
+    ranges : dict
+        Mean, standard deviation, least and largest value of each numeric column.
+    """
+
+    n_rows: int = 0
+    sums: Sums | None = field(default=None, repr=False)
+    engine: str = ""
+    ranges: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("y", "index"):
+            self.__dict__.pop(name, None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("y", "index"):
+            self.needs_rows()
+        raise AttributeError(name)
+
+    def needs_rows(self) -> NoReturn:
+        """Refuse what only the rows could answer."""
+        raise DataError(
+            f"this fit has the sums of its data, which {self.engine} computed, and not their rows, "
+            "which this needs. Fit the rows that go into memory (data.collect()), or use what "
+            "needs none: estimates, tests, intervals, random effects, predictions for new data"
+        )
+
+    def stand_in(self, name: str) -> np.ndarray:
+        """A few numbers of the mean and range of a column; its values where there are two."""
+        if name not in self.ranges:
+            self.needs_rows()
+        mean, sd, low, high = self.ranges[name]
+        # of all with this mean within these bounds two values have the largest variance
+        largest = (mean - low) * (high - mean) * self.n_rows / max(self.n_rows - 1, 1)
+        if sd**2 >= largest * (1.0 - TWO_VALUES):
+            return np.unique([low, high])
+        return np.array([low, high, 3.0 * mean - low - high])
+
+    def without_levels(self) -> SummedDesign:
+        """The same without the sums by level, which the cross-products of a fit have."""
+        other = object.__new__(type(self))
+        assert self.sums is not None
+        other.__dict__.update(self.__dict__, sums=replace(self.sums, factors=(), pairs={}))
+        return other
+
+    @property
+    def information_root(self) -> np.ndarray:
+        assert self.sums is not None
+        return self.sums.X
+
+
+def build_summed(
+    formula: Any,
+    data: Any,
+    *,
+    groups: Any = None,
+    random: Any = None,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Any = None,
+    subset: Any = None,
+    na_action: str = "omit",
+    context: Mapping[str, Any] | None = None,
+) -> SummedDesign:
+    """The design of a formula and a lazy frame; arguments as those of `build`."""
+    names = data_columns(data)
+    frame = LazyModelFrame(
+        formulas_of(formula, None, names, groups, random, True, True),
+        LazyRows(data),
+        names,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        subset=subset,
+        na_action=na_action,
+        context=context or {},
+    )
+    return _Summing(frame).design()
+
+
+class _Summing:
+    """The queries of a model in their order, and the design that comes of them."""
+
+    def __init__(self, frame: LazyModelFrame) -> None:
+        self.frame, self.products = frame, frame.products
+        part = frame.predictors[MEAN]
+        self.fixed = frame.recipe(part.fixed, frame.columns, frame.contrasts)
+        self.specs = list(zip(part.formula.random, part.sides, strict=True))
+        self.recipes = [
+            frame.recipe(side, frame.columns, frame.contrasts) for _, side in self.specs
+        ]
+        for spec, _ in self.specs:
+            if STRUCTURES[spec.structure].patterned or spec.matrix is not None:
+                what = "a known covariance of levels"
+                if spec.matrix is None:
+                    what = f"the structure {spec.structure!r}"
+                raise FormulaError(
+                    f"{spec.text}: {what} is not made of sums by level; "
+                    "collect the rows that fit into memory and give these as data",
+                    frame.formula.text,
+                )
+
+    def design(self) -> SummedDesign:
+        """Everything."""
+        frame = self.frame
+        X, y, ones = self._rows()
+        kept = independent_columns(X) if X.shape[1] else np.arange(0)
+        dropped = tuple(np.delete(np.array(self.fixed.names, dtype=object), kept))
+        warn_of_dropped(dropped)
+        elements, making = self._elements(kept)
+        tables = _LevelTables(self, elements)
+        factors, terms, recipes, sums = tables.results()
+        pairs = tables.pairs(factors)
+        if len(kept) >= frame.n:
+            raise DataError(
+                f"formula has {len(kept)} fixed coefficients for {frame.n} rows; leave out terms"
+            )
+        return SummedDesign(
+            y=None,  # type: ignore[arg-type]
+            trials=None,
+            weights=frame.weights,
+            predictors={MEAN: self._predictor(kept, dropped)},
+            factors=tuple(factors),
+            terms=tuple(terms),
+            formula=frame.formula,
+            response_name=frame.response.text,
+            index=None,
+            na_action=frame.na_action,
+            n_missing=frame.n_missing,
+            missing_by=frame.missing_by,
+            recipe=self._recipe(kept, recipes, tables.groupings),
+            n_rows=frame.n,
+            sums=Sums(
+                frame.n, frame.log_weights, ones, X[:, kept], y, X, making, tuple(sums), pairs
+            ),
+            engine=frame.lazy.engine,
+            ranges=self.products.columns_seen,
+        )
+
+    def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows with the cross-products of the data's: X, y and 1."""
+        products = self.products
+        grams = products.grams
+        R = gram_roots(grams, np.empty((*grams.shape[:2], 0)))
+        place = {atom: at for at, atom in enumerate(products.of_X)}
+        real = R.any(axis=2)
+        ones = R[:, :, 0][real]
+        at = np.nonzero(real)[0]
+
+        def column(atom: int) -> np.ndarray:
+            mean, sd = products.moments[atom]
+            return mean * ones + sd * R[:, :, place[atom]][real] if atom else ones
+
+        blocks = [np.zeros((len(ones), 0))]
+        for scale, factors in self.fixed.products:
+            coded = self.fixed.codings
+            own = products.factors_of([v for v, _ in factors if v in coded])
+            atom = products.atom([v for v, _ in factors if v not in coded])
+            coding = scale * products.coded(self.fixed, factors, own)[products.cell_of(own)]
+            blocks.append(coding[at] * column(atom)[:, None])
+        return np.concatenate(blocks, axis=1), column(products.response), ones
+
+    def _elements(self, kept: np.ndarray) -> tuple[Elements, np.ndarray]:
+        """Elements of X and y, and what makes these of them."""
+        elements = Elements(self.products)
+        elements.add((), 0)
+        of_X = elements.matrix(self.fixed)[:, kept]
+        at = elements.add((), self.products.response)
+        making = np.zeros((elements.size, len(kept) + 1))
+        making[: len(of_X), :-1] = of_X
+        making[0, -1], making[at, -1] = self.products.moments[self.products.response]
+        return elements, making
+
+    def _predictor(self, kept: np.ndarray, dropped: tuple[str, ...]) -> LinearPredictor:
+        """Fixed part, with rows that span what the data span."""
+        alone = replace(self.fixed, calls=())
+        columns = self.products.prototypes(self.fixed)
+        side = self.frame.predictors[MEAN].fixed
+        terms = terms_on(side.text, side.variables, self.frame.columns, alone, columns)
+        X = np.array(alone.matrix(columns))
+        return LinearPredictor(
+            X=np.ascontiguousarray(X[:, kept]),
+            names=tuple(self.fixed.names[j] for j in kept),
+            terms=terms.keep(kept) if dropped else terms,
+            offset=np.empty(0) if self._has_offset() else None,
+            dropped=dropped,
+            formula=self.frame.predictors[MEAN].formula,
+        )
+
+    def _has_offset(self) -> bool:
+        return bool(self.frame.predictors[MEAN].offsets) or self.frame.offset is not None
+
+    def _recipe(
+        self,
+        kept: np.ndarray,
+        sides: tuple[RandomSide, ...],
+        groupings: tuple[Grouping, ...],
+    ) -> NewDataRecipe:
+        frame, part = self.frame, self.frame.predictors[MEAN]
+        return NewDataRecipe(
+            fixed={MEAN: FixedSide(self.fixed, kept, part.fixed.variables, part.offsets)},
+            sides=sides,
+            groupings=groupings,
+            offset_column=frame.offset_column,
+            offset_given=frame.offset is not None,
+            response=frame.response,
+            logical=frozenset(n for n, kind in frame.kinds.items() if kind == "logical"),
+            levels={
+                name: column[:0] if isinstance(column, Labels) else None
+                for name, column in frame.columns.values.items()
+            },
+            context=frame.context,
+            linear=True,
+        )
+
+
+class _LevelTables:
+    """Sums by level of each grouping factor, and by pair of levels of each two."""
+
+    def __init__(self, work: _Summing, elements: Elements) -> None:
+        self.work, self.all = work, elements
+        self.frame, self.products = work.frame, work.products
+        self.keys = {
+            label: list(dict.fromkeys(n for piece in pieces for n in piece.variables))
+            for label, pieces in self.frame.groups.items()
+        }
+        self.own: dict[str, Elements] = {label: Elements(self.products) for label in self.keys}
+        for (spec, _), recipe in zip(work.specs, work.recipes, strict=True):
+            self.own[spec.factor].matrix(recipe)
+        self.hosts = {label: self._host(self.keys[label]) for label in self.keys}
+        self.by_label: dict[str, tuple[Grouping, np.ndarray, np.ndarray]] = {}
+        self._hosted: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self.groupings: tuple[Grouping, ...] = ()
+        self._run()
+
+    def _host(self, keys: list[str]) -> str | None:
+        """The grouping factor with most keys whose table has these keys too."""
+        fits = [label for label, own in self.keys.items() if set(keys) <= set(own)]
+        return max(fits, key=lambda label: len(self.keys[label])) if fits else None
+
+    def _run(self) -> None:
+        labels = list(self.keys)
+        pairs = list(combinations(labels, 2))
+        self._pair_hosts = {
+            (b, c): self._host(list(dict.fromkeys(self.keys[b] + self.keys[c]))) for b, c in pairs
+        }
+        for host in dict.fromkeys(self.hosts.values()):
+            assert host is not None
+            guests = [label for label in labels if self.hosts[label] == host]
+            together = [pair for pair in pairs if self._pair_hosts[pair] == host]
+            asked = [(self.own[b], other) for b in guests for other in (self.own[b], self.all)]
+            asked += [(self.own[b], self.own[c]) for b, c in together]
+            table = Table(self.products, self.keys[host], asked)
+            table.run(self.frame.lazy)
+            codes = {}
+            for b in guests:
+                made, codes[b] = grouping(b, self.frame.groups[b], table.columns)
+                check_groups(made, self.frame.n, True, False)
+                count, own = len(made.cells), self.own[b]
+                squares = table.spread(own, own, codes[b], count)
+                self.by_label[b] = made, squares, table.spread(own, self.all, codes[b], count)
+            for b, c in together:
+                values = table.spread(
+                    self.own[b], self.own[c], np.arange(table.columns.n), table.columns.n
+                )
+                self._hosted[b, c] = codes[b], codes[c], values
+
+    def results(self) -> tuple[list, list, tuple[RandomSide, ...], list[FactorSums]]:
+        """Grouping factors with their terms, most levels first."""
+        frame = self.frame
+        sizes = {label: len(own[0].cells) for label, own in self.by_label.items()}
+        ordered = in_order(frame, sizes)
+        labels = list(dict.fromkeys(spec.factor for _, spec, _ in ordered))
+        labels.sort(key=lambda label: -sizes[label])
+        self.labels = labels
+        self.groupings = tuple(self.by_label[label][0] for label in labels)
+        blocks: dict[str, list[np.ndarray]] = {label: [] for label in labels}
+        terms, sides = [], []
+        for name, spec, side in ordered:
+            recipe = next(r for (s, _), r in zip(self.work.specs, self.work.recipes) if s is spec)
+            making = self.own[spec.factor].matrix(recipe)
+            check_effects(spec.text, sizes[spec.factor] * making.shape[1], frame.n)
+            start = sum(block.shape[1] for block in blocks[spec.factor])
+            at = slice(start, start + making.shape[1])
+            blocks[spec.factor].append(making)
+            factor = labels.index(spec.factor)
+            terms.append(
+                RandomTerm(factor, at, recipe.names, spec.structure, spec.text, name, None, None)
+            )
+            sides.append(RandomSide(recipe, side.variables, factor, at, name))
+        factors, sums = [], []
+        for label in labels:
+            made, own, with_all = self.by_label.pop(label)
+            columns = np.concatenate(blocks[label], axis=1)
+            factors.append(
+                GroupingFactor(
+                    label, made.levels, np.empty(0, np.int32), np.empty((0, columns.shape[1]))
+                )
+            )
+            sums.append(FactorSums(own, with_all, columns))
+        return factors, terms, tuple(sides), sums
+
+    def pairs(self, factors: list[GroupingFactor]) -> dict[tuple[int, int], PairSums]:
+        """Sums by pair of levels, factors by their place."""
+        out = {}
+        for b, c in combinations(range(len(factors)), 2):
+            first, second = self.labels[b], self.labels[c]
+            if (first, second) in self._hosted:
+                sums = self._hosted.pop((first, second))
+            elif (second, first) in self._hosted:
+                right, left, values = self._hosted.pop((second, first))
+                sums = left, right, values.transpose(0, 2, 1)
+            else:
+                sums = self._ask(b, c)
+            out[b, c] = _compressed(*sums, len(factors[b].levels), len(factors[c].levels))
+        return out
+
+    def _ask(self, b: int, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        first, second = self.labels[b], self.labels[c]
+        keys = list(dict.fromkeys(self.keys[first] + self.keys[second]))
+        table = Table(self.products, keys, [(self.own[first], self.own[second])])
+        table.run(self.frame.lazy)
+        n = table.columns.n
+        values = table.spread(self.own[first], self.own[second], np.arange(n), n)
+        left = self.groupings[b].codes(table.columns)[0]
+        return left, self.groupings[c].codes(table.columns)[0], values
+
+
+def _compressed(
+    left: np.ndarray, right: np.ndarray, values: np.ndarray, levels: int, others: int
+) -> PairSums:
+    """Blocks of pairs of levels, sorted and added where a pair occurs again."""
+    key = left.astype(np.int64) * others + right
+    order = np.argsort(key)
+    key = key[order]
+    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
+    values = values[order]
+    if len(first) < len(key):
+        values, key = np.add.reduceat(values, first, axis=0), key[first]
+    rows, columns = np.divmod(key, others)
+    indptr = np.zeros(levels + 1, dtype=np.int64)
+    np.cumsum(np.bincount(rows, minlength=levels), out=indptr[1:])
+    return PairSums(indptr, columns.astype(np.int32), values)

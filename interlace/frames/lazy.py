@@ -1,0 +1,150 @@
+"""Rows that stay where they are: sums of a lazy frame, computed by its own engine.
+
+Polars (lazy), DuckDB, Dask, Ibis, PySpark: all that narwhals calls lazy. Queries keep to what every
+one of them can do: expressions made as columns first, then plain sums of columns by group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import DataError, InterlaceError, MissingDependencyError
+from .columns import Columns
+from .read import read, without_notice
+
+#: Libraries whose frames are lazy, by the first part of the module of their classes.
+ENGINES = ("polars", "duckdb", "_duckdb", "dask", "dask_expr", "ibis", "pyspark", "sqlframe")
+
+
+def is_lazy(data: Any) -> bool:
+    """Whether data are a frame whose rows are not in memory yet."""
+    module = type(data).__module__.partition(".")[0]
+    if module == "narwhals":
+        module = ENGINES[0]
+    if module not in ENGINES:
+        return False
+    import narwhals.stable.v2 as nw
+
+    with without_notice():
+        return isinstance(nw.from_native(_native(data), pass_through=True), nw.LazyFrame)
+
+
+def _native(data: Any) -> Any:
+    import narwhals as nw
+
+    return nw.to_native(data, pass_through=True)
+
+
+class LazyRows:
+    """A lazy frame, perhaps some of its rows, and what its engine sums over them.
+
+    ``schema`` has narwhals' types of the columns by name.
+    """
+
+    def __init__(self, data: Any) -> None:
+        import narwhals.stable.v2 as nw
+
+        with without_notice():
+            self.frame = nw.from_native(_native(data))
+            self.schema = dict(self.frame.collect_schema())
+        self._conditions: list[Any] = []
+
+    def where(self, condition: Any) -> LazyRows:
+        """The rows for which an expression is true."""
+        other = object.__new__(LazyRows)
+        with without_notice():
+            other.__dict__.update(self.__dict__, frame=self.frame.filter(condition))
+        return other
+
+    def totals(
+        self, columns: Mapping[str, Any], asked: Mapping[str, Sequence[str]], kept: Any
+    ) -> dict[str, dict[str, float]]:
+        """Aggregates, ``asked`` by column: ``"mean"``, ``"std"``, ``"min"``, ``"max"``, ``"sum"``.
+
+        They are of the rows for which ``kept`` is true; ``"count"`` is a sum over all rows. Columns
+        are expressions. Without a row an aggregate is NaN.
+        """
+        import narwhals.stable.v2 as nw
+
+        names = {(column, what): f"_{what}_{i}" for i, (column, what) in enumerate(_pairs(asked))}
+        with without_notice():
+            frame = self.frame.select(kept.alias("_kept"), *_named(columns))
+            whole = [name for name, ways in asked.items() if ways[0] == "count"]
+            frame = frame.select(
+                *(nw.col(name) for name in whole),
+                *(
+                    nw.when(nw.col("_kept")).then(nw.col(name)).alias(name)
+                    for name in asked
+                    if name not in whole
+                ),
+            )
+            aggregates = [
+                getattr(nw.col(column), "sum" if what == "count" else what)().alias(name)
+                for (column, what), name in names.items()
+            ]
+            frame = frame.select(*aggregates)
+        row = _collected(frame).rows(named=True)[0]
+        out: dict[str, dict[str, float]] = {name: {} for name in asked}
+        for (column, what), name in names.items():
+            out[column][what] = float("nan") if row[name] is None else float(row[name])
+        return out
+
+    def sums(
+        self, keys: Mapping[str, Any], products: Mapping[str, Any], labels: Sequence[str] = ()
+    ) -> Columns:
+        """Sums of products for each combination of keys, both expressions by name.
+
+        ``labels`` are keys that may be dates. Without keys there is one row.
+        """
+        import narwhals.stable.v2 as nw
+
+        columns = _named({**keys, **products})
+        sums = [nw.col(name).sum() for name in products]
+        with without_notice():
+            frame = self.frame.select(*columns)
+            frame = frame.group_by(*keys).agg(*sums) if keys else frame.select(*sums)
+        native = _collected(frame).to_native()
+        return read(native, [*keys, *products], labels)
+
+    def plus(self, expressions: Mapping[str, Any]) -> Any:
+        """The user's own lazy frame with more columns."""
+        return self.frame.with_columns(*_named(expressions))
+
+    @property
+    def engine(self) -> str:
+        """Name of the library."""
+        return str(self.frame.implementation.value)
+
+
+def _named(expressions: Mapping[str, Any]) -> list[Any]:
+    return [expression.alias(name) for name, expression in expressions.items()]
+
+
+def _pairs(asked: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    return [(column, what) for column, ways in asked.items() for what in ways]
+
+
+def _collected(frame: Any) -> Any:
+    """The rows of a small result, computed now."""
+    try:
+        if frame.implementation.is_polars():
+            import narwhals.stable.v2 as nw
+
+            native = nw.from_native(frame.to_native().collect(engine="streaming"))
+        else:
+            with without_notice():
+                native = frame.collect()
+    except InterlaceError:
+        raise
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"results of {frame.implementation.value} are handed over by a package that is not "
+            f"installed: {error.name}; pip install {error.name}"
+        ) from None
+    except Exception as error:
+        first = str(error).strip().split("\n")[0]
+        raise DataError(
+            f"{frame.implementation.value} could not compute the sums of this model: {first}"
+        ) from error
+    return native

@@ -1,0 +1,204 @@
+"""Linear mixed models of lazy frames: engines sum, and the fit is that of the rows in memory."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.lazy_engines import ENGINES
+
+import interlace as il
+from interlace.errors import ConvergenceWarning, DataError, DataWarning, InterlaceError
+
+# Ibis and Dask use what pandas and DuckDB will drop.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The .future.infer_string"),
+    pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning"),
+]
+
+# Sums of products have the digits of the rows' own, but for those that centring loses of both.
+SAME = 1e-8
+REML = 1e-10
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(20)
+    n = 2400
+    g, h = rng.integers(0, 60, n), rng.integers(0, 12, n)
+    x, z = rng.normal(size=n), rng.normal(size=n) * 1e3 + 1e6
+    f = rng.choice(["a", "b", "ç", "d"], n)
+    k = rng.integers(2**40, 2**41, n)
+    y = 1 + x + (z - 1e6) / 1e3 + np.where(f == "b", 1.0, 0.0) + rng.normal(size=n)
+    y += rng.normal(size=60)[g] + (rng.normal(size=60) * 0.5)[g] * x + rng.normal(size=12)[h]
+    frame = pd.DataFrame({"y": y, "x": x, "z": z, "f": f, "g": g, "k": k})
+    frame["w"] = rng.uniform(0.5, 2, n)
+    frame["h"] = [f"Ü {i}" for i in h]
+    frame["c"] = frame["h"].str[-1] + frame["g"].mod(5).astype(str)
+    frame["b"] = x > 0.3
+    frame["o"] = rng.normal(size=n)
+    frame.loc[0, "g"] = 999  # a level in one row
+    return frame
+
+
+FORMULAS = {
+    "one factor": "y ~ x + (1 | g)",
+    "slopes": "y ~ x + z + f + (1 + x | g)",
+    "large means": "y ~ x + (1 + z | g)",
+    "independent slopes": "y ~ x + (x || g)",
+    "crossed": "y ~ x * f + (1 | g) + (1 | h)",
+    "nested": "y ~ x + (1 | h/c)",
+    "nested and crossed": "y ~ x + (1 | h/c) + (1 + x | g)",
+    "two terms of one factor": "y ~ x + (1 | h) + (0 + x | h) + (1 | g)",
+    "factor on the left": "y ~ x + (0 + f | g)",
+    "expressions": "y ~ I(x**2) + log(z) + exp(x / 9) + sqrt(abs(x)) + I(x > 0.5) + b + (1 | g)",
+    "interactions": "y ~ f:x + f:b + x:z + (1 | g)",
+    "no intercept": "y ~ 0 + f + x + (1 | g)",
+    "integers whose squares overflow": "y ~ k + I(k**2 / 1e20) + (1 | g)",
+    "response computed": "log(y + 100) ~ x + offset(o / 100) + (1 | g)",
+    "no fixed part": "y ~ 0 + (1 | g)",
+}
+
+
+def same(mine: il.LMMResult, theirs: il.LMMResult) -> None:
+    """Every estimate and what is made of them."""
+    assert mine.llf == pytest.approx(theirs.llf, rel=REML)
+    scale = np.abs(theirs.fe_params) + theirs.fe_bse
+    np.testing.assert_array_less(np.abs(mine.fe_params - theirs.fe_params), SAME * scale)
+    np.testing.assert_allclose(mine.fe_bse, theirs.fe_bse, rtol=SAME)
+    np.testing.assert_allclose(mine.VarCorr().variance, theirs.VarCorr().variance, rtol=1e-6)
+    np.testing.assert_allclose(mine.fe_df, theirs.fe_df, rtol=1e-6)
+    assert mine.nobs == theirs.nobs and mine.ngroups == theirs.ngroups
+    for name, own in theirs.random_effects.items():
+        other = mine.random_effects[name]
+        assert other.index.equals(own.index) and list(other) == list(own)
+        size = np.abs(own.to_numpy()).max()
+        np.testing.assert_allclose(other, own, rtol=0, atol=1e-6 * size)
+
+
+@pytest.mark.parametrize("formula", FORMULAS.values(), ids=FORMULAS)
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_a_fit_by_sums_is_that_of_the_rows(data: pd.DataFrame, formula: str, engine: str) -> None:
+    same(il.fit(formula, ENGINES[engine](data)), il.fit(formula, data))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_does_weights_offsets_subsets_and_missing_values(
+    data: pd.DataFrame, engine: str
+) -> None:
+    data = data.copy()
+    inside = np.flatnonzero((data["f"] != "d") & (data["z"] < 1.002e6))
+    data.loc[inside[[3, 5, 70]], "x"] = np.nan
+    data.loc[inside[[5]], "h"] = None
+    data.loc[5, "z"] = np.nan  # of the subset alone
+    call = {"weights": "w", "offset": "o", "subset": "(f != 'd') & (z < 1.002e6)"}
+    formula = "y ~ x + f + (1 + x | g) + (1 | h)"
+    with pytest.warns(DataWarning, match="dropped 3 row"):
+        lazy = il.fit(formula, ENGINES[engine](data), **call)
+    with pytest.warns(DataWarning, match="dropped 3 row"):
+        rows = il.fit(formula, data, **call)
+    same(lazy, rows)
+    assert lazy.fit.design.missing_by == rows.fit.design.missing_by
+
+
+@pytest.mark.parametrize(
+    ("engine", "name"),
+    [("dask", "nested"), ("ibis", "nested and crossed"), ("ibis", "expressions")],
+)
+def test_other_engines_fit_the_same(data: pd.DataFrame, engine: str, name: str) -> None:
+    formula = FORMULAS[name]
+    same(il.fit(formula, ENGINES[engine](data)), il.fit(formula, data))
+
+
+@pytest.mark.parametrize("contrasts", ["sum", "helmert", "poly", "SAS", "diff"])
+def test_contrasts_are_applied_to_the_table(data: pd.DataFrame, contrasts: str) -> None:
+    formula, call = "y ~ f * b + (1 | g)", {"contrasts": {"f": contrasts}}
+    mine = il.fit(formula, ENGINES["polars"](data), **call)
+    theirs = il.fit(formula, data, **call)
+    same(mine, theirs)
+    for kind in ("I", "II", "III"):
+        np.testing.assert_allclose(mine.anova(type=kind), theirs.anova(type=kind), rtol=1e-7)
+
+
+def test_many_cells_are_grouped_on_and_few_are_indicators(data: pd.DataFrame) -> None:
+    data = data.assign(m=[f"m{i % 40}" for i in range(len(data))])
+    formula = "y ~ m + m:x + (1 + x | g) + (0 + f | h)"
+    same(il.fit(formula, ENGINES["duckdb"](data)), il.fit(formula, data))
+
+
+def test_levels_have_the_order_of_a_polars_enum(data: pd.DataFrame) -> None:
+    pl = pytest.importorskip("polars")
+    frame = pl.from_pandas(data).with_columns(pl.col("f").cast(pl.Enum(["d", "q", "b", "a", "ç"])))
+    mine, theirs = (il.fit("y ~ f + (1 | g)", each) for each in (frame.lazy(), frame))
+    assert list(mine.fe_params.index) == list(theirs.fe_params.index)
+    same(mine, theirs)
+
+
+def test_what_needs_no_rows_is_as_in_memory(data: pd.DataFrame) -> None:
+    formula = "y ~ x * f + (1 + x | g)"
+    mine, theirs = (il.fit(formula, each) for each in (ENGINES["polars"](data), data))
+    small = [il.fit("y ~ x + f + (1 + x | g)", each) for each in (ENGINES["polars"](data), data)]
+    mine = pickle.loads(pickle.dumps(mine))
+    for answer in (
+        lambda m, s: m.conf_int(method="profile"),
+        lambda m, s: m.conf_int(parm="theta_", method="profile"),
+        lambda m, s: m.conf_int(),
+        lambda m, s: m.refit_ml().fe_bse,
+        lambda m, s: m.r2(),
+        lambda m, s: m.ranef(cond_sd=True)[["value", "cond_sd"]],
+        lambda m, s: il.anova(s, m).select_dtypes("number"),
+        lambda m, s: m.vcov(ddf="Kenward-Roger"),
+        lambda m, s: m.emmeans("f").to_frame().select_dtypes("number"),
+        lambda m, s: m.predict(data.head(7)),
+        lambda m, s: m.rePCA().select_dtypes("number"),
+    ):
+        np.testing.assert_allclose(answer(mine, small[0]), answer(theirs, small[1]), rtol=1e-6)
+    assert "Scaled residuals" not in str(mine.summary())
+    assert f"Number of obs: {len(data)}" in str(mine.summary())
+
+
+@pytest.mark.parametrize("name", ["hatvalues", "simulate", "augment", "influence"])
+def test_what_needs_rows_says_so(data: pd.DataFrame, name: str) -> None:
+    m = il.fit("y ~ x + (1 | g)", ENGINES["polars"](data))
+    with pytest.raises(DataError, match="sums of its data.*not their rows"):
+        getattr(m, name)()
+
+
+@pytest.mark.parametrize(
+    ("formula", "call", "message"),
+    [
+        ("y ~ poly(x, 2) + (1 | g)", {}, "collect the rows"),
+        ("y ~ sin(x) + (1 | g)", {}, "engines compute"),
+        ("y ~ x + ar1(0 + f | g)", {}, "not made of sums"),
+        ("f ~ x + (1 | g)", {}, "not numeric"),
+        ("y ~ x + (1 | g)", {"weights": np.ones(3)}, "name of one of its columns"),
+        ("y ~ x + (1 | g)", {"subset": np.ones(3, bool)}, "a comparison such as"),
+        ("y ~ x + (1 | g)", {"subset": "x + 1"}, "no comparison"),
+        ("y ~ log(x) + (1 | g)", {}, "not finite|could not compute"),
+        ("y ~ x + (1 | g)", {"subset": "x > 1e9"}, "no rows"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_what_engines_cannot_do_is_refused_with_the_way_out(
+    data: pd.DataFrame, formula: str, call: dict, message: str, engine: str
+) -> None:
+    with pytest.raises(InterlaceError, match=message):
+        il.fit(formula, ENGINES[engine](data), **call)
+
+
+def test_columns_that_depend_on_others_are_dropped(data: pd.DataFrame) -> None:
+    data = data.assign(u=2 * data["x"] - 1)
+    with pytest.warns(DataWarning, match="rank deficient"):
+        mine = il.fit("y ~ x + u + f + (1 | g)", ENGINES["polars"](data))
+    with pytest.warns(DataWarning, match="rank deficient"):
+        theirs = il.fit("y ~ x + u + f + (1 | g)", data)
+    same(mine, theirs)
+    assert mine.fit.design.dropped_columns == ("u",)
+
+
+def test_a_response_without_a_residual_has_no_standard_errors(data: pd.DataFrame) -> None:
+    data = data.assign(y=2 * data["x"])
+    with pytest.warns(ConvergenceWarning, match="fits the response exactly"):
+        il.fit("y ~ x + (1 | g)", ENGINES["polars"](data))
