@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         ZeroOneInflatedBeta,
         ZeroOneInflatedBetaFamily,
     )
+    from .interop.r.from_r import ModelFromR, from_r
     from .results.glm import GLMResult
     from .results.glmm import GLMMResult
     from .results.ordinal import CLMMResult, CLMResult
@@ -140,6 +141,7 @@ __all__ = [
     "LRT",
     "LogNormal",
     "MissingDependencyError",
+    "ModelFromR",
     "NegativeBinomial",
     "NegativeBinomial1",
     "NegativeBinomial1Family",
@@ -184,6 +186,7 @@ __all__ = [
     "emmeans",
     "errors",
     "fit",
+    "from_r",
     "glm",
     "glmer",
     "gls",
@@ -299,6 +302,7 @@ _LATE = {
     **dict.fromkeys(("AllFitResult", "BootResult", "CrossedLMEResult"), "api.earlier"),
     **dict.fromkeys(("clm", "clmm"), "api.ordinal"),
     **dict.fromkeys(("CLMResult", "CLMMResult"), "results.ordinal"),
+    **dict.fromkeys(("ModelFromR", "from_r"), "interop.r.from_r"),
     "GLMMResult": "results.glmm",
     "GLMResult": "results.glm",
     "cross_val": "api.cross_validation",

@@ -20,6 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     "errors",
     "other_names",
+    "r_language",
     "calls",
     "printing",
     "pictured",

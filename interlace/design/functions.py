@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from formulaic.materializers.types import FactorValues
 from formulaic.transforms import TRANSFORMS
 from formulaic.utils.stateful_transforms import stateful_transform
 
+from ..errors import DataError
 from ..frames.columns import Labels
 from ..frames.levels import level_texts
 from .bases import bs, cc, cr, ns, poly
@@ -113,8 +115,19 @@ def log(x: Any, base: Any = None) -> Any:
     return np.log(x) if base is None else np.log(x) / np.log(base)
 
 
+def numeric(x: Any) -> np.ndarray:
+    """R's ``as.numeric(x)``, of anything but a factor."""
+    if isinstance(getattr(x, "dtype", None), pd.CategoricalDtype):
+        raise DataError(
+            f"as.numeric() and as.integer() of a factor, {getattr(x, 'name', None) or 'x'}, are "
+            "the places of its levels in R, not the numbers that these show; of the numbers write "
+            "as.numeric(as.character(x)), or make it a column"
+        )
+    return np.asarray(x, dtype=np.float64)
+
+
 def _integer(x: Any) -> np.ndarray:
-    return np.trunc(np.asarray(x, dtype=np.float64))
+    return np.trunc(numeric(x))
 
 
 def _character(x: Any) -> np.ndarray:
@@ -139,7 +152,7 @@ CONTEXT: dict[str, Any] = {
     "poly": poly,
     "log": log,
     "exp10": lambda x: np.power(10.0, x),
-    "numeric": lambda x: np.asarray(x, dtype=np.float64),
+    "numeric": numeric,
     "integer": _integer,
     "character": _character,
     "logical": lambda x: np.asarray(x).astype(bool),

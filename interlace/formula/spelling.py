@@ -53,6 +53,8 @@ _TO_R = (
     (re.compile(r"\s//\s"), " %/% "),
     (re.compile(r"\s%\s"), " %% "),
     (re.compile(r"\bnot (?=[\w(])"), "!"),
+    (re.compile(r"(?<=[\w)\]\"']) and (?=[\w(!\"'-])"), " & "),
+    (re.compile(r"(?<=[\w)\]\"']) or (?=[\w(!\"'-])"), " | "),
     (re.compile(r"(?<![\w.])(numeric|integer|character|logical)(?=\()"), r"as.\1"),
 )
 

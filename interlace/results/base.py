@@ -1173,6 +1173,40 @@ class ModelResult(Diagnosis, Maketables, ABC):
 
         return glance(self.fit)
 
+    def to_r(self, data: str = "data") -> str:
+        """The call of R that fits this model: of lme4, glmmTMB, nlme, ordinal, MASS or stats.
+
+        Parameters
+        ----------
+        data : str, default "data"
+            What the data are called in R.
+
+        Returns
+        -------
+        str
+            :func:`from_r` reads it back.
+
+        Raises
+        ------
+        ArgumentError
+            If no function of R that is known here has the model, or an argument of the call, such
+            as an array of weights, has no name in R.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> sleep = il.load_dataset("sleepstudy")
+        >>> il.fit("Reaction ~ Days", sleep, random="(Days | Subject)", method="ML").to_r("sleep")
+        'lmer(Reaction ~ Days + (Days | Subject), data = sleep, REML = FALSE)'
+        """
+        from ..inference.update import check_call
+        from ..tables.r_call import r_call
+
+        if not isinstance(data, str):
+            raise ArgumentTypeError(f"data is the name of the data in R, got {brief(data)}")
+        check_call(self, "to_r()")
+        return r_call(self.fit, self.call or {}, data)
+
     def to_dict(self) -> dict[str, Any]:
         """Estimates and what they rest on, as plain numbers and texts that JSON can hold."""
         from ..tables.export import as_dict

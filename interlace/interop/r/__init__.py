@@ -1,0 +1,1 @@
+"""Models written in R, read and translated."""
