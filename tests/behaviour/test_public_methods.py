@@ -96,6 +96,10 @@ def fitted(name: str, mixed: bool) -> Any:
 
 def refusal(m: Any, name: str) -> str | None:
     """Why a name has no answer for a model, None if it has one."""
+    if name == "to_r" and m.call.get("weights"):
+        return "powers of the density"
+    if name == "to_r" and "zoi" in m.components:
+        return "zoiformula="
     if name == "level_residuals":
         return "linear mixed model"
     if name in ("hatvalues", "leverage", "cooks_distance") and len(m.components) > 1:

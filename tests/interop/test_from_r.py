@@ -232,7 +232,6 @@ def test_code_of_calls(call, code) -> None:
         ("blmer(y ~ x + (1|g), d)", r"blmer\(\) is not among"),
         ("3", "'3' is no call that fits a model"),
         ("lmer(y ~ x + (1|g, d)", "unexpected ','"),
-        ("lmer(y ~ x + propto(1|g, S), d)", "known matrix"),
         ("", "0 statements"),
     ],
 )
