@@ -74,6 +74,11 @@ def r_call(fit: AnyFit, call: Mapping[str, Any], data: str) -> str:
     for name in ALONE:
         if call.get(name) is not None:
             raise ArgumentError(f"{name}={call[name]!r} is in no function of R that is known here")
+    if any(spec.matrix is not None for spec in fit.design.formula.random):
+        raise ArgumentError(
+            "random effects whose levels have a known covariance are in no function of R that is "
+            "known here: lme4qtl, MCMCglmm and brms have them"
+        )
     call = {name: value for name, value in call.items() if value is not None}
     if fit.ordered:
         out = _ordinal(fit, call)

@@ -30,7 +30,7 @@ READ_INSIDE = {
     *("weights", "offset", "theta0", "contrasts", "subset"),
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),
     *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula", "component"),
-    *("ddf", "keep"),
+    *("ddf", "keep", "matrices", "from_r.call"),
     *("specs", "by", "at", "var", "model", "standardize", "vc_formula", "trials"),
     *("resid_df", "influence_df", "diag", "cutoff", "ax"),
     "parm",

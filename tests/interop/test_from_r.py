@@ -384,6 +384,9 @@ def test_what_a_fit_is_in_r_is_read_back(name) -> None:
         assert_same_model(make(), data)
 
 
+RELATED = pd.DataFrame(0.5 + 0.5 * np.eye(6), list("abcdef"), list("abcdef"))
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -394,6 +397,10 @@ def test_what_a_fit_is_in_r_is_read_back(name) -> None:
         (lambda d: il.fit("y ~ x + cs(x | g)", d, weights="w"), "powers of the density"),
         (lambda d: il.glm("p ~ x", d, il.Gamma(shape=2.0, link="log")), "holds shape"),
         (lambda d: il.glmer("p ~ x + (1 | g)", d, "Gamma(log)", laplace="expected"), "expected"),
+        (
+            lambda d: il.fit("y ~ x + (1 | g, cov=A)", d, matrices={"A": RELATED}),
+            "levels have a known covariance",
+        ),
         (lambda d: il.fit("y ~ x + (1 | g)", d).refit(d.y + d.x), "does not hold its data"),
     ],
 )
