@@ -1,8 +1,8 @@
 """Exceptions and warnings.
 
 Every text names the argument or column, the value received, and the remedy.
-All exceptions derive from :class:`InterlaceError`, and also from the built-in exception that
-a caller who knows nothing of this package would catch.
+All exceptions but :class:`FitInterrupted` derive from :class:`InterlaceError`, and all also from
+the built-in exception that a caller who knows nothing of this package would catch.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = [
     "ConvergenceWarning",
     "DataError",
     "DataWarning",
+    "FitInterrupted",
     "FormulaError",
     "InterlaceError",
     "InterlaceWarning",
@@ -152,6 +153,41 @@ class WorkerError(InterlaceError, RuntimeError):
     >>> issubclass(WorkerError, RuntimeError)
     True
     """
+
+
+class FitInterrupted(KeyboardInterrupt):  # noqa: N818
+    """A fit was stopped, as by Ctrl-C; what its search had come to.
+
+    It is a `KeyboardInterrupt`, so that no ``except Exception`` takes it for an error.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (n_theta,)
+        Covariance parameters of the best point, a ``theta0`` to go on from.
+    x : ndarray, shape (n,)
+        All parameters there, as the search has them.
+    criterion : float
+        The criterion there; infinite if nothing was evaluated.
+    evaluations : int
+        Evaluations made.
+
+    Examples
+    --------
+    >>> from interlace.errors import FitInterrupted
+    >>> issubclass(FitInterrupted, KeyboardInterrupt)
+    True
+    """
+
+    def __init__(self, x: Any, theta: Any, criterion: float, evaluations: int) -> None:
+        super().__init__(
+            f"stopped after {evaluations} evaluations, at a criterion of {criterion:.8g}; the "
+            "attribute theta is a theta0= to go on from"
+        )
+        self.x, self.theta = x, theta
+        self.criterion, self.evaluations = criterion, evaluations
+
+    def __reduce__(self) -> Any:
+        return FitInterrupted, (self.x, self.theta, self.criterion, self.evaluations)
 
 
 class InterlaceWarning(UserWarning):

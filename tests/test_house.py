@@ -58,6 +58,7 @@ IMPORTED_LATE = {
     "dask",
     "duckdb",
     "ibis",
+    "tqdm",
     "marginaleffects",
     "narwhals",
     "polars",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..design.build import build
 from ..design.expressions import caller_names
 from ..errors import warn_if_not_converged
+from ..optimize import stage
 
 if TYPE_CHECKING:
     from ..design.design import Design
@@ -28,6 +29,7 @@ OF_DESIGN = (
 def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, float]]:
     """The design of a call, and how long it took to build."""
     clock = perf_counter()
+    stage("design")
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
     context = caller_names()
     if call.get("matrices") is not None:
@@ -49,6 +51,7 @@ def summed_design_of(call: Mapping[str, Any]) -> tuple[SummedDesign, dict[str, f
 def result_of(kind: type[_Result], fit: Any, call: dict[str, Any], doors: Doors) -> _Result:
     """The result of a fit, which remembers its call; with a warning if it did not converge."""
     warn_if_not_converged(fit)
+    call.pop("progress", None)
     result = kind(fit)
     result.call, result._doors = call, doors
     return result

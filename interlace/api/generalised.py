@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..calls import checked
 from ..errors import ArgumentError, listing
 from ..inference.update import Doors
+from ..optimize import watched
 from .design_and_result import design_of, result_of
 from .engine import taken_out
 from .glm import glm
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @checked
+@watched
 def glmer(
     formula: str,
     data: Any,
@@ -45,6 +47,7 @@ def glmer(
     executor: Any = None,
     partitions: int | None = None,
     matrices: Mapping[str, Any] | None = None,
+    progress: bool | Literal["auto"] = "auto",
 ) -> GLMMResult:
     """Fit a generalised linear mixed model by maximum likelihood.
 
@@ -115,6 +118,9 @@ def glmer(
         ``executor``, threads of this process.
     matrices : dict of name to matrix, optional
         Known matrices that formulas name, ``(1 | g, cov=A)``, as for :func:`fit`.
+    progress : bool or "auto", default "auto"
+        Show stage, evaluations and criterion on the standard error, in a bar of tqdm where that is
+        installed: always, never, or in a terminal or notebook once a fit takes some seconds.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from ..frames.lazy import is_lazy
 from ..inference.update import Doors
 from ..models.lmm import fit_lmm
+from ..optimize import watched
 from ..results.lmm import LMMResult
 from .design_and_result import design_of, result_of, summed_design_of
 from .glm import glm
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @checked
+@watched
 def fit(
     formula: str,
     data: Any,
@@ -39,6 +41,7 @@ def fit(
     correlation: Any = None,
     variance: Any = None,
     matrices: Mapping[str, Any] | None = None,
+    progress: bool | Literal["auto"] = "auto",
 ) -> LMMResult:
     """Fit a linear mixed model by REML or maximum likelihood.
 
@@ -94,6 +97,9 @@ def fit(
         Those that formulas name as ``(1 | g, cov=A)`` or ``(1 | g, precision=Q)``: DataFrames with
         the levels of g as index and columns, or pairs (matrix, levels) of an array or a scipy
         sparse matrix and its levels. Variables where the function is called serve too.
+    progress : bool or "auto", default "auto"
+        Show stage, evaluations and criterion on the standard error, in a bar of tqdm where that is
+        installed: always, never, or in a terminal or notebook once a fit takes some seconds.
 
     Returns
     -------
@@ -157,6 +163,7 @@ def _from_sums(call: dict[str, Any]) -> LMMResult:
 
 
 @checked
+@watched
 def gls(
     formula: str,
     data: Any,
@@ -171,6 +178,7 @@ def gls(
     contrasts: Mapping[str, Any] | None = None,
     subset: Any = None,
     na_action: Literal["omit", "exclude", "raise"] = "omit",
+    progress: bool | Literal["auto"] = "auto",
 ) -> LMMResult:
     """Fit a linear model by generalised least squares, without random effects.
 
@@ -184,7 +192,7 @@ def gls(
         As for :func:`fit`.
     correlation, variance
         As for :func:`fit`; without both, least squares.
-    method, REML, weights, offset, optimizer, contrasts, subset, na_action
+    method, REML, weights, offset, optimizer, contrasts, subset, na_action, progress
         As for :func:`fit`; ``weights`` are numbers, what nlme calls so is ``variance``.
 
     Returns

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..calls import checked
 from ..errors import ArgumentError, listing
 from ..inference.update import Doors
+from ..optimize import watched
 from .design_and_result import design_of, result_of
 from .engine import taken_out
 
@@ -111,6 +112,7 @@ def clm(
 
 
 @checked
+@watched
 def clmm(
     formula: str,
     data: Any,
@@ -134,6 +136,7 @@ def clmm(
     executor: Any = None,
     partitions: int | None = None,
     matrices: Mapping[str, Any] | None = None,
+    progress: bool | Literal["auto"] = "auto",
 ) -> CLMMResult:
     """Fit a cumulative link mixed model of ordered categories, as R's ``ordinal::clmm``.
 
@@ -146,7 +149,7 @@ def clmm(
         apart.
     data : data frame
         As for :func:`glmer`.
-    groups, random, optimizer, theta0, backend, executor, partitions, matrices
+    groups, random, optimizer, theta0, backend, executor, partitions, matrices, progress
         As for :func:`glmer`.
     nAGQ : int, default 1
         1: Laplace's approximation, with observed information. More: nodes per dimension of adaptive

@@ -21,7 +21,7 @@ from ..objective.generalised.joint_modes import JointModeObjective
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.restricted import RestrictedLaplace, RestrictedProblem
 from ..objective.theta_scale import ThetaScale
-from ..optimize import Optimum, minimise, minimise_from
+from ..optimize import Optimum, minimise, minimise_from, stage
 from .base import BaseMixedFit, closed, others
 from .density import first_density, problem_of, with_parameters
 from .glmm_estimates import GLMMEstimates, estimates
@@ -238,6 +238,7 @@ def fit_glmm(
     """
     seconds = dict(seconds or {})
     clock = perf_counter()
+    stage("first estimates")
     design = with_parameters(design, family)
     if expected is None:
         expected = family.expected_by_default

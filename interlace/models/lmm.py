@@ -17,7 +17,7 @@ from ..objective import LMMObjective, Solution
 from ..objective.linear.exact import ExactFit
 from ..objective.linear.of_design import linear_objective
 from ..objective.theta_scale import ThetaScale
-from ..optimize import Optimum, minimise
+from ..optimize import Optimum, minimise, stage
 from .base import BaseMixedFit, closed, others
 
 if TYPE_CHECKING:
@@ -239,6 +239,7 @@ def fit_lmm(
     """
     seconds = dict(seconds or {})
     clock = perf_counter()
+    stage("cross-products")
     covariance = CovarianceModel.of(design)
     theta = covariance.given_start(theta0)
     with one_thread(design.X.size):

@@ -120,6 +120,10 @@ class Objective(ABC):
         """
         return directions
 
+    def theta(self, x: np.ndarray) -> np.ndarray:
+        """Covariance parameters on the scale of the data, (n_theta,); empty without any."""
+        return NOT_ASKED
+
     def names(self) -> list[str]:
         """Names of the leading parameters of x that have one."""
         return []

@@ -11,6 +11,7 @@ from ..errors import NumericalError
 from ..linalg.information import least_eigenvalue
 from ..linalg.kernels import _trust
 from ..objective.base import Evaluation, Objective
+from .watch import stage
 
 __all__ = ["Axes", "final_hessian", "second_look", "to_unit_diagonal"]
 
@@ -52,6 +53,7 @@ def final_hessian(objective: Objective, x: np.ndarray) -> np.ndarray | None:
     Directions in which it is nearly flat get their curvature from four more gradients each, with
     Richardson's extrapolation; curvatures that cannot be told from zero become zero.
     """
+    stage("curvature")
     try:
         H = objective.hessian(x)
     except NumericalError:

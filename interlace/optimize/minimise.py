@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NumericalError
+from ..errors import FitInterrupted, NumericalError
 from ..objective.base import Evaluation, Objective
 from .boundary import minimum_where_zero
 from .curvature import final_hessian, second_look
 from .optimum import Optimum
 from .quasi import quasi_newton
 from .trust_region import LARGEST_RADIUS, PROMISE_TOLERANCE, Log, Run, newton, trust_step
+from .watch import now, stage
 
 # L-BFGS-B stops on the gradient of the criterion, which is exact: values are too noisy to ask.
 LBFGSB_GRADIENT = 1e-7
@@ -49,6 +50,7 @@ def minimise(
     starts = [(x, None) for x in objective.other_starts(best.x)]
     for x, zero in [*starts, *((best.x, zero) for zero in objective.boundaries(best.x))]:
         other = objective.anew()  # what the first search left in hand belongs to its optimum
+        stage("other starts")
         try:
             if zero is not None:
                 x, value, count = minimum_where_zero(other, x, zero)
@@ -58,6 +60,8 @@ def minimise(
             other_optimum = minimise_from(other, gradients, x)
         except NumericalError:
             continue
+        except KeyboardInterrupt:  # what was found first is as good as any
+            raise _interrupted(objective, best.x, best.value, evaluations) from None
         evaluations += other_optimum.evaluations
         # a criterion that breaks down has no minimum that is worth more than another
         if _lower(other_optimum.value, best.value) and other_optimum.verdict != "breaks down":
@@ -73,7 +77,24 @@ def _lower(value: float, than: float) -> bool:
 
 def minimise_from(objective: Objective, optimizer: str, start: np.ndarray) -> Optimum:
     """The optimum that a search from one start finds."""
-    counted: Any = _Counted(objective)
+    counted: Any = _Counted(objective, start)
+    stage("search")
+    try:
+        return _searched(counted, objective, optimizer, start)
+    except KeyboardInterrupt:
+        x, value = counted.best
+        raise _interrupted(objective, x, value, counted.count) from None
+
+
+def _interrupted(
+    objective: Objective, x: np.ndarray, value: float, evaluations: int
+) -> FitInterrupted:
+    """What says of an interrupt how far the search had come."""
+    return FitInterrupted(x.copy(), objective.theta(x), value, evaluations)
+
+
+def _searched(counted: Any, objective: Objective, optimizer: str, start: np.ndarray) -> Optimum:
+    """The same, its evaluations counted."""
     x = np.asarray(start, dtype=float)
     log: Log = []
     for _ in range(MAX_RECONSIDERED):
@@ -130,10 +151,11 @@ def _mirrored(objective: Objective, here: Evaluation, x: np.ndarray, there: np.n
 
 
 class _Counted:
-    """An objective that counts its evaluations."""
+    """An objective that counts its evaluations, and knows the best of them."""
 
-    def __init__(self, objective: Objective) -> None:
-        self._objective, self.count = objective, 0
+    def __init__(self, objective: Objective, start: np.ndarray) -> None:
+        self._objective, self.count, self._watch = objective, 0, now()
+        self.best = np.asarray(start, dtype=float), np.inf
         self.curvature_is_cheap, self.snap = objective.curvature_is_cheap, objective.snap
 
     def __getattr__(self, name: str) -> Any:
@@ -141,7 +163,12 @@ class _Counted:
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         self.count += 1
-        return self._objective.evaluate(x, order)
+        here = self._objective.evaluate(x, order)
+        if here.value < self.best[1]:
+            self.best = x, here.value
+        if self._watch is not None:
+            self._watch.evaluated(here.value)
+        return here
 
 
 def _lbfgsb(objective: Objective, x0: np.ndarray) -> Run:

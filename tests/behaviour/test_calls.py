@@ -42,7 +42,7 @@ READ_INSIDE = {
     *("models", "below", "stars", "coef_map", "omit", "labels", "fit_statistics", "title", "notes"),
     *("path", "label"),
     "df_method",  # which are allowed depends on the model
-    *("levels", "nominal", "clm.scale", "clmm.scale", "executor"),
+    *("levels", "nominal", "clm.scale", "clmm.scale", "executor", "progress"),
 }
 
 

@@ -223,15 +223,16 @@ def test_dask_workers_that_stay_away_are_said(frame, client, at_question, monkey
         il.glmer("y ~ x + (1 | s)", frame, "binomial", executor=client, partitions=2)
 
 
-def test_an_interrupt_leaves_nothing_running(frame, at_question) -> None:
-    def stop() -> None:
-        raise KeyboardInterrupt
-
+def test_an_interrupt_leaves_nothing_running_and_says_how_far_it_came(frame, at_question) -> None:
     threads = set(threading.enumerate())
-    at_question(ThreadWorkers, 4, stop)
-    with pytest.raises(KeyboardInterrupt):
+    at_question(ThreadWorkers, 6, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(il.FitInterrupted) as caught:
         il.glmer("y ~ x + (1 | s)", frame, "binomial", partitions=2)
     assert set(threading.enumerate()) == threads
+    whole = il.glmer("y ~ x + (1 | s)", frame, "binomial")
+    assert whole.fit.criterion < caught.value.criterion < whole.fit.criterion + 50.0
+    on = il.glmer("y ~ x + (1 | s)", frame, "binomial", theta0=caught.value.theta)
+    assert on.llf == pytest.approx(whole.llf, rel=1e-9)
 
 
 class Own:

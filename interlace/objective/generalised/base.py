@@ -205,6 +205,9 @@ class GeneralisedObjective(Objective):
         sets = [places[factor == b] for b in range(len(levels))] if self._vie else []
         return [zero for zero in (*sets, *([] if concave else [places])) if x[zero].any()]
 
+    def theta(self, x: np.ndarray) -> np.ndarray:
+        return self.scale.theta(x[self.at.theta])
+
     def names(self) -> list[str]:
         return self.covariance.theta_names
 
