@@ -22,6 +22,7 @@ from .errors import (
     InterlaceWarning,
     MissingDependencyError,
     NumericalError,
+    TooLargeError,
     WorkerError,
 )
 from .pictured import draws
@@ -155,6 +156,7 @@ __all__ = [
     "SimulatedResiduals",
     "SkewNormal",
     "StudentT",
+    "TooLargeError",
     "Truncated",
     "TruncatedNegativeBinomial",
     "TruncatedNegativeBinomial1",

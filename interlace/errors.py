@@ -26,6 +26,7 @@ __all__ = [
     "InterlaceWarning",
     "MissingDependencyError",
     "NumericalError",
+    "TooLargeError",
     "WorkerError",
 ]
 
@@ -140,6 +141,17 @@ class NumericalError(InterlaceError, ArithmeticError):
     --------
     >>> from interlace.errors import NumericalError
     >>> issubclass(NumericalError, ArithmeticError)
+    True
+    """
+
+
+class TooLargeError(InterlaceError, MemoryError):
+    """A computation needs more memory than there is; it was not begun.
+
+    Examples
+    --------
+    >>> from interlace.errors import TooLargeError
+    >>> issubclass(TooLargeError, MemoryError)
     True
     """
 

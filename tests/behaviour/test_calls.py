@@ -42,7 +42,8 @@ READ_INSIDE = {
     *("models", "below", "stars", "coef_map", "omit", "labels", "fit_statistics", "title", "notes"),
     *("path", "label"),
     "df_method",  # which are allowed depends on the model
-    *("levels", "nominal", "clm.scale", "clmm.scale", "executor", "progress"),
+    *(f"{name}.progress" for name in ("fit", "gls", "glmer", "clmm")),
+    *("levels", "nominal", "clm.scale", "clmm.scale", "executor", "matrices"),
 }
 
 

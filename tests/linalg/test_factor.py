@@ -12,7 +12,14 @@ import pytest
 import scipy.sparse as sp
 from helpers import random_designs as designs
 
-from interlace.errors import ArgumentError, InterlaceWarning, MissingDependencyError, NumericalError
+from interlace.errors import (
+    ArgumentError,
+    InterlaceWarning,
+    MissingDependencyError,
+    NumericalError,
+    TooLargeError,
+)
+from interlace.linalg import memory
 from interlace.linalg.crossproducts.blocks import PairBlocks, ZCross
 from interlace.linalg.factor import choose as choice
 from interlace.linalg.factor import schur, sparse
@@ -314,6 +321,25 @@ class TestChoice:
         with pytest.warns(InterlaceWarning, match="may take up to 0 seconds"):
             choose_factor(cross)
         choose_factor(cross, "blocked")  # asked for by name: in silence
+
+    @pytest.mark.parametrize("backend", [None, "blocked", "schur", "cholmod"])
+    def test_what_memory_is_too_small_for_is_not_begun(self, monkeypatch, backend):
+        if backend == "cholmod" and not has_cholmod:
+            pytest.skip("no CHOLMOD")
+        cross = design("crossed, sparse")
+        monkeypatch.setattr(choice, "FEW_COLUMNS", 0)
+        choose_factor(cross, backend)
+        monkeypatch.setattr(memory, "available_memory", lambda: 1e3)
+        for name in ("SchurFactor", "SuperLUFactor"):
+            monkeypatch.setattr(getattr(choice, name), "__init__", lambda *_: pytest.fail("begun"))
+        words = r"grouping factors \((schur|cholmod|superlu)\) needs about .* 1e-06 GB are free"
+        with pytest.raises(TooLargeError, match=words) as caught:
+            choose_factor(cross, backend)
+        assert "leave out one of the grouping factors" in str(caught.value)
+
+    def test_one_factor_is_never_too_large(self, monkeypatch):
+        monkeypatch.setattr(memory, "available_memory", lambda: 0.0)
+        choose_factor(design("one, k=1"))
 
     def test_refused(self):
         with pytest.raises(ArgumentError, match="'umfpack'"):

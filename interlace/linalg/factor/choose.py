@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from ...errors import ArgumentError, InterlaceWarning, MissingDependencyError, warn
 from ..crossproducts.blocks import ZCross
+from ..memory import check_memory
 from .base import Factor
 from .cholmod import CholmodFactor, cholmod_available
 from .nested import NestedFactor, is_nested
@@ -38,6 +39,8 @@ DENSE_BYTES = 8e9
 ENTRY_BYTES = 40.0
 # Pairs of tail columns, not all different, up to which their graph is made to look for orderings.
 PAIRS_LOOKED_AT = 1e8
+# ... and random effects for which any fill has room.
+FEW_COLUMNS = 5_000
 # Of one factorisation: what takes longer, or more memory, is said before it is begun.
 LONG_SECONDS = 60.0
 LARGE_BYTES = 6e9
@@ -55,7 +58,7 @@ def choose_factor(cross: ZCross, backend: str | None = None) -> Factor:
     if backend in OPEN or backend == "blocked":
         if is_nested(cross):
             return NestedFactor(cross)
-        return _for_crossed(cross) if backend in OPEN else SchurFactor(cross)
+        return _for_crossed(cross) if backend in OPEN else _forced(SchurFactor, cross)
     named = {f.name: f for f in (NestedFactor, SchurFactor, CholmodFactor, SuperLUFactor)}
     if backend not in named:
         raise ArgumentError(f"backend must be None or one of {BACKENDS}, not {backend!r}")
@@ -68,13 +71,46 @@ def choose_factor(cross: ZCross, backend: str | None = None) -> Factor:
         raise ArgumentError(
             "backend='schur' needs two or more grouping factors; use 'blocked' or None"
         )
-    return named[backend](cross)
+    return _forced(named[backend], cross)
+
+
+def _forced(kind: Callable[[ZCross], Factor], cross: ZCross) -> Factor:
+    """The factor that is asked for, if there is memory for it."""
+    if kind is SchurFactor:
+        _check_memory(_dense(cross), cross)
+    factor = kind(cross)
+    if isinstance(factor, CholmodFactor) and cross.q > FEW_COLUMNS:
+        counts = elimination_counts(cross.matrix(), factor.permutation())
+        _check_memory(_sparse("cholmod", CHOLMOD_RATE, counts), cross)
+    return factor
+
+
+def _dense(cross: ZCross) -> _Work:
+    q_tail = float(cross.q - cross.n_levels[0] * cross.widths[0])
+    return _Work("schur", q_tail**3, 16.0 * q_tail**2)
+
+
+def _check_memory(work: _Work, cross: ZCross) -> None:
+    """Refuse what would end for want of memory, by the fill that is predicted."""
+    check_memory(
+        work.memory,
+        f"each factorisation for the {cross.q} random effects of crossed grouping factors "
+        f"({work.name})",
+        _remedy(),
+    )
+
+
+def _remedy() -> str:
+    remedy = "leave out one of the grouping factors, or make its levels coarser"
+    if cholmod_available():
+        return remedy
+    return f"install scikit-sparse for CHOLMOD (pip install 'interlace[cholmod]'), {remedy}"
 
 
 def _for_crossed(cross: ZCross) -> Factor:
     q_tail = cross.q - cross.n_levels[0] * cross.widths[0]
     fits = 16.0 * q_tail**2 <= DENSE_BYTES
-    dense = _Work("schur", float(q_tail) ** 3, 16.0 * q_tail**2)
+    dense = _dense(cross)
     if fits and (q_tail <= SMALL_TAIL or tail_density(cross) > DENSE_TAIL):
         return _with_warning(dense, SchurFactor, cross)
     # factorisation and inverse: q_t³ dense, 3 Σ c_j² sparse
@@ -116,18 +152,14 @@ def _guess(cross: ZCross, A: sp.csr_array, q_tail: int) -> _Work:
 
 
 def _with_warning(work: _Work, factor: Callable[[ZCross], Factor], cross: ZCross) -> Factor:
-    """The factor; with a warning where it would be very much work."""
+    """The factor; with a warning where it would be very much work, if there is memory for it."""
+    _check_memory(work, cross)
     seconds = work.flops / DENSE_RATE
     if seconds > LONG_SECONDS or work.memory > LARGE_BYTES:
-        remedy = "leave out one of the grouping factors, or make its levels coarser"
-        if not cholmod_available():
-            remedy = (
-                f"install scikit-sparse for CHOLMOD (pip install 'interlace[cholmod]'), {remedy}"
-            )
         warn(
             f"the grouping factors are crossed so much that each factorisation for their "
             f"{cross.q} random effects may take up to {_duration(seconds)} and "
-            f"{work.memory / 1e9:.1f} GB ({work.name}), and a fit needs ten or more; {remedy}",
+            f"{work.memory / 1e9:.1f} GB ({work.name}), and a fit needs ten or more; {_remedy()}",
             InterlaceWarning,
         )
     return factor(cross)

@@ -111,6 +111,12 @@ def outermost(factors: Sequence[Any]) -> int:
     """
     last = len(factors) - 1
     outer = factors[last]
+    for factor in factors:
+        if factor.known is not None:
+            raise ArgumentError(
+                f"executor= and partitions= need levels that are independent of each other; those "
+                f"of {factor.name!r} have a known covariance. Leave both arguments out"
+            )
     for factor in factors[:last]:
         owner = np.empty(len(factor.levels), dtype=np.intp)
         owner[factor.codes] = outer.codes

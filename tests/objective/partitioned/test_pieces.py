@@ -101,6 +101,12 @@ def test_crossed_factors_are_refused_by_name(frame, formula, factor) -> None:
         il.glmer(formula, frame, "poisson", partitions=2)
 
 
+def test_levels_of_a_known_covariance_are_no_pieces(frame) -> None:
+    A = pd.DataFrame(np.eye(14) + 0.2, index=range(14), columns=range(14))
+    with pytest.raises(ArgumentError, match="those of 's' have a known covariance"):
+        il.glmer("y ~ (1 | s, cov=A)", frame, "poisson", matrices={"A": A}, partitions=2)
+
+
 def test_a_chain_is_nested_in_its_last_factor(frame) -> None:
     fit = il.glmer("y ~ (1 | s / c)", frame, "poisson").fit
     assert fit.design.factors[outermost(fit.design.factors)].name == "s"
