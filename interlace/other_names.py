@@ -267,6 +267,7 @@ FUNCTIONS_INSTEAD: dict[str, str] = {
     ),
     "statsmodels_structures": "fits of other packages are not read: il.leverage(m) is of fits here",
     **dict.fromkeys(("corAR1", "AR1"), "write correlation='ar1(time | g)' in il.fit or il.gls"),
+    "corARMA": "write correlation='arma(time | g, p=1, q=1)' in il.fit or il.gls",
     "corCAR1": "write correlation='car1(time | g)' in il.fit or il.gls",
     **dict.fromkeys(
         ("corCompSymm", "CompoundSymmetry"), "write correlation='cs(1 | g)' in il.fit or il.gls"

@@ -21,6 +21,13 @@ residual("ovary_gls_ar1", "Ovary", "REML", CYCLE, "ar1(1 | Mare)", r_correlation
          intervals = TRUE)
 residual("ovary_gls_ar1_ml", "Ovary", "ML", CYCLE, "ar1(1 | Mare)", r_correlation = "corAR1(form = ~ 1 | Mare)")
 
+residual("ovary_lme_arma11", "Ovary", "ML", paste(CYCLE, "+ (1 | Mare)"), "arma(1 | Mare, p=1, q=1)",
+         random = "~ 1 | Mare", r_correlation = "corARMA(form = ~ 1 | Mare, p = 1, q = 1)", intervals = TRUE)
+residual("ovary_gls_ar2", "Ovary", "REML", CYCLE, "arma(1 | Mare, p=2)",
+         r_correlation = "corARMA(form = ~ 1 | Mare, p = 2)")
+residual("ovary_lme_ma2", "Ovary", "REML", paste(CYCLE, "+ (1 | Mare)"), "arma(1 | Mare, q=2)",
+         random = "~ 1 | Mare", r_correlation = "corARMA(form = ~ 1 | Mare, q = 2)")
+
 RATS <- "weight ~ Time * Diet"
 residual("bodyweight_lme_power", "BodyWeight", "REML", paste(RATS, "+ (Time | Rat)"), NULL, "power(fitted)",
          random = "~ Time | Rat", r_variance = "varPower()")
@@ -64,3 +71,7 @@ residual("oats_lme_nested_ident", "Oats", "REML", "yield ~ nitro * Variety + (1 
          random = "~ 1 | Block / Variety", r_variance = "varIdent(form = ~ 1 | Variety)")
 residual("wheat_gls_exp", "Wheat2", "REML", "yield ~ variety", "exp(latitude + longitude | Block)",
          r_correlation = "corExp(form = ~ latitude + longitude | Block)")
+residual("wheat_gls_exp_nugget", "Wheat2", "REML", "yield ~ variety", "exp(latitude + longitude | Block, nugget=True)",
+         r_correlation = "corExp(form = ~ latitude + longitude | Block, nugget = TRUE)")
+residual("wheat_gls_gau_nugget_ml", "Wheat2", "ML", "yield ~ variety", "gau(latitude + longitude | Block, nugget=True)",
+         r_correlation = "corGaus(form = ~ latitude + longitude | Block, nugget = TRUE)")

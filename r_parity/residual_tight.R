@@ -1,15 +1,22 @@
 # The likelihood of a linear model with a residual covariance by dense algebra, with the coefficients and sigma
 # profiled out, and its tight optimum. V = Z Lambda Lambda' Z' + D C D, D the relative standard deviations.
 
-RESIDUAL_KINDS <- c("ar1", "car1", "cs", "us", "exp", "gau")
+# Coefficients of an autoregression with these partial autocorrelations.
+levinson <- function(partial) {
+  out <- numeric()
+  for (last in partial) out <- c(out - last * rev(out), last)
+  out
+}
 
-# "kind(covariates | group)" -> its parts
+# "kind(covariates | group, options)" -> its parts
 residual_call <- function(text) {
   e <- str2lang(text)
   inside <- if (length(e) > 1) e[[2]]
   bar <- is.call(inside) && identical(inside[[1]], as.name("|"))
   covariates <- setdiff(all.vars(if (bar) inside[[2]] else inside), character())
-  list(kind = as.character(e[[1]]), covariates = covariates, group = if (bar) all.vars(inside[[3]]) else character())
+  options <- as.list(e)[-1]
+  options <- options[nzchar(names(options))]
+  list(kind = as.character(e[[1]]), options = options, covariates = covariates, group = if (bar) all.vars(inside[[3]]) else character())
 }
 
 # text -> list of n parameters, start, matrix or vector at x, values on the natural scale
@@ -25,13 +32,34 @@ correlation_of <- function(text, data) {
   size <- max(table(g))
   within <- function(R) ifelse(same, R, 0)
   one <- function(start, natural, R) list(k = 1, start = start, natural = natural, at = function(x) within(R(natural(x))))
+  nugget <- "nugget" %in% names(p$options)
+  decay <- function(power) {
+    start <- c(log(mean(apart[same & apart > 0])), if (nugget) -2)
+    list(k = length(start), start = start, natural = function(x) c(exp(x[1]), if (nugget) plogis(x[2])),
+         at = function(x) within({
+           R <- exp(-(apart / exp(x[1]))^power) * if (nugget) 1 - plogis(x[2]) else 1
+           R[apart == 0] <- 1
+           R
+         }))
+  }
   switch(p$kind,
+    arma = {
+      orders <- c(p = 0, q = 0)
+      orders[names(p$options)] <- unlist(p$options)
+      ar <- seq_len(orders[["p"]])
+      parts <- function(x) list(ar = levinson(tanh(x[ar])), ma = -levinson(tanh(x[setdiff(seq_along(x), ar)])))
+      list(k = sum(orders), start = rep(.1, sum(orders)), natural = function(x) unlist(parts(x), use.names = FALSE),
+           at = function(x) {
+             own <- parts(x)
+             within(matrix(ARMAacf(own$ar, own$ma, lag.max = max(apart))[apart + 1], n))
+           })
+    },
     ar1 = one(.3, tanh, function(rho) rho^apart),
     car1 = one(0, plogis, function(phi) phi^apart),
     cs = one(0, function(x) (1 + 1 / (size - 1)) * plogis(x) - 1 / (size - 1),
              function(rho) { R <- matrix(rho, n, n); diag(R) <- 1; R }),
-    exp = one(log(mean(apart[same & apart > 0])), exp, function(range) exp(-apart / range)),
-    gau = one(log(mean(apart[same & apart > 0])), exp, function(range) exp(-(apart / range)^2)),
+    exp = decay(1),
+    gau = decay(2),
     us = {
       pairs <- which(lower.tri(diag(size)), arr.ind = TRUE)
       full <- function(x) { L <- diag(size); L[pairs] <- x; cov2cor(tcrossprod(L)) }

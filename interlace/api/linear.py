@@ -85,9 +85,10 @@ def fit(
         formula has no random effects.
     correlation : str, optional
         A correlation of the residuals within groups, nlme's ``correlation=``: ``"ar1(time | g)"``
-        (whole-numbered times; ``"ar1(1 | g)"``: the order of the rows), ``"car1(time | g)"`` (any
-        times), ``"cs(1 | g)"``, ``"us(time | g)"``, ``"exp(x + y | g)"`` or ``"gau(x + y | g)"``.
-        Without a group it is that of the random effects, the innermost one.
+        (whole-numbered times; ``"ar1(1 | g)"``: the order of the rows),
+        ``"arma(time | g, p=2, q=1)"``, ``"car1(time | g)"`` (any times), ``"cs(1 | g)"``,
+        ``"us(time | g)"``, ``"exp(x + y | g)"`` or ``"gau(x + y | g)"``, these with
+        ``nugget=True`` too. Without a group it is that of the random effects, the innermost one.
     variance : str or sequence of str, optional
         Standard deviations of the residuals, nlme's ``weights=``: ``"~ f"`` (one for each level),
         ``"power(x)"``, ``"exp(x)"``, ``"constpower(x)"``, ``"fixed(x)"``, of a column or of

@@ -8,8 +8,8 @@ is formed. Parameters x are unbounded; `natural` are those that are read.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -128,13 +128,17 @@ class Correlation(ABC):
     spatial: bool = False
     #: Attributes that say what x means, the same for other rows.
     kept: tuple[str, ...] = ()
+    #: Arguments besides groups and names, with their types.
+    options: ClassVar[Mapping[str, type]] = {}
 
     def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
         self.groups, self.names = groups, tuple(names)
 
     def of(self, groups: Groups) -> Correlation:
         """The same structure, in the same parameters, of other rows."""
-        other = type(self)(groups, self.names)
+        other = type(self)(
+            groups, self.names, **{name: getattr(self, name) for name in self.options}
+        )
         for name in self.kept:
             setattr(other, name, getattr(self, name))
         return other
@@ -278,11 +282,26 @@ class AutoRegressive(_Markov):
     nlme = "corAR1"
     counts = True
 
+    def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
+        super().__init__(groups, names)
+        self._even = self.even(groups)
+
+    @staticmethod
+    def even(groups: Groups) -> bool:
+        """Whether all steps are even: then rho and -rho are the same, and rho is read."""
+        gaps = np.diff(groups.times[:, 0])
+        gaps[groups.starts[1:] - 1] = 0.0
+        return not np.any(gaps % 2.0)
+
+    def _signed(self, x: np.ndarray) -> np.ndarray:
+        return np.abs(x) if self._even else x
+
     def natural(self, x: np.ndarray) -> np.ndarray:
-        return np.tanh(x)
+        return np.tanh(self._signed(x))
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
-        return np.array([[1.0 / np.cosh(x[0]) ** 2]])
+        sign = -1.0 if self._even and x[0] < 0.0 else 1.0
+        return np.array([[sign / np.cosh(x[0]) ** 2]])
 
     def x_of(self, natural: np.ndarray) -> np.ndarray:
         return np.arctanh(natural)
@@ -295,7 +314,7 @@ class AutoRegressive(_Markov):
         return self._root(r, gap * rho ** (gap - 1.0) * slope, complement)
 
     def between(self, x: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        return np.tanh(x[0]) ** np.abs(left[:, 0] - right[:, 0])
+        return self.natural(x)[0] ** np.abs(left[:, 0] - right[:, 0])
 
 
 class ContinuousAutoRegressive(_Markov):

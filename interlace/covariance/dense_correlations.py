@@ -6,8 +6,8 @@ Groups at the same times share it; those of one size are factorised together.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from ..errors import NumericalError
 from .correlations import START, Correlation, Groups, Root
 
 __all__ = ["DenseCorrelation", "Exponential", "GaussianDecay", "Unstructured"]
+
+# Logits of nuggets: of the start, and of one that is as good as none or all.
+NUGGET = -2.0
+LOGIT_AT_END = 11.5
 
 
 class _Bucket(NamedTuple):
@@ -191,32 +195,45 @@ class Unstructured(DenseCorrelation):
 
 
 class _Decay(DenseCorrelation):
-    """Correlations that decay with the Euclidean distance over a range; x is its logarithm."""
+    """Correlations that decay with the Euclidean distance over a range.
 
-    parameters = ("range",)
-    bounds = ((0.0, np.inf),)
+    With a ``nugget`` those of different rows are 1 - nugget times that. x are the logarithm of the
+    range and the logit of the nugget.
+    """
+
     spatial = True
     kept = ("_unit",)
+    options: ClassVar[Mapping[str, type]] = {"nugget": bool}
 
-    def __init__(self, groups: Groups, names: Sequence[str] = ()) -> None:
+    def __init__(self, groups: Groups, names: Sequence[str] = (), nugget: bool = False) -> None:
         super().__init__(groups, names)
         spread = np.sqrt(np.sum(np.ptp(groups.times, axis=0) ** 2)) if groups.n else 0.0
         self._unit = float(spread) / max(float(np.mean(groups.sizes)), 1.0) or 1.0
+        self.nugget, self.n_parameters = nugget, 1 + nugget
+        self.parameters = ("range", "nugget")[: 1 + nugget]
+        self.bounds = ((0.0, np.inf), (0.0, 1.0))[: 1 + nugget]
 
     def start(self) -> np.ndarray:
-        return np.zeros(1)
+        return np.array([0.0, NUGGET])[: self.n_parameters]
 
     def strong_start(self) -> np.ndarray:
-        return np.full(1, 2.0)
+        return np.array([2.0, NUGGET])[: self.n_parameters]
+
+    def _share(self, x: np.ndarray) -> float:
+        """One less the nugget."""
+        return float(1.0 / (1.0 + np.exp(x[1]))) if self.nugget else 1.0
 
     def natural(self, x: np.ndarray) -> np.ndarray:
-        return np.exp(x) * self._unit
+        return np.array([np.exp(x[0]) * self._unit, 1.0 - self._share(x)])[: x.size]
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
-        return self.natural(x)[None]
+        share = self._share(x)
+        return np.diag([np.exp(x[0]) * self._unit, share * (1.0 - share)][: x.size])
 
     def x_of(self, natural: np.ndarray) -> np.ndarray:
-        return np.log(natural / self._unit)
+        with np.errstate(divide="ignore"):
+            own = [np.log(natural[0] / self._unit)]
+            return np.array([*own, *(np.log(v / (1.0 - v)) for v in natural[1:])])
 
     @abstractmethod
     def decay(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -226,17 +243,23 @@ class _Decay(DenseCorrelation):
         difference = times[:, :, None] - times[:, None]
         distance = np.sqrt(np.sum(difference**2, axis=-1))
         C, slope = self.decay(distance / self.natural(x)[0])
-        return C, -slope[None]
+        if not self.nugget:
+            return C, -slope[None]
+        share = self._share(x)
+        apart = C * (1.0 - np.eye(C.shape[-1]))
+        own = np.stack([-share * slope, -share * (1.0 - share) * apart])
+        return np.eye(C.shape[-1]) + share * apart, own
 
     def between(self, x: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         distance = np.sqrt(np.sum((left - right) ** 2, axis=1))
-        return self.decay(distance / self.natural(x)[0])[0]
+        return self._share(x) * self.decay(distance / self.natural(x)[0])[0]
 
     def at_end(self, x: np.ndarray) -> str:
-        if abs(x[0]) < 12.0:
-            return ""
-        end = "infinity" if x[0] > 0.0 else "0"
-        return f"the range of the residual correlation {self.name} is at {end}"
+        for name, value, limit in zip(self.parameters, x, (12.0, LOGIT_AT_END), strict=False):
+            if abs(value) >= limit:
+                end = "0" if value < 0.0 else "1" if name == "nugget" else "infinity"
+                return f"the {name} of the residual correlation {self.name} is at {end}"
+        return ""
 
 
 class Exponential(_Decay):

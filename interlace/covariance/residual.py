@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.linalg import block_diag
 
+from .arma import AutoRegressiveMovingAverage
 from .correlations import (
     AutoRegressive,
     CompoundSymmetry,
@@ -24,6 +25,7 @@ CORRELATIONS: dict[str, type[Correlation]] = {
     structure.name: structure
     for structure in (
         AutoRegressive,
+        AutoRegressiveMovingAverage,
         ContinuousAutoRegressive,
         CompoundSymmetry,
         Unstructured,

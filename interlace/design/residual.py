@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..covariance.correlations import Groups
+from ..covariance.correlations import AutoRegressive, Groups
 from ..covariance.residual import CORRELATIONS, ResidualModel
 from ..covariance.variance_functions import (
     ConstantPower,
@@ -19,7 +19,7 @@ from ..covariance.variance_functions import (
     ident,
     power,
 )
-from ..errors import DataError, listing
+from ..errors import DataError, DataWarning, listing, warn
 from ..formula.residual import FITTED, GroupSpec, ResidualSpec, ResidualTerm
 from ..frames.checks import row_labels, unknown_column
 from ..frames.columns import Columns, Labels
@@ -162,7 +162,7 @@ class ResidualDesign:
         if self.spec.correlation is not None:
             structure = CORRELATIONS[self.spec.correlation.kind]
             names = [] if self.time_levels is None else level_texts(self.time_levels).tolist()
-            correlation = structure(self.groups, names)
+            correlation = structure(self.groups, names, **dict(self.spec.correlation.options))
         return ResidualModel(n, correlation, self._functions(fitted))
 
     def _functions(self, fitted: np.ndarray | None) -> list[VarianceFunction]:
@@ -287,13 +287,16 @@ def _correlated(out: ResidualDesign, columns: Columns, factors: Sequence[Any]) -
         )
     for factor in factors:
         _check_nested(term, out, factor)
+    structure = CORRELATIONS[term.kind]
     times, levels = _times(term, out.names.covariates[0], columns)
     if times is None:
         times = places_in_groups(out.codes)[:, None].astype(float)
-        if CORRELATIONS[term.kind].levels:
+        if structure.levels:
             levels = np.arange(1, int(times.max()) + 2)
     out = replace(out, times=times, time_levels=levels)
     _check_times(term, out, columns.index)
+    if term.kind == AutoRegressive.name:
+        _warn_of_sign(term, out.groups)
     return out
 
 
@@ -383,6 +386,16 @@ def _among(times: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(times), np.nan, places)
 
 
+def _warn_of_sign(term: ResidualTerm, groups: Groups) -> None:
+    if AutoRegressive.even(groups):
+        warn(
+            f"correlation={term.text!r}: all steps of time are even, so that rho and -rho fit "
+            "alike; the positive one is taken. Number the times 1, 2, ..., or take car1(), which "
+            "has no other",
+            DataWarning,
+        )
+
+
 def _check_new_times(term: ResidualTerm, times: np.ndarray, n_levels: int | None) -> None:
     structure = CORRELATIONS[term.kind]
     if structure.levels and n_levels is not None and (times >= n_levels).any():
@@ -392,7 +405,8 @@ def _check_new_times(term: ResidualTerm, times: np.ndarray, n_levels: int | None
         )
     if structure.counts and (times != np.round(times))[~np.isnan(times)].any():
         raise DataError(
-            f"correlation={term.text!r}: ar1() counts steps of time, which are whole numbers, and "
+            f"correlation={term.text!r}: {term.kind}() counts steps of time, which are whole "
+            f"numbers, and "
             "newdata has others; car1() takes any times"
         )
 
@@ -402,8 +416,8 @@ def _check_times(term: ResidualTerm, out: ResidualDesign, index: pd.Index) -> No
     if structure.counts and (out.times != np.round(out.times)).any():
         bad = (out.times != np.round(out.times)).any(axis=1)
         raise DataError(
-            f"correlation={term.text!r}: ar1() counts steps of time, which are whole numbers, but "
-            f"row(s) {row_labels(index, bad)} have others; car1() takes any times"
+            f"correlation={term.text!r}: {term.kind}() counts steps of time, which are whole "
+            f"numbers, but row(s) {row_labels(index, bad)} have others; car1() takes any times"
         )
     sizes = out.groups.sizes
     if sizes.max() < 2:

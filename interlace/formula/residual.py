@@ -23,8 +23,7 @@ VARIANCES = {
 #: What else they are called.
 ALSO = {"un": "us", "compsymm": "cs", "compound": "cs", "ou": "car1", "homcs": "cs"}
 NOT_AVAILABLE = {
-    "arma": "ar1() and car1() are there", "ma1": "ar1() and car1() are there",
-    "corarma": "ar1() and car1() are there",
+    "ma1": "write arma(time | g, q=1)", "ar": "write arma(time | g, p=2)",
     **dict.fromkeys(("corlin", "corratio", "corspher", "lin", "ratio", "spher", "sph", "mat"),
                     "exp() and gau() are there"),
     **dict.fromkeys(("toep", "homtoep", "toeplitz"), "us() has every correlation"),
@@ -59,12 +58,21 @@ class ResidualTerm:
         Of a correlation, None for that of the random effects; of a variance its strata.
     text : str
         As it is printed.
+    options : tuple of (str, value)
+        What else is asked of a correlation: ``p=2``.
     """
 
     kind: str
     covariates: tuple[str, ...]
     group: GroupSpec | None
     text: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def of_group(self, label: str) -> str:
+        """The text with the group that stands for none."""
+        if not label or self.group is not None:
+            return self.text
+        return _printed(self.kind, self.covariates, GroupSpec((), label), self.options)
 
 
 @dataclass(frozen=True)
@@ -103,8 +111,10 @@ class ResidualSpec:
 
 def _correlation(value: Any) -> ResidualTerm:
     text = _text("correlation", value, "ar1(time | g)")
-    name, inside = _call("correlation", text, _of_nlme(), "ar1(time | g)")
+    call, given = _without_options(text)
+    name, inside = _call("correlation", call, _of_nlme(), "ar1(time | g)")
     structure = CORRELATIONS[name]
+    options = _options(structure, given, text)
     left, group = _sides(inside, text)
     pieces = [one_line(piece) for piece in split_outside(left, "+")]
     covariates = tuple(python_text(p) for p in pieces if p not in ("", "0", "1", "-1"))
@@ -124,7 +134,8 @@ def _correlation(value: Any) -> ResidualTerm:
             "ar1(1 | g) for the order of the rows",
             text,
         )
-    return ResidualTerm(name, covariates, group, _printed(name, covariates, group))
+    printed = _printed(name, covariates, group, options)
+    return ResidualTerm(name, covariates, group, printed, options)
 
 
 def _of_nlme() -> dict[str, str]:
@@ -175,9 +186,67 @@ def _function(text: str, whole: str) -> ResidualTerm:
     return ResidualTerm(name, (covariate,), group, _printed(name, (covariate,), group))
 
 
-def _printed(name: str, covariates: tuple[str, ...], group: GroupSpec | None) -> str:
-    left = " + ".join(covariates) or "1"
-    return f"{name}({left} | {group.label})" if group else f"{name}({left})"
+def _printed(
+    name: str,
+    covariates: tuple[str, ...],
+    group: GroupSpec | None,
+    options: tuple[tuple[str, Any], ...] = (),
+) -> str:
+    inside = " + ".join(covariates) or "1"
+    if group:
+        inside += f" | {group.label}"
+    return f"{name}({', '.join([inside, *(f'{key}={value}' for key, value in options)])})"
+
+
+def _without_options(text: str) -> tuple[str, dict[str, str]]:
+    """A call without its arguments ``p=``, ``q=`` and ``nugget=``, and these."""
+    match = re.fullmatch(r"([^()]*)\((.*)\)", text)
+    if not match:
+        return text, {}
+    kept, given = [], {}
+    for argument in arguments(match[2]):
+        key, equals, value = argument.partition("=")
+        if equals and key.strip() in OPTIONS:
+            given[key.strip()] = value.strip()
+        else:
+            kept.append(argument)
+    return f"{match[1]}({', '.join(kept)})", given
+
+
+def _options(structure: Any, given: Mapping[str, str], text: str) -> tuple[tuple[str, Any], ...]:
+    """The options of a structure, read; those that are as by default are left out."""
+    out = []
+    for key, value in given.items():
+        kind = structure.options.get(key)
+        if kind is None and value not in FALSE:
+            own = [name for name, r in structure.options.items()]
+            instead = f"it takes {listing(own)}" if own else "leave it out"
+            raise FormulaError(
+                f"correlation={text!r}: {structure.name}() has no {key}=; {instead}", text
+            )
+        if kind is int:
+            if not re.fullmatch(r"\d+L?", value):
+                raise FormulaError(
+                    f"correlation={text!r}: {key}={value} is not a whole number", text
+                )
+            if int(value.rstrip("L")):
+                out.append((key, int(value.rstrip("L"))))
+        elif kind is bool and value not in FALSE:
+            if value not in TRUE:
+                raise FormulaError(
+                    f"correlation={text!r}: {key}= is True or False, got {value}", text
+                )
+            out.append((key, True))
+    if int in structure.options.values() and not out:
+        raise FormulaError(
+            f"correlation={text!r} has no order; write {structure.name}(time | g, p=1, q=1)", text
+        )
+    return tuple(sorted(out))
+
+
+#: Arguments of correlations besides times and groups, and how their values are written.
+OPTIONS = ("p", "q", "nugget")
+TRUE, FALSE = ("True", "TRUE", "T"), ("False", "FALSE", "F")
 
 
 def _text(argument: str, value: Any, example: str) -> str:

@@ -81,9 +81,7 @@ def residual_parts(fit: Any) -> list[ResidualPart]:
     out = []
     for kind, term, s in zip(kinds, own.spec.terms, model.natural_slices, strict=True):
         group = own.label if kind == "correlation" else ""
-        text = term.text
-        if group and term.group is None:  # that of the random effects
-            text = f"{text[:-1]} | {group})"
+        text = term.of_group(group)  # without any that of the random effects
         out.append(ResidualPart(kind, text, group, model.names[s], values[s]))
     return out
 

@@ -152,6 +152,11 @@ REFUSED: list[tuple[dict[str, Any], type[InterlaceError], str]] = [
     ({"correlation": "toep(t | g)"}, FormulaError, r"us\(\) has every correlation"),
     ({"correlation": "corAR1(0.3, form = ~ t | g)"}, FormulaError, "give the form alone"),
     ({"correlation": "car1(f | g)"}, DataError, "asks for distances"),
+    ({"correlation": "arma(t | g)"}, FormulaError, "has no order"),
+    ({"correlation": "arma(t | g, p=x)"}, FormulaError, "not a whole number"),
+    ({"correlation": "ar1(t | g, p=2)"}, FormulaError, r"ar1\(\) has no p=; leave it out"),
+    ({"correlation": "exp(t | g, nugget=0.1)"}, FormulaError, "True or False"),
+    ({"correlation": "ma1(t | g)"}, FormulaError, "q=1"),
     ({"correlation": 3}, InterlaceError, "correlation must be a text"),
     ({"variance": "~ v"}, DataError, r"write exp\(v\) or power\(v\)"),
     ({"variance": "power(t)"}, DataError, "is 0 in row"),
@@ -227,3 +232,37 @@ def test_groups_are_left_out_by_fitting_again() -> None:
     change = m.influence("g", exact=True).dfbeta.loc["g3"]
     without = il.gls("y ~ x", DATA[DATA.g != "g3"], "ar1(t | g)", "~ f")
     np.testing.assert_allclose(change, without.fe_params - m.fe_params, atol=1e-5)
+
+
+def test_even_steps_leave_the_sign_of_rho_open_and_say_so() -> None:
+    with pytest.warns(il.DataWarning, match="rho and -rho fit alike"):
+        even = il.gls("y ~ x", DATA.assign(t=2 * DATA.t), "ar1(t | g)")
+    m = il.gls("y ~ x", DATA, "ar1(t | g)")
+    assert even.llf == pytest.approx(m.llf, abs=1e-8)
+    assert even.correlation_params["rho"] ** 2 == pytest.approx(
+        m.correlation_params["rho"], rel=1e-4
+    )
+
+
+def test_orders_and_nuggets_are_read_in_both_spellings() -> None:
+    ours = il.gls("y ~ x", DATA, "arma(t | g, p=1, q=1)")
+    theirs = il.gls("y ~ x", DATA, "corARMA(form = ~ t | g, q = 1L, p = 1)")
+    assert theirs.llf == ours.llf
+    assert list(ours.correlation_params.index) == ["phi_1", "theta_1"]
+    assert "arma(t | g, p=1, q=1)" in str(ours.summary())
+    inner = il.fit("y ~ x + (1 | g)", DATA, correlation="arma(t, p=2)")
+    assert "arma(t | g, p=2)" in str(inner.summary())
+    assert ours.update(correlation="arma(t | g, p=1)").llf == pytest.approx(
+        il.gls("y ~ x", DATA, "ar1(t | g)").llf, abs=1e-8
+    )
+    nugget = il.gls("y ~ x", DATA, "corExp(form = ~ t | g, nugget = TRUE)")
+    plain = il.gls("y ~ x", DATA, "exp(t | g, nugget=False)")
+    assert nugget.nparams == plain.nparams + 1 and nugget.llf >= plain.llf - 1e-6
+
+
+def test_a_nugget_that_there_is_none_of_is_at_its_boundary() -> None:
+    m = il.gls("y ~ x", DATA, "exp(t | g, nugget=True)")
+    plain = il.gls("y ~ x", DATA, "exp(t | g)")
+    assert m.llf >= plain.llf - 1e-6
+    if m.correlation_params["nugget"] < 1e-4:
+        assert m.convergence.verdict == "singular"

@@ -34,9 +34,31 @@ CODES = np.arange(N) % 2
 LEVELS = list("abcdef")
 
 
+OPTIONS: dict[str, dict[str, int | bool]] = {
+    "arma": {"p": 2, "q": 1},
+    "arma(1, 0)": {"p": 1},
+    "arma(0, 2)": {"q": 2},
+    "arma(1, 3)": {"p": 1, "q": 3},
+    "exp nugget": {"nugget": True},
+    "gau nugget": {"nugget": True},
+}
+STRUCTURES = list(dict.fromkeys([*CORRELATIONS, *OPTIONS]))
+
+
 def structure(name: str) -> Correlation:
-    own = CORRELATIONS[name]
-    return own(PLACES if own.spatial else ROWS, LEVELS if own.levels else [])
+    own = CORRELATIONS[name.partition("(")[0].partition(" ")[0]]
+    options = OPTIONS.get(name, {})
+    return own(PLACES if own.spatial else ROWS, LEVELS if own.levels else [], **options)
+
+
+def by_innovations(phi: np.ndarray, theta: np.ndarray, last: int) -> np.ndarray:
+    """Autocorrelations of an ARMA by the weights of its innovations, as many as count."""
+    weights = np.zeros(4000)
+    for j in range(weights.size):
+        weights[j] = (1.0 if j == 0 else 0.0) + (theta[j - 1] if 0 < j <= theta.size else 0.0)
+        weights[j] += sum(phi[i] * weights[j - 1 - i] for i in range(min(j, phi.size)))
+    g = np.array([weights[: weights.size - k] @ weights[k:] for k in range(last + 1)])
+    return g / g[0]
 
 
 def model(name: str) -> tuple[ResidualModel, np.ndarray]:
@@ -57,6 +79,16 @@ def expected(name: str, x: np.ndarray) -> np.ndarray:
     own, group = structure(name), np.repeat(np.arange(len(SIZES)), SIZES)
     (value, *_), t = own.natural(x), own.groups.times
     distance = np.sqrt(((t[:, None] - t) ** 2).sum(axis=-1))
+    if name.startswith("arma"):
+        p = OPTIONS[name].get("p", 0)
+        natural = own.natural(x)
+        whole = by_innovations(natural[:p], natural[p:], 10)
+        return whole[distance.astype(int)] * (group[:, None] == group)
+    if name.endswith("nugget"):
+        share = 1.0 - own.natural(x)[1]
+        power = 1.0 if name.startswith("exp") else 2.0
+        C = share * np.exp(-((distance / value) ** power))
+        return np.where(np.eye(N) > 0.0, 1.0, C) * (group[:, None] == group)
     C = {
         "ar1": lambda: value**distance,
         "car1": lambda: value**distance,
@@ -73,7 +105,7 @@ def expected(name: str, x: np.ndarray) -> np.ndarray:
     return whole[at[:, None], at] * (group[:, None] == group)
 
 
-@pytest.mark.parametrize("name", CORRELATIONS)
+@pytest.mark.parametrize("name", STRUCTURES)
 def test_a_root_is_that_of_the_matrix_it_stands_for(name: str) -> None:
     whole, x = model(name)
     root = whole.at(x)
@@ -88,7 +120,7 @@ def test_a_root_is_that_of_the_matrix_it_stands_for(name: str) -> None:
     np.testing.assert_allclose(root.precision(np.eye(N)), W.T @ W, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", CORRELATIONS)
+@pytest.mark.parametrize("name", STRUCTURES)
 def test_derivatives_are_those_of_differences(name: str) -> None:
     whole, x = model(name)
     root, D = whole.at(x), np.random.default_rng(3).normal(size=(N, 3))
@@ -109,13 +141,13 @@ def test_derivatives_are_those_of_differences(name: str) -> None:
         np.testing.assert_allclose(natural, whole.jacobian(x)[:, j], **close)
 
 
-@pytest.mark.parametrize("name", CORRELATIONS)
+@pytest.mark.parametrize("name", STRUCTURES)
 def test_natural_parameters_lead_back(name: str) -> None:
     whole, x = model(name)
     np.testing.assert_allclose(whole.x_of(whole.natural(x)), x, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", CORRELATIONS)
+@pytest.mark.parametrize("name", STRUCTURES)
 def test_correlations_between_rows_are_entries_of_the_matrix(name: str) -> None:
     own = structure(name)
     x = own.start() + 0.1
@@ -124,7 +156,7 @@ def test_correlations_between_rows_are_entries_of_the_matrix(name: str) -> None:
     np.testing.assert_allclose(own.between(x, t[i], t[j]), C[i, j], rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", CORRELATIONS)
+@pytest.mark.parametrize("name", STRUCTURES)
 def test_other_rows_have_the_same_parameters(name: str) -> None:
     own = structure(name)
     x = own.start() + 0.1
@@ -168,3 +200,21 @@ def test_ends_of_ranges_are_named() -> None:
     assert GaussianDecay(PLACES).at_end(np.array([0.0])) == ""
     assert ident(CODES, ["a", "b"]).at_end(np.array([-20.0])) == "sd_ratio_b is at 0"
     assert Unstructured(ROWS, LEVELS).at_end(Unstructured(ROWS, LEVELS).start()) == ""
+
+
+def test_an_arma_of_order_one_is_an_ar1() -> None:
+    arma = CORRELATIONS["arma"](ROWS, p=1)
+    D = np.random.default_rng(5).normal(size=(N, 2))
+    x = np.array([-0.7])
+    np.testing.assert_allclose(arma.at(x).whiten(D), AutoRegressive(ROWS).at(x).whiten(D))
+
+
+def test_armas_are_stationary_and_invertible_wherever_x_is() -> None:
+    arma = CORRELATIONS["arma"](ROWS, p=3, q=3)
+    for seed in range(20):
+        x = 2.0 * np.random.default_rng(seed).normal(size=6)
+        natural = arma.natural(x)
+        for own in (natural[:3], -natural[3:]):
+            assert (np.abs(np.roots([1.0, *-own])) < 1.0).all()
+        np.testing.assert_allclose(arma.x_of(natural), x, rtol=1e-5)
+    assert arma.at_end(np.full(6, 9.0)) and not arma.at_end(np.zeros(6))
