@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .api.ordinal import clm, clmm
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .api.resampling import bootMer, pb_modcomp, power, simulate
+    from .api.stored import from_json
     from .api.tests import Anova, anova_type2, anova_type3, contest, contest1D, contestMD
     from .diagnostics.cross_validation import CVResult
     from .diagnostics.simulated_residuals import SimulatedResiduals
@@ -190,6 +191,7 @@ __all__ = [
     "emmeans",
     "errors",
     "fit",
+    "from_json",
     "from_r",
     "glm",
     "glmer",
@@ -283,6 +285,7 @@ _LATE = {
         "api.diagnosis",
     ),
     **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
+    "from_json": "api.stored",
     "model_table": "api.model_table",
     "profile_confint": "api.intervals",
     "CVResult": "diagnostics.cross_validation",

@@ -128,8 +128,10 @@ SAME: dict[str, str] = {
     "mu": "m.fittedvalues",
     "k_fe": "len(m.fe_params)",
     "n_groups": "m.ngroups",
-    "save": "pickle.dump(m, file)",
-    "load": "pickle.load(file)",
+    **dict.fromkeys(
+        ("save", "saveRDS", "dump"), "m.to_json('model.json'), or pickle.dump(m, file)"
+    ),
+    **dict.fromkeys(("load", "readRDS"), "il.from_json('model.json'), or pickle.load(file)"),
     # pyfixest, pymer4, scikit-learn
     "se": "m.bse",
     "std_errors": "m.bse",
@@ -244,6 +246,7 @@ FUNCTIONS: dict[str, str] = {
     "lmerControl": "optimizer= and theta0= of il.fit",
     "glmerControl": "optimizer= and theta0= of il.glmer",
     "read_pickle": "pickle.load(file)",
+    **dict.fromkeys(("read_json", "load", "readRDS"), "il.from_json('model.json')"),
     "simulateResiduals": "m.simulated_residuals()",
     "createDHARMa": "il.SimulatedResiduals.of(observed, simulated)",
     "case_delete": "il.influence(m, 'g')",

@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 
 from ..calls import checked_methods
-from ..errors import ArgumentError, ArgumentTypeError, brief, suggestion, warn_if_not_converged
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DataError,
+    brief,
+    suggestion,
+    warn_if_not_converged,
+)
 from ..inference.components import (
     dispersion_coefficients,
     own_errors,
@@ -39,6 +46,9 @@ if TYPE_CHECKING:
     from ..models.kinds import AnyFit, GeneralisedFit
     from ..plots.accessor import ModelPlots
     from ..tables.summary.text import Summary
+
+#: Of what a pickled result holds; raised when records of earlier versions need other treatment.
+PICKLE_LAYOUT = 1
 
 #: What the classes of results are about that have names others lack.
 KINDS = {"MixedResult": "random effects", "GeneralisedResult": "a family and a link"}
@@ -68,7 +78,16 @@ class ModelResult(Diagnosis, Maketables, ABC):
         self.fit = fit
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"fit": self.fit}
+        return {"fit": self.fit, "layout": PICKLE_LAYOUT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        layout = state.pop("layout", 1)
+        if layout > PICKLE_LAYOUT:
+            raise DataError(
+                f"the pickle was written by a later version of interlace (its layout is {layout}, "
+                f"this version reads up to {PICKLE_LAYOUT}): load it with that version"
+            )
+        self.__dict__.update(state)
 
     def __copy__(self) -> Self:
         other = type(self)(self.fit)
@@ -1212,6 +1231,42 @@ class ModelResult(Diagnosis, Maketables, ABC):
         from ..tables.export import as_dict
 
         return as_dict(self.fit)
+
+    def to_json(self, path: Any = None) -> str | None:
+        """The fitted model as a document in JSON, which :func:`from_json` reads.
+
+        It has a number of its format, the versions of the packages, the estimates as plain numbers
+        and texts, for any program (as ``to_dict()``), and the record of the fit with the rows of
+        its model matrices, its response and how new data are coded: contrasts, levels, knots and
+        coefficients of bases. Nothing in it is run when it is read, unlike what is in a pickle. The
+        data frame itself is not in it.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Of the file to write.
+
+        Returns
+        -------
+        str, or None with a path
+
+        Raises
+        ------
+        ArgumentError
+            If the formula calls functions of the user's own, or the family is one.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> again = il.from_json(m.to_json())
+        >>> new = {"Days": [10.0], "Subject": ["308"]}
+        >>> bool(again.predict(new)[0] == m.predict(new)[0])
+        True
+        """
+        from ..tables.stored.document import to_json
+
+        return to_json(self.fit, type(self).__name__, path)
 
     @abstractmethod
     def summary(self, r_names: bool = False) -> Summary:

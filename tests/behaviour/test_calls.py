@@ -40,7 +40,7 @@ READ_INSIDE = {
     *("large", "small", "power.test", "power.method"),
     *("emm", "adjust", "contrast.method", "which", "L", "rhs"),
     *("models", "below", "stars", "coef_map", "omit", "labels", "fit_statistics", "title", "notes"),
-    *("path", "label"),
+    *("path", "label", "source"),
     "df_method",  # which are allowed depends on the model
     *(f"{name}.progress" for name in ("fit", "gls", "glmer", "clmm")),
     *("levels", "nominal", "clm.scale", "clmm.scale", "executor", "matrices"),
