@@ -42,6 +42,7 @@ def fit(
     variance: Any = None,
     matrices: Mapping[str, Any] | None = None,
     progress: bool | Literal["auto"] = "auto",
+    compress: bool = False,
 ) -> LMMResult:
     """Fit a linear mixed model by REML or maximum likelihood.
 
@@ -101,6 +102,9 @@ def fit(
     progress : bool or "auto", default "auto"
         Show stage, evaluations and criterion on the standard error, in a bar of tqdm where that is
         installed: always, never, or in a terminal or notebook once a fit takes some seconds.
+    compress : bool, default False
+        Fit the sums of a frame in memory as well, for many rows of few different values: the rows
+        are not kept, and a result holds what the number of levels asks for. Numbers are the same.
 
     Returns
     -------
@@ -140,9 +144,15 @@ def fit(
     """
     call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
     if correlation is not None or variance is not None:
+        if compress:
+            raise ArgumentError(
+                "compress=True sums over rows, which correlation= and variance= need one by one"
+            )
         return _with_residual_covariance(call)
     family, others = _formulas(call)
-    if others is None and is_lazy(data):
+    if compress and others is not None:
+        raise ArgumentError("compress=True sums over rows, which a dispformula needs one by one")
+    if others is None and (compress or is_lazy(data)):
         return _from_sums(call)
     design, seconds = design_of(call, linear=others is None, mixed=True, others=others)
     search = {"optimizer": optimizer, "theta0": theta0, "backend": backend, "seconds": seconds}

@@ -95,10 +95,10 @@ class Table:
         for left, right in self.asked:
             for a in left.starts:
                 for b in right.starts:
-                    asked.update(self._sums_of(a, b))
+                    asked.update(self._sums_of(right, a, b))
         self.columns = lazy.sums(keys, asked, self.keys)
 
-    def _sums_of(self, a: Block, b: Block) -> dict[str, Any]:
+    def _sums_of(self, right: Elements, a: Block, b: Block) -> dict[str, Any]:
         import narwhals.stable.v2 as nw
 
         i, j = sorted((a.atom, b.atom))
@@ -107,7 +107,7 @@ class Table:
             return {f"_s{i}_{j}": product}
         out = {}
         for x in self.products.cells(a.factors):
-            for y in self.products.cells(b.factors):
+            for y in self._asked_cells(right, a, b):
                 inside = _both(a, x, b, y)
                 if inside is None:
                     continue
@@ -117,6 +117,12 @@ class Table:
                     value = nw.when(*conditions).then(product).otherwise(0.0)
                 out[_name(i, j, inside)] = value
         return out
+
+    def _asked_cells(self, right: Elements, a: Block, b: Block) -> np.ndarray:
+        """Cells of b that are summed: without the last where the sum over all is known."""
+        cells = self.products.cells(b.factors)
+        known = not a.factors and b.factors and Block((), b.atom) in right.starts
+        return cells[:-1] if known else cells
 
     def _is_at(self, factor: int, level: int) -> Any:
         key, labels = self.products.key(factor), self.products.levels[self.products.factors[factor]]
@@ -129,13 +135,14 @@ class Table:
         out = np.zeros((levels, left.size, right.size))
         alone = self.columns.n == levels and self.indicators
         for a, start in left.starts.items():
-            for b, at in right.starts.items():
+            for b, at in sorted(right.starts.items(), key=lambda item: len(item[0].factors)):
                 if not self.indicators:
                     self._by_cell(out, a, start, b, at, codes)
                     continue
                 i, j = sorted((a.atom, b.atom))
+                summed = self._asked_cells(right, a, b)
                 for x, cell in enumerate(self.products.cells(a.factors)):
-                    for y, other in enumerate(self.products.cells(b.factors)):
+                    for y, other in enumerate(summed):
                         inside = _both(a, cell, b, other)
                         if inside is None:
                             continue
@@ -145,6 +152,10 @@ class Table:
                             out[codes, start + x, at + y] = values
                         else:
                             out[:, start + x, at + y] = np.bincount(codes, values, levels)
+                if len(summed) < len(self.products.cells(b.factors)):
+                    last = at + len(summed)
+                    whole = out[:, start, right.starts[Block((), b.atom)]]
+                    out[:, start, last] = whole - out[:, start, at:last].sum(axis=1)
         return out
 
     def _by_cell(

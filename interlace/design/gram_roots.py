@@ -7,6 +7,8 @@ import numpy as np
 #: What is left of a column's sum of squares after those before it, as a share of all: below it is
 #: rounding.
 NOTHING = 1e-13
+#: Matrices taken at once: their numbers stay in cache.
+AT_ONCE = 8192
 
 
 def gram_roots(A: np.ndarray, B: np.ndarray) -> np.ndarray:
@@ -15,8 +17,16 @@ def gram_roots(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     A is symmetric and not negative; of columns that depend on those before them the rows of R and B
     are zero.
     """
-    levels, k, _ = A.shape
-    left, R = A.copy(), np.zeros((levels, k, k))
+    R = np.zeros(A.shape)
+    for start in range(0, len(A), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        _roots(A[some], R[some], B[some])
+    return R
+
+
+def _roots(A: np.ndarray, R: np.ndarray, B: np.ndarray) -> None:
+    """The same for a few at once, R being zeros."""
+    k, left = A.shape[1], A.copy()
     for i in range(k):
         pivot = left[:, i, i]
         clear = pivot > NOTHING * A[:, i, i]
@@ -27,4 +37,3 @@ def gram_roots(A: np.ndarray, B: np.ndarray) -> np.ndarray:
             own = R[:, i, j, None]
             left[:, j, j:] -= own * R[:, i, j:]
             B[:, j] -= own * B[:, i]
-    return R

@@ -213,6 +213,7 @@ class LazyModelFrame(ModelFrame):
         self.n = rows - self.n_missing
         self.rows = self.full_index = self.kept = self.full_rows = None
         self._report_lost(rows)
+        self.lazy.n = self.n
         if self.n_missing:
             self.lazy = self.lazy.where(~gone)
         self.products.take_moments(totals)

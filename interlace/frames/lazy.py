@@ -6,8 +6,11 @@ one of them can do: expressions made as columns first, then plain sums of column
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from ..errors import DataError, InterlaceError, MissingDependencyError
 from .columns import Columns
@@ -15,6 +18,11 @@ from .read import read, without_notice
 
 #: Libraries whose frames are lazy, by the first part of the module of their classes.
 ENGINES = ("polars", "duckdb", "_duckdb", "dask", "dask_expr", "ibis", "pyspark", "sqlframe")
+
+#: Sums that Polars may hold at once.
+MOST_BYTES = 0.9e9
+#: So few groups are summed without holding more.
+FEW_GROUPS = 20_000
 
 
 def is_lazy(data: Any) -> bool:
@@ -37,7 +45,7 @@ def _native(data: Any) -> Any:
 
 
 class LazyRows:
-    """A lazy frame, perhaps some of its rows, and what its engine sums over them.
+    """A frame, as a rule a lazy one, perhaps some of its rows, and what its engine sums over them.
 
     ``schema`` has narwhals' types of the columns by name.
     """
@@ -45,10 +53,12 @@ class LazyRows:
     def __init__(self, data: Any) -> None:
         import narwhals.stable.v2 as nw
 
+        data = pd.DataFrame(dict(data)) if isinstance(data, Mapping) else _native(data)
         with without_notice():
-            self.frame = nw.from_native(_native(data))
+            self.frame = nw.from_native(data)
             self.schema = dict(self.frame.collect_schema())
-        self._conditions: list[Any] = []
+        #: Rows, as far as they have been counted.
+        self.n = 0
 
     def where(self, condition: Any) -> LazyRows:
         """The rows for which an expression is true."""
@@ -101,15 +111,81 @@ class LazyRows:
 
         columns = _named({**keys, **products})
         sums = [nw.col(name).sum() for name in products]
-        with without_notice():
-            frame = self.frame.select(*columns)
-            frame = frame.group_by(*keys).agg(*sums) if keys else frame.select(*sums)
-        native = _collected(frame).to_native()
-        return read(native, [*keys, *products], labels)
+        tables = []
+        for part in self._parts(keys, len(products)):
+            with without_notice():
+                frame = part.select(*columns)
+                frame = frame.group_by(*keys).agg(*sums) if keys else frame.select(*sums)
+            tables.append(_collected(frame))
+        table = tables[0] if len(tables) == 1 else nw.concat(tables)
+        del tables
+        return read(table.to_native(), [*keys, *products], labels)
 
-    def plus(self, expressions: Mapping[str, Any]) -> Any:
-        """The user's own lazy frame with more columns."""
-        return self.frame.with_columns(*_named(expressions))
+    def _parts(self, keys: Mapping[str, Any], columns: int) -> Iterator[Any]:
+        """The rows, or parts of them by the hash of a key where sums of all would need much memory.
+
+        Polars holds what it has summed of groups that it leaves for others: in rows of no order as
+        much as one row of sums for each row.
+        """
+        own = [name for name in keys if name in self.schema]
+        count = int(self.n * (columns + len(keys)) * 8 / MOST_BYTES) + 1
+        lazy = self.engine == "polars" and hasattr(self.frame, "collect")
+        if count == 1 or not own or not lazy:
+            yield self.frame
+            return
+        import narwhals.stable.v2 as nw
+        import polars as pl
+
+        rows = self.frame.to_native()
+        distinct = rows.select(pl.col(own).approx_n_unique()).collect(engine="streaming").row(0)
+        if np.prod(distinct, dtype=float) < FEW_GROUPS:
+            yield self.frame
+            return
+        key = pl.col(own[int(np.argmax(distinct))]).hash() % count
+        for part in range(count):
+            yield nw.from_native(rows.filter(key == part))
+
+    def joined(self, frame: Any, table: pd.DataFrame, keys: Sequence[str]) -> Any:
+        """A frame of this engine with the columns of a small table, missing where it has no row.
+
+        Polars keeps the order of the rows; others have none.
+        """
+        import narwhals.stable.v2 as nw
+
+        other = self._of_same_engine(table)
+        if self.engine == "polars":
+            how = {"on": list(keys), "how": "left", "maintain_order": "left"}
+            return nw.from_native(frame.to_native().join(other.to_native(), **how))
+        with without_notice():
+            return frame.join(other, on=list(keys), how="left")
+
+    def _of_same_engine(self, table: pd.DataFrame) -> Any:
+        """A small table as a lazy frame of the same engine and session."""
+        import narwhals.stable.v2 as nw
+
+        native, engine = self.frame.to_native(), self.engine
+        if engine == "polars":
+            import polars as pl
+
+            made: Any = pl.from_pandas(table).lazy()
+        elif engine == "duckdb":
+            levels_beside = table  # noqa: F841
+            # found by its name in the query, in the connection of the relation
+            made = native.query("_rows", "SELECT levels_beside.* FROM levels_beside")
+        elif engine == "dask":
+            import dask.dataframe
+
+            made = dask.dataframe.from_pandas(table, npartitions=1)
+        elif engine == "ibis":
+            import ibis
+
+            made = ibis.memtable(table)
+        elif engine == "pyspark":
+            made = native.sparkSession.createDataFrame(table)
+        else:
+            raise DataError(f"tables cannot be handed to {engine}; collect the rows")
+        with without_notice():
+            return nw.from_native(made)
 
     @property
     def engine(self) -> str:
@@ -128,6 +204,8 @@ def _pairs(asked: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
 def _collected(frame: Any) -> Any:
     """The rows of a small result, computed now."""
     try:
+        if not hasattr(frame, "collect"):
+            return frame
         if frame.implementation.is_polars():
             import narwhals.stable.v2 as nw
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +60,7 @@ FORMULAS = {
     "no intercept": "y ~ 0 + f + x + (1 | g)",
     "integers whose squares overflow": "y ~ k + I(k**2 / 1e20) + (1 | g)",
     "response computed": "log(y + 100) ~ x + offset(o / 100) + (1 | g)",
+    "a response far from zero": "I(y + 1e6) ~ x + f + (1 + x | g)",
     "no fixed part": "y ~ 0 + (1 | g)",
 }
 
@@ -202,3 +205,72 @@ def test_a_response_without_a_residual_has_no_standard_errors(data: pd.DataFrame
     data = data.assign(y=2 * data["x"])
     with pytest.warns(ConvergenceWarning, match="fits the response exactly"):
         il.fit("y ~ x + (1 | g)", ENGINES["polars"](data))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_fitted_values_and_residuals_are_lazy_frames_of_the_engine(
+    data: pd.DataFrame, engine: str
+) -> None:
+    data = data.assign(row=np.arange(len(data)))
+    lazy = ENGINES[engine](data)
+    formula = "y ~ x * f + I(x > 0) + offset(o) + (1 + x | g) + (1 | h/c)"
+    if engine == "dask":
+        formula = "y ~ x + (1 | g)"
+    mine, theirs = il.fit(formula, lazy), il.fit(formula, data)
+    if engine == "dask":  # each takes seconds
+        checked = [(mine.resid, True)]
+    else:
+        checked = [(mine.fittedvalues, True), (mine.resid, True), (mine.predict(lazy), True)]
+        checked += [(mine.predict(include_re=False), False), (mine.predict(include_re="g"), "g")]
+    for frame, include_re in checked:
+        assert type(frame).__module__.partition(".")[0] == type(lazy).__module__.partition(".")[0]
+        rows = collected(frame).sort_values("row")
+        np.testing.assert_allclose(
+            rows[".fitted"], theirs.predict(include_re=include_re), rtol=0, atol=1e-7
+        )
+        assert [name for name in rows if name.startswith("_")] == []
+        if ".resid" in rows:
+            np.testing.assert_allclose(rows[".resid"], theirs.resid, rtol=0, atol=1e-7)
+
+
+def test_workers_of_dask_sum_their_parts(data: pd.DataFrame) -> None:
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
+        mine = il.fit("y ~ x + (1 | g)", ENGINES["dask"](data))
+    same(mine, il.fit("y ~ x + (1 | g)", data))
+
+
+def test_levels_unknown_to_the_fit_are_missing_or_of_the_population(data: pd.DataFrame) -> None:
+    mine = il.fit("y ~ x + (1 | g)", ENGINES["polars"](data))
+    new = data.head(3).assign(g=[10_000, *data["g"][1:3]])
+    lazy = ENGINES["polars"](new)
+    assert collected(mine.predict(lazy))[".fitted"].isna().tolist() == [True, False, False]
+    known = collected(mine.predict(lazy, new_levels="population"))[".fitted"]
+    np.testing.assert_allclose(known, mine.predict(new, new_levels="population"))
+
+
+def collected(frame: Any) -> pd.DataFrame:
+    """The rows of a lazy frame in pandas."""
+    if hasattr(frame, "compute"):
+        return frame.compute().reset_index(drop=True)
+    rows = nw.from_native(frame).collect()
+    return rows.to_pandas().reset_index(drop=True)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "dict"])
+def test_a_frame_in_memory_may_be_compressed(data: pd.DataFrame, library: str) -> None:
+    data = data.assign(f=data["f"].astype(pd.CategoricalDtype(["d", "b", "a", "ç", "q"])))
+    frame: Any = data
+    if library == "polars":
+        frame = pytest.importorskip("polars").from_pandas(data)
+    elif library == "pyarrow":
+        frame = pytest.importorskip("pyarrow").Table.from_pandas(data)
+    elif library == "dict":
+        frame = {name: data[name] for name in data}
+    formula = "y ~ f + b + (1 | g) + (1 | h)"
+    mine, theirs = il.fit(formula, frame, compress=True), il.fit(formula, frame)
+    same(mine, theirs)
+    np.testing.assert_allclose(mine.fittedvalues, theirs.fittedvalues, atol=1e-8)
+    np.testing.assert_allclose(mine.resid, theirs.resid, atol=1e-8)
+    assert len(pickle.dumps(mine.fit)) < len(pickle.dumps(theirs.fit))

@@ -52,11 +52,14 @@ class SummedProducts(CrossProducts):
     log_of_weights : float
     square : float
         Weighted sum of squares of the response.
+    rounded_of : float
+        The same of the response as the sums have it: about its mean, where there is an intercept.
     """
 
     n_rows: int = 0
     log_of_weights: float = 0.0
     square: float = 0.0
+    rounded_of: float = 0.0
 
     @property
     def n(self) -> int:
@@ -81,7 +84,7 @@ class SummedProducts(CrossProducts):
     @property
     def rounding(self) -> float:
         """The sum of squares of the response that rounding may leave."""
-        return LAST_DIGITS * self.square
+        return LAST_DIGITS * self.rounded_of
 
     @property
     def columns(self) -> np.ndarray:
@@ -182,7 +185,7 @@ def summed_products(
 
     ``intercept`` is its column of X, ``free`` as in :class:`LinearRows`.
     """
-    std, making, XyXy, square = _standard_columns(sums, intercept)
+    std, making, XyXy = _standard_columns(sums, intercept)
     roots, diagonal, ZXy = [], [], []
     changes = []
     for own, slices in zip(sums.factors, free, strict=True):
@@ -214,13 +217,21 @@ def summed_products(
         levels=levels,
         n_rows=sums.n,
         log_of_weights=sums.log_weights,
-        square=square,
+        square=float(sums.y @ sums.y),
+        rounded_of=_about_mean(sums) if intercept is not None else float(sums.y @ sums.y),
     )
+
+
+def _about_mean(sums: Any) -> float:
+    """The weighted sum of squares of the response about its mean."""
+    mean = float(sums.ones @ sums.y) / float(sums.ones @ sums.ones)
+    centred = sums.y - mean * sums.ones
+    return float(centred @ centred)
 
 
 def _standard_columns(
     sums: Any, intercept: int | None
-) -> tuple[Standardisation, np.ndarray, np.ndarray, float]:
+) -> tuple[Standardisation, np.ndarray, np.ndarray]:
     """The standardisation, what makes the standardised [X y] of the elements, and their products.
 
     As `standardise`, on the few rows that stand for the data's.
@@ -245,7 +256,7 @@ def _standard_columns(
     making[:, :p] = making[:, :p] @ R_inverse
     making[:, p] -= making[:, :p] @ gamma
     Xy = np.column_stack([columns, residual])
-    return Standardisation(mean, R_inverse, back, logdet, gamma), making, Xy.T @ Xy, float(y @ y)
+    return Standardisation(mean, R_inverse, back, logdet, gamma), making, Xy.T @ Xy
 
 
 def _effect_root(own: np.ndarray, columns: np.ndarray, free: Sequence[slice]) -> np.ndarray:

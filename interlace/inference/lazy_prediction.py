@@ -1,0 +1,221 @@
+"""Predictions for lazy frames: expressions and joins for their engine, nothing collected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product as all_combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..design.model_matrix import PlainMatrix
+from ..design.predictor import MEAN
+from ..design.pushed import kind_of_type, pushed
+from ..errors import ArgumentError, DataError, listing
+from ..formula.spelling import unmarked
+from ..frames.columns import Columns, Labels
+from ..frames.lazy import LazyRows
+from .which_effects import which_effects
+
+if TYPE_CHECKING:
+    from ..models.lmm_summed import SummedFit
+
+__all__ = ["FITTED", "RESIDUAL", "lazy_predictions"]
+
+FITTED, RESIDUAL = ".fitted", ".resid"
+#: Cells of factors that are told apart in one expression.
+MOST_CELLS = 500
+
+
+def lazy_predictions(
+    fit: SummedFit,
+    data: Any,
+    include_re: Any = True,
+    new_levels: str = "error",
+    residuals: bool = False,
+) -> Any:
+    """The lazy frame with the column ``.fitted``, and ``.resid`` if asked for.
+
+    It is missing where a column of the model is, and where a level is not known to the fit unless
+    ``new_levels`` is ``"population"``.
+    """
+    rows = LazyRows(data)
+    recipe = fit.design.recipe
+    assert recipe is not None
+    absent = [name for name in recipe.variables() if name not in rows.schema]
+    if absent:
+        raise DataError(
+            f"newdata lacks the column(s) {listing(map(repr, absent))}. It has "
+            f"{listing(rows.schema)}"
+        )
+    side, work = recipe.fixed[MEAN], _Work(fit, rows)
+    beta = np.zeros(len(side.recipe.names))
+    beta[side.kept] = fit.beta
+    assert isinstance(side.recipe, PlainMatrix)
+    total = work.product_of(side.recipe, beta.tolist()) + _offset(fit, rows)
+    masks = which_effects(fit, include_re)
+    for b, mask in enumerate(masks):
+        if mask.any():
+            total = total + work.effects(b, mask, new_levels == "population")
+    made = {FITTED: total}
+    if residuals:
+        made[RESIDUAL] = pushed(recipe.response.parts[0].text, rows.schema).number() - total
+    return work.finished(made)
+
+
+def _offset(fit: SummedFit, rows: LazyRows) -> Any:
+    """The offset of the formula, and that of the column named in the fit."""
+    recipe, out = fit.design.recipe, 0.0
+    assert recipe is not None
+    for side in recipe.fixed[MEAN].offsets:
+        out = out + pushed(side.text, rows.schema).number()
+    if recipe.offset_column is not None:
+        if recipe.offset_column not in rows.schema:
+            raise DataError(f"newdata lacks the column {recipe.offset_column!r}, the offset")
+        out = out + pushed(recipe.offset_column, rows.schema).number()
+    return out
+
+
+class _Work:
+    """The frame with tables of effects beside it, and expressions of its columns."""
+
+    def __init__(self, fit: SummedFit, rows: LazyRows) -> None:
+        self.fit, self.rows = fit, rows
+        self.frame, self.added = rows.frame, []  # type: ignore[var-annotated]
+
+    def finished(self, columns: Mapping[str, Any]) -> Any:
+        """The user's frame with more columns, without those that served."""
+        frame = self.frame.with_columns(*(value.alias(name) for name, value in columns.items()))
+        return frame.drop(*self.added).to_native() if self.added else frame.to_native()
+
+    def effects(self, b: int, mask: np.ndarray, population: bool) -> Any:
+        """Z b of one grouping factor, its modes joined on the keys of its levels."""
+        import narwhals.stable.v2 as nw
+
+        columns = self._join(b)
+        values = [nw.col(name) for name in columns]
+        if population:
+            values = [nw.when(~value.is_null()).then(value).otherwise(0.0) for value in values]
+        recipe, total = self.fit.design.recipe, 0.0
+        assert recipe is not None
+        for side in recipe.sides:
+            if side.factor == b:
+                own = [v if mask[j] else 0.0 for j, v in enumerate(values)][side.columns]
+                total = total + self.product_of(side.recipe, own)
+        return total
+
+    def _join(self, b: int) -> list[str]:
+        """Put the modes of a grouping factor beside the rows; the names of their columns."""
+        fit, recipe = self.fit, self.fit.design.recipe
+        assert recipe is not None
+        made = recipe.groupings[b]
+        table, keys = {}, {}
+        for i, variable in enumerate(made.variables):
+            if variable.text not in self.rows.schema:
+                raise ArgumentError(
+                    f"the grouping factor {made.label!r} is computed from columns, and engines "
+                    "cannot join on it; make it a column, or collect the rows"
+                )
+            keys[f"_key{b}_{i}"] = self._key(variable.text)
+            levels = np.asarray(made.levels_of[i])
+            table[f"_key{b}_{i}"] = _plain(levels)[made.cells[:, i]]
+        names = [f"_mode{b}_{j}" for j in range(fit.b[b].shape[1])]
+        table |= dict(zip(names, fit.b[b].T, strict=True))
+        self.frame = self.frame.with_columns(*(key.alias(name) for name, key in keys.items()))
+        self.frame = self.rows.joined(self.frame, pd.DataFrame(table), list(keys))
+        self.added += [*keys, *names]
+        return names
+
+    def _key(self, name: str) -> Any:
+        import narwhals.stable.v2 as nw
+
+        dtype = self.rows.schema[name]
+        if kind_of_type(dtype) == "number":
+            return nw.col(name).cast(nw.Int64() if dtype.is_integer() else nw.Float64())
+        return pushed(name, self.rows.schema).value
+
+    def product_of(self, recipe: PlainMatrix, coefficients: Sequence[Any]) -> Any:
+        """The columns of a matrix times coefficients, which are numbers or expressions."""
+        total, at = 0.0, 0
+        for scale, factors in recipe.products:
+            coded = [(v, reduced) for v, reduced in factors if v in recipe.codings]
+            width = int(np.prod([recipe.width(v, reduced) for v, reduced in coded]))
+            own = coefficients[at : at + width]
+            at += width
+            value: Any = scale * self._of_cells(recipe, coded, own)
+            for variable, _ in factors:
+                if variable not in recipe.codings:
+                    value = value * pushed(unmarked(variable), self.rows.schema).number()
+            total = total + value
+        import narwhals.stable.v2 as nw
+
+        return total if isinstance(total, nw.Expr) else nw.lit(float(total))
+
+    def _of_cells(self, recipe: PlainMatrix, coded: list, coefficients: Sequence[Any]) -> Any:
+        """The coding of each row's cell times coefficients."""
+        import narwhals.stable.v2 as nw
+
+        if not coded:
+            return coefficients[0]
+        levels = [self._levels(unmarked(v)) for v, _ in coded]
+        cells = list(all_combinations(*(range(len(own)) for own in levels)))
+        if len(cells) > MOST_CELLS:
+            raise ArgumentError(
+                f"the factors {listing(unmarked(v) for v, _ in coded)} have {len(cells)} cells, "
+                "too many for one expression; collect the rows and predict for these"
+            )
+        coding = _coding(recipe, coded, levels, np.array(cells))
+        out = nw.lit(None, nw.Float64())
+        for cell, row in zip(reversed(cells), coding[::-1], strict=True):
+            inside = [
+                self._is_at(unmarked(v), own[level])
+                for (v, _), own, level in zip(coded, levels, cell, strict=True)
+            ]
+            value: Any = 0.0
+            for c, coefficient in zip(row.tolist(), coefficients, strict=True):
+                if c:
+                    value = value + c * coefficient
+            out = nw.when(*inside).then(value).otherwise(out)
+        return out
+
+    def _levels(self, name: str) -> list[Any]:
+        recipe = self.fit.design.recipe
+        assert recipe is not None
+        labels = recipe.levels.get(name)
+        return [False, True] if labels is None else labels.levels.tolist()
+
+    def _is_at(self, text: str, level: Any) -> Any:
+        value = pushed(text, self.rows.schema).value
+        if isinstance(level, bool):
+            return value if level else ~value
+        return value == level
+
+
+def _coding(
+    recipe: PlainMatrix, coded: list, levels: Sequence[Sequence[Any]], cells: np.ndarray
+) -> np.ndarray:
+    """Coding of cells, (cells, columns)."""
+    columns: dict[str, Any] = {}
+    for at, ((variable, _), own) in enumerate(zip(coded, levels, strict=True)):
+        codes = cells[:, at]
+        labels = Labels(codes, np.array(own, dtype=object))
+        columns[unmarked(variable)] = codes == 1 if own == [False, True] else labels
+    width = int(np.prod([recipe.width(v, reduced) for v, reduced in coded]))
+    alone = replace(recipe, names=("",) * width, products=((1.0, tuple(coded)),), calls=())
+    return alone.matrix(Columns(columns, pd.RangeIndex(len(cells))))
+
+
+def _plain(levels: np.ndarray) -> np.ndarray:
+    """Labels as a type that joins: text, 64-bit numbers or truth values."""
+    if levels.dtype.kind in "iu":
+        return levels.astype(np.int64)
+    return levels.astype(np.float64) if levels.dtype.kind == "f" else levels
+
+
+def response_of_rows(fit: SummedFit, data: Any) -> pd.Series:
+    """The response of the rows of a frame in memory."""
+    new = fit.design.on(data, factors=(), response=True)
+    assert new.y is not None
+    return pd.Series(new.y, index=new.index)
