@@ -75,8 +75,16 @@ class Chains:
         """Series of each effect, (n,)."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
+    _last: tuple[np.ndarray, Steps] | None = None
+
     def steps(self, theta: np.ndarray) -> Steps:
-        """D, r and v."""
+        """D, r and v; those of the last theta are kept."""
+        known = self._last
+        if known is None or not np.array_equal(known[0], theta):
+            self._last = known = np.array(theta), self._steps(theta)
+        return known[1]
+
+    def _steps(self, theta: np.ndarray) -> Steps:
         gaps, parameter = self._gaps, theta[-1]
         r, slope = np.zeros(gaps.size), np.zeros(gaps.size)
         v = np.ones(gaps.size)

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from .known import KnownLevels
     from .residual import ResidualDesign
 
-#: Groups times the cube of the times of a series, in a generalised model: hours.
-MOST_WORK = 1e11
-
 
 def build(
     formula: str | Formula,
@@ -314,9 +311,6 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
     terms, sides = [], []
     for name, spec, side in ordered:
         Z, recipe, positions = _columns(frame, spec, side, matrices)
-        if not linear:
-            _check_times(spec.text, Z, sizes[spec.factor])
-            Z = np.asarray(Z)
         if linear and not STRUCTURES[spec.structure].patterned and spec.matrix is None:
             check_effects(spec.text, sizes[spec.factor] * Z.shape[1], len(Z))
         own, at = parts[spec.factor].add(Z, index[name])
@@ -481,18 +475,6 @@ def check_groups(made: Grouping, n: int, linear: bool, patterned: bool) -> None:
             "variance cannot be told from the residual variance. Choose a coarser factor; if the "
             "variances of the rows are known, as in a meta-analysis, use glmer() with "
             "family=Gaussian(precision=1) and weights=1/variance"
-        )
-
-
-def _check_times(text: str, Z: Any, groups: int) -> None:
-    """Refuse series that are too long for the dense templates of generalised models."""
-    times = Z.shape[1]
-    if isinstance(Z, IndexedColumns) and float(groups) * times**3 > MOST_WORK:
-        raise DataError(
-            f"the random term {text} has {times} times in {groups} groups: in models that are not "
-            "linear the effort grows with the cube of the number of times, and this would take "
-            "hours. Make the times coarser, or fit a linear model, where it grows with the number "
-            "itself"
         )
 
 

@@ -37,7 +37,7 @@ class GroupingFactor:
         Level of each row, in [0, l); every level occurs.
     Z : (n, k) float64 ndarray
         Covariates of the terms side by side.  For a sole intercept a read-only broadcast of 1.0,
-        for the times of a series in a linear model
+        for the times of a series
         :class:`~interlace.design.indicators.IndexedColumns`.
     predictor : (k,) int8 ndarray
         Which of the design's predictors each column of Z belongs to; by default the first.

@@ -14,7 +14,14 @@ from ..formula.spelling import shown
 from ..frames.columns import Columns, Labels
 from .codings import unseen_level
 
-__all__ = ["IndexedColumns", "LevelColumns", "beside", "row_products", "row_spread"]
+__all__ = [
+    "IndexedColumns",
+    "LevelColumns",
+    "beside",
+    "row_products",
+    "row_scaled",
+    "row_spread",
+]
 
 # Numbers of a dense Z, 2 GB of them.
 MOST_DENSE = 250_000_000
@@ -33,13 +40,21 @@ class IndexedColumns(NDArrayOperatorsMixin):
         The places of the indicators among the columns.
     rest : (n, k - width) ndarray
         The other columns.
+    value : (n,) ndarray, optional
+        What stands in place of each 1.
     """
 
     ndim = 2
     dtype = np.dtype(np.float64)
 
-    def __init__(self, place: np.ndarray, run: slice, rest: np.ndarray | None = None) -> None:
-        self.place, self.run = place, run
+    def __init__(
+        self,
+        place: np.ndarray,
+        run: slice,
+        rest: np.ndarray | None = None,
+        value: np.ndarray | None = None,
+    ) -> None:
+        self.place, self.run, self.value = place, run, value
         self.rest = np.empty((place.size, 0)) if rest is None else rest
         self.shape = place.size, run.stop - run.start + self.rest.shape[1]
         self.strides = 8 * self.shape[1], 8
@@ -66,18 +81,32 @@ class IndexedColumns(NDArrayOperatorsMixin):
                 "do not fit into memory; do it for fewer rows"
             )
         out = np.zeros(self.shape, dtype=np.float64)
-        out[np.arange(n), self.run.start + self.place] = 1.0
+        out[np.arange(n), self.run.start + self.place] = 1.0 if self.value is None else self.value
         out[self.place < 0, self.run] = np.nan
         out[:, self.others] = self.rest
         return out if dtype is None else out.astype(dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **named: Any) -> Any:
+        if ufunc is np.multiply and method == "__call__" and not named:
+            (other,) = [x for x in inputs if x is not self] or [self]
+            if isinstance(other, np.ndarray):
+                return self._multiplied(other)
         dense = [np.asarray(x) if isinstance(x, IndexedColumns) else x for x in inputs]
         return getattr(ufunc, method)(*dense, **named)
 
+    def _multiplied(self, by: np.ndarray) -> IndexedColumns:
+        by = np.broadcast_to(by, self.shape)
+        value = by[np.arange(len(self)), self.run.start + np.maximum(self.place, 0)]
+        value = np.asarray(value if self.value is None else value * self.value, dtype=np.float64)
+        return IndexedColumns(self.place, self.run, self.rest * by[:, self.others], value)
+
+    def _values_of(self, rows: Any) -> np.ndarray | None:
+        return None if self.value is None else self.value[rows]
+
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, tuple):
-            return IndexedColumns(self.place[key], self.run, self.rest[key])
+            value = self._values_of(key)
+            return IndexedColumns(self.place[key], self.run, self.rest[key], value)
         rows, columns = key
         chosen = np.arange(self.shape[1])[columns]
         if chosen.ndim:
@@ -89,10 +118,13 @@ class IndexedColumns(NDArrayOperatorsMixin):
             if own.size == width and np.array_equal(chosen[own[0] : own[0] + width], whole):
                 run = slice(int(own[0]), int(own[0]) + width)
                 rest = np.searchsorted(self.others, np.delete(chosen, run))
-                return IndexedColumns(self.place[rows], run, self.rest[rows][:, rest])
+                value = self._values_of(rows)
+                return IndexedColumns(self.place[rows], run, self.rest[rows][:, rest], value)
         elif self.run.start <= chosen < self.run.stop:
             place = self.place[rows]
-            return np.where(place < 0, np.nan, place == chosen - self.run.start)
+            here = place == chosen - self.run.start
+            value = self._values_of(rows)
+            return np.where(place < 0, np.nan, here if value is None else here * value)
         return np.asarray(self)[key]
 
 
@@ -107,7 +139,7 @@ def beside(blocks: Sequence[Any]) -> Any:
     start = sum(block.shape[1] for block in blocks[:at])
     run = slice(start + blocks[at].run.start, start + blocks[at].run.stop)
     rest = [block.rest if i == at else block for i, block in enumerate(blocks)]
-    return IndexedColumns(blocks[at].place, run, np.concatenate(rest, axis=1))
+    return IndexedColumns(blocks[at].place, run, np.concatenate(rest, axis=1), blocks[at].value)
 
 
 def row_products(Z: Any, codes: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -116,6 +148,8 @@ def row_products(Z: Any, codes: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.einsum("ij,ij->i", Z, b[codes])
     missing = Z.place < 0
     out = b[codes, Z.run.start + np.where(missing, 0, Z.place)]
+    if Z.value is not None:
+        out = out * Z.value
     if missing.any():
         out[missing] = np.nan
     if Z.rest.shape[1]:
@@ -170,10 +204,20 @@ def row_spread(Z: Any, T: np.ndarray) -> np.ndarray:
     """z'TT'z of each row, (n,)."""
     if not isinstance(Z, IndexedColumns):
         return np.sum((Z @ T) ** 2, axis=1)
-    S, at = T @ T.T, Z.run.start + np.maximum(Z.place, 0)
-    out = S[at, at]
+    at, others = Z.run.start + np.maximum(Z.place, 0), Z.others
+    value = np.ones(len(Z)) if Z.value is None else Z.value
+    out = value**2 * np.einsum("ij,ij->i", T, T)[at]
     if Z.rest.shape[1]:
-        others = Z.others
-        both = 2.0 * S[at[:, None], others] + Z.rest @ S[np.ix_(others, others)]
+        S = T @ T[others].T
+        both = 2.0 * value[:, None] * S[at] + Z.rest @ S[others]
         out = out + np.einsum("ij,ij->i", Z.rest, both)
     return np.where(Z.place < 0, np.nan, out)
+
+
+def row_scaled(Z: Any, sizes: np.ndarray, of: np.ndarray) -> Any:
+    """Z with each column multiplied by its row of sizes, sizes (K, n) and of (k,)."""
+    if not isinstance(Z, IndexedColumns):
+        return Z * sizes[of].T
+    value = sizes[of[Z.run.start]]
+    value = value if Z.value is None else value * Z.value
+    return IndexedColumns(Z.place, Z.run, Z.rest * sizes[of[Z.others]].T, value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..design.indicators import IndexedColumns, row_products
 from ..linalg.crossproducts.predictors import place
 from ..linalg.information import inverse_where_determined, variance_of
 from .inverse_quadratic import inverse_quadratic
@@ -42,21 +43,47 @@ def joint_variance(
         own = fit.objective.row_variances(fit.x, rows.X, rows.factors, masks)
         if own is not None:
             return fit.sigma**2 * np.maximum(own, 0.0)
-    factor = fit.factor_at_optimum()
-    stars = [
-        (codes, (Z * mask) @ T)
-        for (codes, Z), T, mask in zip(rows.factors, fit.T, masks, strict=True)
-    ]
-    variance = fit.re_scale**2 * inverse_quadratic(factor, stars)
+    effects = conditional_effects(fit)
+    variance = effects.row_variances(rows.factors, masks)
     if rows.X.shape[1] or _theta_counts(fit, free) or theta_slopes is not None:
-        share = _parameter_share(factor, stars, fit, rows, masks, free, theta_slopes)
-        variance = variance + share
+        variance = variance + _parameter_share(effects, fit, rows, masks, free, theta_slopes)
     return np.maximum(variance, 0.0)
 
 
+def conditional_effects(fit: MixedFit) -> Any:
+    """The random effects given all parameters, with ``row_variances`` and ``of_columns``."""
+    own = fit.series_effects()
+    return ConditionalEffects(fit) if own is None else own
+
+
+class ConditionalEffects:
+    """The random effects of a fit given all parameters, by a factorisation of M."""
+
+    def __init__(self, fit: MixedFit) -> None:
+        self.fit, self._factor = fit, fit.factor_at_optimum()
+
+    def row_variances(
+        self, factors: list[tuple[np.ndarray, Any]], masks: list[np.ndarray]
+    ) -> np.ndarray:
+        """Variance of z'b of rows, (r,), for the effects that masks let enter."""
+        stars = [
+            (codes, (Z * mask) @ T)
+            for (codes, Z), T, mask in zip(factors, self.fit.T, masks, strict=True)
+        ]
+        return self.fit.re_scale**2 * inverse_quadratic(self._factor, stars)
+
+    def of_columns(self, WX: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+        """Lambda M^{-1}Lambda'Z'WX, (l_b, k_b, p) each, and X'WZ times it, (p, p)."""
+        crossproduct = scaled_crossproduct(self.fit, WX)
+        U = self._factor.solve(crossproduct)
+        starts = np.cumsum([0, *(u.size for u in self.fit.u)])
+        parts = zip(self.fit.T, self.fit.u, starts, strict=False)
+        blocks = [T @ U[start : start + u.size].reshape(*u.shape, -1) for T, u, start in parts]
+        return blocks, crossproduct.T @ U
+
+
 def _parameter_share(
-    factor: Any,
-    stars: list[tuple[np.ndarray, np.ndarray]],
+    effects: Any,
     fit: MixedFit,
     rows: PredictionRows,
     masks: list[np.ndarray],
@@ -66,18 +93,16 @@ def _parameter_share(
     """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row; or theta with beta_hat."""
     predictors = fit.design.predictors if free is None else free
     WX = weighted_columns(fit, predictors)
-    crossproduct = scaled_crossproduct(fit, WX)
-    U = factor.solve(crossproduct)
-    starts = np.cumsum([0, *(u.size for u in fit.u)])
+    blocks, moved = effects.of_columns(WX)
     distance = np.array(rows.X)
-    for (codes, star), u, start in zip(stars, fit.u, starts, strict=False):
-        distance -= by_row(codes, star, U[start : start + u.size].reshape(*u.shape, -1))
+    for (codes, Z), mask, block in zip(rows.factors, masks, blocks, strict=True):
+        distance -= by_row(codes, Z, mask[:, None] * block)
     if not _theta_counts(fit, free) and theta_slopes is None:
-        return variance_of(distance, _cov_beta_given_theta(fit, WX, crossproduct, U, predictors))
+        return variance_of(distance, _cov_beta_given_theta(fit, WX, moved, predictors))
     own_fit = cast("GLMMFit", fit)
     slopes = np.zeros((len(distance), fit.theta.size)) if theta_slopes is None else theta_slopes
     for (codes, Z), mask, own in zip(rows.factors, masks, own_fit.mode_slopes(), strict=True):
-        slopes = slopes + by_row(codes, Z * mask, own.transpose(1, 2, 0))
+        slopes = slopes + by_row(codes, Z, mask[:, None] * own.transpose(1, 2, 0))
     # what lies on a boundary, where it has no variance, is given
     slopes[:, ~np.isfinite(np.diagonal(own_fit.cov_all)[: fit.theta.size])] = 0.0
     m = slopes.shape[1] + distance.shape[1]
@@ -92,15 +117,19 @@ def _theta_counts(fit: MixedFit, free: Collection[str] | None) -> bool:
 def by_row(codes: np.ndarray, z: np.ndarray, blocks: np.ndarray) -> np.ndarray:
     """z'B of each row, (r, p), for B (k, p) of its level, (l, k, p); 0 where that is not known."""
     known = codes >= 0
-    part = np.einsum("rk,rkp->rp", z, blocks[np.where(known, codes, 0)])
+    own = np.where(known, codes, 0)
+    if isinstance(z, IndexedColumns):
+        each = [row_products(z, own, blocks[:, :, p]) for p in range(blocks.shape[2])]
+        part = np.array(each).reshape(-1, len(codes)).T
+    else:
+        part = np.einsum("rk,rkp->rp", z, blocks[own])
     return np.where(known[:, None], part, 0.0)
 
 
 def _cov_beta_given_theta(
     fit: MixedFit,
     WX: list[np.ndarray],
-    crossproduct: np.ndarray,
-    U: np.ndarray,
+    moved: np.ndarray,
     free: Collection[str],
 ) -> np.ndarray:
     """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
@@ -108,7 +137,7 @@ def _cov_beta_given_theta(
         return fit.cov_beta
     own = zip(fit.design.predictors.items(), WX, strict=True)
     XWX = np.concatenate([predictor.X.T @ W for (name, predictor), W in own if name in free])
-    return inverse_where_determined(XWX - crossproduct.T @ U)
+    return inverse_where_determined(XWX - moved)
 
 
 def weighted_columns(fit: MixedFit, free: Collection[str]) -> list[np.ndarray]:
@@ -134,7 +163,7 @@ def scaled_crossproduct(fit: MixedFit, WX: list[np.ndarray]) -> np.ndarray:
         if shape[0] == 1:
             for own in np.unique(factor.predictor):
                 at = factor.predictor == own
-                ZX[0, at] = factor.Z[:, at].T @ WX[own]
+                ZX[0, at] = np.asarray(factor.Z[:, at]).T @ WX[own]
             parts.append((T.T @ ZX).reshape(-1, shape[2]))
             continue
         for j, own in enumerate(factor.predictor):

@@ -22,8 +22,7 @@ from ..errors import ArgumentError
 from ..linalg.information import variance_of
 from ..objective.generalised.quadrature import normal_grid
 from .averaged import theta_slopes
-from .inverse_quadratic import inverse_quadratic
-from .joint_variance import by_row
+from .joint_variance import by_row, conditional_effects
 from .linear_predictors import linear_predictor
 from .prediction_rows import PredictionRows, prediction_rows
 from .prediction_variance import unknown_variance, with_known_effects
@@ -246,14 +245,10 @@ def _moves(own: OrdinalRows) -> tuple[np.ndarray, np.ndarray]:
     for (codes, Z), mask, blocks in zip(
         rows.factors, own.masks, fit.all_mode_slopes(), strict=True
     ):
-        out += by_row(codes, Z * mask, blocks.transpose(1, 2, 0))
+        out += by_row(codes, Z, mask[:, None] * blocks.transpose(1, 2, 0))
     # what lies on a boundary, where it has no variance, is given
     out[:, :q][:, ~np.isfinite(np.diagonal(fit.cov_all)[:q])] = 0.0
-    stars = [
-        (codes, (Z * mask) @ T)
-        for (codes, Z), T, mask in zip(rows.factors, fit.T, own.masks, strict=True)
-    ]
-    return out, inverse_quadratic(fit.factor_at_optimum(), stars)
+    return out, conditional_effects(fit).row_variances(rows.factors, own.masks)
 
 
 # -- averages over random effects ----------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..calls import one_of
+from ..design.indicators import row_scaled
 from ..design.newdata import NEW_LEVELS, NewDesign, NewPredictor
 from ..errors import ArgumentError, DataError
 from .components import coefficients
@@ -70,7 +71,7 @@ class PredictionRows:
         ]
         X = np.concatenate(blocks, axis=1)
         factors = [
-            (codes, Z * slopes[factor.predictor].T)
+            (codes, row_scaled(Z, slopes, factor.predictor))
             for (codes, Z), factor in zip(self.factors, fit.design.factors, strict=True)
         ]
         rest = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..design.indicators import row_spread
 from ..errors import ArgumentError
 from ..linalg.information import variance_of
 from .components import covariance_of_all
@@ -106,8 +107,7 @@ def unknown_variance(
     for (codes, Z), template, mask in zip(rows.factors, fit.T if T is None else T, masks):
         entering = mask & (codes >= 0)[:, None]
         if not entering.all():
-            star = (Z * ~entering) @ template
-            out += np.einsum("rk,rk->r", star, star)
+            out += row_spread(Z * ~entering, template)
     rest = _rest_covariance(fit, rows, masks, False, T).sum(axis=(0, 1)) if rows.rest else 0.0
     return fit.re_scale**2 * out + rest
 

@@ -65,7 +65,7 @@ def theta_variance(fit: LMMFit, rows: PredictionRows, masks: list[np.ndarray]) -
     of = estimate_slopes(fit)
     slopes = rows.X @ of.beta
     for (codes, Z), mask, b in zip(rows.factors, masks, of.b, strict=True):
-        slopes = slopes + by_row(codes, Z * mask, b)
+        slopes = slopes + by_row(codes, Z, mask[:, None] * b)
     if rows.moves is not None:
         slopes = slopes + rows.moves
     m = slopes.shape[1]

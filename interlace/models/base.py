@@ -373,6 +373,10 @@ class BaseMixedFit(AtOptimum, BaseFit):
     def factor_at_optimum(self) -> Marginal | Factor:
         """The factorisation of M = Lambda'Z'WZ Lambda + I at theta, W the working weights."""
 
+    def series_effects(self) -> Any:
+        """The random effects given all parameters where they are those of a long series."""
+        return None
+
     @abstractmethod
     def cond_cov(self, b: int) -> np.ndarray:
         """Covariances of the modes given all parameters, (l_b, k_b, k_b): s^2 T (M^{-1})_ll T'.

@@ -27,7 +27,7 @@ class GLMMEstimates(PredictorsEstimates):
     u : tuple of ndarray, shape (l_b, k_b)
         Spherical conditional modes: b = u T'.
     cov_modes : tuple of ndarray, shape (l_b, k_b, k_b)
-        Conditional covariances of the modes b.
+        Conditional covariances of the modes b; () where there are too many, those of a series.
     """
 
     T: tuple[np.ndarray, ...]
@@ -40,24 +40,21 @@ def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum
     x, H = optimum.x, optimum.curvature
     theta, zeta = objective.split(x)[0], objective.split(x)[2]
     H = without_information(H, list(objective.endless(x, H)))
-    problem, scale, modes = objective.problem, objective.scale, objective.modes
+    problem, scale = objective.problem, objective.scale
     point, beta, cov = _fixed_part(objective, x, H)
     T = scale.natural(scale.templates(theta))
-    offsets, gamma = problem.Z.offsets, objective.split(x)[1]
+    gamma = objective.split(x)[1]
     eta = problem.natural_eta(problem.unsorted(point.eta).copy(), gamma)
-    u = tuple(
-        point.u[offsets[b] : offsets[b + 1]].reshape(-1, len(t)).copy() for b, t in enumerate(T)
-    )
     return GLMMEstimates(
         beta=beta,
         slices=problem.slices,
         zeta=problem.parameters(eta, gamma, zeta),
         T=T,
-        u=u,
+        u=tuple(own.copy() for own in objective.spherical(point.u, theta)),
         eta=eta,
         weight=problem.unsorted(point.weight).copy(),
         cov_all=cov,
-        cov_modes=tuple(t @ modes.inverse_blocks(b) @ t.T for b, t in enumerate(T)),
+        cov_modes=tuple(objective.cov_modes(T)),
     )
 
 

@@ -7,7 +7,13 @@ import pytest
 import interlace as il
 from interlace.design import indicators
 from interlace.design.build import build
-from interlace.design.indicators import IndexedColumns, beside, row_products, row_spread
+from interlace.design.indicators import (
+    IndexedColumns,
+    beside,
+    row_products,
+    row_scaled,
+    row_spread,
+)
 from interlace.errors import DataError, NumericalError
 
 
@@ -101,16 +107,16 @@ def test_linear_designs_hold_times_as_places(data, time):
     assert len(design.terms[0].names) == 5
 
 
-def test_generalised_designs_have_dense_ones(data):
+def test_so_do_generalised_ones(data):
     design = build("y ~ 1 + ar1(0 + f | g)", data, linear=False)
-    assert isinstance(design.factors[0].Z, np.ndarray)
+    assert isinstance(design.factors[0].Z, IndexedColumns)
 
 
 def test_generalised_models_of_very_long_series_are_refused():
     data = pd.DataFrame({"g": np.repeat(np.arange(60), 1200), "t": np.tile(np.arange(1200), 60)})
     data["y"] = 1.0 * (data["t"] % 2)
     with pytest.raises(DataError, match="1200 times in 60 groups.*would take hours"):
-        il.glmer("y ~ 1 + ar1(0 + t | g)", data, "binomial")
+        il.glmer("y ~ 1 + ar1(0 + t | g)", data, "binomial", nAGQ=0)
 
 
 @pytest.mark.parametrize("time", ["t", "f", "label", "factor(t)", "C(t)", "factor(label)"])
@@ -143,3 +149,21 @@ def test_variances_of_rows(columns):
     expected = np.sum((dense(columns) @ T) ** 2, axis=1)
     np.testing.assert_allclose(row_spread(columns, T), expected)
     np.testing.assert_allclose(row_spread(dense(columns), T), expected)
+
+
+def test_rows_multiplied_stay_places(data):
+    Z = build("y ~ 1 + ar1(0 + t | g) + (0 + z | g)", data).factors[0].Z
+    rng = np.random.default_rng(2)
+    sizes, T = rng.normal(size=(2, len(data))), rng.normal(size=(6, 6))
+    of = np.array([1, 1, 1, 1, 1, 0])
+    codes, b = rng.integers(0, 3, len(data)), rng.normal(size=(3, 6))
+    products = [(row_scaled(Z, sizes, of), row_scaled(np.asarray(Z), sizes, of))]
+    for by in (rng.normal(size=6), rng.normal(size=Z.shape), rng.random(6) < 0.5):
+        products += [(Z * by, np.asarray(Z) * by), (by * Z, np.asarray(Z) * by)]
+    for own, dense in products:
+        assert isinstance(own, IndexedColumns)
+        np.testing.assert_array_equal(np.asarray(own), dense)
+        np.testing.assert_allclose(row_products(own, codes, b), (dense * b[codes]).sum(axis=1))
+        np.testing.assert_allclose(row_spread(own, T), ((dense @ T) ** 2).sum(axis=1))
+        np.testing.assert_array_equal(np.asarray(own[:5, :5]), dense[:5, :5])
+        np.testing.assert_array_equal(own[3:9, 2], dense[3:9, 2])

@@ -194,8 +194,13 @@ class GeneralisedObjective(Objective):
         """Whether several grouping factors may have a variance in each other's place."""
         return len(self.covariance.widths) > 1
 
+    @property
+    def _n_levels(self) -> tuple[int, ...]:
+        """Levels of each grouping factor of the design."""
+        return self.problem.Z.n_levels[: len(self.covariance.widths)]
+
     def boundaries(self, x: np.ndarray) -> list[np.ndarray]:
-        levels = self.problem.Z.n_levels[: len(self.covariance.widths)]
+        levels = self._n_levels
         concave = self.problem.density.log_concave
         if not self._is_small:
             return []
@@ -250,6 +255,19 @@ class GeneralisedObjective(Objective):
         self._lowest = value
         return True
 
+    def place(self, theta: np.ndarray) -> list[np.ndarray]:
+        """What `Modes` take for theta of a search: templates for standardised covariates."""
+        return self.scale.templates(theta)
+
+    def spherical(self, u: np.ndarray, theta: np.ndarray) -> list[np.ndarray]:
+        """The u of each grouping factor of the design, (l_b, k_b), from those of a search, (q,)."""
+        parts = zip(self.problem.Z.offsets, self.covariance.widths, self._n_levels, strict=False)
+        return [u[start : start + n * k].reshape(n, k) for start, k, n in parts]
+
+    def cov_modes(self, T: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Covariances of the effects at the last point for T of the data, (l_b, k_b, k_b) each."""
+        return [t @ self.modes.inverse_blocks(b) @ t.T for b, t in enumerate(T)]
+
     # -- whether the approximation holds --------------------------------------------------------
 
     @abstractmethod
@@ -294,8 +312,10 @@ class GeneralisedObjective(Objective):
             return other._doubts(x, value)
         except NumericalError:  # no modes are found again
             T, eta0, zeta, u = self.held_at(x)
-            eta = eta0 + self.problem.Z.times(T, u)
-            words = little_information(other.problem, T, eta, zeta, self.expected, self.nodes)
+            eta = eta0 + self.modes.random_part(T, u)
+            words = little_information(
+                other.problem, other.modes, T, eta, zeta, self.expected, self.nodes
+            )
             return words or ModeSearch(other.problem, other.modes).words(NOWHERE, True, self.nodes)
 
     def _doubts(self, x: np.ndarray, value: float) -> list[str]:
@@ -306,8 +326,10 @@ class GeneralisedObjective(Objective):
         else:
             u, _, second = self._other_modes(x)
             T, eta0, zeta, _ = self.modes_at(x)
-        eta = eta0 + self.problem.Z.times(T, u)
-        words = little_information(self.problem, T, eta, zeta, self.expected, self.nodes)
+        eta = eta0 + self.modes.random_part(T, u)
+        words = little_information(
+            self.problem, self.modes, T, eta, zeta, self.expected, self.nodes
+        )
         self.hold(u)
         again = self.evaluate(x, 0).value
         depends = abs(again - value) > SAME_VALUE * (1.0 + abs(value))

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import NumericalError
-from ...linalg.factor.choose import choose_factor
 from .modes import Modes, Point
 from .problem import Problem
 
@@ -54,6 +53,7 @@ def _named(problem: Problem, at: _Level) -> str:
 
 def little_information(
     problem: Problem,
+    modes: Modes,
     T: Sequence[np.ndarray],
     eta: np.ndarray,
     zeta: np.ndarray,
@@ -65,17 +65,13 @@ def little_information(
     Compared are the blocks of H^{-1} and of its twin with the expected information, level by
     level: the share is the least one of any direction of a level.
     """
-    Z, density = problem.Z, problem.density
-    factor = choose_factor(Z.cross, None)
-    inverses = []
+    density, inverses = problem.density, []
     for information in (False, True):
         rows = density.rows(eta, zeta, information, order=0)
-        factor.set_cross(Z.set_weights(rows.weight if information else rows.observed))
         try:
-            factor.refactor(T)
+            inverses.append(modes.blocks_of(rows.weight if information else rows.observed, T))
         except NumericalError:
             return [_words("at a point that is no mode", 0.0, expected, problem, nodes)]
-        inverses.append([factor.inverse_blocks(b).copy() for b in range(len(problem.factors))])
     least, where = 1.0, _Level(0, 0)
     for b, (own, twin) in enumerate(zip(*inverses, strict=True)):
         share = np.linalg.eigvals(np.linalg.solve(own, twin)).real.min(axis=1)
@@ -88,7 +84,8 @@ def little_information(
 
 def _remedies(problem: Problem, nodes: int) -> list[str]:
     """Remedies for several modes, or one of little information."""
-    scalar = len(problem.factors) == 1 and problem.Z.widths[0] == 1 and not problem.density.several
+    scalar = len(problem.factors) == 1 and problem.Z.widths[0] == 1
+    scalar = scalar and not (problem.density.several or problem.chained)
     others = "take another link or family, or leave out a random-effect term"
     more = [f"integrate with nAGQ={MANY_NODES}"] if scalar and nodes < MANY_NODES else []
     return [*more, others]
@@ -116,7 +113,7 @@ class ModeSearch:
 
     def __init__(self, problem: Problem, modes: Modes) -> None:
         self.problem, self.modes = problem, modes
-        sole = len(problem.Z.widths) == 1
+        sole = len(problem.Z.widths) == 1 and modes.by_level
         self.codes = problem.factors[0].codes if sole else np.zeros(problem.Z.n, dtype=np.intp)
         self.parts = problem.Z.n_levels[0] if sole else 1
 
@@ -124,10 +121,10 @@ class ModeSearch:
         """Modes, penalised log-likelihoods and log-determinants by part."""
         rows = self.problem.density.values(point.eta, zeta)[0]
         u = point.u.reshape(self.parts, -1).copy()
+        if self.parts == 1:
+            return u, np.array([rows.sum() - 0.5 * point.penalty]), np.array([point.logdet])
         f = np.bincount(self.codes, weights=rows, minlength=self.parts)
         f -= 0.5 * (u * u).sum(axis=1)
-        if self.parts == 1:
-            return u, f, np.array([point.logdet])
         return u, f, -np.linalg.slogdet(self.modes.inverse_blocks(0))[1]
 
     def starts(self, u: np.ndarray) -> Iterator[tuple[np.ndarray, bool]]:
@@ -145,7 +142,7 @@ class ModeSearch:
             start[offsets[b] : offsets[b + 1]] *= -1.0
             yield start, False
         # levels cannot be turned one by one where they share rows
-        if self.problem.Z.n < FEW_ROWS:
+        if self.problem.Z.n < FEW_ROWS and self.modes.by_level:
             rng = np.random.default_rng(u.size)
             for draw in rng.normal(size=(DRAWS, u.size)):
                 yield draw, True

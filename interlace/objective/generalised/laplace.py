@@ -154,7 +154,7 @@ class LaplaceObjective(GeneralisedObjective):
 
     def _search(self, x: np.ndarray, order: int) -> Point:
         theta, gamma, zeta = self.split(x)
-        T = self.scale.templates(theta)
+        T = self.place(theta)
         eta0, predicted = self._fixed(gamma), self._predicted(x, T)
         self._last = None  # its arrays are the next point's
         try:
@@ -169,7 +169,7 @@ class LaplaceObjective(GeneralisedObjective):
         along = self._last is not None and self._last[2] > 0 and not self._astray
         starts = [self._u, np.zeros_like(self._u)]
         self._last = None
-        T = self.scale.templates(x[self.at.theta])[0]
+        T = self.place(x[self.at.theta])[0]
         return self._compiled.point(x, [None, *starts] if along else starts, order, T)
 
     def last_point(self, x: np.ndarray) -> Point:
@@ -188,7 +188,7 @@ class LaplaceObjective(GeneralisedObjective):
 
     def held_at(self, x):
         theta, gamma, zeta = self.split(x)
-        T = [np.ascontiguousarray(t) for t in self.scale.templates(theta)]
+        T = [np.ascontiguousarray(t) for t in self.place(theta)]
         return T, self._fixed(gamma), zeta, self._u
 
     def hold(self, u: np.ndarray) -> None:
@@ -216,7 +216,7 @@ class LaplaceObjective(GeneralisedObjective):
         if self._astray:
             return self._u
         Z, (theta, _, zeta) = self.problem.Z, self.split(before)
-        old = self.scale.templates(theta)
+        old = self.place(theta)
         change = [new - t for new, t in zip(T, old, strict=True)]
         _, shift, dzeta = self.split(move)
         density, a = self.problem.density, self.problem.fixed.times(shift)
@@ -258,7 +258,7 @@ class LaplaceObjective(GeneralisedObjective):
                 self._differenced_zeta(x, B)
             return B
         theta = self.split(x)[0]
-        T = self.scale.templates(theta)
+        T = self.place(theta)
         directions = self._directions(theta, point, T)
         B = self._working_curvature(x, point, T, directions)
         if self.problem.density.by_row:
@@ -342,7 +342,7 @@ class LaplaceObjective(GeneralisedObjective):
             known = TangentModes(point.u, np.empty((0, 0)), self._compiled.kernel.curvature())
         else:
             theta = self.split(x)[0]
-            T = self.scale.templates(theta)
+            T = self.place(theta)
             directions = self._directions(theta, point, T)
             B = self._working_curvature(x, point, T, directions)
             known = TangentModes(point.u, self._tangents(x, point, T, directions.U), B)
@@ -377,7 +377,7 @@ class LaplaceObjective(GeneralisedObjective):
         eta0 = self.problem.fixed.times_each(np.stack([gamma for _, gamma, _ in parts]))
         eta0 += self.problem.offset
         zeta = np.stack([zeta for *_, zeta in parts])
-        T = [self.scale.templates(theta) for theta, *_ in parts]
+        T = [self.place(theta) for theta, *_ in parts]
         t, dT, dzeta = self.modes.displaced(T, eta0, zeta, known.u + moves @ known.tangents.T)
         fixed = self.problem.fixed.transposed_each(t)
         constant = self.problem.density.constant

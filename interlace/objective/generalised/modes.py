@@ -37,11 +37,12 @@ DECREMENTS = (1e-24, 1e-18)
 
 
 class _Search(NamedTuple):
-    """Modes on the way: u (q,), predictors (n,), their rows, the penalised log-likelihood."""
+    """Modes on the way: u (q,), predictors (n,), their rows, |u|^2, penalised log-likelihood."""
 
     u: np.ndarray
     eta: np.ndarray
     rows: RowSums
+    penalty: float
     value: float
 
 
@@ -112,6 +113,8 @@ class Modes(ABC):
     backend: str
     #: Whether they are searched for in this process by the object itself.
     is_here = True
+    #: Whether the effects of a level of a sole grouping factor have modes of their own.
+    by_level: bool = True
 
     @abstractmethod
     def find(
@@ -151,6 +154,23 @@ class Modes(ABC):
     def criterion(self, problem: Any, covariance: CovarianceModel) -> Any:
         """The compiled criterion over all parameters of a problem; None where there is none."""
         return None
+
+    def random_part(self, T: Sequence[np.ndarray], u: np.ndarray) -> np.ndarray:
+        """Z Lambda u, shaped as eta."""
+        return self.Z.times(T, u)
+
+    def blocks_of(self, w: np.ndarray, T: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Diagonal blocks of (A'WA + I)^{-1} for weights w, (l_b, k_b, k_b) each.
+
+        Raises
+        ------
+        NumericalError
+            If the matrix is not positive definite.
+        """
+        factor = choose_factor(self.Z.cross, None)
+        factor.set_cross(self.Z.set_weights(w))
+        factor.refactor(T)
+        return [factor.inverse_blocks(b).copy() for b in range(len(T))]
 
     @abstractmethod
     def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> Modes:
@@ -205,20 +225,19 @@ class PenalisedIRLS(Modes):
         Z, density = self.Z, self.density
 
         def at(u: np.ndarray) -> _Search:
-            eta = Z.times(T, u)
+            eta, penalty = self._effects(T, u)
             eta += eta0
             rows = density.rows(eta, zeta, self.expected, order)
-            return _Search(u, eta, rows, rows.total - 0.5 * (u @ u))
+            return _Search(u, eta, rows, penalty, rows.total - 0.5 * penalty)
 
         def step_from(here: _Search) -> _Step:
             scores = Z.transposed(here.rows.score)
-            g = times_templates(Z, T, scores) - here.u
+            g = self._pulled(T, scores) - here.u
             if frozen:  # what is no maximum has no approximation
                 self._refactor(self._newton, here.rows.observed, T)
                 return _Step(g, 0.0, True, scores, g)
-            definite = self.factorise(here.rows, T, here.eta, zeta)[0]
-            move = self._newton.solve(g)
-            return _Step(move, float(g @ move), definite, scores, g)
+            definite, weight = self.factorise(here.rows, T, here.eta, zeta)
+            return _Step(*self._newton_step(g, weight, T), definite, scores, g)
 
         start = at(u)
         if not np.isfinite(start.rows.total):
@@ -233,6 +252,21 @@ class PenalisedIRLS(Modes):
         if ended is None:
             raise no_mode()
         return ended
+
+    def _effects(self, T: Sequence[np.ndarray], u: np.ndarray) -> tuple[np.ndarray, float]:
+        """A u and |u|^2."""
+        return self.Z.times(T, u), float(u @ u)
+
+    def _pulled(self, T: Sequence[np.ndarray], R: np.ndarray) -> np.ndarray:
+        """A's for Z's (q,)."""
+        return times_templates(self.Z, T, R)
+
+    def _newton_step(
+        self, g: np.ndarray, weight: np.ndarray, T: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, float]:
+        """H^{-1}g and the decrement, for an information ``weight`` of the rows."""
+        move = self._newton.solve(g)
+        return move, float(g @ move)
 
     def factorise(
         self, rows: RowSums, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray
@@ -271,17 +305,17 @@ class PenalisedIRLS(Modes):
         factor.refactor(T)
 
     def _point(self, T, here: _Search, step: _Step, zeta: np.ndarray, order: int) -> Point:
-        Z, (u, eta, rows, _) = self.Z, here
+        Z, (u, eta, rows, penalty, _) = self.Z, here
         point = Point(
-            rows.total, float(u @ u), self.log_determinant(rows, T), -step.decrement, u, eta,
+            rows.total, penalty, self.log_determinant(rows, T), -step.decrement, u, eta,
             rows.score, rows.weight, rows.observed, eta, [], np.empty(0), self._newton.solve,
         )  # fmt: skip
         if order == 0:
             return point
 
         def adjoint(c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            v = self._newton.solve(times_templates(Z, T, Z.transposed(c)))
-            return v, Z.times(T, v)
+            v = self._newton.solve(self._pulled(T, Z.transposed(c)))
+            return v, self._moved_rows(T, v)
 
         v, point.t, point.dT, point.dzeta = self.derivatives(
             T, u, eta, rows, step.scores, zeta, adjoint
@@ -304,34 +338,46 @@ class PenalisedIRLS(Modes):
         ``scores`` is Z's; ``adjoint`` takes c = w'h to v and to what v, and all else that follows
         the parameters inside the iteration, moves the predictors by (A v).
         """
-        Z, final, density = self.Z, self._final, self.density
-        # the blocks come with the pairs in some back ends
-        pairs = final.inverse_pairs()
-        h = Z.quadratic(T, [final.inverse_blocks(b) for b in range(len(T))], pairs)
-        information = [final.information(b) for b in range(len(T))]
+        density = self.density
+        h = self._row_variances(T)
         c = density.bent(eta, rows, h)
         v, Av = adjoint(c)
         t = c
         t -= 2.0 * rows.score
         t -= density.moved_scores(rows.observed, Av)
-        dT = self._template_gradient(T, u, v, scores, t, information)
+        dT = self._template_gradient(T, u, v, scores, t)
         if not density.n_zeta:
             return v, t, dT, np.empty(0)
         extra = rows.extra
         parts = -2.0 * extra[:, 0] + h * extra[:, 2] + Av * extra[:, 1]
         return v, t, dT, density.collapse(parts, zeta)
 
-    def _template_gradient(self, T, u, v, Zs, t, information) -> list[np.ndarray]:
+    def _moved_rows(self, T: Sequence[np.ndarray], v: np.ndarray) -> np.ndarray:
+        """A v, v being what is solved for."""
+        return self.Z.times(T, v)
+
+    def _row_variances(self, T: Sequence[np.ndarray]) -> np.ndarray:
+        """h, (n,)."""
+        final = self._final
+        # the blocks come with the pairs in some back ends
+        pairs = final.inverse_pairs()
+        return self.Z.quadratic(T, [final.inverse_blocks(b) for b in range(len(T))], pairs)
+
+    def _template_gradient(self, T, u, v, Zs, t) -> list[np.ndarray]:
         """2 G_b T_b + sum_l { (Z't)_l u_l' + (Z's)_l v_l' }."""
+        Zt = self.Z.transposed(t)
+        return [
+            self._entry_gradient(b, template, self._final.information(b), u, v, Zs, Zt)
+            for b, template in enumerate(T)
+        ]
+
+    def _entry_gradient(self, b, template, information, u, v, Zs, Zt) -> np.ndarray:
+        """The derivative in the template of factor b."""
         Z = self.Z
-        Zt = Z.transposed(t)
-        out = []
-        for b, (template, ell) in enumerate(zip(T, Z.n_levels, strict=True)):
-            rows, shape = slice(Z.offsets[b], Z.offsets[b + 1]), (ell, len(template))
-            left, right = (Zt[rows].reshape(shape), Zs[rows].reshape(shape))
-            own = left.T @ u[rows].reshape(shape) + right.T @ v[rows].reshape(shape)
-            out.append(2.0 * (information[b] @ template) + own)
-        return out
+        rows, shape = slice(Z.offsets[b], Z.offsets[b + 1]), (Z.n_levels[b], len(template))
+        left, right = Zt[rows].reshape(shape), Zs[rows].reshape(shape)
+        own = left.T @ u[rows].reshape(shape) + right.T @ v[rows].reshape(shape)
+        return 2.0 * (information @ template) + own
 
     def inverse_blocks(self, b: int) -> np.ndarray:
         return self._final.inverse_blocks(b)

@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
+from ...design.indicators import IndexedColumns
 from ...design.predictor import MEAN
-from ...errors import NumericalError
+from ...errors import DataError, NumericalError
 from ...linalg.crossproducts.fixed import FixedColumns, FixedPart
 from ...linalg.crossproducts.linear import effect_root, standard_rows
 from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
@@ -23,6 +24,8 @@ from .irls import IRLS, irls
 __all__ = ["Problem"]
 
 _EMPTY = np.empty(0)
+# Groups times the cube of the times of a series by dense templates: hours.
+MOST_WORK = 1e11
 # Variances that the search starts from, whatever the moments say.
 START_VARIANCES = (0.02, 25.0)
 # The first estimates are good enough when the log-likelihood gains less than this share.
@@ -62,14 +65,17 @@ class Problem:
 
     fixed: FixedPart
     Z: WeightedZ
+    #: Whether the effects of the first grouping factor depend on each other.
+    chained = False
 
     def __init__(self, design) -> None:
         self.design = design
         self.order = order = _level_order(design)
+        factors = [_dense(f) for f in design.factors]
         self._roots = [
-            effect_root(f.Z, free_columns(design, b), _EMPTY) for b, f in enumerate(design.factors)
+            effect_root(f.Z, free_columns(design, b), _EMPTY) for b, f in enumerate(factors)
         ]
-        self.factors = [_orthogonal(f, R) for f, R in zip(design.factors, self._roots, strict=True)]
+        self.factors = [_orthogonal(f, R) for f, R in zip(factors, self._roots, strict=True)]
         if order is not None:
             self.factors = [_reordered(factor, order) for factor in self.factors]
 
@@ -261,6 +267,22 @@ def _level_order(design) -> np.ndarray | None:
     n = np.arange(codes.size, dtype=np.int32)
     shape = (len(design.factors[0].levels), codes.size)
     return sp.coo_array((np.ones(n.size, dtype=np.int8), (codes, n)), shape=shape).tocsr().indices
+
+
+def _dense(factor):
+    """The factor with Z as a matrix; refused where its series are too long for that."""
+    if not isinstance(factor.Z, IndexedColumns):
+        return factor
+    groups, times = len(factor.levels), factor.Z.shape[1]
+    if float(groups) * times**3 > MOST_WORK:
+        raise DataError(
+            f"a random term by {factor.name} has {times} times in {groups} groups, and the effort "
+            "grows with the cube of the number of times where nAGQ is not 1, with REML, beside a "
+            "second series, for hetar1 and beside many levels of other grouping factors: this "
+            "would take hours. Make the times coarser, or the model simpler: beside few levels "
+            "one ar1() or ou() term with nAGQ=1 takes time that grows with the number itself"
+        )
+    return replace(factor, Z=np.asarray(factor.Z))
 
 
 def _reordered(factor, order: np.ndarray):

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...covariance import CovarianceModel
 from ...covariance.chains import Chains
+from ...design.design import Design, GroupingFactor
 from ...design.indicators import IndexedColumns
+from ...errors import NumericalError
 from ...linalg.crossproducts.linear import CrossProducts, cross_products
 from .design_products import free_columns, linear_rows
 
-__all__ = ["SeriesParts", "series_parts", "series_term"]
+__all__ = [
+    "SeriesLayout",
+    "SeriesParts",
+    "check_dense",
+    "series_layout",
+    "series_parts",
+    "series_term",
+    "with_effects",
+]
 
+# Levels times the cube of their effects: beyond it the same model with dense templates takes long.
+MOST_WORK = 2_000_000_000
 # A table of all pairs of level and time is looked up if it has so many entries for each row.
 TABLE_SHARE = 8
 
@@ -52,8 +65,37 @@ def series_term(design, covariance: CovarianceModel) -> int | None:
     return places[0] if isinstance(columns, IndexedColumns) else None
 
 
-def series_parts(design, covariance: CovarianceModel, at: int) -> SeriesParts:
-    """The parts of a design whose term ``at`` is a series."""
+@dataclass(frozen=True, eq=False)
+class SeriesLayout:
+    """The effects of the series at their observed times as levels of a grouping factor.
+
+    Attributes
+    ----------
+    term : int
+        The series among the terms of the model.
+    chains : Chains
+    codes : (n,) int32 ndarray
+        The effect of each row.
+    tail : CovarianceModel or None
+        The other terms.
+    places : list of (factor, columns)
+        For each grouping factor of the tail the one of the design and its columns there.
+    """
+
+    term: int
+    chains: Chains
+    codes: np.ndarray
+    tail: CovarianceModel | None
+    places: list[tuple[int, np.ndarray]]
+
+    @property
+    def n_effects(self) -> int:
+        """Number of effects at observed times."""
+        return self.chains.column.size
+
+
+def series_layout(design, covariance: CovarianceModel, at: int) -> SeriesLayout:
+    """The effects and the tail of a design whose term ``at`` is a series."""
     term = covariance.terms[at]
     factor, structure = design.factors[term.factor], term.structure
     effects, codes = _effects(factor.codes, factor.Z[:, term.columns].place, structure.k)
@@ -61,20 +103,58 @@ def series_parts(design, covariance: CovarianceModel, at: int) -> SeriesParts:
     starts = np.concatenate([[0], np.flatnonzero(np.diff(level)) + 1, [level.size]])
     chains = Chains(structure, of, starts.astype(np.int64))
     places = _tail_places(covariance, at)
+    return SeriesLayout(at, chains, codes, _tail_model(covariance, at, places), places)
+
+
+def series_parts(design, covariance: CovarianceModel, at: int) -> SeriesParts:
+    """The parts of a design whose term ``at`` is a series."""
+    layout = series_layout(design, covariance, at)
+    codes, places = layout.codes, layout.places
     rows = linear_rows(design, dense=False)
     free = [free_columns(design, b) for b in range(len(design.factors))]
     rows = replace(
         rows,
         codes=(codes, *(rows.codes[b] for b, _ in places)),
-        n_levels=(effects.size, *(rows.n_levels[b] for b, _ in places)),
+        n_levels=(layout.n_effects, *(rows.n_levels[b] for b, _ in places)),
         Z=(
             np.broadcast_to(np.float64(1.0), (codes.size, 1)),
             *(np.ascontiguousarray(design.factors[b].Z[:, own]) for b, own in places),
         ),
         free=((), *(_moved(free[b], own) for b, own in places)),
     )
-    tail = _tail_model(covariance, at, places)
-    return SeriesParts(at, chains, cross_products(rows), tail, places)
+    cross = cross_products(rows)
+    return SeriesParts(at, layout.chains, cross, layout.tail, places)
+
+
+def with_effects(design: Design, layout: SeriesLayout) -> Design:
+    """The design with the effects of the series as levels of its first grouping factor."""
+    series = design.terms[layout.term]
+    old = design.factors[series.factor]
+    one = np.broadcast_to(np.float64(1.0), (layout.codes.size, 1))
+    of = old.predictor[series.columns][:1]
+    factors = [GroupingFactor(old.name, np.arange(layout.n_effects), layout.codes, one, of)]
+    terms = [replace(series, factor=0, columns=slice(0, 1), names=series.names[:1], structure="us")]
+    for b, own in layout.places:
+        factor = design.factors[b]
+        if own.size < factor.Z.shape[1]:
+            Z = np.ascontiguousarray(factor.Z[:, own])
+            factor = replace(factor, Z=Z, predictor=factor.predictor[own])
+        here = [t for i, t in enumerate(design.terms) if t.factor == b and i != layout.term]
+        moved = [replace(t, columns=_moved([t.columns], own)[0]) for t in here]
+        terms += [replace(t, factor=len(factors)) for t in moved]
+        factors.append(factor)
+    return replace(design, factors=tuple(factors), terms=tuple(terms))
+
+
+def check_dense(n_levels: Sequence[int], widths: Sequence[int]) -> None:
+    """Refuse the dense templates of series that are too long for them."""
+    if sum(n * k**3 for n, k in zip(n_levels, widths, strict=True)) > MOST_WORK:
+        raise NumericalError(
+            f"this needs the covariances of all {max(widths)} times of a series with each other, "
+            "in each of its groups, which takes too long and too much memory. Tests, intervals, "
+            "predictions with standard errors, conditional modes with theirs, simulations and "
+            "refits do without; for the rest fit fewer times"
+        )
 
 
 def _effects(codes: np.ndarray, column: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

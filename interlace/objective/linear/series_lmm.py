@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 
 from ...covariance import CovarianceModel
-from ...errors import NumericalError
 from ...linalg.crossproducts.linear import CrossProducts
 from ..base import Evaluation, Objective
-from ..theta_scale import CHANGE_STEP, SNAP_TOLERANCE, ThetaScale
 from .choose import choose_marginal
 from .design_products import cross_products_of
 from .deviance import Deviance, LevelSums, Profile
@@ -19,92 +16,19 @@ from .exact import LeastSquares, least_squares
 from .lmm import LMMObjective, Solution
 from .marginal import Marginal
 from .series import SeriesMarginal
-from .series_design import SeriesParts, series_parts
+from .series_design import check_dense, series_parts
+from .series_scale import Place, SeriesScale
 from .series_start import series_start
 from .series_variances import effect_variances, row_variances
 
-__all__ = ["SeriesObjective", "SeriesScale"]
+__all__ = ["SeriesObjective"]
 
-# Levels times the cube of their effects: beyond it the same model with dense templates takes long.
-MOST_WORK = 2_000_000_000
 # Relative standard deviations of the series from which on, with so little information on their
 # logarithms (standard errors of four and more), the residual variance counts as zero.
 LARGE = 20.0
 UNKNOWN = 0.1
 # Relative standard deviation of the tail to start from.
 TAIL_START = 0.5
-
-Place = tuple[np.ndarray, list[np.ndarray]]  # theta of the series, templates of the tail
-
-
-class SeriesScale(ThetaScale):
-    """theta <-> x: parameters of the series as they are, the others as for a model without it."""
-
-    def __init__(self, covariance: CovarianceModel, parts: SeriesParts) -> None:
-        self.covariance, self.units = covariance, None
-        self.series = covariance.theta_slices[parts.term]
-        self.rest = np.delete(np.arange(covariance.n_theta), self.series)
-        self.tail = None if parts.tail is None else ThetaScale(parts.tail, parts.cross.z_roots[1:])
-        self._structure, self._chains = parts.chains.structure, parts.chains
-
-    def _with(self, x: np.ndarray, change: Callable[[ThetaScale, np.ndarray], Any]) -> np.ndarray:
-        """x with the parameters of the tail changed."""
-        out = np.array(x, dtype=float)
-        if self.tail is not None:
-            out[self.rest] = change(self.tail, out[self.rest])
-        return out
-
-    def theta(self, x: np.ndarray) -> np.ndarray:
-        return self._with(x, ThetaScale.theta)
-
-    def x(self, theta: np.ndarray) -> np.ndarray:
-        return self._with(theta, ThetaScale.x)
-
-    def standard(self, x: np.ndarray) -> np.ndarray:
-        return self._with(x, ThetaScale.standard)
-
-    def canonical(self, x: np.ndarray) -> np.ndarray:
-        out = self._with(x, ThetaScale.canonical)
-        out[self.series] = self._structure.canonical(out[self.series])
-        return x if np.array_equal(out, x) else out
-
-    def snap(self, x: np.ndarray) -> np.ndarray:
-        out = self.covariance.snapped(x, SNAP_TOLERANCE)
-        return x if np.array_equal(out, x) else out
-
-    def place(self, x: np.ndarray) -> Place:
-        """theta of the series and templates of the tail."""
-        tail = [] if self.tail is None else self.tail.templates(x[self.rest])
-        return x[self.series], tail
-
-    def templates(self, x: np.ndarray) -> list[np.ndarray]:
-        cov, theta = self.covariance, self.theta(x)
-        out = [np.zeros((k, k)) for k in cov.widths]
-        for term, own in zip(cov.terms, cov.theta_slices, strict=True):
-            out[term.factor][term.columns, term.columns] = term.structure.template(theta[own])
-        return out
-
-    def natural(self, templates: Any) -> tuple[np.ndarray, ...]:
-        return tuple(templates)
-
-    def start(self, variances: np.ndarray) -> np.ndarray:
-        del variances
-        return self.x(self.covariance.start())
-
-    def null_directions(self, x: np.ndarray) -> list[str]:
-        return self.covariance.null_directions(self.standard(x))
-
-    def changes(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        tail = directions[self.rest]
-        if self.tail is None:
-            other = np.zeros((0, directions.shape[1]))
-        else:
-            other = self.tail.changes(x[self.rest], tail)
-        step = CHANGE_STEP * directions[self.series]
-        here, lags = x[self.series], self._chains.lags
-        ends = [lags(here + d) - lags(here - d) for d in step.T]
-        own = np.array(ends).T.reshape(-1, directions.shape[1]) / (2.0 * CHANGE_STEP)
-        return np.concatenate([own, other])
 
 
 class SeriesDeviance(Deviance):
@@ -139,7 +63,7 @@ class SeriesObjective(LMMObjective):
         #: Levels of each grouping factor of the design.
         self.n_levels = [len(factor.levels) for factor in design.factors]
         self.parts = parts = series_parts(design, covariance, term)
-        self.scale = SeriesScale(covariance, parts)
+        self.scale = SeriesScale(covariance, parts, parts.cross.z_roots[1:])
         self._set(parts.cross, SeriesMarginal(parts.cross, parts.chains))
         self._set_thresholds(parts.cross)
 
@@ -162,14 +86,7 @@ class SeriesObjective(LMMObjective):
 
     def dense(self) -> LMMObjective:
         """The same model by dense templates; refused where these are too large."""
-        work = sum(n * k**3 for n, k in zip(self.n_levels, self.covariance.widths, strict=True))
-        if work > MOST_WORK:
-            raise NumericalError(
-                f"this needs the covariances of all {max(self.covariance.widths)} times of a "
-                "series with each other, in each of its groups, which takes too long and too much "
-                "memory. Tests, intervals, predictions with standard errors, conditional modes "
-                "with theirs, simulations and refits do without; for the rest fit fewer times"
-            )
+        check_dense(self.n_levels, self.covariance.widths)
         y = self.cross.response
         objective = LMMObjective(cross_products_of(self._own_design), self.covariance, self.reml)
         if self._gone.size:

@@ -12,78 +12,188 @@ x'beta_hat + z'(b_hat - b) that is the part given beta; the other has z'b_hat of
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from ...covariance import CovarianceModel
+from ...covariance.chains import Bridge
 from ...design.indicators import IndexedColumns
-from .series import SeriesMarginal
+from .series_design import SeriesLayout, SeriesParts
+from .series_factor import SeriesFactor
 
-__all__ = ["effect_variances", "row_variances"]
+__all__ = ["SeriesEffects", "effect_variances", "row_variances"]
 
 # Rows whose levels of the tail never met in one series are solved for so many at a time.
 CHUNK = 256
 
+#: Codes, -1 where a level is not known, and Z of the rows for one grouping factor of the design.
+Rows = tuple[np.ndarray, Any]
 
-class _Chain(NamedTuple):
+
+@dataclass(frozen=True, eq=False)
+class SeriesEffects:
+    """The effects of a model with a series, given all parameters.
+
+    Attributes
+    ----------
+    factor : SeriesFactor
+        At the parameters.
+    layout : SeriesLayout or SeriesParts
+    covariance : CovarianceModel
+        Of all terms.
+    roots : list of (k_b, k_b) ndarray
+        R with Z = (standardised Z) R of the tail's grouping factors.
+    theta : ndarray
+        Of the series, on the scale of the data.
+    """
+
+    factor: SeriesFactor
+    layout: SeriesLayout | SeriesParts
+    covariance: CovarianceModel
+    roots: list[np.ndarray]
+    theta: np.ndarray
+
+    @cached_property
+    def inverses(self) -> list[np.ndarray]:
+        """R^{-1} of the tail's grouping factors."""
+        return [np.linalg.inv(R) for R in self.roots]
+
+    def row_variances(self, factors: list[Rows], masks: list[np.ndarray]) -> np.ndarray:
+        """Variance of z'b of rows, (r,), for the effects that masks let enter."""
+        chain, tail = self._chain(factors, masks), self.tail(factors, masks)
+        if not tail:
+            return chain.variance
+        codes = factors[self.covariance.terms[self.layout.term].factor][0]
+        return chain.variance + _tail_variances(self.factor, tail, codes, chain.through)
+
+    def of_chain(self, factors: list[Rows], masks: list[np.ndarray], a: np.ndarray) -> np.ndarray:
+        """D_t a_t of rows, (r, m), for effects a (n_1, m) of the chain at observed times."""
+        chain = self._chain(factors, masks)
+        return chain.sd[:, None] * chain.bridge.of(a)
+
+    def tail(self, factors: list[Rows], masks: list[np.ndarray]) -> list[tuple[Any, Any]]:
+        """Codes and standardised columns of rows for the grouping factors of the tail."""
+        return [
+            (factors[b][0], _standard(factors[b], masks[b], own, root))
+            for (b, own), root in zip(self.layout.places, self.roots, strict=True)
+        ]
+
+    def effect_variances(self, b: int, n_levels: int) -> np.ndarray:
+        """Variances of the effects of a grouping factor of the design, (l_b, k_b)."""
+        term, layout = self.covariance.terms[self.layout.term], self.layout
+        out = np.empty((n_levels, self.covariance.widths[b]))
+        if b == term.factor:
+            width = layout.chains.structure.k
+            series, column = np.divmod(np.arange(n_levels * width), width)
+            chain = self._at(series, column, np.ones(series.size))
+            own = chain.variance
+            if self.factor.tail is not None:
+                S = self.factor.tail_blocks()
+                if self.factor.tail.nested:
+                    own = own + np.einsum("ri,rij,rj->r", chain.through, S[series], chain.through)
+                else:
+                    own = own + np.einsum("ri,ri->r", chain.through @ S[0], chain.through)
+            out[:, term.columns] = own.reshape(n_levels, width)
+        for i, (factor, columns) in enumerate(layout.places):
+            if factor == b:
+                F = self.inverses[i]
+                out[:, columns] = np.einsum("ij,ljk,ik->li", F, self.factor.level_blocks(i), F)
+        return out
+
+    def at_all_times(
+        self, a: np.ndarray, tail: np.ndarray, n_levels: Sequence[int]
+    ) -> list[np.ndarray]:
+        """Effects a (n_1, m) and standardised ones of the tail (q_2, m) at all times of a design.
+
+        (l_b, k_b, m) for each grouping factor.
+        """
+        layout, covariance = self.layout, self.covariance
+        term, m, width = covariance.terms[layout.term], a.shape[1], layout.chains.structure.k
+        widths = covariance.widths
+        out = [np.zeros((n, k, m)) for n, k in zip(n_levels, widths, strict=True)]
+        levels = n_levels[term.factor]
+        series, column = np.divmod(np.arange(levels * width), width)
+        chain = self._at(series, column, np.ones(series.size))
+        whole = chain.sd[:, None] * chain.bridge.of(a)
+        out[term.factor][:, term.columns] = whole.reshape(levels, width, m)
+        start = 0
+        for (b, own), F in zip(layout.places, self.inverses, strict=True):
+            stop = start + n_levels[b] * own.size
+            out[b][:, own] = F @ tail[start:stop].reshape(n_levels[b], own.size, m)
+            start = stop
+        return out
+
+    def _chain(self, factors: list[Rows], masks: list[np.ndarray]) -> _Chain:
+        term = self.covariance.terms[self.layout.term]
+        codes, Z = factors[term.factor]
+        column, value = _places(Z, term.columns)
+        mask = masks[term.factor][term.columns]
+        enters = (codes >= 0) & (column >= 0) & mask[np.maximum(column, 0)]
+        series, column = np.where(enters, codes, 0), np.where(enters, column, 0)
+        return self._at(series, column, np.where(enters, value, 0.0))
+
+    def _at(self, series: np.ndarray, column: np.ndarray, value: np.ndarray) -> _Chain:
+        factor, chains = self.factor, self.layout.chains
+        bridge = chains.bridge(series, column, self.theta)
+        sd = np.broadcast_to(self.theta[:-1], (chains.structure.k,))[column] * value
+        variance = sd**2 * factor.chain_variances(bridge)
+        return _Chain(sd, bridge, variance, sd[:, None] * bridge.of(factor.through_tail()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Chain:
     """What the chain adds to rows, all zero where it does not enter."""
 
+    sd: np.ndarray  # D_t times the entry of Z, (r,)
+    bridge: Bridge
     variance: np.ndarray  # D_t^2 (P^{-1})_tt, (r,)
     through: np.ndarray  # D_t x_t, (r, columns that a group meets)
-    fixed: np.ndarray  # D_t a_t of [X y], (r, m)
 
 
-def _chain(
-    objective: Any, theta: np.ndarray, series: np.ndarray, column: np.ndarray, enters: np.ndarray
-) -> _Chain:
-    marginal: SeriesMarginal = objective.marginal
-    chains = marginal.chains
-    bridge = chains.bridge(np.where(enters, series, 0), np.where(enters, column, 0), theta)
-    sd = np.broadcast_to(theta[:-1], (chains.structure.k,))[np.where(enters, column, 0)]
-    sd = np.where(enters, sd, 0.0)
-    variance = sd**2 * marginal.chain_variances(bridge)
-    fixed = marginal.fixed_modes()[0]
-    through = marginal.through_tail()
-    return _Chain(variance, sd[:, None] * bridge.of(through), sd[:, None] * bridge.of(fixed))
+def effects_of(objective: Any, theta: np.ndarray) -> SeriesEffects:
+    """The effects of a linear model, theta being that of its series."""
+    roots = objective.cross.z_roots[1:]
+    return SeriesEffects(
+        objective.marginal, objective.parts, objective.covariance, list(roots), theta
+    )
 
 
 def row_variances(
-    objective: Any,
-    x: np.ndarray,
-    X: np.ndarray,
-    factors: list[tuple[np.ndarray, Any]],
-    masks: list[np.ndarray],
+    objective: Any, x: np.ndarray, X: np.ndarray, factors: list[Rows], masks: list[np.ndarray]
 ) -> np.ndarray:
     """Variance of x'beta_hat + z'(b_hat - b) of rows, (r,), for the effects that masks let enter.
 
-    X (r, p) is that of the data; ``factors`` are codes, -1 where a level is not known, and Z.
+    X (r, p) is that of the data.
     """
     place, profile = objective.brought_to(x)
-    parts, cross = objective.parts, objective.cross
-    term = objective.covariance.terms[parts.term]
-    codes, Z = factors[term.factor]
-    column = _places(Z, term.columns)
-    mask = masks[term.factor][term.columns]
-    enters = (codes >= 0) & (column >= 0) & mask[np.maximum(column, 0)]
-    chain = _chain(objective, place[0], codes, column, enters)
-    out, p = chain.variance, cross.p
-    distance = X @ cross.standardisation.back - chain.fixed[:, :p]
-    if parts.places:
-        tail = [
-            (factors[b][0], _standard(factors[b], masks[b], own, root))
-            for (b, own), root in zip(parts.places, cross.z_roots[1:], strict=True)
-        ]
-        distance -= _fixed_of_tail(objective.marginal, tail)[:, :p]
-        out = out + _tail_variances(objective.marginal, tail, codes, chain.through)
-    return out + np.einsum("ri,ij,rj->r", distance, profile.C, distance)
+    effects, cross = effects_of(objective, place[0]), objective.cross
+    fixed = objective.marginal.fixed_modes()[0][:, : cross.p]
+    distance = X @ cross.standardisation.back - effects.of_chain(factors, masks, fixed)
+    tail = effects.tail(factors, masks)
+    if tail:
+        distance -= _fixed_of_tail(objective.marginal, tail)[:, : cross.p]
+    given = effects.row_variances(factors, masks)
+    return given + np.einsum("ri,ij,rj->r", distance, profile.C, distance)
 
 
-def _places(Z: Any, columns: slice) -> np.ndarray:
-    """The time of each row among the columns of the series, -1 where it is missing."""
+def effect_variances(objective: Any, x: np.ndarray, b: int) -> np.ndarray:
+    """Conditional variances of the effects of a grouping factor, (l_b, k_b)."""
+    place, _ = objective.brought_to(x)
+    return effects_of(objective, place[0]).effect_variances(b, objective.n_levels[b])
+
+
+def _places(Z: Any, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+    """The time of each row among the columns of the series, -1 where missing, and its entry."""
     own = Z[:, columns]
     if isinstance(own, IndexedColumns):
-        return own.place
-    return np.where(np.isnan(own).any(axis=1), -1, np.argmax(own, axis=1))
+        return own.place, np.ones(len(own)) if own.value is None else own.value
+    place = np.argmax(np.abs(own), axis=1)
+    value = own[np.arange(len(own)), place]
+    return np.where(np.isnan(own).any(axis=1), -1, place), value
 
 
 def _standard(
@@ -95,9 +205,7 @@ def _standard(
     return np.linalg.solve(root.T, columns.T).T
 
 
-def _fixed_of_tail(
-    marginal: SeriesMarginal, tail: list[tuple[np.ndarray, np.ndarray]]
-) -> np.ndarray:
+def _fixed_of_tail(marginal: Any, tail: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """z_2'b_2 of [X y] in place of y, (r, m)."""
     assert marginal.tail is not None
     V, total = marginal.fixed_modes()[1], 0.0
@@ -108,7 +216,7 @@ def _fixed_of_tail(
 
 
 def _tail_variances(
-    marginal: SeriesMarginal,
+    marginal: SeriesFactor,
     tail: list[tuple[np.ndarray, np.ndarray]],
     series: np.ndarray,
     through: np.ndarray,
@@ -139,7 +247,7 @@ def _chunks(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _by_levels(
-    marginal: SeriesMarginal,
+    marginal: SeriesFactor,
     tail: list[tuple[np.ndarray, np.ndarray]],
     group: np.ndarray,
     through: np.ndarray,
@@ -159,31 +267,3 @@ def _by_levels(
             where = at.start + np.maximum(codes[rows], 0) * z.shape[1] + j
             np.add.at(w, (where, places), z[rows, j])
     return w
-
-
-def effect_variances(objective: Any, x: np.ndarray, b: int) -> np.ndarray:
-    """Conditional variances of the effects of a grouping factor, (l_b, k_b)."""
-    place, _ = objective.brought_to(x)
-    parts, marginal = objective.parts, objective.marginal
-    covariance = objective.covariance
-    term = covariance.terms[parts.term]
-    tail = marginal.tail
-    levels, k = objective.n_levels[b], covariance.widths[b]
-    out = np.empty((levels, k))
-    if b == term.factor:
-        width = marginal.chains.structure.k
-        series, column = np.divmod(np.arange(levels * width), width)
-        chain = _chain(objective, place[0], series, column, np.ones(series.size, dtype=bool))
-        own = chain.variance
-        if tail is not None:
-            S = marginal.tail_blocks()
-            if tail.nested:
-                own = own + np.einsum("ri,rij,rj->r", chain.through, S[series], chain.through)
-            else:
-                own = own + np.einsum("ri,ri->r", chain.through @ S[0], chain.through)
-        out[:, term.columns] = own.reshape(levels, width)
-    for i, (factor, own) in enumerate(parts.places):
-        if factor == b:
-            F = np.linalg.inv(objective.cross.z_roots[1 + i])
-            out[:, own] = np.einsum("ij,ljk,ik->li", F, marginal.level_blocks(i), F)
-    return out

@@ -16,6 +16,8 @@ NONE = np.zeros(0)
 class Landscape:
     """Modes of two crossed factors with one level each: a search ends at the nearest of them."""
 
+    by_level = True
+
     def __init__(self, modes, heights):
         self.ends, self.heights = np.array(modes, dtype=float), np.array(heights)
 
@@ -24,7 +26,7 @@ class Landscape:
         u = self.ends[nearest]
         # the height of a mode is that of its penalised log-likelihood
         value = self.heights[nearest] + 0.5 * u @ u
-        return SimpleNamespace(u=u, eta=np.array([value]), logdet=0.0)
+        return SimpleNamespace(u=u, eta=np.array([value]), logdet=0.0, penalty=u @ u)
 
 
 def search(modes, heights, own, kind=Landscape):
@@ -87,9 +89,9 @@ def test_quadrature_is_advised_to_those_who_have_less(nodes, advised):
     density = SimpleNamespace(several=False)
     problem = SimpleNamespace(
         factors=[SimpleNamespace(name="g", levels=["a"], codes=np.zeros(1, int))],
-        Z=SimpleNamespace(widths=(1,), n_levels=(1,)), density=density,
+        Z=SimpleNamespace(widths=(1,), n_levels=(1,)), density=density, chained=False,
     )  # fmt: skip
-    told = ModeSearch(problem, None).words(np.array([0]), False, nodes)
+    told = ModeSearch(problem, Landscape([], [])).words(np.array([0]), False, nodes)
     told.append(_words("at level 'a' of g", 0.01, True, problem, nodes))
     for words in told:
         assert ("nAGQ=25" in words) == advised

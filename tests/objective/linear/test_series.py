@@ -11,7 +11,7 @@ from interlace.covariance import CovarianceModel
 from interlace.design.build import build
 from interlace.errors import ArgumentError, NumericalError
 from interlace.objective import LMMObjective
-from interlace.objective.linear import series_lmm
+from interlace.objective.linear import series_design
 from interlace.objective.linear.design_products import cross_products_of
 from interlace.objective.linear.explicit import ExplicitDeviance
 from interlace.objective.linear.of_design import linear_objective
@@ -205,7 +205,7 @@ def test_without_some_rows(fits):
 
 
 def test_what_needs_dense_templates_of_long_series_is_refused(data, monkeypatch):
-    monkeypatch.setattr(series_lmm, "MOST_WORK", 100)
+    monkeypatch.setattr(series_design, "MOST_WORK", 100)
     m = il.fit(FORMULAS["alone"], data)
     assert m.predict(data.head(3)).notna().all()
     with pytest.raises(NumericalError, match="takes too long"):
