@@ -243,7 +243,8 @@ def test_the_page_of_words_is_that_of_the_tables() -> None:
     assert spec is not None and spec.loader is not None
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    assert tool.PAGE.read_text(encoding="utf-8") == tool.page()
+    same = tool.PAGE.read_text(encoding="utf-8") == tool.page()
+    assert same, "run python tools/r_vocabulary.py"
 
 
 # -- the command ----------------------------------------------------------------------------------
