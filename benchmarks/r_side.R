@@ -1,5 +1,6 @@
-# Time lme4 or glmmTMB on one task in this process; the same lines of JSON as measure.py.
+# Time lme4, glmmTMB or nlme on one task in this process; the same lines of JSON as measure.py.
 # Rscript r_side.R STEM KIND FORMULA REPETITIONS BUDGET ONCE_ABOVE SYSTEM [FAMILY WEIGHTS NAGQ ZI DISPERSION]
+# of nlme: … nlme CORRELATION
 
 options(warn = -1)
 arguments <- commandArgs(trailingOnly = TRUE)
@@ -11,7 +12,8 @@ budget <- as.numeric(arguments[5])
 once_above <- as.numeric(arguments[6])
 system <- arguments[7]
 suppressPackageStartupMessages(library(system, character.only = TRUE))
-generalised <- length(arguments) > 7L
+correlated <- system == "nlme"
+generalised <- length(arguments) > 7L && !correlated
 sample_seconds <- 0.02
 
 # proc.time() is exact to a millisecond, Sys.time() to a microsecond.
@@ -54,6 +56,12 @@ data <- read_data(stem)
 
 # The call that a user writes, standard errors asked for where the model is a generalised one.
 model_call <- function() {
+  if (correlated) {  # one random term, the last of the formula
+    term <- "[+] *[(]([^()|]*[|][^()|]*)[)] *$"
+    fixed <- as.formula(sub(term, "", arguments[3]))
+    random <- as.formula(paste("~", regmatches(arguments[3], regexec(term, arguments[3]))[[1]][2]))
+    return(bquote(lme(.(fixed), data, .(random), .(str2lang(arguments[8])))))
+  }
   if (!generalised) return(if (system == "glmmTMB") bquote(glmmTMB(.(formula), data, REML = TRUE))
                            else bquote(lmer(.(formula), data)))
   family <- switch(arguments[8], binomial = quote(binomial), poisson = quote(poisson),
@@ -72,7 +80,7 @@ standard_errors <- function(model) {
   if (system == "glmmTMB") sqrt(diag(vcov(model)$cond)) else sqrt(diag(as.matrix(vcov(model))))
 }
 fit <- eval(bquote(function() .(model_call())))
-criterion <- if (generalised || system == "glmmTMB") function(model) -2 * as.numeric(logLik(model)) else REMLcrit
+criterion <- if (generalised || correlated || system == "glmmTMB") function(model) -2 * as.numeric(logLik(model)) else REMLcrit
 per <- 1
 if (kind == "refit") {
   responses <- as.list(read.csv(paste0(stem, ".responses.csv")))

@@ -93,9 +93,12 @@ def command(way: Measured, task: Task, stem: str, effort: Effort) -> list[str]:
         words = [str(told[key]) for key in keys] + [way.system]
         if task.distribution is not None:
             words += [str(value) or "-" for value in asdict(task.distribution).values()]
+        elif task.correlation:
+            words.append(task.correlation)
         return ["Rscript", str(HERE / "r_side.R"), *words]
     options = PACKAGES[way.system].ways(task)[way.variant]
-    told |= {"system": way.system, "options": dict(options)}
+    own = {"correlation": task.correlation} if task.correlation else {}
+    told |= {"system": way.system, "options": {**options, **own}}
     return [sys.executable, str(HERE / "measure.py"), json.dumps(told)]
 
 

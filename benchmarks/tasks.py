@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 #: The order of columns of the tables.
-SYSTEMS = ("interlace", "lme4", "glmmTMB", "glmm", "mixedlm")
+SYSTEMS = ("interlace", "lme4", "glmmTMB", "nlme", "glmm", "mixedlm")
 #: Those of them that are packages of R.
-OF_R = ("lme4", "glmmTMB")
+OF_R = ("lme4", "glmmTMB", "nlme")
 #: Who takes part in linear models, and in generalised ones.
 LINEAR = ("interlace", "lme4", "glmm", "mixedlm")
 GENERALISED = ("interlace", "lme4", "glmmTMB", "glmm")
@@ -55,8 +55,8 @@ class Task:
         ``"p-values"`` asks for those of t tests with Satterthwaite's degrees of freedom too;
         ``"refit"`` times the fits of a model to new responses, per response.
     group : str
-        ``"models"``, ``"small"``, ``"inference"``, ``"generalised"``, ``"several"``,
-        ``"refit"`` or ``"scale"``.
+        ``"models"``, ``"small"``, ``"residual"``, ``"inference"``, ``"generalised"``,
+        ``"several"``, ``"refit"`` or ``"scale"``.
     bars : mapping
         System to how many times as fast interlace has to be.
     systems : tuple of str
@@ -65,6 +65,8 @@ class Task:
         Columns whose names not every system can read.
     distribution : Distribution, optional
         Of a generalised model; None is a linear one by REML.
+    correlation : str
+        Of the residuals, in nlme's spelling; empty for none.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Task:
     systems: tuple[str, ...] = LINEAR
     rename: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
     distribution: Distribution | None = None
+    correlation: str = ""
 
 
 def bars(**ratios: float) -> MappingProxyType[str, float]:
@@ -100,6 +103,12 @@ def generalised(
     """A task of a generalised linear mixed model."""
     return Task(name, formula, data, kind, group, ratios, systems,
                 distribution=Distribution(family, weights, nAGQ, zi, dispersion))  # fmt: skip
+
+
+def residual(name: str, formula: str, correlation: str) -> Task:
+    """A task of a linear model with correlated residuals."""
+    return Task(f"{name}-residual", formula, name, group="residual", bars=bars(nlme=5.0),
+                systems=("interlace", "nlme"), correlation=correlation)  # fmt: skip
 
 
 SLOPES = " + ".join(["1", *(f"x{i}" for i in range(1, 8))])
@@ -142,6 +151,10 @@ TASKS = (
          bars=NOT_SLOWER, rename=MappingProxyType({"Informed.liking": "liking"})),
     Task("carrots", "Preference ~ sens1 + sens2 + Homesize + (1 + sens1 + sens2|Consumer)"
          " + (1|Product)", "carrots", bars=NOT_SLOWER),
+    residual("Ovary", "follicles ~ sin(2 * pi * Time) + cos(2 * pi * Time) + (1|Mare)",
+             "corAR1(form = ~ 1 | Mare)"),
+    residual("BodyWeight", "weight ~ Time * Diet + (Time|Rat)", "corCAR1(form = ~ Time | Rat)"),
+    residual("Orthodont", "distance ~ age * Sex + (1|Subject)", "corAR1(form = ~ 1 | Subject)"),
     Task("sleepstudy-p", "Reaction ~ Days + (Days|Subject)", "sleepstudy",
          kind="p-values", group="inference"),
     Task("InstEval-p", "y ~ service + (1|s) + (1|d)", "InstEval",
