@@ -16,9 +16,11 @@ from .correlations import START, Correlation, Groups, Root
 
 __all__ = ["DenseCorrelation", "Exponential", "GaussianDecay", "Unstructured"]
 
-# Logits of nuggets: of the start, and of one that is as good as none or all.
-NUGGET = -2.0
-LOGIT_AT_END = 11.5
+# A start: a nugget of 0.1.
+NUGGET = 1.0 / 3.0
+# A nugget as near as this to an end of its range is at it, a logarithm of a range this far away.
+NUGGET_AT_END = 1e-8
+FURTHEST_RANGE = 12.0
 
 
 class _Bucket(NamedTuple):
@@ -198,7 +200,7 @@ class _Decay(DenseCorrelation):
     """Correlations that decay with the Euclidean distance over a range.
 
     With a ``nugget`` those of different rows are 1 - nugget times that. x are the logarithm of the
-    range and the logit of the nugget.
+    range and the root of nugget / (1 - nugget), in which none is a point as others are.
     """
 
     spatial = True
@@ -221,19 +223,21 @@ class _Decay(DenseCorrelation):
 
     def _share(self, x: np.ndarray) -> float:
         """One less the nugget."""
-        return float(1.0 / (1.0 + np.exp(x[1]))) if self.nugget else 1.0
+        return float(1.0 / (1.0 + x[1] ** 2)) if self.nugget else 1.0
+
+    def _share_slope(self, x: np.ndarray) -> float:
+        return -2.0 * float(x[1]) * self._share(x) ** 2 if self.nugget else 0.0
 
     def natural(self, x: np.ndarray) -> np.ndarray:
         return np.array([np.exp(x[0]) * self._unit, 1.0 - self._share(x)])[: x.size]
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
-        share = self._share(x)
-        return np.diag([np.exp(x[0]) * self._unit, share * (1.0 - share)][: x.size])
+        return np.diag([np.exp(x[0]) * self._unit, -self._share_slope(x)][: x.size])
 
     def x_of(self, natural: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
             own = [np.log(natural[0] / self._unit)]
-            return np.array([*own, *(np.log(v / (1.0 - v)) for v in natural[1:])])
+            return np.array([*own, *(np.sqrt(v / (1.0 - v)) for v in natural[1:])])
 
     @abstractmethod
     def decay(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -247,7 +251,7 @@ class _Decay(DenseCorrelation):
             return C, -slope[None]
         share = self._share(x)
         apart = C * (1.0 - np.eye(C.shape[-1]))
-        own = np.stack([-share * slope, -share * (1.0 - share) * apart])
+        own = np.stack([-share * slope, self._share_slope(x) * apart])
         return np.eye(C.shape[-1]) + share * apart, own
 
     def between(self, x: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -255,10 +259,12 @@ class _Decay(DenseCorrelation):
         return self._share(x) * self.decay(distance / self.natural(x)[0])[0]
 
     def at_end(self, x: np.ndarray) -> str:
-        for name, value, limit in zip(self.parameters, x, (12.0, LOGIT_AT_END), strict=False):
-            if abs(value) >= limit:
-                end = "0" if value < 0.0 else "1" if name == "nugget" else "infinity"
-                return f"the {name} of the residual correlation {self.name} is at {end}"
+        of = f"of the residual correlation {self.name} is at"
+        if abs(x[0]) >= FURTHEST_RANGE:
+            return f"the range {of} {'infinity' if x[0] > 0.0 else '0'}"
+        share = self._share(x)
+        if self.nugget and min(share, 1.0 - share) < NUGGET_AT_END:
+            return f"the nugget {of} {round(1.0 - share):d}"
         return ""
 
 

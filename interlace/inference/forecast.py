@@ -85,35 +85,40 @@ def forecast_rows(
         return fit.new_sd(newdata, eta, phi)
 
     noise = fit.new_sd(newdata, eta) ** 2
-    known = _known_rows(fit, rows, newdata, np.isfinite(noise) & (noise > 0.0))
+    known, lost = _known_rows(fit, rows, newdata, np.isfinite(noise) & (noise > 0.0))
+    shift = np.where(lost, np.nan, 0.0)
     if not known.new.size:
-        return rows, noise
+        return _shifted(rows, rows.X, shift), noise
     own_sd = np.sqrt(noise[known.new])
     A, explained = _weights(fit, fit.phi, known, own_sd)
     noise[known.new] *= np.maximum(1.0 - explained / own_sd**2, 0.0)
     own, design = fit.of_rows, fit.design
     y = design.y if design.offset is None else design.y - design.offset
-    X, shift = np.array(rows.X), np.zeros(len(rows.index))
+    X = np.array(rows.X)
     X[known.new] -= A.times(own.sorted(design.X))
     shift[known.new] = A.times(own.sorted(y)[:, None])[:, 0]
     factors = [
         (codes, _less(Z, known.new, A.times(own.sorted(f.Z))))
         for (codes, Z), f in zip(rows.factors, design.factors, strict=True)
     ]
-    ((name, predictor),) = rows.predictors.items()
-    offset = shift if predictor.offset is None else predictor.offset + shift
     moves = np.zeros((len(shift), fit.x.size))
     moves[known.new] = _moves(
         fit, known, own.sorted(design.y - fit.mu), lambda phi: sd(phi)[known.new]
     )
     moved = replace(
-        rows,
-        predictors={name: NewPredictor(X, offset)},
+        _shifted(rows, X, shift),
         factors=factors,
         moves=moves,
         forecast=np.isin(np.arange(len(shift)), known.new),
     )
     return moved, noise
+
+
+def _shifted(rows: PredictionRows, X: np.ndarray, shift: np.ndarray) -> PredictionRows:
+    """The rows with other columns and something more in their offset."""
+    ((name, predictor),) = rows.predictors.items()
+    offset = shift if predictor.offset is None else predictor.offset + shift
+    return replace(rows, predictors={name: NewPredictor(X, offset)})
 
 
 def _less(Z: np.ndarray, places: np.ndarray, by: np.ndarray) -> np.ndarray:
@@ -124,8 +129,11 @@ def _less(Z: np.ndarray, places: np.ndarray, by: np.ndarray) -> np.ndarray:
 
 def _known_rows(
     fit: ResidualFit, rows: PredictionRows, newdata: Any, possible: np.ndarray
-) -> _Known:
-    """The new rows of groups of the fit, among those that are possible, whose times are known."""
+) -> tuple[_Known, np.ndarray]:
+    """The new rows of groups of the fit with a time and a deviation, and whether these lack, (r,).
+
+    ``possible`` (r,) says whether there is a deviation.
+    """
     own, recipe = fit.of_rows, fit.design.recipe
     assert recipe is not None
     codes, times = own.new_places(recipe, newdata, [c for c, _ in rows.factors])
@@ -133,7 +141,8 @@ def _known_rows(
     place = np.full(len(own.levels) + 1, -1)
     place[present] = np.arange(present.size)
     group = place[codes]
-    new = np.flatnonzero((group >= 0) & ~np.isnan(times).any(axis=1) & possible)
+    possible = possible & ~np.isnan(times).any(axis=1)
+    new = np.flatnonzero((group >= 0) & possible)
     out = _Known(new, group[new], times[new])
     first = own.groups.starts[out.group]
     for (own_codes, _), factor in zip(rows.factors, fit.design.factors, strict=True):
@@ -142,7 +151,7 @@ def _known_rows(
                 f"newdata has rows of a group of {own.label!r} in another level of {factor.name!r} "
                 "than the data of the fit: no residuals are known of them"
             )
-    return out
+    return out, (group >= 0) & ~possible
 
 
 class _Weights(NamedTuple):

@@ -194,7 +194,8 @@ def test_refusals_say_what_serves() -> None:
     with pytest.raises(DataError, match="knows no correlation"):
         us.predict(NEW.head(2), forecast=True)
     missing = NEW.head(2).assign(t=[np.nan, 7.0])
-    assert m.predict(missing, forecast=True).isna().sum() == 0
+    assert m.predict(missing, forecast=True).isna().tolist() == [True, False]
+    assert m.predict(missing.head(1), forecast=True).isna().all()
     lacking = NEW.head(2).assign(x=[np.nan, 1.0])
     assert m.predict(lacking, forecast=True).isna().tolist() == [True, False]
     with pytest.raises(DataError, match="'t'"):
