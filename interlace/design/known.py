@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["KnownGrouping", "KnownLevels", "known_levels"]
 
 # Levels with rows, each a column of a dense Z; more would take minutes.
-MOST_LEVELS = 5000
+MOST_LEVELS = 3000
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,7 +114,7 @@ def _moments(fit: LMMFit) -> _Moments:
     for b, own in enumerate(D):
         S, BB = marginal.level_sums(b)
         k, m = S.shape[0], corner.shape[0]
-        BB = BB.reshape(k, k, m, m)[:, :, :p, :p]
+        BB = np.asarray(BB).reshape(k, k, m, m)[:, :, :p, :p]
         first += [float(np.vdot(one, S)) for one in own]
         P += [-np.einsum("ij,ijab->ab", one, BB) for one in own]
     information = corner[:p, :p]

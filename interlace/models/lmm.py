@@ -13,6 +13,7 @@ import numpy as np
 from ..covariance import CovarianceModel
 from ..design.design import Design
 from ..linalg.threads import blas_threads, one_thread
+from ..linalg.wide import product
 from ..objective import LMMObjective, Solution
 from ..objective.linear.exact import ExactFit
 from ..objective.linear.of_design import linear_objective
@@ -166,7 +167,9 @@ class LMMFit(BaseMixedFit):
     def cond_cov(self, b: int) -> np.ndarray:
         """Covariances of the modes given theta and sigma, (l_b, k_b, k_b)."""
         T = self.T[b]
-        return self.re_scale**2 * (T @ self.factor_at_optimum().inverse_blocks(b) @ T.T)
+        return self.re_scale**2 * product(
+            product(T, self.factor_at_optimum().inverse_blocks(b)), T.T
+        )
 
     def cond_variances(self, b: int) -> np.ndarray:
         """Variances of the modes given theta and sigma, (l_b, k_b)."""

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..covariance import CovarianceModel, CovarianceTerm
+from ..linalg.wide import product
 
 __all__ = ["Directions", "EntryDirections", "PatternDirections"]
 
@@ -134,7 +135,7 @@ class PatternDirections(Directions):
         out = np.zeros((self.x.size, self.x.size))
         for dT, n, places in zip(self._dT, N, self.places, strict=False):
             count = len(dT)
-            products = dT.reshape(count, -1) @ (n @ dT).reshape(count, -1).T
+            products = dT.reshape(count, -1) @ product(n, dT).reshape(count, -1).T
             out[places[:, None], places] = products + products.T
         for term, own, (i, j) in self._terms():
             if not term.structure.identity:
@@ -143,7 +144,7 @@ class PatternDirections(Directions):
         return out
 
     def changes(self, T: Sequence[np.ndarray]) -> list[np.ndarray]:
-        halves = [dT @ t.T for dT, t in zip(self._dT, T, strict=False)]
+        halves = [product(dT, t.T) for dT, t in zip(self._dT, T, strict=False)]
         return [half + half.transpose(0, 2, 1) for half in halves]
 
     def matrices(self) -> Iterator[tuple[int, np.ndarray]]:

@@ -11,6 +11,7 @@ from scipy.linalg import lapack
 
 from ..covariance import CovarianceModel
 from ..covariance.structures import SINGULAR_TOLERANCE
+from ..linalg.wide import WIDE, is_diagonal, product
 from .directions import Directions, EntryDirections, PatternDirections, reached_entries
 
 __all__ = ["SNAP_TOLERANCE", "ThetaScale"]
@@ -122,7 +123,9 @@ class ThetaScale:
 
     def natural(self, templates: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Templates on the scale of the data from those for standardised covariates."""
-        return tuple(F @ self.clean(T) for F, T in zip(self._inverses, templates, strict=True))
+        return tuple(
+            product(F, self.clean(T)) for F, T in zip(self._inverses, templates, strict=True)
+        )
 
     def start(self, variances: np.ndarray) -> np.ndarray:
         """x of independent effects with these variances, one for each column of each factor."""
@@ -227,4 +230,6 @@ def far_from_zero(x: np.ndarray, tolerance: float) -> bool:
 
 def _inverse(R: np.ndarray) -> np.ndarray:
     """Inverse of a lower triangular matrix."""
+    if len(R) > WIDE and is_diagonal(R):
+        return np.diag(1.0 / R.diagonal())
     return lapack.dtrtri(R, lower=1)[0]

@@ -406,3 +406,47 @@ def test_groups_of_propto_are_one(data, A):
         il.fit("y ~ x + propto(0 + animal | herd, A)", data, matrices={"A": A})
     with pytest.raises(DataError, match="dummy"):
         il.fit("y ~ x + propto(0 + animal | dummy, A)", data, matrices={"A": A})
+
+
+@pytest.mark.parametrize("start", [None, 1e-3])
+def test_hundreds_of_levels_are_those_of_a_plain_term(start):
+    rng = np.random.default_rng(8)
+    levels = np.arange(260)
+    g, h = np.repeat(levels, 2), rng.integers(0, 9, 520)
+    x = rng.normal(size=520)
+    y = x + rng.normal(size=260)[g] + rng.normal(size=9)[h] + rng.normal(size=520)
+    d = pd.DataFrame({"g": g, "h": h, "x": x, "y": y, "count": rng.poisson(np.exp(0.5 * y))})
+    A = pd.DataFrame(np.eye(260), index=levels, columns=levels)  # noqa: F841
+    given = {} if start is None else {"theta0": [start, 1.0]}
+    plain = il.fit("y ~ x + (1 | g) + (1 | h)", d)
+    known = il.fit("y ~ x + (1 | g, cov=A) + (1 | h)", d, **given)
+    assert known.llf == pytest.approx(plain.llf, abs=LOG_LIKELIHOOD)
+    np.testing.assert_allclose(known.theta, plain.theta, rtol=1e-5)
+    np.testing.assert_allclose(known.df, plain.df, rtol=1e-5)
+    for table in ("random_effects", "random_effects_se"):
+        one, two = (getattr(m, table)["g"] for m in (known, plain))
+        pd.testing.assert_frame_equal(one, two, atol=1e-6)
+    pd.testing.assert_frame_equal(
+        known.get_prediction(d.head(4)).summary_frame(),
+        plain.get_prediction(d.head(4)).summary_frame(),
+        atol=1e-6,
+    )
+
+
+def test_hundreds_of_levels_of_counts_are_those_of_a_plain_term():
+    rng = np.random.default_rng(9)
+    levels = np.arange(80)
+    g, h = np.repeat(levels, 4), rng.integers(0, 7, 320)
+    x = rng.normal(size=320)
+    eta = 0.5 * x + 0.6 * rng.normal(size=80)[g] + 0.3 * rng.normal(size=7)[h]
+    d = pd.DataFrame({"g": g, "h": h, "x": x, "y": rng.poisson(np.exp(eta))})
+    d["size"] = rng.gamma(2.0, np.exp(eta) / 2.0)
+    A = pd.DataFrame(np.eye(80), index=levels, columns=levels)  # noqa: F841
+    known = il.glmer("y ~ x + (1 | g, cov=A) + (1 | h)", d, "poisson")
+    plain = il.glmer("y ~ x + (1 | g) + (1 | h)", d, "poisson")
+    assert known.llf == pytest.approx(plain.llf, abs=LOG_LIKELIHOOD)
+    np.testing.assert_allclose(known.bse, plain.bse, rtol=1e-5)
+    known = il.glmer("size ~ x + (1 | g, cov=A)", d, "gamma(log)", dispformula="~ x")
+    plain = il.glmer("size ~ x + (1 | g)", d, "gamma(log)", dispformula="~ x")
+    assert known.llf == pytest.approx(plain.llf, abs=LOG_LIKELIHOOD)
+    np.testing.assert_allclose(known.bse, plain.bse, rtol=1e-5)

@@ -25,6 +25,7 @@ from interlace.linalg.factor import choose as choice
 from interlace.linalg.factor import schur, sparse
 from interlace.linalg.factor.cholmod import CholmodFactor
 from interlace.linalg.factor.choose import choose_factor
+from interlace.linalg.factor.dense import DenseFactor
 from interlace.linalg.factor.nested import NestedFactor, is_nested
 from interlace.linalg.factor.schur import SchurFactor
 from interlace.linalg.factor.superlu import SuperLUFactor
@@ -41,7 +42,7 @@ needs_cholmod = pytest.mark.skipif(not has_cholmod, reason="scikit-sparse is not
 def design(name):
     """ZCross of a named random design."""
     rng = np.random.default_rng(7)
-    kind, n, levels, widths = DESIGNS[name]
+    kind, n, levels, widths = (DESIGNS | WIDE)[name]
     if kind == "unbalanced":
         # a few levels of the first factor meet most of the second, the others one or two
         first = np.r_[np.repeat(np.arange(4), 60), np.arange(4, levels[0]).repeat(2)]
@@ -81,13 +82,21 @@ DESIGNS = {
     "unbalanced": ("unbalanced", 0, (60, 70), (2, 1)),
     "touching": ("touching", 0, (16, 9), (1, 1)),
 }
+WIDE = {
+    "wide alone": ("nested", 150, (1,), (60,)),
+    "wide beside": ("crossed", 150, (12, 1), (1, 60)),
+}
 BACKENDS = {"cholmod": CholmodFactor, "superlu": SuperLUFactor}
-CASES = [(name, backend) for name in DESIGNS for backend in ("blocked", "cholmod", "superlu")]
+CASES = [
+    (name, backend) for name in DESIGNS for backend in ("blocked", "cholmod", "superlu", "dense")
+]
 
 
 def make(name, backend):
     if backend == "cholmod" and not has_cholmod:
         pytest.skip("scikit-sparse is not installed")
+    if backend == "dense":
+        return DenseFactor(design(name))
     return choose_factor(design(name), backend)
 
 
@@ -139,6 +148,21 @@ def test_backends_agree(name, kind):
         for b in range(len(cross.widths)):
             close(other.inverse_blocks(b), first.inverse_blocks(b), 1e-9)
             close(other.information(b), first.information(b), 1e-9)
+
+
+@pytest.mark.parametrize("diagonal", [True, False])
+@pytest.mark.parametrize("name", ["wide alone", "wide beside"])
+def test_groups_of_many_columns(name, diagonal):
+    factor = choose_factor(design(name))
+    assert isinstance(factor, DenseFactor)
+    rng, k = np.random.default_rng(2), max(factor.cross.widths)
+    for size in (1.0, 1e-4):
+        T = designs.templates(rng, factor.cross.widths, "random")
+        if diagonal:
+            T[-1] = size * np.eye(k)
+        factor.refactor(T)
+        dense = designs.Dense(factor.cross, T)
+        check(factor, dense, 1e-10 + 50 * EPS * np.linalg.cond(dense.M))
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])

@@ -22,6 +22,8 @@ SHAPES = {
     "crossed intercepts": ("crossed", (20, 6), (1, 1)),
     "crossed, wide": ("crossed", (20, 6), (2, 3)),
     "crossed 3": ("crossed", (30, 10, 4), (2, 1, 3)),
+    "one group of many": ("nested", (1,), (60,)),
+    "one group of many, beside": ("crossed", (12, 1), (2, 60)),
     "nested 3": ("nested", (30, 10, 4), (1, 1, 2)),
     "nested intercepts": ("nested", (30, 10, 4), (1, 1, 1)),
 }

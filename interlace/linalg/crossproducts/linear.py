@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ..kernels import _crossprod
+from ..wide import WIDE
 from .blocks import ZCross, pair_patterns, zero_blocks
 from .standardise import Standardisation, orthogonaliser, standard_columns, standardise
 
@@ -409,7 +410,7 @@ def cross_products(rows: LinearRows) -> CrossProducts:
     )
     ZXy = [np.zeros((levels, k, p + 1)) for levels, k in zip(z.n_levels, z.widths, strict=True)]
     blocks = _row_blocks(rows, std, roots)
-    if len(ZXy) == 1:
+    if len(ZXy) == 1 and z.widths[0] <= WIDE:
         XyXy, levels = one_factor_sums(blocks, z.diagonal[0], ZXy[0])
     else:
         XyXy, levels = many_factor_sums(blocks, z, ZXy), None
@@ -459,6 +460,11 @@ def many_factor_sums(
     for block in blocks:
         codes, Z, root, Xy = block
         for own in zip(codes, Z, z.diagonal, ZXy, strict=True):
+            if own[1].shape[1] > WIDE and len(own[2]) == 1:
+                columns = own[1] * root[:, None] if root.size else own[1]
+                own[2][0] += columns.T @ columns
+                own[3][0] += columns.T @ Xy
+                continue
             _crossprod.accumulate(own[0], own[1], root, Xy, own[2], own[3])
         for (b, c), pair in z.pairs.items():
             _crossprod.accumulate_pairs(

@@ -45,10 +45,24 @@ class PredictorZ(WeightedZ):
     def set_weights(self, w: np.ndarray) -> ZCross:
         cross, own = self.cross, self._own
         for b, A in enumerate(cross.diagonal):
+            if self._is_wide(b):
+                self._set_wide(b, w, A[0])
+                continue
             _predictors.diagonal(self._codes[b], own[b], w, A)
         for (b, c), places in self._places.items():
             _predictors.pair(places, own[b], own[c], w, cross.pairs[b, c].values)
         return cross
+
+    def _set_wide(self, b: int, w: np.ndarray, A: np.ndarray) -> None:
+        """Z'WZ of one group of many columns, predictor by predictor."""
+        Z, of = self._wide[b], self.predictors[b]
+        for a in range(self.count):
+            rows = np.flatnonzero(of == a)
+            for c in range(a + 1):
+                columns = np.flatnonzero(of == c)
+                both = (Z[:, rows] * w[place(a, c)][:, None]).T @ Z[:, columns]
+                A[np.ix_(rows, columns)] = both
+                A[np.ix_(columns, rows)] = both.T
 
     def times(
         self, T: Sequence[np.ndarray], u: np.ndarray, out: np.ndarray | None = None

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..factor.base import as_templates
 from ..kernels import _weighted
+from ..wide import WIDE, product
 from .blocks import Patterns, ZCross, pair_patterns, zero_blocks
 
 _EMPTY = np.empty(0)
@@ -77,6 +78,7 @@ class WeightedZ:
         self.scale = [np.ascontiguousarray(s, dtype=np.float64) for s in scale]
         self._inverse = [1.0 / s for s in self.scale]
         self.cross = zero_blocks(self.n_levels, self.widths, patterns)
+        self._wide = {b: Z * self._inverse[b] for b, Z in enumerate(self._Z) if self._is_wide(b)}
         self._effects = [np.empty(sizes) for sizes in zip(self.n_levels, self.widths)]
         self._work = np.empty(2 * max(self.widths))
 
@@ -84,11 +86,19 @@ class WeightedZ:
         """Z' diag(w) Z for w (n,), which may be negative in places: `cross`, overwritten."""
         cross, Z, inverse = self.cross, self._Z, self._inverse
         for b, A in enumerate(cross.diagonal):
+            if self._is_wide(b):
+                Zb = self._wide[b]
+                A[0] = (Zb * w[:, None]).T @ Zb
+                continue
             _weighted.diagonal(self._codes[b], Z[b], inverse[b], w, A)
         for (b, c), place in self._places.items():
             values = cross.pairs[b, c].values
             _weighted.pair(place, Z[b], Z[c], inverse[b], inverse[c], w, values)
         return cross
+
+    def _is_wide(self, b: int) -> bool:
+        """Whether all rows share one group of many columns."""
+        return self.n_levels[b] == 1 and self.widths[b] > WIDE
 
     def times(
         self, T: Sequence[np.ndarray], u: np.ndarray, out: np.ndarray | None = None
@@ -142,6 +152,11 @@ class WeightedZ:
         """
         h, T, inverse, work = np.empty(self.n), as_templates(T), self._inverse, self._work
         for b, S in enumerate(blocks):
+            if self._is_wide(b):
+                own = product(self._wide[b], T[b])
+                part = np.einsum("ij,ij->i", own @ S[0], own)
+                h = h + part if b else part
+                continue
             args = (self._codes[b], self._Z[b], inverse[b], T[b], S)
             _weighted.quadratic(*args, b > 0, h, work)
         for (b, c), place in self._places.items():

@@ -11,8 +11,10 @@ import scipy.sparse as sp
 from ...errors import ArgumentError, InterlaceWarning, MissingDependencyError, warn
 from ..crossproducts.blocks import ZCross
 from ..memory import check_memory
+from ..wide import WIDE, WIDE_LIMIT
 from .base import Factor
 from .cholmod import CholmodFactor, cholmod_available
+from .dense import DenseFactor
 from .nested import NestedFactor, is_nested
 from .schur import SchurFactor
 from .superlu import SuperLUFactor
@@ -49,12 +51,15 @@ LARGE_BYTES = 6e9
 def choose_factor(cross: ZCross, backend: str | None = None) -> Factor:
     """Choose the factorisation of M with the least predicted work, its symbolic work done.
 
-    One factor or a nested chain is factorised level by level. Crossed factors get a dense tail
+    Groups of many columns make one dense matrix, up to WIDE_LIMIT random effects in all. One factor
+    or a nested chain is factorised level by level. Crossed factors get a dense tail
     unless it would be large and mostly empty: then CHOLMOD if it is installed, else SuperLU where
     even that is faster; a warning says if the best that is left would take minutes or many
     gigabytes. ``backend`` forces one of BACKENDS; "blocked" is "nested" where the factors are
     nested, else "schur". Those of OPEN leave the choice.
     """
+    if max(cross.widths) > WIDE and cross.q <= WIDE_LIMIT and backend in (*OPEN, "blocked"):
+        return DenseFactor(cross)
     if backend in OPEN or backend == "blocked":
         if is_nested(cross):
             return NestedFactor(cross)

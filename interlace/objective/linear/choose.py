@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.factor.choose import OPEN, choose_factor
+from ...linalg.wide import WIDE, WIDE_LIMIT
 from .few_columns import DENSE_LIMIT, DenseMarginal
 from .many_columns import FactorMarginal
 from .marginal import Marginal
@@ -15,7 +16,10 @@ def choose_marginal(cross: CrossProducts, backend: str | None = None) -> Margina
 
     ``backend`` forces a factorisation.
     """
-    if len(cross.ZXy) == 1 and backend in (*OPEN, "blocked", "nested"):
+    wide = max(cross.z.widths, default=0) > WIDE
+    if wide and cross.z.q <= WIDE_LIMIT and backend in (*OPEN, "blocked"):
+        return DenseMarginal(cross)
+    if len(cross.ZXy) == 1 and not wide and backend in (*OPEN, "blocked", "nested"):
         return OneFactorMarginal(cross)
     if cross.z.q <= DENSE_LIMIT and backend in (*OPEN, "blocked"):
         return DenseMarginal(cross)

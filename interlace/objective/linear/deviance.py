@@ -39,6 +39,7 @@ from scipy.linalg import lapack
 
 from ...errors import NumericalError
 from ...linalg.crossproducts.linear import CrossProducts
+from ...linalg.wide import product
 from ..directions import Directions
 from .marginal import Marginal
 
@@ -190,4 +191,4 @@ class Deviance:
 
 def _slopes(T: Sequence[np.ndarray], sums: LevelSums) -> list[np.ndarray]:
     """2 N_b T_b."""
-    return [2.0 * (N @ t) for N, t in zip(sums.N, T, strict=True)]
+    return [2.0 * product(N, t) for N, t in zip(sums.N, T, strict=True)]

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ...linalg.crossproducts.blocks import ZCross
 from ...linalg.crossproducts.linear import CrossProducts
+from ...linalg.wide import WIDE, WideOuterSums
 
 
 class Marginal(ABC):
@@ -42,7 +44,7 @@ class Marginal(ABC):
         """log|M| and [X y]'V^{-1}[X y] (m, m)."""
 
     @abstractmethod
-    def level_sums(self, b: int) -> tuple[np.ndarray, np.ndarray]:
+    def level_sums(self, b: int) -> tuple[np.ndarray, Any]:
         """sum_l Z_l'V^{-1}Z_l (k, k) and sum_l B_l (x) B_l, B_l = Z_l'V^{-1}[X y], (k k, m m)."""
 
     @abstractmethod
@@ -100,8 +102,10 @@ class Marginal(ABC):
         """``fresh`` for other values on the same pattern."""
 
 
-def outer_sums(B: np.ndarray) -> np.ndarray:
+def outer_sums(B: np.ndarray) -> Any:
     """sum_l B_l (x) B_l of B (l, k, m), (k k, m m)."""
     levels, k, m = B.shape
+    if k > WIDE:
+        return WideOuterSums(B)
     flat = B.reshape(levels, k * m)
     return (flat.T @ flat).reshape(k, m, k, m).transpose(0, 2, 1, 3).reshape(k * k, m * m)

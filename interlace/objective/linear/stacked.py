@@ -17,6 +17,7 @@ import numpy as np
 
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.threads import single_threaded
+from ...linalg.wide import WIDE, product
 from .marginal import Marginal
 
 # The least eigenvalue of T'AT, A the mean over levels, from which on a factor counts as large: a
@@ -58,7 +59,7 @@ class StackedMarginal(Marginal):
             if t.size == 1:
                 np.multiply(R[s], t[0, 0], out=out[s])
             else:
-                out[s] = (t @ self._blocks(R, b)).reshape(-1, R.shape[1])
+                out[s] = product(t, self._blocks(R, b)).reshape(-1, R.shape[1])
         return out
 
     def large_factors(self, T: Sequence[np.ndarray]) -> list[int]:
@@ -127,6 +128,11 @@ def dense_traces(
             if kb == kc == 1:
                 out[stops[b], stops[c]] = D[b][0, 0, 0] * D[c][0, 0, 0] * np.vdot(block, block)
                 continue
+            if max(kb, kc) > WIDE:
+                out[stops[b] : stops[b + 1], stops[c] : stops[c + 1]] = _wide_traces(
+                    block, D[b], D[c]
+                )
+                continue
             levels = block.reshape(-1, kb, block.shape[1] // kc, kc)
             pair = levels.transpose(0, 2, 1, 3).reshape(-1, kb * kc)
             gram = (pair.T @ pair).reshape(kb, kc, kb, kc)
@@ -135,6 +141,15 @@ def dense_traces(
             left, right = D[b].reshape(len(D[b]), -1), D[c].reshape(len(D[c]), -1)
             out[stops[b] : stops[b + 1], stops[c] : stops[c + 1]] = left @ X @ right.T
     return out
+
+
+def _wide_traces(G: np.ndarray, D: np.ndarray, E: np.ndarray) -> np.ndarray:
+    """tr(D_i G E_j G'), D_i and E_j standing for each level of theirs."""
+    k, m = D.shape[1], E.shape[1]
+    left = [product(d, G.reshape(-1, k, G.shape[1])).ravel() for d in D]
+    rows = G.reshape(-1, m)
+    right = [product(rows, e).ravel() for e in E]
+    return np.array(left) @ np.array(right).T
 
 
 def spread(D: Sequence[np.ndarray], g: np.ndarray, slices: Sequence[slice]) -> np.ndarray:

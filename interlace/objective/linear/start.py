@@ -8,11 +8,13 @@ projection off X.  All traces are sums of squares of the cross-products.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
 
 from ...linalg.crossproducts.linear import CrossProducts
+from ...linalg.wide import WIDE
 from .deviance import Deviance
 from .exact import degrees_of_freedom, least_squares, roughly_unexplained
 
@@ -121,8 +123,14 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
         S[sb, sc], S[sc, sb] = both, both.T
     S[-1, -1] = cross.n - p
     v[-1] = cross.XyXy[p, p]
+    pooled = np.append(_pooled(widths), -1)
+    pooled[-1] = pooled.max() + 1
+    if len(pooled) > pooled[-1] + 1:
+        S = np.add.reduceat(np.add.reduceat(S, at := _firsts(pooled), axis=0), at, axis=1)
+        v = np.add.reduceat(v, at)
     scale = 1.0 / np.sqrt(np.maximum(np.diagonal(S), np.finfo(float).tiny))
     solution = scale * np.linalg.lstsq(S * scale[:, None] * scale, v * scale, rcond=1e-10)[0]
+    solution = solution[pooled]
     if residual is not None:
         solution[-1] = residual
     if not (np.all(np.isfinite(solution)) and solution[-1] > 0.0):
@@ -132,6 +140,18 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
     if residual is None:
         ratio = np.minimum(ratio, LARGEST_START)
     return np.split(ratio, stops[1:-1])
+
+
+def _pooled(widths: Sequence[int]) -> np.ndarray:
+    """The component of each column: those of many in a group have one variance."""
+    own = [np.zeros(k, dtype=np.intp) if k > WIDE else np.arange(k) for k in widths]
+    counts = np.cumsum([0, *(part[-1] + 1 for part in own)])
+    return np.concatenate([part + start for part, start in zip(own, counts, strict=False)])
+
+
+def _firsts(pooled: np.ndarray) -> np.ndarray:
+    """The first column of each component."""
+    return np.flatnonzero(np.diff(pooled, prepend=-1))
 
 
 def _gram_squares(ZXb: np.ndarray, ZXc: np.ndarray) -> np.ndarray:
