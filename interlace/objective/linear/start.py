@@ -123,14 +123,7 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
         S[sb, sc], S[sc, sb] = both, both.T
     S[-1, -1] = cross.n - p
     v[-1] = cross.XyXy[p, p]
-    pooled = np.append(_pooled(widths), -1)
-    pooled[-1] = pooled.max() + 1
-    if len(pooled) > pooled[-1] + 1:
-        S = np.add.reduceat(np.add.reduceat(S, at := _firsts(pooled), axis=0), at, axis=1)
-        v = np.add.reduceat(v, at)
-    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(S), np.finfo(float).tiny))
-    solution = scale * np.linalg.lstsq(S * scale[:, None] * scale, v * scale, rcond=1e-10)[0]
-    solution = solution[pooled]
+    solution = _solved(S, v, widths)
     if residual is not None:
         solution[-1] = residual
     if not (np.all(np.isfinite(solution)) and solution[-1] > 0.0):
@@ -142,16 +135,17 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
     return np.split(ratio, stops[1:-1])
 
 
-def _pooled(widths: Sequence[int]) -> np.ndarray:
-    """The component of each column: those of many in a group have one variance."""
-    own = [np.zeros(k, dtype=np.intp) if k > WIDE else np.arange(k) for k in widths]
-    counts = np.cumsum([0, *(part[-1] + 1 for part in own)])
-    return np.concatenate([part + start for part, start in zip(own, counts, strict=False)])
-
-
-def _firsts(pooled: np.ndarray) -> np.ndarray:
-    """The first column of each component."""
-    return np.flatnonzero(np.diff(pooled, prepend=-1))
+def _solved(S: np.ndarray, v: np.ndarray, widths: Sequence[int]) -> np.ndarray:
+    """The variances of the columns, and that of the residual last; one for all of a wide group."""
+    wide = max(widths) > WIDE
+    if wide:
+        own = [np.arange(k) == 0 if k > WIDE else np.ones(k, dtype=bool) for k in widths]
+        first = np.concatenate([*own, [True]])
+        at = np.flatnonzero(first)
+        S, v = np.add.reduceat(np.add.reduceat(S, at, axis=0), at, axis=1), np.add.reduceat(v, at)
+    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(S), np.finfo(float).tiny))
+    solution = scale * np.linalg.lstsq(S * scale[:, None] * scale, v * scale, rcond=1e-10)[0]
+    return solution[np.cumsum(first) - 1] if wide else solution
 
 
 def _gram_squares(ZXb: np.ndarray, ZXc: np.ndarray) -> np.ndarray:
