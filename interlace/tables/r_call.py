@@ -103,7 +103,7 @@ def _completed(out: _Call, call: Mapping[str, Any]) -> _Call:
             if name in out.arguments:
                 raise ArgumentError(f"{out.function}() has no {name}= beside that of variances")
             out.arguments[name] = quoted_name(call[name])
-    if "offset" in out.arguments and out.function in ("clm", "clmm", "lme", "gls"):
+    if "offset" in out.arguments and out.function in ("clm", "clmm"):
         out.formula += f" + offset({out.arguments.pop('offset')})"
     if "subset" in call:
         if not isinstance(call["subset"], str):
@@ -312,6 +312,8 @@ def _ordinal(fit: AnyFit, call: Mapping[str, Any]) -> _Call:
 
 
 def _nlme(fit: AnyFit, call: Mapping[str, Any]) -> _Call:
+    if "offset" in call or fit.design.formula.offsets:
+        raise ArgumentError("nlme's functions have no offsets; subtract it from the response")
     spec = ResidualSpec.of(call.get("correlation"), call.get("variance"))
     own: dict[str, str] = {}
     random = fit.design.formula.random

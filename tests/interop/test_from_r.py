@@ -279,8 +279,9 @@ def test_polars_and_dictionaries_of_columns() -> None:
     import polars
 
     d = il.load_dataset("sleepstudy")
-    r = "lmer(Reaction ~ Days + (1 | Subject), d, subset = Days > 2)"
+    r = "print(m <- lmer(Reaction ~ Days + (1 | Subject), d[d$Days > 2 & !is.na(d$Days), ]))"
     expected = il.from_r(r, data=d).fit().llf
+    assert expected == il.fit("Reaction ~ Days + (1 | Subject)", d, subset="Days > 2").llf
     for other in (polars.from_pandas(d.astype({"Subject": str})), d.to_dict("list")):
         assert quietly(il.from_r(r, data=other)).llf == pytest.approx(expected, abs=1e-9)
 
@@ -345,7 +346,9 @@ def cases() -> dict[str, Any]:
         "gls": gls(days, sleep, "ar1(Days | Subject)", method="ML"),
         "gls product": gls(days, sleep, variance="ident(1 | Subject) * exp(Days)"),
         "gls fixed": gls(days, sleep, variance="fixed(Days + 1)"),
-        "gls cs": gls(days, sleep, "cs(1 | Subject)", offset="Days"),
+        "gls cs": gls(days, sleep, "cs(1 | Subject)"),
+        "clm offset": (lambda: il.clm("rating ~ temp", wine.assign(z=0.1), offset="z"),
+                       wine.assign(z=0.1)),
         "lm": glm(days, sleep, weights="Days", subset="Days > 0"),
         "gamma": glm(days, sleep, "gamma(log)"),
         "inverse gaussian": glm(days, sleep, "inverse_gaussian"),
@@ -395,6 +398,8 @@ RELATED = pd.DataFrame(0.5 + 0.5 * np.eye(6), list("abcdef"), list("abcdef"))
         (lambda d: il.fit("y ~ x + (1 | g)", d, contrasts={"g": np.eye(6)[:, :5]}), "contrasts="),
         (lambda d: il.fit("y ~ x + (1 | g) + (1 | h)", d, variance="exp(x)"), "nested grouping"),
         (lambda d: il.fit("y ~ x + cs(x | g)", d, weights="w"), "powers of the density"),
+        (lambda d: il.gls("y ~ x", d, "cs(1 | g)", offset="w"), "no offsets"),
+        (lambda d: il.gls("y ~ x", d, "cs(1 | g)", weights="w"), "no argument of nlme's"),
         (lambda d: il.glm("p ~ x", d, il.Gamma(shape=2.0, link="log")), "holds shape"),
         (lambda d: il.glmer("p ~ x + (1 | g)", d, "Gamma(log)", laplace="expected"), "expected"),
         (

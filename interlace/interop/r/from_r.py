@@ -12,7 +12,7 @@ from ...calls import checked, checked_methods
 from ...datasets import list_datasets, load_dataset
 from ...design.expressions import caller_names
 from ...errors import ArgumentError, ArgumentTypeError, DataError, brief
-from ...frames.read import data_columns
+from ...frames.read import data_columns, whole_frame
 from ...r_language.nodes import (
     Argument,
     Binary,
@@ -30,6 +30,8 @@ __all__ = ["ModelFromR", "from_r"]
 
 #: Calls that may stand before the one that fits.
 _LOADING = ("library", "require", "requireNamespace", "data", "suppressPackageStartupMessages")
+#: Functions that hand on what they are called with.
+_SHOWING = ("print", "invisible", "suppressWarnings", "suppressMessages")
 
 
 @checked_methods
@@ -82,7 +84,11 @@ class ModelFromR:
         import pandas
 
         own: dict[str, Any] = {"il": _doors(), "np": numpy, "pd": pandas, "__name__": "__r__"}
-        own[self._data_name] = self._frame(data)
+        frame = self._frame(data)
+        if any(f"{self._data_name}{mark}" in self.code for mark in "[."):
+            known = whole_frame(frame)  # the code asks for columns as pandas has them
+            frame = frame if known is None else known
+        own[self._data_name] = frame
         names = {name: value for name, value in self._names.items() if name not in own}
         return eval(self.code, {**names, **own})
 
@@ -194,6 +200,8 @@ def unwrapped(node: Node | None) -> Call | None:
         return unwrapped(node.right)
     if not isinstance(node, Call):
         return None
+    if function_name(node) in _SHOWING and len(node.arguments) == 1:
+        return unwrapped(node.arguments[0].value)
     if function_name(node) == "with" and len(node.arguments) == 2:
         inner = unwrapped(node.arguments[1].value)
         named = inner is not None and any(a.name == "data" for a in inner.arguments)
