@@ -105,7 +105,7 @@ if TYPE_CHECKING:
     from .results.glmm import GLMMResult
     from .results.ordinal import CLMMResult, CLMResult
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AllFitResult",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import pickle
 import warnings
+from base64 import b64decode
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from test_public_methods import fitted as several
 import interlace as il
 from interlace.design.closed import outside
 from interlace.errors import ArgumentError, ArgumentTypeError, DataError
+from interlace.tables.export import versions
 from interlace.tables.stored.document import SCHEMA
 
 SLEEP = il.load_dataset("sleepstudy")
@@ -194,7 +197,7 @@ def test_files_are_written_and_read(tmp_path) -> None:
         assert il.from_json(place).llf == m.llf
     document = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
     assert document["schema"] == SCHEMA and document["kind"] == "LMMResult"
-    assert document["versions"]["interlace"] == il.__version__
+    assert document["versions"] == versions()
     assert document["estimates"]["fe_params"] == m.fe_params.to_dict()
 
 
@@ -328,3 +331,29 @@ def test_pickles_of_later_versions_are_refused() -> None:
     assert earlier.llf == m.llf
     with pytest.raises(DataError, match="written by a later version of interlace"):
         il.LMMResult.__new__(il.LMMResult).__setstate__({**state, "layout": 99})
+
+
+# -- models of earlier versions --------------------------------------------------------------------
+
+FILES = sorted((Path(__file__).parent / "stored_models").glob("*.json"))
+STORED = [
+    pytest.param(models[name], id=f"{place.stem} {name}")
+    for place in FILES
+    for models in [json.loads(place.read_text(encoding="utf-8"))]
+    for name in models
+]
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_models_that_earlier_versions_stored_predict(stored) -> None:
+    """Written by tools/store_models.py; of each version that is released one file stays."""
+    for m in (pickle.loads(b64decode(stored["pickle"])), il.from_json(stored["document"])):
+        assert m.llf == pytest.approx(stored["llf"], rel=1e-12)
+        predictions = numbers(m.predict(pd.DataFrame(stored["new"]))).ravel()
+        np.testing.assert_allclose(predictions, stored["predictions"], rtol=1e-10)
+        assert str(m.summary())
+        m.get_prediction(pd.DataFrame(stored["new"]))
+
+
+def test_models_are_stored_of_this_version() -> None:
+    assert f"{il.__version__}.json" in [place.name for place in FILES]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ArgumentError, ArgumentTypeError, DataError, brief
+from ...errors import ArgumentError, ArgumentTypeError, DataError, InterlaceError, brief
 from ..export import as_dict, versions
 from .reading import Reader
 from .writing import Writer
@@ -51,6 +51,8 @@ def from_json(source: Any) -> tuple[str, Any]:
     reader = Reader()
     try:
         fit = reader.read(document["fit"])
+    except InterlaceError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise DataError(f"the document is damaged, or was changed: {error!r}") from None
     reader.check_expressions()

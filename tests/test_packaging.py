@@ -1,0 +1,75 @@
+"""One version, one licence and one list of dependencies, wherever they are written."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import interlace
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+RECIPE = (ROOT / "packaging" / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+CITATION = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def field(text: str, name: str) -> str:
+    """A field of a file in YAML that stands once."""
+    (value,) = re.findall(rf'^ *{name}: "?([^"\n]+)"?$', text, re.MULTILINE)
+    return value
+
+
+def listed(section: str) -> list[str]:
+    """A list of requirements of the recipe, without the compilers."""
+    (block,) = re.findall(rf"^  {section}:\n((?:    - .*\n)+)", RECIPE, re.MULTILINE)
+    return [line.strip("- ") for line in block.splitlines() if "${{" not in line]
+
+
+def requirements(texts: list[str]) -> dict[str, str]:
+    """Name -> bounds, of requirements as pip or conda writes them."""
+    pairs = (re.fullmatch(r"([\w-]+) ?(.*)", text) for text in texts)
+    return {pair[1].lower(): pair[2] for pair in pairs if pair is not None}
+
+
+def test_there_is_one_version() -> None:
+    build = (ROOT / "meson.build").read_text(encoding="utf-8")
+    (version,) = re.findall(r"^  version: '([^']+)'", build, re.MULTILINE)
+    (first,) = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)[:1]
+    written = re.findall(r'^  version: "([^"]+)"$', RECIPE, re.MULTILINE)
+    assert {version, first, field(CITATION, "version"), *written} == {interlace.__version__}
+
+
+def test_the_recipe_needs_what_the_project_needs() -> None:
+    project = PROJECT["project"]
+    run = requirements(listed("run"))
+    assert run.pop("python") == ""
+    assert run == requirements(project["dependencies"])
+    host = requirements(listed("host"))
+    built_with = requirements(PROJECT["build-system"]["requires"])
+    assert host == {"python": "", "pip": "", **built_with}
+
+
+def test_licence_and_summary_are_the_same() -> None:
+    project = PROJECT["project"]
+    assert field(RECIPE, "license") == field(CITATION, "license") == project["license"]
+    assert field(RECIPE, "summary") == project["description"]
+    assert [field(RECIPE, "license_file")] == project["license-files"]
+    script = f"interlace = {project['scripts']['interlace']}"
+    assert f"- {script}\n" in RECIPE
+    (author,) = project["authors"]
+    assert author["name"] in CITATION
+
+
+def test_wheels_are_built_for_the_pythons_that_are_named() -> None:
+    versions = {
+        text.rpartition(" ")[2]
+        for text in PROJECT["project"]["classifiers"]
+        if re.search(r":: 3\.\d+$", text)
+    }
+    built = {
+        re.sub(r"cp(\d)(\d+)-\*", r"\1.\2", b) for b in PROJECT["tool"]["cibuildwheel"]["build"]
+    }
+    assert built == versions
+    oldest = min(versions, key=lambda text: int(text.partition(".")[2]))
+    assert PROJECT["project"]["requires-python"] == f">={oldest}"
