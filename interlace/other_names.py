@@ -30,6 +30,10 @@ _CORRECTED = "with k = m.nparams and n = m.nobs it is m.aic + 2 * k * (k + 1) / 
 _ORDINAL = (
     "il.clm(formula, data, link='logit') fits ordered categories, il.clmm with random effects"
 )
+_KNOWN = (
+    "levels with a known covariance, of a pedigree or a phylogeny, are (1 | g, cov=A) with "
+    "matrices={'A': A}"
+)
 _STANDARD = "m.residuals('pearson', scaled=True) / (1 - m.hatvalues()) ** 0.5"
 _RESIDUALS = {
     "quantile": "m.simulated_residuals() has randomised quantile residuals",
@@ -268,6 +272,10 @@ FUNCTIONS_INSTEAD: dict[str, str] = {
         "models of survival times are not available: of piecewise constant hazards they are "
         "Poisson models with the logarithm of the time at risk as offset=",
     ),
+    **dict.fromkeys(
+        ("pedigreemm", "lmekin", "relmatLmer", "relmatGlmer", "mmer", "mmes"),
+        f"{_KNOWN}, in il.fit and il.glmer",
+    ),
     "statsmodels_structures": "fits of other packages are not read: il.leverage(m) is of fits here",
     **dict.fromkeys(("corAR1", "AR1"), "write correlation='ar1(time | g)' in il.fit or il.gls"),
     "corARMA": "write correlation='arma(time | g, p=1, q=1)' in il.fit or il.gls",
@@ -349,6 +357,7 @@ KEYWORDS: dict[str, Hint] = {
     "nAGQ": "quadrature is for il.glmer",
     "ziformula": _ZEROS,
     "zi": _ZEROS,
+    **dict.fromkeys(("data2", "pedigree", "relmat", "varlist", "ginverse", "cov_ranef"), _KNOWN),
     **dict.fromkeys(("vcov", "cov_type", "cov_kwds", "cluster", "se_type", "robust"), _ROBUST),
     "prior_weights": _instead("weights"),
     "var_weights": _instead("weights"),
@@ -497,7 +506,9 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "type": _ROBUST,
         "use_hessian": "it is from the exact Hessian already",
     },
-    "glmer": {"REML": _criterion, "reml": _criterion},
+    "glmer": {"REML": _criterion, "reml": _criterion, "cov": _KNOWN},
+    "fit": {"cov": _KNOWN},
+    "clmm": {"cov": _KNOWN},
     "glm": {
         "REML": _criterion,
         "reml": _criterion,
