@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from ..errors import (
     warn,
 )
 from ..formula.spelling import unmarked, unquoted
-from ..formula.terms import formulaic_terms
+from ..formula.terms import CACHE_SIZE, formulaic_terms
 from ..frames.checks import unknown_column
 from ..frames.columns import Column, Columns, Labels, as_float
 from ..other_names import IN_FORMULAS
@@ -246,6 +247,9 @@ def resolve_names(
     """
     if expression and unquoted(text) in columns:
         return Resolved(text, (unquoted(text),))
+    bare = None if expression else _bare_names(text)
+    if bare is not None and all(name in columns for name in bare):
+        return Resolved(text, bare)
     if expression and text[:1] == "`" == text[-1:] and "`" not in text[1:-1]:
         raise unknown_column(unquoted(text), columns, where)
     names = names_in(text) if expression else names_of_terms(text)
@@ -274,6 +278,15 @@ def resolve_names(
         elif name.term or not (name.name in CONTEXT or _is_value(name.name)):
             raise unknown_column(name.name, columns, where, name.name in context)
     return Resolved(requote(text, dotted) if dotted else text, tuple(variables), used)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _bare_names(text: str) -> tuple[str, ...] | None:
+    """Names of a right side that has no calls and no dots in them; None if it has."""
+    names = names_of_terms(text)
+    if any(name.called or name.path != name.name for name in names):
+        return None
+    return tuple(dict.fromkeys(name.name for name in names))
 
 
 def _owner(name: Name, columns: Collection[str], context: Mapping[str, Any], where: str) -> Any:

@@ -14,7 +14,7 @@ from .base import Array, Family, PerRow, Rows, Zeta, gathered
 from .intervals import log_interval
 from .links.base import Link
 from .links.power import Identity, Log
-from .thresholds import Thresholds, threshold_names
+from .thresholds import threshold_names, thresholds_of
 
 
 class Ordinal(Family):
@@ -61,7 +61,8 @@ class Ordinal(Family):
                 f"ordered categories are two or more, got {len(self.levels)}: "
                 f"{self.levels.tolist()}"
             )
-        self.thresholds = Thresholds(threshold, len(self.levels) - 1)
+        known = threshold if isinstance(threshold, str) else brief(threshold)
+        self.thresholds = thresholds_of(known, len(self.levels) - 1)
         names = zip(self.thresholds.logs.tolist(), range(self.thresholds.count), strict=True)
         self.parameters = tuple(f"distance.{k}" if log else "location" for log, k in names)
 

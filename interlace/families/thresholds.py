@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -66,6 +66,7 @@ class Thresholds:
         self.logs = np.ones(B.shape[1], dtype=bool)
         if structure != "symmetric2":
             self.logs[0] = False
+        self.basis.flags.writeable = self.logs.flags.writeable = False
 
     @property
     def count(self) -> int:
@@ -103,8 +104,12 @@ class Thresholds:
 
     def nearest(self, alpha: Array) -> Array:
         """zeta of thresholds near to given ones."""
-        w = np.linalg.lstsq(self.basis, alpha, rcond=None)[0]
+        w = self._inverse @ alpha
         return np.asarray(np.where(self.logs, np.log(np.maximum(w, LEAST_GAP)), w))
+
+    @cached_property
+    def _inverse(self) -> Array:
+        return np.linalg.pinv(self.basis)
 
     @cached_property
     def reported(self) -> Array:
@@ -134,10 +139,16 @@ class Thresholds:
         rest = self.count - len(centre)
         return [*centre, *(f"spacing.{k}" for k in range(1, rest + 1))]
 
-    @property
+    @cached_property
     def linear(self) -> Array:
         """From the parameters that R reports to the thresholds, (size, m)."""
         return self.basis @ np.linalg.inv(self.reported)
+
+
+@lru_cache(maxsize=64)
+def thresholds_of(structure: str, size: int) -> Thresholds:
+    """Thresholds of a structure, which models of as many categories share."""
+    return Thresholds(structure, size)
 
 
 def threshold_names(levels: Array) -> list[str]:

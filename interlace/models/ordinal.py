@@ -14,7 +14,7 @@ from ..design.predictor import ALL, MEAN, NOMINAL, SCALE, THRESHOLD, without_col
 from ..errors import listing
 from ..families.ordinal import Ordinal
 from ..frames.columns import read_only
-from ..linalg.information import covariance_of, inverse_where_determined, side_by_side
+from ..linalg.information import inverse_where_determined, side_by_side, variance_of
 from ..linalg.threads import one_thread
 from ..objective.generalised.ordinal_regression import OrdinalRegression
 from ..optimize import Optimum, minimise
@@ -216,7 +216,7 @@ class OrdinalPart:
             [*names, *self.design.mean.names, *(f"scale~{name}" for name in self.scale_names)],
             np.concatenate([first, self.location, self.delta]),
             whole,
-            np.isin(np.arange(k), np.arange(thresholds.count)) * self._located,
+            (np.arange(k) < thresholds.count) * self._located,
         )
 
     def zeta_of(self, values: np.ndarray) -> np.ndarray:
@@ -447,7 +447,7 @@ def endless(fit: Any) -> list[tuple[int, str]]:
     moves = fit.reported.located
     L[:k, k : k + p] = -moves[:, None] * centre
     with np.errstate(invalid="ignore"):
-        errors = np.sqrt(np.diagonal(covariance_of(L, fit.cov_reported)))
+        errors = np.sqrt(variance_of(L, fit.cov_reported))
     lost = ~(errors < HUGE)
     return [(int(i), fit.reported.names[i]) for i in np.flatnonzero(lost)]
 

@@ -128,6 +128,11 @@ def find_separation(
     return Separation(kind, infinite, moved[place.ravel()], direction / scale)
 
 
+def can_separate(family: Family) -> bool:
+    """Whether a family's mean and link have an end that coefficients without limit may reach."""
+    return family.support in ("proportion", "count") and bool(family.link.ends[0])
+
+
 def family_separation(
     X: np.ndarray,
     observations: Observations,

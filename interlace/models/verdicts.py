@@ -22,7 +22,7 @@ from ..errors import listing
 from ..families.base import Family
 from .base import BaseMixedFit
 from .observations import Observations
-from .separation import BORDER, family_separation
+from .separation import BORDER, can_separate, family_separation
 
 # As good as infinite: a standard deviation, or a standard error, that moves the predictors by this
 # much, and of variances where every row is predicted this well.
@@ -54,8 +54,9 @@ def mixed_verdict(fit: BaseMixedFit) -> tuple[str, str]:
     own = coefficient_verdict(fit)
     if own[0]:
         return own
+    mu = fit.mu if fit.family.support == "proportion" else None
     verdict, message = variance_verdict(
-        fit.design, fit.covariance, fit.theta_sizes, fit.observations, fit.family, fit.mu
+        fit.design, fit.covariance, fit.theta_sizes, fit.observations, fit.family, mu
     )
     return ("", "") if verdict == "breaks down" and not fit.converged else (verdict, message)
 
@@ -80,9 +81,11 @@ def _at_limit(fit: Any) -> str:
 
 
 def _separated_coefficients(fit: Any) -> str:
+    if not fit.p or not can_separate(fit.family):
+        return ""
     # links with long tails bring no mean to the border before all curvature is lost
     at_border = ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any()
-    if not fit.p or (fit.converged and not at_border):
+    if fit.converged and not at_border:
         return ""
     spread = _spread(fit)
     if np.isfinite(spread).all() and spread.max() < HUGE:
@@ -139,7 +142,7 @@ def variance_verdict(
     sizes: Sequence[np.ndarray],
     observations: Observations,
     family: Family,
-    mu: np.ndarray,
+    mu: np.ndarray | None,
 ) -> tuple[str, str]:
     """The verdict on standard deviations `sizes`, and it in words with the remedy; or two blanks.
 
@@ -150,7 +153,7 @@ def variance_verdict(
     if not (ordered or family.support == "proportion") or not all(family.link.ends):
         return "", ""
     effects = list(_effects(design, covariance, sizes, observations, ordered))
-    predicted = not ordered and bool((np.abs(mu - observations.y) < PREDICTED).all())
+    predicted = mu is not None and bool((np.abs(mu - observations.y) < PREDICTED).all())
     if endless := [e for e in effects if e.endless]:
         return "separated", _endless_text(endless, ordered)
     if huge := [e for e in effects if predicted and e.size > HUGE]:

@@ -35,7 +35,7 @@ cdef class LevelCriterion:
     cdef double shrink, limit, largest, fixed, known, par, value_z
     cdef bint expected, by_row, ones, grid, has_gap
     cdef Py_ssize_t n, p, m, k, nz, P, levels, size
-    cdef readonly double value
+    cdef readonly double value, without_constant
 
     def __init__(self, kernel, bint expected, starts, Z, double shrink, X, offset, rows, cols,
                  at_mode, t, S, H, parameter, constant, thresholds, grid):
@@ -164,6 +164,7 @@ cdef class LevelCriterion:
             self.sums[4] = -2.0 * self.node_sums[0] + self.node_sums[1]
             self.sums[3] = self.node_sums[2]
         value = -2.0 * self.sums[0] + self.sums[1] + self.sums[2] + self.sums[4]
+        self.without_constant = value
         if order and not self._gradient():
             return float("nan")
         return value - 2.0 * self.value_z
@@ -230,6 +231,11 @@ cdef class LevelCriterion:
     def gradient(self):
         """Of the last point, (P,)."""
         return np.array(self.g)
+
+    @property
+    def template(self):
+        """T of the last point, (k, k), for the columns of Z as they are standardised."""
+        return self._T / self.shrink
 
     @property
     def parts(self):

@@ -69,6 +69,15 @@ class TangentModes(NamedTuple):
     curvature: np.ndarray  # (n_x, n_x), of theta and coefficients
 
 
+class _Last(NamedTuple):
+    """The last point: x, whether with derivatives, modes u (q,), and all of it if it is made."""
+
+    x: np.ndarray
+    order: int
+    u: np.ndarray
+    point: Point | None
+
+
 class LaplaceObjective(GeneralisedObjective):
     """-2 log-likelihood by Laplace's approximation over x = (theta, beta, zeta).
 
@@ -95,7 +104,7 @@ class LaplaceObjective(GeneralisedObjective):
         self._begin()
 
     _u: np.ndarray
-    _last: tuple[np.ndarray, Point, int] | None
+    _last: _Last | None
     _astray = False  # the last point is not where the next search for modes starts
 
     def _begin(self, at: LaplaceObjective | None = None) -> None:
@@ -127,11 +136,11 @@ class LaplaceObjective(GeneralisedObjective):
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         x = self.checked_x(x, self.layout.size, order)
+        if self._compiled is not None:
+            self._reach(x, min(order, 1))
+            here = self._compiled.evaluation(order)
+            return here if order < 2 else here._replace(curvature=self._compiled_curvature(x))
         point = self.point(x, min(order, 1))
-        compiled = self._compiled
-        if compiled is not None:
-            here = compiled.evaluation(order)
-            return here if order < 2 else here._replace(curvature=self._curvature(x, point))
         constant, slope = self.problem.density.constant(self.split(x)[2])
         value = point.value - 2.0 * constant
         if order == 0:
@@ -143,14 +152,32 @@ class LaplaceObjective(GeneralisedObjective):
 
     def point(self, x: np.ndarray, order: int = 1) -> Point:
         """Modes and determinant at x; they are where the next search starts, if that is wise."""
-        if self._last is not None and order <= self._last[2] and (x == self._last[0]).all():
-            return self._last[1]
-        point = (self._search if self._compiled is None else self._compiled_point)(x, order)
-        self._last = (x.copy(), point, order)
-        self._astray = not self._leads_on(point.value, self.split(x)[2])
+        last = self._reach(x, order)
+        if last.point is None:
+            self._last = last = last._replace(point=self._compiled.point())
+        assert last.point is not None
+        return last.point
+
+    def _reach(self, x: np.ndarray, order: int) -> _Last:
+        """The last point, made that of x; the compiled criterion makes it when it is asked for."""
+        last = self._last
+        if last is not None and order <= last.order and (x == last.x).all():
+            return last
+        point = None
+        if self._compiled is None:
+            point = self._search(x, order)
+            u, value = point.u, point.value
+        else:
+            starts = [self._u, np.zeros_like(self._u)]
+            along = last is not None and last.order > 0 and not self._astray
+            self._last = None
+            u, value = self._compiled.search(x, [None, *starts] if along else starts, order)
+        self._last = last = _Last(x.copy(), order, u, point)
+        concave = self.problem.density.log_concave
+        self._astray = not (concave or self._leads_on(value, self.split(x)[2]))
         if not self._astray:
-            self._u = point.u if self.problem.density.log_concave else point.u.copy()
-        return point
+            self._u = u if concave else u.copy()
+        return last
 
     def _search(self, x: np.ndarray, order: int) -> Point:
         theta, gamma, zeta = self.split(x)
@@ -164,13 +191,6 @@ class LaplaceObjective(GeneralisedObjective):
                 return self.modes.find(T, eta0, zeta, self._u, order)
             except NumericalError:
                 return self.modes.find(T, eta0, zeta, np.zeros_like(self._u), order)
-
-    def _compiled_point(self, x: np.ndarray, order: int) -> Point:
-        along = self._last is not None and self._last[2] > 0 and not self._astray
-        starts = [self._u, np.zeros_like(self._u)]
-        self._last = None
-        T = self.place(x[self.at.theta])[0]
-        return self._compiled.point(x, [None, *starts] if along else starts, order, T)
 
     def last_point(self, x: np.ndarray) -> Point:
         """The point at x; beside a fold, where a search from near modes fails, at these."""
@@ -198,7 +218,7 @@ class LaplaceObjective(GeneralisedObjective):
         """Start the next search for modes at u (q,); ``anew``, without what was computed last."""
         last = None if anew else self._last
         self._u, self._last = u, last
-        self._astray = last is not None and not np.array_equal(last[1].u, u)
+        self._astray = last is not None and not np.array_equal(last.u, u)
 
     def _fixed(self, gamma: np.ndarray) -> np.ndarray:
         eta = self.problem.fixed.times(gamma, self._eta0)
@@ -207,9 +227,10 @@ class LaplaceObjective(GeneralisedObjective):
 
     def _predicted(self, x: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
         """Modes to begin with: the last ones moved along their tangent."""
-        if self._last is None or not self._last[2]:
+        if self._last is None or not self._last.order:
             return self._u
-        before, point, _ = self._last
+        before, _, _, point = self._last
+        assert point is not None
         move = x - before
         if not move.any():
             return point.u
@@ -252,11 +273,6 @@ class LaplaceObjective(GeneralisedObjective):
         return _Directions(a, Q, R, point.solve(R), g)
 
     def _curvature(self, x: np.ndarray, point: Point) -> np.ndarray:
-        if self._compiled is not None:
-            B = self._compiled.kernel.curvature()
-            if self.problem.density.n_zeta and not self.problem.density.by_row:
-                self._differenced_zeta(x, B)
-            return B
         theta = self.split(x)[0]
         T = self.place(theta)
         directions = self._directions(theta, point, T)
@@ -264,6 +280,13 @@ class LaplaceObjective(GeneralisedObjective):
         if self.problem.density.by_row:
             self._working_zeta(x, point, T, directions, B)
         elif self.problem.density.n_zeta:
+            self._differenced_zeta(x, B)
+        return B
+
+    def _compiled_curvature(self, x: np.ndarray) -> np.ndarray:
+        """The same at the last point by the kernel."""
+        B = self._compiled.kernel.curvature()
+        if self.problem.density.n_zeta and not self.problem.density.by_row:
             self._differenced_zeta(x, B)
         return B
 

@@ -16,9 +16,10 @@ from ...covariance import CovarianceModel
 from ...linalg.crossproducts.fixed import FixedColumns
 from ...linalg.crossproducts.predictors import PredictorZ
 from ...linalg.crossproducts.weighted import WeightedZ
-from ...linalg.kernels import _level_criterion, _levels, _predictor_levels, _quadrature
+from ...linalg.kernels import _levels, _predictor_levels, _quadrature
 from ..base import NOT_ASKED, Evaluation
-from .density import LARGEST_ZETA, ConditionalDensity, FamilyDensity
+from .compiled import NOWHERE, Levels, kernel_of
+from .density import ConditionalDensity, FamilyDensity
 from .modes import Modes, Point, no_mode
 from .several import SeveralDensity
 
@@ -26,10 +27,6 @@ __all__ = ["MAX_WIDTH", "LevelModes", "SeveralLevelModes"]
 
 # Effects a grouping factor may have for the compiled loop over its levels.
 MAX_WIDTH = 16
-# Rows times parameters up to which calls cost more than what the compiled criterion does without
-# BLAS.
-FEW_ENTRIES = 50_000
-NOWHERE = np.empty(0)
 
 
 class LevelModes(Modes):
@@ -115,28 +112,25 @@ class LevelModes(Modes):
         self, problem: Any, covariance: CovarianceModel, grid: tuple | None = None
     ) -> CompiledCriterion | None:
         """The compiled criterion, where rows are few and it knows the structure and the density."""
-        density, fixed, entries = self.density, problem.fixed, covariance.n_theta + problem.fixed.p
-        few = self.Z.n * (entries + density.n_zeta) <= FEW_ENTRIES
-        thresholds = density.compiled_thresholds()
-        if not few or not covariance.identity or (density.by_row and thresholds is None):
+        if not covariance.identity:
             return None
-        assert isinstance(fixed, FixedColumns)
-        limit = density.zeta_limit if density.n_zeta else np.inf
-        constant = density.constant
-        kernel = _level_criterion.LevelCriterion(
-            density.own_kernel(), self.expected, self._starts, self._columns, self._shrink,
-            np.ascontiguousarray(fixed.X), np.ascontiguousarray(problem.offset),
-            np.ascontiguousarray(covariance.row, np.int64),
-            np.ascontiguousarray(covariance.col, np.int64), self._rows[:4], self._rows[4],
-            self._S, self._H, (density.n_zeta, limit, LARGEST_ZETA, density.fixed_parameter),
-            constant if density.n_zeta else constant(np.empty(0))[0], thresholds, grid,
+        levels = Levels(
+            self._starts, self._columns, self._shrink, (covariance.row, covariance.col),
+            self._rows[:4], self._rows[4], self._S, self._H,
         )  # fmt: skip
+        fixed: FixedColumns = problem.fixed
+        kernel = kernel_of(self.density, fixed.X, problem.offset, self.expected, levels, grid)
+        if kernel is None:
+            return None
         return CompiledCriterion(kernel, self)
 
-    def reached(self, total, penalty, logdet, correction, u, dT, T) -> Point:
-        """The point whose rows are in the arrays of this object, with dT and T (k, k)."""
+    def at_template(self, T: np.ndarray) -> None:
+        """Take what is in the arrays of this object for the last point, with template T (k, k)."""
+        self._last = T, self._rows[1]
+
+    def reached(self, u, total, penalty, logdet, correction, dT) -> Point:
+        """The point whose rows are in the arrays of this object."""
         eta, w, observed, score, t = self._rows
-        self._last = T, w
         return Point(
             total, penalty, logdet, correction, u, eta, score, w, observed, t, [dT],
             np.empty(0), self._solver(),
@@ -222,17 +216,24 @@ class CompiledCriterion:
     def __init__(self, kernel: Any, modes: LevelModes) -> None:
         self.kernel, self._modes = kernel, modes
 
-    def point(self, x: np.ndarray, starts: Sequence[np.ndarray | None], order: int, T) -> Point:
-        """The point at x with template T, from the first start (q,) that leads to modes.
+    def search(
+        self, x: np.ndarray, starts: Sequence[np.ndarray | None], order: int
+    ) -> tuple[np.ndarray, float]:
+        """The modes (q,) at x from the first start that leads to any, and the value of `Point`.
 
         None among the starts is the tangent at the last point.
         """
         for u in starts:
             end = self.kernel.evaluate(x, NOWHERE if u is None else u, u is None, order)
             if end is not None:
-                total, penalty, logdet, correction, dT = self.kernel.parts
-                return self._modes.reached(total, penalty, logdet, correction, end, dT, T)
+                self._u = end
+                self._modes.at_template(self.kernel.template)
+                return end, self.kernel.without_constant
         raise no_mode()
+
+    def point(self) -> Point:
+        """The last point."""
+        return self._modes.reached(self._u, *self.kernel.parts)
 
     def evaluation(self, order: int) -> Evaluation:
         """At the last point, without curvature."""

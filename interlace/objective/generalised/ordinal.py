@@ -22,14 +22,15 @@ from ...families.ordinal import Ordinal
 from ...linalg.crossproducts.fixed import FixedColumns, weighted_gram
 from ...linalg.information import side_by_side
 from ...linalg.kernels import _rows
+from .compiled import regression_kernel
 from .density import FamilyDensity, Kernel, RowSums
 from .irls import IRLS
 from .newton import damped_newton
 from .problem import START_DECREMENT, Problem
 
-__all__ = ["OrdinalDensity", "OrdinalProblem"]
+__all__ = ["OrdinalDensity", "OrdinalLikelihood", "OrdinalProblem"]
 
-_EMPTY = np.empty(0)
+_EMPTY, _ORIGIN = np.empty(0), np.zeros(1)
 _BELOW, _ABOVE = np.array([-np.inf]), np.array([np.inf])
 # Newton steps of the fit without random effects, and the least curvature in them, relative.
 FIRST_STEPS = 50
@@ -379,12 +380,12 @@ def _finite(values: np.ndarray) -> np.ndarray:
 
 
 class _State(NamedTuple):
-    """Coefficients and parameters of a fit without random effects."""
+    """Coefficients and parameters without random effects; rows where no kernel has them."""
 
     x: np.ndarray
-    eta: np.ndarray
-    rows: RowSums
     value: float
+    eta: np.ndarray = _EMPTY
+    rows: RowSums = RowSums(0.0, *[_EMPTY] * 5)
 
 
 class _Step(NamedTuple):
@@ -442,51 +443,71 @@ class OrdinalProblem(Problem):
     def _first_estimates(self, eta: np.ndarray) -> IRLS:
         """The fit without random effects by Newton's method for all parameters at once."""
         density, X, offset = self.density, self.fixed.X, self.offset
-        p = X.shape[1]
-
-        def at(x: np.ndarray) -> _State:
-            eta = offset + X @ x[:p]
-            with np.errstate(all="ignore"):
-                rows = density.rows(eta, x[p:], False)
-                value = rows.total + density.constant(x[p:])[0]
-            return _State(x, eta, rows, value if np.isfinite(value) else -np.inf)
-
-        def step_from(here: _State) -> _Step:
-            g, H = regression_slopes(self, here.x, here.eta, here.rows)
-            factor, info = lapack.dpotrf(-H, lower=1)
-            if info:
-                values, vectors = np.linalg.eigh(-H)
-                size = np.maximum(np.abs(values), LEAST_CURVATURE * np.abs(values).max())
-                move = vectors @ ((vectors.T @ g) / size)
-            else:
-                move = lapack.dpotrs(factor, g, lower=1)[0]
-            return _Step(move, float(g @ move), not info)
-
+        p, at = X.shape[1], OrdinalLikelihood(density, X, offset)
         zeta = self.zeta + density.located * float(np.mean(offset))
         start = at(np.concatenate([np.zeros(p), zeta]))
         ended = damped_newton(
-            start, step_from, lambda here, move: at(here.x + move), START_DECREMENT, FIRST_STEPS
+            start, at.step_from, lambda here, move: at(here.x + move), START_DECREMENT, FIRST_STEPS
         )
         last = start if ended is None else ended[0]
         self.zeta = last.x[p:]
-        weight = last.rows.weight
-        information = weighted_gram(X, weight)
-        return IRLS(last.x[:p], last.eta, information, weight, last.rows.total, 0, True)
+        eta = offset + X @ last.x[:p]
+        rows = density.rows(eta, self.zeta, False, order=0)
+        information = weighted_gram(X, rows.weight)
+        return IRLS(last.x[:p], eta, information, rows.weight, rows.total, 0, True)
 
 
-def regression_slopes(
-    problem: OrdinalProblem, x: np.ndarray, eta: np.ndarray, rows: RowSums
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian of the log-likelihood over (gamma, zeta) without random effects."""
-    density, X = problem.density, problem.fixed.X
-    p = X.shape[1]
-    zeta = x[p:]
-    _, slope = density.constant(zeta)
-    own = density.collapse(rows.extra[:, 0], zeta) + slope
-    g = np.concatenate([X.T @ rows.score, own])
-    H = np.empty((x.size, x.size))
-    H[:p, :p] = -weighted_gram(X, rows.observed)
-    H[p:, :p] = density.score_changes(rows, zeta) @ X
-    H[:p, p:] = H[p:, :p].T
-    H[p:, p:] = density.curvature(eta, zeta, rows)
-    return g, H
+class OrdinalLikelihood:
+    """The log-likelihood over (gamma, zeta) without random effects, with its derivatives."""
+
+    def __init__(self, density: OrdinalDensity, X: np.ndarray, offset: np.ndarray) -> None:
+        self.density, self.X, self.offset = density, X, offset
+        self._kernel = regression_kernel(density, X, offset)
+
+    def __call__(self, x: np.ndarray) -> _State:
+        """The point x; minus infinity is no value."""
+        if self._kernel is not None:
+            known = self._kernel.evaluate(x, _ORIGIN, False, 1) is not None
+            value = -0.5 * self._kernel.value if known else -np.inf
+            return _State(x, value if np.isfinite(value) else -np.inf)
+        density, p = self.density, self.X.shape[1]
+        eta = self.offset + self.X @ x[:p]
+        with np.errstate(all="ignore"):  # a step too far has no value
+            rows = density.rows(eta, x[p:], False)
+            value = rows.total + density.constant(x[p:])[0]
+        return _State(x, value if np.isfinite(value) else -np.inf, eta, rows)
+
+    def slopes(self, here: _State, hessian: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and Hessian at the point that was asked for last."""
+        if self._kernel is None:
+            return self._by_rows(here.x, here.eta, here.rows)
+        H = self._kernel.curvature() if hessian else _EMPTY
+        return -0.5 * self._kernel.gradient, -0.5 * H
+
+    def step_from(self, here: _State) -> _Step:
+        """Newton's step, with absolute eigenvalues where the Hessian is not negative definite."""
+        g, H = self.slopes(here)
+        factor, info = lapack.dpotrf(-H, lower=1)
+        if info:
+            values, vectors = np.linalg.eigh(-H)
+            size = np.maximum(np.abs(values), LEAST_CURVATURE * np.abs(values).max())
+            move = vectors @ ((vectors.T @ g) / size)
+        else:
+            move = lapack.dpotrs(factor, g, lower=1)[0]
+        return _Step(move, float(g @ move), not info)
+
+    def _by_rows(
+        self, x: np.ndarray, eta: np.ndarray, rows: RowSums
+    ) -> tuple[np.ndarray, np.ndarray]:
+        density, X = self.density, self.X
+        p = X.shape[1]
+        zeta = x[p:]
+        _, slope = density.constant(zeta)
+        own = density.collapse(rows.extra[:, 0], zeta) + slope
+        g = np.concatenate([X.T @ rows.score, own])
+        H = np.empty((x.size, x.size))
+        H[:p, :p] = -weighted_gram(X, rows.observed)
+        H[p:, :p] = density.score_changes(rows, zeta) @ X
+        H[:p, p:] = H[p:, :p].T
+        H[p:, p:] = density.curvature(eta, zeta, rows)
+        return g, H

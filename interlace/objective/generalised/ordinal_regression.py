@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base import Evaluation, Objective
-from .ordinal import OrdinalProblem, regression_slopes
+from .ordinal import OrdinalLikelihood, OrdinalProblem
 
 __all__ = ["OrdinalRegression"]
 
@@ -20,6 +20,7 @@ class OrdinalRegression(Objective):
     def __init__(self, problem: OrdinalProblem) -> None:
         self.problem = problem
         self.p = problem.fixed.p
+        self._likelihood = OrdinalLikelihood(problem.density, problem.fixed.X, problem.offset)
 
     def start(self) -> np.ndarray:
         return np.concatenate([self.problem.glm.beta, self.problem.zeta])
@@ -30,16 +31,14 @@ class OrdinalRegression(Objective):
 
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         x = self.checked_x(x, self.p + self.problem.density.n_zeta, order)
-        density, zeta, eta = self.problem.density, x[self.p :], self.predictors(x)
-        with np.errstate(all="ignore"):  # a step too far has no value
-            rows = density.rows(eta, zeta, False)
-            value = -2.0 * (rows.total + density.constant(zeta)[0])
-            if order == 0:
-                return Evaluation(value)
-            g, H = regression_slopes(self.problem, x, eta, rows)
-            if order == 1:
-                return Evaluation(value, -2.0 * g)
-            return Evaluation(value, -2.0 * g, -2.0 * H, exact=True)
+        here = self._likelihood(x)
+        value = -2.0 * here.value
+        if order == 0:
+            return Evaluation(value)
+        g, H = self._likelihood.slopes(here, order == 2)
+        if order == 1:
+            return Evaluation(value, -2.0 * g)
+        return Evaluation(value, -2.0 * g, -2.0 * H, exact=True)
 
     def lower_bounds(self) -> np.ndarray:
         return np.full(self.p + self.problem.density.n_zeta, -np.inf)

@@ -129,9 +129,10 @@ class SeriesLaplace(LaplaceObjective):
     # -- modes and curvature ----------------------------------------------------------------
 
     def _predicted(self, x: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
-        if self._last is None or not self._last[2]:
+        if self._last is None or not self._last.order:
             return self._u
-        before, point, _ = self._last
+        before, _, _, point = self._last
+        assert point is not None
         move = x - before
         if not move.any():
             return point.u

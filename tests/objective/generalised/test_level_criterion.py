@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import interlace as il
-from interlace.objective.generalised.level_modes import FEW_ENTRIES
+from interlace.objective.generalised.compiled import FEW_ENTRIES
+from interlace.objective.generalised.ordinal import OrdinalLikelihood
 
 # Values are sums of as many terms in another order; gradients carry the modes' own end, and the
 # curvature of a zeta that is no threshold is a difference of gradients 1e-5 apart.
@@ -111,3 +112,26 @@ def test_zeta_beyond_its_limit_has_no_slope():
     arrays = fit.objective
     arrays.__dict__["_compiled"] = None
     close(objective.evaluate(x, 1).gradient, arrays.evaluate(x, 1).gradient, GRADIENT)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog", "loglog", "cauchit"])
+@pytest.mark.parametrize("threshold", ["flexible", "symmetric", "symmetric2", "equidistant"])
+def test_ordered_categories_without_random_effects_are_those_of_rows(link, threshold):
+    frame = il.load_dataset("wine")
+    weights = np.arange(72) % 3 + 0.5
+    how = {"link": link, "threshold": threshold, "weights": weights}
+    fit = il.clm("rating ~ temp * contact", frame, **how).fit
+    problem = fit.objective.problem
+    compiled, rows = (
+        OrdinalLikelihood(problem.density, problem.fixed.X, problem.offset) for _ in range(2)
+    )
+    assert compiled._kernel is not None
+    rows._kernel = None
+    x = fit.optimum.x + 0.2 * np.cos(np.arange(fit.optimum.x.size))
+    one, other = compiled(x), rows(x)
+    close(one.value, other.value, VALUE)
+    for a, b in zip(compiled.slopes(one), rows.slopes(other), strict=True):
+        close(a, b, GRADIENT)
+    if threshold == "flexible":  # thresholds that are one in double precision
+        x[-1] = -800.0
+        assert compiled(x).value == rows(x).value == -np.inf
