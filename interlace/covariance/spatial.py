@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -84,14 +85,17 @@ class Positional(FromCorrelations):
         """Sums of weights (k, k) by distance."""
         return np.bincount(self._place.ravel(), weights=weights.ravel(), minlength=self._each.size)
 
-    def correlations(self, pattern: np.ndarray) -> Correlations:
+    def _faded(self, pattern: np.ndarray) -> tuple[Slopes, np.ndarray]:
+        """f at each distance, and these in units of the range."""
         u = self._scaled(self._each, pattern[0])
-        f = self.fading(u, pattern)
+        return self.fading(u, pattern), u
+
+    def correlations(self, pattern: np.ndarray) -> Correlations:
+        f, u = self._faded(pattern)
         return Correlations(f.value[self._place], (-u * f.first)[self._place][None])
 
     def bent_correlations(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        u = self._scaled(self._each, pattern[0])
-        f = self.fading(u, pattern)
+        f, u = self._faded(pattern)
         return np.array([[self._summed(weights) @ (u * (f.first + u * f.second))]])
 
 
@@ -164,8 +168,23 @@ class Matern(Positional):
             return f"{where} {np.exp(SMOOTHEST):.2g}, where they are as good as those of gau()"
         return f"{where} {np.exp(ROUGHEST):.2g}, as independent effects beside one of the level"
 
+    #: The last pattern and f near it: Bessel functions take most of the time of a fit.
+    _near: tuple[bytes, list[tuple[Slopes, np.ndarray, float, float]]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_near": None}
+
+    def _faded(self, pattern: np.ndarray) -> tuple[Slopes, np.ndarray]:
+        return self._by_smoothness(pattern)[2][:2]
+
     def _by_smoothness(self, pattern: np.ndarray) -> list[tuple[Slopes, np.ndarray, float, float]]:
-        """f at four near smoothnesses, with the weights of its first and second difference."""
+        """f at five smoothnesses, the third its own, with weights of its first two differences."""
+        near, key = self._near, np.asarray(pattern).tobytes()
+        if near is None or near[0] != key:
+            self._near = near = key, self._differences(pattern)
+        return near[1]
+
+    def _differences(self, pattern: np.ndarray) -> list[tuple[Slopes, np.ndarray, float, float]]:
         u, h = self._scaled(self._each, pattern[0]), SMOOTHNESS_STEP
         out = []
         for step, first, second in (
