@@ -331,8 +331,7 @@ class BaseMixedFit(AtOptimum, BaseFit):
     @property
     def theta_sizes(self) -> list[np.ndarray]:
         """Standard deviations of the effects of standardised covariates, (k_b,) per factor."""
-        scaled = self.scale.templates(self.x[: self.covariance.n_theta])
-        return [np.sqrt((t * t).sum(axis=1)) for t in scaled]
+        return self.scale.sizes(self.x[: self.covariance.n_theta])
 
     @cached_property
     def b(self) -> tuple[np.ndarray, ...]:

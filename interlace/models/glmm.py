@@ -357,6 +357,7 @@ def search(
     if (
         optimizer == "bobyqa"
         and isinstance(objective, LaplaceObjective)
+        and not isinstance(objective, SeriesLaplace)
         and not objective.restricted
         and objective.modes.is_here
     ):

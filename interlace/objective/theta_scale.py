@@ -111,6 +111,10 @@ class ThetaScale:
             return templates
         return [size[:, None] * T for size, T in zip(self._rows, templates, strict=True)]
 
+    def sizes(self, x: np.ndarray) -> list[np.ndarray]:
+        """Standard deviations of the effects of standardised covariates, (k_b,) per factor."""
+        return [np.sqrt((T * T).sum(axis=1)) for T in self.templates(x)]
+
     def directions(self, x: np.ndarray) -> Directions:
         """The derivatives of `templates` at x."""
         if self.covariance.identity:

@@ -54,6 +54,12 @@ class SeriesParts:
     tail: CovarianceModel | None
     places: list[tuple[int, np.ndarray]]
 
+    @property
+    def shares(self) -> np.ndarray:
+        """Root mean square of the indicator of each time, (k,)."""
+        rows = self.cross.z.diagonal[0][:, 0, 0] * float(self.cross.z_roots[0][0, 0]) ** 2
+        return _shares(self.chains, rows)
+
 
 def series_term(design, covariance: CovarianceModel) -> int | None:
     """The term that is a series, where it is the only one and each row has one of its times."""
@@ -92,6 +98,16 @@ class SeriesLayout:
     def n_effects(self) -> int:
         """Number of effects at observed times."""
         return self.chains.column.size
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Root mean square of the indicator of each time, (k,)."""
+        return _shares(self.chains, np.bincount(self.codes, minlength=self.n_effects))
+
+
+def _shares(chains: Chains, rows: np.ndarray) -> np.ndarray:
+    counts = np.bincount(chains.column, rows, chains.structure.k)
+    return np.sqrt(counts / counts.sum())
 
 
 def series_layout(design, covariance: CovarianceModel, at: int) -> SeriesLayout:

@@ -35,6 +35,7 @@ class SeriesScale(ThetaScale):
         self.rest = np.delete(np.arange(covariance.n_theta), self.series)
         self.tail = None if parts.tail is None else ThetaScale(parts.tail, z_roots)
         self._structure, self._chains = parts.chains.structure, parts.chains
+        self._term, self._places, self._shares = parts.term, parts.places, parts.shares
         self._size = np.append(np.full(self._chains.n_theta - 1, size), 1.0)
 
     def _with(self, x: np.ndarray, change: Callable[[ThetaScale, np.ndarray], Any]) -> np.ndarray:
@@ -76,6 +77,16 @@ class SeriesScale(ThetaScale):
         out = [np.zeros((k, k)) for k in cov.widths]
         for term, own in zip(cov.terms, cov.theta_slices, strict=True):
             out[term.factor][term.columns, term.columns] = term.structure.template(theta[own])
+        return out
+
+    def sizes(self, x: np.ndarray) -> list[np.ndarray]:
+        cov = self.covariance
+        term = cov.terms[self._term]
+        out = [np.zeros(k) for k in cov.widths]
+        out[term.factor][term.columns] = x[self.series][:-1] * self._shares
+        if self.tail is not None:
+            for (b, own), sizes in zip(self._places, self.tail.sizes(x[self.rest]), strict=True):
+                out[b][own] = sizes
         return out
 
     def natural(self, templates: Any) -> tuple[np.ndarray, ...]:

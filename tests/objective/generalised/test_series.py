@@ -281,3 +281,28 @@ def test_what_needs_dense_templates_of_long_series_is_refused(data, monkeypatch)
         m.fit.cond_cov(0)
     with pytest.raises(DataError, match="would take hours"):
         il.glmer("count ~ x + ar1(0 + t | g)", data, family="poisson", nAGQ=0)
+
+
+def test_one_row_for_each_time_is_no_level_that_agrees():
+    rng = np.random.default_rng(3)
+    groups, times = 20, 60
+    a = rng.normal(size=(groups, times))
+    for j in range(1, times):
+        a[:, j] = 0.8 * a[:, j - 1] + 0.6 * a[:, j]
+    data = pd.DataFrame(
+        {"g": np.repeat(np.arange(groups), times), "t": np.tile(np.arange(times), groups)}
+    )
+    data["y"] = 1.0 * (rng.random(len(data)) < 1.0 / (1.0 + np.exp(-a.ravel())))
+    m = il.glmer("y ~ 1 + ar1(0 + t | g)", data, family="binomial")
+    assert m.fit.verdict == "converged"
+    # the indicator of one of sixty times has the root mean square 60^{-1/2}
+    np.testing.assert_allclose(m.fit.theta_sizes[0], m.fit.theta[0] / np.sqrt(times))
+
+
+@pytest.mark.parametrize("optimizer", ["bobyqa", "lbfgsb"])
+def test_other_optimisers(data, optimizer):
+    formula = f"count ~ x + {TERMS['level']}"
+    m, other = (
+        il.glmer(formula, data, family="poisson", optimizer=o) for o in ("newton", optimizer)
+    )
+    assert other.llf == pytest.approx(m.llf, abs=1e-6)
