@@ -17,7 +17,9 @@ WIDE_LIMIT = 8000
 
 
 def is_diagonal(T: np.ndarray) -> bool:
-    """Whether a matrix has nothing beside its diagonal."""
+    """Whether a matrix is square and has nothing beside its diagonal."""
+    if T.shape[0] != T.shape[1]:
+        return False
     return bool(np.count_nonzero(T) == np.count_nonzero(T.diagonal()))
 
 
