@@ -84,7 +84,8 @@ def test_every_kernel_is_installed_compiled(installed_files: set[str]) -> None:
         for path in installed_files
         if path.endswith((".so", ".pyd"))
     }
-    assert {Path(name).stem for name in kernels} == compiled
+    # and what they share, which has no source: Cython writes it
+    assert {"_memoryviews", *(Path(name).stem for name in kernels)} == compiled
 
 
 def test_nothing_else_is_installed(installed_files: set[str]) -> None:
