@@ -25,7 +25,7 @@ PUBLIC = [name for name in interlace.__all__ if not name.startswith("__")]
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(interlace.__path__, "interlace.")
-    if not module.name.endswith("__main__")
+    if not module.name.endswith(("__main__", "._memoryviews"))  # the latter is Cython's own
 )
 
 # `import interlace` must not pay for what a fit may never need.

@@ -119,21 +119,21 @@ def model_table(
     >>> sleep = il.load_dataset("sleepstudy")
     >>> m = il.fit("Reaction ~ Days + (Days | Subject)", sleep)
     >>> print(il.model_table({"slopes": m}, below=None, digits=2, fit_statistics=["nobs", "aic"]))
-    -------------------------------------
-                                   slopes
-    -------------------------------------
-    Intercept                      251.41
-    Days                            10.47
-    -------------------------------------
+    ---------------------------------------
+                                     slopes
+    ---------------------------------------
+    Intercept                        251.41
+    Days                              10.47
+    ---------------------------------------
     Random effects and residuals
-    SD Intercept | Subject          24.74
-    SD Days | Subject                5.92
-    Corr Intercept, Days | Subject   0.07
-    SD residual                     25.59
-    -------------------------------------
-    Observations                      180
-    AIC                           1755.63
-    -------------------------------------
+    SD Intercept | Subject            24.74
+    SD Days | Subject                  5.92
+    Corr Intercept, Days | Subject     0.07
+    SD residual                       25.59
+    ---------------------------------------
+    Observations                        180
+    AIC                             1755.63
+    ---------------------------------------
     """
     columns, columns_names = _columns(models, names)
     if not 0 <= digits <= MOST_DIGITS:
