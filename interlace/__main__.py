@@ -1,4 +1,4 @@
-"""``interlace demo``: first fits, and a check that the installation works."""
+"""The command line: ``interlace demo``, first fits; ``interlace translate``, scripts in R."""
 
 from __future__ import annotations
 
@@ -28,6 +28,21 @@ def demo() -> None:
         exec(line, namespace)
 
 
+def translate(file: str) -> None:
+    """Print the Python script of an R script; a hyphen stands for the standard input."""
+    from .interop.r.script import translate as translated
+
+    try:
+        if file == "-":
+            source = sys.stdin.read()
+        else:
+            with open(file, encoding="utf-8-sig") as script:
+                source = script.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SystemExit(f"interlace translate: {file} cannot be read: {error}") from None
+    print(translated(source), end="")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line.
 
@@ -41,10 +56,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="interlace", description=interlace.__doc__)
     parser.add_argument("--version", action="version", version=interlace.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("demo", help="fit two first models").set_defaults(run=demo)
+    commands.add_parser("demo", help="fit two first models").set_defaults(run=lambda _: demo())
+    of_r = commands.add_parser("translate", help="print the Python script of an R script")
+    of_r.add_argument("file", help="the R script; - for the standard input")
+    of_r.set_defaults(run=lambda chosen: translate(chosen.file))
     chosen = parser.parse_args(arguments)
     try:
-        chosen.run()
+        chosen.run(chosen)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has enough, as in `interlace demo | head`; nothing is left to be flushed.

@@ -88,16 +88,19 @@ class Context:
         Columns of the data; None if they are not known.
     calls : mapping of str to function
         Functions that the translator of a script knows beyond these: (call, context) -> code.
+    members : function, optional
+        Of parts of what functions return, ``fixef(m)$zi``: (node, context) -> code or None.
     """
 
     data: str | None = None
     variables: Collection[str] = ()
     columns: Collection[str] | None = None
     calls: Mapping[str, Callable[[Call, Context], str | None]] = field(default_factory=dict)
+    members: Callable[[Binary, Context], str | None] | None = None
 
     def inside(self, data: str | None) -> Context:
         """The same with other data."""
-        return Context(data, self.variables, None, self.calls)
+        return Context(data, self.variables, None, self.calls, self.members)
 
     def is_column(self, name: str) -> bool:
         """Whether a plain name is a column."""
@@ -173,12 +176,18 @@ def _unary(operator: str, operand: Node, context: Context) -> tuple[str, int]:
 
 def _binary(operator: str, left: Node, right: Node, context: Context) -> tuple[str, int]:
     if operator == "$" and isinstance(right, Name | Text):
+        own = context.members(Binary(operator, left, right), context) if context.members else None
+        if own is not None:
+            return own, ATOM
         name = right.text if isinstance(right, Name) else right.value
         return f"{_within(left, context.inside(None), ATOM)}[{quote(name)}]", ATOM
     if operator == "%in%":
         return f"{_within(left, context, ATOM)}.isin({_listed(right, context)})", ATOM
     if operator == ":":
         return _span(left, right, context), ATOM
+    if operator in ("<-", "<<-", "="):
+        text = text_of(Binary(operator, left, right))
+        raise Untranslated(f"the assignment inside of an expression, {text!r}, has no translation")
     if operator not in _OPERATORS:
         raise Untranslated(f"the operator {operator} has no translation")
     sign, level = _OPERATORS[operator]
@@ -215,7 +224,8 @@ def _index(node: Index, context: Context) -> str:
     if len(arguments) == 1 and isinstance(arguments[0], Binary | Unary) and not node.double:
         return f"{inner}[{python_of(arguments[0], context)}]"
     if len(arguments) == 1 and isinstance(arguments[0], Number):
-        return f"{inner}[{int(arguments[0].value) - 1}]"
+        place = "" if inner[:1] == "[" or inner.endswith(".categories") else ".iloc"
+        return f"{inner}{place}[{int(arguments[0].value) - 1}]"
     raise Untranslated(f"the index {text_of(node)!r} has no translation")
 
 

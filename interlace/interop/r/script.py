@@ -1,0 +1,342 @@
+"""Scripts in R -> scripts in Python, statement by statement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ...datasets import list_datasets
+from ...errors import InterlaceError
+from ...r_language.nodes import (
+    Binary,
+    Bracket,
+    Call,
+    Construct,
+    Index,
+    Name,
+    Node,
+    Text,
+    Unary,
+    function_name,
+    text_of,
+    walk,
+)
+from ...r_language.parser import Statement, parse_script
+from ...r_language.tokens import Token
+from .code import Context, Untranslated, arguments_of, identifier, python_of, quote
+from .fits import FITS, fit_call
+from .formulas import formula_text
+from .from_r import unwrapped
+from .words import Words, component, kind_of
+
+__all__ = ["translate"]
+
+#: Packages whose functions are read, or that a script needs no more.
+PACKAGES = frozenset(
+    "lme4 lmerTest glmmTMB ordinal nlme MASS emmeans car pbkrtest Matrix stats splines methods "
+    "broom.mixed performance DHARMa simr MuMIn lattice utils datasets multcomp".split()
+)
+#: Functions that show what they are asked for themselves.
+_SHOWING = re.compile(r"\.plot\.\w+\(|^print\(|\.info\(\)$")
+
+
+def translate(source: str) -> str:
+    r"""The Python script of an R script; what has no translation stays as a comment, with why.
+
+    Examples
+    --------
+    >>> from interlace.interop.r.script import translate
+    >>> print(translate("m <- lmer(Yield ~ 1 + (1 | Batch), Dyestuff)\nfixef(m)"))
+    import interlace as il
+    <BLANKLINE>
+    Dyestuff = il.load_dataset("Dyestuff")
+    m = il.lmer("Yield ~ 1 + (1 | Batch)", Dyestuff)
+    print(m.fe_params)
+    <BLANKLINE>
+    """
+    source = source.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    statements, comments = parse_script(source)
+    script = _Script(source)
+    body = "\n".join(_layout(source, statements, comments, script))
+    imports = ["import interlace as il"]
+    imports += ["import numpy as np"] * ("np." in body) + ["import pandas as pd"] * ("pd." in body)
+    return "\n".join([*sorted(imports), "", body.strip("\n"), ""])
+
+
+def _layout(
+    source: str, statements: list[Statement], comments: list[Token], script: _Script
+) -> Iterator[str]:
+    """The lines of the new script: comments and empty lines where they were."""
+    rest = list(comments)
+    position = 0
+    for statement in statements:
+        while rest and rest[0].start < statement.start:
+            comment = rest.pop(0)
+            yield from _empty_lines(source[position : comment.start])
+            yield comment.text
+            position = comment.end
+        yield from _empty_lines(source[position : statement.start])
+        while rest and rest[0].start < statement.end:
+            yield rest.pop(0).text
+        lines = script.lines(statement)
+        position = statement.end
+        beside = source[position : rest[0].start] if rest else "\n"
+        if lines and rest and "\n" not in beside and not beside.strip(" \t;"):
+            comment = rest.pop(0)
+            lines[-1] += f"  {comment.text}"
+            position = comment.end
+        yield from lines
+    for comment in rest:
+        yield from _empty_lines(source[position : comment.start])
+        yield comment.text
+        position = comment.end
+
+
+def _empty_lines(between: str) -> list[str]:
+    return [""] if between.count("\n") > 1 else []
+
+
+@dataclass
+class _Script:
+    """What is known of the names of a script while it is read."""
+
+    source: str
+    models: dict[str, str] = field(default_factory=dict)
+    frames: set[str] = field(default_factory=set)
+    formulas: dict[str, Node] = field(default_factory=dict)
+    variables: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+
+    def lines(self, statement: Statement) -> list[str]:
+        """The lines of a statement."""
+        text = self.source[statement.start : statement.end]
+        if statement.node is None:
+            return _untranslated(text, f"R does not read this: {statement.error}")
+        target = _target(statement.node)
+        try:
+            if gone := next((n for n in _names(statement.node) if n in self.lost), None):
+                raise Untranslated(f"it uses {gone}, which has no translation above")
+            lines = self.translated(statement.node)
+        except InterlaceError as error:
+            self.lost |= {target} - {""}
+            return _untranslated(text, str(error).split("\n")[0])
+        self.lost.discard(target)
+        return [*self.loading(statement.node), *lines]
+
+    def loading(self, node: Node) -> list[str]:
+        """Lines that load the data sets which a statement is the first to use."""
+        names = [n for n in _names(node) if n in list_datasets() and n not in self.variables]
+        names = list(dict.fromkeys(names))
+        self.variables |= {*names}
+        self.frames |= {*names}
+        return [f"{name} = il.load_dataset({quote(name)})" for name in names]
+
+    @property
+    def context(self) -> Context:
+        """What names and functions mean at this place."""
+        words = Words(self.models, self.frames)
+        calls = words.calls()
+        calls |= dict.fromkeys(FITS, self.fit)
+        calls |= dict.fromkeys(("with", "within"), self.inside)
+        return Context(None, self.variables, None, calls, component)
+
+    def fit(self, call: Call, context: Context) -> str:
+        """The code of a fit inside of something else."""
+        return fit_call(call, self.formulas, Context(variables=self.variables)).code
+
+    def inside(self, call: Call, context: Context) -> str | None:
+        """``with(d, …)``."""
+        inner = unwrapped(call)
+        if inner is not None and inner is not call and function_name(inner) in FITS:
+            return self.fit(inner, context)
+        if function_name(call) == "with" and len(call.arguments) == 2:
+            frame = python_of(call.arguments[0].value, context)
+            return python_of(call.arguments[1].value, context.inside(frame))
+        return None
+
+    def translated(self, node: Node) -> list[str]:
+        """The lines of a statement that R reads."""
+        if isinstance(node, Construct):
+            raise Untranslated(f"{node.word} … has no translation")
+        if isinstance(node, Bracket):
+            lines = self.translated(node.inner)
+            assigned = isinstance(node.inner, Binary) and node.inner.operator in ("<-", "=", "<<-")
+            target = node.inner.left if assigned and isinstance(node.inner, Binary) else None
+            shown = [f"print({identifier(target.text)})"] if isinstance(target, Name) else []
+            return [*lines, *shown]
+        if isinstance(node, Binary) and node.operator in ("<-", "=", "<<-"):
+            return self.assigned(node.left, node.right)
+        name = function_name(node)
+        if name in ("library", "require", "suppressPackageStartupMessages", "suppressWarnings"):
+            return self.library(node)
+        if name == "data" and isinstance(node, Call):
+            return self.data(node)
+        if name == "set.seed":
+            raise Untranslated("seeds are arguments here: simulate(seed=), bootMer(seed=)")
+        return self.shown(node)
+
+    def shown(self, node: Node) -> list[str]:
+        """A statement whose value R prints."""
+        name, first = function_name(node), None
+        if isinstance(node, Call) and node.arguments:
+            first = python_of(node.arguments[0].value, self.context)
+        if name in ("head", "tail", "str") and first is not None and isinstance(node, Call):
+            n = python_of(node.arguments[1].value, self.context) if len(node.arguments) > 1 else ""
+            if name == "str":
+                return [f"{first}.info()"]
+            return [f"print({first}.{name}({n}))"]
+        code = python_of(node, self.context)
+        return [code if _SHOWING.search(code) else f"print({code})"]
+
+    def library(self, node: Node) -> list[str]:
+        names = [
+            n.text if isinstance(n, Name) else n.value
+            for n in walk(node)
+            if isinstance(n, Name | Text)
+        ]
+        unknown = [
+            n
+            for n in names
+            if n not in PACKAGES
+            and n
+            not in (
+                "library",
+                "require",
+                "suppressPackageStartupMessages",
+                "suppressWarnings",
+                "TRUE",
+            )
+        ]
+        if unknown:
+            raise Untranslated(f"the package {unknown[0]} has no part here")
+        return []
+
+    def data(self, call: Call) -> list[str]:
+        names = [a.value for a in call.arguments if a.name is None]
+        texts = [n.value if isinstance(n, Text) else text_of(n) for n in names]
+        unknown = [t for t in texts if t not in list_datasets()]
+        if unknown:
+            raise Untranslated(f"{unknown[0]} is no data set of the package; read it from a file")
+        self.variables |= {*texts}
+        self.frames |= {*texts}
+        return [f"{identifier(t)} = il.load_dataset({quote(t)})" for t in texts]
+
+    def assigned(self, target: Node, value: Node) -> list[str]:
+        """The lines of ``target <- value``."""
+        if isinstance(value, Binary) and value.operator in ("<-", "="):
+            lines = self.assigned(value.left, value.right)
+            return [*lines, *self.assigned(target, value.left)]
+        if isinstance(target, Text):
+            target = Name(target.value)
+        if not isinstance(target, Name):
+            return [self.part(target, value)]
+        name = identifier(target.text)
+        code, notes = self.value(target.text, value)
+        self.variables.add(target.text)
+        return [*(f"# {note}" for note in notes), f"{name} = {code}"]
+
+    def value(self, name: str, value: Node) -> tuple[str, list[str]]:
+        """Code of what is assigned to a name, with notes on it; the name's kind is kept."""
+        kind = kind_of(value, self.models)
+        self.models.pop(name, None)
+        self.formulas.pop(name, None)
+        self.frames.discard(name)
+        if isinstance(value, Binary | Unary) and value.operator == "~":
+            self.formulas[name] = value
+            return quote(formula_text(value)), []
+        call = unwrapped(value)
+        if call is not None and function_name(call) in FITS:
+            python = fit_call(call, self.formulas, Context(variables=self.variables))
+            self.models[name] = python.kind
+            return python.code, python.notes
+        if function_name(value) in _READERS and isinstance(value, Call):
+            self.frames.add(name)
+            return _read(value, self.context), []
+        if kind:
+            self.models[name] = kind
+        if function_name(value) in ("subset", "transform", "na.omit", "droplevels", "data.frame"):
+            self.frames.add(name)
+        if isinstance(value, Name) and value.text in self.frames | {*list_datasets()}:
+            self.frames.add(name)
+            return f"{identifier(value.text)}.copy()", []
+        return python_of(value, self.context), []
+
+    def part(self, target: Node, value: Node) -> str:
+        """An assignment to a column, or to the levels of one."""
+        if function_name(target) == "levels" and isinstance(target, Call):
+            column = python_of(target.arguments[0].value, self.context)
+            new = python_of(value, self.context)
+            return f"{column} = {column}.cat.rename_categories({new})"
+        column_of = isinstance(target, Binary) and target.operator == "$"
+        if not column_of and not (isinstance(target, Index) and target.double):
+            raise Untranslated(f"the assignment to {text_of(target)!r} has no translation")
+        left = python_of(target, self.context)
+        if text_of(value) == "NULL":
+            return f"del {left}"
+        return f"{left} = {python_of(value, self.context)}"
+
+
+def _target(node: Node) -> str:
+    """The name that a statement assigns to, or a part of it; empty if it assigns nothing."""
+    if isinstance(node, Bracket):
+        return _target(node.inner)
+    if not isinstance(node, Binary) or node.operator not in ("<-", "=", "<<-"):
+        return ""
+    return next((n.text for n in walk(node.left) if isinstance(n, Name)), "")
+
+
+def _names(node: Node) -> Iterator[str]:
+    """Names of an expression that may be data: no functions, nothing in formulas or after ``$``."""
+    match node:
+        case Name(text):
+            yield text
+        case Binary(("$" | "<-" | "=" | "<<-") as operator, left, right):
+            yield from _names(left if operator == "$" else right)
+            if operator != "$" and not isinstance(left, Name):
+                yield from _names(left)
+        case Binary("~", _, _):
+            return
+        case Call(_, arguments):
+            for argument in arguments:
+                if argument.value is not None:
+                    yield from _names(argument.value)
+        case Bracket(inner) | Unary(_, inner):
+            if not isinstance(node, Unary) or node.operator != "~":
+                yield from _names(inner)
+        case Index(inner, _, _):
+            yield from _names(inner)
+        case Binary(_, left, right):
+            yield from _names(left)
+            yield from _names(right)
+
+
+_READERS = {"read.csv": ",", "read_csv": ",", "read.csv2": ";", "read.table": None,
+            "read.delim": "\\t", "read_tsv": "\\t", "fread": None}  # fmt: skip
+
+
+def _read(call: Call, context: Context) -> str:
+    """``read.csv("file.csv")`` and its kin."""
+    names = "file header sep dec stringsAsFactors na.strings as.is encoding fileEncoding"
+    own = arguments_of(call, *names.split(), "show_col_types")
+    file = python_of(own["file"], context)
+    separator = _READERS[function_name(call)]
+    pieces = []
+    if "sep" in own:
+        pieces.append(f"sep={python_of(own['sep'], context)}")
+    elif separator is None:
+        pieces.append('sep=r"\\s+"')
+    elif separator != ",":
+        pieces.append(f'sep="{separator}"')
+    if "dec" in own or function_name(call) == "read.csv2":
+        pieces.append(f"decimal={python_of(own['dec'], context) if 'dec' in own else quote(',')}")
+    usual = "FALSE" if function_name(call) == "read.table" else "TRUE"
+    if (text_of(own["header"]) if "header" in own else usual) in ("FALSE", "F"):
+        pieces.append("header=None")
+    if "na.strings" in own:
+        pieces.append(f"na_values={python_of(own['na.strings'], context)}")
+    return f"pd.read_csv({', '.join([file, *pieces])})"
+
+
+def _untranslated(text: str, why: str) -> list[str]:
+    return [f"# not translated: {why}", *(f"# R: {line}".rstrip() for line in text.split("\n"))]
