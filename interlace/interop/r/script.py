@@ -114,13 +114,19 @@ class _Script:
         if statement.node is None:
             return _untranslated(text, f"R does not read this: {statement.error}")
         target = _target(statement.node)
+        known = target in self.frames and target not in self.lost
         try:
             if gone := next((n for n in _names(statement.node) if n in self.lost), None):
                 raise Untranslated(f"it uses {gone}, which has no translation above")
             lines = self.translated(statement.node)
         except InterlaceError as error:
-            self.lost |= {target} - {""}
-            return _untranslated(text, str(error).split("\n")[0])
+            why = str(error).split("\n")[0]
+            if known:
+                self.frames.add(target)
+                why += f"; {target} stays as it is above"
+            else:
+                self.lost |= {target} - {""}
+            return _untranslated(text, why)
         self.lost.discard(target)
         return [*self.loading(statement.node), *lines]
 
@@ -168,6 +174,8 @@ class _Script:
         if isinstance(node, Binary) and node.operator in ("<-", "=", "<<-"):
             return self.assigned(node.left, node.right)
         name = function_name(node)
+        if name in ("rm", "gc", "graphics.off"):
+            return []
         if name in ("library", "require", "suppressPackageStartupMessages", "suppressWarnings"):
             return self.library(node)
         if name == "data" and isinstance(node, Call):

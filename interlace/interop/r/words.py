@@ -21,8 +21,10 @@ from ...r_language.nodes import (
     text_of,
 )
 from .code import Context, Untranslated, arguments_of, identifier, python_of, quote
+from .families import family_of
 from .fits import FITS
 from .formulas import formula_text, sides
+from .nlme import correlation_text, variance_text
 
 __all__ = ["EXAMPLES", "WORDS", "component", "kind_of"]
 
@@ -83,7 +85,7 @@ PLAIN = {
     "cooks.distance": ".cooks_distance()", "rstudent": ".rstudent()", "dfbeta": ".dfbeta()",
     "dfbetas": ".dfbetas()", "resid": ".resid", "ranova": ".ranova()", "profile": ".profile()",
     "glance": ".glance()", "augment": ".augment()", "vif": ".vif()",
-    "icc": ".icc()", "intervals": '.confint(method="Wald")', "plot": ".plot.residuals()",
+    "icc": ".icc()", "intervals": '.confint(method="Wald")',
     "joint_tests": ".joint_tests()", "cld": ".cld()",
     **dict.fromkeys(("r2_nakagawa", "r2", "r.squaredGLMM"), ".r2()"),
     **dict.fromkeys(("qqnorm",), ".plot.qq()"),
@@ -395,7 +397,7 @@ def _simulate(call: Call, context: Context, models: Mapping[str, str]) -> str:
 
 def _update(call: Call, context: Context, models: Mapping[str, str]) -> str:
     own: dict[str, Node | None] = dict.fromkeys(("object", "formula"))
-    changes = {}
+    changes: dict[str, str | None] = {}
     for a in call.arguments:
         key = a.name or next((k for k, v in own.items() if v is None), None)
         if key is None or a.value is None:
@@ -409,6 +411,8 @@ def _update(call: Call, context: Context, models: Mapping[str, str]) -> str:
                 if tilde or key == "subset"
                 else python_of(a.value, context.inside(None))
             )
+        elif key in ("family", "correlation", "weights"):
+            changes |= _changed(key, a.value, kind_of(own["object"], models))
         elif key != "control":
             raise Untranslated(f"{key}= of update() has no translation")
     if own["object"] is None:
@@ -419,6 +423,20 @@ def _update(call: Call, context: Context, models: Mapping[str, str]) -> str:
     elif formula is not None:
         first = [quote(formula_text(formula))]
     return _called(f"{python_of(own['object'], context)}.update", changes, *first)
+
+
+def _changed(key: str, value: Node, kind: str) -> dict[str, str | None]:
+    """What ``update(m, family =, correlation =, weights =)`` changes."""
+    if key == "family":
+        return {key: family_of(value).code}
+    if kind not in ("lme", "gls"):
+        raise Untranslated(f"{key}= of update() has no translation")
+    notes: list[str] = []
+    if key == "correlation":
+        text = correlation_text(value, notes)
+        return {key: "None" if text is None else quote(text)}
+    text = variance_text(value, notes)
+    return {"variance": "None" if text is None else quote(text)}
 
 
 def _boot_mer(call: Call, context: Context, models: Mapping[str, str]) -> str:
@@ -518,6 +536,26 @@ def _hypothesis(call: Call, context: Context, models: Mapping[str, str]) -> str:
     return f"il.{name}({_model(own, context, 'model')}, {text})"
 
 
+def _plot(call: Call, context: Context, models: Mapping[str, str]) -> str:
+    inner = call.arguments[0].value if call.arguments else None
+    if len(call.arguments) != 1 or function_name(inner) in ("simulateResiduals", "profile"):
+        raise Untranslated(f"{text_of(call)!r} has no translation")
+    if function_name(inner) == "ranef":
+        return _of_effects(Call(Name("dotplot"), call.arguments), context, models)
+    if isinstance(inner, Name) and not kind_of(inner, models) and models:
+        raise Untranslated(f"{inner.text} is no fit; pictures of other things have no translation")
+    return f"{python_of(inner, context)}.plot.residuals()"
+
+
+def _simulated(call: Call, context: Context, models: Mapping[str, str]) -> str:
+    own = arguments_of(call, "fittedModel", "n", "seed", "plot")
+    first = [python_of(own["n"], context)] if "n" in own else []
+    model = _model(own, context, "fittedModel")
+    return _called(
+        f"{model}.simulated_residuals", {"seed": _optional(own, "seed", context)}, *first
+    )
+
+
 def _of_effects(call: Call, context: Context, models: Mapping[str, str]) -> str:
     """Pictures of ``ranef(m)``."""
     inner = call.arguments[0].value if call.arguments else None
@@ -562,5 +600,5 @@ _HANDLERS: dict[str, Handler] = {
         f"il.ls_means({python_of(call.arguments[0].value, context)})"),
     "testDispersion": _check("dispersion"), "testUniformity": _check("uniformity"),
     "testOutliers": _check("outliers"), "testZeroInflation": _check("zero_inflation"),
-    "print": _print,
+    "print": _print, "plot": _plot, "simulateResiduals": _simulated,
 }  # fmt: skip
