@@ -333,16 +333,20 @@ def _fitted(
     with blas_threads(objective.modes.dense_columns, design.X.size):
         optimum = search(objective, optimizer, *start)
         fit = fit_at(design, observations, objective, optimum, seconds, kind)
+    if not objective.modes.is_here:
+        # its verdict is known, and another objective is made when one is wanted
+        fit = _changed(fit, optimum=optimum.at_rest(), _objective=None)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
-    return _at_rest(with_verdict(fit))
+    return with_verdict(fit)
 
 
-def _at_rest(fit: GLMMFit) -> GLMMFit:
-    """The fit without workers: its verdict is known, and another objective is made when wanted."""
-    if fit._objective is None or fit._objective.modes.is_here:
-        return fit
-    return replace(fit, optimum=fit.optimum.at_rest(), _objective=None)
+def _changed(fit: GLMMFit, **fields: Any) -> GLMMFit:
+    """The fit with other fields and the same estimates."""
+    other = replace(fit, **fields)
+    if "solution" in fit.__dict__:
+        other.__dict__["solution"] = fit.solution
+    return other
 
 
 def search(
@@ -509,4 +513,4 @@ def _warm(fit: GLMMFit) -> Start:
 def with_verdict(fit: GLMMFit) -> GLMMFit:
     """The fit, its verdict changed where that of gradient and curvature does not know better."""
     verdict, message = mixed_verdict(fit)
-    return replace(fit, optimum=fit.optimum.judged(verdict, message)) if message else fit
+    return _changed(fit, optimum=fit.optimum.judged(verdict, message)) if message else fit

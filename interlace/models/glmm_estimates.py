@@ -44,7 +44,7 @@ def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum
     point, beta, cov = _fixed_part(objective, x, H)
     T = scale.natural(scale.templates(theta))
     gamma = objective.split(x)[1]
-    eta = problem.natural_eta(problem.unsorted(point.eta).copy(), gamma)
+    eta = problem.natural_eta(_own(problem.unsorted(point.eta), point.eta), gamma)
     return GLMMEstimates(
         beta=beta,
         slices=problem.slices,
@@ -52,10 +52,15 @@ def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum
         T=T,
         u=tuple(own.copy() for own in objective.spherical(point.u, theta)),
         eta=eta,
-        weight=problem.unsorted(point.weight).copy(),
+        weight=_own(problem.unsorted(point.weight), point.weight),
         cov_all=cov,
         cov_modes=tuple(objective.cov_modes(T)),
     )
+
+
+def _own(values: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Values that are no array of the search's."""
+    return values.copy() if values is source else values
 
 
 def _fixed_part(

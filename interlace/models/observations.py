@@ -109,7 +109,8 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
                 f"{family.name!r} cannot use; family='binomial' does"
             )
         assert design.trials is not None
-        observations = Observations(design.y, weights * design.trials, design.trials, weights)
+        product = _product(weights, design.trials, ones)
+        observations = Observations(design.y, product, design.trials, weights)
     else:
         observations = Observations(design.y, weights, ones, weights)
         _check_values(design, family)
@@ -139,7 +140,14 @@ def _binomial(design: Design, given: np.ndarray, ones: np.ndarray) -> Observatio
     else:
         trials, prior = given, ones
     _warn_if_broken(design, kind, y * trials, trials)
-    return Observations(y, trials * prior, trials, prior)
+    return Observations(y, _product(trials, prior, ones), trials, prior)
+
+
+def _product(a: np.ndarray, b: np.ndarray, ones: np.ndarray) -> np.ndarray:
+    """a b without a new array where either is ``ones``."""
+    if a is ones:
+        return b
+    return a if b is ones else a * b
 
 
 def _kind(design: Design) -> str:

@@ -153,6 +153,8 @@ def test_results_are_whole_without_their_workers(frame) -> None:
     with ThreadPoolExecutor(2) as pool:
         m = il.glmer(formula, frame, "binomial", executor=pool)
     alone = il.glmer(formula, frame, "binomial")
+    # estimates are those of the workers, not made again
+    assert "solution" in m.fit.__dict__ and m.fit._objective is None
     assert m.summary() is not None and "executor" not in m.call
     np.testing.assert_allclose(
         m.conf_int(method="profile"), alone.conf_int(method="profile"), rtol=1e-4, atol=1e-5

@@ -58,6 +58,13 @@ class Logit(_ProbabilityLink):
         pq = p * q
         return p, pq, pq * (q - p), pq * (1.0 - 6.0 * pq)
 
+    def inverse(self, eta: np.ndarray) -> np.ndarray:
+        eta = np.asarray(eta, dtype=float)
+        e = np.exp(-np.abs(eta))
+        larger = 1.0 / (1.0 + e)
+        e *= larger
+        return np.where(eta > 0.0, larger, e)
+
     def log_probabilities(self, eta: np.ndarray) -> tuple[np.ndarray, ...]:
         p, q, lp, lq = logistic(np.asarray(eta, dtype=float))
         d2 = -p * q

@@ -254,7 +254,9 @@ class FamilyDensity(ConditionalDensity):
         return -np.inf if below else 0.0, high
 
     def take(self, rows: slice | np.ndarray) -> FamilyDensity:
-        return FamilyDensity(self.family, self.y[rows], self.weights[rows], self.trials[rows])
+        weights = self.weights[rows]
+        trials = weights if self.trials is self.weights else self.trials[rows]
+        return FamilyDensity(self.family, self.y[rows], weights, trials)
 
     def part(self, rows: slice | np.ndarray) -> FamilyDensity:
         other = self.take(rows)

@@ -142,7 +142,8 @@ class Problem:
         self.density = density
         self.fixed = FixedColumns(standardised(X, standard, order))
         self.offset = np.broadcast_to(0.0, density.n) if offset is None else offset
-        self.glm = self._first_estimates(eta)
+        # their weights are nobody's: a number a row
+        self.glm = replace(self._first_estimates(eta), weight=_EMPTY)
         scale = [root_mean_squares(factor.Z) / self.unit for factor in self.factors]
         self.z_roots = [s[:, None] * R for s, R in zip(scale, self._roots, strict=True)]
         return scale

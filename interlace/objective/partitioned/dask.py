@@ -102,7 +102,7 @@ class DaskWorkers(Workers):
                     ask_part, self._held[i], question, own, workers=[self._homes[i]], pure=False
                 )
             self._wait(futures)
-            return _gathered(futures, answers)
+            return _gathered(client, futures, answers)
         except BaseException:
             client.cancel(list(futures.values()))
             raise
@@ -111,19 +111,18 @@ class DaskWorkers(Workers):
         """Until all are done, or their workers dead."""
         from distributed import wait
 
-        while True:
-            living = set(self._client.nthreads())
+        awaited = list(futures.values())
+        while awaited:
+            try:
+                wait(awaited, timeout=POLL)
+                return
+            except (TimeoutError, CancelledError):
+                living = set(self._client.nthreads())
             awaited = [
                 future
                 for i, future in futures.items()
                 if not future.done() and self._homes[i] in living
             ]
-            if not awaited:
-                return
-            try:
-                wait(awaited, timeout=POLL)
-            except (TimeoutError, CancelledError):
-                continue
 
     def _gone(self, part: int, error: BaseException) -> Exception:
         return gone(part, len(self._parts), self._words[self._parts[part]], error)
@@ -132,18 +131,24 @@ class DaskWorkers(Workers):
         self._held, self._pieces = [], []
 
 
-def _gathered(futures: dict[int, Any], answers: dict[int, list[Any]]) -> dict[int, BaseException]:
+def _gathered(
+    client: Any, futures: dict[int, Any], answers: dict[int, list[Any]]
+) -> dict[int, BaseException]:
     """Answers of those that are done; of the others why they are lost."""
     from distributed import KilledWorker
 
-    lost: dict[int, BaseException] = {}
-    for i, future in futures.items():
-        if future.status in ("finished", "error"):
+    gone = (KilledWorker, CancelledError, OSError)
+    done = {i: future for i, future in futures.items() if future.status in ("finished", "error")}
+    lost: dict[int, BaseException] = {
+        i: RuntimeError("its worker died") for i in futures if i not in done
+    }
+    try:
+        # from the workers themselves, all at a time
+        answers.update(zip(done, client.gather(list(done.values()), direct=True), strict=True))
+    except gone:
+        for i, future in done.items():
             try:
                 answers[i] = future.result()
-                continue
-            except (KilledWorker, CancelledError, OSError) as error:
+            except gone as error:
                 lost[i] = error
-        else:
-            lost[i] = RuntimeError("its worker died")
     return lost

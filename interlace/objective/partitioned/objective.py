@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 
 from ...errors import NumericalError
+from ...linalg.crossproducts.weighted import WeightedZ
 from ..base import Evaluation
 from ..generalised.base import GeneralisedObjective
 from ..generalised.laplace import LaplaceObjective, TangentModes, shortened
@@ -37,6 +38,7 @@ from .workers import Workers
 __all__ = ["PartitionedObjective"]
 
 _EMPTY = np.empty(0)
+ELSEWHERE = "modes and what solves for them are with the workers"
 _Answer = TypeVar("_Answer")
 
 
@@ -55,7 +57,7 @@ class PartitionedObjective(LaplaceObjective):
         self._workers = workers
         workers.take(pieces, [place.words for place in self._places])
         self._begin()
-        self.modes = cast("Modes", _GatheredModes(*self._ask(Kind())[0]))
+        self.modes = _GatheredModes(problem.Z, problem.density, *self._ask(Kind())[0])
 
     def _begin(self, at: LaplaceObjective | None = None) -> None:
         self.hold(np.zeros(self.problem.Z.q) if at is None else at._u)
@@ -67,7 +69,8 @@ class PartitionedObjective(LaplaceObjective):
         self._u, self._anew, self._lowest = u, True, np.inf
 
     def release(self) -> None:
-        """Nothing is kept here."""
+        """Let the workers go."""
+        self._workers.close()
 
     @property
     def _sends_modes(self) -> bool:
@@ -162,22 +165,28 @@ class PartitionedObjective(LaplaceObjective):
         return other
 
 
-class _GatheredModes:
+class _GatheredModes(Modes):
     """What is asked of modes that are elsewhere."""
 
     is_here = False
 
-    def __init__(self, backend: str, dense_columns: int) -> None:
+    def __init__(self, Z: WeightedZ, density: Any, backend: str, dense_columns: int) -> None:
+        self.Z, self.density = Z, density
         self.backend, self.dense_columns = backend, dense_columns
         self.blocks: list[np.ndarray] = []
 
-    def fresh(self, *_: Any) -> _GatheredModes:
-        return self
+    def fresh(self, Z: WeightedZ, density: Any) -> _GatheredModes:
+        return _GatheredModes(Z, density, self.backend, self.dense_columns)
 
     def inverse_blocks(self, b: int) -> np.ndarray:
-        """Diagonal blocks of M^{-1} at the point that was gathered last."""
         return self.blocks[b]
+
+    def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
+        raise RuntimeError(ELSEWHERE)
+
+    def information(self, b: int) -> np.ndarray:
+        raise RuntimeError(ELSEWHERE)
 
 
 def _none(R: np.ndarray) -> np.ndarray:
-    raise RuntimeError("what solves with the information of the rows is with the workers")
+    raise RuntimeError(ELSEWHERE)

@@ -168,9 +168,9 @@ class PointAt(Question):
     def __call__(self, search: Search) -> AtPoint:
         objective = search.objective
         point = objective.point(self.x)
+        # what is in them is put in its place, or sent, before the next question
         blocks = [objective.modes.inverse_blocks(b) for b in range(len(objective.problem.factors))]
-        u, eta, weight = (values.copy() for values in (point.u, point.eta, point.weight))
-        return AtPoint(point.value, u, eta, weight, [own.copy() for own in blocks])
+        return AtPoint(point.value, point.u, point.eta, point.weight, blocks)
 
 
 @dataclass(frozen=True)
