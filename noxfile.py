@@ -107,6 +107,17 @@ def marginaleffects(session: nox.Session) -> None:
 
 
 @nox.session
+def spark(session: nox.Session) -> None:
+    """Linear mixed models of PySpark's data frames, which need Java (default-jre-headless)."""
+    if shutil.which("java") is None:
+        session.error("java is not on PATH: apt-get install default-jre-headless")
+    install(session, "test", extras="spark")
+    # what Spark does with its sockets and with pandas is not at issue
+    chosen = ["-k", "spark", "-W", "default", *session.posargs]
+    session.run("pytest", "tests/models/test_lmm_summed.py", *chosen, env=TEST_ENVIRONMENT)
+
+
+@nox.session
 def oldest(session: nox.Session) -> None:
     """The test suite with the oldest dependencies that pyproject.toml allows.
 

@@ -37,9 +37,19 @@ def _ibis(data: pd.DataFrame) -> Any:
     return connection.table("data")
 
 
+def _spark(data: pd.DataFrame) -> Any:
+    sql = pytest.importorskip("pyspark.sql")
+    options = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
+    builder = sql.SparkSession.builder.master("local[2]")
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate().createDataFrame(data)
+
+
 ENGINES: dict[str, Callable[[pd.DataFrame], Any]] = {
     "polars": _polars,
     "duckdb": _duckdb,
     "dask": _dask,
     "ibis": _ibis,
+    "spark": _spark,
 }
