@@ -10,12 +10,17 @@ import numpy as np
 
 from ..covariance import CovarianceModel
 from ..design.summed import SummedDesign, Sums
+from ..errors import DataWarning, warn
 from ..linalg.threads import one_thread
 from ..objective import LMMObjective
 from ..objective.linear.design_products import products_of_sums
 from .lmm import LMMFit, fit_objective
 
 __all__ = ["SummedFit", "fit_sums"]
+
+#: A residual sum of squares below so many times its rounding, of least squares, is known to fewer
+#: than four digits.
+FEW_DIGITS = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +95,21 @@ def fit_sums(
     theta = covariance.given_start(theta0)
     with one_thread(design.sums.elements.size if design.sums else 0):
         objective = LMMObjective(products_of_sums(design), covariance, reml, backend)
+    _check_digits(objective)
     seconds["cross-products"] = perf_counter() - clock
     start = None if theta is None else objective.x_in_units(theta)
     kept = design.without_levels()
     return fit_objective(kept, objective, optimizer, start, seconds, SummedFit)
+
+
+def _check_digits(objective: LMMObjective) -> None:
+    """Warn where the fixed part leaves so little of the response that few digits are there."""
+    cross = objective.cross
+    left = float(cross.XyXy[-1, -1])
+    if cross.rounding < left < FEW_DIGITS * cross.rounding:
+        warn(
+            "the fixed part explains nearly all of the response, and of what it leaves sums of "
+            "products keep few digits; fit the rows in memory, or take the known part from the "
+            "response first",
+            DataWarning,
+        )

@@ -12,7 +12,13 @@ import pytest
 from helpers.lazy_engines import ENGINES
 
 import interlace as il
-from interlace.errors import ConvergenceWarning, DataError, DataWarning, InterlaceError
+from interlace.errors import (
+    ConvergenceWarning,
+    DataError,
+    DataWarning,
+    InterlaceError,
+    NumericalError,
+)
 
 # Ibis and Dask use what pandas and DuckDB will drop.
 pytestmark = [
@@ -275,3 +281,11 @@ def test_a_frame_in_memory_may_be_compressed(data: pd.DataFrame, library: str) -
     np.testing.assert_allclose(mine.fittedvalues, theirs.fittedvalues, atol=1e-8)
     np.testing.assert_allclose(mine.resid, theirs.resid, atol=1e-8)
     assert len(pickle.dumps(mine.fit)) < len(pickle.dumps(theirs.fit))
+
+
+def test_few_digits_are_said(data: pd.DataFrame) -> None:
+    with pytest.warns(DataWarning, match="few digits"):
+        il.fit("I(y + 1e6 * x) ~ x + (1 | g)", ENGINES["polars"](data))
+    large = data.assign(y=data["y"] + 1e5 * np.sin(1.0 * data["g"]))
+    with pytest.raises(NumericalError, match="collect the rows"):
+        il.fit("y ~ x + (1 | g) + (1 | h)", ENGINES["polars"](large))

@@ -36,12 +36,6 @@ class Without(NamedTuple):
     b: Sequence[np.ndarray]
 
 
-class Residuals(NamedTuple):
-    """[X y] without Z V, as what is taken away."""
-
-    V: Sequence[np.ndarray]
-
-
 @dataclass(eq=False)
 class SummedProducts(CrossProducts):
     """Cross-products without rows: ``rows`` and ``response`` are None.
@@ -137,18 +131,13 @@ class SummedProducts(CrossProducts):
         """The response less X beta and Z b, for `with_response`."""
         return Without(beta, b)
 
-    def residuals(self, V: Sequence[np.ndarray]) -> Any:
-        """[X y] - Z V, for `effect_sums`."""
-        return Residuals(V)
-
-    def effect_sums(self, E: Any) -> list[np.ndarray]:
-        """Z_b'W^{1/2}E of such residuals, (l_b, k_b, p + 1)."""
-        out = [zxy.copy() for zxy in self.ZXy]
-        for j in range(self.p + 1):
-            taken = self._ZZ_times([np.ascontiguousarray(V[:, :, j]) for V in E.V])
-            for own, less in zip(out, taken, strict=True):
-                own[:, :, j] -= less
-        return out
+    def residuals(self, V: Sequence[np.ndarray]) -> np.ndarray:
+        """Refuse: of several very large variances sums do not have the digits."""
+        raise NumericalError(
+            "two variances of random effects or more are so large beside the residual variance "
+            "that sums of products do not have the digits to tell them apart; collect the rows "
+            "and give these as data"
+        )
 
     def effects_root(self) -> np.ndarray:
         """R with R'R = Z'WZ of the standardised columns, (q, q)."""
