@@ -7,6 +7,8 @@ from math import e, prod
 import numpy as np
 from scipy.linalg import lapack
 
+from .triangular import solve_triangle
+
 __all__ = [
     "covariance_of",
     "determined_root",
@@ -64,7 +66,7 @@ def _determined(H: np.ndarray, A: np.ndarray | None, share: float) -> tuple[np.n
     scaled = H * scale[:, None] * scale
     R, failed = lapack.dpotrf(scaled, clean=0) if H.size else (scaled, 1)
     if not failed and least_eigenvalue(R) > share * len(H):
-        return lapack.dtrtrs(R, B.T, trans=1)[0].T, np.empty(0, dtype=np.intp)
+        return solve_triangle(R, B.T, transposed=True).T, np.empty(0, dtype=np.intp)
     values, vectors = np.linalg.eigh(scaled)
     keep = values > share * max(float(values.max(initial=0.0)), np.finfo(float).tiny)
     rows = np.linalg.norm(B, axis=1, keepdims=True)

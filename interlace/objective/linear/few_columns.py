@@ -10,6 +10,7 @@ from scipy.linalg import lapack
 from ...errors import NumericalError
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.threads import single_threaded
+from ...linalg.triangular import solve_triangle
 from ...linalg.wide import is_diagonal
 from .marginal import outer_sums
 from .stacked import StackedMarginal, spread, stacked_products
@@ -82,7 +83,7 @@ class DenseMarginal(StackedMarginal):
         M.T.reshape(-1)[:: q + 1] += 1.0
         self._large = self.large_factors(T)
         self._L = self._by_rows() if len(self._large) > 1 else self._by_squares(M)
-        J, _ = lapack.dtrtrs(self._L, R, lower=1)
+        J = solve_triangle(self._L, R, lower=True)
         inner = J.T @ J
         self._G = self._A_ZXy[:, :q] - inner[:q, :q]
         self._B = self._A_ZXy[:, q:] - inner[:q, q:]
@@ -143,7 +144,7 @@ class DenseMarginal(StackedMarginal):
 
     def _in_large_factors(self, J: np.ndarray) -> np.ndarray:
         """G and B anew, and [X y]'V^{-1}[X y], where some variances are very large."""
-        U, _ = lapack.dtrtrs(self._L, J, lower=1, trans=1)
+        U = solve_triangle(self._L, J, lower=True, transposed=True)
         if len(self._large) > 1:
             # what the sums Z'[X y] have lost to large effects: U = Lambda'Z'E for the residuals E
             V = self._effects(U)
