@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..design.build import build
 from ..design.expressions import caller_names
-from ..errors import warn_if_not_converged
+from ..errors import ArgumentTypeError, brief, warn_if_not_converged
 from ..optimize import stage
 
 if TYPE_CHECKING:
@@ -32,8 +32,14 @@ def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, f
     stage("design")
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
     context = caller_names()
-    if call.get("matrices") is not None:
-        context = {**context, **call["matrices"]}
+    matrices = call.get("matrices")
+    if matrices is not None:
+        if not isinstance(matrices, Mapping) or not all(isinstance(k, str) for k in matrices):
+            raise ArgumentTypeError(
+                "matrices must be a dict of the names that the formula has and their matrices, as "
+                f"in matrices={{'A': A}} for (1 | g, cov=A); got {brief(matrices)}"
+            )
+        context = {**context, **matrices}
     design = build(**arguments, **kind, context=context)
     return design, {"design": perf_counter() - clock}
 

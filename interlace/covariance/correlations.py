@@ -393,7 +393,7 @@ class CompoundSymmetry(Correlation):
     >>> from interlace.covariance.correlations import CompoundSymmetry, Groups
     >>> cs = CompoundSymmetry(Groups(np.array([0]), np.array([3]), np.zeros((3, 1))))
     >>> W = cs.at(cs.x_of(np.array([0.5]))).whiten(np.eye(3))
-    >>> np.linalg.inv(W @ W).round(6)[0]
+    >>> np.linalg.inv(W.T @ W).round(6)[0]
     array([1. , 0.5, 0.5])
     """
 

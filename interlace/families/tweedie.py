@@ -40,6 +40,9 @@ class OnePlusLogistic(Logit):
     def derivative(self, mu: np.ndarray) -> np.ndarray:
         return super().derivative(np.asarray(mu, dtype=float) - 1.0)
 
+    def inverse(self, eta: np.ndarray) -> np.ndarray:
+        return 1.0 + super().inverse(eta)
+
     def inverse_derivatives(
         self, eta: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -119,11 +119,12 @@ def watched(function: F) -> F:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         progress = kwargs.get("progress", "auto")
-        if progress is False or (progress == "auto" and not _is_looked_at()):
-            return function(*args, **kwargs)
-        if progress is not True and progress != "auto":
+        by_itself = isinstance(progress, str) and progress == "auto"
+        if not by_itself and not isinstance(progress, bool):
             raise ArgumentError(f"progress must be True, False or 'auto', got {brief(progress)}")
-        with _watching(Watch(DELAY if progress == "auto" else 0.0)):
+        if not progress or (by_itself and not _is_looked_at()):
+            return function(*args, **kwargs)
+        with _watching(Watch(DELAY if by_itself else 0.0)):
             return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]

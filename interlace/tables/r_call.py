@@ -314,6 +314,8 @@ def _ordinal(fit: AnyFit, call: Mapping[str, Any]) -> _Call:
 def _nlme(fit: AnyFit, call: Mapping[str, Any]) -> _Call:
     if "offset" in call or fit.design.formula.offsets:
         raise ArgumentError("nlme's functions have no offsets; subtract it from the response")
+    if "weights" in call:
+        raise ArgumentError("weights= as numbers are no argument of nlme's functions")
     spec = ResidualSpec.of(call.get("correlation"), call.get("variance"))
     own: dict[str, str] = {}
     random = fit.design.formula.random
@@ -324,8 +326,6 @@ def _nlme(fit: AnyFit, call: Mapping[str, Any]) -> _Call:
     if spec is not None and spec.variance:
         functions = [_variance(term) for term in spec.variance]
         own["weights"] = functions[0] if len(functions) == 1 else f"varComb({', '.join(functions)})"
-    elif "weights" in call:
-        raise ArgumentError("weights= as numbers are no argument of nlme's functions")
     if not fit.is_reml:
         own["method"] = '"ML"'
     return _Call("lme" if random else "gls", _with_terms(fit, []), arguments=own)

@@ -229,6 +229,8 @@ def residual_refusal(m: Any, name: str) -> str | None:
         return "random effects"
     if name == "level_residuals":
         return "independent residuals of one variance"
+    if name == "to_r" and m.call.get("weights") is not None:
+        return "no argument of nlme's functions"
     of_rows = ("cooks_distance", "dfbeta", "dfbetas", "hatvalues", "influence", "leverage")
     if name in of_rows and m.fit.of_rows.spec.correlation is not None:
         return "independent residuals"

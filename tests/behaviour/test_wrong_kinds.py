@@ -110,7 +110,8 @@ FEW = {"bootstrap": {"n": 2}, "bootMer": {"B": 2}, "simulated_residuals": {"n": 
 
 @each_kind
 @pytest.mark.parametrize("which", ["linear", "mixed", "fixed", "predictions"])
-def test_methods(which, kind, fit_cache, dataset) -> None:
+def test_methods(which, kind, fit_cache, dataset, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where a text is the path of a document, it is written
     linear = fit_cache("sleepstudy", SLEEP)
     owner = {
         "linear": lambda: linear,

@@ -21,6 +21,8 @@ FORMAT = "interlace model"
 
 def to_json(fit: AnyFit, kind: str, path: Any = None) -> str | None:
     """The document of a fit as a text, or written to a file."""
+    if path is not None and not isinstance(path, (str, Path)):
+        raise ArgumentTypeError(f"path must be the path of a file, got {brief(path)}")
     document = {
         "format": FORMAT,
         "schema": SCHEMA,
@@ -32,7 +34,10 @@ def to_json(fit: AnyFit, kind: str, path: Any = None) -> str | None:
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     if path is None:
         return text
-    Path(path).write_text(text, encoding="utf-8")
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ArgumentError(f"path={brief(str(path))} cannot be written: {brief(error)}") from None
     return None
 
 
