@@ -183,7 +183,7 @@ def _several(value: Any) -> tuple[Any, ...]:
     """None, one or several as a tuple."""
     if value is None:
         return ()
-    return (value,) if isinstance(value, str) or not _listed(value) else tuple(value)
+    return tuple(value) if _listed(value) else (value,)
 
 
 def _marks(stars: Any) -> dict[str, float]:

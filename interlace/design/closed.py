@@ -6,9 +6,7 @@ import ast
 
 import numpy as np
 
-from ..errors import FormulaError
-from ..formula.spelling import mark_tokens, python_text
-from .evaluation import _without_quotes
+from .evaluation import syntax_of
 from .functions import CONTEXT
 
 #: Python's own functions that such expressions may call, beside the package's.
@@ -27,11 +25,7 @@ NODES = (
 
 def outside(text: str) -> str | None:
     """The part of an expression that is not of the functions of formulas; None if all of it is."""
-    python = _without_quotes(mark_tokens(python_text(text.strip().strip("{}"))), {})
-    try:
-        tree = ast.parse(python, mode="eval")
-    except (SyntaxError, ValueError):
-        raise FormulaError(f"{text!r} is no valid expression", text) from None
+    tree, _ = syntax_of(text)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if not isinstance(node, NODES):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,12 +49,17 @@ class ResidualNames(NamedTuple):
     @property
     def columns(self) -> list[str]:
         """Columns of the data that values are made of."""
-        return [name for own in self.covariates for piece in own for name in piece.variables]
+        return _variables(self.covariates)
 
     @property
     def labels(self) -> list[str]:
         """Columns of the data that groups are made of."""
-        return [name for own in self.groups for piece in own for name in piece.variables]
+        return _variables(self.groups)
+
+
+def _variables(terms: Iterable[Sequence[Resolved]]) -> list[str]:
+    """Columns of the data in the expressions of terms."""
+    return [name for pieces in terms for piece in pieces for name in piece.variables]
 
 
 def residual_names(
@@ -198,13 +203,10 @@ class ResidualDesign:
         Both None for one of fitted values; strata are -1, covariates missing where not known.
         """
         first = len(self.spec.terms) - len(self.spec.variance)
-        pieces = [p for own in self.names.covariates[first:] for p in own]
-        groups = [p for own in self.names.groups[first:] for p in own]
-        names = [name for piece in pieces for name in piece.variables]
-        labels = [name for piece in groups for name in piece.variables]
-        columns, given = recipe.columns_of(newdata, names, labels)
+        covariates, groups = self.names.covariates[first:], self.names.groups[first:]
+        columns, given = recipe.columns_of(newdata, _variables(covariates), _variables(groups))
         out = []
-        for own, strata in zip(self.names.covariates[first:], self.strata, strict=True):
+        for own, strata in zip(covariates, self.strata, strict=True):
             v = np.asarray(own[0].value(columns), dtype=float) if own else None
             codes = None if strata is None else strata.grouping.codes(given)[0]
             out.append((v, codes))
@@ -221,9 +223,8 @@ class ResidualDesign:
         term, pieces = self.spec.correlation, self.names.covariates[0]
         assert term is not None
         structure = CORRELATIONS[term.kind]
-        names = [name for piece in pieces for name in piece.variables]
-        labels = [name for piece in self.names.groups[0] for name in piece.variables]
-        columns, given = recipe.columns_of(newdata, names, labels)
+        groups = self.names.groups[:1]
+        columns, given = recipe.columns_of(newdata, _variables([pieces]), _variables(groups))
         codes = np.zeros(given.n, dtype=np.int64)
         if self.grouping is not None:
             codes = self.grouping.codes(given)[0].astype(np.int64)
@@ -406,8 +407,7 @@ def _check_new_times(term: ResidualTerm, times: np.ndarray, n_levels: int | None
     if structure.counts and (times != np.round(times))[~np.isnan(times)].any():
         raise DataError(
             f"correlation={term.text!r}: {term.kind}() counts steps of time, which are whole "
-            f"numbers, and "
-            "newdata has others; car1() takes any times"
+            "numbers, and newdata has others; car1() takes any times"
         )
 
 

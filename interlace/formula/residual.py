@@ -219,7 +219,7 @@ def _options(structure: Any, given: Mapping[str, str], text: str) -> tuple[tuple
     for key, value in given.items():
         kind = structure.options.get(key)
         if kind is None and value not in FALSE:
-            own = [name for name, r in structure.options.items()]
+            own = list(structure.options)
             instead = f"it takes {listing(own)}" if own else "leave it out"
             raise FormulaError(
                 f"correlation={text!r}: {structure.name}() has no {key}=; {instead}", text
@@ -245,7 +245,7 @@ def _options(structure: Any, given: Mapping[str, str], text: str) -> tuple[tuple
 
 
 #: Arguments of correlations besides times and groups, and how their values are written.
-OPTIONS = ("p", "q", "nugget")
+OPTIONS = frozenset(key for structure in CORRELATIONS.values() for key in structure.options)
 TRUE, FALSE = ("True", "TRUE", "T"), ("False", "FALSE", "F")
 
 

@@ -6,30 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.hand_families import HandPoisson
 from scipy import special, stats
 
 from interlace.errors import ArgumentError, ArgumentTypeError
 from interlace.families import Binomial, CustomFamily, Gaussian, Poisson, Power, resolve
 from interlace.families.custom import STEP
-
-
-class HandPoisson:
-    name = "poisson"
-
-    def link(self, mu):
-        return np.log(mu)
-
-    def linkinv(self, eta):
-        return np.exp(eta)
-
-    def mu_eta(self, eta):
-        return np.exp(eta)
-
-    def variance(self, mu):
-        return mu
-
-    def dev_resids(self, y, mu, weights):
-        return 2.0 * weights * (special.xlogy(y, y / mu) - (y - mu))
 
 
 class HandProbit:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.hand_families import HandPoisson
 from test_public_methods import CASES
 from test_public_methods import DATA as SEVERAL
 from test_public_methods import fitted as several
@@ -220,24 +221,7 @@ def test_functions_of_the_user_are_refused() -> None:
     m = il.fit(DESIGN.format("square(Days)"), SLEEP)
     with pytest.raises(ArgumentError, match="to_json cannot hold square"):
         m.to_json()
-
-    class Poisson:
-        def link(self, mu):
-            return np.log(mu)
-
-        def linkinv(self, eta):
-            return np.exp(eta)
-
-        mu_eta = linkinv
-
-        def variance(self, mu):
-            return mu
-
-        def dev_resids(self, y, mu, weights):
-            ratio = np.where(y > 0, y, mu) / mu
-            return 2.0 * weights * (y * np.log(ratio) - (y - mu))
-
-    own = il.glm("incidence ~ period", CBPP, Poisson())
+    own = il.glm("incidence ~ period", CBPP, HandPoisson())
     with pytest.raises(ArgumentError, match="to_json cannot hold"):
         own.to_json()
 

@@ -59,6 +59,11 @@ class Grid:
         return tuple(f"{model} {name}" for model in self.models for name in self.header)
 
     @property
+    def heads(self) -> tuple[str, ...]:
+        """The lowest name above each column but that of the labels."""
+        return self.header * len(self.models) if self.header else self.models
+
+    @property
     def parts(self) -> list[list[Line]]:
         """Lines between two rules."""
         return [list(lines) for _, lines in groupby(self.lines, lambda line: line.part)]
@@ -67,10 +72,9 @@ class Grid:
 def text(grid: Grid) -> str:
     """Plain text, decimals below each other."""
     columns = [_aligned([line.cells[j] for line in grid.lines]) for j in range(len(grid.columns))]
-    heads = list(grid.header) * len(grid.models) if grid.header else list(grid.models)
     widths = [
         max(len(head), *(len(cell) for cell in cells))
-        for head, cells in zip(heads, columns, strict=True)
+        for head, cells in zip(grid.heads, columns, strict=True)
     ]
     k = grid.width
     for i, model in enumerate(grid.models):  # room for a name over several columns
@@ -90,7 +94,7 @@ def text(grid: Grid) -> str:
         spans = [sum(widths[i : i + k]) + len(GAP) * (k - 1) for i in range(0, len(widths), k)]
         names = (name.center(span) for name, span in zip(grid.models, spans, strict=True))
         out.append(GAP.join([" " * left, *names]).rstrip())
-    out.append(row("", heads))
+    out.append(row("", grid.heads))
     at = 0
     for part in grid.parts:
         out.append(rule)
@@ -199,8 +203,7 @@ def latex(grid: Grid, label: str = "") -> str:
         out.append(" & ".join(["", *spans]) + r" \\")
         ends = [(2 + i * k, 1 + (i + 1) * k) for i in range(len(grid.models))]
         out.append(" ".join(rf"\cmidrule(lr){{{a}-{b}}}" for a, b in ends))
-    heads = grid.header * len(grid.models) if grid.header else grid.models
-    out.append(" & ".join(["", *map(tex, heads)]) + r" \\")
+    out.append(" & ".join(["", *map(tex, grid.heads)]) + r" \\")
     for part in grid.parts:
         out.append(r"\midrule")
         out += [_tex_line(line, wide + 1) for line in part]
@@ -297,9 +300,8 @@ def great_table(grid: Grid) -> Any:
         else:
             rows.append([_group(line.part, heading), line.label, *line.cells])
     frame = pd.DataFrame(rows, columns=["part", "term", *names])
-    heads = grid.header * len(grid.models) if grid.header else grid.models
     table = library.GT(frame, rowname_col="term", groupname_col="part")
-    table = table.cols_label(**dict(zip(names, heads, strict=True))).cols_align("right", names)
+    table = table.cols_label(**dict(zip(names, grid.heads, strict=True))).cols_align("right", names)
     if grid.header:
         for i, model in enumerate(grid.models):
             own = names[i * grid.width : (i + 1) * grid.width]

@@ -319,15 +319,12 @@ def side_by_side(
     """The table of some fits."""
     held = tuple(entries(fit, wanted) for fit in fits)
     keys = merged([list(own) for own in held])
-    labels = {key: key.name for key in keys}
-    keys, labels = _mapped(keys, labels, chosen)
+    keys, labels = _mapped(keys, chosen)
     lines = (*_explanations(form), *_warnings(fits, wanted), *notes)
     return ModelTable(tuple(names), title, lines, tuple(keys), labels, held, form)
 
 
-def _mapped(
-    keys: list[Key], labels: dict[Key, str], chosen: Chosen
-) -> tuple[list[Key], dict[Key, str]]:
+def _mapped(keys: list[Key], chosen: Chosen) -> tuple[list[Key], dict[Key, str]]:
     """Rows left out, ordered and renamed as the user says."""
     known = list(dict.fromkeys(name for key in keys for name in _names_of(key)))
     renamed = dict(chosen.labels)
@@ -344,10 +341,11 @@ def _mapped(
         renamed |= {name: new for name, new in order.items() if new}
     own = [key for key in own if not _omitted(key, chosen.omit)]
     kept = own + [key for key in keys if key.part != COEFFICIENTS]
+    labels = {key: key.name for key in kept}
     for key in kept:
         for name in _names_of(key):
             labels[key] = renamed.get(name, labels[key])
-    return kept, {key: labels[key] for key in kept}
+    return kept, labels
 
 
 def _names_of(key: Key) -> list[str]:

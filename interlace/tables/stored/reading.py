@@ -164,18 +164,6 @@ def _restore(value: Any, state: Any) -> None:
 #: What an object with one of these keys is; those that others may have too come last.
 KEYS = (
     *("float", "same", "enum", "names", "array", "scalar", "dtype", "range", "multiindex", "index"),
-    *(
-        "frame",
-        "series",
-        "sparse",
-        "timestamp",
-        "slice",
-        "frozenset",
-        "set",
-        "tuple",
-        "dict",
-        "type",
-        "class",
-        "bytes",
-    ),
+    *("frame", "series", "sparse", "timestamp", "slice", "frozenset", "set", "tuple", "dict"),
+    *("type", "class", "bytes"),
 )
