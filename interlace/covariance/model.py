@@ -39,6 +39,11 @@ class CovarianceTerm:
     component: str = ""
 
     @property
+    def start(self) -> int:
+        """The place of its first column among those of its factor."""
+        return self.columns.start or 0
+
+    @property
     def width(self) -> int:
         """Number of its columns: that of its names, or as often as its effects are repeated."""
         return self.structure.k
@@ -47,7 +52,7 @@ class CovarianceTerm:
     def effects(self) -> Iterator[tuple[int, str]]:
         """The place among the columns of its factor, and the name, of each of its columns."""
         names = self.names * (self.width // len(self.names))
-        return enumerate(names, self.columns.start or 0)
+        return enumerate(names, self.start)
 
     def labelled(self, text: str) -> str:
         """``"zi.site"`` for the site of a term in the predictor zi."""
@@ -103,9 +108,7 @@ class CovarianceModel:
     @cached_property
     def entries(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Rows and columns of the entries of its factor's template that each term reaches."""
-        starts = [t.columns.start or 0 for t in self.terms]
-        structures = [t.structure for t in self.terms]
-        return [(s.rows + a, s.cols + a) for s, a in zip(structures, starts, strict=True)]
+        return [(t.structure.rows + t.start, t.structure.cols + t.start) for t in self.terms]
 
     @cached_property
     def factor(self) -> np.ndarray:
@@ -193,14 +196,17 @@ class CovarianceModel:
             raise ArgumentError(f"{name} must be finite, got {theta.tolist()}")
         return theta
 
+    def terms_of(self, factor: int) -> list[CovarianceTerm]:
+        """The terms of a grouping factor in the order of their columns."""
+        own = [term for term in self.terms if term.factor == factor]
+        return sorted(own, key=lambda term: term.start)
+
     def effect_names(self, factor: int) -> list[str]:
         """Names of the random effects of a level of one grouping factor, in their order.
 
         Those of other predictors than the mean's have its name in front: ``zi.Intercept``.
         """
-        own = [term for term in self.terms if term.factor == factor]
-        own.sort(key=lambda term: term.columns.start or 0)
-        return [term.labelled(name) for term in own for name in term.names]
+        return [term.labelled(name) for term in self.terms_of(factor) for name in term.names]
 
     def templates(self, theta: np.ndarray) -> list[np.ndarray]:
         """One T per grouping factor, (k_b, k_b) each."""

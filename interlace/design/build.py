@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from .expressions import Resolved
 from .formulas import formulas_of
 from .grouping import Grouping, grouping
 from .indicators import IndexedColumns, beside
+from .known import KnownGrouping, KnownLevels, known_levels, spread
 from .model_frame import ModelFrame
 from .model_matrix import MatrixRecipe, model_matrix
 from .newdata import FixedSide, NewDataRecipe, RandomSide
@@ -30,7 +32,6 @@ from .terms import FixedTerms
 
 if TYPE_CHECKING:
     from ..formula.residual import ResidualSpec
-    from .known import KnownLevels
     from .residual import ResidualDesign
 
 
@@ -194,9 +195,7 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
     no_intercept = frame.response.levels is not None and name != NOMINAL
     part, where = frame.predictors[name], "" if name == MEAN else f" of {argument_of(name)}"
     X, recipe, terms = matrices.of(part.fixed)
-    kept = independent_columns(X) if X.shape[1] else np.arange(0)
-    dropped = tuple(np.delete(np.array(recipe.names, dtype=object), kept))
-    warn_of_dropped(dropped, where)
+    kept, dropped = kept_columns(X, recipe.names, where)
     if linear and len(kept) >= len(X):
         raise DataError(
             f"{argument_of(name)} has {len(kept)} fixed coefficients for {len(X)} rows; leave out "
@@ -226,16 +225,20 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
     return _Fixed(recipe, kept, predictor)
 
 
-def warn_of_dropped(dropped: Sequence[str], where: str = "") -> None:
-    """Say which columns of X were left out because others make them."""
-    if not dropped:
-        return
-    warn(
-        f"the fixed-effects matrix{where} is rank deficient: dropped {len(dropped)} column(s) "
-        f"that depend linearly on earlier ones: {listing(dropped)}. Leave out the term(s), or "
-        "read the other coefficients with these at zero",
-        DataWarning,
-    )
+def kept_columns(
+    X: np.ndarray, names: Sequence[str], where: str = ""
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The columns of X that are kept, and the names of those that others make, with a warning."""
+    kept = independent_columns(X) if X.shape[1] else np.arange(0)
+    dropped = tuple(np.delete(np.array(names, dtype=object), kept))
+    if dropped:
+        warn(
+            f"the fixed-effects matrix{where} is rank deficient: dropped {len(dropped)} column(s) "
+            f"that depend linearly on earlier ones: {listing(dropped)}. Leave out the term(s), or "
+            "read the other coefficients with these at zero",
+            DataWarning,
+        )
+    return kept, dropped
 
 
 _NO_THRESHOLDS = (
@@ -322,8 +325,8 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
             )
         )
         sides.append(RandomSide(recipe, side.variables, factor, own, name))
-    labels = {key: _label(key, frame, keys) for key in keys}
-    factors = [parts[key].factor(labels[key], *groups[key]) for key in keys]
+    names = _names(frame, {key: groups[key][0].label for key in keys})
+    factors = [parts[key].factor(names[key], *groups[key]) for key in keys]
     groupings = tuple(parts[key].grouping(groups[key][0]) for key in keys)
     return _Random(tuple(factors), tuple(terms), groupings, tuple(sides))
 
@@ -346,8 +349,6 @@ class _Parts(NamedTuple):
         start, k = len(self.owners) // self.copies, Z.shape[1]
         own = slice(start, start + k)
         if self.known is not None:
-            from .known import spread
-
             Z = spread(self.known.root[self.known.codes], np.asarray(Z))
         self.blocks.append(Z)
         at = slice(len(self.owners), len(self.owners) + Z.shape[1])
@@ -367,8 +368,6 @@ class _Parts(NamedTuple):
         """What is kept of the factor for new data."""
         if self.known is None:
             return grouped
-        from .known import KnownGrouping
-
         own = grouped.label, grouped.variables, grouped.levels_of, grouped.cells
         return KnownGrouping(*own, self.known.of(np.arange(0)), tuple(self.covariates))
 
@@ -377,24 +376,19 @@ def _known(
     frame: ModelFrame, groups: Mapping[str, tuple[Grouping, np.ndarray]]
 ) -> dict[str, KnownLevels]:
     """Levels with a known covariance by the key of their grouping factor."""
-    if not frame.matrices:
-        return {}
-    from .known import known_levels
-
     return {
         key: known_levels(*groups[key], matrix, frame.columns)
         for key, matrix in frame.matrices.items()
     }
 
 
-def _label(key: str, frame: ModelFrame, keys: Sequence[str]) -> str:
-    """The name of a grouping factor, with that of its matrix if there is another of its label."""
-    matrix = frame.matrices.get(key)
-    if matrix is None:
-        return key
-    label = key.removesuffix(f", {matrix.spec.text}")
-    alone = sum(other == label or other.startswith(f"{label}, ") for other in keys) == 1
-    return label if alone else f"{label}[{matrix.spec.name}]"
+def _names(frame: ModelFrame, labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of grouping factors, with the name of the matrix where others have the same."""
+    counts, out = Counter(labels.values()), dict(labels)
+    for key, matrix in frame.matrices.items():
+        if counts[labels[key]] > 1:
+            out[key] = f"{labels[key]}[{matrix.spec.name}]"
+    return out
 
 
 def _columns(
@@ -423,7 +417,7 @@ def in_order(
 
 
 def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.ndarray]]:
-    """Grouping factors by label, each with the codes of the rows."""
+    """Grouping factors by key, each with the codes of the rows."""
     out = {}
     patterned = {
         spec.factor

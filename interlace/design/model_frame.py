@@ -308,16 +308,12 @@ def _matrices(
     specs: Iterable[RandomTermSpec], context: Mapping[str, Any]
 ) -> dict[str, NamedMatrix]:
     """Known matrices by the key of their grouping factor."""
-    with_matrix = {spec.factor: spec for spec in specs if spec.matrix is not None}
+    with_matrix = {s.factor: (s.matrix, s.text) for s in specs if s.matrix is not None}
     if not with_matrix:
         return {}
     from .matrices import named_matrix
 
-    return {
-        key: named_matrix(spec.matrix, spec.text, context)
-        for key, spec in with_matrix.items()
-        if spec.matrix is not None
-    }
+    return {key: named_matrix(*own, context) for key, own in with_matrix.items()}
 
 
 def _constant(matrices: Iterable[NamedMatrix], names: Collection[str]) -> Iterator[Resolved]:

@@ -20,7 +20,7 @@ from ..errors import DataError, FormulaError
 from ..frames.columns import Labels
 from ..frames.lazy import LazyRows
 from ..frames.read import data_columns
-from .build import check_effects, check_groups, in_order, warn_of_dropped
+from .build import check_effects, check_groups, in_order, kept_columns
 from .design import Design, GroupingFactor, RandomTerm
 from .elements import Elements, Table
 from .formulas import formulas_of
@@ -30,7 +30,6 @@ from .lazy_frame import LazyModelFrame
 from .model_matrix import terms_on
 from .newdata import FixedSide, NewDataRecipe, RandomSide
 from .predictor import MEAN, LinearPredictor
-from .rank import independent_columns
 
 #: A variance this near to the largest that mean and range allow is that of two values.
 TWO_VALUES = 1e-9
@@ -206,9 +205,7 @@ class _Summing:
         """Everything."""
         frame = self.frame
         X, y, ones = self._rows()
-        kept = independent_columns(X) if X.shape[1] else np.arange(0)
-        dropped = tuple(np.delete(np.array(self.fixed.names, dtype=object), kept))
-        warn_of_dropped(dropped)
+        kept, dropped = kept_columns(X, self.fixed.names)
         elements, making = self._elements(kept)
         tables = _LevelTables(self, elements)
         factors, terms, recipes, sums = tables.results()

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..design.rank import independent_columns
 from ..errors import ArgumentError, brief
-from ..inference.random_effects import conditional_sd, effect_predictors, modes, terms_of
+from ..inference.random_effects import conditional_sd, effect_predictors, modes
 from ..inference.residual_covariance import check_independent
 from .deletion import working_model
 from .groups import Groups, factor_groups, groups_of
@@ -146,7 +146,7 @@ def group_residuals(fit: MixedFit, level: str, standardize: Any, include_ls: boo
     b = _factor(fit, level)
     factor = fit.design.factors[b]
     own = effect_predictors(fit, b) == fit.index
-    names = [name for term in terms_of(fit, b) for name in term.names]
+    names = [name for term in fit.covariance.terms_of(b) for name in term.names]
     names = [name for name, mine in zip(names, own, strict=True) if mine]
     values = modes(fit, b)[:, own]
     prefix = ".ranef."

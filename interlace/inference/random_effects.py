@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..covariance.model import CovarianceTerm
     from ..models.kinds import MixedFit
-
-
-def terms_of(fit: MixedFit, factor: int) -> list[CovarianceTerm]:
-    """The random terms of a grouping factor in the order of their columns."""
-    own = [term for term in fit.covariance.terms if term.factor == factor]
-    return sorted(own, key=lambda term: term.columns.start or 0)
 
 
 def effect_predictors(fit: MixedFit, factor: int) -> np.ndarray:
@@ -24,8 +17,8 @@ def effect_predictors(fit: MixedFit, factor: int) -> np.ndarray:
 
 def effect_places(fit: MixedFit, factor: int) -> np.ndarray:
     """The columns of Z of the effects of one level, or of those of one of its copies, (k,)."""
-    terms = terms_of(fit, factor)
-    return np.concatenate([np.arange(len(t.names)) + (t.columns.start or 0) for t in terms])
+    terms = fit.covariance.terms_of(factor)
+    return np.concatenate([np.arange(len(t.names)) + t.start for t in terms])
 
 
 def modes(fit: MixedFit, factor: int) -> np.ndarray:
@@ -33,7 +26,8 @@ def modes(fit: MixedFit, factor: int) -> np.ndarray:
     known, b = fit.design.factors[factor].known, fit.b[factor]
     if known is None:
         return b
-    parts = [b[0, t.columns].reshape(known.rank, -1) for t in terms_of(fit, factor)]
+    terms = fit.covariance.terms_of(factor)
+    parts = [b[0, t.columns].reshape(known.rank, -1) for t in terms]
     return known.root @ np.concatenate(parts, axis=1)
 
 
@@ -45,10 +39,10 @@ def conditional_sd(fit: MixedFit, factor: int) -> np.ndarray:
     else:
         covariance, T = fit.cond_cov(factor)[0], fit.T[factor]
         parts = []
-        for term in terms_of(fit, factor):
+        for term in fit.covariance.terms_of(factor):
             k = len(term.names)
             for j in range(k):
-                at = np.arange(term.width)[j::k] + (term.columns.start or 0)
+                at = np.arange(term.width)[j::k] + term.start
                 own = np.einsum("ij,ij->i", known.root @ covariance[np.ix_(at, at)], known.root)
                 parts.append(own + known.rest * (fit.re_scale**2 * float(T[at[0]] @ T[at[0]])))
         variances = np.stack(parts, axis=1)

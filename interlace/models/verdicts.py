@@ -176,7 +176,7 @@ def _effects(
     for term in covariance.terms:
         factor, size = design.factors[term.factor], sizes[term.factor]
         # those of copies have the same variances
-        for j, name in enumerate(term.names, term.columns.start or 0):
+        for j, name in enumerate(term.names, term.start):
             column = factor.Z[:, j]
             moved = column != 0.0
             # of the rows that it moves: a place or a group of the columns of one term

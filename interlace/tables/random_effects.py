@@ -14,13 +14,7 @@ from ..errors import ArgumentError
 from ..formula.tokens import split_outside
 from ..inference.components import component_of, has_components, part_of, predictor_of
 from ..inference.names import names_as
-from ..inference.random_effects import (
-    conditional_sd,
-    effect_places,
-    effect_predictors,
-    modes,
-    terms_of,
-)
+from ..inference.random_effects import conditional_sd, effect_places, effect_predictors, modes
 from ..inference.residual_covariance import residual_parts
 from ..inference.tails import t_quantile
 
@@ -222,7 +216,7 @@ def effects_of_component(fit: MixedFit) -> Iterator[tuple[int, list[int], list[s
     """Factor, places among its effects and names, of the effects of the fit's own predictor."""
     for i in range(len(fit.design.factors)):
         own = np.flatnonzero(effect_predictors(fit, i) == fit.index).tolist()
-        names = [name for term in terms_of(fit, i) for name in term.names]
+        names = [name for term in fit.covariance.terms_of(i) for name in term.names]
         if own:
             yield i, own, [names[j] for j in own]
 
@@ -259,7 +253,7 @@ def ranef(fit: MixedFit, cond_sd: bool = True, r_names: bool = False) -> pd.Data
     for i, factor in enumerate(fit.design.factors):
         effects = [
             (component_of(term.component or MEAN), name)
-            for term in terms_of(fit, i)
+            for term in fit.covariance.terms_of(i)
             for name in term.names
         ]
         names = names_as([name for _, name in effects], r_names)
@@ -303,12 +297,13 @@ def coef(fit: MixedFit) -> dict[str, pd.DataFrame]:
 def coefficients_by_level(fit: MixedFit) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Component, grouping factor and DataFrame (levels x coefficients) of each that has effects."""
     for i, factor in enumerate(fit.design.factors):
-        effects = [(t.component or MEAN, name) for t in terms_of(fit, i) for name in t.names]
+        terms, values_of = fit.covariance.terms_of(i), modes(fit, i)
+        effects = [(t.component or MEAN, name) for t in terms for name in t.names]
         for name in fit.design.predictors:
             columns = [j for j, (of, _) in enumerate(effects) if of == name]
             if columns:
                 names = [effects[j][1] for j in columns]
-                values = _with_fixed(part_of(fit, name), names, modes(fit, i)[:, columns])
+                values = _with_fixed(part_of(fit, name), names, values_of[:, columns])
                 values.index = pd.Index(factor.labels, name=factor.name)
                 yield component_of(name), factor.name, values
 

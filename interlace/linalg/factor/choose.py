@@ -114,8 +114,8 @@ def _remedy() -> str:
 
 def _for_crossed(cross: ZCross) -> Factor:
     q_tail = cross.q - cross.n_levels[0] * cross.widths[0]
-    fits = 16.0 * q_tail**2 <= DENSE_BYTES
     dense = _dense(cross)
+    fits = dense.memory <= DENSE_BYTES
     if fits and (q_tail <= SMALL_TAIL or tail_density(cross) > DENSE_TAIL):
         return _with_warning(dense, SchurFactor, cross)
     # factorisation and inverse: q_t³ dense, 3 Σ c_j² sparse

@@ -54,12 +54,12 @@ class DenseFactor(Factor):
         k = self.cross.widths[b]
         return self._slices[b].start + levels[:, None].astype(np.intp) * k + np.arange(k)
 
-    def _left(self, R: np.ndarray) -> np.ndarray:
-        """Λ'R."""
+    def _left(self, R: np.ndarray, transposed: bool = True) -> np.ndarray:
+        """Λ'R, or ΛR."""
         out = np.empty_like(R, order="F")
         for t, s in zip(self.T, self._slices, strict=True):
             own = R[s].reshape(-1, len(t), R.shape[1])
-            out[s] = product(t.T, own).reshape(-1, R.shape[1])
+            out[s] = product(t.T if transposed else t, own).reshape(-1, R.shape[1])
         return out
 
     def refactor(self, T: Sequence[np.ndarray]) -> None:
@@ -110,12 +110,7 @@ class DenseFactor(Factor):
 
     def _information_exact(self, b: int) -> np.ndarray:
         # [A - AΛM^{-1}Λ'A] = (I + AΛΛ')^{-1}A, nothing subtracted
-        right = self._left(self._A.T)
-        back = np.empty_like(right)
-        for t, s in zip(self.T, self._slices, strict=True):
-            own = right[s].reshape(-1, len(t), right.shape[1])
-            back[s] = product(t, own).reshape(-1, right.shape[1])
-        back = back.T  # AΛΛ'
+        back = self._left(self._left(self._A.T), transposed=False).T  # AΛΛ'
         back[np.diag_indices(len(back))] += 1.0
         own = self._columns(b, np.arange(self.cross.n_levels[b]))
         G = np.linalg.solve(back, self._A[:, self._slices[b]])

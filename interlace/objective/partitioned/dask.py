@@ -12,9 +12,8 @@ from typing import Any
 
 from ...errors import ArgumentError
 from .pieces import Piece
-from .pools import gone
 from .questions import Part, Question, Start
-from .workers import Workers, in_parts
+from .workers import PartWorkers
 
 __all__ = ["DaskWorkers", "client_of"]
 
@@ -41,18 +40,18 @@ def ask_part(part: Part, question: Question, starts: Sequence[Start | None]) -> 
     return part.ask(question, starts)
 
 
-class DaskWorkers(Workers):
+class DaskWorkers(PartWorkers):
     """Parts on the workers of a cluster."""
 
     def __init__(self, client: Any, count: int) -> None:
-        self._client, self._count = client, count
-        self._parts: list[slice] = []
+        super().__init__(count)
+        self._client = client
         self._homes: list[str] = []
         self._held: list[Any] = []
 
     def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
-        self._pieces, self._words = pieces, words
-        self._parts = in_parts(pieces, self._count)
+        super().take(pieces, words)
+        self._pieces = pieces
         self._homes = [""] * len(self._parts)
         self._held = [None] * len(self._parts)
         self._send(range(len(self._parts)), {})
@@ -70,7 +69,7 @@ class DaskWorkers(Workers):
                     [part], workers=[self._homes[i]], direct=True, hash=False
                 )[0]
         except (OSError, TimeoutError) as error:
-            raise self._gone(parts[0], why.get(parts[0], error)) from error
+            raise self.gone(parts[0], why.get(parts[0], error)) from error
 
     def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
         answers: dict[int, list[Any]] = {}
@@ -83,7 +82,7 @@ class DaskWorkers(Workers):
             missing = sorted(lost)
             if not missing:
                 return [answer for i in range(len(self._parts)) for answer in answers[i]]
-        raise self._gone(missing[0], lost[missing[0]])
+        raise self.gone(missing[0], lost[missing[0]])
 
     def _asked(
         self,
@@ -124,9 +123,6 @@ class DaskWorkers(Workers):
                 if not future.done() and self._homes[i] in living
             ]
 
-    def _gone(self, part: int, error: BaseException) -> Exception:
-        return gone(part, len(self._parts), self._words[self._parts[part]], error)
-
     def close(self) -> None:
         self._held, self._pieces = [], []
 
@@ -137,7 +133,7 @@ def _gathered(
     """Answers of those that are done; of the others why they are lost."""
     from distributed import KilledWorker
 
-    gone = (KilledWorker, CancelledError, OSError)
+    deaths = (KilledWorker, CancelledError, OSError)
     done = {i: future for i, future in futures.items() if future.status in ("finished", "error")}
     lost: dict[int, BaseException] = {
         i: RuntimeError("its worker died") for i in futures if i not in done
@@ -145,10 +141,10 @@ def _gathered(
     try:
         # from the workers themselves, all at a time
         answers.update(zip(done, client.gather(list(done.values()), direct=True), strict=True))
-    except gone:
+    except deaths:
         for i, future in done.items():
             try:
                 answers[i] = future.result()
-            except gone as error:
+            except deaths as error:
                 lost[i] = error
     return lost

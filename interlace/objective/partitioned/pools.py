@@ -18,13 +18,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ...errors import WorkerError
 from ...linalg.row_threads import ended
 from .pieces import Piece
 from .questions import Part, Question, Start
-from .workers import Workers, in_parts
+from .workers import PartWorkers
 
-__all__ = ["JoblibWorkers", "PoolWorkers", "gone"]
+__all__ = ["JoblibWorkers", "PoolWorkers"]
 
 # Buffers begin at multiples of this in a file: a cache line.
 ALIGNED = 64
@@ -73,19 +72,18 @@ def ask_stored(path: Path, question: Question, starts: Sequence[Start | None]) -
     return part.ask(question, starts)
 
 
-class FileWorkers(Workers):
+class FileWorkers(PartWorkers):
     """Workers that find their pieces in files."""
 
     forget = True
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        super().__init__(count)
         self._folder = Path(tempfile.mkdtemp(prefix="interlace-"))
-        self._parts: list[slice] = []
         self._paths: list[Path] = []
 
     def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
-        self._parts, self._words = in_parts(pieces, self._count), words
+        super().take(pieces, words)
         for i, part in enumerate(self._parts):
             path = self._folder / f"{i}.pieces"
             store(pieces[part], path)
@@ -101,10 +99,6 @@ class FileWorkers(Workers):
     @abstractmethod
     def _answers(self, tasks: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
         """What `ask_stored` gives for each task, in order."""
-
-    def gone(self, part: int, error: BaseException) -> WorkerError:
-        """The error of a part that no worker answers for."""
-        return gone(part, len(self._parts), self._words[self._parts[part]], error)
 
     def close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -145,13 +139,3 @@ class JoblibWorkers(FileWorkers):
             return list(self._parallel([delayed(ask_stored)(*task) for task in tasks]))
         except BrokenExecutor as error:
             raise self.gone(0, error) from error
-
-
-def gone(part: int, count: int, words: Sequence[str], error: BaseException) -> WorkerError:
-    """The error of a part of so many that no worker answers for, which holds these pieces."""
-    return WorkerError(
-        f"the worker of partition {part + 1} of {count} ({words[0]}"
-        f"{'' if len(words) == 1 else f', …, {words[-1]}'}) is gone: {type(error).__name__}"
-        f"{f' ({error})' if str(error) else ''}. Nothing was fitted. As a rule the system ends a "
-        "worker for want of memory: fit with fewer workers at a time, or more memory for each"
-    )

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+from ...errors import WorkerError
 from ...linalg.row_threads import ended
 from .pieces import Piece
 from .questions import Part, Question, Start
 
-__all__ = ["ThreadWorkers", "Workers", "in_parts"]
+__all__ = ["PartWorkers", "ThreadWorkers", "Workers", "in_parts"]
 
 
 class Workers(ABC):
@@ -52,6 +53,28 @@ class ThreadWorkers(Workers):
 
     def close(self) -> None:
         self._parts = []
+
+
+class PartWorkers(Workers):
+    """Workers elsewhere, for a part of the pieces each: at most ``count`` of them."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._parts: list[slice] = []
+        self._words: Sequence[str] = []
+
+    def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
+        self._parts, self._words = in_parts(pieces, self._count), words
+
+    def gone(self, part: int, error: BaseException) -> WorkerError:
+        """The error of a part that no worker answers for."""
+        words = self._words[self._parts[part]]
+        return WorkerError(
+            f"the worker of partition {part + 1} of {len(self._parts)} ({words[0]}"
+            f"{'' if len(words) == 1 else f', …, {words[-1]}'}) is gone: {type(error).__name__}"
+            f"{f' ({error})' if str(error) else ''}. Nothing was fitted. As a rule the system ends "
+            "a worker for want of memory: fit with fewer workers at a time, or more memory for each"
+        )
 
 
 def in_parts(pieces: Sequence[Piece], count: int) -> list[slice]:
