@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from interlace import other_names
-from interlace.interop.r.from_r import from_r
 from interlace.interop.r.script import translate
 from interlace.interop.r.words import EXAMPLES
 
@@ -54,9 +53,9 @@ packages is on the pages of [R](r.md), [nlme](nlme.md) and [glmmTMB](glmmtmb-and
 """
 
 
-def cell(text: str) -> str:
-    """Code as a cell of a Markdown table."""
-    return f"`{text.replace('|', chr(92) + '|')}`"
+def row(*cells: str) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(text.replace('|', chr(92) + '|') for text in cells)} |"
 
 
 def python_of(r: str) -> str:
@@ -68,24 +67,17 @@ def python_of(r: str) -> str:
 
 def rows() -> Iterator[str]:
     """The lines of all tables."""
-    yield from ("## Fits", "", "| R | here |", "|---|---|")
-    yield from (f"| {cell(r)} | {cell(from_r(r).code)} |" for r in FITS)
-    for title, examples in EXAMPLES.items():
-        yield from ("", f"## {title}", "", "| R | here |", "|---|---|")
-        yield from (f"| {cell(r)} | {cell(python_of(r))} |" for r in examples)
-    yield from (
-        "",
-        "## Other names",
-        "",
-        "Answers to names of R, statsmodels, pymer4 and others.",
-        "",
-    )
-    yield from ("| name | here |", "|---|---|")
+    for title, examples in {"Fits": FITS, **EXAMPLES}.items():
+        yield from (f"## {title}", "", row("R", "here"), "|---|---|")
+        yield from (row(f"`{r}`", f"`{python_of(r)}`") for r in examples)
+        yield ""
+    yield from ("## Other names", "", "Answers to names of R, statsmodels, pymer4 and others.", "")
+    yield from (row("name", "here"), "|---|---|")
     answers = {**other_names.SAME, **other_names.INSTEAD, **other_names.FUNCTIONS,
                **other_names.FUNCTIONS_INSTEAD}  # fmt: skip
     answers |= {name: f"m.plot.{own}()" for name, own in other_names.PICTURES.items()}
     for name in sorted(answers, key=str.lower):
-        yield f"| `{name}` | {answers[name].replace('|', chr(92) + '|')} |"
+        yield row(f"`{name}`", answers[name])
 
 
 def page() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 __all__ = [
+    "ASSIGNMENTS",
     "Argument",
     "Binary",
     "Bracket",
@@ -25,6 +26,8 @@ __all__ = [
 
 #: Words that begin or join statements.
 WORDS = {"if", "else", "for", "while", "repeat", "function", "in", "next", "break"}
+#: Operators of assignments in trees: the parser turns those to the right round.
+ASSIGNMENTS = ("<-", "<<-", "=")
 _PLAIN = re.compile(r"(?:[^\W\d_]|\.(?!\d))[\w.]*|\.{3}|\.")
 #: Operators that R prints without blanks.
 _TIGHT = {"^", ":", "$", "@", "::", ":::"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -89,10 +88,7 @@ def parse_script(source: str) -> tuple[list[Statement], list[Token]]:
     offset = 0
     while offset < len(source):
         rest = source[offset:]
-        try:
-            tokens = list(tokens_of(rest))
-        except FormulaError as error:
-            tokens = _tokens_before(rest, error.position or 0)
+        tokens = _readable(rest)
         parser = _Parser(rest, tokens)
         failed: Statement | None = None
         while failed is None:
@@ -120,12 +116,16 @@ def parse_script(source: str) -> tuple[list[Statement], list[Token]]:
     return statements, comments
 
 
-def _tokens_before(source: str, position: int) -> list[Token]:
-    """The tokens before a place that is not read, which ends them as something R refuses."""
+def _readable(source: str) -> list[Token]:
+    """The tokens up to a place that is not read, which ends them as something R refuses."""
     tokens: list[Token] = []
-    with suppress(FormulaError):
-        tokens.extend(tokens_of(source))
-    return [*tokens, Token("bad", source[position], position, position + 1)]
+    try:
+        for token in tokens_of(source):
+            tokens.append(token)
+    except FormulaError as error:
+        at = error.position or 0
+        tokens.append(Token("bad", source[at], at, at + 1))
+    return tokens
 
 
 class _Parser:
@@ -227,7 +227,7 @@ class _Parser:
             return Unary(token.text, operand, start=token.start, end=operand.end)
         if token.kind == "operator" and token.text == "(":
             inner = self.enclosed(lambda: self.expression(0))
-            close = self.closing(token, ")")
+            close = self.expect(")", token)
             return Bracket(inner, start=token.start, end=close.end)
         if token.kind == "operator" and token.text == "{":
             return self.block(token)
@@ -241,9 +241,6 @@ class _Parser:
         finally:
             self.peek()
             self.newlines.pop()
-
-    def closing(self, opened: Token, text: str) -> Token:
-        return self.expect(text, opened)
 
     def block(self, opened: Token) -> Construct:
         self.newlines.append(True)
@@ -264,9 +261,9 @@ class _Parser:
     def applied(self, function: Node, opened: Token) -> Node:
         """The call or the index that begins with `opened`."""
         arguments = self.enclosed(lambda: self.arguments(opened))
-        close = self.closing(opened, _CLOSES[opened.text])
+        close = self.expect(_CLOSES[opened.text], opened)
         if opened.text == "[[":
-            close = self.closing(opened, "]")
+            close = self.expect("]", opened)
         span = {"start": function.start, "end": close.end}
         if opened.text == "(":
             return Call(function, arguments, **span)
@@ -315,7 +312,7 @@ class _Parser:
                 arguments = self.enclosed(lambda: self.arguments(opened))
             else:
                 parts += self.enclosed(lambda: self.head(word))
-            self.closing(opened, ")")
+            self.expect(")", opened)
         self.skip_newlines()
         parts.append(self.expression(_INFIX["="][0]))
         if word == "if" and self.has_else():

@@ -199,14 +199,14 @@ def _numeric(call: Mapping[str, Any]) -> Callable[[str], bool]:
 def _linear(fit: AnyFit, call: Mapping[str, Any]) -> _Call:
     if all(spec.structure == "us" for spec in fit.design.formula.random):
         reml = {} if fit.is_reml else {"REML": "FALSE"}
-        return _Call("lmer", _whole(fit), arguments=dict(reml))
+        return _Call("lmer", _whole(fit), arguments=reml)
     _check_weights(fit, call)
     reml = {"REML": "TRUE"} if fit.is_reml else {}
-    return _Call("glmmTMB", _structured(fit, _numeric(call)), arguments=dict(reml))
+    return _Call("glmmTMB", _structured(fit, _numeric(call)), arguments=reml)
 
 
 def _generalised(fit: AnyFit, call: Mapping[str, Any]) -> _Call:
-    family, zi = _without_zeros(fit.family, call)
+    family, zi = _without_zeros(fit.family)
     name, where = _family(family)
     formulas = {n: r_formula(call[n]) for n in OTHER_FORMULAS if n in call}
     if zi:
@@ -253,7 +253,7 @@ def _lme4(fit: AnyFit, name: str, where: str) -> _Call | None:
     return _Call("glmer", _whole(fit), arguments={"family": name, **nodes})
 
 
-def _without_zeros(family: Family, call: Mapping[str, Any]) -> tuple[Family, bool]:
+def _without_zeros(family: Family) -> tuple[Family, bool]:
     """The family without zeros beside it, and whether there were any."""
     if type(family) is ZeroInflated:
         return family.base, True

@@ -226,6 +226,8 @@ def test_code_of_calls(call, code) -> None:
         ("lme(y ~ x, d, ~ 1 | g, corARMA(p = 2))", "correlation=corARMA.p = 2. is not available"),
         ("lme(y ~ x, d, ~ 1 | g, control = lmeControl(sigma = 1))", "control= holds the residual"),
         ("gls(y ~ x, d, corExp(form = ~ x, nugget = TRUE))", "nugget=TRUE of corExp"),
+        ("lme(y ~ x, d, list(g = pdBlocked()))", r"random=pdBlocked\(\) has no translation"),
+        ("gls(y ~ x, d, corAR1(, ~ 1 | g))", "'corAR1.*' has an empty argument"),
         ("gls(y ~ x, d, weights = varConstProp())", "weights=varConstProp.. is not available"),
         ("polr(y ~ x, d, start = 1)\nsummary(m)", "this text has 2 statements"),
         ("summary(m)", r"summary\(\) is not among the functions"),

@@ -101,10 +101,7 @@ def test_a_script_is_translated_and_runs() -> None:
     assert names["m"].llf == m.llf and names["slope"] == m.fe_params["Days"]
     np.testing.assert_allclose(names["new"]["fit"], m.fe_params.iloc[0] + np.array([2, 3, 4])
                                * m.fe_params["Days"])  # fmt: skip
-    assert (
-        names["printed"].rstrip().endswith("-92.02628186475704"[:9])
-        or "-92.026" in names["printed"]
-    )
+    assert names["printed"].split()[-1].startswith("-92.02628")  # as in R
     assert np.ptp(names["eta"]) > 1.0 and (names["eta"] < 0).any()
 
 
@@ -160,6 +157,7 @@ def test_a_script_is_translated_and_runs() -> None:
           "# not translated: r is no fit; pictures of other things have no translation",
           "# R: plot(r)"]),
         ("plot(ranef(m))", ["m.plot.caterpillar()"]),
+        ("lmer(y ~ x + (1 | g), d)", ['print(il.lmer("y ~ x + (1 | g)", d))']),
         ("with(d, mean(x))", ['print(d["x"].mean())']),
         ("m <- update(m0, . ~ . - x, REML = FALSE)", ['m = m0.update(". ~ . - x", REML=False)']),
         ("summary(lme(y ~ x, d, ~ 1 | g))$tTable",

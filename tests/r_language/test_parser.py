@@ -59,9 +59,9 @@ def _call(head: str, arguments, first: str = "") -> str:
     return f"({' '.join([head, *([first] if first else []), *pieces])})"
 
 
-@pytest.mark.parametrize("source", [r["text"] for r in SYNTAX.values()])
-def test_trees_are_those_of_r(source) -> None:
-    record = next(r for r in SYNTAX.values() if r["text"] == source)
+@pytest.mark.parametrize("record", SYNTAX.values(), ids=[r["text"] for r in SYNTAX.values()])
+def test_trees_are_those_of_r(record) -> None:
+    source = record["text"]
     if record["tree"] is None:
         with pytest.raises(FormulaError):
             parse_expression(source)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ...errors import ArgumentError
 from ...r_language.nodes import (
+    ASSIGNMENTS,
     Binary,
     Bracket,
     Call,
@@ -22,7 +23,17 @@ from ...r_language.nodes import (
     text_of,
 )
 
-__all__ = ["CONSTANTS", "Context", "Untranslated", "identifier", "python_of", "quote"]
+__all__ = [
+    "CONSTANTS",
+    "FALSE",
+    "TRUE",
+    "Context",
+    "Untranslated",
+    "arguments_of",
+    "identifier",
+    "python_of",
+    "quote",
+]
 
 
 class Untranslated(ArgumentError):
@@ -35,6 +46,8 @@ CONSTANTS = {
     "NA": "np.nan", "NaN": "np.nan", "Inf": "np.inf", "NA_real_": "np.nan",
     "letters": 'list("abcdefghijklmnopqrstuvwxyz")',
 }  # fmt: skip
+
+TRUE, FALSE = ("TRUE", "T"), ("FALSE", "F")
 
 #: Binary operators: Python's, and how closely it binds.
 _OPERATORS = {
@@ -67,7 +80,7 @@ _TEMPLATES = {
     "qlogis": "np.log({0} / (1 - {0}))", "tolower": "{0}.str.lower()", "toupper": "{0}.str.upper()",
     "complete.cases": "{0}.notna().all(axis=1)", "diff": "np.diff({0})",
     "seq_len": "np.arange(1, {0} + 1)", "as.vector": "{0}", "invisible": "{0}",
-    "colMeans": "{0}.mean()", "data.frame": "{0}", "as_tibble": "{0}", "tibble": "{0}",
+    "colMeans": "{0}.mean()", "as_tibble": "{0}", "tibble": "{0}",
     "cor": "{0}.corr()", "is.factor": 'str({0}.dtype) == "category"',
 }  # fmt: skip
 #: Templates whose value is no atom.
@@ -185,7 +198,7 @@ def _binary(operator: str, left: Node, right: Node, context: Context) -> tuple[s
         return f"{_within(left, context, ATOM)}.isin({_listed(right, context)})", ATOM
     if operator == ":":
         return _span(left, right, context), ATOM
-    if operator in ("<-", "<<-", "="):
+    if operator in ASSIGNMENTS:
         text = text_of(Binary(operator, left, right))
         raise Untranslated(f"the assignment inside of an expression, {text!r}, has no translation")
     if operator not in _OPERATORS:
@@ -295,7 +308,7 @@ def _c(call: Call, context: Context) -> tuple[str, int]:
 def _factor(call: Call, context: Context) -> tuple[str, int]:
     own = arguments_of(call, "x", "levels", "labels", "ordered")
     column = _within(own["x"], context, ATOM)
-    ordered = function_name(call) == "ordered" or text_of(own.get("ordered")) in ("TRUE", "T")
+    ordered = function_name(call) == "ordered" or text_of(own.get("ordered")) in TRUE
     if "levels" not in own and "labels" not in own and not ordered:
         return f'{column}.astype("category")', ATOM
     more = ", ordered=True" if ordered else ""
@@ -317,12 +330,12 @@ def _scale(call: Call, context: Context) -> tuple[str, int]:
     own = arguments_of(call, "x", "center", "scale")
     column = _within(own["x"], context, ATOM)
     centre, scale = (text_of(own.get(name)) or "TRUE" for name in ("center", "scale"))
-    if not {centre, scale} <= {"TRUE", "T", "FALSE", "F"}:
+    if not {centre, scale} <= {*TRUE, *FALSE}:
         raise Untranslated(f"{text_of(call)!r} has no translation")
-    top = f"{column} - {column}.mean()" if centre[0] == "T" else column
-    if scale[0] == "F":
-        return top, 8 if centre[0] == "T" else ATOM
-    if centre[0] == "F":
+    top = f"{column} - {column}.mean()" if centre in TRUE else column
+    if scale in FALSE:
+        return top, 8 if centre in TRUE else ATOM
+    if centre in FALSE:
         raise Untranslated("scale() without centring divides by the root mean square: write that")
     return f"({top}) / {column}.std()", 9
 

@@ -32,7 +32,7 @@ class Family:
     """A family: the code of it, what it resolves to."""
 
     def __init__(self, code: str, name: str, link: str | None = None, theta: str | None = None):
-        self.code, self.name, self.link, self.theta = code, name, link, theta
+        self.code, self.theta = code, theta
         text = name if link is None else f"{name}({link})"
         self.own = resolve("negativebinomial" if theta else text)
 

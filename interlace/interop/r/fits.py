@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ...errors import ArgumentError, InterlaceError, listing, suggestion
+from ...errors import ArgumentError, listing, suggestion
 from ...formula.parser import parse
 from ...other_names import function_hint
 from ...r_language.nodes import (
@@ -21,14 +21,13 @@ from ...r_language.nodes import (
     text_of,
     walk,
 )
-from .code import Context, Untranslated, arguments_of, identifier, python_of, quote
+from .code import Context, arguments_of, identifier, python_of, quote
 from .families import Family, family_of
 from .formulas import formula_node, formula_text, plain_columns, sides, with_offset
 from .nlme import correlation_text, held, random_terms, variance_text
 
 __all__ = ["FITS", "PythonCall", "fit_call"]
 
-_COMMON = "formula data weights start subset na.action contrasts"
 #: Functions that fit models, with their arguments in R's order.
 FORMALS = {
     "lmer": "formula data REML control start verbose subset weights na.action offset contrasts "
@@ -181,7 +180,7 @@ def _not_a_fit(name: str) -> str:
     hint = function_hint(name.replace(".", "_"))
     return (
         f"{name}() is not among the functions whose fits are read: {listing(FITS, len(FITS))}"
-        f"{f'. {hint}' if hint else ''}{'' if hint else '.' + suggestion(name, FITS)}"
+        f".{f' {hint}' if hint else suggestion(name, FITS)}"
     )
 
 
@@ -242,7 +241,7 @@ def _call(reading: Reading, function: str, formula: str, node: Node | None = Non
     formula = formula if offset is None else with_offset(formula, offset)
     parse(formula)
     out.formula = quote(formula)
-    if node is not None and offset is None and isinstance(node, Name):
+    if offset is None and isinstance(node, Name):
         out.formula = identifier(node.text)
     inside = Context(data, reading.context.variables, reading.context.columns)
     weights = reading.take("weights")
@@ -350,11 +349,11 @@ def _contrasts(node: Node) -> str:
     return f"{{{', '.join(pieces)}}}"
 
 
-def _formula_and_node(reading: Reading, name: str = "formula") -> tuple[str, Node]:
-    node = reading.own.get(name)
+def _formula_and_node(reading: Reading) -> tuple[str, Node]:
+    node = reading.own.get("formula")
     if node is None:
         raise ArgumentError(f"{reading.name}() has no formula")
-    written = reading.formula(name)
+    written = reading.formula("formula")
     assert written is not None
     return written, node
 
@@ -518,8 +517,7 @@ def _clm(reading: Reading) -> PythonCall:
     own = {
         name: quote(text)
         for name, text in words.items()
-        if text not in (None, usual[name])
-        if text is not None
+        if text is not None and text != usual[name]
     }
     own |= {
         name: quote(text)
@@ -586,6 +584,3 @@ _BUILDERS: dict[str, Callable[[Reading], PythonCall]] = {
     "glm.nb": _glm_nb, "glmmTMB": _glmm_tmb, "clm": _clm, "clmm": _clm, "polr": _polr,
     "lme": _lme, "gls": _gls,
 }  # fmt: skip
-
-#: What a call may be refused for.
-REFUSED = (InterlaceError, Untranslated)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping
+from functools import reduce
+from typing import TypeGuard
 
 from ...errors import ArgumentError
 from ...r_language.nodes import (
@@ -21,7 +23,7 @@ from ...r_language.nodes import (
 )
 from ...r_language.parser import parse_expression
 
-__all__ = ["formula_node", "formula_text", "plain_columns", "sides", "with_offset"]
+__all__ = ["formula_node", "formula_text", "one_sided", "plain_columns", "sides", "with_offset"]
 
 #: Functions that only say that their argument is a formula.
 _WRAPPERS = ("as.formula", "formula", "asOneSidedFormula")
@@ -50,6 +52,11 @@ def formula_text(node: Node) -> str:
         if isinstance(right, Binary) and right.operator in ("|", "||"):
             plain = Binary("~", plain.left, Bracket(right))
     return text_of(plain)
+
+
+def one_sided(node: Node | None) -> TypeGuard[Unary]:
+    """Whether it is a formula with a right side alone."""
+    return isinstance(node, Unary) and node.operator == "~"
 
 
 def sides(node: Node) -> tuple[Node | None, Node]:
@@ -98,11 +105,8 @@ def _plain_call(function: Node, arguments: tuple[Argument, ...]) -> Node:
     inner = tuple(
         Argument(a.name, None if a.value is None else plain_columns(a.value)) for a in arguments
     )
-    if function == Name("numFactor"):  # places of glmmTMB are columns here
-        total = inner[0].value
-        for argument in inner[1:]:
-            assert total is not None and argument.value is not None
-            total = Binary("+", total, argument.value)
-        assert total is not None
-        return total
+    places = [a.value for a in inner if a.value is not None]
+    if function == Name("numFactor") and 0 < len(places) == len(inner):
+        # places of glmmTMB are columns here
+        return reduce(lambda left, right: Binary("+", left, right), places)
     return Call(function, inner)

@@ -14,6 +14,7 @@ from ...design.expressions import caller_names
 from ...errors import ArgumentError, ArgumentTypeError, DataError, brief
 from ...frames.read import data_columns, whole_frame
 from ...r_language.nodes import (
+    ASSIGNMENTS,
     Argument,
     Binary,
     Bracket,
@@ -196,7 +197,7 @@ def unwrapped(node: Node | None) -> Call | None:
     """The call itself: without the name it is assigned to, brackets and ``with(d, …)``."""
     if isinstance(node, Bracket):
         return unwrapped(node.inner)
-    if isinstance(node, Binary) and node.operator in ("<-", "<<-", "="):
+    if isinstance(node, Binary) and node.operator in ASSIGNMENTS:
         return unwrapped(node.right)
     if not isinstance(node, Call):
         return None

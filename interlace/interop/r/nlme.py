@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ...covariance import residual
 from ...errors import ArgumentError, listing
+from ...formula.residual import VARIANCES as FUNCTIONS
 from ...r_language.nodes import (
     Argument,
     Binary,
@@ -17,9 +19,10 @@ from ...r_language.nodes import (
     function_name,
     text_of,
 )
-from .formulas import formula_text, sides
+from .code import TRUE
+from .formulas import formula_text, one_sided, sides
 
-__all__ = ["GROUPED", "correlation_text", "random_terms", "variance_text"]
+__all__ = ["correlation_text", "held", "random_terms", "variance_text"]
 
 #: Grouping factors of nlme's data sets, which these carry with them in R.
 GROUPED = {
@@ -40,14 +43,11 @@ STRUCTURES = {
     "pdSymm": "", "pdLogChol": "", "pdNatural": "", "pdDiag": "diag", "pdIdent": "homdiag",
     "pdCompSymm": "homcs",
 }  # fmt: skip
+#: Correlations and functions of variance: the names here. Those that need an order are not read.
 CORRELATIONS = {
-    "corAR1": "ar1", "corCAR1": "car1", "corCompSymm": "cs", "corSymm": "us", "corExp": "exp",
-    "corGaus": "gau",
-}  # fmt: skip
-VARIANCES = {
-    "varIdent": "ident", "varPower": "power", "varExp": "exp", "varConstPower": "constpower",
-    "varFixed": "fixed",
-}  # fmt: skip
+    own.nlme: name for name, own in residual.CORRELATIONS.items() if int not in own.options.values()
+}
+VARIANCES = {nlme: name for name, nlme in FUNCTIONS.items()}
 #: Arguments of these that hold where a search starts.
 _STARTS = ("value", "const", "power")
 
@@ -63,7 +63,7 @@ def random_terms(node: Node | None, fixed: Node, data: str | None) -> list[str]:
         return _of_list(node, data)  # type: ignore[arg-type]
     if function_name(node) in STRUCTURES or function_name(node) == "pdBlocked":
         return _effects(node, _grouped(data, f"random={text_of(node)} has no grouping factor"))
-    if not isinstance(node, Unary) or node.operator != "~":
+    if not one_sided(node):
         raise ArgumentError(f"random={text_of(node)} has no translation: write out its formula")
     left, group = _bar(node.operand)
     own = group or _grouped(data, f"random={text_of(node)} has no grouping factor")
@@ -90,9 +90,9 @@ def _of_list(call: Call, data: str | None) -> list[str]:
 def _effects(node: Node, group: str) -> list[str]:
     """The terms of one grouping factor: of a formula or of a class of matrices."""
     name = function_name(node)
-    if isinstance(node, Unary) and node.operator == "~":
+    if one_sided(node):
         return [_term("", text_of(node.operand), group)]
-    if name == "pdBlocked" and isinstance(node, Call):
+    if name == "pdBlocked" and isinstance(node, Call) and node.arguments:
         blocks = node.arguments[0].value
         inner = blocks.arguments if isinstance(blocks, Call) else ()
         return [term for a in inner if a.value for term in _effects(a.value, group)]
@@ -152,7 +152,7 @@ def variance_text(node: Node | None, notes: list[str]) -> str | None:
     """nlme's ``weights=`` as ``variance=`` has it here; None for NULL."""
     if node is None or text_of(node) == "NULL":
         return None
-    if isinstance(node, Unary) and node.operator == "~":
+    if one_sided(node):
         return f"fixed({formula_text(node.operand)})"
     name = function_name(node)
     if name == "varComb" and isinstance(node, Call):
@@ -176,17 +176,14 @@ def _settled(call: Call, notes: list[str]) -> Unary | None:
     own: dict[str, Node] = {}
     free = ["value", "form", "fixed"] if "Fixed" not in function_name(call) else ["form"]
     for argument in call.arguments:
-        assert argument.value is not None
-        name = argument.name or (
-            "form"
-            if isinstance(argument.value, Unary) and argument.value.operator == "~"
-            else free[0]
-        )
+        if argument.value is None:
+            raise ArgumentError(f"{text_of(call)!r} has an empty argument")
+        name = argument.name or ("form" if one_sided(argument.value) else free[0])
         own[name] = argument.value
         free = [n for n in free if n != name] or ["more"]
     name = function_name(call)
     for key in ("fixed", "nugget"):
-        if text_of(own.pop(key, None)) in ("TRUE", "T"):
+        if text_of(own.pop(key, None)) in TRUE:
             raise ArgumentError(
                 f"{key}=TRUE of {name}() is not available: "
                 + ("all parameters are estimated" if key == "fixed" else "there is no nugget")
@@ -206,7 +203,7 @@ def _settled(call: Call, notes: list[str]) -> Unary | None:
 def _form(arguments: Sequence[Argument]) -> Node | None:
     """The formula among the arguments of a class of matrices."""
     for argument in arguments:
-        if isinstance(argument.value, Unary) and argument.value.operator == "~":
+        if one_sided(argument.value):
             return argument.value
         if (
             argument.value is not None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ...datasets import list_datasets
 from ...errors import InterlaceError
 from ...r_language.nodes import (
+    ASSIGNMENTS,
     Binary,
     Bracket,
     Call,
@@ -24,7 +25,7 @@ from ...r_language.nodes import (
 )
 from ...r_language.parser import Statement, parse_script
 from ...r_language.tokens import Token
-from .code import Context, Untranslated, arguments_of, identifier, python_of, quote
+from .code import FALSE, Context, Untranslated, arguments_of, identifier, python_of, quote
 from .fits import FITS, fit_call
 from .formulas import formula_text
 from .from_r import unwrapped
@@ -37,6 +38,8 @@ PACKAGES = frozenset(
     "lme4 lmerTest glmmTMB ordinal nlme MASS emmeans car pbkrtest Matrix stats splines methods "
     "broom.mixed performance DHARMa simr MuMIn lattice utils datasets multcomp".split()
 )
+#: Functions that load packages, or stand round one that does.
+_LOADING = ("library", "require", "suppressPackageStartupMessages", "suppressWarnings")
 #: Functions that show what they are asked for themselves.
 _SHOWING = re.compile(r"\.plot\.\w+\(|^print\(|\.info\(\)$")
 
@@ -167,16 +170,16 @@ class _Script:
             raise Untranslated(f"{node.word} … has no translation")
         if isinstance(node, Bracket):
             lines = self.translated(node.inner)
-            assigned = isinstance(node.inner, Binary) and node.inner.operator in ("<-", "=", "<<-")
-            target = node.inner.left if assigned and isinstance(node.inner, Binary) else None
-            shown = [f"print({identifier(target.text)})"] if isinstance(target, Name) else []
-            return [*lines, *shown]
-        if isinstance(node, Binary) and node.operator in ("<-", "=", "<<-"):
+            match node.inner:
+                case Binary(operator, Name(target), _) if operator in ASSIGNMENTS:
+                    lines.append(f"print({identifier(target)})")
+            return lines
+        if isinstance(node, Binary) and node.operator in ASSIGNMENTS:
             return self.assigned(node.left, node.right)
         name = function_name(node)
         if name in ("rm", "gc", "graphics.off"):
             return []
-        if name in ("library", "require", "suppressPackageStartupMessages", "suppressWarnings"):
+        if name in _LOADING:
             return self.library(node)
         if name == "data" and isinstance(node, Call):
             return self.data(node)
@@ -186,10 +189,9 @@ class _Script:
 
     def shown(self, node: Node) -> list[str]:
         """A statement whose value R prints."""
-        name, first = function_name(node), None
-        if isinstance(node, Call) and node.arguments:
+        name = function_name(node)
+        if name in ("head", "tail", "str") and isinstance(node, Call) and node.arguments:
             first = python_of(node.arguments[0].value, self.context)
-        if name in ("head", "tail", "str") and first is not None and isinstance(node, Call):
             n = python_of(node.arguments[1].value, self.context) if len(node.arguments) > 1 else ""
             if name == "str":
                 return [f"{first}.info()"]
@@ -203,19 +205,7 @@ class _Script:
             for n in walk(node)
             if isinstance(n, Name | Text)
         ]
-        unknown = [
-            n
-            for n in names
-            if n not in PACKAGES
-            and n
-            not in (
-                "library",
-                "require",
-                "suppressPackageStartupMessages",
-                "suppressWarnings",
-                "TRUE",
-            )
-        ]
+        unknown = [n for n in names if n not in {*PACKAGES, *_LOADING, "TRUE"}]
         if unknown:
             raise Untranslated(f"the package {unknown[0]} has no part here")
         return []
@@ -289,7 +279,7 @@ def _target(node: Node) -> str:
     """The name that a statement assigns to, or a part of it; empty if it assigns nothing."""
     if isinstance(node, Bracket):
         return _target(node.inner)
-    if not isinstance(node, Binary) or node.operator not in ("<-", "=", "<<-"):
+    if not isinstance(node, Binary) or node.operator not in ASSIGNMENTS:
         return ""
     return next((n.text for n in walk(node.left) if isinstance(n, Name)), "")
 
@@ -339,7 +329,7 @@ def _read(call: Call, context: Context) -> str:
     if "dec" in own or function_name(call) == "read.csv2":
         pieces.append(f"decimal={python_of(own['dec'], context) if 'dec' in own else quote(',')}")
     usual = "FALSE" if function_name(call) == "read.table" else "TRUE"
-    if (text_of(own["header"]) if "header" in own else usual) in ("FALSE", "F"):
+    if (text_of(own["header"]) if "header" in own else usual) in FALSE:
         pieces.append("header=None")
     if "na.strings" in own:
         pieces.append(f"na_values={python_of(own['na.strings'], context)}")

@@ -20,13 +20,13 @@ from ...r_language.nodes import (
     function_name,
     text_of,
 )
-from .code import Context, Untranslated, arguments_of, identifier, python_of, quote
+from .code import FALSE, TRUE, Context, Untranslated, arguments_of, identifier, python_of, quote
 from .families import family_of
 from .fits import FITS
-from .formulas import formula_text, sides
+from .formulas import formula_text, one_sided, sides
 from .nlme import correlation_text, variance_text
 
-__all__ = ["EXAMPLES", "WORDS", "component", "kind_of"]
+__all__ = ["EXAMPLES", "Words", "component", "kind_of"]
 
 #: Calls in R whose translations are the table of the documents, by what they ask for.
 EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -80,19 +80,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 #: Functions of a model alone: what stands after the model. Others are in the table of other names.
 PLAIN = {
-    "formula": ".formula", "ngrps": ".ngroups", "rePCA": ".rePCA()", "sigma": ".sigma",
+    "formula": ".formula", "rePCA": ".rePCA()", "sigma": ".sigma",
     "deviance": ".deviance", "nobs": ".nobs", "hatvalues": ".hatvalues()",
     "cooks.distance": ".cooks_distance()", "rstudent": ".rstudent()", "dfbeta": ".dfbeta()",
-    "dfbetas": ".dfbetas()", "resid": ".resid", "ranova": ".ranova()", "profile": ".profile()",
+    "dfbetas": ".dfbetas()", "ranova": ".ranova()", "profile": ".profile()",
     "glance": ".glance()", "augment": ".augment()", "vif": ".vif()",
     "icc": ".icc()", "intervals": '.confint(method="Wald")',
     "joint_tests": ".joint_tests()", "cld": ".cld()",
     **dict.fromkeys(("r2_nakagawa", "r2", "r.squaredGLMM"), ".r2()"),
-    **dict.fromkeys(("qqnorm",), ".plot.qq()"),
-    "family_params": ".family_params", "VarCorr": ".VarCorr()",
+    "qqnorm": ".plot.qq()", "family_params": ".family_params", "VarCorr": ".VarCorr()",
 }  # fmt: skip
-
-TRUE = ("TRUE", "T")
 
 
 @dataclass(frozen=True)
@@ -131,10 +128,6 @@ class Words:
             return model + PLAIN[name]
         method = _method_of(name)
         return None if method is None else model + method
-
-
-#: All functions by name, for tests.
-WORDS = Words({}, set())
 
 
 def _method_of(name: str) -> str | None:
@@ -216,7 +209,7 @@ def _optional(own: Mapping[str, Node], name: str, context: Context) -> str | Non
 def _summary(call: Call, context: Context, models: Mapping[str, str]) -> str:
     own = arguments_of(call, "object", "ddf", "correlation", "corr")
     model = _model(own, context)
-    hidden = "False" if _is(own.get("correlation", own.get("corr")), "FALSE", "F") else None
+    hidden = "False" if _is(own.get("correlation", own.get("corr")), *FALSE) else None
     return _called(
         f"{model}.summary", {"ddf": _optional(own, "ddf", context), "correlation": hidden}
     )
@@ -310,7 +303,7 @@ def _step(call: Call, context: Context, models: Mapping[str, str]) -> str:
     own = arguments_of(call, "object", "trace", "direction", "ddf", "reduce.random", "alpha.random")
     by_aic = kind_of(own.get("object"), models) in ("lm", "glm", "clm", "polr")
     by_aic = by_aic or function_name(call) == "stepAIC"
-    random = "False" if _is(own.get("reduce.random"), "FALSE", "F") else None
+    random = "False" if _is(own.get("reduce.random"), *FALSE) else None
     return _called(
         f"{_model(own, context)}.step",
         {"criterion": '"AIC"' if by_aic else None, "reduce_random": random},
@@ -330,7 +323,7 @@ def _confint(call: Call, context: Context, models: Mapping[str, str]) -> str:
              "method": python_of(method, context) if method else '"Wald"' if usual else None,
              "nsim": _optional(own, "nsim", context),
              "boot_type": _optional(own, "boot.type", context),
-             "r_names": "False" if _is(own.get("oldNames"), "FALSE", "F") else None}  # fmt: skip
+             "r_names": "False" if _is(own.get("oldNames"), *FALSE) else None}  # fmt: skip
     if words["method"] == '"profile"':
         words["method"] = None
     first = [str(words.pop("parm"))] if words["parm"] is not None else []
@@ -405,7 +398,7 @@ def _update(call: Call, context: Context, models: Mapping[str, str]) -> str:
         if key in ("object", "formula", "formula."):
             own[key.rstrip(".")] = a.value
         elif key in ("data", "REML", "ziformula", "dispformula", "method", "subset", "nAGQ"):
-            tilde = isinstance(a.value, Unary) and a.value.operator == "~"
+            tilde = one_sided(a.value)
             changes[key] = (
                 quote(formula_text(a.value))
                 if tilde or key == "subset"
