@@ -93,7 +93,7 @@ def build(
     y, trials = _response(frame, linear, ordered, levels)
     matrices = _Matrices(frame)
     fixed = {name: _fixed_part(frame, name, matrices, linear) for name in frame.predictors}
-    effects = _random_part(frame, matrices, linear)
+    effects, sides = _random_part(frame, matrices, linear), [part.side for part in fixed.values()]
     return Design(
         y=_own(y),
         trials=None if trials is None else _own(trials),
@@ -111,7 +111,7 @@ def build(
         full_index=frame.full_index,
         kept=frame.kept,
         full_rows=frame.full_rows,
-        recipe=_recipe(frame, fixed, effects, linear),
+        recipe=new_data_recipe(frame, sides, effects.sides, effects.groupings, linear),
         residual=_residual_part(frame, effects),
     )
 
@@ -133,21 +133,18 @@ def _residual_part(frame: ModelFrame, effects: _Random) -> ResidualDesign | None
     return residual_design(frame.residual, frame.columns, effects.factors)
 
 
-def _recipe(
+def new_data_recipe(
     frame: ModelFrame,
-    fixed: Mapping[str, _Fixed],
-    effects: _Random,
+    fixed: Sequence[FixedSide],
+    sides: tuple[RandomSide, ...],
+    groupings: tuple[Grouping, ...],
     linear: bool,
 ) -> NewDataRecipe:
+    """How a design is made of new data; ``fixed`` are of the linear predictors in their order."""
     return NewDataRecipe(
-        fixed={
-            name: FixedSide(
-                fixed[name].recipe, fixed[name].kept, part.fixed.variables, part.offsets
-            )
-            for name, part in frame.predictors.items()
-        },
-        sides=effects.sides,
-        groupings=effects.groupings,
+        fixed=dict(zip(frame.predictors, fixed, strict=True)),
+        sides=sides,
+        groupings=groupings,
         offset_column=frame.offset_column,
         offset_given=frame.offset is not None,
         response=frame.response,
@@ -169,10 +166,9 @@ def _recipe(
 
 
 class _Fixed(NamedTuple):
-    """How the whole model matrix is made again, the columns kept, and what they make."""
+    """How the columns kept are made again, and what they make."""
 
-    recipe: MatrixRecipe
-    kept: np.ndarray
+    side: FixedSide
     predictor: LinearPredictor
 
 
@@ -222,7 +218,7 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
         dropped=dropped,
         formula=part.formula,
     )
-    return _Fixed(recipe, kept, predictor)
+    return _Fixed(FixedSide(recipe, kept, part.fixed.variables, part.offsets), predictor)
 
 
 def kept_columns(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,38 +36,30 @@ class Elements:
         block = Block(factors, atom)
         if block not in self.starts:
             self.starts[block] = self.size
-            self.size += len(self.cells(block))
+            self.size += len(self.products.cells(factors))
         return self.starts[block]
 
-    def cells(self, block: Block) -> np.ndarray:
-        """Levels of the block's factors in each observed cell, (cells, factors)."""
-        return self.products.cells(block.factors)
+    def add_those_of(self, recipe: PlainMatrix) -> None:
+        """Add the blocks that the columns of a matrix are made of."""
+        for _, product in recipe.products:
+            own, atom = self.products.parts(recipe, product)
+            self.add(own, 0)
+            self.add(own, atom)
 
     def matrix(self, recipe: PlainMatrix) -> np.ndarray:
         """What makes the columns of a matrix of elements, (d, columns)."""
-        places, width = [], 0
-        for scale, factors in recipe.products:
-            coded = tuple(v for v, _ in factors if v in recipe.codings)
-            own = self.products.factors_of(coded)
-            atom = self.products.atom([v for v, _ in factors if v not in recipe.codings])
-            values = scale * self.products.coded(recipe, factors, own)
-            places.append((own, atom, values, width))
-            width += values.shape[1]
-            self.add(own, 0)
-            if atom:
-                self.add(own, atom)
-        out = np.zeros((self.size, width))
-        for own, atom, values, at in places:
-            columns = slice(at, at + values.shape[1])
-            mean, sd = self.products.moments[atom]
-            self._put(out, own, 0, values * (mean if atom else 1.0), columns)
-            if atom:
-                self._put(out, own, atom, values * sd, columns)
-        return out
-
-    def _put(self, out: np.ndarray, own: Any, atom: int, values: np.ndarray, at: slice) -> None:
-        start = self.starts[Block(own, atom)]
-        out[start : start + len(values), at] += values
+        self.add_those_of(recipe)
+        columns = [np.zeros((self.size, 0))]
+        for scale, product in recipe.products:
+            own, atom = self.products.parts(recipe, product)
+            values = scale * self.products.coded(recipe, product, own)
+            out = np.zeros((self.size, values.shape[1]))
+            # a number is its mean times 1 and its standard deviation times what is centred
+            for of, times in zip((0, atom), self.products.moments[atom], strict=True):
+                start = self.starts[Block(own, of)]
+                out[start : start + len(values)] += values * times
+            columns.append(out)
+        return np.concatenate(columns, axis=1)
 
 
 class Table:
@@ -84,6 +77,7 @@ class Table:
         self.indicators = count <= MOST_INDICATORS
         self._factors = [] if self.indicators else sorted({f for factors in own for f in factors})
         self.columns: Columns
+        self._codes: dict[tuple[int, ...], np.ndarray] = {}
 
     def run(self, lazy: LazyRows) -> None:
         """Ask the engine."""
@@ -106,17 +100,23 @@ class Table:
         if not self.indicators:
             return {f"_s{i}_{j}": product}
         out = {}
-        for x in self.products.cells(a.factors):
-            for y in self._asked_cells(right, a, b):
-                inside = _both(a, x, b, y)
-                if inside is None:
-                    continue
-                value = product
-                if inside:
-                    conditions = [self._is_at(f, level) for f, level in inside]
-                    value = nw.when(*conditions).then(product).otherwise(0.0)
-                out[_name(i, j, inside)] = value
+        for _, _, inside in self._overlaps(right, a, b):
+            value = product
+            if inside:
+                conditions = [self._is_at(f, level) for f, level in inside]
+                value = nw.when(*conditions).then(product).otherwise(0.0)
+            out[_name(i, j, inside)] = value
         return out
+
+    def _overlaps(
+        self, right: Elements, a: Block, b: Block
+    ) -> Iterator[tuple[int, int, tuple[tuple[int, int], ...]]]:
+        """Cells of a and of b, by place, that are summed, and the levels that are both."""
+        for x, cell in enumerate(self.products.cells(a.factors)):
+            for y, other in enumerate(self._asked_cells(right, a, b)):
+                inside = _both(a, cell, b, other)
+                if inside is not None:
+                    yield x, y, inside
 
     def _asked_cells(self, right: Elements, a: Block, b: Block) -> np.ndarray:
         """Cells of b that are summed: without the last where the sum over all is known."""
@@ -140,20 +140,16 @@ class Table:
                     self._by_cell(out, a, start, b, at, codes)
                     continue
                 i, j = sorted((a.atom, b.atom))
-                summed = self._asked_cells(right, a, b)
-                for x, cell in enumerate(self.products.cells(a.factors)):
-                    for y, other in enumerate(summed):
-                        inside = _both(a, cell, b, other)
-                        if inside is None:
-                            continue
-                        values = self.columns.values[_name(i, j, inside)]
-                        assert isinstance(values, np.ndarray)
-                        if alone:
-                            out[codes, start + x, at + y] = values
-                        else:
-                            out[:, start + x, at + y] = np.bincount(codes, values, levels)
-                if len(summed) < len(self.products.cells(b.factors)):
-                    last = at + len(summed)
+                for x, y, inside in self._overlaps(right, a, b):
+                    values = self.columns.values[_name(i, j, inside)]
+                    assert isinstance(values, np.ndarray)
+                    if alone:
+                        out[codes, start + x, at + y] = values
+                    else:
+                        out[:, start + x, at + y] = np.bincount(codes, values, levels)
+                summed = len(self._asked_cells(right, a, b))
+                if summed < len(self.products.cells(b.factors)):
+                    last = at + summed
                     whole = out[:, start, right.starts[Block((), b.atom)]]
                     out[:, start, last] = whole - out[:, start, at:last].sum(axis=1)
         return out
@@ -164,21 +160,23 @@ class Table:
         i, j = sorted((a.atom, b.atom))
         values = self.columns.values[f"_s{i}_{j}"]
         assert isinstance(values, np.ndarray)
-        x, rows = self._cells_of(a)
-        y, columns = self._cells_of(b)
+        x, rows = self._cells_of(a.factors)
+        y, columns = self._cells_of(b.factors)
         levels = len(out)
         sums = np.bincount((codes * rows + x) * columns + y, values, levels * rows * columns)
         out[:, start : start + rows, at : at + columns] = sums.reshape(levels, rows, columns)
 
-    def _cells_of(self, block: Block) -> tuple[np.ndarray, int]:
-        """The block's cell of each row, and how many it has."""
-        cells = self.products.cells(block.factors)
-        if not block.factors:
+    def _cells_of(self, factors: tuple[int, ...]) -> tuple[np.ndarray, int]:
+        """The cell of some factors that each row is in, and how many there are."""
+        cells = self.products.cells(factors)
+        if not factors:
             return np.zeros(self.columns.n, dtype=np.int64), 1
-        sizes = tuple(cells.max(axis=0) + 1)
-        known = np.ravel_multi_index(tuple(cells.T), sizes)
-        own = [self.products.codes_in(self.columns.values[f"_f{f}"], f) for f in block.factors]
-        return np.searchsorted(known, np.ravel_multi_index(tuple(own), sizes)), len(cells)
+        if factors not in self._codes:
+            sizes = tuple(cells.max(axis=0) + 1)
+            known = np.ravel_multi_index(tuple(cells.T), sizes)
+            own = [self.products.codes_in(self.columns.values[f"_f{f}"], f) for f in factors]
+            self._codes[factors] = np.searchsorted(known, np.ravel_multi_index(tuple(own), sizes))
+        return self._codes[factors], len(cells)
 
 
 def _both(a: Block, x: np.ndarray, b: Block, y: np.ndarray) -> tuple[tuple[int, int], ...] | None:

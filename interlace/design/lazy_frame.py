@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, ArgumentTypeError, DataError, DataWarning, listing, warn
+from ..errors import ArgumentError, ArgumentTypeError, DataError, listing
 from ..frames.checks import unknown_column
 from ..frames.columns import Column, Columns, Labels
 from ..frames.lazy import LazyRows
@@ -212,7 +212,9 @@ class LazyModelFrame(ModelFrame):
         self.n_missing, rows = _count(totals["gone"]), _count(totals["rows"])
         self.n = rows - self.n_missing
         self.rows = self.full_index = self.kept = self.full_rows = None
-        self._report_lost(rows)
+        if not rows:
+            raise DataError("data has no rows, or subset= selects none")
+        self._report_missing(self.n)
         self.lazy.n = self.n
         if self.n_missing:
             self.lazy = self.lazy.where(~gone)
@@ -228,27 +230,6 @@ class LazyModelFrame(ModelFrame):
                 f"weights must be positive and finite; they are from {ends['min']:g} to "
                 f"{ends['max']:g}. Leave out rows of weight zero with subset="
             )
-
-    def _report_lost(self, rows: int) -> None:
-        if not rows:
-            raise DataError("data has no rows, or subset= selects none")
-        if not self.n_missing:
-            return
-        counts = listing(f"{name} ({count})" for name, count in self.missing_by.items())
-        if self.na_action == "raise":
-            raise DataError(
-                f"missing values in {counts}; fill them, or let na_action='omit' drop these rows"
-            )
-        if not self.n:
-            raise DataError(
-                f"every row has a missing value; missing by column: {counts}. Leave out the "
-                "column(s) that are mostly missing"
-            )
-        warn(
-            f"dropped {self.n_missing} row(s) with missing values in {counts}; {self.n} rows "
-            "are used. na_action='raise' makes this an error",
-            DataWarning,
-        )
 
 
 def _count(total: Mapping[str, float]) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from ..errors import (
     ArgumentError,
@@ -205,13 +204,14 @@ class ModelFrame:
     def _keep_rows(self, columns: Columns, chosen: np.ndarray | None) -> None:
         """Drop the rows outside the subset and those with missing values."""
         missing = self._missing_masks(columns, chosen)
-        keep = chosen
+        keep, where = chosen, ""
         if self.missing_by:
             gone = np.logical_or.reduce(list(missing.values()))
+            where = f", row(s) {row_labels(columns.index, gone)}"
             keep = ~gone if chosen is None else chosen & ~gone
         in_subset = columns.n if chosen is None else int(chosen.sum())
         self.n_missing = 0 if keep is None else in_subset - int(keep.sum())
-        self._report_missing(columns.index, missing, keep)
+        self._report_missing(in_subset - self.n_missing, where)
         self.kept, self.full_index, self.full_rows = None, None, None
         if self.n_missing and self.na_action == "exclude":
             whole = np.ones(columns.n, dtype=bool) if chosen is None else chosen
@@ -253,25 +253,23 @@ class ModelFrame:
             bad = row_labels(self.columns.index, ~np.isfinite(self.offset))
             raise ArgumentError(f"offset is infinite in row(s) {bad}; drop them with subset=")
 
-    def _report_missing(
-        self, index: pd.Index, missing: Mapping[str, np.ndarray], keep: np.ndarray | None
-    ) -> None:
-        if not self.missing_by or keep is None:
+    def _report_missing(self, n: int, where: str = "") -> None:
+        """Say, or refuse, that rows are left out for their missing values; n are used."""
+        if not self.missing_by:
             return
         counts = listing(f"{name} ({count})" for name, count in self.missing_by.items())
         if self.na_action == "raise":
-            rows = np.logical_or.reduce(list(missing.values()))
             raise DataError(
-                f"missing values in {counts}, row(s) {row_labels(index, rows)}; fill them, or let "
-                "na_action='omit' drop these rows"
+                f"missing values in {counts}{where}; fill them, or let na_action='omit' drop "
+                "these rows"
             )
-        if not keep.any():
+        if not n:
             raise DataError(
                 f"every row has a missing value; missing by column: {counts}. Leave out the "
                 "column(s) that are mostly missing"
             )
         warn(
-            f"dropped {self.n_missing} row(s) with missing values in {counts}; {keep.sum()} rows "
+            f"dropped {self.n_missing} row(s) with missing values in {counts}; {n} rows "
             "are used. na_action='raise' makes this an error",
             DataWarning,
         )

@@ -10,9 +10,10 @@ of columns are formulaic's in both.
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -119,6 +120,12 @@ class PlainMatrix:
         """Number of columns that code a variable in a product."""
         coding = self.codings.get(variable)
         return 1 if coding is None else (coding.reduced if reduced else coding.full).shape[1]
+
+    def coding(self, product: Iterable[tuple[str, bool]]) -> PlainMatrix:
+        """What codes the factors of a product, without its numbers."""
+        factors = tuple((v, reduced) for v, reduced in product if v in self.codings)
+        width = math.prod(self.width(v, reduced) for v, reduced in factors)
+        return replace(self, names=("",) * width, products=((1.0, factors),), calls=())
 
     def _coded(self, column: Any, variable: str, reduced: bool) -> tuple[np.ndarray, np.ndarray]:
         coding = self.codings[variable]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -76,13 +75,13 @@ class Products:
             out = self.values[variable] if out is None else out * self.values[variable]
         return out
 
-    def atom(self, variables: Sequence[str]) -> int:
-        """Index of the product of variables."""
-        return self._atoms.index(tuple(sorted(variables)))
-
-    def factors_of(self, variables: Sequence[str]) -> tuple[int, ...]:
-        """Indices of factors."""
-        return tuple(self.factors.index(v) for v in variables)
+    def parts(
+        self, recipe: PlainMatrix, product: Sequence[tuple[str, bool]]
+    ) -> tuple[tuple[int, ...], int]:
+        """Indices of the factors of a product, and of the atom that its numbers are."""
+        own = tuple(self.factors.index(v) for v, _ in product if v in recipe.codings)
+        numbers = sorted(v for v, _ in product if v not in recipe.codings)
+        return own, self._atoms.index(tuple(numbers))
 
     # -- moments ------------------------------------------------------------------------------
 
@@ -154,10 +153,9 @@ class Products:
 
     def observe_cells(self, lazy: LazyRows) -> None:
         """Sums of all products by cell of all factors, and the levels of these."""
-        own = sorted(
-            {self.atom([v for v, _ in f if v not in self._of_fixed.codings])
-             for _, f in self._of_fixed.products} | {0, self.response}
-        )  # fmt: skip
+        fixed = self._of_fixed
+        of_fixed = {self.parts(fixed, product)[1] for _, product in fixed.products}
+        own = sorted(of_fixed | {0, self.response})
         pairs = list(combinations_with_replacement(own, 2))
         keys = {f"_f{i}": self.key(i) for i in range(len(self.factors))}
         asked = {f"_{i}_{j}": self.product(i, j) for i, j in pairs}
@@ -174,9 +172,8 @@ class Products:
         """Codes of a factor's column, whose levels are kept."""
         labels = column.used() if isinstance(column, Labels) else None
         self.levels[self.factors[factor]] = labels
-        codes = np.asarray(column).astype(np.int64) if labels is None else labels.codes
         self.levels[unmarked(self.factors[factor])] = labels
-        return codes.astype(np.int64)
+        return np.asarray(column if labels is None else labels.codes).astype(np.int64)
 
     def codes_in(self, column: Column, factor: int) -> np.ndarray:
         """Codes of a factor's column in another table."""
@@ -207,35 +204,28 @@ class Products:
         return self._cells[own]
 
     def columns(self, cells: np.ndarray, own: Collection[int]) -> dict[str, Column]:
-        """Columns of factors in given cells, by variable."""
+        """Columns of factors in given cells, by name."""
         out: dict[str, Column] = {}
         for at, i in enumerate(own):
-            labels = self.levels[self.factors[i]]
-            codes = cells[:, at]
+            name = unmarked(self.factors[i])
+            labels, codes = self.levels[name], cells[:, at]
             if labels is None:
-                out[self.factors[i]] = codes == 1
+                out[name] = codes == 1
             else:
-                out[self.factors[i]] = Labels(codes, labels.levels, labels.ordered)
+                out[name] = Labels(codes, labels.levels, labels.ordered)
         return out
 
     def coded(self, recipe: PlainMatrix, product: Any, own: tuple[int, ...]) -> np.ndarray:
         """Coding of the factors of a product in their cells, (cells, columns)."""
-        factors = tuple((v, reduced) for v, reduced in product if v in recipe.codings)
-        if not factors:
-            return np.ones((1, 1))
-        values = self.columns(self.cells(own), own)
-        alone = replace(recipe, names=("",), products=((1.0, factors),), calls=())
-        columns = {unmarked(v): column for v, column in values.items()}
-        width = int(np.prod([recipe.width(v, reduced) for v, reduced in factors]))
-        alone = replace(alone, names=("",) * width)
-        return alone.matrix(Columns(columns, pd.RangeIndex(len(self.cells(own)))))
+        cells = self.cells(own)
+        columns = Columns(self.columns(cells, own), pd.RangeIndex(len(cells)))
+        return recipe.coding(product).matrix(columns)
 
-    def prototypes(self, recipe: PlainMatrix) -> Columns:
+    def prototypes(self) -> Columns:
         """Rows of each cell, with covariates within their ranges, that span what the data span."""
         draws = len(self.numbers) + 2
         at = np.repeat(np.arange(len(self.codes)), draws)
-        values = self.columns(self.codes[at], range(len(self.factors)))
-        columns = {unmarked(v): column for v, column in values.items()}
+        columns = self.columns(self.codes[at], range(len(self.factors)))
         rng = np.random.default_rng(1)
         for variable, (low, high) in self.ranges.items():
             columns[unmarked(variable)] = low + (high - low) * rng.random(len(at))

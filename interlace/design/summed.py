@@ -17,10 +17,9 @@ import numpy as np
 
 from ..covariance.names import STRUCTURES
 from ..errors import DataError, FormulaError
-from ..frames.columns import Labels
 from ..frames.lazy import LazyRows
 from ..frames.read import data_columns
-from .build import check_effects, check_groups, in_order, kept_columns
+from .build import check_effects, check_groups, in_order, kept_columns, new_data_recipe
 from .design import Design, GroupingFactor, RandomTerm
 from .elements import Elements, Table
 from .formulas import formulas_of
@@ -28,13 +27,11 @@ from .gram_roots import gram_roots
 from .grouping import Grouping, grouping
 from .lazy_frame import LazyModelFrame
 from .model_matrix import terms_on
-from .newdata import FixedSide, NewDataRecipe, RandomSide
+from .newdata import FixedSide, RandomSide
 from .predictor import MEAN, LinearPredictor
 
 #: A variance this near to the largest that mean and range allow is that of two values.
 TWO_VALUES = 1e-9
-#: Cells of the factors of X, with their products, that are worth a table.
-MOST_CELLS = 2_000_000
 
 
 class FactorSums(NamedTuple):
@@ -208,7 +205,7 @@ class _Summing:
         kept, dropped = kept_columns(X, self.fixed.names)
         elements, making = self._elements(kept)
         tables = _LevelTables(self, elements)
-        factors, terms, recipes, sums = tables.results()
+        factors, terms, sides, sums = tables.results()
         pairs = tables.pairs(factors)
         if len(kept) >= frame.n:
             raise DataError(
@@ -227,7 +224,7 @@ class _Summing:
             na_action=frame.na_action,
             n_missing=frame.n_missing,
             missing_by=frame.missing_by,
-            recipe=self._recipe(kept, recipes, tables.groupings),
+            recipe=new_data_recipe(frame, [self._side(kept)], sides, tables.groupings, linear=True),
             n_rows=frame.n,
             sums=Sums(
                 frame.n, frame.log_weights, ones, X[:, kept], y, X, making, tuple(sums), pairs
@@ -248,14 +245,12 @@ class _Summing:
 
         def column(atom: int) -> np.ndarray:
             mean, sd = products.moments[atom]
-            return mean * ones + sd * R[:, :, place[atom]][real] if atom else ones
+            return mean * ones + sd * R[:, :, place[atom]][real]
 
         blocks = [np.zeros((len(ones), 0))]
-        for scale, factors in self.fixed.products:
-            coded = self.fixed.codings
-            own = products.factors_of([v for v, _ in factors if v in coded])
-            atom = products.atom([v for v, _ in factors if v not in coded])
-            coding = scale * products.coded(self.fixed, factors, own)[products.cell_of(own)]
+        for scale, product in self.fixed.products:
+            own, atom = products.parts(self.fixed, product)
+            coding = scale * products.coded(self.fixed, product, own)[products.cell_of(own)]
             blocks.append(coding[at] * column(atom)[:, None])
         return np.concatenate(blocks, axis=1), column(products.response), ones
 
@@ -273,12 +268,11 @@ class _Summing:
     def _predictor(self, kept: np.ndarray, dropped: tuple[str, ...]) -> LinearPredictor:
         """Fixed part, with rows that span what the data span."""
         alone = replace(self.fixed, calls=())
-        columns = self.products.prototypes(self.fixed)
+        columns = self.products.prototypes()
         side = self.frame.predictors[MEAN].fixed
         terms = terms_on(side.text, side.variables, self.frame.columns, alone, columns)
-        X = np.array(alone.matrix(columns))
         return LinearPredictor(
-            X=np.ascontiguousarray(X[:, kept]),
+            X=np.ascontiguousarray(alone.matrix(columns)[:, kept]),
             names=tuple(self.fixed.names[j] for j in kept),
             terms=terms.keep(kept) if dropped else terms,
             offset=np.empty(0) if self._has_offset() else None,
@@ -286,31 +280,12 @@ class _Summing:
             formula=self.frame.predictors[MEAN].formula,
         )
 
+    def _side(self, kept: np.ndarray) -> FixedSide:
+        part = self.frame.predictors[MEAN]
+        return FixedSide(self.fixed, kept, part.fixed.variables, part.offsets)
+
     def _has_offset(self) -> bool:
         return bool(self.frame.predictors[MEAN].offsets) or self.frame.offset is not None
-
-    def _recipe(
-        self,
-        kept: np.ndarray,
-        sides: tuple[RandomSide, ...],
-        groupings: tuple[Grouping, ...],
-    ) -> NewDataRecipe:
-        frame, part = self.frame, self.frame.predictors[MEAN]
-        return NewDataRecipe(
-            fixed={MEAN: FixedSide(self.fixed, kept, part.fixed.variables, part.offsets)},
-            sides=sides,
-            groupings=groupings,
-            offset_column=frame.offset_column,
-            offset_given=frame.offset is not None,
-            response=frame.response,
-            logical=frozenset(n for n, kind in frame.kinds.items() if kind == "logical"),
-            levels={
-                name: column[:0] if isinstance(column, Labels) else None
-                for name, column in frame.columns.values.items()
-            },
-            context=frame.context,
-            linear=True,
-        )
 
 
 class _LevelTables:
@@ -325,7 +300,7 @@ class _LevelTables:
         }
         self.own: dict[str, Elements] = {label: Elements(self.products) for label in self.keys}
         for (spec, _), recipe in zip(work.specs, work.recipes, strict=True):
-            self.own[spec.factor].matrix(recipe)
+            self.own[spec.factor].add_those_of(recipe)
         self.hosts = {label: self._host(self.keys[label]) for label in self.keys}
         self.by_label: dict[str, tuple[Grouping, np.ndarray, np.ndarray]] = {}
         self._hosted: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
@@ -340,13 +315,13 @@ class _LevelTables:
     def _run(self) -> None:
         labels = list(self.keys)
         pairs = list(combinations(labels, 2))
-        self._pair_hosts = {
+        pair_hosts = {
             (b, c): self._host(list(dict.fromkeys(self.keys[b] + self.keys[c]))) for b, c in pairs
         }
         for host in dict.fromkeys(self.hosts.values()):
             assert host is not None
             guests = [label for label in labels if self.hosts[label] == host]
-            together = [pair for pair in pairs if self._pair_hosts[pair] == host]
+            together = [pair for pair in pairs if pair_hosts[pair] == host]
             asked = [(self.own[b], other) for b in guests for other in (self.own[b], self.all)]
             asked += [(self.own[b], self.own[c]) for b, c in together]
             table = Table(self.products, self.keys[host], asked)

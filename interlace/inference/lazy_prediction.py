@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import product as all_combinations
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from .which_effects import which_effects
 if TYPE_CHECKING:
     from ..models.lmm_summed import SummedFit
 
-__all__ = ["FITTED", "RESIDUAL", "lazy_predictions"]
+__all__ = ["FITTED", "RESIDUAL", "lazy_predictions", "response_of_rows"]
 
 FITTED, RESIDUAL = ".fitted", ".resid"
 #: Cells of factors that are told apart in one expression.
@@ -140,11 +139,10 @@ class _Work:
         """The columns of a matrix times coefficients, which are numbers or expressions."""
         total, at = 0.0, 0
         for scale, factors in recipe.products:
-            coded = [(v, reduced) for v, reduced in factors if v in recipe.codings]
-            width = int(np.prod([recipe.width(v, reduced) for v, reduced in coded]))
-            own = coefficients[at : at + width]
-            at += width
-            value: Any = scale * self._of_cells(recipe, coded, own)
+            coding = recipe.coding(factors)
+            own = coefficients[at : at + len(coding.names)]
+            at += len(coding.names)
+            value: Any = scale * self._of_cells(coding, own)
             for variable, _ in factors:
                 if variable not in recipe.codings:
                     value = value * pushed(unmarked(variable), self.rows.schema).number()
@@ -153,25 +151,26 @@ class _Work:
 
         return total if isinstance(total, nw.Expr) else nw.lit(float(total))
 
-    def _of_cells(self, recipe: PlainMatrix, coded: list, coefficients: Sequence[Any]) -> Any:
+    def _of_cells(self, coding: PlainMatrix, coefficients: Sequence[Any]) -> Any:
         """The coding of each row's cell times coefficients."""
         import narwhals.stable.v2 as nw
 
-        if not coded:
+        names = [unmarked(v) for v, _ in coding.products[0][1]]
+        if not names:
             return coefficients[0]
-        levels = [self._levels(unmarked(v)) for v, _ in coded]
+        levels = [self._levels(name) for name in names]
         cells = list(all_combinations(*(range(len(own)) for own in levels)))
         if len(cells) > MOST_CELLS:
             raise ArgumentError(
-                f"the factors {listing(unmarked(v) for v, _ in coded)} have {len(cells)} cells, "
-                "too many for one expression; collect the rows and predict for these"
+                f"the factors {listing(names)} have {len(cells)} cells, too many for one "
+                "expression; collect the rows and predict for these"
             )
-        coding = _coding(recipe, coded, levels, np.array(cells))
+        rows = coding.matrix(_columns_of(names, levels, np.array(cells)))
         out = nw.lit(None, nw.Float64())
-        for cell, row in zip(reversed(cells), coding[::-1], strict=True):
+        for cell, row in zip(reversed(cells), rows[::-1], strict=True):
             inside = [
-                self._is_at(unmarked(v), own[level])
-                for (v, _), own, level in zip(coded, levels, cell, strict=True)
+                self._is_at(name, own[level])
+                for name, own, level in zip(names, levels, cell, strict=True)
             ]
             value: Any = 0.0
             for c, coefficient in zip(row.tolist(), coefficients, strict=True):
@@ -193,18 +192,15 @@ class _Work:
         return value == level
 
 
-def _coding(
-    recipe: PlainMatrix, coded: list, levels: Sequence[Sequence[Any]], cells: np.ndarray
-) -> np.ndarray:
-    """Coding of cells, (cells, columns)."""
+def _columns_of(
+    names: Sequence[str], levels: Sequence[Sequence[Any]], cells: np.ndarray
+) -> Columns:
+    """Columns of factors in cells of their levels."""
     columns: dict[str, Any] = {}
-    for at, ((variable, _), own) in enumerate(zip(coded, levels, strict=True)):
-        codes = cells[:, at]
+    for name, own, codes in zip(names, levels, cells.T, strict=True):
         labels = Labels(codes, np.array(own, dtype=object))
-        columns[unmarked(variable)] = codes == 1 if own == [False, True] else labels
-    width = int(np.prod([recipe.width(v, reduced) for v, reduced in coded]))
-    alone = replace(recipe, names=("",) * width, products=((1.0, tuple(coded)),), calls=())
-    return alone.matrix(Columns(columns, pd.RangeIndex(len(cells))))
+        columns[name] = codes == 1 if own == [False, True] else labels
+    return Columns(columns, pd.RangeIndex(len(cells)))
 
 
 def _plain(levels: np.ndarray) -> np.ndarray:

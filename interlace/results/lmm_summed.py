@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..calls import checked_methods
+from ..errors import ArgumentError
 from ..frames.lazy import is_lazy
 from ..models.lmm_summed import SummedFit
 from .lmm import LMMResult
@@ -93,8 +94,7 @@ class SummedResult(LMMResult):
 
     def _lazily(self, data: Any = None, **asked: Any) -> Any:
         """A lazy frame with fitted values."""
-        from ..errors import ArgumentError
-        from ..inference.lazy_prediction import lazy_predictions
+        from ..inference.lazy_prediction import lazy_predictions, response_of_rows
 
         data = self._data if data is None else data
         if data is None:
@@ -107,6 +107,4 @@ class SummedResult(LMMResult):
         fitted = super().predict(data, new_levels="population")
         if not asked.get("residuals"):
             return fitted
-        from ..inference.lazy_prediction import response_of_rows
-
         return (response_of_rows(self.fit, data) - fitted).rename("residuals")

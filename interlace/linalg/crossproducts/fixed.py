@@ -16,7 +16,7 @@ import numpy as np
 from ..kernels import _predictors
 from ..row_threads import over_rows
 from .predictors import PredictorZ, place
-from .standardise import CHUNK_ROWS
+from .standardise import chunks
 from .weighted import WeightedZ
 
 __all__ = ["FixedColumns", "FixedPart", "PredictorColumns", "packed_product", "weighted_gram"]
@@ -172,8 +172,7 @@ def weighted_gram(X: np.ndarray, w: np.ndarray, Y: np.ndarray | None = None) -> 
 
     def products(piece: slice) -> np.ndarray:
         out = np.zeros((X.shape[1], Y.shape[1]))
-        for start in range(piece.start, piece.stop, CHUNK_ROWS):
-            rows = slice(start, min(start + CHUNK_ROWS, piece.stop))
+        for rows in chunks(piece):
             out += (X[rows] * w[rows, None]).T @ Y[rows]
         return out
 

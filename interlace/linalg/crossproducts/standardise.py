@@ -47,6 +47,17 @@ class Standardisation:
     logdet: float
     gamma: np.ndarray
 
+    @classmethod
+    def of(
+        cls, mean: np.ndarray, R_inverse: np.ndarray, gamma: np.ndarray, intercept: int | None
+    ) -> Standardisation:
+        """With the way back, in which the ``intercept`` takes what was subtracted."""
+        back = R_inverse.copy()
+        if intercept is not None:
+            back[intercept] -= mean @ R_inverse
+        logdet = float(np.log(np.abs(np.diagonal(R_inverse))).sum())
+        return cls(mean, R_inverse, back, logdet, gamma)
+
 
 def standardise(
     X: np.ndarray, intercept: int | None, root: np.ndarray, y: np.ndarray
@@ -60,11 +71,7 @@ def standardise(
     sums = over_rows(lambda piece: _moments(X, root, y, mean, piece), len(X))
     gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
     R_inverse = orthonormaliser(X, root, mean, gram)
-    back = R_inverse.copy()
-    if intercept is not None:
-        back[intercept] -= mean @ R_inverse
-    logdet = float(np.log(np.abs(np.diagonal(R_inverse))).sum())
-    return Standardisation(mean, R_inverse, back, logdet, R_inverse.T @ moment)
+    return Standardisation.of(mean, R_inverse, R_inverse.T @ moment, intercept)
 
 
 def _moments(
@@ -115,13 +122,18 @@ def standardised(X: np.ndarray, std: Standardisation, order: np.ndarray | None) 
     out = np.empty(X.shape)
 
     def fill(piece: slice) -> None:
-        for start in range(piece.start, piece.stop, CHUNK_ROWS):
-            rows = slice(start, min(start + CHUNK_ROWS, piece.stop))
+        for rows in chunks(piece):
             chosen = X[rows] if order is None else X[order[rows]]
             np.matmul(chosen - std.mean, std.R_inverse, out=out[rows])
 
     over_rows(fill, len(X))
     return out
+
+
+def chunks(piece: slice) -> Iterator[slice]:
+    """A piece of the rows, a chunk at a time."""
+    for start in range(piece.start, piece.stop, CHUNK_ROWS):
+        yield slice(start, min(start + CHUNK_ROWS, piece.stop))
 
 
 def intercept_column(names: Sequence[str]) -> int | None:
@@ -144,9 +156,7 @@ def _centres(X: np.ndarray, intercept: int | None, root: np.ndarray) -> np.ndarr
 def _centred_chunks(
     X: np.ndarray, root: np.ndarray, mean: np.ndarray
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    n = X.shape[0]
-    for start in range(0, n, CHUNK_ROWS):
-        rows = slice(start, min(start + CHUNK_ROWS, n))
+    for rows in chunks(slice(0, X.shape[0])):
         columns = X[rows] - mean
         if root.size:
             columns *= root[rows, None]

@@ -236,16 +236,12 @@ def _standard_columns(
     columns = centred @ R_inverse
     gamma = columns.T @ y
     residual = y - columns @ gamma
-    back = R_inverse.copy()
-    if intercept is not None:
-        back[intercept] -= mean @ R_inverse
-    logdet = float(np.log(np.abs(np.diagonal(R_inverse))).sum())
     making = sums.elements.copy()
     making[0, :p] -= mean
     making[:, :p] = making[:, :p] @ R_inverse
     making[:, p] -= making[:, :p] @ gamma
     Xy = np.column_stack([columns, residual])
-    return Standardisation(mean, R_inverse, back, logdet, gamma), making, Xy.T @ Xy
+    return Standardisation.of(mean, R_inverse, gamma, intercept), making, Xy.T @ Xy
 
 
 def _effect_root(own: np.ndarray, columns: np.ndarray, free: Sequence[slice]) -> np.ndarray:
