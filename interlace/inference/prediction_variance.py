@@ -128,9 +128,7 @@ def unknown_covariance(
     for (codes, Z), template, mask, factor in parts:
         left_out = Z * ~(mask & (codes >= 0)[:, None])
         stars = [(left_out * (factor.predictor == a)) @ template for a in range(K)]
-        for a in range(K):
-            for b in range(K):
-                out[a, b] += np.einsum("rk,rk->r", stars[a], stars[b])
+        _add_products(out, stars)
     out *= fit.re_scale**2
     return out + _rest_covariance(fit, rows, masks, False, T) if rows.rest else out
 
@@ -155,10 +153,15 @@ def _rest_covariance(
         template = (fit.T if T is None else T)[b][np.ix_(at, at)]
         own = rest * (masks[b][at] == entering)
         stars = [(own * (of == a)) @ template for a in range(K)]
-        for a in range(K):
-            for c in range(K):
-                out[a, c] += np.einsum("rk,rk->r", stars[a], stars[c])
+        _add_products(out, stars)
     return fit.re_scale**2 * out
+
+
+def _add_products(out: np.ndarray, stars: Sequence[np.ndarray]) -> None:
+    """Add the products of the rows (r, k) of each two predictors to (K, K, r)."""
+    for a, left in enumerate(stars):
+        for b, right in enumerate(stars):
+            out[a, b] += np.einsum("rk,rk->r", left, right)
 
 
 def estimate_covariance(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:

@@ -38,12 +38,11 @@ class GLMMEstimates(PredictorsEstimates):
 def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum) -> GLMMEstimates:
     """All estimates at the optimum of an objective."""
     x, H = optimum.x, optimum.curvature
-    theta, zeta = objective.split(x)[0], objective.split(x)[2]
+    theta, gamma, zeta = objective.split(x)
     H = without_information(H, list(objective.endless(x, H)))
     problem, scale = objective.problem, objective.scale
     point, beta, cov = _fixed_part(objective, x, H)
     T = scale.natural(scale.templates(theta))
-    gamma = objective.split(x)[1]
     eta = problem.natural_eta(_own(problem.unsorted(point.eta), point.eta), gamma)
     return GLMMEstimates(
         beta=beta,

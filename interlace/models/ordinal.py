@@ -24,10 +24,7 @@ from .glmm import GLMMFit, fit_glmm, mode_differences, refit_glmm
 from .observations import Observations, observe
 from .predictors_fit import PredictorsEstimates
 from .regression import RegressionFit
-
-# A coefficient or threshold whose standard error, times the size of its column, is larger than this
-# on the scale of the predictor has no finite estimate.
-HUGE = 20.0
+from .verdicts import HUGE
 
 
 class Reported(NamedTuple):

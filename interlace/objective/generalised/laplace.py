@@ -236,6 +236,12 @@ class LaplaceObjective(GeneralisedObjective):
             return point.u
         if self._astray:
             return self._u
+        return self._along_tangent(before, point, move, T)
+
+    def _along_tangent(
+        self, before: np.ndarray, point: Point, move: np.ndarray, T: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """The modes of a point at ``before``, (q,), for templates T of what is a ``move`` away."""
         Z, (theta, _, zeta) = self.problem.Z, self.split(before)
         old = self.place(theta)
         change = [new - t for new, t in zip(T, old, strict=True)]
@@ -298,21 +304,24 @@ class LaplaceObjective(GeneralisedObjective):
         With F = 2 (a'W_o a - r'H^{-1}r), the exact Hessian of all but log|M|, theta gets
         F / 2 + Q'Q + S, N_b = sum_l [Z'V^{-1}Z - g g']_ll (section 4).
         """
-        Z, theta = self.problem.Z, self.split(x)[0]
+        theta = self.split(x)[0]
         a, Q, R, U, g = directions
         m = theta.size
         F = 2.0 * (self.problem.fixed.products(point.observed, a) - R.T @ U)
         top = 0.5 * F[:m, :m] + Q.T @ Q
-        N = []
-        for b, t in enumerate(T):
-            own = g[Z.offsets[b] : Z.offsets[b + 1]].reshape(-1, len(t))
-            N.append(self.modes.information(b) - own.T @ own)
+        N = [self._left(b, g) for b in range(len(T))]
         B = np.zeros((x.size, x.size))
         at = self.at
         B[at.theta, at.theta] = top + self.scale.directions(theta).curvature(N, point.dT)
         B[at.beta, at.beta] = F[m:, m:]
         B[at.theta, at.beta], B[at.beta, at.theta] = F[:m, m:], F[m:, :m]
         return B
+
+    def _left(self, b: int, g: np.ndarray) -> np.ndarray:
+        """N_b, (k_b, k_b), for g = Z's."""
+        Z = self.problem.Z
+        own = g[Z.offsets[b] : Z.offsets[b + 1]].reshape(-1, Z.widths[b])
+        return self.modes.information(b) - own.T @ own
 
     def _working_zeta(
         self,

@@ -151,8 +151,13 @@ class Modes(ABC):
         t = np.stack([point.t for point in points])
         return t, [point.dT for point in points], np.stack([point.dzeta for point in points])
 
-    def criterion(self, problem: Any, covariance: CovarianceModel) -> Any:
-        """The compiled criterion over all parameters of a problem; None where there is none."""
+    def criterion(
+        self, problem: Any, covariance: CovarianceModel, grid: tuple | None = None
+    ) -> Any:
+        """The compiled criterion over all parameters of a problem; None where there is none.
+
+        With a grid (nodes, log weights) it is that of quadrature.
+        """
         return None
 
     def random_part(self, T: Sequence[np.ndarray], u: np.ndarray) -> np.ndarray:

@@ -149,11 +149,8 @@ class QuadratureModes(Modes):
             )
         return point
 
-    def criterion(self, problem: Problem, covariance: CovarianceModel):
-        laplace = self.laplace
-        if not isinstance(laplace, LevelModes):
-            return None
-        return laplace.criterion(problem, covariance, self.grid)
+    def criterion(self, problem, covariance, grid=None):
+        return self.laplace.criterion(problem, covariance, self.grid)
 
     def inverse_blocks(self, b: int) -> np.ndarray:
         return self.laplace.inverse_blocks(b)

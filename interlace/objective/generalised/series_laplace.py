@@ -12,12 +12,13 @@ b_j = h_j - Lambda H^{-1} Lambda'Z'W_o Z h_j and q by -Z'W_o Z b_j.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...covariance import CovarianceModel
+from ...linalg.crossproducts.weighted import times_templates
 from ..linear.series_design import SeriesLayout
 from ..linear.series_factor import SeriesFactor
 from ..linear.series_scale import SeriesScale
@@ -82,17 +83,14 @@ class SeriesLaplace(LaplaceObjective):
         return [series, *tail]
 
     def spherical(self, u: np.ndarray, theta: np.ndarray) -> list[np.ndarray]:
-        layout, covariance = self.layout_of_series, self.covariance
-        chains, own = layout.chains, self.scale.theta(theta)[self.scale.series]
-        out = [np.zeros((n, k)) for n, k in zip(self._levels, covariance.widths, strict=True)]
-        a = self.modes.primal(self.place(theta), u)[: chains.column.size]
-        term = covariance.terms[layout.term]
-        whole = chains.innovations(chains.modes_at_all_times(a, own), own)
-        out[term.factor][:, term.columns] = whole
-        offsets = self.problem.Z.offsets
-        for i, (b, columns) in enumerate(layout.places, 1):
-            out[b][:, columns] = u[offsets[i] : offsets[i + 1]].reshape(-1, columns.size)
-        return out
+        layout, own = self.layout_of_series, self.scale.theta(theta)[self.scale.series]
+        a = self.modes.primal(self.place(theta), u)[: layout.n_effects]
+        offsets, widths = self.problem.Z.offsets, self.problem.Z.widths
+        tail = [
+            u[offsets[i] : offsets[i + 1]].reshape(-1, widths[i]) for i in range(1, len(widths))
+        ]
+        whole = layout.chains.innovations(layout.chains.modes_at_all_times(a, own), own)
+        return layout.by_factor(self.covariance, self._levels, whole, tail)
 
     def cov_modes(self, T: Sequence[np.ndarray]) -> list[np.ndarray]:
         return []
@@ -128,16 +126,9 @@ class SeriesLaplace(LaplaceObjective):
 
     # -- modes and curvature ----------------------------------------------------------------
 
-    def _predicted(self, x: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
-        if self._last is None or not self._last.order:
-            return self._u
-        before, _, _, point = self._last
-        assert point is not None
-        move = x - before
-        if not move.any():
-            return point.u
-        if self._astray:
-            return self._u
+    def _along_tangent(
+        self, before: np.ndarray, point: Point, move: np.ndarray, T: Sequence[np.ndarray]
+    ) -> np.ndarray:
         Z, modes, (theta, _, zeta) = self.problem.Z, self.modes, self.split(before)
         old, q = self.place(theta), Z.transposed(point.score)
         _, shift, dzeta = self.split(move)
@@ -157,9 +148,8 @@ class SeriesLaplace(LaplaceObjective):
         Z, fixed, modes, w = self.problem.Z, self.problem.fixed, self.modes, point.observed
         q, m = Z.transposed(point.score), theta.size
         a = np.empty((*point.eta.shape, m))
-        for j, step in enumerate(THETA_STEP * np.eye(m)):
-            ends = [modes.covariance_times(self.place(theta + s * step), q) for s in (1, -1)]
-            a[..., j] = modes.rows_of((ends[0] - ends[1]) / (2.0 * THETA_STEP))
+        for j, change in enumerate(self._changes(modes.covariance_times, theta, q)):
+            a[..., j] = modes.rows_of(change)
         both = np.concatenate([fixed.changed(Z, w, a), fixed.cross(Z, w)], axis=1)
         pulled = modes.pulled(T, both)
         solved = point.solve(pulled)
@@ -171,13 +161,13 @@ class SeriesLaplace(LaplaceObjective):
             U[:, j] += Z.transposed(back)
         return _SeriesDirections(fixed.products(w, a) - pulled.T @ solved, q, U)
 
-    def _curvature(self, x: np.ndarray, point: Point) -> np.ndarray:
-        theta = self.split(x)[0]
-        T = self.place(theta)
-        B = self._working_curvature(x, point, T, self._directions(theta, point, T))
-        if self.problem.density.n_zeta:
-            self._differenced_zeta(x, B)
-        return B
+    def _changes(
+        self, of: Callable[..., np.ndarray], theta: np.ndarray, q: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Derivatives in each parameter of theta of a function of its place and q, (q,)."""
+        for step in THETA_STEP * np.eye(theta.size):
+            up, down = (of(self.place(theta + s * step), q) for s in (1, -1))
+            yield (up - down) / (2.0 * THETA_STEP)
 
     def _working_curvature(
         self, x: np.ndarray, point: Point, T: Sequence[np.ndarray], directions: Any
@@ -193,16 +183,16 @@ class SeriesLaplace(LaplaceObjective):
         own = np.divide(point.dT[0][:-1], sd, out=np.zeros_like(sd), where=sd != 0.0)
         top[places, places] += np.maximum(own, 0.0)
         if scale.tail is not None:
-            N = []
-            for b, t in enumerate(T[1:], 1):
-                g = q[self.problem.Z.offsets[b] : self.problem.Z.offsets[b + 1]].reshape(-1, len(t))
-                N.append(self.modes.information(b) - g.T @ g)
+            N = [self._left(b, q) for b in range(1, len(T))]
             rest = np.ix_(scale.rest, scale.rest)
             top[rest] += scale.tail.directions(theta[scale.rest]).curvature(N, point.dT[1:])
         B = np.zeros((x.size, x.size))
         B[at.theta, at.theta], B[at.beta, at.beta] = top, 2.0 * K[m:, m:]
         B[at.theta, at.beta], B[at.beta, at.theta] = 2.0 * across, 2.0 * across.T
         return B
+
+    def _working_zeta(self, x, point, T, known, B) -> None:
+        self._differenced_zeta(x, B)
 
     def steps(self, known: TangentModes) -> np.ndarray:
         # the model curvature knows nothing of parameters on a boundary
@@ -220,9 +210,8 @@ class SeriesLaplace(LaplaceObjective):
         out = np.empty((Z.q, x.size))
         moved = modes.pulled(T, U)
         out[:, self.at.theta], out[:, self.at.beta] = moved[:, :m], moved[:, m:]
-        for j, step in enumerate(THETA_STEP * np.eye(m)):
-            ends = [modes.pulled(self.place(theta + s * step), q) for s in (1, -1)]
-            out[:, self.at.theta][:, j] += (ends[0] - ends[1]) / (2.0 * THETA_STEP)
+        for j, change in enumerate(self._changes(modes.pulled, theta, q)):
+            out[:, self.at.theta][:, j] += change
         if not zeta.size:
             return out
         rows = density.rows(point.eta, zeta, self.expected)
@@ -260,11 +249,10 @@ class SeriesConditional:
         """Lambda M^{-1}Lambda'Z'WX, (l_b, k_b, p) each, and X'WZ times it, (p, p)."""
         order, factor, n = self._problem.order, self._factor, len(self._factor.steps.scale)
         columns = WX if order is None else [own[order] for own in WX]
-        R = self._problem.Z.transposed(np.stack(columns) if len(columns) > 1 else columns[0])
+        Z, T = self._problem.Z, [np.ones((1, 1)), *self._T]
+        R = Z.transposed(np.stack(columns) if len(columns) > 1 else columns[0])
+        R = times_templates(Z, T, R)
         R[:n] *= (self._root * factor.steps.scale)[:, None]
-        tail = factor.tail
-        if tail is not None:
-            R[n:] = tail.pulled(R[n:], self._T)
         solved = factor.solve(R)
-        beyond = solved[n:] if tail is None else tail.spread(solved[n:], self._T)
-        return self._effects.at_all_times(solved[:n], beyond, self._levels), R.T @ solved
+        effects = times_templates(Z, [t.T for t in T], solved)
+        return self._effects.at_all_times(effects[:n], effects[n:], self._levels), R.T @ solved

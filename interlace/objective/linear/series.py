@@ -37,10 +37,10 @@ import numpy as np
 
 from ...covariance.chains import Chains
 from ...linalg.crossproducts.linear import CrossProducts
+from ...linalg.crossproducts.weighted import times_templates
 from ...linalg.threads import single_threaded
 from .marginal import outer_sums
 from .series_factor import SeriesFactor
-from .series_tail import by_level
 
 __all__ = ["SeriesMarginal"]
 
@@ -100,9 +100,9 @@ class SeriesMarginal(SeriesFactor):
         assert factor is not None
         z = self._refactor_tail(products)
         ZXy = self._ZXy - tail.sums(products[:, :-m, -m:])
-        R = by_level(ZXy, z, [t.T for t in self._T])
+        R = times_templates(z, self._T, ZXy)
         U = factor.solve(R)
-        self._V = by_level(U, z, self._T)  # Lambda U
+        self._V = times_templates(z, [t.T for t in self._T], U)  # Lambda U
         self._B = ZXy - z.matrix() @ self._V
         W = tail.met(-self._V)
         self._W = np.concatenate([W, np.broadcast_to(np.eye(m), (len(W), m, m))], axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from .design_products import free_columns, linear_rows
 __all__ = [
     "SeriesLayout",
     "SeriesParts",
+    "SeriesPlaces",
     "check_dense",
     "series_layout",
     "series_parts",
@@ -32,16 +34,14 @@ TABLE_SHARE = 8
 
 
 @dataclass(frozen=True, eq=False)
-class SeriesParts:
-    """The effects of the series at their observed times, and the tail.
+class SeriesPlaces(ABC):
+    """The effects of the series at their observed times, and where the tail is.
 
     Attributes
     ----------
     term : int
         The series among the terms of the model.
     chains : Chains
-    cross : CrossProducts
-        Of the effects as the first grouping factor and of the tail.
     tail : CovarianceModel or None
         The other terms.
     places : list of (factor, columns)
@@ -50,15 +50,76 @@ class SeriesParts:
 
     term: int
     chains: Chains
-    cross: CrossProducts
     tail: CovarianceModel | None
     places: list[tuple[int, np.ndarray]]
 
     @property
+    def n_effects(self) -> int:
+        """Number of effects at observed times."""
+        return self.chains.column.size
+
+    @property
+    @abstractmethod
+    def rows(self) -> np.ndarray:
+        """Rows of each effect, or their weights, (n_1,)."""
+
+    @property
     def shares(self) -> np.ndarray:
         """Root mean square of the indicator of each time, (k,)."""
-        rows = self.cross.z.diagonal[0][:, 0, 0] * float(self.cross.z_roots[0][0, 0]) ** 2
-        return _shares(self.chains, rows)
+        counts = np.bincount(self.chains.column, self.rows, self.chains.structure.k)
+        return np.sqrt(counts / counts.sum())
+
+    def by_factor(
+        self,
+        covariance: CovarianceModel,
+        n_levels: Sequence[int],
+        series: np.ndarray,
+        tail: Sequence[np.ndarray],
+    ) -> list[np.ndarray]:
+        """Effects of the grouping factors of a design, (l_b, k_b, ...) each.
+
+        Of the series at all times, (l, k, ...), and of each grouping factor of the tail.
+        """
+        term, more = covariance.terms[self.term], series.shape[2:]
+        out = [np.zeros((n, k, *more)) for n, k in zip(n_levels, covariance.widths, strict=True)]
+        out[term.factor][:, term.columns] = series
+        for (b, own), effects in zip(self.places, tail, strict=True):
+            out[b][:, own] = effects
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesParts(SeriesPlaces):
+    """The effects of the series and the tail in sums over the rows.
+
+    Attributes
+    ----------
+    cross : CrossProducts
+        Of the effects as the first grouping factor and of the tail.
+    """
+
+    cross: CrossProducts
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self.cross.z.diagonal[0][:, 0, 0] * float(self.cross.z_roots[0][0, 0]) ** 2
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesLayout(SeriesPlaces):
+    """The effects of the series at their observed times as levels of a grouping factor.
+
+    Attributes
+    ----------
+    codes : (n,) int32 ndarray
+        The effect of each row.
+    """
+
+    codes: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        return np.bincount(self.codes, minlength=self.n_effects)
 
 
 def series_term(design, covariance: CovarianceModel) -> int | None:
@@ -71,45 +132,6 @@ def series_term(design, covariance: CovarianceModel) -> int | None:
     return places[0] if isinstance(columns, IndexedColumns) else None
 
 
-@dataclass(frozen=True, eq=False)
-class SeriesLayout:
-    """The effects of the series at their observed times as levels of a grouping factor.
-
-    Attributes
-    ----------
-    term : int
-        The series among the terms of the model.
-    chains : Chains
-    codes : (n,) int32 ndarray
-        The effect of each row.
-    tail : CovarianceModel or None
-        The other terms.
-    places : list of (factor, columns)
-        For each grouping factor of the tail the one of the design and its columns there.
-    """
-
-    term: int
-    chains: Chains
-    codes: np.ndarray
-    tail: CovarianceModel | None
-    places: list[tuple[int, np.ndarray]]
-
-    @property
-    def n_effects(self) -> int:
-        """Number of effects at observed times."""
-        return self.chains.column.size
-
-    @property
-    def shares(self) -> np.ndarray:
-        """Root mean square of the indicator of each time, (k,)."""
-        return _shares(self.chains, np.bincount(self.codes, minlength=self.n_effects))
-
-
-def _shares(chains: Chains, rows: np.ndarray) -> np.ndarray:
-    counts = np.bincount(chains.column, rows, chains.structure.k)
-    return np.sqrt(counts / counts.sum())
-
-
 def series_layout(design, covariance: CovarianceModel, at: int) -> SeriesLayout:
     """The effects and the tail of a design whose term ``at`` is a series."""
     term = covariance.terms[at]
@@ -119,7 +141,7 @@ def series_layout(design, covariance: CovarianceModel, at: int) -> SeriesLayout:
     starts = np.concatenate([[0], np.flatnonzero(np.diff(level)) + 1, [level.size]])
     chains = Chains(structure, of, starts.astype(np.int64))
     places = _tail_places(covariance, at)
-    return SeriesLayout(at, chains, codes, _tail_model(covariance, at, places), places)
+    return SeriesLayout(at, chains, _tail_model(covariance, at, places), places, codes)
 
 
 def series_parts(design, covariance: CovarianceModel, at: int) -> SeriesParts:
@@ -139,7 +161,7 @@ def series_parts(design, covariance: CovarianceModel, at: int) -> SeriesParts:
         free=((), *(_moved(free[b], own) for b, own in places)),
     )
     cross = cross_products(rows)
-    return SeriesParts(at, layout.chains, cross, layout.tail, places)
+    return SeriesParts(at, layout.chains, layout.tail, places, cross)
 
 
 def with_effects(design: Design, layout: SeriesLayout) -> Design:

@@ -30,9 +30,10 @@ from scipy.linalg import block_diag
 from ...covariance.chains import Bridge, Chains
 from ...errors import NumericalError
 from ...linalg.crossproducts.blocks import ZCross
+from ...linalg.crossproducts.weighted import times_templates
 from ...linalg.factor.choose import choose_factor
 from ...linalg.kernels import _bands
-from .series_tail import Tail, by_level
+from .series_tail import Tail
 
 __all__ = ["SeriesFactor"]
 
@@ -138,8 +139,8 @@ class SeriesFactor:
         assert self._factor is not None
         z, T = self.tail.z, self._T
         taken = self.tail.sums(self._group_products(columns[:n]))
-        tail = self._factor.solve(columns[n:] - by_level(taken, z, [t.T for t in T]))
-        own -= self._of_groups(self._X, self.tail.met(by_level(tail, z, T)))
+        tail = self._factor.solve(columns[n:] - times_templates(z, T, taken))
+        own -= self._of_groups(self._X, self.tail.met(times_templates(z, [t.T for t in T], tail)))
         return np.concatenate([own, tail]).reshape(R.shape)
 
     def _group_products(self, R: np.ndarray) -> np.ndarray:
@@ -240,7 +241,7 @@ class SeriesFactor:
     def tail_solve(self, w: np.ndarray) -> np.ndarray:
         """w'Sw of columns w (q, m), (m,)."""
         assert self.tail is not None and self._factor is not None
-        star = by_level(w, self.tail.z, [t.T for t in self._T])
+        star = times_templates(self.tail.z, self._T, w)
         return np.einsum("qm,qm->m", star, self._factor.solve(star))
 
     @property

@@ -195,15 +195,11 @@ class SeriesObjective(LMMObjective):
 
     def _effects(self, x: np.ndarray, place: Place, c: np.ndarray) -> tuple[np.ndarray, ...]:
         """u of all grouping factors at all times, (l_b, k_b) each."""
-        chains, covariance = self.parts.chains, self.covariance
-        modes = self.marginal.modes(c)
-        out = [np.zeros((n, k)) for n, k in zip(self.n_levels, covariance.widths, strict=True)]
-        term = covariance.terms[self.parts.term]
-        whole = chains.innovations(chains.modes_at_all_times(modes, place[0]), place[0])
-        out[term.factor][:, term.columns] = whole
-        for i, (b, own) in enumerate(self.parts.places):
-            out[b][:, own] = (self.marginal.projected(i) @ c) @ place[1][i]
-        return tuple(out)
+        chains, (theta, T) = self.parts.chains, place
+        a = chains.modes_at_all_times(self.marginal.modes(c), theta)
+        tail = [(self.marginal.projected(b) @ c) @ t for b, t in enumerate(T)]
+        whole = chains.innovations(a, theta)
+        return tuple(self.parts.by_factor(self.covariance, self.n_levels, whole, tail))
 
     def solution(self, x: np.ndarray) -> Solution:
         place, profile = self.brought_to(x)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ..theta_scale import CHANGE_STEP, SNAP_TOLERANCE, ThetaScale
-from .series_design import SeriesLayout, SeriesParts
+from .series_design import SeriesPlaces
 
 __all__ = ["Place", "SeriesScale"]
 
@@ -26,7 +26,7 @@ class SeriesScale(ThetaScale):
     def __init__(
         self,
         covariance: CovarianceModel,
-        parts: SeriesParts | SeriesLayout,
+        parts: SeriesPlaces,
         z_roots: Sequence[np.ndarray],
         size: float = 1.0,
     ) -> None:

@@ -10,7 +10,7 @@ from scipy.linalg import block_diag
 
 from ...linalg.crossproducts.blocks import PairBlocks, ZCross
 
-__all__ = ["Tail", "by_level"]
+__all__ = ["Tail"]
 
 
 class Tail:
@@ -69,20 +69,6 @@ class Tail:
             spread = zip(self.with_series, self._sizes, strict=True)
             parts = [_spread(pair, n) for pair, n in spread]
         self.columns = np.concatenate(parts, axis=1)
-
-    def pulled(self, R: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
-        """T'R of the levels of all factors, for R (q_2, m)."""
-        return self._of_levels(R, [t.T for t in T])
-
-    def spread(self, R: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
-        """T R of the levels of all factors, for R (q_2, m)."""
-        return self._of_levels(R, T)
-
-    def _of_levels(self, R: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
-        out = np.empty_like(R)
-        for t, own in zip(T, self.slices, strict=True):
-            out[own] = (t @ R[own].reshape(-1, len(t), R.shape[1])).reshape(R[own].shape)
-        return out
 
     def templates(self, T: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The templates of the factors of ``z``."""
@@ -188,15 +174,3 @@ def _places(pair: PairBlocks, left: np.ndarray, right: np.ndarray) -> np.ndarray
     """Which block of a pair of factors the levels of each group have."""
     n = int(pair.indices.max(initial=0)) + 1
     return np.searchsorted(pair.rows * n + pair.indices, left.astype(np.int64) * n + right)
-
-
-def by_level(rows: np.ndarray, z: ZCross, T: Sequence[np.ndarray]) -> np.ndarray:
-    """Each level's rows of (q,) or (q, m) multiplied by the template of its factor."""
-    out = np.empty_like(rows)
-    if not rows.size:
-        return out
-    m = rows.size // len(rows)
-    for b, t in enumerate(T):
-        own = slice(z.offsets[b], z.offsets[b + 1])
-        out[own] = (t @ rows[own].reshape(-1, len(t), m)).reshape(rows[own].shape)
-    return out

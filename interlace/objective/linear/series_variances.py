@@ -22,7 +22,7 @@ import numpy as np
 from ...covariance import CovarianceModel
 from ...covariance.chains import Bridge
 from ...design.indicators import IndexedColumns
-from .series_design import SeriesLayout, SeriesParts
+from .series_design import SeriesPlaces
 from .series_factor import SeriesFactor
 
 __all__ = ["SeriesEffects", "effect_variances", "row_variances"]
@@ -42,7 +42,7 @@ class SeriesEffects:
     ----------
     factor : SeriesFactor
         At the parameters.
-    layout : SeriesLayout or SeriesParts
+    layout : SeriesPlaces
     covariance : CovarianceModel
         Of all terms.
     roots : list of (k_b, k_b) ndarray
@@ -52,7 +52,7 @@ class SeriesEffects:
     """
 
     factor: SeriesFactor
-    layout: SeriesLayout | SeriesParts
+    layout: SeriesPlaces
     covariance: CovarianceModel
     roots: list[np.ndarray]
     theta: np.ndarray
@@ -113,19 +113,16 @@ class SeriesEffects:
         """
         layout, covariance = self.layout, self.covariance
         term, m, width = covariance.terms[layout.term], a.shape[1], layout.chains.structure.k
-        widths = covariance.widths
-        out = [np.zeros((n, k, m)) for n, k in zip(n_levels, widths, strict=True)]
         levels = n_levels[term.factor]
         series, column = np.divmod(np.arange(levels * width), width)
         chain = self._at(series, column, np.ones(series.size))
         whole = chain.sd[:, None] * chain.bridge.of(a)
-        out[term.factor][:, term.columns] = whole.reshape(levels, width, m)
-        start = 0
+        start, beyond = 0, []
         for (b, own), F in zip(layout.places, self.inverses, strict=True):
             stop = start + n_levels[b] * own.size
-            out[b][:, own] = F @ tail[start:stop].reshape(n_levels[b], own.size, m)
+            beyond.append(F @ tail[start:stop].reshape(n_levels[b], own.size, m))
             start = stop
-        return out
+        return layout.by_factor(covariance, n_levels, whole.reshape(levels, width, m), beyond)
 
     def _chain(self, factors: list[Rows], masks: list[np.ndarray]) -> _Chain:
         term = self.covariance.terms[self.layout.term]

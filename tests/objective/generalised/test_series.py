@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.series_twins import assert_same_estimates, assert_same_refit
 
 import interlace as il
 from interlace.covariance import CovarianceModel
@@ -213,16 +214,9 @@ def fits(request, data):
 
 def test_what_comes_after_the_fit(fits, data):
     m, dense = fits
-    assert m.fit.backend == "series"
-    assert dense.fit.backend != "series"
     # theta of both searches to their own tolerance
     close = {"atol": 5e-5}
-    np.testing.assert_allclose(m.bse, dense.bse, **close)
-    columns = ["value", "cond_sd"]
-    for name, effects in m.ranef(cond_sd=True).groupby("group"):
-        theirs = dense.ranef(cond_sd=True)
-        theirs = theirs[theirs["group"] == name]
-        np.testing.assert_allclose(effects[columns], theirs[columns], **close)
+    assert_same_estimates(m, dense, **close)
     new = data.head(20).copy()
     new["t"] = new["t"].to_numpy()[::-1]  # times that a group has no row of
     new["pos"] = new["pos"].to_numpy()[::-1]
@@ -237,10 +231,7 @@ def test_what_comes_after_the_fit(fits, data):
         )
     np.testing.assert_allclose(m.residuals(), dense.residuals(), atol=3e-4)
     np.testing.assert_array_equal(m.simulate(2, seed=3).shape, dense.simulate(2, seed=3).shape)
-    y = m.simulate(1, seed=5).iloc[:, 0]
-    again = m.refit(y)
-    assert again.fit.backend == "series"
-    assert again.llf == pytest.approx(dense.refit(y).llf, abs=1e-6)
+    assert_same_refit(m, dense, 1e-6)
 
 
 def test_a_pickled_fit_goes_on(fits):

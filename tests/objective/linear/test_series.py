@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.series_twins import assert_same_estimates, assert_same_refit
 
 import interlace as il
 from interlace.covariance import CovarianceModel
@@ -163,26 +164,16 @@ def fits(request, data):
 
 def test_what_comes_after_the_fit(fits, data):
     m, dense = fits
-    assert m.fit.backend == "series"
-    assert dense.fit.backend != "series"
     # theta of both searches to their own tolerance
     close = {"atol": 2e-5}
-    np.testing.assert_allclose(m.bse, dense.bse, **close)
+    assert_same_estimates(m, dense, **close)
     own, other = m.tidy(), dense.tidy()
     # the slopes of log df in theta, by differences, add up to 2.4 at most
     np.testing.assert_allclose(own["df"].dropna(), other["df"].dropna(), rtol=2.5 * close["atol"])
-    columns = ["value", "cond_sd"]
-    for name, effects in m.ranef(cond_sd=True).groupby("group"):
-        theirs = dense.ranef(cond_sd=True)
-        theirs = theirs[theirs["group"] == name]
-        np.testing.assert_allclose(effects[columns], theirs[columns], **close)
     new = data.head(20)
     np.testing.assert_allclose(m.predict(new, se=True), dense.predict(new, se=True), **close)
     np.testing.assert_allclose(m.simulate(2, seed=3), dense.simulate(2, seed=3), **close)
-    y = m.simulate(1, seed=5).iloc[:, 0]
-    again = m.refit(y)
-    assert again.fit.backend == "series"
-    assert again.llf == pytest.approx(dense.refit(y).llf, abs=1e-7)
+    assert_same_refit(m, dense, 1e-7)
     assert m.fit.as_ml().llf == pytest.approx(dense.fit.as_ml().llf, abs=1e-7)
 
 
