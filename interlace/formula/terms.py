@@ -64,6 +64,8 @@ def _reading(text: str) -> Reading:
 
     if has_dot(text):
         raise FormulaError("'.' stands for columns in the fixed part only; name them here")
+    if any(token.text == "~" for token in tokens_of(text)):
+        raise FormulaError(f"{shown(text)!r} has a '~' of its own; a formula has one, not in terms")
     formula = FormulaicFormula(text)
     terms = tuple(formula)
     return Reading(formula, terms, tuple(str(term) for term in terms))

@@ -364,7 +364,9 @@ def _classes(specs: Sequence[RandomTermSpec]) -> str:
 def _correlation(term: ResidualTerm) -> str:
     from ..covariance.residual import CORRELATIONS
 
-    return f"{CORRELATIONS[term.kind].nlme}({_form(term)})"
+    options = [f"{key} = {'TRUE' if value is True else value}" for key, value in term.options]
+    inside = [text for text in (_form(term), *options) if text]
+    return f"{CORRELATIONS[term.kind].nlme}({', '.join(inside)})"
 
 
 def _variance(term: ResidualTerm) -> str:

@@ -176,6 +176,7 @@ def test_parsing_is_cached():
         ("y ~ (0 | g)", "no random effect", 7),
         ("y ~ x + ", "nothing follows", 6),
         ("y ~ x ~ z", "more than one '~'", 6),
+        ("y ~ x + (x ~ z | g)", "'x ~ z' has a '~' of its own", None),
         ("(1 | g) ~ x", "left of '~'", 3),
         ("y ~ (1 | g, by=A)", "one argument, a known matrix", 10),
         ("y ~ (1 | g, cov=solve(A))", "a known matrix is named", 10),

@@ -77,7 +77,7 @@ METHODS = {"lm": ("qr",), "glm": ("glm.fit",), "glm.nb": ("glm.fit",)}
 NA_ACTIONS = {"na.omit": "omit", "na.exclude": "exclude", "na.fail": "raise"}
 LINKS_OF_POLR = {"logistic": "logit"}
 #: Families of glmmTMB without a dispersion that weights would divide; those with trials.
-WITHOUT_DISPERSION = ("binomial", "poisson", "truncated_poisson", "bell")
+WITHOUT_DISPERSION = ("binomial", "poisson", "truncated poisson", "bell")
 OF_TRIALS = ("binomial", "betabinomial")
 
 

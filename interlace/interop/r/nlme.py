@@ -19,7 +19,7 @@ from ...r_language.nodes import (
     function_name,
     text_of,
 )
-from .code import TRUE
+from .code import FALSE, TRUE
 from .formulas import formula_text, one_sided, sides
 
 __all__ = ["correlation_text", "held", "random_terms", "variance_text"]
@@ -43,13 +43,12 @@ STRUCTURES = {
     "pdSymm": "", "pdLogChol": "", "pdNatural": "", "pdDiag": "diag", "pdIdent": "homdiag",
     "pdCompSymm": "homcs",
 }  # fmt: skip
-#: Correlations and functions of variance: the names here. Those that need an order are not read.
-CORRELATIONS = {
-    own.nlme: name for name, own in residual.CORRELATIONS.items() if int not in own.options.values()
-}
+#: Correlations and functions of variance: the names here.
+CORRELATIONS = {own.nlme: name for name, own in residual.CORRELATIONS.items()}
 VARIANCES = {nlme: name for name, nlme in FUNCTIONS.items()}
 #: Arguments of these that hold where a search starts.
 _STARTS = ("value", "const", "power")
+_NONE: Mapping[str, type] = {}
 
 
 # -- random effects -------------------------------------------------------------------------------
@@ -141,11 +140,11 @@ def correlation_text(node: Node | None, notes: list[str]) -> str | None:
         raise ArgumentError(
             f"correlation={text_of(node)} is not available; there are {listing(CORRELATIONS)}"
         )
-    form = _settled(node, notes)
-    if form is None:
-        return f"{CORRELATIONS[name]}(1)"
-    left, group = _bar(form.operand)
-    return f"{CORRELATIONS[name]}({left}{f' | {group}' if group else ''})"
+    structure = residual.CORRELATIONS[CORRELATIONS[name]]
+    form, options = _settled(node, notes, structure.options)
+    left, group = ("1", "") if form is None else _bar(form.operand)
+    inside = [f"{left} | {group}" if group else left, *options]
+    return f"{structure.name}({', '.join(inside)})"
 
 
 def variance_text(node: Node | None, notes: list[str]) -> str | None:
@@ -161,7 +160,7 @@ def variance_text(node: Node | None, notes: list[str]) -> str | None:
         raise ArgumentError(
             f"weights={text_of(node)} is not available; there are {listing(VARIANCES)} and varComb"
         )
-    form = _settled(node, notes)
+    form, _ = _settled(node, notes)
     if form is None:
         if name in ("varIdent", "varFixed"):
             raise ArgumentError(f"{text_of(node)} has no formula; write {name}(form = ~ 1 | f)")
@@ -171,8 +170,13 @@ def variance_text(node: Node | None, notes: list[str]) -> str | None:
     return f"{VARIANCES[name]}({left}{f' | {group}' if group else ''})"
 
 
-def _settled(call: Call, notes: list[str]) -> Unary | None:
-    """The formula of a structure; starts are dropped with a note, parameters held are refused."""
+def _settled(
+    call: Call, notes: list[str], options: Mapping[str, type] = _NONE
+) -> tuple[Unary | None, list[str]]:
+    """The formula of a structure, and its options as they are written here.
+
+    Starts are dropped with a note, parameters held are refused.
+    """
     own: dict[str, Node] = {}
     free = ["value", "form", "fixed"] if "Fixed" not in function_name(call) else ["form"]
     for argument in call.arguments:
@@ -182,12 +186,11 @@ def _settled(call: Call, notes: list[str]) -> Unary | None:
         own[name] = argument.value
         free = [n for n in free if n != name] or ["more"]
     name = function_name(call)
-    for key in ("fixed", "nugget"):
-        if text_of(own.pop(key, None)) in TRUE:
-            raise ArgumentError(
-                f"{key}=TRUE of {name}() is not available: "
-                + ("all parameters are estimated" if key == "fixed" else "there is no nugget")
-            )
+    if text_of(own.pop("fixed", None)) in TRUE:
+        raise ArgumentError(
+            f"fixed=TRUE of {name}() is not available: all parameters are estimated"
+        )
+    written = [_option(key, own.pop(key)) for key in options if key in own]
     form = own.pop("form", None)
     starts = [key for key in _STARTS if own.pop(key, None) is not None]
     if starts:
@@ -197,7 +200,13 @@ def _settled(call: Call, notes: list[str]) -> Unary | None:
         raise ArgumentError(f"{listing(own) or 'metric'}= of {name}() is not available")
     if form is not None and not isinstance(form, Unary):
         raise ArgumentError(f"form={text_of(form)} of {name}() is no one-sided formula")
-    return form
+    return form, written
+
+
+def _option(key: str, value: Node) -> str:
+    """An order or a truth of a correlation; whether it is one is seen where the fit reads it."""
+    text = text_of(value).removesuffix("L")
+    return f"{key}={'True' if text in TRUE else 'False' if text in FALSE else text}"
 
 
 def _form(arguments: Sequence[Argument]) -> Node | None:
