@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "ArgumentError",
@@ -154,6 +154,11 @@ class TooLargeError(InterlaceError, MemoryError):
     >>> issubclass(TooLargeError, MemoryError)
     True
     """
+
+    def __new__(cls, *args: object) -> Self:
+        # MemoryError has a __new__ that refuses classes with another base before it: what unpickles
+        # errors with their tracebacks (tblib, in Dask) calls __new__ by name.
+        return InterlaceError.__new__(cls, *args)
 
 
 class WorkerError(InterlaceError, RuntimeError):

@@ -32,6 +32,13 @@ def test_what_they_are_caught_as(ours, builtin):
         assert issubclass(ours, errors.InterlaceError)
 
 
+@pytest.mark.parametrize("name", errors.__all__)
+def test_made_by_new_alone(name):
+    # as tblib does, which Dask has unpickle errors together with their tracebacks
+    kind = getattr(errors, name)
+    assert kind.__new__(kind, "words").args == ("words",)
+
+
 def test_formula_error_points_into_the_text_and_pickles():
     error = errors.FormulaError("no such thing", "y ~ x + ?", 8)
     assert str(error) == "no such thing\n    y ~ x + ?\n            ^"
