@@ -14,11 +14,10 @@ import pytest
 import interlace as il
 
 ROOT = Path(__file__).resolve().parents[1]
-NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?")
 
 
-def load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("documents", ROOT / "tools" / "documents.py")
+def load_tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -26,36 +25,17 @@ def load_tool() -> ModuleType:
     return module
 
 
-documents = load_tool()
+documents, figures = load_tool("documents"), load_tool("figures")
 DOCUMENTS = documents.pages([ROOT / "README.md", ROOT / "docs"])
 LINKED = [*DOCUMENTS, *sorted(ROOT.glob("C*.md")), *sorted(ROOT.glob("*/README.md"))]
 GUIDE = ROOT / "docs" / "guide"
 
 
-def last_digit(number: str) -> float:
-    """One unit of the last printed digit: 0.01 for 251.41, 1e-7 for 1.17e-05."""
-    mantissa, _, exponent = number.partition("e")
-    decimals = len(mantissa.partition(".")[2])
-    return 10.0 ** (int(exponent or 0) - decimals)
-
-
-def differences(shown: str, printed: str) -> list[str]:
-    """What differs beyond one unit of the last digit, which rounding may move on any machine."""
-    if NUMBER.sub("#", shown).split() != NUMBER.sub("#", printed).split():
-        return [printed]
-    pairs = zip(NUMBER.findall(shown), NUMBER.findall(printed), strict=True)
-    # 1.01: one unit itself, however it is rounded in binary.
-    return [f"{a} is now {b}" for a, b in pairs if abs(float(a) - float(b)) > 1.01 * last_digit(a)]
-
-
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_blocks_run_and_print_what_is_shown(path: Path) -> None:
     for block in documents.run(path):
-        if block.shown is not None:
-            found = differences(block.shown, block.printed)
-            assert not found, f"{path.name}:{block.line}: run tools/documents.py\n" + "\n".join(
-                found
-            )
+        found = block.faults()
+        assert not found, f"{path.name}:{block.line}: run tools/documents.py\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +50,7 @@ def test_blocks_run_and_print_what_is_shown(path: Path) -> None:
     ],
 )
 def test_differences_are_seen(shown: str, printed: str, same: bool) -> None:
-    assert (differences(shown, printed) == []) is same
+    assert (documents.differences(shown, printed) == []) is same
 
 
 def test_a_block_and_its_output_are_found(tmp_path: Path) -> None:
@@ -82,6 +62,62 @@ def test_a_block_and_its_output_are_found(tmp_path: Path) -> None:
     assert (first.shown, first.printed, second.shown) == ("1\n", "2\n", None)
     documents.rewrite(path)
     assert "```text\n2\n```" in path.read_text()
+
+
+DRAWING = """```python
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots()
+ax.plot([1, 2])
+print(1)
+```
+
+```text
+1
+```
+
+```picture
+A line that
+rises.
+```
+"""
+
+
+def test_pictures_of_a_block_are_found_and_closed_after_it() -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    (block,) = documents.run_text(DRAWING + "\n```picture\nAnother.\n```\n", "page.md")
+    assert block.words == ("A line that rises.", "Another.")
+    assert block.faults() == ["1 figures are open, 2 are shown"]
+    for block in documents.run_text(DRAWING, "page.md"):
+        assert block.faults() == []
+        assert DRAWING[slice(*block.pictures)].strip().startswith("```picture")
+        assert not figures.blank_panels(*block.figures)
+    assert not pyplot.get_fignums()
+    (block,) = documents.run_text(DRAWING.replace("A line that\nrises.\n", ""), "page.md")
+    assert block.faults() == ["a picture without words"]
+
+
+def test_blank_pictures_are_seen() -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    figure, axs = pyplot.subplots(1, 2)
+    axs[1].plot([1, 2])
+    assert figures.blank_panels(figure) == [0]
+    assert figures.blank_panels(pyplot.figure()) == [0]
+
+
+def test_a_picture_has_a_twin_for_dark_pages() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    with matplotlib.rc_context(figures.style()):
+        _, ax = matplotlib.pyplot.subplots()
+        ax.plot([1, 2], label="a line")
+        ax.text(1, 1, "words", color="black")
+        ax.legend()
+        light, dark = figures.svg(ax.figure)
+        assert (light, dark) == figures.svg(ax.figure)
+    first, twin = next(iter(figures.CYCLE.items()))
+    assert first in light and figures.INK in light and figures.LIGHT_INK not in light
+    assert twin in dark and figures.LIGHT_INK in dark
+    assert not any(colour in dark for colour in [*figures.CYCLE, figures.INK, "#000000"])
 
 
 def test_pages_of_folders_are_found(tmp_path: Path) -> None:
