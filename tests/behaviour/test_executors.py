@@ -79,7 +79,7 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 def client() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as own,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as own,
         distributed.Client(own) as client,
     ):
         yield client

@@ -108,7 +108,10 @@ def points(family, spread):
 
 
 def largest_parts(family, eta, y, weights):
-    """Parts of Tweedie's series that cancel: lgamma(a j) at its largest term, (n,)."""
+    """Parts of Tweedie's density that cancel: j and lgamma(a j) at the series' largest term, (n,).
+
+    j is y^{2-p} / (phi (2-p)), as large as the cumulant function from which the series is taken.
+    """
     if not isinstance(family, Tweedie):
         return np.zeros(y.size)
     moving = iter(eta[1:])
@@ -121,7 +124,7 @@ def largest_parts(family, eta, y, weights):
     power, a = 1.0 + 1.0 / (1.0 + np.exp(-psi)), np.exp(-psi)
     with np.errstate(divide="ignore", over="ignore"):
         middle = y ** (2.0 - power) / (np.exp(log_phi) * (2.0 - power))
-        return weights * a * middle * np.log(a * middle + 2.0)
+        return weights * middle * (1.0 + a * np.log(a * middle + 2.0))
 
 
 @each

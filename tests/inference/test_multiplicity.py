@@ -5,6 +5,7 @@ import pytest
 from scipy.special import ndtr
 from scipy.stats import false_discovery_control, studentized_range, t
 
+from interlace.inference import multivariate_t
 from interlace.inference.multiplicity import (
     Together,
     adjusted_pvalues,
@@ -64,6 +65,18 @@ def test_multivariate_t_of_all_pairs_is_the_studentised_range(k, error, df):
     for value in (0.5, 1.5, 2.5, 4.0):
         expected = studentised_range_tail(np.sqrt(2.0) * value, k, df)
         assert largest.tail(value, df) == pytest.approx(expected, rel=1e-5, abs=error)
+
+
+@pytest.mark.parametrize("k", [4, 5, 6])
+def test_the_lattice_serves_in_any_basis(k, monkeypatch):
+    W = np.array([np.eye(k)[i] - np.eye(k)[j] for i in range(k) for j in range(i)]) / np.sqrt(2.0)
+    turn = np.linalg.qr(np.random.default_rng(k).standard_normal((k - 1, k - 1)))[0]
+    root = multivariate_t._root(W @ W.T)
+    np.testing.assert_allclose(root @ root.T, W @ W.T, atol=1e-12)
+    monkeypatch.setattr(multivariate_t, "_root", lambda _: root @ turn)
+    for value in (0.5, 1.5, 2.5, 4.0):
+        expected = studentised_range_tail(np.sqrt(2.0) * value, k, 17.0)
+        assert LargestT(W @ W.T).tail(value, 17.0) == pytest.approx(expected, abs=1.5e-5)
 
 
 def test_multivariate_t_of_independent_normal_statistics():

@@ -241,7 +241,7 @@ def test_fitted_values_and_residuals_are_lazy_frames_of_the_engine(
 
 def test_workers_of_dask_sum_their_parts(data: pd.DataFrame) -> None:
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
         mine = il.fit("y ~ x + (1 | g)", ENGINES["dask"](data))
     same(mine, il.fit("y ~ x + (1 | g)", data))

@@ -14,6 +14,8 @@ __all__ = ["Trace"]
 
 # Halvings that bring a coordinate within rounding of where the spline has a value.
 HALVINGS = 60
+# Relative error of a coordinate made from a value.
+ROUNDING = 8.0 * np.finfo(float).eps
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,9 @@ class Trace:
         a, b = self.slope[k] * width - rise, rise - self.slope[k + 1] * width
         value = self.zeta[k] + t * rise + t * (1.0 - t) * (a * (1.0 - t) + b * t)
         bend = (1.0 - 2.0 * t) * (a * (1.0 - t) + b * t) + t * (1.0 - t) * (b - a)
-        inside = (at >= self.at[0]) & (at <= self.at[-1])
+        # the first and the last point, whose coordinates may have gone through values and back
+        near = ROUNDING * np.abs(self.at).max()
+        inside = (at >= self.at[0] - near) & (at <= self.at[-1] + near)
         return np.where(inside, value, np.nan), np.where(inside, (rise + bend) / width, np.nan)
 
     def _inverse(self, zeta: np.ndarray) -> np.ndarray:
