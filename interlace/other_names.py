@@ -92,6 +92,8 @@ SAME: dict[str, str] = {
     "testZeroInflation": "m.simulated_residuals().zero_inflation()",
     "testOutliers": "m.simulated_residuals().outliers()",
     "check_zeroinflation": "m.simulated_residuals().zero_inflation()",
+    **dict.fromkeys(("acf", "ACF"), "m.autocorrelation()"),
+    **dict.fromkeys(("check_autocorrelation", "durbin_watson"), "m.autocorrelation()"),
     "HLMresid": "m.level_residuals()",
     "LSresids": "m.level_residuals()",
     "mdffits": "m.influence('g').mdffits",
@@ -171,6 +173,7 @@ PICTURES: dict[str, str] = {
     ),
     **dict.fromkeys(("xyplot", "spaghetti", "plot_fit"), "groups"),
     "plot_leverage": "leverage",
+    **dict.fromkeys(("acf", "ACF", "plot_acf"), "autocorrelation"),
     **dict.fromkeys(("plot_cooks", "cooks_plot", "infIndexPlot", "influence_plot"), "influence"),
     **dict.fromkeys(
         ("coefplot", "iplot", "forest", "plot_params", "plot_summary", "plot_model"),

@@ -55,15 +55,7 @@ def groups_of(design: Design, by: Any, data: Any = None, name: str = "by") -> Gr
     """
     if by is None:
         return Groups(np.arange(design.y.size), design.index, True)
-    if isinstance(by, str):
-        groups = _named(design, by, data, name)
-    elif isinstance(by, (list, tuple)) and by and all(isinstance(one, str) for one in by):
-        parts = [_named(design, one, data, name) for one in by]
-        labels = [part.labels.astype(str).to_numpy()[part.codes] for part in parts]
-        joined = np.array([":".join(row) for row in zip(*labels, strict=True)], dtype=object)
-        groups = _of_values(joined, ":".join(by), name)
-    else:
-        groups = _of_values(_values(design, by, name), getattr(by, "name", None), name)
+    groups = named_groups(design, by, data, name)
     if len(groups.labels) < 2:
         raise ArgumentError(
             f"{name}={brief(by)} makes one group of all rows; there is nothing to leave it out of"
@@ -71,12 +63,24 @@ def groups_of(design: Design, by: Any, data: Any = None, name: str = "by") -> Gr
     return groups
 
 
+def named_groups(design: Design, by: Any, data: Any = None, name: str = "by") -> Groups:
+    """As ``groups_of``, where one group of all rows will do."""
+    if isinstance(by, str):
+        return _named(design, by, data, name)
+    if isinstance(by, (list, tuple)) and by and all(isinstance(one, str) for one in by):
+        parts = [_named(design, one, data, name) for one in by]
+        labels = [part.labels.astype(str).to_numpy()[part.codes] for part in parts]
+        joined = np.array([":".join(row) for row in zip(*labels, strict=True)], dtype=object)
+        return _of_values(joined, ":".join(by), name)
+    return _of_values(row_values(design, by, name), getattr(by, "name", None), name)
+
+
 def _named(design: Design, by: str, data: Any, name: str) -> Groups:
     for factor in design.factors:
         if by == factor.name or sorted(by.split(":")) == sorted(factor.name.split(":")):
             return factor_groups(factor)
     if ":" in by and data is not None:
-        return groups_of(design, by.split(":"), data, name)
+        return named_groups(design, by.split(":"), data, name)
     return _of_values(column(design, by, data, name), by, name)
 
 
@@ -104,7 +108,7 @@ def column(design: Design, wanted: str, data: Any, name: str) -> np.ndarray:
     return frame[wanted].iloc[positions].to_numpy()
 
 
-def _values(design: Design, by: Any, name: str) -> np.ndarray:
+def row_values(design: Design, by: Any, name: str) -> np.ndarray:
     """Values row by row, (n,); of all rows of the data where these are known."""
     if isinstance(by, pd.Series) and len(by) == design.y.size:
         if differ := other_labels(by.index, design.index):

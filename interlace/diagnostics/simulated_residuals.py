@@ -335,7 +335,7 @@ class SimulatedResiduals(Pictured):
         if np.unique(moments).size < moments.size:
             raise ArgumentError(
                 "time has moments with several residuals, which have no order; by_group(time) "
-                "takes them together, or test one series at a time"
+                "takes them together, and m.autocorrelation(by) has the correlation within series"
             )
         side = _side(alternative)
         ordered = self._u.to_numpy()[np.argsort(moments, kind="stable")]

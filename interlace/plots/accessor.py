@@ -164,6 +164,43 @@ class ModelPlots(Plots):
 
         return observed_plot(self._fit, label, ax)
 
+    def autocorrelation(
+        self,
+        by: Any = None,
+        max_lag: int | None = None,
+        time: Any = None,
+        type: Literal["normalized", "quantile", "response", "pearson", "deviance", "working"]
+        | None = None,
+        level: float = 0.95,
+        ax: Any = None,
+    ) -> Any:
+        """Autocorrelation of the residuals by lag, with the limits of independent ones.
+
+        As nlme's ``plot(ACF(m))``, from lag 1 on.
+
+        Parameters
+        ----------
+        by, max_lag, time, type, level
+            As for ``m.autocorrelation``.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("follicles ~ Time + (1 | Mare)", il.load_dataset("Ovary"))
+        >>> m.plot.autocorrelation().get_ylabel()
+        'Autocorrelation'
+        """
+        from ..diagnostics.autocorrelation import autocorrelation
+        from .autocorrelation import autocorrelation_plot
+
+        table = autocorrelation(self._fit, by, max_lag, time, type, level, self._data)
+        return autocorrelation_plot(table, ax)
+
     # -- estimates -------------------------------------------------------------------------------
 
     def coefficients(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -143,6 +143,62 @@ class Diagnosis:
         from ..diagnostics.dispersion import overdispersion
 
         return overdispersion(self.fit)
+
+    def autocorrelation(
+        self,
+        by: Any = None,
+        max_lag: int | None = None,
+        time: Any = None,
+        type: Literal["normalized", "quantile", "response", "pearson", "deviance", "working"]
+        | None = None,
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Autocorrelation of the residuals within groups, by lag, as nlme's ``ACF``.
+
+        The mean product of residuals of one group that are so many rows apart, over their mean
+        square.
+
+        Parameters
+        ----------
+        by : str, sequence of str, array or Series, optional
+            Groups of rows that are series: a grouping factor, a column of the data, several, or one
+            value for each row. Default: the groups of ``correlation=``, else the grouping factor
+            with the most levels, else all rows in one.
+        max_lag : int, optional
+            Default: the smaller of 10 log10(r) and r - 1, with r rows in the longest series.
+        time : str, array or Series, optional
+            What the rows of a series are in order of: a column of the data, or one value for each
+            row. Only the order counts. Default: the time of ``correlation=``, else that of the
+            rows.
+        type : str, optional
+            Of the residuals, as for ``residuals``, or ``"quantile"``. Default: those that are
+            independent if the model is right: ``"normalized"`` of linear models, which are
+            Pearson's where there is no ``correlation=``, and randomised quantile ones of others.
+        level : float, default 0.95
+            Of the limits.
+
+        Returns
+        -------
+        DataFrame, indexed by lag
+            ``acf``; ``pairs`` of rows; ``limit``, which the size of a single autocorrelation of so
+            many independent pairs stays below with the probability ``level``. Residuals of few
+            rows a group are correlated a little by the fit itself.
+
+        Raises
+        ------
+        ArgumentError
+            If no group has two rows, or ``by`` or ``time`` name nothing.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("follicles ~ Time + (1 | Mare)", il.load_dataset("Ovary"))
+        >>> m.autocorrelation(max_lag=3)["acf"].round(2).tolist()
+        [1.0, 0.77, 0.67, 0.53]
+        """
+        from ..diagnostics.autocorrelation import autocorrelation
+
+        return autocorrelation(self.fit, by, max_lag, time, type, level, self._data)
 
     def vif(self, component: str | None = None) -> pd.DataFrame:
         """Variance inflation of each term by collinearity, as car's ``vif``.

@@ -31,7 +31,7 @@ READ_INSIDE = {
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),
     *("dispformula", "ziformula", "shapeformula", "zoiformula", "coiformula", "component"),
     *("ddf", "keep", "matrices", "from_r.call"),
-    *("specs", "by", "at", "var", "model", "standardize", "vc_formula", "trials"),
+    *("specs", "by", "time", "at", "var", "model", "standardize", "vc_formula", "trials"),
     *("resid_df", "influence_df", "diag", "cutoff", "ax"),
     "parm",
     *("fit.correlation", "fit.variance", "gls.correlation", "gls.variance"),

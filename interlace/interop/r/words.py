@@ -66,7 +66,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "predict(m, new, level = 0)", "predict(m, new, se.fit = TRUE)",
         "simulate(m, nsim = 10, seed = 1)", "hatvalues(m)", "cooks.distance(m)",
         'influence(m, "g")', "rstudent(m)", "dfbetas(m)", "simulateResiduals(m)",
-        "testDispersion(m)",
+        "testDispersion(m)", "ACF(m)",
     ),
     "Models again": (
         "update(m, . ~ . - x)", "update(m, REML = FALSE)", "update(m, data = d2)", "refit(m, y2)",
@@ -85,7 +85,7 @@ PLAIN = {
     "cooks.distance": ".cooks_distance()", "rstudent": ".rstudent()", "dfbeta": ".dfbeta()",
     "dfbetas": ".dfbetas()", "ranova": ".ranova()", "profile": ".profile()",
     "glance": ".glance()", "augment": ".augment()", "vif": ".vif()",
-    "icc": ".icc()", "intervals": '.confint(method="Wald")',
+    "ACF": ".autocorrelation()",    "icc": ".icc()", "intervals": '.confint(method="Wald")',
     "joint_tests": ".joint_tests()", "cld": ".cld()",
     **dict.fromkeys(("r2_nakagawa", "r2", "r.squaredGLMM"), ".r2()"),
     "qqnorm": ".plot.qq()", "family_params": ".family_params", "VarCorr": ".VarCorr()",
