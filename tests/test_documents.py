@@ -226,6 +226,21 @@ def test_the_reference_has_every_public_name_once_and_no_other_than_there_are() 
     assert set(il.__all__) - set(names) == {"__version__", "errors", "modular"} | earlier
 
 
+def test_the_lists_of_functions_and_results_name_what_each_page_has() -> None:
+    reference = ROOT / "docs" / "reference"
+    lists = ("functions.md", "results.md")
+    table: dict[str, list[str]] = {}
+    for name in lists:
+        for page, cells in rows(reference / name, "| page |").items():
+            (file,) = re.findall(r"\]\((\S+)\)", page)
+            table[file] = re.findall(r"\]\[(\S+?)\]", cells[0])
+    others = {*lists, "families.md", "errors.md"}
+    assert set(table) | others == {page.name for page in reference.glob("*.md")}
+    for file, names in table.items():
+        text = (reference / file).read_text(encoding="utf-8")
+        assert names == re.findall(r"^::: (\S+)$", text, re.MULTILINE), file
+
+
 def test_files_and_folders_that_pages_name_exist() -> None:
     named = {
         (page.name, place)
