@@ -89,9 +89,12 @@ def _numbers(part: Resolved, columns: Columns, linear: bool) -> np.ndarray:
             f"{expression} == {column.levels.tolist()[-1]!r}, or leave the others out with subset="
         )
         if linear:
-            two = len(column.levels) == 2
-            remedy = "convert it, e.g. with pandas.to_numeric"
-            remedy += ", or fit glmer(..., family='binomial') to its two levels" if two else ""
+            remedy = (
+                "fit glmer(..., family='binomial') to its two levels"
+                if len(column.levels) == 2
+                else "clmm() and clm() are for ordered categories"
+            )
+            remedy += "; numbers as text are converted, e.g. with pandas.to_numeric"
         raise DataError(
             f"the response {expression!r} is not numeric but has the values {shown}; {remedy}"
         )

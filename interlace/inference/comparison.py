@@ -73,7 +73,7 @@ def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
             raise ArgumentError(f"names has {len(names)} entries for {len(fits)} models")
         return list(names)
     labels = [fit.design.formula.text for fit in fits]
-    for describe in (_formulas, _kind, _approximation, _extras):
+    for describe in (_formulas, _kind, _residuals, _approximation, _extras):
         often = Counter(labels)
         details = [describe(fit) for fit in fits]
         for label in [label for label, count in often.items() if count > 1]:
@@ -105,6 +105,16 @@ def _kind(fit: AnyFit) -> str:
     if fit.ordered:
         fixed.append(f"{family.threshold} thresholds")  # type: ignore[attr-defined]
     return ", ".join([f"{family.name} ({family.link.name})", *fixed])
+
+
+def _residuals(fit: AnyFit) -> str:
+    """Structures of the residuals: ``"ar1(1 | g), power(x)"``."""
+    own = fit.design.residual if fit.linear else None
+    if own is None:
+        return "independent residuals" if fit.linear else ""
+    correlation = own.spec.correlation
+    structures = [] if correlation is None else [correlation]
+    return ", ".join(part.text for part in (*structures, *own.spec.variance))
 
 
 def _approximation(fit: AnyFit) -> str:

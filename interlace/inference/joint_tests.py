@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..design.expressions import names_in
 from ..errors import ArgumentError, ArgumentTypeError, brief
 from .estimates import joint_test
 from .marginal_means import marginal_means
@@ -41,7 +42,10 @@ def joint_tests(
     free = [n for n in values if n not in within and values[n].nunique() > 1]
     if not free:
         raise ArgumentError("no variable is left to test; name fewer of them in by")
-    terms = [{*term.factors, *term.covariates} for term in fit.design.fixed_terms.terms]
+    terms = [
+        {used for name in (*term.factors, *term.covariates) for used in _variables(name, values)}
+        for term in fit.design.fixed_terms.terms
+    ]
     rows = []
     for size in range(1, len(free) + 1):
         for names in combinations(free, size):
@@ -56,6 +60,11 @@ def joint_tests(
             rows.append(table)
     out = pd.concat(rows, ignore_index=True).drop_duplicates(["term", *within])
     return out[out["df_num"] > 0].reset_index(drop=True)
+
+
+def _variables(name: str, values: pd.DataFrame) -> list[str]:
+    """A variable, or those of an expression: ``C(x)``, ``log(x)``."""
+    return [name] if name in values else [used.name for used in names_in(name)]
 
 
 def _tested(means: Any, within: tuple[str, ...], nested: list[str]) -> pd.DataFrame:

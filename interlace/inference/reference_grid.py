@@ -1,12 +1,14 @@
 """The reference grid of marginal means: values of the predictors, model matrices, shares of cells.
 
 It has all levels of the factors of the fixed part and the mean of each numeric variable (both
-values of one that has two), Lenth's emmeans's defaults. A factor whose every level occurs with one
+values of one that has two), Lenth's emmeans's defaults; of a numeric variable that the formula
+makes a factor, ``C(x)``, all its values. A factor whose every level occurs with one
 level of another is nested in it: the combinations that its levels are not part of are no cells.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,14 +17,24 @@ import numpy as np
 import pandas as pd
 
 from ..calls import number
+from ..design.expressions import names_in
 from ..design.predictor import MEAN
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
+from ..formula.spelling import unmarked
 from ..frames.read import read
 
 if TYPE_CHECKING:
+    from ..design.design import Design
     from ..models.kinds import AnyFit
 
-__all__ = ["GridRows", "grid_rows", "named_variables", "nested_in", "reference_grid"]
+__all__ = [
+    "GridRows",
+    "grid_rows",
+    "coded_as_factor",
+    "named_variables",
+    "nested_in",
+    "reference_grid",
+]
 
 WEIGHTS = ("equal", "proportional", "outer", "cells", "flat")
 # A share of the range of a variable, for differences that are exact up to squares of it.
@@ -143,10 +155,30 @@ def _values(fit: AnyFit, data: Any, name: str, at: Mapping[str, Any], spread: fl
         return [False, True]
     column = column_of(fit, data, name)
     distinct = np.unique(column)
-    if distinct.size <= KEPT_VALUES:
+    if distinct.size <= KEPT_VALUES or coded_as_factor(fit.design, name):
         return distinct.tolist()
     mean = float(column.mean())
     return [mean - spread, mean + spread] if spread else [mean]
+
+
+def coded_as_factor(design: Design, name: str) -> bool:
+    """Whether a variable is in formulas as ``C(name)`` or ``factor(name)`` alone."""
+    recipe = design.recipe
+    if recipe is None:
+        return False
+    specs = [side.recipe.spec for side in recipe.fixed.values() if hasattr(side.recipe, "spec")]
+    factors = {factor for spec in specs for term in spec.formula for factor in term.factors}
+    using = [
+        factor.expr
+        for factor in factors
+        if (factor.eval_method.value == "lookup" and unmarked(factor.expr) == name)
+        or (
+            factor.eval_method.value == "python"
+            and name in {used.name for used in names_in(factor.expr)}
+        )
+    ]
+    as_factor = re.compile(rf"(C|factor)\(\s*`?{re.escape(name)}`?\s*[,)]")
+    return bool(using) and all(as_factor.match(text) for text in using)
 
 
 def column_of(fit: AnyFit, data: Any, name: str) -> np.ndarray:
@@ -216,7 +248,7 @@ def _lost(fit: AnyFit, data: Any, grid: pd.DataFrame) -> np.ndarray:
 
 def _slopes(fit: AnyFit, data: Any, grid: pd.DataFrame, trend: str) -> GridRows:
     """Derivatives of X in one variable, by central differences."""
-    if trend not in grid or grid[trend].dtype.kind != "f":
+    if trend not in grid or grid[trend].dtype.kind != "f" or coded_as_factor(fit.design, trend):
         raise ArgumentError(f"var={trend!r} is no numeric variable of the fixed part")
     spread = float(np.ptp(column_of(fit, data, trend))) if data is not None else 1.0
     h = TREND_STEP * (spread or 1.0)

@@ -224,3 +224,15 @@ def test_every_column_is_printed_on_narrow_screens(data):
         header = repr(table).splitlines()[0]
     assert header.split() == "Df AIC BIC logLik deviance Chisq Chi Df Pr(>Chisq)".split()
     assert "NaN" not in repr(table) and "NaN" not in table._repr_html_()
+
+
+def test_models_that_differ_in_their_residuals_alone_are_told_apart():
+    data = il.load_dataset("Ovary")
+    ways = ({}, {"correlation": "ar1(1 | Mare)"}, {"variance": "power(fitted)"})
+    fits = [il.fit("follicles ~ Time + (1 | Mare)", data, **way) for way in ways]
+    labels = il.anova(*fits, refit=False).index
+    assert [label.partition(" [")[2] for label in labels] == [
+        "independent residuals]",
+        "ar1(1 | Mare)]",
+        "power(fitted)]",
+    ]

@@ -225,3 +225,32 @@ def test_a_model_without_factors_has_no_least_squares_means():
     m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
     with pytest.raises(ArgumentError, match="no terms of factors"):
         il.ls_means(m)
+
+
+def test_numbers_that_the_formula_makes_a_factor_have_all_their_values():
+    oats = il.load_dataset("Oats")
+    named = oats.assign(nitro=oats["nitro"].astype(str))
+    expected = il.fit("yield ~ Variety * nitro + (1 | Block)", named)
+    for formula in ("yield ~ Variety * C(nitro) + (1 | Block)", "yield ~ Variety * factor(nitro)"):
+        m = il.fit(formula, oats, groups="Block" if "|" not in formula else None)
+        for specs in ("Variety", "nitro"):
+            ours, theirs = m.emmeans(specs).to_frame(), expected.emmeans(specs).to_frame()
+            np.testing.assert_allclose(ours["emmean"], theirs["emmean"], rtol=1e-8)
+            np.testing.assert_allclose(ours["std_error"], theirs["std_error"], rtol=1e-6)
+        # the terms of the tests too: R's are 3.513, 26.251, 0.211
+        tests = m.joint_tests()
+        assert tests["term"].tolist() == ["Variety", "nitro", "Variety:nitro"]
+        np.testing.assert_allclose(tests["statistic"], [3.513427, 26.250969, 0.210940], rtol=1e-5)
+        assert m.emmeans("nitro", at={"nitro": [0.6]}).to_frame()["nitro"].tolist() == [0.6]
+        with pytest.raises(ArgumentError, match="no numeric variable"):
+            m.emtrends("Variety", var="nitro")
+    # beside itself as a number it is one
+    both = il.fit("yield ~ Variety + C(nitro > 0.3) + nitro + (1 | Block)", oats)
+    assert len(both.emmeans("Variety", at={"nitro": [0.2]}).to_frame()) == 3
+
+
+def test_joint_tests_have_variables_of_expressions():
+    d = frame()
+    m = il.fit("y ~ f + log(t) + (1 | g)", d)
+    tests = m.joint_tests().set_index("term")["statistic"]
+    assert tests["t"] == pytest.approx(float(m.tvalues["log(t)"]) ** 2, rel=1e-8)

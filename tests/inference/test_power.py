@@ -304,3 +304,18 @@ def test_data_that_changed_since_the_fit_are_not_copied():
     data.index = data.index[::-1]  # rows are known by their labels
     with pytest.raises(ArgumentError, match="the data have changed since the fit"):
         il.power(m, "Days", nsim=2, along="Subject", sizes=[4])
+
+
+def test_the_only_coefficient_of_a_term_names_it():
+    teeth = il.load_dataset("Orthodont")
+    m = il.fit("distance ~ age * Sex + (1 | Subject)", teeth)
+    p, same = (
+        il.power(m, test, 3, method="lrt", seed=1).replicates[108]["p_value"]
+        for test in ("age:Sex[T.Female]", "age:Sex")
+    )
+    np.testing.assert_allclose(p, same)
+
+
+def test_one_of_several_coefficients_is_no_term(cbpp):
+    with pytest.raises(ArgumentError, match=r"one of 3 coefficients of 'period'"):
+        il.power(cbpp, "period[T.2]", 3, method="lrt")

@@ -149,3 +149,10 @@ def test_frames_of_other_libraries(frame_library) -> None:
     m = il.fit("distance ~ age + Sex + (1 | Subject)", data)
     ax = m.plot.effect("age", "Sex", points="data")
     assert sum(len(c.get_offsets()) for c in ax.collections[:2]) == 108
+
+
+def test_numbers_that_the_formula_makes_a_factor_are_levels() -> None:
+    m = il.fit("yield ~ Variety + C(nitro) + (1 | Block)", il.load_dataset("Oats"))
+    ax = m.plot.effect("nitro", by="Variety", points="data")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.0", "0.2", "0.4", "0.6"]
+    assert sum(len(c.get_offsets()) for c in ax.collections[:3]) == 72

@@ -327,9 +327,25 @@ def _left_out(result: Any, term: Any) -> Test:
     check_call(result, "power")
     if not isinstance(term, str):
         raise ArgumentError("method='lrt' leaves out a term: name it, or give a smaller model")
+    term = _term_of(result.fit.design, term)
     smaller = reduced(result, f". ~ . - {term}", **({"method": "ML"} if result.fit.is_reml else {}))
     test = _against(result, smaller)
     return Test(f"the term {term!r}, likelihood-ratio test", test.of, rows=True)
+
+
+def _term_of(design: Any, name: str) -> str:
+    """A term of the formula, or that of its only coefficient."""
+    terms = {term: np.arange(len(design.x_names))[at] for term, at in design.x_terms}
+    if name in terms or name not in design.x_names:
+        return name
+    place = list(design.x_names).index(name)
+    term = next(term for term, at in terms.items() if place in at)
+    if terms[term].size > 1:
+        raise ArgumentError(
+            f"method='lrt' leaves out a term, and {name!r} is one of {terms[term].size} "
+            f"coefficients of {term!r}; test that term, or leave method= out for a test of {name!r}"
+        )
+    return term
 
 
 def _against(result: Any, smaller: Any) -> Test:

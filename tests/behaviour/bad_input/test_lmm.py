@@ -116,7 +116,7 @@ CASES = {
     # response
     "text as response": (
         "f ~ x + (1 | g)", table, {}, DataError,
-        "response 'f' is not numeric but has the values 'a', 'b', 'c'; convert it",
+        "response 'f' is not numeric but has the values 'a', 'b', 'c'; .*clmm.* are for ordered",
     ),
     "constant response": (
         "flat ~ x + (1 | g)", table, {}, DataError, r"response 'flat' is constant \(3\).*nothing",
