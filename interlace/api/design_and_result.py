@@ -49,6 +49,7 @@ def summed_design_of(call: Mapping[str, Any]) -> tuple[SummedDesign, dict[str, f
     from ..design.summed import build_summed
 
     clock = perf_counter()
+    stage("sums of the rows")
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
     design = build_summed(**arguments, context=caller_names())
     return design, {"sums": perf_counter() - clock}

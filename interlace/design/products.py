@@ -17,6 +17,9 @@ from .model_matrix import PlainMatrix
 from .pushed import pushed
 from .response import check_size
 
+#: The text of the response less its offset, among moments.
+RESPONSE = "response less offset"
+
 
 class Products:
     """Covariates as the engine multiplies them, and the cells of factors.
@@ -86,38 +89,52 @@ class Products:
     # -- moments ------------------------------------------------------------------------------
 
     def moments_asked(self) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
-        """Columns, and which of their moments are needed, for `take_moments`."""
-        columns = {f"atom {i}": value for i, value in enumerate(self._raw) if i}
-        asked: dict[str, tuple[str, ...]] = dict.fromkeys(columns, ("mean", "std"))
-        asked[f"atom {self.response}"] = ("mean", "std", "min", "max")
-        for i, name in enumerate(self.plain):
-            columns[f"column {i}"] = pushed(quoted(name), self.schema).number()
-            asked[f"column {i}"] = ("mean", "std", "min", "max")
-        for i, variable in enumerate(self.numbers):
-            columns[f"variable {i}"] = self.values[variable]
-            asked[f"variable {i}"] = ("min", "max")
+        """Columns by text, and which of their moments are needed, for `take_moments`."""
+        columns: dict[str, Any] = {}
+        asked: dict[str, tuple[str, ...]] = {}
+
+        def ask(text: str, value: Any, *ways: str) -> None:
+            columns[text] = value
+            asked[text] = tuple(dict.fromkeys([*asked.get(text, ()), *ways]))
+
+        for text, value in zip(self._texts, self._raw[1:], strict=True):
+            ask(text, value, "mean", "std")
+        ask(RESPONSE, self._raw[-1], "min", "max")
+        for name in self.plain:
+            value = pushed(quoted(name), self.schema).number()
+            ask(f"value of {name}", value, "mean", "std", "min", "max")
+        for variable in self.numbers:
+            ask(f"value of {unmarked(variable)}", self.values[variable], "min", "max")
         return columns, asked
+
+    @property
+    def _texts(self) -> list[str]:
+        """What each atom is, but the first: the same words as of a column that it is."""
+        atoms = [" times ".join(map(unmarked, atom)) for atom in self._atoms[1:]]
+        return [*(f"value of {text}" for text in atoms), RESPONSE]
 
     def take_moments(self, totals: Mapping[str, Mapping[str, float]]) -> None:
         """Keep the moments asked for, if they are numbers."""
         self.moments = [(0.0, 1.0)]
-        for i, atom in enumerate([*self._atoms[1:], (self.response_text,)], 1):
-            mean, sd = totals[f"atom {i}"]["mean"], totals[f"atom {i}"]["std"]
+        for text, atom in zip(self._texts, [*self._atoms[1:], (self.response_text,)], strict=True):
+            mean, sd = totals[text]["mean"], totals[text]["std"]
             if not np.isfinite(mean) or np.isinf(sd):
+                shown = ":".join(map(unmarked, atom))
                 raise DataError(
-                    f"{':'.join(unmarked(v) for v in atom)!r} is not finite in some rows; the "
+                    f"{shown!r} is not finite in some rows; the "
                     "logarithm or root of values that are not positive, or an infinite value? "
                     "Leave these rows out with subset="
                 )
             self.moments.append((mean, sd if sd > 0.0 else 1.0))
         self.columns_seen = {
-            name: tuple(totals[f"column {i}"].values()) for i, name in enumerate(self.plain)
+            name: tuple(totals[f"value of {name}"][way] for way in ("mean", "std", "min", "max"))
+            for name in self.plain
         }
         self.ranges = {
-            variable: tuple(totals[f"variable {i}"].values())
-            for i, variable in enumerate(self.numbers)
+            variable: tuple(totals[f"value of {unmarked(variable)}"][way] for way in ("min", "max"))
+            for variable in self.numbers
         }
-        ends = totals[f"atom {self.response}"]
+        ends = totals[RESPONSE]
         if ends["min"] == ends["max"]:
             raise DataError(
                 f"the response {self.response_text!r} is constant ({ends['min']:g}) in the rows "

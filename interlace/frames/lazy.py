@@ -23,6 +23,12 @@ ENGINES = ("polars", "duckdb", "_duckdb", "dask", "dask_expr", "ibis", "pyspark"
 MOST_BYTES = 0.9e9
 #: So few groups are summed without holding more.
 FEW_GROUPS = 20_000
+#: What DuckDB holds of a sum and of a group beside its sums, in each of its threads.
+DUCKDB_SUM, DUCKDB_GROUP = 16, 24
+#: The share of its memory that DuckDB fills with groups before it writes them to disk, less what
+#: the rows being read need.
+DUCKDB_SHARE = 0.75
+UNITS = {"bytes": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40}
 
 
 def is_lazy(data: Any) -> bool:
@@ -77,20 +83,22 @@ class LazyRows:
         """
         import narwhals.stable.v2 as nw
 
-        names = {(column, what): f"_{what}_{i}" for i, (column, what) in enumerate(_pairs(asked))}
+        places = {name: f"_c{i}" for i, name in enumerate(asked)}
+        names = {(column, what): f"_{what}{places[column]}" for column, what in _pairs(asked)}
         with without_notice():
-            frame = self.frame.select(kept.alias("_kept"), *_named(columns))
+            own = {places[name]: value for name, value in columns.items()}
+            frame = self.frame.select(kept.alias("_kept"), *_named(own))
             whole = [name for name, ways in asked.items() if ways[0] == "count"]
             frame = frame.select(
-                *(nw.col(name) for name in whole),
+                *(nw.col(places[name]) for name in whole),
                 *(
-                    nw.when(nw.col("_kept")).then(nw.col(name)).alias(name)
-                    for name in asked
+                    nw.when(nw.col("_kept")).then(nw.col(place)).alias(place)
+                    for name, place in places.items()
                     if name not in whole
                 ),
             )
             aggregates = [
-                getattr(nw.col(column), "sum" if what == "count" else what)().alias(name)
+                getattr(nw.col(places[column]), "sum" if what == "count" else what)().alias(name)
                 for (column, what), name in names.items()
             ]
             frame = frame.select(*aggregates)
@@ -112,25 +120,34 @@ class LazyRows:
         columns = _named({**keys, **products})
         sums = [nw.col(name).sum() for name in products]
         tables = []
-        for part in self._parts(keys, len(products)):
+        for part in self._parts(columns, keys, len(products)):
             with without_notice():
-                frame = part.select(*columns)
-                frame = frame.group_by(*keys).agg(*sums) if keys else frame.select(*sums)
+                frame = part.group_by(*keys).agg(*sums) if keys else part.select(*sums)
             tables.append(_collected(frame))
         table = tables[0] if len(tables) == 1 else nw.concat(tables)
         del tables
         return read(table.to_native(), [*keys, *products], labels)
 
-    def _parts(self, keys: Mapping[str, Any], columns: int) -> Iterator[Any]:
-        """The rows, or parts of them by the hash of a key where sums of all would need much memory.
+    def _parts(self, columns: list[Any], keys: Mapping[str, Any], sums: int) -> Iterator[Any]:
+        """The columns of the rows, or of parts of them by the hash of a key where sums are many."""
+        with without_notice():
+            frame = self.frame.select(*columns)
+        if keys and self.engine == "duckdb":
+            yield from _duckdb_parts(frame, list(keys), self.n, sums)
+        elif keys and self.engine == "polars" and hasattr(self.frame, "collect"):
+            for rows in self._polars_parts(keys, sums):
+                yield rows.select(*columns)
+        else:
+            yield frame
 
-        Polars holds what it has summed of groups that it leaves for others: in rows of no order as
-        much as one row of sums for each row.
+    def _polars_parts(self, keys: Mapping[str, Any], sums: int) -> Iterator[Any]:
+        """Polars holds what it has summed of groups that it leaves for others.
+
+        In rows of no order this is as much as one row of sums for each row.
         """
         own = [name for name in keys if name in self.schema]
-        count = int(self.n * (columns + len(keys)) * 8 / MOST_BYTES) + 1
-        lazy = self.engine == "polars" and hasattr(self.frame, "collect")
-        if count == 1 or not own or not lazy:
+        count = int(self.n * (sums + len(keys)) * 8 / MOST_BYTES) + 1
+        if count == 1 or not own:
             yield self.frame
             return
         import narwhals.stable.v2 as nw
@@ -191,6 +208,32 @@ class LazyRows:
     def engine(self) -> str:
         """Name of the library."""
         return str(self.frame.implementation.value)
+
+
+def _duckdb_parts(frame: Any, keys: Sequence[str], n: int, sums: int) -> Iterator[Any]:
+    """DuckDB holds the sums of all groups in each thread, and is slow once they go to disk."""
+    import duckdb
+    import narwhals.stable.v2 as nw
+
+    rows, width = frame.to_native(), DUCKDB_SUM * sums + DUCKDB_GROUP + 8 * len(keys)
+    memory, threads = rows.query(
+        "_rows", "SELECT current_setting('memory_limit'), current_setting('threads')"
+    ).fetchall()[0]
+    size, _, unit = memory.partition(" ")
+    room = DUCKDB_SHARE * float(size) * UNITS.get(unit, 1.0)
+    each = width * (threads + 2.0)  # two more: where they are joined, and what is handed over
+    count = 1
+    hashed = duckdb.FunctionExpression("hash", *map(duckdb.ColumnExpression, keys))
+    if n * each > room:
+        groups = rows.select(duckdb.FunctionExpression("approx_count_distinct", hashed)).fetchall()
+        count = int(groups[0][0] * each / room) + 1
+    if count == 1:
+        yield frame
+        return
+    places = hashed % duckdb.ConstantExpression(count)
+    for part in range(count):
+        with without_notice():
+            yield nw.from_native(rows.filter(places == duckdb.ConstantExpression(part)))
 
 
 def _named(expressions: Mapping[str, Any]) -> list[Any]:

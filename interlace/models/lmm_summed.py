@@ -14,6 +14,7 @@ from ..errors import DataWarning, warn
 from ..linalg.threads import one_thread
 from ..objective import LMMObjective
 from ..objective.linear.design_products import products_of_sums
+from ..optimize.watch import stage
 from .lmm import LMMFit, fit_objective
 
 __all__ = ["SummedFit", "fit_sums"]
@@ -93,6 +94,7 @@ def fit_sums(
     clock = perf_counter()
     covariance = CovarianceModel.of(design)
     theta = covariance.given_start(theta0)
+    stage("cross-products")
     with one_thread(design.sums.elements.size if design.sums else 0):
         objective = LMMObjective(products_of_sums(design), covariance, reml, backend)
     _check_digits(objective)

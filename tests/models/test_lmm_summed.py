@@ -289,3 +289,42 @@ def test_few_digits_are_said(data: pd.DataFrame) -> None:
     large = data.assign(y=data["y"] + 1e5 * np.sin(1.0 * data["g"]))
     with pytest.raises(NumericalError, match="collect the rows"):
         il.fit("y ~ x + (1 | g) + (1 | h)", ENGINES["polars"](large))
+
+
+def test_sums_that_need_more_memory_are_made_in_parts(
+    data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from interlace.frames import lazy
+
+    parts: list[int] = []
+    split = lazy._duckdb_parts
+
+    def counted(*arguments: Any) -> Any:
+        made = list(split(*arguments))
+        parts.append(len(made))
+        return made
+
+    monkeypatch.setattr(lazy, "_duckdb_parts", counted)
+    theirs = il.fit("y ~ x + f + (1 + x | g) + (1 | h)", data)
+    same(il.fit("y ~ x + f + (1 + x | g) + (1 | h)", ENGINES["duckdb"](data)), theirs)
+    assert set(parts) == {1}
+    monkeypatch.setattr(lazy, "DUCKDB_SHARE", 2e-7)
+    same(il.fit("y ~ x + f + (1 + x | g) + (1 | h)", ENGINES["duckdb"](data)), theirs)
+    assert max(parts) > 2
+
+
+def test_each_moment_is_asked_for_once(data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    from interlace.frames.lazy import LazyRows
+
+    asked: list[dict] = []
+    totals = LazyRows.totals
+
+    def watched(rows: LazyRows, columns: Any, ways: Any, kept: Any) -> Any:
+        asked.append({**ways})
+        return totals(rows, columns, ways, kept)
+
+    monkeypatch.setattr(LazyRows, "totals", watched)
+    il.fit("y ~ x * f + z + (1 + x | g)", ENGINES["polars"](data))
+    (once,) = asked
+    moments = {name: ways for name, ways in once.items() if ways != ("count",)}
+    assert sorted(map(sorted, moments.values())) == [["max", "mean", "min", "std"]] * 3

@@ -56,6 +56,13 @@ def test_true_shows_stage_evaluations_and_criterion(fit, capsys, terminal) -> No
     assert "search, criterion" in shown and "evaluations" in shown
 
 
+def test_fits_from_sums_show_their_stages(monkeypatch) -> None:
+    stages: list[str] = []
+    monkeypatch.setattr(watch.Watch, "entered", lambda self, name: stages.append(name))
+    lmm(progress=True, compress=True)
+    assert stages[:3] == ["sums of the rows", "cross-products", "search"]
+
+
 def test_the_line_in_place_of_a_bar_is_wiped(fit, capsys, monkeypatch, terminal) -> None:
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     m = fit(progress=True)
