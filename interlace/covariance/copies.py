@@ -51,6 +51,10 @@ class Copies(Structure):
     def _placed(self, own: np.ndarray) -> np.ndarray:
         return (self.of.k * np.arange(self.count)[:, None] + own).ravel()
 
+    @property
+    def one_signed(self) -> np.ndarray:
+        return self.of.one_signed
+
     def values(self, theta: np.ndarray) -> np.ndarray:
         return np.tile(self.of.values(theta), self.count)
 

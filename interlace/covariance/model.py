@@ -106,6 +106,13 @@ class CovarianceModel:
         return np.repeat([t.factor for t in self.terms], [t.structure.n_theta for t in self.terms])
 
     @cached_property
+    def one_signed(self) -> np.ndarray:
+        """Places in theta of standard deviations whose sign is no matter of convention."""
+        parts = zip(self.terms, self.theta_slices, strict=True)
+        own = [s.start + t.structure.one_signed for t, s in parts]
+        return np.concatenate([np.empty(0, dtype=np.intp), *own])
+
+    @cached_property
     def entries(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Rows and columns of the entries of its factor's template that each term reaches."""
         return [(t.structure.rows + t.start, t.structure.cols + t.start) for t in self.terms]

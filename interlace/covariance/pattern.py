@@ -71,6 +71,11 @@ class Patterned(Structure):
         """sum_e weights_e d^2 C_e, (q, q)."""
 
     @property
+    def one_signed(self) -> np.ndarray:
+        # one for all multiplies T as a whole, and effects without a pattern are independent
+        return np.arange(self.n_sd if self.n_sd > 1 and self.n_pattern else 0)
+
+    @property
     def _of_entries(self) -> np.ndarray:
         """The place in theta of each entry's standard deviation."""
         assert self.deviations is not None

@@ -80,6 +80,11 @@ class Structure(ABC):
             out[:count] = np.arange(count)
         return out
 
+    @property
+    def one_signed(self) -> np.ndarray:
+        """Places of standard deviations that give another covariance with the other sign."""
+        return np.empty(0, dtype=np.intp)
+
     @abstractmethod
     def values(self, theta: np.ndarray) -> np.ndarray:
         """Values of T at ``(rows, cols)``, shape (n_entries,)."""

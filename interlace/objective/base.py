@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, ArgumentTypeError, brief
 
 NOT_ASKED = np.empty(0)
+NOWHERE = np.empty(0, dtype=np.intp)
 ORDERS = (0, 1, 2)
 # Central differences of an exact gradient: truncation (h^2) and rounding (eps / h) balance near
 # eps^(1/3).
@@ -95,6 +96,11 @@ class Objective(ABC):
     @abstractmethod
     def lower_bounds(self) -> np.ndarray:
         """Lower bounds, for derivative-free optimisers, (n,)."""
+
+    @property
+    def one_signed(self) -> np.ndarray:
+        """Places in x of parameters that must not be negative and have no mirror image."""
+        return NOWHERE
 
     @abstractmethod
     def canonical(self, x: np.ndarray) -> np.ndarray:

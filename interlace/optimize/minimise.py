@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import FitInterrupted, NumericalError
 from ..objective.base import Evaluation, Objective
 from .boundary import minimum_where_zero
-from .curvature import final_hessian, second_look
+from .curvature import Axes, final_hessian, second_look
+from .one_signed import OneSigned
 from .optimum import Optimum
 from .quasi import quasi_newton
 from .trust_region import LARGEST_RADIUS, PROMISE_TOLERANCE, Log, Run, newton, trust_step
@@ -95,7 +96,34 @@ def _interrupted(
 
 def _searched(counted: Any, objective: Objective, optimizer: str, start: np.ndarray) -> Optimum:
     """The same, its evaluations counted."""
-    x = np.asarray(start, dtype=float)
+    places = objective.one_signed
+    if not places.size:
+        x, here, axes, log = _search(counted, objective, optimizer, np.asarray(start, dtype=float))
+    else:
+        bent = OneSigned(objective, places)
+        z, here, _, log = _search(OneSigned(counted, places), bent, optimizer, bent.start(start))
+        x, here, axes = bent.x(z), bent.of_parameters(z, here), None
+        log = [(bent.x(point), value) for point, value in log]
+    return Optimum(
+        x=x,
+        value=here.value,
+        gradient=here.gradient,
+        curvature=here.curvature,
+        evaluations=counted.count,
+        optimizer=optimizer,
+        log=tuple(log),
+        exact=here.exact,
+        certified=here.exact or objective.curvature_is_cheap,
+        _objective=objective,
+        _axes=axes,
+        parameters=objective.parameters,
+    )
+
+
+def _search(
+    counted: Any, objective: Any, optimizer: str, x: np.ndarray
+) -> tuple[np.ndarray, Evaluation, Axes | None, Log]:
+    """Where a search ends, what holds there, the axes of its curvature, and the way."""
     log: Log = []
     for _ in range(MAX_RECONSIDERED):
         x, here, own = OPTIMIZERS[optimizer](counted, x)
@@ -111,28 +139,14 @@ def _searched(counted: Any, objective: Objective, optimizer: str, start: np.ndar
         H = final_hessian(objective, x)
         if H is not None:
             here = here._replace(curvature=H, exact=True)
-    certified = here.exact or objective.curvature_is_cheap
     axes = None
-    if certified:
+    if here.exact or objective.curvature_is_cheap:
         x, here, axes = second_look(counted, x, here)
         if not (here.exact or _settled(here)):
             H = final_hessian(objective, x)
             if H is not None:
                 here, axes = here._replace(curvature=H, exact=True), None
-    return Optimum(
-        x=x,
-        value=here.value,
-        gradient=here.gradient,
-        curvature=here.curvature,
-        evaluations=counted.count,
-        optimizer=optimizer,
-        log=tuple(log),
-        exact=here.exact,
-        certified=certified,
-        _objective=objective,
-        _axes=axes,
-        parameters=objective.parameters,
-    )
+    return x, here, axes, log
 
 
 def _settled(here: Evaluation) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...errors import NumericalError
-from ..base import Objective
+from ..base import NOWHERE, Objective
 from ..layout import Layout, Predictor
 from ..theta_scale import ThetaScale
 from .breakdown import ModeSearch, little_information
@@ -25,7 +25,6 @@ __all__ = ["GeneralisedObjective"]
 
 # A criterion that does not come back to this, relative, depends on where its modes came from.
 SAME_VALUE = 1e-7
-NOWHERE = np.empty(0, dtype=np.intp)
 # Fewer rows than this are searched from more starts where they are not log-concave: of 102 random
 # samples ten had a lower minimum that way, the largest of 338 rows.
 SEVERAL_MINIMA = 500
@@ -220,6 +219,10 @@ class GeneralisedObjective(Objective):
         lower = np.full(self.layout.size, -np.inf)
         lower[self.at.theta] = self.scale.lower_bounds()
         return lower
+
+    @property
+    def one_signed(self) -> np.ndarray:
+        return self.at.theta.start + self.covariance.one_signed
 
     def canonical(self, x: np.ndarray) -> np.ndarray:
         old = x[self.at.theta]

@@ -213,6 +213,10 @@ class LMMObjective(Objective):
     def lower_bounds(self) -> np.ndarray:
         return self.scale.lower_bounds()
 
+    @property
+    def one_signed(self) -> np.ndarray:
+        return self.covariance.one_signed
+
     def canonical(self, x: np.ndarray) -> np.ndarray:
         return self.scale.canonical(x)
 
