@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from formulaic.materializers.types import FactorValues
 from interface_meta import override
 
 from ..errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
-from ..formula.spelling import marked, shown, unmarked
+from ..formula.spelling import marked, shown, unmarked, unquoted
 from ..formula.terms import CACHE_SIZE, formulaic_terms, reading
 from ..frames.columns import Columns, Labels, as_float
 from ..frames.levels import label_numbers
@@ -69,6 +70,10 @@ class PlainMatrix:
     codings: dict[str, Coding]
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
     logicals: frozenset[str] = frozenset()
+
+    def coded_columns(self) -> dict[str, list[Any]]:
+        """None: its factors are columns as they stand."""
+        return {}
 
     def matrix(self, columns: Columns) -> np.ndarray:
         """The (n, p) float64 matrix, C-contiguous; NaN where a value is missing.
@@ -136,6 +141,12 @@ class PlainMatrix:
         return codes, coding.reduced if reduced else coding.full
 
 
+#: A column that a call makes a factor, by its name or Q('its name').
+_MADE_FACTOR = re.compile(
+    r"(?:C|factor|ordered)\(\s*(?:(`[^`]+`|[\w.]+)|Q\(['\"](.+?)['\"]\))\s*(?:,.*)?\)", re.DOTALL
+)
+
+
 @dataclass(frozen=True, eq=False)
 class FormulaicMatrix:
     """A matrix that formulaic makes.
@@ -178,6 +189,15 @@ class FormulaicMatrix:
         if not mask.all():
             X[~mask] = self._evaluate(columns.take(np.flatnonzero(~mask)))
         return X
+
+    def coded_columns(self) -> dict[str, list[Any]]:
+        """Columns that ``C()``, ``factor()`` or ``ordered()`` make factors of: their levels."""
+        out = {}
+        for expression, (_, state) in self.spec.encoder_state.items():
+            made = _MADE_FACTOR.fullmatch(shown(str(expression)))
+            if made is not None and "categories" in state:
+                out[unquoted(made[1] or made[2])] = list(state["categories"])
+        return {name: levels for name, levels in out.items() if name in self.variables}
 
     def _evaluate(self, columns: Columns) -> np.ndarray:
         frame = _marked_frame(columns, self.variables)

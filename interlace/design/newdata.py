@@ -158,6 +158,13 @@ class NewDataRecipe:
         labels = self.levels.get(unquoted(self.response.parts[0].text))
         return None if labels is None else labels.levels
 
+    def coded_columns(self) -> dict[str, list[Any]]:
+        """Columns that the fixed parts make factors of, as ``factor(x)`` does: their levels."""
+        out: dict[str, list[Any]] = {}
+        for side in self.fixed.values():
+            out.update(side.recipe.coded_columns())
+        return out
+
     def variables(self) -> list[str]:
         """Columns of the data that the formulas use, those of the response aside."""
         names = self._covariates(self.fixed, range(len(self.groupings)), False)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..design.expressions import names_in
 from ..errors import ArgumentError, ArgumentTypeError, brief
+from ..formula.spelling import shown, unmarked
 from .estimates import joint_test
 from .marginal_means import marginal_means
 from .reference_grid import named_variables, reference_grid
@@ -64,7 +65,8 @@ def joint_tests(
 
 def _variables(name: str, values: pd.DataFrame) -> list[str]:
     """A variable, or those of an expression: ``C(x)``, ``log(x)``."""
-    return [name] if name in values else [used.name for used in names_in(name)]
+    own = unmarked(name)
+    return [own] if own in values else [used.name for used in names_in(shown(name))]
 
 
 def _tested(means: Any, within: tuple[str, ...], nested: list[str]) -> pd.DataFrame:

@@ -8,7 +8,6 @@ level of another is nested in it: the combinations that its levels are not part 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,10 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ..calls import number
-from ..design.expressions import names_in
 from ..design.predictor import MEAN
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
-from ..formula.spelling import unmarked
 from ..frames.read import read
 
 if TYPE_CHECKING:
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GridRows",
     "grid_rows",
-    "coded_as_factor",
+    "coded_levels",
     "named_variables",
     "nested_in",
     "reference_grid",
@@ -153,32 +150,19 @@ def _values(fit: AnyFit, data: Any, name: str, at: Mapping[str, Any], spread: fl
         return list(known.levels)
     if name in recipe.logical:
         return [False, True]
+    if (levels := coded_levels(fit.design, name)) is not None:
+        return levels
     column = column_of(fit, data, name)
     distinct = np.unique(column)
-    if distinct.size <= KEPT_VALUES or coded_as_factor(fit.design, name):
+    if distinct.size <= KEPT_VALUES:
         return distinct.tolist()
     mean = float(column.mean())
     return [mean - spread, mean + spread] if spread else [mean]
 
 
-def coded_as_factor(design: Design, name: str) -> bool:
-    """Whether a variable is in formulas as ``C(name)`` or ``factor(name)`` alone."""
-    recipe = design.recipe
-    if recipe is None:
-        return False
-    specs = [side.recipe.spec for side in recipe.fixed.values() if hasattr(side.recipe, "spec")]
-    factors = {factor for spec in specs for term in spec.formula for factor in term.factors}
-    using = [
-        factor.expr
-        for factor in factors
-        if (factor.eval_method.value == "lookup" and unmarked(factor.expr) == name)
-        or (
-            factor.eval_method.value == "python"
-            and name in {used.name for used in names_in(factor.expr)}
-        )
-    ]
-    as_factor = re.compile(rf"(C|factor)\(\s*`?{re.escape(name)}`?\s*[,)]")
-    return bool(using) and all(as_factor.match(text) for text in using)
+def coded_levels(design: Design, name: str) -> list[Any] | None:
+    """Levels of a variable that a formula makes a factor, ``C(name)`` or ``factor(name)``."""
+    return None if design.recipe is None else design.recipe.coded_columns().get(name)
 
 
 def column_of(fit: AnyFit, data: Any, name: str) -> np.ndarray:
@@ -248,7 +232,7 @@ def _lost(fit: AnyFit, data: Any, grid: pd.DataFrame) -> np.ndarray:
 
 def _slopes(fit: AnyFit, data: Any, grid: pd.DataFrame, trend: str) -> GridRows:
     """Derivatives of X in one variable, by central differences."""
-    if trend not in grid or grid[trend].dtype.kind != "f" or coded_as_factor(fit.design, trend):
+    if trend not in grid or grid[trend].dtype.kind != "f" or coded_levels(fit.design, trend):
         raise ArgumentError(f"var={trend!r} is no numeric variable of the fixed part")
     spread = float(np.ptp(column_of(fit, data, trend))) if data is not None else 1.0
     h = TREND_STEP * (spread or 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, brief, listing, suggestion
-from ..inference.reference_grid import coded_as_factor
+from ..inference.reference_grid import coded_levels
 from . import canvas
 
 if TYPE_CHECKING:
@@ -66,12 +66,13 @@ def variable(design: Design, rows: pd.DataFrame, name: str) -> Variable:
     values = rows[name]
     recipe = design.recipe
     known = None if recipe is None else recipe.levels.get(name)
+    levels = coded_levels(design, name)
     if known is not None:
-        return Variable(name, values.to_numpy(), list(known.levels))
+        levels = list(known.levels)
+    if levels is not None:
+        return Variable(name, values.to_numpy(), levels)
     if values.dtype == bool or (recipe is not None and name in recipe.logical):
         return Variable(name, values.to_numpy(dtype=bool), [False, True])
-    if coded_as_factor(design, name):
-        return Variable(name, values.to_numpy(), np.unique(values).tolist())
     if pd.api.types.is_numeric_dtype(values):
         return Variable(name, values.to_numpy(dtype=float), None)
     return Variable(name, values.to_numpy(), sorted(values.unique().tolist()))

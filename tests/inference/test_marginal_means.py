@@ -254,3 +254,16 @@ def test_joint_tests_have_variables_of_expressions():
     m = il.fit("y ~ f + log(t) + (1 | g)", d)
     tests = m.joint_tests().set_index("term")["statistic"]
     assert tests["t"] == pytest.approx(float(m.tvalues["log(t)"]) ** 2, rel=1e-8)
+
+
+def test_a_number_that_is_a_factor_somewhere_has_its_levels_wherever_it_stands():
+    d = frame().rename(columns={"t": "the t"}).assign(dose=lambda f: np.arange(len(f)) % 4 * 10)
+    m = il.fit("y ~ dose + h + C(dose):x + (1 | g)", d)
+    levels = [0, 10, 20, 30]
+    assert m.emmeans("dose").to_frame()["dose"].tolist() == levels
+    averaged = pd.concat([m.emmeans("h", at={"dose": [v]}).to_frame() for v in levels])
+    expected = averaged.groupby("h")["emmean"].mean()
+    own = m.emmeans("h").to_frame().set_index("h")["emmean"]
+    np.testing.assert_allclose(own, expected, rtol=1e-10)
+    odd = il.fit("y ~ log(`the t`) * factor(h) + poly(x, 2) + (1 | g)", d)
+    assert odd.joint_tests()["term"].tolist() == ["the t", "h", "x", "the t:h"]
