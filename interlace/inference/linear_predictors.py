@@ -24,16 +24,19 @@ def linear_predictor(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray])
 def _predictor(
     fit: AnyFit, name: str, beta: np.ndarray, rows: PredictionRows, masks: list[np.ndarray]
 ) -> np.ndarray:
-    X, offset = rows.predictors[name]
-    eta = X @ beta
-    if offset is not None:
-        eta = eta + offset
+    return rows.predictors[name].X @ beta + given_part(fit, name, rows, masks)
+
+
+def given_part(fit: AnyFit, name: str, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:
+    """What coefficients do not move: the offset and the chosen part of Z b, (r,)."""
+    offset = rows.predictors[name].offset
+    out = np.zeros(len(rows.index)) if offset is None else np.asarray(offset)
     for (codes, Z), b, mask in zip(rows.factors, fit.b, of_predictors(fit, masks, [name])):
         if mask.any():
             known = codes >= 0
             part = row_products(Z, np.where(known, codes, 0), b * mask)
-            eta = eta + np.where(known, part, 0.0)
-    return eta
+            out = out + np.where(known, part, 0.0)
+    return out
 
 
 def all_predictors(fit: AnyFit, rows: PredictionRows, masks: list[np.ndarray]) -> np.ndarray:

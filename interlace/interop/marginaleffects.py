@@ -9,39 +9,55 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from ..api.arguments import check_result
 from ..calls import checked
-from ..errors import ArgumentError, MissingDependencyError
-from ..inference.components import coefficients, covariance_of_all
-from ..inference.prediction_rows import prediction_rows
-from ..inference.quantities import quantity
-from ..inference.which_effects import of_predictors, which_effects
+from ..errors import MissingDependencyError
 from ..results.base import ModelResult
+from .predicted_rows import PredictedRows, predicted_rows
 
 __all__ = ["adapt"]
+
+
+#: Name of the column of responses in the rows handed over.
+RESPONSE = "response_"
+#: Name of a variable that a model without any is given, since the package needs one.
+CONSTANT = "constant_"
 
 
 @checked
 def adapt(
     result: ModelResult,
-    type: Literal["response", "link"] = "response",
+    type: Literal[
+        "response", "link", "conditional", "zprob", "prob", "cum.prob", "mean.class"
+    ] = "response",
     include_re: Any = False,
     component: str | None = None,
+    data: Any = None,
 ) -> Any:
     """A result as a model that marginaleffects takes.
 
     Parameters
     ----------
-    result : LMMResult, GLMMResult or GLMResult
-    type : {"response", "link"}, default "response"
-        Scale of predictions: the mean of the response, of which all linear predictors are part, or
-        a linear predictor.
+    result : fitted model
+        Of any kind: of ``fit``, ``gls``, ``glmer``, ``glm``, ``clm`` or ``clmm``, with any random
+        effects, structures, residual covariances and formulas of further predictors.
+    type : str, default "response"
+        ``"response"``: the mean of the response, of which all linear predictors are part; of
+        ordered categories the probability of each, with the category in the column ``group``.
+        ``"link"``: a linear predictor. ``"conditional"``, ``"zprob"``: the mean without the zeros
+        that a zero inflation adds, and the probability of these. ``"prob"``, ``"cum.prob"``,
+        ``"mean.class"`` of ordered categories: probabilities, those of at most a category, and the
+        expected number of the category.
     include_re : bool or str or sequence of str, default False
         Random effects that predictions have, as for ``predict``; levels that the fit does not know
         have none. Standard errors are those of the coefficients given the effects, as in R.
     component : str, optional
         Of ``type="link"``: which linear predictor.
+    data : data frame, optional
+        Rows that averages are taken over, by default those of the fit. Needed by models that were
+        stored, or fitted to a lazy frame or with ``compress=True``.
 
     Returns
     -------
@@ -54,7 +70,8 @@ def adapt(
     MissingDependencyError
         If marginaleffects 0.6 is not installed: ``pip install interlace[marginaleffects]``.
     ArgumentError
-        If the offset of the fit is no column of the data.
+        If the offset of the fit is no column of the data, if the rows of the fit are not known or
+        have changed since and ``data`` is not given, or if the model has no such type.
 
     Examples
     --------
@@ -73,7 +90,7 @@ def adapt(
             "adapt needs marginaleffects 0.6 with Polars below 2: "
             "pip install 'interlace[marginaleffects]'"
         ) from error
-    rows = _Rows(result, type, include_re, component)
+    rows = predicted_rows(result, type, include_re, component, data)
 
     class Adapted(ModelAbstract):
         """A fit of interlace."""
@@ -82,132 +99,69 @@ def adapt(
 
         def get_exog(self, newdata: Any) -> np.ndarray:
             """Model matrices with offsets, side by side, (r, .)."""
-            return rows.matrix(newdata)
+            return rows.matrix(_columns_of(newdata, rows))
 
         def get_predict(self, params: np.ndarray, newdata: Any) -> Any:
             """Predictions at coefficients."""
-            return rows.predictions(np.asarray(params, dtype=float), np.asarray(newdata))
+            values = rows.predictions(np.asarray(params, dtype=float), np.asarray(newdata))
+            return _estimates(values, rows.groups)
 
+    names = rows.variables or [CONSTANT]
     vault = ModelVault(
         coef=rows.coef,
         coefnames=np.array(rows.names, dtype=object),
         vcov=rows.cov,
-        formula=f"{rows.response} ~ {' + '.join(rows.variables) or '1'}",
-        variable_names=[rows.response, *rows.variables],
-        modeldata=rows.data(),
+        formula=f"{RESPONSE} ~ {' + '.join(f'`{name}`' for name in names)}",
+        variable_names=[RESPONSE, *names],
+        modeldata=_polars(rows, data is None),
         package="interlace",
     )
     return Adapted(result, vault)
 
 
-class _Rows:
-    """Predictions of new rows as functions of all coefficients."""
+def _polars(rows: PredictedRows, own: bool) -> Any:
+    """The rows to average over in Polars: factors as Enums, as marginaleffects wants them."""
+    import polars as pl
 
-    def __init__(self, result: Any, type: str, include_re: Any, component: str | None):
-        fit = result.fit
-        self.fit, self.source = fit, result._data
-        recipe = fit.design.recipe
-        if recipe is None or self.source is None:
-            raise ArgumentError("adapt needs the data of the fit, which are not at hand: fit again")
-        if recipe.offset_given:
-            raise ArgumentError(
-                "the offset was given as an array, which new rows do not have; make it a column of "
-                "the data and fit with offset='column' or offset(column) in the formula"
-            )
-        self.recipe = recipe
-        self.quantity = quantity(fit, type, component)
-        self.betas = coefficients(fit)
-        self.masks = of_predictors(fit, which_effects(fit, include_re), self.quantity.predictors)
-        self.coef = np.concatenate(list(self.betas.values()))
-        self.cov = covariance_of_all(fit)
-        own = fit.design.x_names
-        self.names = own if not fit.several else [
-            f"{name}: {label}" if name != fit.design.current else label
-            for name, beta in self.betas.items()
-            for label in self._labels(name, beta.size)
-        ]  # fmt: skip
-        sides = [recipe.fixed[n] for n in self.quantity.predictors if n in recipe.fixed]
-        offsets = [v for side in sides for piece in side.offsets for v in piece.variables]
-        names = [v for side in sides for v in side.variables] + offsets
-        self.variables = list(dict.fromkeys(names))
-        self.response = "response_"
+    columns = {name: _column(rows, str(name), rows.frame[name]) for name in rows.frame.columns}
+    n = len(rows.frame)
+    # of other rows than those of the fit the response may not be known, and is not used
+    columns[RESPONSE] = np.asarray(rows.fit.design.y, dtype=float) if own else np.zeros(n)
+    if not rows.variables:
+        columns[CONSTANT] = np.ones(n)
+    return pl.DataFrame(columns)
 
-    def _labels(self, name: str, size: int) -> list[str]:
-        fit = self.fit
-        if name == fit.design.current:
-            return list(fit.design.x_names)
-        return [name] if size == 1 and fit.is_number(name) else list(fit.part(name).design.x_names)
 
-    def data(self) -> Any:
-        """The rows of the fit in Polars: factors as Enums, as marginaleffects wants them."""
-        import narwhals.stable.v2 as nw
-        import polars as pl
+def _column(rows: PredictedRows, name: str, values: pd.Series) -> Any:
+    import polars as pl
 
-        frame = nw.from_native(self.source, pass_through=False)
-        frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-        rows = self.fit.design.rows
-        columns = {}
-        for name in frame.columns:
-            values = np.asarray(frame[name].to_numpy())
-            values = values if rows is None else values[rows]
-            columns[name] = self._column(name, values)
-        columns[self.response] = pl.Series(np.asarray(self.fit.design.y, dtype=float))
+    labels = rows.labels(name)
+    if labels is None and values.dtype.kind in "biuf":
+        return pl.Series(values.to_numpy())
+    known = {level: text for text, level in (labels or {}).items()}
+    texts = [None if pd.isna(value) else known.get(value, str(value)) for value in values]
+    if labels is not None and set(texts) <= {None, *labels}:
+        return pl.Series(texts, dtype=pl.Enum(list(labels)))
+    return pl.Series(texts, dtype=pl.Enum(sorted({text for text in texts if text is not None})))
+
+
+def _columns_of(newdata: Any, rows: PredictedRows) -> pd.DataFrame:
+    """Rows in Polars as pandas, factors with the levels that the fit knows."""
+    columns = {}
+    for name in newdata.columns:
+        values, labels = newdata[name].to_list(), rows.labels(name)
+        columns[name] = values if labels is None else [labels.get(v, v) for v in values]
+    return pd.DataFrame(columns)
+
+
+def _estimates(values: np.ndarray, groups: list[str] | None) -> Any:
+    """Predictions as marginaleffects wants them: a row each, one category after the other."""
+    import polars as pl
+
+    numbers = np.arange(len(values))
+    if groups is None:
+        columns = {"rowid": pl.Series(numbers, dtype=pl.Int32), "estimate": values}
         return pl.DataFrame(columns)
-
-    def _column(self, name: str, values: np.ndarray) -> Any:
-        import polars as pl
-
-        known = self.recipe.levels.get(name)
-        if known is not None:
-            labels = [str(level) for level in known.levels]
-        elif values.dtype.kind in "biuf":
-            return pl.Series(values)
-        else:
-            labels = sorted({str(v) for v in values})
-        return pl.Series([str(v) for v in values], dtype=pl.Enum(labels))
-
-    def matrix(self, newdata: Any) -> np.ndarray:
-        """X of each predictor that is needed, with a column of its offset and random effects."""
-        import pandas as pd
-
-        columns: dict[str, Any] = {}
-        for name in newdata.columns:
-            values = newdata[name].to_list()
-            known = self.recipe.levels.get(name)
-            if known is not None:
-                labels = {str(level): level for level in known.levels}
-                values = [labels.get(v, v) for v in values]
-            columns[name] = values
-        frame = pd.DataFrame(columns)
-        needed = self.quantity.predictors
-        rows = prediction_rows(self.fit, frame, self.masks, "population", names=needed)
-        parts = []
-        for name in needed:
-            X, offset = rows.predictors[name]
-            fixed = np.zeros(len(X)) if offset is None else np.asarray(offset)
-            effects = of_predictors(self.fit, self.masks, [name])
-            for (codes, Z), b, mask in zip(rows.factors, self.fit.b, effects):
-                if mask.any():
-                    inside = codes >= 0
-                    part = np.einsum("ij,ij->i", Z, (b * mask)[np.where(inside, codes, 0)])
-                    fixed = fixed + np.where(inside, part, 0.0)
-            parts += [X, fixed[:, None]]
-        return np.concatenate(parts, axis=1)
-
-    def predictions(self, params: np.ndarray, matrix: np.ndarray) -> Any:
-        """The quantity at coefficients, as marginaleffects wants it."""
-        import polars as pl
-
-        etas, start, at = [], 0, 0
-        for name, beta in self.betas.items():
-            own = params[start : start + beta.size]
-            start += beta.size
-            if name in self.quantity.predictors:
-                X, fixed = matrix[:, at : at + beta.size], matrix[:, at + beta.size]
-                at += beta.size + 1
-                etas.append(X @ own + fixed)
-            else:
-                etas.append(np.zeros(len(matrix)))
-        values = self.quantity.value(np.stack(etas))
-        rows = pl.Series(range(len(values)), dtype=pl.Int32)
-        return pl.DataFrame({"rowid": rows, "estimate": np.asarray(values, dtype=float)})
+    rowid = pl.Series(np.tile(numbers, len(groups)), dtype=pl.Int32)
+    names = pl.Series(np.repeat(groups, len(values)).tolist(), dtype=pl.Enum(groups))
+    return pl.DataFrame({"rowid": rowid, "group": names, "estimate": values.T.ravel()})

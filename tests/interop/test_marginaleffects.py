@@ -20,6 +20,8 @@ from interlace.interop.marginaleffects import adapt  # noqa: E402
 
 # Its own step for standard errors, 1e-8 of a coefficient, is lost in the rounding of slopes.
 STEP = 1e-4
+# Of probabilities it is not: forward differences with it are exact to about the step itself.
+SHORT_STEP = 1e-6
 # Means of a linear model are linear in its coefficients: a long step is exact, and rounds least.
 LINEAR_STEP = 0.1
 
@@ -139,10 +141,118 @@ def test_plots_are_drawn(orthodont):
     assert points["estimate"].item() == pytest.approx(0.784375)
 
 
+WINE = il.load_dataset("wine")
+ORDERED = {
+    "plain": lambda: il.clm("rating ~ temp * contact", WINE),
+    "structured": lambda: il.clm("rating ~ temp", WINE, threshold="symmetric", link="probit"),
+    "nominal": lambda: il.clm("rating ~ temp", WINE, nominal="~ contact"),
+    "scale": lambda: il.clm("rating ~ temp", WINE, scale="~ contact", threshold="equidistant"),
+    "mixed": lambda: il.clmm("rating ~ temp + (1 | judge)", WINE, nominal="~ contact"),
+}
+
+
+@pytest.mark.parametrize("kind", ORDERED)
+def test_ordered_categories_have_a_probability_each(kind):
+    m = ORDERED[kind]()
+    own = m.predict(se=True, **({"include_re": False} if kind == "mixed" else {}))
+    found = me.predictions(adapt(m), eps_vcov=SHORT_STEP).sort("group", "rowid")
+    columns = [str(level) for level in m.fit.levels]
+    assert found["group"].unique(maintain_order=True).to_list() == columns
+    expected = np.concatenate([own["prediction"][level] for level in m.fit.levels])
+    np.testing.assert_allclose(found["estimate"], expected, rtol=1e-10)
+    errors = np.concatenate([own["se"][level] for level in m.fit.levels])
+    np.testing.assert_allclose(found["std_error"], errors, rtol=1e-5)
+    # averages of a category, and differences between them that add up to nothing
+    means = me.avg_predictions(adapt(m), by="temp")
+    assert means.filter(means["temp"] == "warm")["estimate"].sum() == pytest.approx(1.0)
+    steps = me.avg_comparisons(adapt(m), variables="contact" if kind == "nominal" else "temp")
+    assert steps["estimate"].sum() == pytest.approx(0.0, abs=1e-12)
+    assert (steps["std_error"] > 0.0).all()
+
+
+def test_other_types_of_ordered_categories():
+    m = ORDERED["mixed"]()
+    cumulative = me.avg_predictions(adapt(m, type="cum.prob"))
+    expected = m.predict(type="cum.prob", include_re=False).mean()
+    np.testing.assert_allclose(cumulative["estimate"], expected, rtol=1e-10)
+    score = me.avg_predictions(adapt(m, type="mean.class", include_re=True))
+    assert score["estimate"].item() == pytest.approx(m.predict(type="mean.class").mean())
+    plain = ORDERED["plain"]()
+    test = me.hypotheses(adapt(plain), "b0 = 0", eps_vcov=STEP)
+    assert test["estimate"].item() == pytest.approx(plain.thresholds.iloc[0])
+
+
+def test_zeros_have_a_probability_and_the_rest_a_mean(salamanders):
+    d = il.load_dataset("Salamanders")
+    for kind in ("zprob", "conditional"):
+        found = me.avg_predictions(adapt(salamanders, type=kind), by="mined")
+        own = salamanders.predict(type=kind, include_re=False)
+        expected = own.groupby(d["mined"], observed=True).mean()
+        assert dict(zip(found["mined"], found["estimate"])) == pytest.approx(expected.to_dict())
+
+
+def test_models_without_rows_take_those_of_data(orthodont):
+    d = il.load_dataset("Orthodont")
+    summed = il.fit("distance ~ age * Sex + (age | Subject)", d, compress=True)
+    stored = il.from_json(orthodont.to_json())
+    expected = me.avg_slopes(adapt(orthodont), variables="age", by="Sex", eps_vcov=LINEAR_STEP)
+    for m in (summed, stored):
+        with pytest.raises(ArgumentError, match="give data="):
+            adapt(m)
+        found = me.avg_slopes(
+            adapt(m, data=d.drop(columns="distance")), variables="age", by="Sex",
+            eps_vcov=LINEAR_STEP,
+        )  # fmt: skip
+        np.testing.assert_allclose(found["estimate"], expected["estimate"], rtol=1e-6)
+        np.testing.assert_allclose(found["std_error"], expected["std_error"], rtol=1e-5)
+    with pytest.raises(ArgumentTypeError, match="data must be a data frame"):
+        adapt(stored, data=3)
+
+
+def test_numbers_made_factors_names_with_blanks_and_models_without_variables():
+    d = il.load_dataset("sleepstudy").rename(columns={"Days": "the day"})
+    m = il.fit("Reaction ~ factor(`the day`) + (1 | Subject)", d)
+    found = me.avg_comparisons(adapt(m), variables="the day")
+    np.testing.assert_allclose(found["estimate"], m.fe_params.iloc[1:], rtol=1e-8)
+    straight = il.fit("Reaction ~ `the day` + (1 | Subject)", d)
+    slope = me.avg_slopes(adapt(straight), variables="the day")["estimate"].item()
+    assert slope == pytest.approx(straight.fe_params.iloc[1], rel=1e-6)
+    alone = il.fit("Reaction ~ 1 + (1 | Subject)", d)
+    mean = me.avg_predictions(adapt(alone), eps_vcov=LINEAR_STEP)
+    assert mean["estimate"].item() == pytest.approx(alone.fe_params.iloc[0])
+    assert mean["std_error"].item() == pytest.approx(alone.bse.iloc[0], rel=1e-8)
+
+
+def test_an_offset_named_by_its_column_is_one_of_the_variables():
+    d = il.load_dataset("Salamanders").assign(effort=lambda f: 0.1 * f["cover"] + 1.0)
+    m = il.glm("count ~ mined", d, "poisson", offset="effort")
+    assert me.avg_predictions(adapt(m))["estimate"].item() == pytest.approx(m.predict().mean())
+    moved = me.predictions(adapt(m), newdata=me.datagrid(adapt(m), effort=[0.0, 1.0]))
+    ratio = moved["estimate"][1] / moved["estimate"][0]
+    assert ratio == pytest.approx(np.e)
+
+
+def test_data_that_have_changed_are_not_averaged_over():
+    d = il.load_dataset("sleepstudy")
+    m = il.fit("Reaction ~ Days + (1 | Subject)", d)
+    d["Days"] = d["Days"] + 1.0
+    with pytest.raises(ArgumentError, match="other values"):
+        adapt(m)
+    assert me.avg_predictions(adapt(m, data=d))["estimate"].item() > m.predict().mean()
+
+
 def test_what_is_refused():
     d = il.load_dataset("Salamanders")
     m = il.glm("count ~ mined", d, "poisson", offset=np.ones(len(d)))
     with pytest.raises(ArgumentError, match="offset was given as an array"):
         adapt(m)
+    other = il.glm("count ~ mined", d, "poisson")
+    with pytest.raises(ArgumentError, match="this model has the types"):
+        adapt(other, type="mean.class")
+    ordered = ORDERED["plain"]()
+    with pytest.raises(ArgumentError, match="ordered categories have the types"):
+        adapt(ordered, type="zprob")
+    with pytest.raises(ArgumentError, match="all their parts together"):
+        adapt(ordered, component="scale")
     with pytest.raises(ArgumentTypeError, match="adapt takes a fitted model"):
         adapt("m")
