@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -99,10 +100,16 @@ def _finite(value: float) -> float | None:
 
 def versions() -> dict[str, str]:
     """Version of each package that results rest on."""
-    out = {}
+    return dict(_versions())
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Names and versions, found once: each look reads and parses a whole file."""
+    out = []
     for name in VERSIONS_OF:
         try:
-            out[name] = importlib.metadata.version(name)
+            out.append((name, importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
             continue
-    return out
+    return tuple(out)

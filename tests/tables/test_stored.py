@@ -307,6 +307,13 @@ def test_documents_that_are_none_are_refused(tmp_path) -> None:
         il.from_json(3)
 
 
+def test_versions_are_read_once_and_handed_out_as_copies(monkeypatch) -> None:
+    first = versions()
+    monkeypatch.setattr("importlib.metadata.version", lambda name: pytest.fail(name))
+    versions()["interlace"] = "another"
+    assert versions() == first
+
+
 def test_pickles_of_later_versions_are_refused() -> None:
     m, _ = pair("slopes")
     state = m.__getstate__()

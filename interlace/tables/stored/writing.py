@@ -44,6 +44,7 @@ class Writer:
     def __init__(self) -> None:
         self.numbers: dict[int, int] = {}
         self.kept: list[Any] = []  # alive, so that no id is used twice
+        self.kinds = self._kinds()
 
     def write(self, value: Any) -> Any:
         """The value of an object in JSON."""
@@ -53,7 +54,7 @@ class Writer:
             return value if np.isfinite(value) else {"float": repr(value)}
         if id(value) in self.numbers:
             return {"same": self.numbers[id(value)]}
-        for kinds, write in self._kinds():
+        for kinds, write in self.kinds:
             if isinstance(value, kinds):
                 return write(value)
         return self._object(value)
