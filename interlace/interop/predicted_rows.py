@@ -64,11 +64,11 @@ class PredictedRows:
     """
 
     def __init__(self, result: Any, masks: list, data: Any, type: str, component: str | None):
-        self._set_rows(result, masks, data)
+        self._set_rows(result, data)
         fit = self.fit
         self.quantity = quantity(fit, type, component)
         self.predictors = self.quantity.predictors
-        self.masks = of_predictors(fit, self.masks, self.predictors)
+        self.masks = of_predictors(fit, masks, self.predictors)
         self.betas = coefficients(fit)
         self.coef = np.concatenate(list(self.betas.values()))
         self.cov = covariance_of_all(fit)
@@ -78,10 +78,9 @@ class PredictedRows:
             for label in self._labels(name, beta.size)
         ]  # fmt: skip
 
-    def _set_rows(self, result: Any, masks: list, data: Any) -> None:
+    def _set_rows(self, result: Any, data: Any) -> None:
         fit = result.fit
         self.fit: Any = fit
-        self.masks: list[np.ndarray] = masks
         recipe = fit.design.recipe
         if recipe is None:
             raise ArgumentError("the model was made from arrays: it has no formula for new rows")
@@ -147,8 +146,8 @@ class PredictedOrdinalRows(PredictedRows):
     """Predictions of ordered categories: a column for each; of thresholds, location and scale."""
 
     def __init__(self, result: Any, masks: list, data: Any, type: str):
-        self._set_rows(result, masks, data)
-        fit = self.fit
+        self._set_rows(result, data)
+        fit, self.masks = self.fit, masks
         self.kind = TYPES[type]
         own = fit.design.predictors
         self.predictors = tuple(name for name in (MEAN, NOMINAL, SCALE) if name in own)
