@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import pkgutil
 import re
@@ -12,6 +13,7 @@ from types import ModuleType
 import pytest
 
 import interlace as il
+from interlace.plots.kinds import Plots
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -198,6 +200,20 @@ def test_the_guide_lists_the_links_of_each_family_and_what_each_is() -> None:
     described = {re.split(r"[,(]", link)[0] for link in rows(GUIDE / "families.md", "| link |")}
     assert described == named
     assert len(named) == 12  # "twelve", in the guide, on the first page and in the changes
+
+
+def test_the_gallery_has_every_picture() -> None:
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    kinds = [
+        one
+        for module in ("accessor", "records")
+        for one in vars(importlib.import_module(f"interlace.plots.{module}")).values()
+        if isinstance(one, type) and issubclass(one, Plots) and one is not Plots
+    ]
+    assert len(kinds) >= 7
+    calls = {f"plot.{name}(" for kind in kinds for name in kind._kinds()} | {"m.plot()"}
+    calls |= {f"il.{name}(" for name in importlib.import_module("interlace.api.pictures").__all__}
+    assert {call for call in calls if call not in text} == set()
 
 
 def test_the_guide_lists_every_verdict() -> None:

@@ -35,6 +35,7 @@ class Block:
     shown: str | None
     printed: str
     line: int
+    start: int
     span: tuple[int, int]
     #: What stands in the file about each picture, the figures that are open, and where in the file.
     words: tuple[str, ...] = ()
@@ -73,7 +74,7 @@ def run_text(text: str, name: str) -> Iterator[Block]:
         output = "\n".join(part.rstrip() for part in printed.getvalue().splitlines()) + "\n"
         words = tuple(" ".join(one["words"].split()) for one in PICTURE.finditer(match["pictures"]))
         yield Block(
-            match["code"], match["output"], output, line, match.span("output"),
+            match["code"], match["output"], output, line, match.start(), match.span("output"),
             words, open_figures(), match.span("pictures"),
         )  # fmt: skip
         if pyplot := sys.modules.get("matplotlib.pyplot"):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -17,55 +19,116 @@ import documents
 import figures
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
-from mkdocs.utils import get_relative_url
+from mkdocs.utils import get_relative_url, meta
 
 os.environ["MPLBACKEND"] = "Agg"
 
 ROOT = Path(__file__).resolve().parents[1]
-OUTPUT = re.compile(r"(^```python\n(?:(?!^```).)*^```\n\n*)^```text$", re.MULTILINE | re.DOTALL)
-FIGURE = """<figure class="picture">
-<img src="{light}#only-light" alt="{words}" width="{width}" height="{height}" loading="lazy">
-<img src="{dark}#only-dark" alt="{words}" width="{width}" height="{height}" loading="lazy">
-</figure>"""
+FENCE = "```python\n"
+OUTPUT = re.compile(
+    r"(^```(?:python|{ .python [^}]*})\n(?:(?!^```).)*^```\n\n*)^```text$", re.M | re.S
+)
+#: Where the gallery has the pictures of a page, or of the pages in a folder.
+GALLERY = re.compile(r"^<!-- pictures of (\S+) -->$", re.MULTILINE)
+IMAGE = (
+    '<img src="{place}#only-{scheme}" alt="{words}" width="{width}" height="{height}"'
+    ' loading="lazy">'
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a page: its words, the line of its block, its files and its size."""
+
+    page: str
+    line: int
+    number: int
+    words: str
+    svg: dict[str, str]
+    size: tuple[int, int]
+
+    def place(self, scheme: str) -> str:
+        """Of its file in the site."""
+        return f"pictures/{self.page.removesuffix('.md')}-{self.line}-{self.number}-{scheme}.svg"
+
+    def images(self, url: str) -> str:
+        """The lines of HTML that show it on a page."""
+        words, (width, height) = escape(self.words), self.size
+        places = [(scheme, get_relative_url(self.place(scheme), url)) for scheme in self.svg]
+        return "\n".join(
+            IMAGE.format(scheme=scheme, place=place, words=words, width=width, height=height)
+            for scheme, place in places
+        )
 
 
 def on_config(config: Any) -> Any:
     """The version stands on every page."""
-    found = re.search(r'^__version__ = "(.+)"$', package_text("__init__.py"), re.MULTILINE)
+    text = (ROOT / "interlace" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
     assert found is not None
     config.extra["package_version"] = found[1]
     config.copyright = f"interlace {found[1]}"
     return config
 
 
-def package_text(name: str) -> str:
-    return (ROOT / "interlace" / name).read_text(encoding="utf-8")
-
-
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:
     """The page with figures in place of the words about them, and its outputs marked as such."""
+    name, url = page.file.src_uri, page.url
     parts, end = [], 0
-    name = page.file.src_uri
     for block, drawn in ran(markdown, name):
-        start, stop = block.pictures
-        if not block.words:
+        if not drawn:
             continue
-        shown = []
-        for number, (words, picture) in enumerate(zip(block.words, drawn, strict=True)):
-            stem = f"pictures/{name.removesuffix('.md')}-{block.line}-{number}"
-            shown.append(placed(stem, words, picture, page, config, files))
-        parts += [markdown[end:start], "\n\n", "\n\n".join(shown)]
+        start, stop = block.pictures
+        add(drawn, config, files)
+        parts += [markdown[end : block.start], f"``` {{ .python #{lines(block.line)} }}\n"]
+        parts += [markdown[block.start + len(FENCE) : start]]
+        parts += [f'\n\n<figure class="picture">\n{one.images(url)}\n</figure>' for one in drawn]
         end = stop
-    return OUTPUT.sub(r"\1``` { .text .output .no-copy }", "".join([*parts, markdown[end:]]))
+    text = OUTPUT.sub(r"\1``` { .text .output .no-copy }", "".join([*parts, markdown[end:]]))
+    if GALLERY.search(text):
+        everywhere = list(pictures(markdown, name, files))
+        text = GALLERY.sub(lambda found: grid(everywhere, found[1], name, url), text)
+    return text
+
+
+def lines(number: int) -> str:
+    """The anchor of a block that begins at a line."""
+    return f"lines-{number}"
+
+
+def pictures(markdown: str, name: str, files: Any) -> Iterator[Picture]:
+    """Of a page, then of the tutorials in the order of their files."""
+    texts = {name: markdown}
+    for file in files.documentation_pages():
+        if file.src_uri.startswith("tutorials/"):
+            texts[file.src_uri] = meta.get_data(file.content_string)[0]
+    for page, text in texts.items():
+        for _, drawn in ran(text, page):
+            yield from drawn
+
+
+def grid(everywhere: list[Picture], place: str, name: str, url: str) -> str:
+    """Small pictures of a page ("this") or a folder, each a link to the lines that draw it."""
+    shown = []
+    for picture in everywhere:
+        if picture.page == name if place == "this" else picture.page.startswith(place):
+            page = picture.page.removesuffix(".md") + ".html"
+            link = f"{get_relative_url(page, url)}#{lines(picture.line)}"
+            shown.append(
+                f'<a href="{link}" title="{escape(picture.words)}">\n{picture.images(url)}\n</a>'
+            )
+    return '<div class="gallery">\n' + "\n".join(shown) + "\n</div>"
 
 
 @cache
-def ran(markdown: str, name: str) -> list[tuple[Any, list[Any]]]:
+def ran(markdown: str, name: str) -> list[tuple[Any, list[Picture]]]:
     """Blocks of a page with their pictures; a page is run again only when its text has changed."""
-    if "```python\n" not in markdown:
+    if FENCE not in markdown:
         return []
+    import matplotlib
+
     found = []
-    with context():
+    with matplotlib.rc_context(figures.style()):
         for block in documents.run_text(markdown, name):
             if faults := block.faults():
                 raise PluginError(f"{name}, block at line {block.line}: " + "\n".join(faults))
@@ -73,31 +136,23 @@ def ran(markdown: str, name: str) -> list[tuple[Any, list[Any]]]:
     return found
 
 
-def context() -> Any:
-    """The colours in which the pages draw."""
-    import matplotlib
-
-    return matplotlib.rc_context(figures.style())
-
-
-def drawings(block: Any, name: str) -> list[Any]:
-    """Of each picture that a block shows: SVG on a light page and on a dark one, and its size."""
+def drawings(block: Any, name: str) -> list[Picture]:
+    """The pictures that a block shows."""
     found = []
-    for figure in block.figures if block.words else ():
+    for number, (words, figure) in enumerate(zip(block.words, block.figures, strict=False)):
         if blank := figures.blank_panels(figure):
             raise PluginError(f"{name}, block at line {block.line}: panels {blank} are blank")
-        found.append((*figures.svg(figure), figures.size(figure)))
+        light, dark = figures.svg(figure)
+        svg = {"light": light, "dark": dark}
+        found.append(Picture(name, block.line, number, words, svg, figures.size(figure)))
     return found
 
 
-def placed(stem: str, words: str, picture: Any, page: Any, config: Any, files: Any) -> str:
-    """Write a picture's files into the site; the lines of HTML that show it."""
-    light, dark, (width, height) = picture
-    places = {}
-    for scheme, text in (("light", light), ("dark", dark)):
-        file = File.generated(config, f"{stem}-{scheme}.svg", content=text)
-        if (earlier := files.get_file_from_path(file.src_uri)) is not None:
-            files.remove(earlier)
-        files.append(file)
-        places[scheme] = get_relative_url(file.url, page.url)
-    return FIGURE.format(**places, words=escape(words), width=width, height=height)
+def add(drawn: list[Picture], config: Any, files: Any) -> None:
+    """Put the files of pictures into the site."""
+    for picture in drawn:
+        for scheme, text in picture.svg.items():
+            file = File.generated(config, picture.place(scheme), content=text)
+            if (earlier := files.get_file_from_path(file.src_uri)) is not None:
+                files.remove(earlier)
+            files.append(file)
