@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..covariance.model import CovarianceModel
     from ..covariance.readings import Reading
     from ..models.kinds import AnyFit, MixedFit
-    from ..models.lmm import LMMFit
 
 
 def parameter_names(fit: AnyFit) -> list[str]:
@@ -45,17 +44,22 @@ def parameter_values(fit: AnyFit) -> np.ndarray:
     return np.concatenate([*values, residual_values(fit), [*_numbers(fit).values()]])
 
 
-def linear_parameters(
-    fit: LMMFit, x: np.ndarray, beta: np.ndarray, sigma: np.ndarray
-) -> np.ndarray:
-    """`parameter_values` of many refits of a linear mixed model, (m, …), from x (m, q), ….
+def mixed_parameters(fit: MixedFit, theta: np.ndarray, beta: np.ndarray, scale: Any) -> np.ndarray:
+    """Coefficients and deviations of many refits, (m, …), from theta (m, q) and beta (m, p).
 
-    x are parameters of the search, beta (m, p) and sigma (m,).
+    ``scale``, a number or (m, 1), is that of the random effects. What `parameter_values` has beyond
+    them is the caller's to add.
     """
-    model = fit.covariance
-    jacobian = fit.scale.jacobian()
-    deviations = _deviations(model, fit.scale.clean(x) @ jacobian.T, sigma[:, None])
-    return np.concatenate([beta, deviations, sigma[:, None]], axis=1)
+    return np.concatenate([beta, _deviations(fit.covariance, theta, scale)], axis=1)
+
+
+def aligned_values(names: list[str], fit: AnyFit) -> np.ndarray:
+    """`parameter_values` of a refit in the order of the names of another fit, NaN for none."""
+    values = parameter_values(fit)
+    if values.size == len(names):
+        return values
+    own = dict(zip(parameter_names(fit), values.tolist(), strict=True))
+    return np.array([own.get(name, np.nan) for name in names])
 
 
 def deviation_names(model: CovarianceModel) -> list[str]:

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import lapack
 
 from ..linalg.crossproducts.drawn import DrawnSums, drawn_sums
 from ..objective import LMMObjective
+from ..objective.linear.lmm import Minima
 from ..optimize import Optimum
 from .lmm import LMMFit, fit_at, search
+from .lmm_many import LinearEstimates, LinearSearches, Other, put
 
-__all__ = ["LinearDraws", "LinearEstimates"]
+__all__ = ["LinearDraws"]
 
 # Relative standard deviations of random effects from which on sums may lose digits that rows keep.
 LARGE = 10.0
-# Plain Newton steps from the estimates drawn from: so many, none longer than this, each lower than
-# the one before, until what is promised is as little as in the search. Then no entry of a template
-# that may be zero is near it, and the Hessian is positive definite: a minimum as the search finds.
-STEPS = 12
-LONGEST = 0.5
-PROMISE = 1e-7
-CLEAR = 0.02
-
-
-@dataclass(frozen=True)
-class LinearEstimates:
-    """What a refit is read for: parameters of the search, beta, sigma, and the verdict."""
-
-    x: np.ndarray
-    beta: np.ndarray
-    sigma: float
-    verdict: str
 
 
 class LinearDraws:
     """Responses drawn from a fit, refitted one after the other; for one thread.
 
-    ``draw`` makes the sums of several, ``fitted(i)`` fits the model to one of them. ``use_u`` keeps
-    the random effects at their modes.
+    ``draw`` makes the sums of several, ``estimates`` fits the model to all of them and ``refit(i)``
+    makes the record of one. ``use_u`` keeps the random effects at their modes.
     """
 
     def __init__(self, fit: LMMFit, use_u: bool = False) -> None:
@@ -54,10 +37,12 @@ class LinearDraws:
         self._templates = objective.scale.templates(fit.x)
         self.objective: LMMObjective = objective.with_sums(sums.cross)
         self._start = fit.x if fit.scale.inside(fit.x) else None
-        plain = self.objective.is_fused and not self.objective.other_starts(fit.x)
-        self._plain = plain and self._start is not None
-        self._bounded = fit.scale.lower_bounds() == 0.0
+        self._searches: LinearSearches | None = None
+        if LinearSearches.possible(fit):
+            self._searches = LinearSearches(fit, self.objective)
+        self._gamma = gamma
         self._drawn: tuple[Any, ...] = ()
+        self._minima: Minima | None = None
 
     @staticmethod
     def possible(fit: LMMFit) -> bool:
@@ -83,45 +68,44 @@ class LinearDraws:
                 b.append(np.broadcast_to(u, (m, *shape)))
             else:
                 b.append(sigma * rng.standard_normal((m, *shape)) @ T.T)
-        self._drawn = self._sums.draw(rng, m, sigma, b)
+        self._drawn, self._minima = self._sums.draw(rng, m, sigma, b), None
 
-    def fitted(self, i: int) -> LinearEstimates:
-        """Estimates from response i of those drawn."""
-        x, verdict = self._search(i)
-        return LinearEstimates(x, *self.objective.profiled(x), verdict)
+    def estimates(self, count: int) -> LinearEstimates:
+        """Estimates from the first ``count`` of the responses drawn."""
+        if self._searches is not None:
+            return self._searches.estimates(self._of(count), self._gamma, None, self._other)
+        fit = self.fit
+        out = LinearEstimates(
+            np.empty((count, fit.theta.size)), np.empty((count, fit.p)), np.empty(count),
+            np.empty(count), ["converged"] * count, [None] * count,
+        )  # fmt: skip
+        for i in range(count):
+            put(out, i, self._other)
+        return out
 
     def refit(self, i: int) -> LMMFit:
         """The whole record for response i, valid until the next is fitted: it has no rows."""
-        self._sums.load(self._drawn, i)
-        self.objective.reread()
-        return fit_at(self.fit.design, self.objective, self._optimum(), {}, type(self.fit))
+        searches, optimum = self._searches, None
+        if searches is not None and self._minima is None:
+            self._minima = searches.minima(self._of(len(self._drawn[0])))
+        self._load(i)
+        if searches is not None and self._minima is not None:
+            optimum = searches.optimum(self._minima, i)
+        optimum = self._optimum() if optimum is None else optimum
+        return fit_at(self.fit.design, self.objective, optimum, {}, type(self.fit))
 
-    def _search(self, i: int) -> tuple[np.ndarray, str]:
+    def _of(self, count: int) -> tuple[np.ndarray, ...]:
+        return tuple(part[:count] for part in self._drawn[:3])
+
+    def _load(self, i: int) -> None:
         self._sums.load(self._drawn, i)
         self.objective.reread()
-        x = self._newton() if self._plain else None
-        if x is not None:
-            return x, "converged"
-        optimum = self._optimum()
-        return optimum.x, optimum.verdict
+
+    def _other(self, i: int) -> Other:
+        self._load(i)
+        optimum, objective = self._optimum(), self.objective
+        theta = self.fit.scale.theta(optimum.x)
+        return Other(theta, *objective.profiled(optimum.x), optimum.value, optimum.verdict)
 
     def _optimum(self) -> Optimum:
         return search(self.objective, "newton", self._start)
-
-    def _newton(self) -> np.ndarray | None:
-        """The minimum that plain Newton steps lead to, None where they would not do."""
-        x, value, plain = self._start, np.inf, self.objective.plain
-        assert x is not None
-        gradient, H = np.empty(x.size), np.empty((x.size, x.size))
-        for _ in range(STEPS):
-            here = plain(x, gradient, H)
-            if here is None or not here[0] <= value:
-                return None
-            step = lapack.dposv(H, gradient)[1]
-            promise = 0.5 * float(step @ gradient)
-            length = float(step @ step) ** 0.5
-            x, value = x - min(1.0, LONGEST / max(length, LONGEST)) * step, here[0]
-            if not promise > PROMISE:
-                clear = here[1] and float(x[self._bounded].min(initial=np.inf)) > CLEAR
-                return x if clear else None
-        return None

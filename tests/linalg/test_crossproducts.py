@@ -126,7 +126,7 @@ def test_rotations_that_were_kept_turn_another_column_alike(weighted):
     R, b = np.zeros((9, k, k)), np.zeros((9, k, 2))
     _crossprod.rotate(codes, Z, root, both, R, b, turns)
     again = np.zeros((9, k, 2))
-    _crossprod.turn(codes, turns, y, again[:, :, 1])
+    _crossprod.turn(codes, turns, y[None], again[None, :, :, 1])
     np.testing.assert_array_equal(again[:, :, 1], b[:, :, 1])
     np.testing.assert_array_equal(y, both[:, 1])
 

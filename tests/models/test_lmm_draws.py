@@ -50,30 +50,32 @@ def test_estimates_are_those_of_refits_to_rows(name):
     draws = LinearDraws(m.fit)
     for _, y in m.simulate(12, seed=5).items():
         refit = m.refit(y)
-        draws._drawn = sums_of(draws, y.to_numpy())
-        e = draws.fitted(0)
-        assert e.verdict == refit.fit.verdict
-        np.testing.assert_allclose(e.beta, refit.fe_params, rtol=1e-7, atol=1e-8 * e.sigma)
-        np.testing.assert_allclose(e.sigma, refit.sigma, rtol=1e-6)
-        T = m.fit.scale.natural(m.fit.scale.templates(e.x))
-        for mine, theirs in zip(T, refit.fit.T, strict=True):
+        draws._drawn, draws._minima = sums_of(draws, y.to_numpy()), None
+        e = draws.estimates(1)
+        assert e.verdicts == [refit.fit.verdict] and e.errors == [None]
+        sigma = e.sigma[0]
+        np.testing.assert_allclose(e.beta[0], refit.fe_params, rtol=1e-7, atol=1e-8 * sigma)
+        np.testing.assert_allclose(sigma, refit.sigma, rtol=1e-6)
+        np.testing.assert_allclose(e.criterion[0], -2.0 * refit.llf, rtol=1e-10)
+        templates = m.fit.covariance.templates(e.theta[0])
+        for mine, theirs in zip(templates, refit.fit.T, strict=True):
             np.testing.assert_allclose(mine @ mine.T, theirs @ theirs.T, atol=1e-5)
         record = draws.refit(0)
         np.testing.assert_allclose(record.cov_beta, refit.vcov(), rtol=1e-5)
 
 
-def test_plain_newton_steps_end_where_the_search_does():
+def test_compiled_searches_end_where_the_search_does():
     m = fitted("sleepstudy")
     draws = LinearDraws(m.fit)
     draws.draw(np.random.default_rng(2), 40)
-    plain = 0
+    found = draws._searches.minima(draws._of(40))
+    assert found.sure.mean() > 0.9
     for i in range(40):
-        draws._sums.load(draws._drawn, i)
-        x = draws._newton()
-        if x is not None:
-            plain += 1
-            np.testing.assert_allclose(x, draws._optimum().x, atol=1e-6)
-    assert plain > 30
+        draws._load(i)
+        optimum = draws._optimum()
+        np.testing.assert_allclose(np.abs(found.x[i]), np.abs(optimum.x), atol=1e-10)
+        np.testing.assert_allclose(found.value[i], optimum.value, rtol=1e-13)
+        np.testing.assert_allclose(draws.refit(i).x, optimum.x, atol=1e-10)
 
 
 @pytest.mark.parametrize("use_u", [False, True])

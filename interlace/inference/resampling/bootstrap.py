@@ -14,20 +14,20 @@ from ...calls import checked_methods
 from ...errors import ArgumentError, ArgumentTypeError, InterlaceError, brief
 from ...pictured import Pictured
 from ...printing import Table
-from ..parameters import linear_parameters, parameter_names, parameter_values
+from ..parameters import parameter_names, parameter_values
 from .intervals import SPELLINGS, intervals
 from .jackknife import acceleration, jackknife
+from .refits import Refit, Statistic, refits_of
 from .replicates import Source, checked_count, counts, replicates
 from .sources import (
     Draw,
     LinearSource,
-    Refit,
     RowSource,
-    Statistic,
     by_sums,
     parametric,
     parametric_given_modes,
     semiparametric,
+    statistics,
 )
 
 if TYPE_CHECKING:
@@ -282,24 +282,32 @@ def bootstrap(
             )
         names, estimate = labelled(_applied(func, wrap(fit)))
         statistic = lambda new: _same_size(func(wrap(new)), estimate.size)  # noqa: E731
-    linear = func is None and method == "parametric" and by_sums(fit)
     make: Callable[[], Source]
-    if linear:
-        make = partial(LinearSource, cast("LMMFit", fit), use_u)
+    if func is None:
+        make = source_of(fit, refit, method, use_u)
     else:
-        make = partial(RowSource, fit, refit, _draw(method, use_u), statistic)
+        make = partial(_of_function, fit, refit, _draw(method, use_u), statistic, estimate.size)
     outcomes = replicates(make, n, seed, workers, progress, "bootstrap")
-    q = fit.theta.size
-    nothing = np.full(q + fit.p + 1 if linear else estimate.size, np.nan)
-    values = np.array([nothing if o.values is None else o.values for o in outcomes])
-    if linear:
-        parts = values[:, :q], values[:, q:-1], values[:, -1]
-        values = linear_parameters(cast("LMMFit", fit), *parts)
+    values = outcomes.values[:, : estimate.size]  # the log-likelihood is nobody's
     frame = pd.DataFrame(values, columns=names, index=pd.RangeIndex(1, n + 1, name="replicate"))
     return Bootstrap(
         frame, pd.Series(estimate, index=names, name="estimate"), _words(fit, method, use_u),
         fit.design.formula.text, *counts(outcomes), partial(jackknife, fit, statistic),
     )  # fmt: skip
+
+
+def source_of(fit: AnyFit, refit: Refit, method: str, use_u: bool) -> Callable[[], Source]:
+    """What draws responses, and has all parameters and the log-likelihood of their refits."""
+    if method == "parametric" and by_sums(fit):
+        return partial(LinearSource, cast("LMMFit", fit), use_u)
+    draw = _draw(method, use_u)
+    return lambda: RowSource(fit, draw, refits_of(fit, refit).of)
+
+
+def _of_function(
+    fit: AnyFit, refit: Refit, draw: Draw, statistic: Statistic, size: int
+) -> RowSource:
+    return RowSource(fit, draw, statistics(fit, refit, statistic, size))
 
 
 def _draw(method: str, use_u: bool) -> Draw:

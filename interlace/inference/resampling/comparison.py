@@ -12,7 +12,6 @@ Hojsgaard 2014, pbkrtest's PBmodcomp):
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,9 @@ from ...printing import Table
 from ..lrt import ROUNDING, likelihood_ratio
 from ..tails import chi2_pvalue, f_pvalue
 from ..update import check_call, reduced
-from .replicates import Source, checked_count, counts, replicates
-from .sources import RowSource, parametric
+from .refits import refits_of
+from .replicates import FAILED, Outcomes, checked_count, counts, replicates
+from .sources import RowSource, pairs, parametric
 
 __all__ = ["SimulatedComparison", "pb_modcomp", "five_tests"]
 
@@ -117,22 +117,32 @@ def pb_modcomp(
         swapped = "the first model must be the larger one: swap them" if df > 0 else ""
         raise ArgumentError(swapped or why or "the models have as many parameters: no test")
     first, whole = small.fit.as_ml(), large.fit.as_ml()
-    statistic = partial(_statistic, whole, type(large)._refit)
-    make = partial[Source](RowSource, first, type(small)._refit, parametric, statistic)
+
+    def make() -> RowSource:
+        small_refits = refits_of(first, type(small)._refit, largest=True)
+        large_refits = refits_of(whole, type(large)._refit, largest=True)
+        return RowSource(first, parametric, pairs(small_refits, large_refits, _statistics))
+
     outcomes = replicates(make, nsim, seed, workers, progress, "comparison")
-    draws = np.array([np.nan if o.values is None else o.values[0] for o in outcomes])
+    draws = outcomes.values[:, 0]
     tests = five_tests(float(table["Chisq"].iloc[1]), -df, draws[np.isfinite(draws)])
     formulas = large.fit.design.formula.text, small.fit.design.formula.text
     return SimulatedComparison(tests, draws, *formulas, counts(outcomes)[0])
 
 
-def _statistic(whole: Any, refit: Any, small: Any) -> np.ndarray:
-    """Twice the difference of log-likelihoods of one response."""
-    large = refit(whole, small.design.y)
-    gain = 2.0 * (large.llf_maximum - small.llf_maximum)
-    if gain < -ROUNDING * max(1.0, abs(small.llf_maximum)):
-        raise ArgumentError("the larger model is at a lower maximum")
-    return np.array([max(gain, 0.0)])
+def _statistics(small: Outcomes, large: Outcomes) -> Outcomes:
+    """Twice the difference of the log-likelihoods of each response."""
+    best = small.values[:, -1]
+    with np.errstate(invalid="ignore"):
+        gain = 2.0 * (large.values[:, -1] - best)
+        lower = gain < -ROUNDING * np.maximum(1.0, np.abs(best))
+    reasons = [a or b for a, b in zip(small.reasons, large.reasons, strict=True)]
+    for i in np.flatnonzero(lower).tolist():
+        reasons[i] = reasons[i] or "the larger model is at a lower maximum"
+    failed = np.array([bool(reason) for reason in reasons], dtype=bool)
+    gain = np.where(failed, np.nan, np.maximum(gain, 0.0))
+    verdicts = [FAILED if r else v for r, v in zip(reasons, large.verdicts, strict=True)]
+    return Outcomes(gain[:, None], verdicts, reasons)
 
 
 def five_tests(statistic: float, df: int, draws: np.ndarray) -> pd.DataFrame:

@@ -27,8 +27,8 @@ from ..tails import chi2_pvalue, t_pvalue
 from ..update import check_call, reduced
 from ..wald import covariance_for, degrees_of_freedom, method_of, wald_test
 from .extension import extended, sizes_of
-from .replicates import Outcome, Source, checked_count, counts, replicates
-from .sources import LinearFits, Refit, RowSource, by_sums, parametric
+from .replicates import Outcomes, Source, checked_count, counts, replicates
+from .sources import LinearFits, RowSource, by_sums, parametric, statistics
 from .truth import assumed
 
 if TYPE_CHECKING:
@@ -175,8 +175,7 @@ def power(
         title = f"{along or 'rows'} {size}"
         outcomes = _outcomes(model, here, of, nsim, run, title)
         failures[size], verdicts = counts(outcomes)
-        nothing = np.full(2, np.nan)
-        values = np.array([nothing if o.values is None else o.values for o in outcomes])
+        values = outcomes.values
         replicates_of[size] = pd.DataFrame(values, columns=["p_value", "estimate"])
         k = int(np.count_nonzero(values[:, 0] < alpha))
         limits = proportion_interval(k, nsim, level, interval)
@@ -192,14 +191,14 @@ def power(
 
 def _outcomes(
     result: Any, truth: AnyFit, test: Test, nsim: int, run: tuple, title: str
-) -> list[Outcome]:
+) -> Outcomes:
     seed, workers, progress = run
     make: Callable[[], Source]
     if not test.rows and by_sums(truth):
-        make = partial(LinearFits, cast("LMMFit", truth), test.of)
+        make = partial(LinearFits, cast("LMMFit", truth), test.of, 2)
     else:
-        refit: Refit = type(result)._refit
-        make = partial(RowSource, truth, refit, parametric, test.of)
+        of = statistics(truth, type(result)._refit, test.of, 2)
+        make = partial(RowSource, truth, parametric, of)
     return replicates(make, nsim, seed, workers, progress, title)
 
 

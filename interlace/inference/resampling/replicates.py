@@ -10,17 +10,19 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import SimpleQueue
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ...errors import ArgumentError, brief
 from ..simulate import generator
 
-__all__ = ["Outcome", "Source", "checked_count", "counts", "replicates"]
+__all__ = ["FAILED", "Outcomes", "Source", "by_threads", "checked_count", "counts", "replicates"]
+
+#: The verdict on a response that the model could not be fitted to.
+FAILED = "failed"
 
 # Replicates that share a stream, fewer where so many numbers would be drawn at once.
 CHUNK = 50
@@ -31,13 +33,32 @@ WIDTH = 30
 MOST_WORKERS = 256
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One replicate: its numbers, None if it failed, the verdict, and why it failed."""
+class Outcomes(NamedTuple):
+    """Replicates: their numbers (m, k), NaN where they failed, verdicts, and why they failed.
 
-    values: np.ndarray | None
-    verdict: str = "converged"
-    reason: str = ""
+    A replicate that did not fail has an empty reason.
+    """
+
+    values: np.ndarray
+    verdicts: list[str]
+    reasons: list[str]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Outcomes]) -> Outcomes:
+        """One after the other."""
+        values = np.concatenate([part.values for part in parts])
+        verdicts, reasons = ([v for part in parts for v in part[j]] for j in (1, 2))
+        return cls(values, verdicts, reasons)
+
+    @classmethod
+    def spread(cls, m: int, places: np.ndarray, own: Outcomes, reasons: list[str]) -> Outcomes:
+        """Those at some of m places, the others failed for the ``reasons`` (m,)."""
+        values = np.full((m, own.values.shape[1]), np.nan)
+        values[places] = own.values
+        out = cls(values, [FAILED] * m, list(reasons))
+        for i, verdict, reason in zip(places.tolist(), own.verdicts, own.reasons, strict=True):
+            out.verdicts[i], out.reasons[i] = verdict, reason
+        return out
 
 
 class Source(Protocol):
@@ -46,7 +67,7 @@ class Source(Protocol):
     #: Numbers drawn for a replicate.
     size: int
 
-    def outcomes(self, rng: np.random.Generator, drawn: int, count: int) -> list[Outcome]:
+    def outcomes(self, rng: np.random.Generator, drawn: int, count: int) -> Outcomes:
         """The first ``count`` of ``drawn`` replicates."""
 
 
@@ -57,36 +78,54 @@ def replicates(
     workers: int | None = None,
     progress: bool | None = None,
     title: str = "",
-) -> list[Outcome]:
-    """n replicates of what a source draws, the same for any number of workers.
-
-    Workers are threads: compiled kernels run at the same time, functions of a user need not be
-    pickled.
-    """
+) -> Outcomes:
+    """n replicates of what a source draws, the same for any number of workers."""
     rng = generator(seed)
     workers = checked_workers(workers)
     first = make()
     chunk = max(min(CHUNK, MOST_AT_ONCE // max(first.size, 1)), 1)
     seeds = _children(rng, seed, -(-n // chunk))
     jobs = [(s, min(chunk, n - i * chunk)) for i, s in enumerate(seeds)]
-    sources: SimpleQueue[Source] = SimpleQueue()
+
+    def work(source: Source, job: tuple[np.random.SeedSequence, int]) -> Outcomes:
+        return source.outcomes(np.random.default_rng(job[0]), chunk, job[1])
+
+    return by_threads(make, first, work, jobs, workers, (n, progress, title))
+
+
+def by_threads(
+    make: Callable[[], Any],
+    first: Any,
+    work: Callable[[Any, Any], Outcomes],
+    jobs: Sequence[Any],
+    workers: int,
+    shown: tuple[int, bool | None, str],
+) -> Outcomes:
+    """What ``work`` makes of each job with an object that one thread at a time has.
+
+    Workers are threads: compiled kernels run at the same time, functions of a user need not be
+    pickled. ``first`` is one of the objects; ``shown`` are the number of replicates, whether a bar
+    is wanted, and its title.
+    """
+    own: SimpleQueue[Any] = SimpleQueue()
     for i in range(min(workers, len(jobs))):
-        sources.put(make() if i else first)
+        own.put(make() if i else first)
 
-    def work(job: tuple[np.random.SeedSequence, int]) -> list[Outcome]:
-        source = sources.get()
+    def one(job: Any) -> Outcomes:
+        taken = own.get()
         try:
-            return source.outcomes(np.random.default_rng(job[0]), chunk, job[1])
+            return work(taken, job)
         finally:
-            sources.put(source)
+            own.put(taken)
 
-    bar = _Bar(n, progress, title)
-    out: list[Outcome] = []
-    for part in mapped(work, jobs, workers):
-        out += part
-        bar.show(len(out))
+    bar = _Bar(*shown)
+    parts, done = [], 0
+    for part in mapped(one, jobs, workers):
+        parts.append(part)
+        done += len(part.values)
+        bar.show(done)
     bar.close()
-    return out
+    return Outcomes.joined(parts)
 
 
 def mapped(work: Callable, jobs: Sequence, workers: int) -> Iterator[Any]:
@@ -133,10 +172,11 @@ def checked_workers(workers: int | None) -> int:
     return int(workers)
 
 
-def counts(outcomes: Sequence[Outcome]) -> tuple[dict[str, int], dict[str, int]]:
+def counts(outcomes: Outcomes) -> tuple[dict[str, int], dict[str, int]]:
     """How often refits failed, by reason, and how often each verdict was given to others."""
-    failures = Counter(o.reason for o in outcomes if o.values is None)
-    verdicts = Counter(o.verdict for o in outcomes if o.values is not None)
+    failures = Counter(reason for reason in outcomes.reasons if reason)
+    good = zip(outcomes.verdicts, outcomes.reasons, strict=True)
+    verdicts = Counter(verdict for verdict, reason in good if not reason)
     return dict(failures.most_common()), dict(verdicts.most_common())
 
 

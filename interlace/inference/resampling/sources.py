@@ -8,77 +8,77 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import InterlaceError
 from ..simulate import simulate_array
-from .replicates import Outcome
+from .refits import Refit, Refits, Statistic, of_linear, outcomes_of, put_outcome
+from .replicates import FAILED, Outcomes
 
 if TYPE_CHECKING:
     from ...models.kinds import AnyFit
     from ...models.lmm import LMMFit
 
-#: A fit -> the numbers wanted of it.
-Statistic = Callable[[Any], np.ndarray]
-#: A fit and a response (n,) -> the fit to it.
-Refit = Callable[[Any, np.ndarray], Any]
 #: A fit, a generator, how many -> responses (n, m).
 Draw = Callable[[Any, np.random.Generator, int], np.ndarray]
 
-# Words of a reason that is shown; errors name the numbers of one replicate.
-LONGEST_REASON = 100
+OUTSIDE = "a drawn linear predictor is outside the range of the link"
 
 
 class LinearSource:
-    """Estimates from the sums of drawn responses: x, beta, sigma, one after the other."""
+    """All parameters and the log-likelihood from the sums of drawn responses."""
 
     def __init__(self, fit: LMMFit, use_u: bool) -> None:
         from ...models.lmm_draws import LinearDraws
 
-        self._draws = LinearDraws(fit, use_u)
+        self._fit, self._draws = fit, LinearDraws(fit, use_u)
         self.size = 2 * sum(b.size for b in fit.b)
 
-    def outcomes(self, rng: np.random.Generator, drawn: int, count: int) -> list[Outcome]:
+    def outcomes(self, rng: np.random.Generator, drawn: int, count: int) -> Outcomes:
         self._draws.draw(rng, drawn)
-        return [self._one(i) for i in range(count)]
-
-    def _one(self, i: int) -> Outcome:
-        try:
-            e = self._draws.fitted(i)
-        except InterlaceError as error:
-            return Outcome(None, reason=reason_of(error))
-        return Outcome(np.concatenate([e.x, e.beta, [e.sigma]]), e.verdict)
+        return of_linear(self._fit, self._draws.estimates(count))
 
 
 class LinearFits:
     """A statistic of the records of refits, from the sums of drawn responses: it needs no rows."""
 
-    def __init__(self, fit: LMMFit, statistic: Statistic) -> None:
+    def __init__(self, fit: LMMFit, statistic: Statistic, width: int) -> None:
         from ...models.lmm_draws import LinearDraws
 
-        self._draws, self._statistic = LinearDraws(fit), statistic
+        self._draws, self._statistic, self._width = LinearDraws(fit), statistic, width
         self.size = 2 * sum(b.size for b in fit.b)
 
-    def outcomes(self, rng: np.random.Generator, drawn: int, count: int) -> list[Outcome]:
+    def outcomes(self, rng: np.random.Generator, drawn: int, count: int) -> Outcomes:
         self._draws.draw(rng, drawn)
-        refits = (partial(self._draws.refit, i) for i in range(count))
-        return [outcome(refit, self._statistic) for refit in refits]
+        out = Outcomes(np.full((count, self._width), np.nan), [FAILED] * count, [""] * count)
+        for i in range(count):
+            put_outcome(out, i, partial(self._draws.refit, i), self._statistic)
+        return out
 
 
 class RowSource:
-    """A statistic of refits to rows that are drawn."""
+    """What ``of`` makes of responses (m, n) that are drawn row by row."""
 
-    def __init__(self, fit: AnyFit, refit: Refit, draw: Draw, statistic: Statistic) -> None:
-        self._fit, self._refit, self._draw, self._statistic = fit, refit, draw, statistic
+    def __init__(self, fit: AnyFit, draw: Draw, of: Callable[[np.ndarray], Outcomes]) -> None:
+        self._fit, self._draw, self._of = fit, draw, of
         self.size = fit.n
 
-    def outcomes(self, rng: np.random.Generator, drawn: int, count: int) -> list[Outcome]:
-        Y = self._draw(self._fit, rng, drawn)
-        return [self._one(np.ascontiguousarray(Y[:, i])) for i in range(count)]
+    def outcomes(self, rng: np.random.Generator, drawn: int, count: int) -> Outcomes:
+        Y = np.ascontiguousarray(self._draw(self._fit, rng, drawn).T[:count])
+        there = np.isfinite(Y).all(axis=1)
+        if there.all():
+            return self._of(Y)
+        outside = [OUTSIDE] * len(Y)
+        return Outcomes.spread(len(Y), np.flatnonzero(there), self._of(Y[there]), outside)
 
-    def _one(self, y: np.ndarray) -> Outcome:
-        if not np.isfinite(y).all():
-            text = "a drawn linear predictor is outside the range of the link"
-            return Outcome(None, reason=text)
-        return outcome(lambda: self._refit(self._fit, y), self._statistic)
+
+def statistics(
+    fit: AnyFit, refit: Refit, statistic: Statistic, width: int
+) -> Callable[[np.ndarray], Outcomes]:
+    """A statistic, ``width`` numbers, of refits to the rows that are drawn."""
+    return lambda Y: outcomes_of(fit, refit, statistic, Y, width)
+
+
+def pairs(small: Refits, large: Refits, of: Callable[[Outcomes, Outcomes], Outcomes]) -> Any:
+    """What is made of the refits of two models to the same rows."""
+    return lambda Y: of(small.of(Y), large.of(Y))
 
 
 def by_sums(fit: Any) -> bool:
@@ -88,31 +88,6 @@ def by_sums(fit: Any) -> bool:
     from ...models.lmm_draws import LinearDraws
 
     return LinearDraws.possible(fit)
-
-
-def outcome(fitted: Callable[[], Any], statistic: Statistic) -> Outcome:
-    """The statistic of a refit, or why there is none."""
-    try:
-        fit = fitted()
-    except InterlaceError as error:
-        return Outcome(None, reason=reason_of(error))
-    try:
-        values = statistic(fit)
-    except Exception as error:  # a function of the user may fail on some responses
-        return Outcome(None, reason=f"the statistic failed: {reason_of(error)}")
-    return Outcome(values, verdict_of(fit))
-
-
-def verdict_of(fit: AnyFit) -> str:
-    """The verdict on a refit."""
-    return str(fit.verdict)
-
-
-def reason_of(error: Exception) -> str:
-    """An error in a few words, its first clause."""
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    text = text.partition(";")[0].partition(": ")[0]
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
 
 
 def parametric(fit: AnyFit, rng: np.random.Generator, m: int) -> np.ndarray:

@@ -22,7 +22,7 @@ import numpy as np
 from ...errors import NumericalError
 from .linear import CrossProducts, LevelRoots
 
-__all__ = ["DrawnSums", "drawn_sums"]
+__all__ = ["DrawnSums", "drawn_sums", "with_own_response"]
 
 # Columns of [Z X] up to which a dense root of G is made, and how many entries of it a row may cost:
 # products with it then take no longer than rows would.
@@ -44,6 +44,23 @@ class _WithoutRows(CrossProducts):
     unexplained = residuals = with_response  # type: ignore[assignment]
 
 
+def with_own_response(cross: CrossProducts, gamma: np.ndarray) -> CrossProducts:
+    """The same cross-products; what holds the response is their own, to be written to.
+
+    ``gamma`` (p,) are the coefficients of the standardised columns that are taken from it.
+    """
+    kind = _WithoutRows if type(cross) is CrossProducts else type(cross)
+    own = kind.__new__(kind)
+    own.__dict__.update(cross.__dict__)
+    own.standardisation = replace(cross.standardisation, gamma=gamma)
+    own.ZXy = [zxy.copy() for zxy in cross.ZXy]
+    own.XyXy = cross.XyXy.copy()
+    levels = cross.levels
+    if levels is not None:
+        own.levels = LevelRoots(levels.R, levels.b.copy(), levels.within.copy())
+    return own
+
+
 class DrawnSums(ABC):
     """Sums of many drawn responses; those of one of them are in ``cross``, its arrays its own.
 
@@ -53,16 +70,7 @@ class DrawnSums(ABC):
     cross: CrossProducts
 
     def __init__(self, cross: CrossProducts, gamma: np.ndarray) -> None:
-        kind = _WithoutRows if type(cross) is CrossProducts else type(cross)
-        own = kind.__new__(kind)
-        own.__dict__.update(cross.__dict__)
-        own.standardisation = replace(cross.standardisation, gamma=gamma)
-        own.ZXy = [zxy.copy() for zxy in cross.ZXy]
-        own.XyXy = cross.XyXy.copy()
-        levels = cross.levels
-        if levels is not None:
-            own.levels = LevelRoots(levels.R, levels.b.copy(), levels.within.copy())
-        self.cross = own
+        self.cross = with_own_response(cross, gamma)
 
     @abstractmethod
     def draw(

@@ -114,6 +114,23 @@ class Turned(NamedTuple):
     ZXy: np.ndarray
 
 
+class TurnedResponses(NamedTuple):
+    """What a search reads of m responses beside the columns, with one grouping factor.
+
+    ``gamma`` (m, p) are the coefficients of the standardised columns taken from them, by least
+    squares, ``levels`` (m, l, k) Q_l'y of what is left, ``within`` (m, p) and ``squares`` (m,) what
+    that leaves of X'y and y'y; ``total`` (m,) are the sums of squares before, ``rest`` (m,) those
+    without the columns alone.
+    """
+
+    gamma: np.ndarray
+    levels: np.ndarray
+    within: np.ndarray
+    squares: np.ndarray
+    total: np.ndarray
+    rest: np.ndarray
+
+
 @dataclass(eq=False)
 class CrossProducts:
     """The cross-products and row sums that a linear mixed model is fitted from.
@@ -363,11 +380,24 @@ class CrossProducts:
         """Roots of the levels, and Z'[X y], for another response (n,), which is overwritten."""
         turns, X, levels, ZXy = self.turned
         b, ZXy, within = levels.b.copy(), ZXy.copy(), levels.within.copy()
-        _crossprod.turn(self.rows.codes[0], turns, y, b[:, :, -1])
+        _crossprod.turn(self.rows.codes[0], turns, y[None], b[None, :, :, -1])
         ZXy[:, :, -1] = (b[:, None, :, -1] @ levels.R)[:, 0]
         within[-1, :-1] = within[:-1, -1] = y @ X
         within[-1, -1] = y @ y
         return LevelRoots(levels.R, b, within), [ZXy]
+
+    def turned_responses(self, Y: np.ndarray) -> TurnedResponses:
+        """Many responses less the offset, (m, n), as one grouping factor's levels have them."""
+        assert self.levels is not None
+        turns, X, *_ = self.turned
+        Y = Y * self.rows.root if self.rows.root.size else Y
+        gamma = Y @ self.columns
+        residual = np.ascontiguousarray(Y - gamma @ self.columns.T)
+        total, rest = np.einsum("mn,mn->m", Y, Y), np.einsum("mn,mn->m", residual, residual)
+        b = np.zeros((len(Y), *self.levels.R.shape[:2]))
+        _crossprod.turn(self.rows.codes[0], turns, residual, b)
+        squares = np.einsum("mn,mn->m", residual, residual)
+        return TurnedResponses(gamma, b, residual @ X, squares, total, rest)
 
     @property
     def turned(self) -> Turned:

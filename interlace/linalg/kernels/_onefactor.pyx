@@ -10,10 +10,10 @@ L comes from the triangular factor of [T'R'; I], so that S, whose entries are sq
 formed.
 """
 
-from libc.math cimport NAN, fabs, log, sqrt
+from libc.math cimport log
 from libc.stdint cimport int64_t
 
-import numpy as np
+include "search.pxi"
 
 cdef double LOG_2PI = 1.8378770664093453
 
@@ -57,49 +57,57 @@ cpdef double whiten(const double[:, ::1] T, const double[:, :, ::1] R, const dou
 
     Returns log|M|. ``work`` needs 2 k k entries.
     """
+    cdef double logdet
+    with nogil:
+        logdet = whitened(T, R, b, LR, Lb, K, work)
+    return logdet
+
+
+cdef double whitened(const double[:, ::1] T, const double[:, :, ::1] R, const double[:, :, ::1] b,
+                     double[:, :, ::1] LR, double[:, :, ::1] Lb, double[:, ::1] K,
+                     double[::1] work) noexcept nogil:
     cdef Py_ssize_t levels = R.shape[0], k = R.shape[1], m = b.shape[2]
     cdef Py_ssize_t l, a, c, d, i, j
     cdef double logdet = 0.0, s, product = 1.0, t
     cdef double* F = &work[0]
-    with nogil:
-        for l in range(levels):
-            if k == 1:
-                t = R[l, 0, 0] * T[0, 0]
-                s = 1.0 + t * t
-                product *= s
-                F[0] = sqrt(s)
-            else:
-                for a in range(k):  # column a of C' = T'R' is row a of C = RT
-                    for c in range(k):
-                        s = 0.0
-                        for d in range(a if a > c else c, k):
-                            s += R[l, a, d] * T[d, c]
-                        F[a * 2 * k + c] = s
-                        F[a * 2 * k + k + c] = 1.0 if a == c else 0.0
-                product *= triangle(F, k)
-            if product > 1e100:
-                logdet += log(product)
-                product = 1.0
-            for a in range(k):
-                t = F[a * 2 * k + a]
-                for d in range(k):
-                    s = R[l, a, d]
-                    for c in range(a):
-                        s -= F[a * 2 * k + c] * LR[l, c, d]
-                    LR[l, a, d] = s / t
-                for i in range(m):
-                    s = b[l, a, i]
-                    for c in range(a):
-                        s -= F[a * 2 * k + c] * Lb[l, c, i]
-                    Lb[l, a, i] = s / t
-                for i in range(m):
-                    s = Lb[l, a, i]
-                    for j in range(i + 1):
-                        K[i, j] += s * Lb[l, a, j]
+    for l in range(levels):
+        if k == 1:
+            t = R[l, 0, 0] * T[0, 0]
+            s = 1.0 + t * t
+            product *= s
+            F[0] = sqrt(s)
+        else:
+            for a in range(k):  # column a of C' = T'R' is row a of C = RT
+                for c in range(k):
+                    s = 0.0
+                    for d in range(a if a > c else c, k):
+                        s += R[l, a, d] * T[d, c]
+                    F[a * 2 * k + c] = s
+                    F[a * 2 * k + k + c] = 1.0 if a == c else 0.0
+            product *= triangle(F, k)
+        if product > 1e100:
+            logdet += log(product)
+            product = 1.0
+        for a in range(k):
+            t = F[a * 2 * k + a]
+            for d in range(k):
+                s = R[l, a, d]
+                for c in range(a):
+                    s -= F[a * 2 * k + c] * LR[l, c, d]
+                LR[l, a, d] = s / t
+            for i in range(m):
+                s = b[l, a, i]
+                for c in range(a):
+                    s -= F[a * 2 * k + c] * Lb[l, c, i]
+                Lb[l, a, i] = s / t
+            for i in range(m):
+                s = Lb[l, a, i]
+                for j in range(i + 1):
+                    K[i, j] += s * Lb[l, a, j]
     return logdet + log(product)
 
 
-cdef class OneFactor:
+cdef class OneFactor(Search):
     """Profiled deviance of a model with one grouping factor: all of an evaluation in one call.
 
     The twin of ``Deviance`` in interlace/objective/linear/deviance.py, which has the formulas; small
@@ -122,8 +130,9 @@ cdef class OneFactor:
     cdef double[:, ::1] T, K, C, J, N, gg, S, G, H, F, HS, FS, B, BJ, TBJ, Y, s, L
     cdef double[::1] work, c, a, g, tau, diagonal
     cdef Py_ssize_t k, m, p, q
-    cdef readonly bint exact
     cdef readonly double r2, share
+    #: Sum of squares and share of it below which a search leaves a response to others.
+    cdef double least, least_share
 
     def __init__(self, R, b, within, rows, cols, df, reml, constant, LR, Lb, work):
         cdef Py_ssize_t k, m, p, q
@@ -132,6 +141,8 @@ cdef class OneFactor:
         self.df, self.reml, self.constant = df, reml, constant
         self.k, self.m = R.shape[1], b.shape[2]
         self.p, self.q = self.m - 1, rows.shape[0]
+        self.least = self.least_share = -1.0
+        self.size = self.q
         self.LR, self.Lb, self.work = LR, Lb, work
         k, m, p, q = self.k, self.m, self.p, self.q
         self.K, self.L = np.empty((m, m)), np.empty((q, q))
@@ -157,14 +168,26 @@ cdef class OneFactor:
         Hessian (positive definite) or average information plus 2 N (x) I; ``r2`` is the profiled
         residual sum of squares, ``share`` its share of what it was subtracted from.
         """
+        cdef double value
+        with nogil:
+            value = self.at(&x[0], order, &gradient[0] if order > 0 else NULL,
+                            &H[0, 0] if order > 1 else NULL)
+        return value
+
+    cdef double at(self, const double* x, int order, double* gradient, double* H) noexcept nogil:
         cdef double value, r2
-        cdef Py_ssize_t e
-        self.T[:, :] = 0.0
+        cdef Py_ssize_t e, i, j
+        for i in range(self.k):
+            for j in range(self.k):
+                self.T[i, j] = 0.0
         for e in range(self.q):
             self.T[self.rows[e], self.cols[e]] = x[e]
-        self.K[:, :] = self.within
-        value = whiten(self.T, self.R, self.b, self.LR, self.Lb, self.K, self.work)
+        for i in range(self.m):
+            for j in range(self.m):
+                self.K[i, j] = self.within[i, j]
+        value = whitened(self.T, self.R, self.b, self.LR, self.Lb, self.K, self.work)
         r2 = self.profile()
+        self.lost = not (r2 > self.least and self.share >= self.least_share)
         if not r2 > 0.0:
             return NAN
         value += self.df * (1.0 + LOG_2PI + log(r2 / self.df)) + self.constant
@@ -181,9 +204,11 @@ cdef class OneFactor:
         """The Hessian, positive definite or not, (q, q)."""
         H = np.empty((self.q, self.q))
         value = self.evaluate(x, 1, np.empty(self.q), H)
+        cdef double[:, ::1] out = H
+        cdef double[::1] gradient = np.empty(self.q)
         if value == value:
             root = self.K[self.p, self.p]
-            self.slope(root * root, 2, np.empty(self.q), H)
+            self.slope(root * root, 2, &gradient[0], &out[0, 0])
             H = np.tril(H, -1)
             H += H.T + np.diag(self.diagonal)
         return H
@@ -193,7 +218,7 @@ cdef class OneFactor:
         cdef double root = self.K[self.p, self.p]
         return root * root, np.array(self.c), np.array(self.C)
 
-    cdef double profile(self):
+    cdef double profile(self) noexcept nogil:
         """K <- its Cholesky factor; J its inverse, C = J'J, c = [-beta; 1]; returns r^2."""
         cdef Py_ssize_t i, j, l, m = self.m, p = self.p
         cdef double s
@@ -234,29 +259,32 @@ cdef class OneFactor:
         self.share = self.r2 / self.share
         return self.r2
 
-    cdef void slope(self, double r2, int order, double[::1] gradient, double[:, ::1] curvature):
+    cdef void slope(self, double r2, int order, double* gradient, double* out) noexcept nogil:
         """N = sum_l [Z'QZ - (df/r2) gg']_ll and d/dT = 2 N T; with order 2 the curvature."""
         cdef Py_ssize_t l, a, b, e, k = self.k, q = self.q, levels = self.R.shape[0]
         cdef double s, t
         cdef double[:, ::1] N = self.N, gg = self.gg
-        cdef double* out = &curvature[0, 0] if order > 1 else NULL
-        N[:, :] = 0.0
-        gg[:, :] = 0.0
-        self.S[:, :] = 0.0
+        for a in range(k):
+            for b in range(k):
+                N[a, b] = gg[a, b] = self.S[a, b] = 0.0
         if order > 1:
-            curvature[:, :] = 0.0
-            self.diagonal[:] = 0.0
-            self.s[:, :] = 0.0
-            self.Y[:, :] = 0.0
-        with nogil:
-            for l in range(levels):
-                self.level(l)
-                for a in range(k):
-                    for b in range(a + 1):
-                        gg[a, b] += self.g[a] * self.g[b]
-                        N[a, b] += self.G[a, b] - self.S[a, b]
-                if order > 1:
-                    self.pairs(out)
+            for e in range(q):
+                self.diagonal[e] = 0.0
+                for a in range(q):
+                    out[e * q + a] = 0.0
+                for a in range(self.p):
+                    self.s[e, a] = 0.0
+            for e in range(self.Y.shape[0]):
+                for a in range(self.Y.shape[1]):
+                    self.Y[e, a] = 0.0
+        for l in range(levels):
+            self.level(l)
+            for a in range(k):
+                for b in range(a + 1):
+                    gg[a, b] += self.g[a] * self.g[b]
+                    N[a, b] += self.G[a, b] - self.S[a, b]
+            if order > 1:
+                self.pairs(out)
         for a in range(k):
             for b in range(a + 1):
                 gg[b, a] = gg[a, b]
@@ -270,7 +298,7 @@ cdef class OneFactor:
             gradient[e] = 2.0 * s
             self.a[e] = 2.0 * t
         if order > 1:
-            self.curve(r2, curvature)
+            self.curve(r2, out)
 
     cdef void level(self, Py_ssize_t l) noexcept nogil:
         """G, g = B c, B J' and S = B C B' (REML) of one level."""
@@ -390,9 +418,9 @@ cdef class OneFactor:
                 else:
                     out[e * q + f] += 2.0 * trace
 
-    cdef void curve(self, double r2, double[:, ::1] H):
+    cdef void curve(self, double r2, double* H) noexcept nogil:
         """Section 4 of the mathematics page."""
-        cdef Py_ssize_t e, f, i, j, p = self.p
+        cdef Py_ssize_t e, f, i, j, p = self.p, q = self.q
         cdef double t, quad, trace, known, ai, df = self.df
         cdef double[:, ::1] Y = self.Y, s = self.s
         if self.reml:
@@ -404,8 +432,8 @@ cdef class OneFactor:
                         Y[e, j * p + i] = t
         for e in range(self.q):
             for f in range(e + 1):
-                quad = H[f, e]
-                trace = self.diagonal[e] if e == f else H[e, f]
+                quad = H[f * q + e]
+                trace = self.diagonal[e] if e == f else H[e * q + f]
                 for i in range(p):
                     quad -= s[e, i] * s[f, i]
                 if self.reml:
@@ -417,13 +445,13 @@ cdef class OneFactor:
                     known = 2.0 * self.N[self.rows[e], self.rows[f]]
                 t = self.a[e] * self.a[f] / (r2 * r2)
                 ai = df * (quad / r2 - t)
-                H[e, f] = known + 2.0 * ai + df * t - trace
+                H[e * q + f] = known + 2.0 * ai + df * t - trace
                 if e == f:
-                    self.diagonal[e] = H[e, e]
-                H[f, e] = known + ai
+                    self.diagonal[e] = H[e * q + e]
+                H[f * q + e] = known + ai
         # H holds the Hessian below its diagonal, the safe curvature on and above it.
 
-    cdef bint keep_hessian(self, double[:, ::1] H):
+    cdef bint keep_hessian(self, double* H) noexcept nogil:
         """Keep the Hessian if it is positive definite, else the other half."""
         cdef Py_ssize_t i, j, l, q = self.q
         cdef double s
@@ -431,7 +459,7 @@ cdef class OneFactor:
         cdef bint ok = True
         for i in range(q):
             for j in range(i + 1):
-                s = H[i, j] if i != j else self.diagonal[i]
+                s = H[i * q + j] if i != j else self.diagonal[i]
                 for l in range(j):
                     s -= L[i, l] * L[j, l]
                 if i == j:
@@ -445,10 +473,51 @@ cdef class OneFactor:
                 break
         for i in range(q):
             if ok:
-                H[i, i] = self.diagonal[i]
+                H[i * q + i] = self.diagonal[i]
             for j in range(i):
                 if ok:
-                    H[j, i] = H[i, j]
+                    H[j * q + i] = H[i * q + j]
                 else:
-                    H[i, j] = H[j, i]
+                    H[i * q + j] = H[j * q + i]
         return ok
+
+    def searched(self, const double[:, :, ::1] levels, const double[:, ::1] within,
+                 const double[::1] squares, const double[::1] least, double least_share,
+                 double[:, :, ::1] b, double[:, ::1] corner, const double[:, ::1] starts,
+                 const unsigned char[::1] bounded, tuple rule, double[:, ::1] x,
+                 double[::1] value, double[:, ::1] gradient, double[:, :, ::1] H,
+                 double[:, ::1] beta, double[::1] r2, unsigned char[::1] sure):
+        """The minimum for each of many responses, without the interpreter.
+
+        Of response i are ``levels[i]`` (l, k), Q_l'y, ``within[i]`` (p,) and ``squares[i]``, what
+        is left of X'y and of y'y within the levels; they are written to ``b`` and ``corner``, the
+        arrays that this object was made with. A response is given up where the residual sum of
+        squares is not above ``least[i]``, or below the share ``least_share``. ``starts`` (s, q) are
+        those of each search; ``rule`` is what is put on a bound, the promise of a last step, and
+        the share by which a further minimum is lower. Filled: x, the criterion, its derivatives,
+        coefficients less those taken from the response, r^2, and whether the minimum is ``sure``.
+        """
+        cdef Py_ssize_t i, l, a, j, p = self.p, q = self.q
+        cdef double snap = rule[0], stop = rule[1], lower = rule[2]
+        cdef double[:, ::1] own = np.empty((starts.shape[0], q))
+        cdef double[::1] values = np.empty(starts.shape[0])
+        self.least_share = least_share
+        self.begin()
+        with nogil:
+            for i in range(levels.shape[0]):
+                for l in range(self.R.shape[0]):
+                    for a in range(self.k):
+                        b[l, a, p] = levels[i, l, a]
+                for j in range(p):
+                    corner[p, j] = corner[j, p] = within[i, j]
+                corner[p, p] = squares[i]
+                for l in range(starts.shape[0]):
+                    for j in range(q):
+                        own[l, j] = starts[l, j]
+                self.least = least[i]
+                sure[i] = self.best(own, bounded, snap, stop, lower, &x[i, 0], &values[0],
+                                    &gradient[i, 0], &H[i, 0, 0])
+                value[i], r2[i] = values[0], self.r2
+                for j in range(p):
+                    beta[i, j] = self.c[j]
+        self.least = self.least_share = -1.0

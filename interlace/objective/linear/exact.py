@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack
@@ -17,6 +18,7 @@ __all__ = [
     "degrees_of_freedom",
     "least_squares",
     "roughly_unexplained",
+    "rounding_of",
     "smallest_residual",
 ]
 
@@ -61,7 +63,12 @@ class LeastSquares:
 
 def smallest_residual(cross: CrossProducts) -> float:
     """The residual sum of squares that is no more than rounding."""
-    return ROUNDING * cross.n * cross.total + cross.rounding
+    return rounding_of(cross, cross.total)
+
+
+def rounding_of(cross: CrossProducts, total: Any) -> Any:
+    """The same for responses with these sums of squares, a number or an array."""
+    return ROUNDING * cross.n * total + cross.rounding
 
 
 def roughly_unexplained(cross: CrossProducts, marginal: Marginal) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from .exact import (
     LeastSquares,
     degrees_of_freedom,
     least_squares,
+    rounding_of,
     smallest_residual,
 )
 from .few_columns import DENSE_LIMIT
@@ -62,6 +63,22 @@ class Solution:
     T: tuple[np.ndarray, ...]
     u: tuple[np.ndarray, ...]
     criterion: float
+
+
+class Minima(NamedTuple):
+    """Minima for m responses by compiled searches; those that are not ``sure`` mean nothing.
+
+    With x (m, q) and the criterion its gradient and Hessian of the point before the last step,
+    coefficients less those taken from the responses, and profiled residual sums of squares.
+    """
+
+    x: np.ndarray
+    value: np.ndarray
+    gradient: np.ndarray
+    curvature: np.ndarray
+    coefficients: np.ndarray
+    r2: np.ndarray
+    sure: np.ndarray
 
 
 class LMMObjective(Objective):
@@ -258,18 +275,42 @@ class LMMObjective(Objective):
         """Whether an evaluation is one call of a kernel."""
         return self._fused is not None
 
-    def plain(
-        self, x: np.ndarray, gradient: np.ndarray, curvature: np.ndarray
-    ) -> tuple[float, bool] | None:
-        """Value, and whether the curvature is the Hessian, by the kernel; None where digits go.
+    def minima(
+        self,
+        sums: tuple[np.ndarray, ...],
+        least: np.ndarray | None,
+        start: np.ndarray,
+        rule: tuple[float, float, float],
+    ) -> Minima:
+        """The minimum for each of m responses by compiled searches from x, where that is sure.
 
-        Gradient and curvature are written to the arrays (q,) and (q, q).
+        ``sums`` are Q_l'y (m, l, k) and what is left of X'y (m, p) and y'y (m,) within the levels;
+        they overwrite those of this objective's cross-products, which are to be its own. Responses
+        with a residual sum of squares below ``least`` (m,) are left to other searches; None for
+        the bound that this objective has.
         """
-        fused = self._fused
-        value = fused.evaluate(x, 2, gradient, curvature)
-        if fused.r2 > self._plain and fused.share >= SHARE:
-            return value, fused.exact
-        return None
+        levels = self.cross.levels
+        assert self._fused is not None and levels is not None
+        m, q, p = len(sums[0]), start.size, self.cross.p
+        starts = np.array([start, *self.other_starts(start)])
+        least = np.full(m, self._plain) if least is None else least
+        out = Minima(
+            np.empty((m, q)), np.empty(m), np.empty((m, q)), np.empty((m, q, q)),
+            np.empty((m, p)), np.empty(m), np.empty(m, dtype=np.uint8),
+        )  # fmt: skip
+        bounded = (self.lower_bounds() == 0.0).astype(np.uint8)
+        self._fused.searched(
+            *map(np.ascontiguousarray, sums), least, SHARE, levels.b, levels.within, starts,
+            bounded, rule, *out,
+        )  # fmt: skip
+        return out
+
+    def least_residuals(self, total: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """Residual sums of squares above which responses need no second look, (m,).
+
+        ``total`` (m,) are their sums of squares, ``rest`` (m,) what the columns of X leave of them.
+        """
+        return np.maximum(rounding_of(self.cross, total), SUSPECT * rest)
 
     def _lost(self, x: np.ndarray, r2: float, share: float, again: bool) -> bool:
         """Whether r^2 lost digits that another centre of the response saves; `ExactFit` if all."""

@@ -1,0 +1,166 @@
+# Newton's search in a trust region as `optimize/trust_region.py` has it, without the interpreter.
+
+include "trust.pxi"
+
+
+cdef class Search:
+    """A criterion over x (size,) and its minimum, for many responses one after the other.
+
+    The twin of ``newton`` in optimize/trust_region.py, which says what is done and why, but for
+    what it does not settle: a curvature that is no Hessian, or is nearly flat somewhere.
+    """
+
+    cdef Py_ssize_t size
+    cdef double[::1] space
+    cdef readonly bint exact    # the curvature of the last evaluation is the Hessian
+    cdef bint lost              # the last evaluation is not to be relied on
+
+    cdef void begin(self):
+        """Allocate what a search works on."""
+        self.space = np.empty(4 * self.size * self.size + 17 * self.size + 4)
+
+    cdef double at(self, const double* x, int order, double* g, double* H) noexcept nogil:
+        """The criterion, with gradient (1), with curvature (2); nan where there is none."""
+        return NAN
+
+    cdef bint minimum(self, double* x, const unsigned char* bounded, double snap, double stop,
+                      double* value, double* gradient, double* curvature) noexcept nogil:
+        """x <- the minimum that a search from it finds, and what holds there; whether it is sure.
+
+        ``bounded`` entries nearer to zero than ``snap`` are put on it; a step that promises less
+        than ``stop`` is the last. At the end the criterion is evaluated at x once more.
+        """
+        cdef Py_ssize_t n = self.size, i
+        cdef int iteration
+        cdef double* new = &self.space[0]
+        cdef double* g = new + n
+        cdef double* step = g + n
+        cdef double* free = step + n
+        cdef double* H = free + n
+        cdef double* V = H + n * n
+        cdef double* before = V + n * n
+        cdef double* there_g = before + n * n
+        cdef double* there_H = there_g + n
+        cdef double* work = there_H + n * n
+        cdef double here, there, gain, ratio, radius = FIRST_RADIUS, promised = -1.0, noise
+        cdef double smaller
+        cdef bint exact, anew
+        cdef Trust t
+        here = self.at(x, 2, g, H)
+        exact = self.exact
+        if here != here or self.lost:
+            return False
+        for iteration in range(MAX_ITERATIONS):
+            for i in range(n * n):
+                V[i] = H[i]
+            t = step_within(<int> n, g, V, radius, FLAT_SHARE, step, free, work)
+            if t.promise != t.promise or (not exact and t.promise <= UNCERTAIN):
+                return False
+            noise = NOISE_OF_DIFFERENCE * fmax(1.0, fabs(here))
+            if exact and t.promise <= stop:
+                anew = t.lowest < SUSPECT_SHARE * t.top or self.bends(
+                    before, H, promised, t.promise, t.length)
+                for i in range(n):
+                    new[i] = x[i] + free[i]
+                    if bounded[i] and fabs(new[i]) < snap:
+                        new[i] = 0.0
+                there = self.at(new, 2 if anew else 0, g, H)
+                if self.lost or not there <= here + noise or (anew and not self.exact):
+                    return False
+                for i in range(n):
+                    x[i] = new[i]
+                    gradient[i] = g[i]
+                for i in range(n * n):
+                    curvature[i] = H[i]
+                value[0] = there
+                return self.sure(H, V)
+            there = self.at_trial(x, step, new, there_g, there_H)
+            if self.lost:
+                return False
+            gain = here - there
+            if there != there:
+                ratio = -INFINITY
+            elif t.promise < noise and fabs(gain) <= noise:
+                smaller = 0.0
+                for i in range(n):
+                    smaller += g[i] * g[i] - there_g[i] * there_g[i]
+                ratio = 1.0 if smaller > 0.0 else -1.0
+            else:
+                ratio = gain / t.promise
+            if ratio < 0.25:
+                radius = 0.25 * t.length
+            elif ratio > 0.75 and t.length > 0.9 * radius:
+                radius = fmin(3.0 * radius, LARGEST_RADIUS)
+            if ratio > 1e-4:
+                promised = t.promise
+                for i in range(n * n):
+                    before[i] = H[i]
+                    H[i] = there_H[i]
+                for i in range(n):
+                    x[i] = new[i]
+                    g[i] = there_g[i]
+                here, exact = there, self.exact
+            elif t.length < 1e-12:
+                return False
+        return False
+
+    cdef double at_trial(self, const double* x, const double* step, double* new, double* g,
+                         double* H) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(self.size):
+            new[i] = x[i] + step[i]
+        return self.at(new, 2, g, H)
+
+    cdef bint bends(self, const double* before, const double* H, double promised, double promise,
+                    double length) noexcept nogil:
+        """Whether the curvature will change in the last step, by what it did in the one before."""
+        if length < STRAIGHT:
+            return False
+        if promised < 0.0:
+            return True
+        return differs(self.size, H, before,
+                       BENT_SHARE * sqrt(promised / promise) if promise > 0.0 else INFINITY)
+
+    cdef bint sure(self, const double* H, double* L) noexcept nogil:
+        """Whether H, scaled to unit diagonal, is far from flat in every direction."""
+        cdef Py_ssize_t n = self.size, i, j, l
+        cdef double s
+        for i in range(n):
+            if not H[i * n + i] > NO_INFORMATION:
+                return False
+        for i in range(n):
+            for j in range(i + 1):
+                s = H[i * n + j] / sqrt(H[i * n + i] * H[j * n + j])
+                for l in range(j):
+                    s -= L[i * n + l] * L[j * n + l]
+                if i == j:
+                    if not s > SURE_PIVOT * SURE_PIVOT:
+                        return False
+                    L[i * n + i] = sqrt(s)
+                else:
+                    L[i * n + j] = s / L[j * n + j]
+        return True
+
+    cdef bint best(self, double[:, ::1] starts, const unsigned char[::1] bounded, double snap,
+                   double stop, double lower, double* x, double* value, double* gradient,
+                   double* curvature) noexcept nogil:
+        """The lowest minimum from several starts (s, size), which are overwritten.
+
+        A later one counts where it is lower by the share ``lower``. The last evaluation is of it.
+        """
+        cdef Py_ssize_t s, i, n = self.size, best = 0
+        for s in range(starts.shape[0]):
+            if not self.minimum(&starts[s, 0], &bounded[0], snap, stop, value + s,
+                                gradient, curvature):
+                return False
+            if value[s] < value[best] - lower * (1.0 + fabs(value[best])):
+                best = s
+        if best != starts.shape[0] - 1:
+            for i in range(n):
+                x[i] = starts[best, i]
+            value[0] = self.at(x, 2, gradient, curvature)
+            return not self.lost and self.exact
+        for i in range(n):
+            x[i] = starts[best, i]
+        value[0] = value[best]
+        return True

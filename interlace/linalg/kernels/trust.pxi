@@ -1,0 +1,108 @@
+# The trust-region subproblem of a small dense quadratic model, and Newton's search with it.
+
+from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
+from scipy.linalg.cython_lapack cimport dsyev
+
+import numpy as np
+
+# Those of `optimize/trust_region.py`, which says why.
+cdef double FIRST_RADIUS = 1.0
+cdef double LARGEST_RADIUS = 1e4
+cdef double UNCERTAIN = 1e-10
+cdef double FLAT_SHARE = 1e-10
+cdef double SUSPECT_SHARE = 1e-4
+cdef double BENT_SHARE = 2e-3
+cdef double STRAIGHT = 1e-8
+cdef double NOISE_OF_DIFFERENCE = 4e-12
+cdef int MAX_ITERATIONS = 200
+# Those of `optimize/curvature.py`.
+cdef double NO_INFORMATION = 1e-10
+cdef double SURE_PIVOT = 0.1
+
+ctypedef struct Trust:
+    double promise    # decrease of the model, nan where H is not finite
+    double length     # of the step
+    double lowest     # eigenvalue of H
+    double top        # the largest in absolute value
+
+
+cdef Trust step_within(int n, const double* g, double* V, double radius, double flat_share,
+                       double* step, double* free, double* work) noexcept nogil:
+    """Minimise g's + s'|H|s/2 within ``radius``, |H| having the reflected eigenvalues of H.
+
+    V (n, n) is H, overwritten by its eigenvectors (rows); ``free`` (n,) is the step without the
+    radius; ``work`` needs 4 max(3 n, 1) entries.
+    """
+    cdef int lwork = 3 * n, info = 0
+    cdef Py_ssize_t i, j, wide = 3 * n if n else 1
+    cdef double top = 1e-300, length = 0.0, promise = 0.0, mu = 0.0, norm, slope, s, push, low
+    cdef double* values = work
+    cdef double* along = work + wide
+    cdef double* z = work + 2 * wide
+    cdef double* scratch = work + 3 * wide
+    cdef Trust out
+    out.promise, out.length, out.lowest, out.top = NAN, 0.0, 0.0, 0.0
+    dsyev(b"V", b"U", &n, V, &n, values, scratch, &lwork, &info)
+    if info != 0:
+        return out
+    low = values[0]
+    top = fmax(top, fmax(fabs(values[0]), fabs(values[n - 1])))
+    for i in range(n):
+        s = 0.0
+        for j in range(n):
+            s += V[i * n + j] * g[j]
+        along[i] = s
+        values[i] = fmax(fabs(values[i]), flat_share * top)
+        z[i] = -s / values[i]
+        length += z[i] * z[i]
+    length = sqrt(length)
+    for j in range(n):
+        free[j] = 0.0
+        for i in range(n):
+            free[j] += V[i * n + j] * z[i]
+    if length > radius:
+        for _ in range(30):
+            norm = slope = 0.0
+            for i in range(n):
+                s = along[i] / (values[i] + mu)
+                norm += s * s
+                slope += s * s / (values[i] + mu)
+            norm = sqrt(norm)
+            if fabs(norm - radius) < 1e-3 * radius:
+                break
+            mu = fmax(mu + (norm - radius) / radius * norm * norm / slope, 0.0)
+        length = 0.0
+        for i in range(n):
+            z[i] = -along[i] / (values[i] + mu)
+            length += z[i] * z[i]
+        length = sqrt(length)
+    for i in range(n):
+        promise -= along[i] * z[i] + 0.5 * values[i] * z[i] * z[i]
+    # Leave a saddle: the gradient is blind along it, the curvature is not.
+    push = 0.5 * fmin(radius, 1.0)
+    if low < -1e-6 * top and fabs(z[0]) < 1e-2 * push:
+        z[0] = push if along[0] <= 0.0 else -push
+        promise += 0.5 * fabs(low) * push * push
+        length = 0.0
+        for i in range(n):
+            length += z[i] * z[i]
+        length = sqrt(length)
+    for j in range(n):
+        s = 0.0
+        for i in range(n):
+            s += V[i * n + j] * z[i]
+        step[j] = s
+    out.promise, out.length, out.lowest, out.top = promise, length, low, top
+    return out
+
+
+cdef bint differs(Py_ssize_t n, const double* H, const double* other, double share) noexcept nogil:
+    """Whether some |H - other|_ij is more than this share of sqrt(|H_ii H_jj|)."""
+    cdef Py_ssize_t i, j
+    cdef double size
+    for i in range(n):
+        for j in range(n):
+            size = sqrt(fabs(H[i * n + i])) * sqrt(fabs(H[j * n + j]))
+            if fabs(H[i * n + j] - other[i * n + j]) > share * size:
+                return True
+    return False

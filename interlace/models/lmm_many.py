@@ -1,0 +1,149 @@
+"""A linear mixed model fitted to many responses by compiled searches, where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..covariance.structures import SINGULAR_TOLERANCE
+from ..errors import InterlaceError
+from ..linalg.crossproducts.drawn import with_own_response
+from ..linalg.threads import one_thread
+from ..objective import LMMObjective
+from ..objective.linear.lmm import Minima
+from ..objective.theta_scale import SNAP_TOLERANCE
+from ..optimize import Optimum
+from ..optimize.minimise import LOWER
+from ..optimize.trust_region import PROMISE_EXACT
+from .lmm import LMMFit
+
+__all__ = ["LinearEstimates", "LinearSearches", "Other", "estimates_of_rows", "searches_of_rows"]
+
+RULE = SNAP_TOLERANCE, PROMISE_EXACT, LOWER
+
+
+class Other(NamedTuple):
+    """One response that was fitted otherwise: theta, beta, sigma, the criterion, the verdict."""
+
+    theta: np.ndarray
+    beta: np.ndarray
+    sigma: float
+    criterion: float
+    verdict: str
+
+
+class LinearEstimates(NamedTuple):
+    """What m refits are read for; rows of NaN for those that failed, with the error in its place.
+
+    theta (m, q), beta (m, p), sigma and the criterion (m,); verdicts and errors (m,) of them.
+    """
+
+    theta: np.ndarray
+    beta: np.ndarray
+    sigma: np.ndarray
+    criterion: np.ndarray
+    verdicts: list[str]
+    errors: list[InterlaceError | None]
+
+
+class LinearSearches:
+    """Refits of a model with one grouping factor from the sums of responses; for one thread.
+
+    ``objective`` has cross-products of its own for these sums: they are written to.
+    """
+
+    def __init__(self, fit: LMMFit, objective: LMMObjective) -> None:
+        self.fit, self.objective = fit, objective
+        self._bounded = fit.scale.lower_bounds() == 0.0
+        self._jacobian = fit.scale.jacobian()
+
+    @staticmethod
+    def possible(fit: LMMFit) -> bool:
+        """Whether an evaluation is one call of a kernel, and searches start at the estimates."""
+        return fit.warm is not None and fit.scale.units is None and fit._shared.is_fused
+
+    def minima(self, sums: tuple[np.ndarray, ...], least: np.ndarray | None = None) -> Minima:
+        """See `LMMObjective.minima`; started at the estimates of the fit."""
+        return self.objective.minima(sums, least, self.fit.x, RULE)
+
+    def estimates(
+        self,
+        sums: tuple[np.ndarray, ...],
+        gamma: np.ndarray,
+        least: np.ndarray | None,
+        other: Callable[[int], Other],
+    ) -> LinearEstimates:
+        """Estimates for each response; ``gamma`` (m, p) or (p,) were taken from them.
+
+        ``other`` fits response i where a compiled search is not sure of its minimum.
+        """
+        found = self.minima(sums, least)
+        x, objective = found.x, self.objective
+        verdicts, errors = ["converged"] * len(x), [None] * len(x)
+        sure = found.sure.astype(bool)
+        # negative ones are another way to write the same template
+        near = sure & (x[:, self._bounded] < SINGULAR_TOLERANCE).any(axis=1)
+        for i in np.flatnonzero(near).tolist():
+            x[i] = objective.canonical(x[i])
+            if objective.null_directions(x[i]):
+                verdicts[i] = "singular"
+        back = objective.cross.standardisation.back
+        with np.errstate(invalid="ignore"):
+            sigma = np.sqrt(found.r2 / objective.df)
+        theta = self.fit.scale.clean(x) @ self._jacobian.T
+        beta = (gamma - found.coefficients) @ back.T
+        out = LinearEstimates(theta, beta, sigma, found.value, verdicts, errors)
+        for i in np.flatnonzero(~sure).tolist():
+            put(out, i, other)
+        return out
+
+    def optimum(self, found: Minima, i: int) -> Optimum | None:
+        """The record of one of the searches, while the objective has the sums of its response."""
+        if not found.sure[i] or (found.x[i, self._bounded] < SINGULAR_TOLERANCE).any():
+            return None
+        return Optimum(
+            x=found.x[i].copy(),
+            value=float(found.value[i]),
+            gradient=found.gradient[i].copy(),
+            curvature=found.curvature[i].copy(),
+            evaluations=1,
+            optimizer="newton",
+            log=(),
+            parameters=self.objective.parameters,
+            _objective=self.objective,
+        )
+
+
+def searches_of_rows(fit: LMMFit) -> LinearSearches:
+    """Searches whose sums are made of rows."""
+    objective = fit.objective
+    own = with_own_response(objective.cross, objective.cross.standardisation.gamma)
+    return LinearSearches(fit, objective.with_sums(own))
+
+
+def estimates_of_rows(
+    searches: LinearSearches, Y: np.ndarray, other: Callable[[int], Other]
+) -> LinearEstimates:
+    """Estimates for responses Y (m, n)."""
+    fit, objective = searches.fit, searches.objective
+    offset = fit.design.offset
+    with one_thread(Y.size):
+        turned = fit._shared.cross.turned_responses(Y if offset is None else Y - offset)
+    least = objective.least_residuals(turned.total, turned.rest)
+    sums = turned.levels, turned.within, turned.squares
+    return searches.estimates(sums, turned.gamma, least, other)
+
+
+def put(out: LinearEstimates, i: int, other: Callable[[int], Other]) -> None:
+    """Write what ``other`` makes of response i, or why there is nothing."""
+    try:
+        e = other(i)
+    except InterlaceError as error:
+        for values in out[:4]:
+            values[i] = np.nan
+        out.verdicts[i], out.errors[i] = "failed", error
+        return
+    out.theta[i], out.beta[i] = e.theta, e.beta
+    out.sigma[i], out.criterion[i], out.verdicts[i] = e.sigma, e.criterion, e.verdict
