@@ -81,7 +81,8 @@ class LinearSearches:
         """
         found = self.minima(sums, least)
         x, objective = found.x, self.objective
-        verdicts, errors = ["converged"] * len(x), [None] * len(x)
+        verdicts = ["converged"] * len(x)
+        errors: list[InterlaceError | None] = [None] * len(x)
         sure = found.sure.astype(bool)
         # negative ones are another way to write the same template
         near = sure & (x[:, self._bounded] < SINGULAR_TOLERANCE).any(axis=1)

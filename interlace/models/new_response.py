@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..design.response import check_size
+from ..design.response import LARGEST, check_size
 from ..design.vectors import other_labels
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
 from ..frames.read import frame_of
@@ -55,6 +55,108 @@ def checked_response(fit: AnyFit, new_y: Any) -> np.ndarray:
             raise ArgumentError(f"new_y is constant ({y[0]:g}); there is nothing to model")
         check_size(y, "new_y", ArgumentError)
     return y
+
+
+def checked_responses(
+    fit: AnyFit, new_y: Any
+) -> tuple[pd.Index | None, np.ndarray, list[ArgumentError | None]]:
+    """Many responses, (m, n), their labels if they have any, and what is wrong with each of them.
+
+    ``new_y`` has them in its columns; of an array (n, 2, m) successes and failures.
+    """
+    labels, columns = _responses(fit, new_y)
+    if isinstance(columns, np.ndarray):
+        Y = np.ascontiguousarray(columns.T, dtype=float)
+        errors: list[ArgumentError | None] = [None] * len(Y)
+        for i in np.flatnonzero(_suspect(fit, Y)).tolist():
+            errors[i] = _error(fit, Y[i])[1]
+        return labels, Y, errors
+    checked = [_error(fit, column) for column in columns]
+    nothing = np.full(fit.n, np.nan)
+    Y = np.array([nothing if y is None else y for y, _ in checked])
+    return labels, Y, [error for _, error in checked]
+
+
+def _responses(fit: AnyFit, new_y: Any) -> tuple[pd.Index | None, np.ndarray | list[Any]]:
+    """Columns of numbers as one array (n, m), others one by one; and their labels."""
+    if isinstance(new_y, pd.Series):
+        new_y = new_y.to_frame()
+    frame = frame_of(new_y)
+    labels = None
+    if frame is not None:
+        _check_labels(fit.design, frame.index, "data frame")
+        labels = frame.columns
+        _check_rows(fit, frame.shape)
+        if not all(_is_numeric(dtype) for dtype in frame.dtypes):
+            return labels, [frame.iloc[:, j] for j in range(frame.shape[1])]
+        values = frame.to_numpy(dtype=float, na_value=np.nan)
+    else:
+        values = _array(fit, new_y)
+        _check_rows(fit, values.shape)
+    if values.ndim == 3:
+        return None, [values[:, :, j] for j in range(values.shape[2])]
+    spec = fit.design.formula.response
+    coded = spec is None or (spec.kind == "column" and fit.design.response_levels is not None)
+    if fit.ordered or coded or values.dtype.kind not in "biuf":
+        return labels, [values[:, j] for j in range(values.shape[1])]
+    return labels, _rows_used(fit.design, values)
+
+
+def _is_numeric(dtype: Any) -> bool:
+    return not isinstance(dtype, pd.CategoricalDtype) and dtype.kind in "biuf"
+
+
+def _array(fit: AnyFit, new_y: Any) -> np.ndarray:
+    """An array of two dimensions, or of three with successes and failures."""
+    try:
+        values = np.asarray(new_y)
+    except (TypeError, ValueError):
+        values = np.empty(())
+    if values.ndim == 1 and len(values):
+        values = values[:, None]
+    pairs = values.ndim == 3 and values.shape[1] == 2 and fit.family.support == "proportion"
+    if values.ndim != 2 and not pairs:
+        raise ArgumentTypeError(
+            f"new_y must have one column for each response and the {fit.n} rows of the fit, got "
+            f"{brief(new_y)}"
+        )
+    return values
+
+
+def _check_rows(fit: AnyFit, shape: tuple[int, ...]) -> None:
+    full = fit.design.full_index
+    known = (fit.n,) if full is None else (fit.n, len(full))
+    if shape[0] not in known and shape[1] in known:
+        raise ArgumentError(
+            f"new_y has shape {shape}, and responses are its columns, of {fit.n} rows: give new_y.T"
+        )
+    if shape[0] not in known:
+        _rows_used(fit.design, np.empty(shape))
+    if not shape[-1]:
+        raise ArgumentError(f"new_y has shape {shape}: there is no response in it")
+
+
+def _suspect(fit: AnyFit, Y: np.ndarray) -> np.ndarray:
+    """Responses (m, n) that `checked_response` may refuse, (m,)."""
+    if not Y.shape[1]:
+        return np.ones(len(Y), dtype=bool)
+    least, most = Y.min(axis=1), Y.max(axis=1)
+    bad = ~(np.isfinite(least) & np.isfinite(most))
+    if fit.family.support == "proportion":
+        return bad | (least < 0.0) | (most > 1.0)
+    if fit.linear:
+        with np.errstate(invalid="ignore"):
+            size = np.maximum(np.abs(least), np.abs(most))
+            bad |= (least == most) | (size > LARGEST) | (size < 1.0 / LARGEST)
+    return bad
+
+
+def _error(fit: AnyFit, y: Any) -> tuple[np.ndarray | None, ArgumentError | None]:
+    """A checked response, or what is wrong with it."""
+    try:
+        return checked_response(fit, y), None
+    except ArgumentError as error:
+        return None, error
 
 
 def _values(design: Design, new_y: Any) -> np.ndarray:

@@ -577,6 +577,101 @@ class ModelResult(Diagnosis, Maketables, ABC):
         warn_if_not_converged(fitted)
         return self._wrap(fitted)
 
+    def refit_many(
+        self, new_y: Any, *, workers: int | None = None, progress: bool | None = None
+    ) -> pd.DataFrame:
+        """The same model for many other responses on the same rows: a row of estimates for each.
+
+        The numbers are those of ``refit`` one by one. Models with one grouping factor, linear
+        ones and those with Laplace's approximation for binomial and count responses, are searched
+        in compiled code.
+
+        Parameters
+        ----------
+        new_y : array or data frame, shape (n, nsim)
+            Responses in columns, each as ``refit`` takes it: ``m.simulate(nsim)`` for example. Of
+            successes and failures an array of shape (n, 2, nsim).
+        workers : int, optional
+            Threads that refit; the numbers are the same for any of them. Default: one.
+        progress : bool, optional
+            A bar on the standard error stream. Default: on a terminal, for what takes long.
+
+        Returns
+        -------
+        DataFrame
+            One row a response: all coefficients, standard deviations and correlations of random
+            effects, sigma or the parameters of the family, named as in ``m.bootstrap().frame``;
+            ``llf``, the log-likelihood, or the restricted one; ``converged``; ``verdict``, which is
+            ``"failed"`` with NaN in the numbers for a response that ``refit`` refuses; ``reason``,
+            why.
+
+        Raises
+        ------
+        ArgumentError
+            If the rows are not those of the fit.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> estimates = m.refit_many(m.simulate(100, seed=1))
+        >>> estimates.shape
+        (100, 10)
+        >>> bool(estimates["converged"].all())
+        True
+        """
+        from ..inference.resampling.many import refit_many
+
+        return refit_many(self.fit, type(self)._refit, new_y, workers, progress)
+
+    def simulate_refit(
+        self,
+        nsim: int = 1000,
+        *,
+        use_u: bool | None = None,
+        seed: int | np.random.Generator | None = None,
+        workers: int | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Draw responses from the fit and fit the model to each: a row of estimates for each.
+
+        Responses are those of ``bootstrap``, which has the same estimates with intervals and more.
+
+        Parameters
+        ----------
+        nsim : int, default 1000
+            Responses drawn.
+        use_u : bool, optional
+            Keep the random effects at their conditional modes. Default: draw them anew.
+        seed : int or numpy Generator, optional
+        workers : int, optional
+            Threads that refit; the numbers are the same for any of them. Default: one.
+        progress : bool, optional
+            A bar on the standard error stream. Default: on a terminal, for what takes long.
+
+        Returns
+        -------
+        DataFrame
+            As of ``refit_many``.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is wrong, or there is nothing to draw.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
+        >>> estimates = m.simulate_refit(200, seed=1)
+        >>> estimates["verdict"].value_counts().to_dict()
+        {'converged': 198, 'singular': 2}
+        """
+        from ..inference.resampling.many import simulate_refit
+
+        run = seed, workers, progress
+        return simulate_refit(self.fit, type(self)._refit, nsim, use_u, *run)
+
     # -- resampling ------------------------------------------------------------------------------
 
     def _wrap(self, fit: Any) -> Self:

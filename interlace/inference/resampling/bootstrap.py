@@ -271,7 +271,7 @@ def bootstrap(
     ``refit`` fits the model to another response, ``wrap`` makes of a fit what ``func`` takes.
     """
     n = checked_count("n", n)
-    use_u = _checked_effects(fit, method, use_u)
+    use_u = checked_effects(fit, method, use_u)
     if func is None:
         names, estimate = parameter_names(fit), parameter_values(fit)
         statistic: Statistic = parameter_values
@@ -321,7 +321,7 @@ def _words(fit: AnyFit, method: str, use_u: bool) -> str:
     return f"{words}, random effects kept" if use_u and fit.T else words
 
 
-def _checked_effects(fit: AnyFit, method: str, use_u: bool | None) -> bool:
+def checked_effects(fit: AnyFit, method: str, use_u: bool | None) -> bool:
     """Whether random effects stay at their modes; refused where nothing could be drawn."""
     exact = not fit.sigma > 0.0 if fit.linear else fit.dispersion == 0.0
     if exact:

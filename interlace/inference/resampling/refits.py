@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -46,8 +46,8 @@ def refits_of(fit: AnyFit, refit: Refit, largest: bool = False) -> Refits:
     if fit.linear and not fit.phi.size and fit.T and fit.optimizer == "newton":
         from ...models.lmm_many import LinearSearches
 
-        if LinearSearches.possible(cast("LMMFit", fit)):
-            return LinearRefits(cast("LMMFit", fit), refit)
+        if LinearSearches.possible(fit):
+            return LinearRefits(fit, refit)
     return RowRefits(fit, refit, largest)
 
 

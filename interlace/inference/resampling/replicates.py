@@ -19,7 +19,16 @@ import numpy as np
 from ...errors import ArgumentError, brief
 from ..simulate import generator
 
-__all__ = ["FAILED", "Outcomes", "Source", "by_threads", "checked_count", "counts", "replicates"]
+__all__ = [
+    "FAILED",
+    "Outcomes",
+    "Source",
+    "by_threads",
+    "checked_count",
+    "chunk_of",
+    "counts",
+    "replicates",
+]
 
 #: The verdict on a response that the model could not be fitted to.
 FAILED = "failed"
@@ -83,7 +92,7 @@ def replicates(
     rng = generator(seed)
     workers = checked_workers(workers)
     first = make()
-    chunk = max(min(CHUNK, MOST_AT_ONCE // max(first.size, 1)), 1)
+    chunk = chunk_of(first.size)
     seeds = _children(rng, seed, -(-n // chunk))
     jobs = [(s, min(chunk, n - i * chunk)) for i, s in enumerate(seeds)]
 
@@ -91,6 +100,11 @@ def replicates(
         return source.outcomes(np.random.default_rng(job[0]), chunk, job[1])
 
     return by_threads(make, first, work, jobs, workers, (n, progress, title))
+
+
+def chunk_of(size: int) -> int:
+    """Replicates at once, of so many numbers each."""
+    return max(min(CHUNK, MOST_AT_ONCE // max(size, 1)), 1)
 
 
 def by_threads(

@@ -1,0 +1,238 @@
+"""Many responses at once: the numbers of refits one by one, whatever becomes of single ones."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import interlace as il
+from interlace.errors import ArgumentError, ArgumentTypeError
+from interlace.inference.parameters import parameter_names, parameter_values
+
+SLEEP = "Reaction ~ Days + (Days | Subject)"
+SALAMANDERS = "count ~ mined + (1 | site)"
+SIZES = {"weights": np.linspace(0.5, 2.0, 180), "offset": np.arange(180.0)}
+
+#: Formula, data, what fits it, and its arguments.
+MODELS = {
+    "REML": (SLEEP, "sleepstudy", il.fit, {}),
+    "ML": (SLEEP, "sleepstudy", il.fit, {"method": "ML"}),
+    "independent": ("Reaction ~ Days + (Days || Subject)", "sleepstudy", il.fit, {}),
+    "weights": ("Reaction ~ Days + (1 | Subject)", "sleepstudy", il.fit, SIZES),
+    "few rows": ("Yield ~ 1 + (1 | Batch)", "Dyestuff", il.fit, {}),
+    "singular": ("Yield ~ 1 + (1 | Batch)", "Dyestuff2", il.fit, {}),
+    "three effects": ("score ~ Machine + (0 + Machine | Worker)", "Machines", il.fit, {}),
+    "crossed": ("diameter ~ 1 + (1 | plate) + (1 | sample)", "Penicillin", il.fit, {}),
+    "structured": ("Reaction ~ Days + cs(0 + Days | Subject)", "sleepstudy", il.fit, {}),
+    "residuals": (
+        "Reaction ~ Days + (1 | Subject)", "sleepstudy", il.fit,
+        {"correlation": "ar1(Days | Subject)"},
+    ),
+    "linear": ("Reaction ~ Days", "sleepstudy", il.glm, {}),
+    "glm": ("count ~ mined", "Salamanders", il.glm, {"family": "poisson"}),
+    "zero-inflated": (
+        SALAMANDERS, "Salamanders", il.glmer, {"family": "poisson", "ziformula": "~ mined"},
+    ),
+    "ordinal": ("rating ~ temp", "wine", il.clm, {}),
+}  # fmt: skip
+
+
+def fitted(name):
+    formula, data, door, arguments = MODELS[name]
+    return door(formula, il.load_dataset(data), **arguments)
+
+
+@pytest.fixture(scope="module")
+def sleep():
+    return fitted("REML")
+
+
+def numbers(refit):
+    return np.append(parameter_values(refit.fit), refit.llf)
+
+
+def agree(frame, refits):
+    """Rows of a frame and refits one by one: eight digits, and those of large numbers."""
+    for (_, row), refit in zip(frame.iterrows(), refits, strict=True):
+        assert row["verdict"] == refit.fit.verdict and row["reason"] == ""
+        assert row["converged"] == refit.converged
+        expected = numbers(refit)
+        got = row.iloc[: expected.size].to_numpy(float)
+        np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-8, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.filterwarnings("ignore::interlace.ConvergenceWarning")
+def test_estimates_are_those_of_refits_one_by_one(name):
+    m = fitted(name)
+    Y = m.simulate(6 if name in ("zero-inflated", "residuals") else 12, seed=5)
+    frame = m.refit_many(Y, workers=2)
+    assert frame.columns.tolist() == [
+        *parameter_names(m.fit), "llf", "converged", "verdict", "reason",
+    ]  # fmt: skip
+    assert frame.index.tolist() == Y.columns.tolist()
+    agree(frame, [m.refit(y) for _, y in Y.items()])
+
+
+def test_singular_refits_and_saddles_are_those_of_the_search():
+    # a small variance between groups: half of the refits lose it, some in one direction alone
+    rng = np.random.default_rng(2)
+    g, x = np.repeat(np.arange(12), 6), np.tile(np.arange(6.0), 12)
+    y = 0.4 * rng.normal(size=12)[g] + 0.3 * x * rng.normal(size=12)[g] + rng.normal(size=72)
+    m = il.fit("y ~ x + (x | g)", {"y": y, "x": x, "g": g})
+    assert m.fit.verdict == "converged"
+    Y = m.simulate(60, seed=1)
+    frame = m.refit_many(Y)
+    assert frame["verdict"].value_counts()["singular"] > 10
+    agree(frame, [m.refit(y) for _, y in Y.items()])
+
+
+def test_forms_of_responses(sleep):
+    Y = sleep.simulate(3, seed=1)
+    expected = sleep.refit_many(Y).to_numpy()
+    values = Y.to_numpy()
+    for form in (
+        np.ascontiguousarray(values), np.asfortranarray(values), values.tolist(),
+        pl.from_pandas(Y), values.astype(object), np.repeat(values, 2, axis=1)[:, ::2],
+    ):  # fmt: skip
+        np.testing.assert_array_equal(sleep.refit_many(form).to_numpy(), expected)
+    one = sleep.refit_many(values[:, 0])
+    assert one.index.tolist() == [0] and one.index.name == "response"
+    np.testing.assert_allclose(one["llf"], expected[:1, 6].astype(float), rtol=1e-13)
+    assert sleep.refit_many(Y["sim_2"]).index.tolist() == ["sim_2"]
+    single = sleep.refit_many(values.astype(np.float32))
+    np.testing.assert_allclose(single["llf"], expected[:, 6].astype(float), rtol=1e-5)
+    whole = sleep.refit_many(np.round(values).astype(int))
+    agree(whole, [sleep.refit(np.round(y)) for y in values.T])
+
+
+def test_single_responses_fail_alone(sleep):
+    Y = sleep.simulate(7, seed=1).to_numpy()
+    good = sleep.refit_many(Y).to_numpy()
+    bad = Y.copy()
+    bad[3, 1], bad[0, 2], bad[:, 4] = np.nan, np.inf, 7.0
+    exact = sleep.fe_params["Intercept"] + sleep.fe_params["Days"] * sleep.fit.design.X[:, 1]
+    bad[:, 5] = exact
+    frame = sleep.refit_many(bad, workers=2)
+    assert frame["verdict"].tolist() == [
+        "converged", "failed", "failed", "converged", "failed", "not identified", "converged",
+    ]  # fmt: skip
+    kept = [0, 3, 6]
+    got, expected = (values[kept, :7].astype(float) for values in (frame.to_numpy(), good))
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    assert frame.iloc[[1, 2, 4], :7].isna().all(axis=None)
+    assert "missing or not finite" in frame["reason"][1]
+    assert "constant" in frame["reason"][4]
+    assert not frame["converged"][[1, 2, 4, 5]].any()
+    assert frame.attrs["notes"] == [
+        "2 of 7 refits failed: new_y has values that are missing or not finite",
+        "1 of 7 refits failed: new_y is constant (7)",
+        "1 of 7 refits are not identified",
+    ]
+    none = sleep.refit_many(np.full((180, 2), np.nan))
+    assert none["verdict"].tolist() == ["failed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda Y: Y.T, "give new_y.T"),
+        (lambda Y: Y[:-1], "has 180 rows and needs one value each"),
+        (lambda Y: Y[:, :0], "there is no response in it"),
+        (lambda Y: Y[None], "one column for each response"),
+        (lambda Y: 3.0, "one column for each response"),
+        (lambda Y: pd.DataFrame(Y, index=np.arange(180)[::-1]), "row labels are in another order"),
+    ],
+)
+def test_refusals(sleep, wrong, said):
+    with pytest.raises(ArgumentError, match=said):
+        sleep.refit_many(wrong(sleep.simulate(3, seed=1).to_numpy()))
+
+
+def test_refusals_of_other_arguments(sleep):
+    Y = sleep.simulate(2, seed=1)
+    with pytest.raises(ArgumentError, match="workers must be"):
+        sleep.refit_many(Y, workers=0)
+    with pytest.raises(ArgumentError, match="write workers=2"):
+        sleep.refit_many(Y, n_jobs=2)
+    with pytest.raises(ArgumentTypeError, match="progress"):
+        sleep.refit_many(Y, progress="yes")
+    with pytest.raises(ArgumentError, match="nsim must be a positive"):
+        sleep.simulate_refit(0)
+    with pytest.raises(ArgumentTypeError, match="seed must be"):
+        sleep.simulate_refit(2, seed=True)
+
+
+def test_text_and_numbers_of_binary_factors():
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(10), 8)
+    y = np.where(rng.normal(size=10)[g] + rng.normal(size=80) > 0.0, "yes", "no")
+    m = il.glmer("y ~ 1 + (1 | g)", {"y": y, "g": g}, "binomial")
+    drawn = m.simulate(3, seed=1)
+    named = pd.DataFrame({c: np.where(v == 1.0, "yes", "no") for c, v in drawn.items()})
+    np.testing.assert_array_equal(m.refit_many(named).to_numpy(), m.refit_many(drawn).to_numpy())
+    named["sim_2"] = "maybe"
+    frame = m.refit_many(named)
+    assert frame["verdict"].tolist() == ["converged", "failed", "converged"]
+    assert "not the levels" in frame["reason"]["sim_2"]
+
+
+def test_threads_pickles_and_a_second_call(sleep):
+    Y = sleep.simulate(130, seed=2)
+    expected = sleep.refit_many(Y)
+    pd.testing.assert_frame_equal(sleep.refit_many(Y, workers=3), expected)
+    again = pickle.loads(pickle.dumps(sleep))
+    pd.testing.assert_frame_equal(again.refit_many(Y), expected)
+    with ThreadPoolExecutor(2) as pool:
+        for frame in pool.map(lambda k: sleep.refit_many(Y, workers=k), (1, 2)):
+            pd.testing.assert_frame_equal(frame, expected)
+
+
+def test_rows_left_out_of_the_fit():
+    frame = il.load_dataset("sleepstudy")
+    frame.loc[[3, 50], "Reaction"] = np.nan
+    with pytest.warns(il.DataWarning, match="dropped 2 row"):
+        m = il.fit(SLEEP, frame, na_action="exclude")
+    Y = m.simulate(3, seed=1)
+    assert len(Y) == 180 and Y.isna().any(axis=None)
+    used = Y.dropna()
+    pd.testing.assert_frame_equal(m.refit_many(Y), m.refit_many(used))
+    agree(m.refit_many(Y.to_numpy()), [m.refit(y) for _, y in Y.items()])
+
+
+# -- drawn responses -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["REML", "crossed", "glm", "ordinal"])
+def test_draws_are_those_of_the_bootstrap(name):
+    m = fitted(name)
+    frame = m.simulate_refit(60 if name == "REML" else 4, seed=3, workers=2)
+    b = m.bootstrap(len(frame), seed=3)
+    own = frame.drop(columns=["llf", "converged", "verdict", "reason"])
+    pd.testing.assert_frame_equal(own, b.frame)
+    assert frame["verdict"].value_counts().to_dict() == b.verdicts
+    if name == "REML":
+        one = m.simulate_refit(1, seed=3)
+        pd.testing.assert_frame_equal(one, frame.head(1), check_index_type=False)
+        kept = m.simulate_refit(5, use_u=True, seed=3)
+        pd.testing.assert_series_equal(
+            kept["sigma"], m.bootstrap(5, use_u=True, seed=3).frame["sigma"]
+        )
+
+
+def test_log_likelihoods_of_draws_are_distributed_as_those_of_rows(sleep):
+    sums = sleep.simulate_refit(400, seed=1)["llf"]
+    rows = sleep.refit_many(sleep.simulate(400, seed=2))["llf"]
+    error = np.sqrt(sums.var() / 400 + rows.var() / 400)
+    assert abs(sums.mean() - rows.mean()) < 4.0 * error
+
+
+def test_progress_goes_to_the_error_stream(sleep, capsys):
+    sleep.refit_many(sleep.simulate(60, seed=1), progress=True)
+    out, err = capsys.readouterr()
+    assert out == "" and "60/60" in err
