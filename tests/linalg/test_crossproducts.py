@@ -122,13 +122,17 @@ def test_rotations_that_were_kept_turn_another_column_alike(weighted):
     Z[::7, 1] = 0.0  # no rotation
     root = rng.uniform(0.5, 2.0, n) if weighted else np.empty(0)
     y, turns = both[:, 1].copy(), np.zeros((n, k, 2))
+    several, ends = np.stack([y, 2.0 * y]), np.zeros((2, 9, k))
     turns[:, :, 0] = 1.0
     R, b = np.zeros((9, k, k)), np.zeros((9, k, 2))
     _crossprod.rotate(codes, Z, root, both, R, b, turns)
     again = np.zeros((9, k, 2))
-    _crossprod.turn(codes, turns, y[None], again[None, :, :, 1])
+    _crossprod.turn(codes, turns, y, again[:, :, 1])
     np.testing.assert_array_equal(again[:, :, 1], b[:, :, 1])
     np.testing.assert_array_equal(y, both[:, 1])
+    _crossprod.turn_each(codes, turns, several, ends)
+    np.testing.assert_array_equal(ends, [b[:, :, 1], 2.0 * b[:, :, 1]])
+    np.testing.assert_array_equal(several, [y, 2.0 * y])
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])

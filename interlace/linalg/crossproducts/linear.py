@@ -380,7 +380,7 @@ class CrossProducts:
         """Roots of the levels, and Z'[X y], for another response (n,), which is overwritten."""
         turns, X, levels, ZXy = self.turned
         b, ZXy, within = levels.b.copy(), ZXy.copy(), levels.within.copy()
-        _crossprod.turn(self.rows.codes[0], turns, y[None], b[None, :, :, -1])
+        _crossprod.turn(self.rows.codes[0], turns, y, b[:, :, -1])
         ZXy[:, :, -1] = (b[:, None, :, -1] @ levels.R)[:, 0]
         within[-1, :-1] = within[:-1, -1] = y @ X
         within[-1, -1] = y @ y
@@ -395,7 +395,7 @@ class CrossProducts:
         residual = np.ascontiguousarray(Y - gamma @ self.columns.T)
         total, rest = np.einsum("mn,mn->m", Y, Y), np.einsum("mn,mn->m", residual, residual)
         b = np.zeros((len(Y), *self.levels.R.shape[:2]))
-        _crossprod.turn(self.rows.codes[0], turns, residual, b)
+        _crossprod.turn_each(self.rows.codes[0], turns, residual, b)
         squares = np.einsum("mn,mn->m", residual, residual)
         return TurnedResponses(gamma, b, residual @ X, squares, total, rest)
 

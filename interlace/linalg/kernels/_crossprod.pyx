@@ -77,20 +77,32 @@ def rotate(const int32_t[:] codes, const double[:, :] Z, const double[:] root_we
                     Xy[i, c] = cosine * Xy[i, c] - sine * t
 
 
-def turn(const int32_t[:] codes, const double[:, :, ::1] turns, double[:, ::1] Y,
-         double[:, :, :] b):
-    """More columns Y (m, n) by the rotations that `rotate` kept; b (m, l, k) begins as zero."""
-    cdef Py_ssize_t n = codes.shape[0], k = turns.shape[1]
-    cdef Py_ssize_t c, i, j, l
-    cdef double t
+def turn(const int32_t[:] codes, const double[:, :, ::1] turns, double[::1] y, double[:, :] b):
+    """One more column y by the rotations that `rotate` kept; b (l, k) begins as zero."""
+    with nogil:
+        turned(codes, turns, y, b)
+
+
+def turn_each(const int32_t[:] codes, const double[:, :, ::1] turns, double[:, ::1] Y,
+              double[:, :, ::1] b):
+    """`turn` of every row of Y (m, n), into b (m, l, k)."""
+    cdef Py_ssize_t c
     with nogil:
         for c in range(Y.shape[0]):
-            for i in range(n):
-                l = codes[i]
-                for j in range(k):
-                    t = b[c, l, j]
-                    b[c, l, j] = turns[i, j, 0] * t + turns[i, j, 1] * Y[c, i]
-                    Y[c, i] = turns[i, j, 0] * Y[c, i] - turns[i, j, 1] * t
+            turned(codes, turns, Y[c], b[c])
+
+
+cdef void turned(const int32_t[:] codes, const double[:, :, ::1] turns, double[::1] y,
+                 double[:, :] b) noexcept nogil:
+    cdef Py_ssize_t n = codes.shape[0], k = turns.shape[1]
+    cdef Py_ssize_t i, j, l
+    cdef double t
+    for i in range(n):
+        l = codes[i]
+        for j in range(k):
+            t = b[l, j]
+            b[l, j] = turns[i, j, 0] * t + turns[i, j, 1] * y[i]
+            y[i] = turns[i, j, 0] * y[i] - turns[i, j, 1] * t
 
 
 def gram(const double[:, :, ::1] R, const double[:, :, ::1] b,
