@@ -233,7 +233,9 @@ def _prepared(call: Mapping[str, Any], mixed: bool) -> tuple[Design, Ordinal, An
     from ..models.observations import observe
 
     # an unknown link is refused before anything is read
-    Ordinal([0, 1], link=call["link"])
+    link = call["link"]
+    if not isinstance(link, str) or link not in Ordinal.links:
+        Ordinal([0, 1], link=link)
     others = {name: call[name] for name in (NOMINAL, SCALE) if call[name] is not None}
     how = {"linear": False, "mixed": mixed, "ordered": True, "levels": call["levels"]}
     design, seconds = design_of(call, others=others or None, **how)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +13,7 @@ from ..covariance.names import STRUCTURES
 from ..errors import DataError, DataWarning, FormulaError, listing, warn
 from ..formula.formula import Formula, RandomTermSpec
 from ..formula.terms import term_key
-from ..frames.columns import Labels, read_only
+from ..frames.columns import Labels, plain_sum, read_only
 from ..frames.read import data_columns
 from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved
@@ -206,10 +207,12 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
     offset = _total_offset(frame, name)
     if linear and offset is not None:
         check_size(offset, f"offset{where}")
-    if left_out:
-        X, terms = X[:, kept], terms.keep(kept)
+    if dropped:
+        terms = terms.keep(kept)
     if no_intercept:
         terms = terms.without("Intercept")
+    if left_out:
+        X = X.take(kept, axis=1)
     predictor = LinearPredictor(
         X=np.ascontiguousarray(X) if left_out or name == MEAN else X,
         names=tuple(recipe.names[j] for j in kept),
@@ -226,6 +229,8 @@ def kept_columns(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The columns of X that are kept, and the names of those that others make, with a warning."""
     kept = independent_columns(X) if X.shape[1] else np.arange(0)
+    if len(kept) == X.shape[1]:
+        return kept, ()
     dropped = tuple(np.delete(np.array(names, dtype=object), kept))
     if dropped:
         warn(
@@ -265,9 +270,7 @@ def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe
             f"two columns of the model matrix would have the name {twice!r}; rename the column of "
             "data that is named like a coefficient"
         )
-    with np.errstate(all="ignore"):
-        sums = X.sum(axis=0)
-    if not np.isfinite(sums).all():
+    if not math.isfinite(plain_sum(X)):
         bad = ~np.isfinite(X)
         for j in np.flatnonzero(bad.any(axis=0)):
             numeric(recipe.names[j], X[:, j], frame.columns)
@@ -380,7 +383,8 @@ def _known(
 
 def _names(frame: ModelFrame, labels: Mapping[str, str]) -> dict[str, str]:
     """The labels of grouping factors, with the name of the matrix where others have the same."""
-    counts, out = Counter(labels.values()), dict(labels)
+    out = dict(labels)
+    counts = Counter(labels.values()) if frame.matrices else {}
     for key, matrix in frame.matrices.items():
         if counts[labels[key]] > 1:
             out[key] = f"{labels[key]}[{matrix.spec.name}]"
@@ -432,6 +436,8 @@ def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.
 
 def _check_zeros(term: str, Z: np.ndarray, names: Sequence[str]) -> None:
     """Refuse a random effect whose covariate is zero in every row."""
+    if Z.strides == (0, 0):
+        return
     empty = np.flatnonzero(~Z.any(axis=0))
     if empty.size:
         raise DataError(

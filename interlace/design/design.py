@@ -243,6 +243,12 @@ class Design:
         other.__dict__.update(self.__dict__, y=np.ascontiguousarray(y, dtype=np.float64))
         return other
 
+    def with_predictors(self, predictors: Mapping[str, LinearPredictor]) -> Design:
+        """The same design with other linear predictors."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, predictors=predictors)
+        return other
+
     def of(self, kept: np.ndarray, all_levels: bool = False) -> Design:
         """The design of some of its rows, (n,) booleans, with the levels that occur, or all."""
 

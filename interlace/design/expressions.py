@@ -247,7 +247,7 @@ def resolve_names(
     """
     if expression and unquoted(text) in columns:
         return Resolved(text, (unquoted(text),))
-    bare = None if expression else _bare_names(text)
+    bare = None if expression else bare_names(text)
     if bare is not None and all(name in columns for name in bare):
         return Resolved(text, bare)
     if expression and text[:1] == "`" == text[-1:] and "`" not in text[1:-1]:
@@ -281,7 +281,7 @@ def resolve_names(
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def _bare_names(text: str) -> tuple[str, ...] | None:
+def bare_names(text: str) -> tuple[str, ...] | None:
     """Names of a right side that has no calls and no dots in them; None if it has."""
     names = names_of_terms(text)
     if any(name.called or name.path != name.name for name in names):

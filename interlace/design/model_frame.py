@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,11 +18,13 @@ from ..errors import (
     warn,
 )
 from ..formula.formula import Formula, RandomTermSpec
+from ..formula.spelling import unquoted
+from ..formula.terms import CACHE_SIZE
 from ..frames.checks import check_finite, row_labels, unknown_column
 from ..frames.columns import Columns, Labels, as_float
 from ..frames.read import read
 from .codings import contrasts_of
-from .expressions import Resolved, UserNames, names_in, resolve_names
+from .expressions import Resolved, UserNames, bare_names, names_in, resolve_names
 from .predictor import MEAN, argument_of
 from .response import Response
 from .vectors import check_weights, per_row_argument, subset_rows
@@ -29,6 +32,7 @@ from .vectors import check_weights, per_row_argument, subset_rows
 if TYPE_CHECKING:
     from ..formula.residual import ResidualSpec
     from .matrices import NamedMatrix
+    from .residual import ResidualNames
 
 NA_ACTIONS = ("omit", "exclude", "raise")
 
@@ -106,67 +110,14 @@ class ModelFrame:
         names: Collection[str],
         context: Mapping[str, Any],
     ) -> None:
-        formula = self.formula
-        assert formula.response is not None
-        self.names = names
-        parts = tuple(
-            resolve_names(part, names, context, "the response", expression=True)
-            for part in formula.response.parts
-        )
-        self.response = Response(formula.response.kind, formula.response.text, parts)
-        if not self.response.variables:
-            raise DataError(
-                f"the response {formula.response.text!r} has no column of data in it; add its "
-                "values to data as a column"
-            )
-        self.predictors = {
-            name: _predictor_names(name, own, names, context) for name, own in formulas.items()
-        }
-        specs = [spec for own in formulas.values() for spec in own.random]
-        self.groups = {
-            spec.factor: [self._group(v, names, context, spec) for v in spec.group]
-            for spec in specs
-        }
-        self.matrices = _matrices(specs, context)
-        sides = [*self.response.parts]
-        for part in self.predictors.values():
-            sides += [part.fixed, *part.offsets, *part.sides]
-        groups = [piece for group in self.groups.values() for piece in group]
-        groups += _constant(self.matrices.values(), names)
-        if self.residual is not None:
-            sides += [piece for own in self.residual.covariates for piece in own]
-            groups += [piece for own in self.residual.groups for piece in own]
-        self.context = UserNames()
-        for piece in [*sides, *groups]:
-            self.context.update(piece.context)
-        self.context |= {m.spec.name: context[m.spec.name] for m in self.matrices.values()}
-        covariates = dict.fromkeys(name for piece in sides for name in piece.variables)
-        labels = dict.fromkeys(name for piece in groups for name in piece.variables)
-        self.used = list(covariates | labels)
-        computed = self._computed_labels(groups)
-        self.group_only = [n for n in labels if n not in covariates and n not in computed]
-
-    def _computed_labels(self, groups: list[Resolved]) -> set[str]:
-        """Columns of which a part is asked for, ``day.dt.year``: dates are no labels there."""
-        return {
-            name.name
-            for piece in groups
-            if piece.text not in self.names
-            for name in names_in(piece.text)
-            if name.path != name.name
-        }
-
-    @staticmethod
-    def _group(
-        variable: str, names: Collection[str], context: Mapping[str, Any], spec: RandomTermSpec
-    ) -> Resolved:
-        if variable in names:
-            return Resolved(variable, (variable,))
-        try:
-            names_in(variable)
-        except FormulaError:  # a name that needs quotes
-            raise unknown_column(variable, names, spec.text) from None
-        return resolve_names(variable, names, context, spec.text, expression=True)
+        self.names, key = names, getattr(names, "key", None)
+        settled = None
+        if key is not None and self.residual is None:
+            settled = _of_columns(tuple(formulas.items()), key)
+        if settled is None:
+            settled = _settled(formulas, names, context, self.residual)
+        self.response, self.predictors, self.groups, self.matrices, _, self.used, _ = settled
+        self.context, self.group_only = UserNames(settled.context), settled.group_only
 
     def _read(self, data: Any, weights: Any, offset: Any, subset: Any) -> None:
         extra = []
@@ -220,18 +171,24 @@ class ModelFrame:
             self.full_rows = np.flatnonzero(whole)
         self.rows = None if keep is None or keep.all() else np.flatnonzero(keep)
         self.unused: dict[str, list[Any]] = {}
-        self.columns = Columns({name: columns.values[name] for name in self.used}, columns.index)
+        own = {name: columns.values[name] for name in self.used}
+        self.columns = Columns(own, columns.index, complete=columns.complete)
         if self.rows is not None:
             self.columns = self.columns.take(self.rows)
             self.weights = None if self.weights is None else self.weights[self.rows]
             self.offset = None if self.offset is None else self.offset[self.rows]
-        for name, column in self.columns.values.items():
-            if isinstance(column, Labels):
-                self.columns.values[name] = column.used()
-                own = column.used().levels.tolist()
-                if len(own) < len(column.levels):
-                    self.unused[name] = [v for v in column.levels.tolist() if v not in own]
+        self._drop_levels()
         self._check_values()
+
+    def _drop_levels(self) -> None:
+        """Drop the levels that no row has."""
+        for name, column in self.columns.values.items():
+            if isinstance(column, Labels) and name not in self.columns.complete:
+                used = column.used()
+                self.columns.values[name] = used
+                if used is not column:
+                    own = used.levels.tolist()
+                    self.unused[name] = [v for v in column.levels.tolist() if v not in own]
 
     def _missing_masks(self, columns: Columns, chosen: np.ndarray | None) -> dict[str, np.ndarray]:
         """Masks of missing values in the subset, by column or argument; counts them."""
@@ -300,6 +257,115 @@ class ModelFrame:
                     )
             out[name] = coding
         return out
+
+
+class _Settled(NamedTuple):
+    """What the names of formulas mean: attributes of a `ModelFrame`."""
+
+    response: Response
+    predictors: dict[str, PredictorNames]
+    groups: dict[str, list[Resolved]]
+    matrices: dict[str, NamedMatrix]
+    context: UserNames
+    used: list[str]
+    group_only: list[str]
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _of_columns(
+    formulas: tuple[tuple[str, Formula], ...], names: tuple[str, ...]
+) -> _Settled | None:
+    """`_settled` of formulas of nothing but columns, found again; None if there is more in them.
+
+    What the session has then makes no difference, and nothing is computed that would be kept.
+    """
+    columns = frozenset(names)
+    for _, formula in formulas:
+        parts = () if formula.response is None else formula.response.parts
+        if formula.offsets or not columns.issuperset(map(unquoted, parts)):
+            return None
+        for spec in formula.random:
+            if spec.matrix is not None or not columns.issuperset(spec.group):
+                return None
+        for side in (formula.fixed, *(spec.lhs for spec in formula.random)):
+            bare = bare_names(side)
+            if bare is None or not columns.issuperset(bare):
+                return None
+    return _settled(dict(formulas), dict.fromkeys(names), {}, None)
+
+
+def _settled(
+    formulas: Mapping[str, Formula],
+    names: Collection[str],
+    context: Mapping[str, Any],
+    residual: ResidualNames | None,
+) -> _Settled:
+    response = _response_names(formulas[MEAN], names, context)
+    predictors = {
+        name: _predictor_names(name, own, names, context) for name, own in formulas.items()
+    }
+    specs = [spec for own in formulas.values() for spec in own.random]
+    groups = {
+        spec.factor: [_group_names(v, names, context, spec) for v in spec.group] for spec in specs
+    }
+    matrices = _matrices(specs, context)
+    sides = [*response.parts]
+    for part in predictors.values():
+        sides += [part.fixed, *part.offsets, *part.sides]
+    labels = [piece for group in groups.values() for piece in group]
+    labels += _constant(matrices.values(), names)
+    if residual is not None:
+        sides += [piece for own in residual.covariates for piece in own]
+        labels += [piece for own in residual.groups for piece in own]
+    mine = UserNames()
+    for piece in [*sides, *labels]:
+        mine.update(piece.context)
+    mine |= {m.spec.name: context[m.spec.name] for m in matrices.values()}
+    covariates = dict.fromkeys(name for piece in sides for name in piece.variables)
+    by_label = dict.fromkeys(name for piece in labels for name in piece.variables)
+    computed = _computed_labels(labels, names)
+    only = [n for n in by_label if n not in covariates and n not in computed]
+    return _Settled(response, predictors, groups, matrices, mine, list(covariates | by_label), only)
+
+
+def _response_names(
+    formula: Formula, names: Collection[str], context: Mapping[str, Any]
+) -> Response:
+    assert formula.response is not None
+    parts = tuple(
+        resolve_names(part, names, context, "the response", expression=True)
+        for part in formula.response.parts
+    )
+    response = Response(formula.response.kind, formula.response.text, parts)
+    if not response.variables:
+        raise DataError(
+            f"the response {response.text!r} has no column of data in it; add its values to data "
+            "as a column"
+        )
+    return response
+
+
+def _computed_labels(groups: list[Resolved], names: Collection[str]) -> set[str]:
+    """Columns of which a part is asked for, ``day.dt.year``: dates are no labels there."""
+    return {
+        name.name
+        for piece in groups
+        if piece.text not in names
+        for name in names_in(piece.text)
+        if name.path != name.name
+    }
+
+
+def _group_names(
+    variable: str, names: Collection[str], context: Mapping[str, Any], spec: RandomTermSpec
+) -> Resolved:
+    if variable in names:
+        return Resolved(variable, (variable,))
+    try:
+        names_in(variable)
+    except FormulaError:  # a name that needs quotes
+        raise unknown_column(variable, names, spec.text) from None
+    return resolve_names(variable, names, context, spec.text, expression=True)
 
 
 def _matrices(

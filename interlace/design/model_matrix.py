@@ -13,7 +13,7 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -29,7 +29,7 @@ from interface_meta import override
 from ..errors import DataError, FormulaError, InterlaceError, MissingDependencyError, listing
 from ..formula.spelling import marked, shown, unmarked, unquoted
 from ..formula.terms import CACHE_SIZE, formulaic_terms, reading
-from ..frames.columns import Columns, Labels, as_float
+from ..frames.columns import Column, Columns, Labels, as_float, read_only
 from ..frames.levels import label_numbers
 from .codings import (
     Coding,
@@ -44,7 +44,12 @@ from .codings import (
 )
 from .evaluation import Values, expression_of, value_of
 from .expressions import UserNames, elementwise, names_in, reason
-from .terms import FixedTerms, fixed_term
+from .terms import FixedTerm, FixedTerms, fixed_term
+
+#: Levels of a factor above which its coding is not kept: that of 32 levels takes 8 kB.
+MOST_KEPT = 32
+
+_ONE = read_only(np.ones(1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,41 +86,30 @@ class PlainMatrix:
         A sole intercept is a read-only broadcast of 1.0.
         """
         if self.names == ("Intercept",):
-            return np.broadcast_to(np.float64(1.0), (columns.n, 1))
+            return np.ndarray((columns.n, 1), np.float64, _ONE, strides=(0, 0))
         computed = _computed(self.calls, columns)
         if computed is None:
             raise DataError(
                 f"the term(s) {listing(call for call, _ in self.calls)} cannot be computed on "
                 "newdata as they were on the data of the fit"
             )
-        values = {**{marked(name): value for name, value in columns.values.items()}, **computed}
+
+        def value(variable: str) -> Any:
+            known = computed.get(variable)
+            return columns.values[unmarked(variable)] if known is None else known
+
         X = np.empty((columns.n, len(self.names)))
         at = 0
         for scale, factors in self.products:
-            numeric = [np.asarray(values[v]) for v, _ in factors if v not in self.codings]
+            numeric = [np.asarray(value(v)) for v, _ in factors if v not in self.codings]
             coded_by = [
-                self._coded(values[v], v, reduced) for v, reduced in factors if v in self.codings
+                self._coded(value(v), v, reduced) for v, reduced in factors if v in self.codings
             ]
-            width = int(np.prod([c.shape[1] for _, c in coded_by])) if coded_by else 1
+            width = math.prod([c.shape[1] for _, c in coded_by])
             block = X[:, at : at + width]
             at += width
-            if not coded_by:
-                block[:, 0] = scale
-                for column in numeric:
-                    block[:, 0] *= column
-                continue
-            # The first factor varies fastest, as in R.
-            coding = coded_by[-1][1]
-            codes = coded_by[-1][0]
-            for more_codes, more in reversed(coded_by[:-1]):
-                coding = (coding[:, None, :, None] * more[None, :, None, :]).reshape(
-                    len(coding) * len(more), -1
-                )
-                codes = np.where((codes < 0) | (more_codes < 0), -1, codes * len(more) + more_codes)
-            block[:] = coding[codes]
-            if (codes < 0).any():
-                block[codes < 0] = np.nan
-            if scale != 1:
+            block[:] = _cells(coded_by) if coded_by else scale
+            if coded_by and scale != 1:
                 block *= scale
             for column in numeric:
                 block *= column[:, None]
@@ -145,6 +139,22 @@ class PlainMatrix:
 _MADE_FACTOR = re.compile(
     r"(?:C|factor|ordered)\(\s*(?:(`[^`]+`|[\w.]+)|Q\(['\"](.+?)['\"]\))\s*(?:,.*)?\)", re.DOTALL
 )
+
+
+def _cells(coded_by: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The product of codings, given with the codes of the rows; NaN where one is missing."""
+    # The first factor varies fastest, as in R.
+    codes, coding = coded_by[-1]
+    for more_codes, more in reversed(coded_by[:-1]):
+        coding = (coding[:, None, :, None] * more[None, :, None, :]).reshape(
+            len(coding) * len(more), -1
+        )
+        codes = np.where((codes < 0) | (more_codes < 0), -1, codes * len(more) + more_codes)
+    out = coding[codes]
+    missing = codes < 0
+    if np.count_nonzero(missing):
+        out[missing] = np.nan
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,17 +231,60 @@ def model_matrix(
     ``columns`` have no missing values and no unused levels, ``variables`` are those that the text
     uses; ``contrasts`` are formulaic's objects or matrices by factor, ``context`` the user's names.
     """
-    kinds = tuple((marked(name), kind_of(columns.values[name])) for name in variables)
-    calls = _calls(text, frozenset(variables))
+    calls = _calls(text, variables)
     if calls and (context or _computed(calls, columns) is None):
         return _through_formulaic(text, columns, variables, contrasts, context)
-    structure, logicals = _structure(text, kinds)
-    codings = {name: logical_coding(shown(name)) for name in logicals}
-    for name, kind in kinds:
+    kinds = tuple((name, *_described(columns.values[name])) for name in variables)
+    if all(_is_kept(*kind) and kind[0] not in contrasts for kind in kinds):
+        recipe, terms = _known_recipe(text, kinds, calls)
+    else:
+        recipe, terms = _plain_recipe(text, kinds, calls, columns.values, contrasts)
+    return recipe.matrix(columns), recipe, FixedTerms(terms, _factors(recipe, columns))
+
+
+def _described(column: Column) -> tuple:
+    """All that a recipe depends on of a column: its kind, and the levels of a factor."""
+    if isinstance(column, Labels):
+        return "factor", column.ordered, tuple([f"{level}" for level in column.levels])
+    return (kind_of(column),)
+
+
+def _is_kept(name: str, kind: str, ordered: bool = False, levels: tuple[str, ...] = ()) -> bool:
+    """Whether the recipe for a column of this kind is kept; factors of one level are refused."""
+    return kind != "factor" or 1 < len(levels) <= MOST_KEPT
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _known_recipe(text: str, kinds: tuple, calls: tuple) -> tuple[PlainMatrix, tuple]:
+    """`_plain_recipe` of factors that are coded as is usual, found again by their levels."""
+    columns: dict[str, Column] = {}
+    for name, kind, *of_factor in kinds:
         if kind == "factor":
-            column = columns.values[unmarked(name)]
+            ordered, levels = of_factor
+            none = np.empty(0, dtype=np.int32)
+            columns[name] = Labels(none, np.array(levels, dtype=object), ordered)
+    return _plain_recipe(text, kinds, calls, columns, {})
+
+
+def _plain_recipe(
+    text: str,
+    kinds: tuple,
+    calls: tuple,
+    labels: Mapping[str, Column],
+    contrasts: Mapping[str, Any],
+) -> tuple[PlainMatrix, tuple[FixedTerm, ...]]:
+    """How the matrix of columns of some kinds is made, and its terms.
+
+    ``labels`` are the factors by name.
+    """
+    named = tuple((marked(name), kind) for name, kind, *_ in kinds)
+    structure, logicals = _structure(text, named)
+    codings = {name: logical_coding(shown(name)) for name in logicals}
+    for name, kind, *_ in kinds:
+        if kind == "factor":
+            column = labels[name]
             assert isinstance(column, Labels)
-            codings[name] = coding_of(shown(name), column, contrasts.get(unmarked(name)))
+            codings[marked(name)] = coding_of(shown(marked(name)), column, contrasts.get(name))
     scoped = [factors for _, _, products in structure for _, factors in products]
     recipe = PlainMatrix(
         names=tuple(name for factors in scoped for name in _product_names(factors, codings)),
@@ -240,7 +293,7 @@ def model_matrix(
         calls=calls,
         logicals=frozenset(shown(name) for name in logicals),
     )
-    return recipe.matrix(columns), recipe, _plain_terms(structure, recipe, columns)
+    return recipe, _terms(structure, recipe)
 
 
 def terms_on(
@@ -248,29 +301,34 @@ def terms_on(
 ) -> FixedTerms:
     """The terms of a right side, read on columns of the kinds of others, on rows of its own."""
     kinds = tuple((marked(name), kind_of(like.values[name])) for name in variables)
-    return _plain_terms(_structure(text, kinds)[0], recipe, columns)
+    return FixedTerms(_terms(_structure(text, kinds)[0], recipe), _factors(recipe, columns))
 
 
-def _plain_terms(structure: tuple, recipe: PlainMatrix, columns: Columns) -> FixedTerms:
+def _terms(structure: tuple, recipe: PlainMatrix) -> tuple[FixedTerm, ...]:
+    return tuple(
+        fixed_term(
+            name,
+            variables,
+            [[(v, recipe.width(v, reduced)) for v, reduced in product] for _, product in products],
+            recipe.codings,
+        )
+        for name, variables, products in structure
+    )
+
+
+def _factors(recipe: PlainMatrix, columns: Columns) -> dict[str, Labels]:
+    """The levels of the rows in the factors of a matrix."""
     computed = _computed(recipe.calls, columns) or {}
     factors = {}
     for name in recipe.codings:
         column = computed[name] if name in computed else columns.values[unmarked(name)]
         labels = column if isinstance(column, Labels) else label_numbers(column != 0)
         factors[name] = Labels(labels.codes.astype(np.int32), labels.levels, labels.ordered)
-    terms = [
-        fixed_term(
-            name,
-            variables,
-            [[(v, recipe.width(v, reduced)) for v, reduced in product] for _, product in products],
-            factors,
-        )
-        for name, variables, products in structure
-    ]
-    return FixedTerms(tuple(terms), factors)
+    return factors
 
 
-def _calls(text: str, variables: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+@lru_cache(maxsize=CACHE_SIZE)
+def _calls(text: str, variables: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Expressions among the factors of a formula, each with the columns it uses."""
     expressions = dict.fromkeys(
         factor.expr
@@ -279,7 +337,8 @@ def _calls(text: str, variables: frozenset[str]) -> tuple[tuple[str, tuple[str, 
         if factor.eval_method.value == "python"
     )
     return tuple(
-        (text, tuple({name.name for name in names_in(text)} & variables)) for text in expressions
+        (text, tuple({name.name for name in names_in(text)} & set(variables)))
+        for text in expressions
     )
 
 

@@ -36,10 +36,12 @@ def ordered_response(
     known = labels.levels if levels is None else _given(spec, labels, levels)
     if levels is None:
         _check_order(spec, labels)
+    lost = unused.get(unquoted(spec.parts[0].text), [])
+    if known is labels.levels and not lost and len(known) > 1 and labels.used() is labels:
+        return spec._replace(levels=known)
     occurring = set(labels.used().levels.tolist())
     texts = {str(level) for level in occurring}
     used = [level for level in known.tolist() if level in occurring or str(level) in texts]
-    lost = unused.get(unquoted(spec.parts[0].text), [])
     empty = [level for level in [*known.tolist(), *lost] if level not in used]
     if len(used) < 2:
         raise DataError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.linalg import lapack
 
@@ -27,15 +29,14 @@ def independent_columns(X: np.ndarray) -> np.ndarray:
 
 
 def _plainly_full(X: np.ndarray) -> bool:
-    """Whether the Gram matrix of the scaled columns shows full rank, without a QR of X."""
+    """Whether the Gram matrix of the columns shows full rank, without a QR of X."""
     gram = X.T @ X
-    norms = np.sqrt(np.diag(gram))
-    if not norms.all() or not np.isfinite(norms).all():
+    squares = gram.diagonal().tolist()
+    if not (min(squares, default=1.0) > 0.0 and math.isfinite(sum(squares))):
         return False
-    gram /= norms[:, None]
-    gram /= norms
     R, info = lapack.dpotrf(gram, clean=0)
-    return not info and min(R.diagonal().tolist(), default=1.0) ** 2 > CERTAIN
+    left = R.diagonal().tolist()
+    return not info and all(r * r > CERTAIN * s for r, s in zip(left, squares, strict=True))
 
 
 def _limited_pivoting(R: np.ndarray) -> np.ndarray:

@@ -5,13 +5,13 @@ Tests of terms and marginal means need the cells of a design whatever contrasts 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from ..frames.columns import Labels
+from ..frames.columns import Labels, read_only
 
 #: Variables of a product of codings, each with the number of columns that code it.
 Block = Sequence[tuple[str, int]]
@@ -129,7 +129,7 @@ class TermCoding:
 
 
 def fixed_term(
-    name: str, variables: Iterable[str], blocks: Iterable[Block], factors: Mapping[str, Labels]
+    name: str, variables: Iterable[str], blocks: Iterable[Block], factors: Container[str]
 ) -> FixedTerm:
     """Record a term from its products of codings, whose first variable varies fastest."""
     variables = tuple(variables)
@@ -139,7 +139,9 @@ def fixed_term(
         name,
         tuple(v for v in variables if v in factors),
         covariates,
-        parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=np.intp), *parts]),
+        read_only(
+            parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=np.intp), *parts])
+        ),
     )
 
 

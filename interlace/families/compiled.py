@@ -34,10 +34,11 @@ def code(made: Any) -> int | None:
 
 def changed(made: Any, home: type, names: tuple[str, ...]) -> bool:
     """Whether an object has another function than a parent class under one of some names."""
-    own = vars(made)
-    return any(
-        name in own or getattr(type(made), name, None) is not getattr(home, name, None)
-        for name in names
+    own, cls = vars(made), type(made)
+    if not own.keys().isdisjoint(names):
+        return True
+    return cls is not home and any(
+        getattr(cls, name, None) is not getattr(home, name, None) for name in names
     )
 
 

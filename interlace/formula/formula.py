@@ -122,3 +122,6 @@ class Formula:
     random: tuple[RandomTermSpec, ...]
     offsets: tuple[str, ...]
     written: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:
+        return hash(self.text)

@@ -6,7 +6,10 @@ import ast
 import keyword
 import re
 import unicodedata
-from functools import reduce
+from functools import lru_cache, reduce
+
+#: Names kept with their spellings: those of some wide tables.
+NAMES_KEPT = 4096
 
 #: Stands for the back-quotes of a name inside formulaic, where a column `1` would be the intercept.
 MARK = "‵"
@@ -144,6 +147,7 @@ def unquoted(name: str) -> str:
     return name[1:-1] if name[:1] == "`" == name[-1:] else name
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def marked(name: str) -> str:
     """A column's name as formulaic may have it: with marks if it looks like something else.
 
@@ -154,6 +158,7 @@ def marked(name: str) -> str:
     return f"{MARK}{name}{MARK}" if odd else name
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def unmarked(name: str) -> str:
     """The column's own name."""
     if not name[:1] == MARK == name[-1:]:
@@ -162,6 +167,7 @@ def unmarked(name: str) -> str:
     return inner.encode().decode("unicode_escape") if inner.isascii() and "\\" in inner else inner
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def shown(text: str) -> str:
     """A text of formulaic's with back-quotes where the marks are."""
     return re.sub(f"`?({MARK}[^{MARK}]*{MARK})`?", lambda found: f"`{unmarked(found[1])}`", text)

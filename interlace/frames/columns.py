@@ -37,12 +37,15 @@ class Labels:
     def __getitem__(self, rows: Any) -> Labels:
         return Labels(self.codes[rows], self.levels, self.ordered, self.arranged)
 
+    def occurring(self) -> np.ndarray:
+        """Whether each level occurs, and at the end, whether a missing value does, (l + 1,)."""
+        out = np.zeros(len(self.levels) + 1, dtype=bool)
+        out[self.codes] = True  # -1 is the last place
+        return out
+
     def used(self) -> Labels:
         """Without the levels that do not occur."""
-        # A spare last place takes the code -1.
-        keep = np.zeros(len(self.levels) + 1, dtype=bool)
-        keep[self.codes] = True
-        keep = keep[:-1]
+        keep = self.occurring()[:-1]
         if keep.all():
             return self
         new = np.cumsum(keep) - 1
@@ -71,11 +74,14 @@ class Columns:
         Row labels: the frame's own in pandas, 0, 1, ... elsewhere.
     missing : dict of str -> (n,) bool ndarray
         For the columns that have missing values: where.
+    complete : frozenset of str
+        Columns of which it is known that all values are there and finite, and all levels occur.
     """
 
     values: dict[str, Column]
     index: pd.Index
     missing: dict[str, np.ndarray] = field(default_factory=dict)
+    complete: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:
@@ -110,7 +116,7 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def plain_sum(column: np.ndarray) -> float:
+def plain_sum(values: np.ndarray) -> float:
     """Sum in one pass without a temporary: a finite one has finite terms only."""
     with np.errstate(all="ignore"):
-        return float(np.add.reduce(column))
+        return float(np.add.reduce(values, axis=None))

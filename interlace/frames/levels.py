@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .columns import Column, Labels
+from .columns import Column, Labels, read_only
+from .identity import ByIdentity
 
 
 def text_labels(values: Any) -> Labels:
@@ -27,13 +28,22 @@ def sorted_labels(codes: np.ndarray, levels: np.ndarray) -> Labels:
 
 def category_labels(values: Any) -> Labels:
     """A pandas categorical as labels, in its own order."""
-    categories = values.categories
+    dtype = values.dtype
+    return Labels(values.codes, _levels_of(dtype.categories), bool(dtype.ordered))
+
+
+def _levels(categories: pd.Index) -> np.ndarray:
+    """Categories as an array that nobody writes to: numbers, or texts."""
     if not isinstance(categories.dtype, pd.StringDtype):
         levels = np.asarray(categories)
         if levels.dtype.kind in "biuf":
-            return Labels(values.codes, levels, bool(values.ordered))
+            return levels
         categories = categories.astype(str)
-    return Labels(values.codes, np.asarray(categories, dtype=object), bool(values.ordered))
+    return read_only(np.array(categories, dtype=object))
+
+
+#: By the index of the categories, which pandas never changes in place.
+_levels_of = ByIdentity(_levels)
 
 
 def label_numbers(values: np.ndarray) -> Labels:
@@ -77,6 +87,8 @@ def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Text and numbers are matched as they print, as in R: 308 is "308".
     """
     labels = column if isinstance(column, Labels) else label_numbers(column)
+    if labels.levels is levels:
+        return labels.codes.astype(np.int32), levels[:0]
     labels = labels.used()
     known, own = levels, labels.levels
     if (known.dtype.kind == "O") != (own.dtype.kind == "O"):

@@ -13,23 +13,56 @@ every library.
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentTypeError, DataError, listing
-from .columns import Column, Columns, Labels, plain_sum
+from .columns import Column, Columns, Labels, plain_sum, read_only
+from .identity import ByIdentity
 from .levels import category_labels, sorted_labels, text_labels
 
 
-class ColumnNames(dict[str, None]):
-    """Names of columns, and of the levels of the index, which are none."""
+class ColumnNames(dict[str, int]):
+    """Names of columns with their places, and those of the levels of the index, which are none.
+
+    ``key`` has the names in their order.
+    """
 
     index_names: tuple[Any, ...] = ()
+    key: tuple[str, ...] | None = None
+
+
+class _PandasNames(NamedTuple):
+    """Names of the columns of pandas frames as they print.
+
+    ``places`` are those of the first of each name, ``twice`` the names of several columns with
+    their numbers.
+    """
+
+    places: dict[str, int]
+    twice: dict[str, int]
+    key: tuple[str, ...]
+
+
+def _pandas_names(index: pd.Index) -> _PandasNames:
+    names = [str(name) for name in index]
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, place)
+    counts = Counter(names) if len(places) < len(names) else {}
+    twice = {name: count for name, count in counts.items() if count > 1}
+    return _PandasNames(places, twice, tuple(places))
+
+
+#: By the index that is the columns of a frame, which pandas never changes in place.
+_names_of = ByIdentity(_pandas_names)
 
 
 def data_columns(data: Any) -> Collection[str]:
@@ -43,11 +76,12 @@ def data_columns(data: Any) -> Collection[str]:
                 f"the columns of data have {data.columns.nlevels} levels of names; flatten them "
                 "first: data.columns = ['_'.join(map(str, name)) for name in data.columns]"
             )
-        names = ColumnNames((str(name), None) for name in data.columns)
-        names.index_names = tuple(data.index.names)
+        known = _names_of(data.columns)
+        names = ColumnNames(known.places)
+        names.key, names.index_names = known.key, tuple(data.index.names)
         return names
     if isinstance(data, Mapping):
-        return ColumnNames((str(name), None) for name in data)
+        return ColumnNames((str(name), place) for place, name in enumerate(data))
     return _narwhals(data).collect_schema().names()
 
 
@@ -65,8 +99,6 @@ def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Colum
     """
     if isinstance(data, Mapping):
         data = _from_mapping({str(name): value for name, value in data.items()}, names)
-    elif isinstance(data, pd.DataFrame):
-        data = with_text_names(data)
     if not isinstance(data, pd.DataFrame):
         frame = _narwhals(data).select(list(dict.fromkeys(names)))
         if hasattr(frame, "collect"):
@@ -75,14 +107,13 @@ def read(data: Any, names: Iterable[str], groups: Collection[str] = ()) -> Colum
             series = {name: _series(frame[name], name, name in groups) for name in frame.columns}
             return _collect(series, pd.RangeIndex(len(frame)))
         data = frame.to_pandas()
-    series = {}
+    known, series = _names_of(data.columns), {}
     for name in names:
-        column = data[name]
-        if isinstance(column, pd.DataFrame):
+        if name in known.twice:
             raise DataError(
-                f"data has {column.shape[1]} columns named {name!r}; rename or drop all but one"
+                f"data has {known.twice[name]} columns named {name!r}; rename or drop all but one"
             )
-        series[name] = _pandas_series(column, name, name in groups)
+        series[name] = _pandas_column(data, known.places[name], name, name in groups)
     return _collect(series, data.index)
 
 
@@ -107,23 +138,28 @@ def whole_frame(data: Any) -> pd.DataFrame | None:
 
 
 def _collect(found: dict[str, tuple[Column, np.ndarray | None]], index: pd.Index) -> Columns:
-    missing = {}
+    values, missing, complete = {}, {}, set()
     for name, (column, mask) in found.items():
+        values[name] = column
         if mask is None:
             mask = _missing(column)
-        if mask is not None:
+            if mask is None:
+                complete.add(name)
+                continue
+        if mask.any():
             missing[name] = mask
-    return Columns({name: column for name, (column, _) in found.items()}, index, missing)
+    return Columns(values, index, missing, frozenset(complete))
 
 
 def _missing(column: Column) -> np.ndarray | None:
+    """Where a column may have missing values; None if it is complete, as `Columns` has it."""
     if isinstance(column, Labels):
-        mask = column.codes < 0
-    elif column.dtype.kind != "f" or np.isfinite(plain_sum(column)):
+        occurring = column.occurring()
+        whole = np.count_nonzero(occurring) == len(column.levels) and not occurring[-1]
+        return None if whole else column.codes < 0
+    if column.dtype.kind != "f" or math.isfinite(plain_sum(column)):
         return None
-    else:
-        mask = np.isnan(column)
-    return mask if mask.any() else None
+    return np.isnan(column)
 
 
 @contextmanager
@@ -182,6 +218,18 @@ def _from_mapping(data: Mapping, names: Iterable[str]) -> pd.DataFrame:
 
 
 # --- one column -----------------------------------------------------------------------------
+
+
+def _pandas_column(
+    data: pd.DataFrame, place: int, name: str, group: bool
+) -> tuple[Column, np.ndarray | None]:
+    """A column of a pandas frame; the usual kinds without making a Series, which takes longer."""
+    values = data._get_column_array(place) if hasattr(data, "_get_column_array") else None
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        return read_only(values.view()), None
+    if isinstance(values, pd.Categorical):
+        return category_labels(values), None
+    return _pandas_series(data.iloc[:, place], name, group)
 
 
 def _pandas_series(series: pd.Series, name: str, group: bool) -> tuple[Column, np.ndarray | None]:

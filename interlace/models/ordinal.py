@@ -429,6 +429,8 @@ def endless(fit: Any) -> list[tuple[int, str]]:
     Coefficients are judged by the spread of their columns, and thresholds where these are at their
     means.
     """
+    if _plainly_finite(fit):
+        return []
     k, design, p = fit.n_thresholds, fit.design, fit.location.size
     centre, spread = _moments(design.mean.X)
     L = np.eye(fit.reported.values.size)
@@ -447,6 +449,29 @@ def endless(fit: Any) -> list[tuple[int, str]]:
         errors = np.sqrt(variance_of(L, fit.cov_reported))
     lost = ~(errors < HUGE)
     return [(int(i), fit.reported.names[i]) for i in np.flatnonzero(lost)]
+
+
+def _plainly_finite(fit: Any) -> bool:
+    """Whether bounds show that no parameter is `endless`, without the covariances.
+
+    A standard error of a sum is at most the sum of those of its parts, and mean and standard
+    deviation of a column are at most its root mean square.
+    """
+    if NOMINAL in fit.design.predictors:
+        return False
+    X, thresholds, k = fit.design.mean.X, fit.family.thresholds, fit.n_thresholds
+    variances = fit.cov_coefficients.diagonal()
+    if not variances.min(initial=0.0) >= 0.0:  # not a number either
+        return False
+    errors = np.sqrt(variances)
+    p = X.shape[1]
+    own = np.sqrt(np.einsum("ij,ij->j", X, X) / len(X)) * errors[:p]
+    slopes = np.abs(thresholds.reported) * np.where(
+        thresholds.logs, thresholds.parts(fit.zeta[:k]), 1.0
+    )
+    reported = slopes @ errors[p : p + k] + own.sum()
+    largest = max(float(part.max(initial=0.0)) for part in (own, reported, errors[p + k :]))
+    return largest < HUGE
 
 
 def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

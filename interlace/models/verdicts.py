@@ -153,10 +153,10 @@ def variance_verdict(
     if not (ordered or family.support == "proportion") or not all(family.link.ends):
         return "", ""
     effects = list(_effects(design, covariance, sizes, observations, ordered))
-    predicted = mu is not None and bool((np.abs(mu - observations.y) < PREDICTED).all())
     if endless := [e for e in effects if e.endless]:
         return "separated", _endless_text(endless, ordered)
-    if huge := [e for e in effects if predicted and e.size > HUGE]:
+    huge = [e for e in effects if e.size > HUGE]
+    if huge and mu is not None and (np.abs(mu - observations.y) < PREDICTED).all():
         return "breaks down", _predicting_text(huge)
     # Where most levels have rows that agree, the conditional density of their effects is half a
     # normal one, as wide as it is: neither a mode nor nodes around it are like it.
@@ -177,6 +177,8 @@ def _effects(
         factor, size = design.factors[term.factor], sizes[term.factor]
         # those of copies have the same variances
         for j, name in enumerate(term.names, term.start):
+            if factor.intercept_only and size[j] <= HUGE and _differ(factor.codes, observations):
+                continue
             column = factor.Z[:, j]
             moved = column != 0.0
             # of the rows that it moves: a place or a group of the columns of one term
@@ -194,6 +196,12 @@ def _effects(
             )
             label = f"{name} by {factor.name}"
             yield Effect(label, own, len(agreed), int(agreed.sum()), bool(endless))
+
+
+def _differ(codes: np.ndarray, observations: Observations) -> bool:
+    """Whether responses of some level plainly differ: those of rows beside each other do."""
+    y = observations.y
+    return bool(np.count_nonzero((codes[1:] == codes[:-1]) & (y[1:] != y[:-1])))
 
 
 def _pull(

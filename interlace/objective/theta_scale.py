@@ -88,6 +88,8 @@ class ThetaScale:
     ) -> np.ndarray:
         """Entries of R T from those of T, and other parameters in other units."""
         cov = self.covariance
+        if cov.identity and max(cov.widths) == 1:
+            return parameters * [roots[b].item() for b in cov.factor.tolist()]
         if cov.identity:
             templates = cov.templates(parameters)
             return reached_entries(cov, [R @ T for R, T in zip(roots, templates, strict=True)])
@@ -134,8 +136,10 @@ class ThetaScale:
     def start(self, variances: np.ndarray) -> np.ndarray:
         """x of independent effects with these variances, one for each column of each factor."""
         cov = self.covariance
-        starts = np.cumsum([0, *cov.widths])
         sd = np.sqrt(variances)
+        if cov.identity and max(cov.widths) == 1:
+            return sd[cov.factor]
+        starts = np.cumsum([0, *cov.widths])
         if cov.identity:
             return np.where(cov.row == cov.col, sd[starts[cov.factor] + cov.row], 0.0)
         parts = []

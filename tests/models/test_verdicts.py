@@ -12,6 +12,7 @@ from scipy.signal import lfilter
 import interlace as il
 from interlace.errors import ConvergenceWarning, NumericalError
 from interlace.families.names import FAMILIES
+from interlace.models import ordinal
 from interlace.models.verdicts import variance_verdict
 from interlace.objective.generalised import base as generalised
 from interlace.optimize import OPTIMIZERS, minimise
@@ -367,3 +368,31 @@ def test_a_criterion_of_several_modes_comes_back_after_a_detour(nAGQ):
     far = objective.evaluate(x + [0.5, 0.9, 0.3, 0.0, 0.0, 0.0], 1).value
     assert far > here + 100.0
     assert objective.evaluate(x + 1e-9, 1).value == pytest.approx(here, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"threshold": "equidistant"},
+        {"threshold": "symmetric"},
+        {"scale": "~ contact"},
+        {"nominal": "~ contact"},
+        {"link": "cauchit"},
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_bounds_on_standard_errors_of_thresholds_are_bounds(how, monkeypatch):
+    """A fit that bounds pass has no parameter without a finite estimate; far covariates may."""
+    wine = il.load_dataset("wine").assign(far=lambda d: (d["temp"] == "warm") + 1e4)
+    wine["never"] = np.where(wine["rating"] == "5", 1.0, 0.0)  # separates the last category
+    seen = set()
+    for covariate in ("temp", "far", "never"):
+        fit = il.clm(f"rating ~ {covariate}", wine, **how).fit
+        plain = ordinal._plainly_finite(fit)
+        with monkeypatch.context() as patch:
+            patch.setattr(ordinal, "_plainly_finite", lambda fit: False)
+            lost = ordinal.endless(fit)
+        assert not (plain and lost)
+        seen.add((plain, bool(lost)))
+    assert (False, True) in seen and ((True, False) in seen or "nominal" in how)

@@ -34,6 +34,8 @@ _EMPTY, _ORIGIN = np.empty(0), np.zeros(1)
 _BELOW, _ABOVE = np.array([-np.inf]), np.array([np.inf])
 # Newton steps of the fit without random effects, and the least curvature in them, relative.
 FIRST_STEPS = 50
+# So near to them the last step, which is taken too, leaves the square of what it promises.
+NEAR = START_DECREMENT**0.5
 LEAST_CURVATURE = 1e-8
 
 
@@ -415,9 +417,9 @@ class OrdinalProblem(Problem):
         mean = design.mean
         centre = np.zeros(mean.X.shape[1])
         if density.located.any():
-            centre = mean.X.mean(axis=0)
-            moved = replace(mean, X=np.ascontiguousarray(mean.X - centre))
-            design = replace(design, predictors={**design.predictors, MEAN: moved})
+            centre = mean.X.sum(axis=0) / max(len(mean.X), 1)
+            moved = replace(mean, X=mean.X - centre)
+            design = design.with_predictors({**design.predictors, MEAN: moved})
         problem = super().of(design, density, eta)
         problem.centre = centre
         return problem
@@ -447,14 +449,15 @@ class OrdinalProblem(Problem):
         zeta = self.zeta + density.located * float(np.mean(offset))
         start = at(np.concatenate([np.zeros(p), zeta]))
         ended = damped_newton(
-            start, at.step_from, lambda here, move: at(here.x + move), START_DECREMENT, FIRST_STEPS
+            start, at.step_from, lambda here, move: at(here.x + move), NEAR, FIRST_STEPS
         )
-        last = start if ended is None else ended[0]
-        self.zeta = last.x[p:]
-        eta = offset + X @ last.x[:p]
-        rows = density.rows(eta, self.zeta, False, order=0)
-        information = weighted_gram(X, rows.weight)
-        return IRLS(last.x[:p], eta, information, rows.weight, rows.total, 0, True)
+        x = start.x
+        if ended is not None:
+            here, step = ended
+            x = here.x + step.move
+        self.zeta = x[p:]
+        # their weights are nobody's
+        return IRLS(x[:p], offset + X @ x[:p], _EMPTY, _EMPTY, start.value, 0, True)
 
 
 class OrdinalLikelihood:

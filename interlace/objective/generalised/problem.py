@@ -142,8 +142,9 @@ class Problem:
         self.density = density
         self.fixed = FixedColumns(standardised(X, standard, order))
         self.offset = np.broadcast_to(0.0, density.n) if offset is None else offset
-        # their weights are nobody's: a number a row
-        self.glm = replace(self._first_estimates(eta), weight=_EMPTY)
+        self.glm = self._first_estimates(eta)
+        if self.glm.weight.size:  # their weights are nobody's: a number a row
+            self.glm = replace(self.glm, weight=_EMPTY)
         scale = [root_mean_squares(factor.Z) / self.unit for factor in self.factors]
         self.z_roots = [s[:, None] * R for s, R in zip(scale, self._roots, strict=True)]
         return scale
@@ -252,10 +253,12 @@ class Problem:
         with np.errstate(over="ignore", invalid="ignore"):
             for b, k in enumerate(self.Z.widths):
                 own = g[self.Z.offsets[b] : self.Z.offsets[b + 1]].reshape(-1, k)
-                a = np.einsum("ljj->lj", cross.diagonal[b])
+                a = cross.diagonal[b].reshape(-1, k * k)[:, :: k + 1]
                 square = np.maximum((a * a).sum(axis=0), 1e-300)
                 out.append(((own * own - a).sum(axis=0)) / square)
-        return np.clip(np.nan_to_num(np.concatenate(out)), *START_VARIANCES)
+        variances = np.concatenate(out)
+        variances[np.isnan(variances)] = 0.0
+        return np.minimum(np.maximum(variances, START_VARIANCES[0]), START_VARIANCES[1])
 
 
 def _level_order(design) -> np.ndarray | None:
