@@ -11,7 +11,8 @@ from ..objective import LMMObjective
 from ..objective.linear.lmm import Minima
 from ..optimize import Optimum
 from .lmm import LMMFit, fit_at, search
-from .lmm_many import LinearEstimates, LinearSearches, Other, put
+from .lmm_many import LinearSearches
+from .many import Estimates, Other, filled
 
 __all__ = ["LinearDraws"]
 
@@ -70,18 +71,12 @@ class LinearDraws:
                 b.append(sigma * rng.standard_normal((m, *shape)) @ T.T)
         self._drawn, self._minima = self._sums.draw(rng, m, sigma, b), None
 
-    def estimates(self, count: int) -> LinearEstimates:
+    def estimates(self, count: int) -> Estimates:
         """Estimates from the first ``count`` of the responses drawn."""
         if self._searches is not None:
             return self._searches.estimates(self._of(count), self._gamma, None, self._other)
-        fit = self.fit
-        out = LinearEstimates(
-            np.empty((count, fit.theta.size)), np.empty((count, fit.p)), np.empty(count),
-            np.empty(count), ["converged"] * count, [None] * count,
-        )  # fmt: skip
-        for i in range(count):
-            put(out, i, self._other)
-        return out
+        out = Estimates.empty(count, self.fit.theta.size, self.fit.p)
+        return filled(out, np.zeros(count, dtype=bool), self._other)
 
     def refit(self, i: int) -> LMMFit:
         """The whole record for response i, valid until the next is fitted: it has no rows."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
 from ..covariance.structures import SINGULAR_TOLERANCE
-from ..errors import InterlaceError
 from ..linalg.crossproducts.drawn import with_own_response
 from ..linalg.threads import one_thread
 from ..objective import LMMObjective
@@ -18,34 +16,11 @@ from ..optimize import Optimum
 from ..optimize.minimise import LOWER
 from ..optimize.trust_region import PROMISE_EXACT
 from .lmm import LMMFit
+from .many import Estimates, Other, filled, verdicts_of
 
-__all__ = ["LinearEstimates", "LinearSearches", "Other", "estimates_of_rows", "searches_of_rows"]
+__all__ = ["LinearSearches", "estimates_of_rows", "searches_of_rows"]
 
 RULE = SNAP_TOLERANCE, PROMISE_EXACT, LOWER
-
-
-class Other(NamedTuple):
-    """One response that was fitted otherwise: theta, beta, sigma, the criterion, the verdict."""
-
-    theta: np.ndarray
-    beta: np.ndarray
-    sigma: float
-    criterion: float
-    verdict: str
-
-
-class LinearEstimates(NamedTuple):
-    """What m refits are read for; rows of NaN for those that failed, with the error in its place.
-
-    theta (m, q), beta (m, p), sigma and the criterion (m,); verdicts and errors (m,) of them.
-    """
-
-    theta: np.ndarray
-    beta: np.ndarray
-    sigma: np.ndarray
-    criterion: np.ndarray
-    verdicts: list[str]
-    errors: list[InterlaceError | None]
 
 
 class LinearSearches:
@@ -74,31 +49,22 @@ class LinearSearches:
         gamma: np.ndarray,
         least: np.ndarray | None,
         other: Callable[[int], Other],
-    ) -> LinearEstimates:
+    ) -> Estimates:
         """Estimates for each response; ``gamma`` (m, p) or (p,) were taken from them.
 
         ``other`` fits response i where a compiled search is not sure of its minimum.
         """
         found = self.minima(sums, least)
         x, objective = found.x, self.objective
-        verdicts = ["converged"] * len(x)
-        errors: list[InterlaceError | None] = [None] * len(x)
         sure = found.sure.astype(bool)
-        # negative ones are another way to write the same template
-        near = sure & (x[:, self._bounded] < SINGULAR_TOLERANCE).any(axis=1)
-        for i in np.flatnonzero(near).tolist():
-            x[i] = objective.canonical(x[i])
-            if objective.null_directions(x[i]):
-                verdicts[i] = "singular"
+        verdicts = verdicts_of(objective, x, self._bounded, sure)
         back = objective.cross.standardisation.back
         with np.errstate(invalid="ignore"):
             sigma = np.sqrt(found.r2 / objective.df)
         theta = self.fit.scale.clean(x) @ self._jacobian.T
         beta = (gamma - found.coefficients) @ back.T
-        out = LinearEstimates(theta, beta, sigma, found.value, verdicts, errors)
-        for i in np.flatnonzero(~sure).tolist():
-            put(out, i, other)
-        return out
+        out = Estimates(theta, beta, sigma, found.value, verdicts, [None] * len(x))
+        return filled(out, sure, other)
 
     def optimum(self, found: Minima, i: int) -> Optimum | None:
         """The record of one of the searches, while the objective has the sums of its response."""
@@ -126,7 +92,7 @@ def searches_of_rows(fit: LMMFit) -> LinearSearches:
 
 def estimates_of_rows(
     searches: LinearSearches, Y: np.ndarray, other: Callable[[int], Other]
-) -> LinearEstimates:
+) -> Estimates:
     """Estimates for responses Y (m, n)."""
     fit, objective = searches.fit, searches.objective
     offset = fit.design.offset
@@ -135,16 +101,3 @@ def estimates_of_rows(
     least = objective.least_residuals(turned.total, turned.rest)
     sums = turned.levels, turned.within, turned.squares
     return searches.estimates(sums, turned.gamma, least, other)
-
-
-def put(out: LinearEstimates, i: int, other: Callable[[int], Other]) -> None:
-    """Write what ``other`` makes of response i, or why there is nothing."""
-    try:
-        e = other(i)
-    except InterlaceError as error:
-        for values in out[:4]:
-            values[i] = np.nan
-        out.verdicts[i], out.errors[i] = "failed", error
-        return
-    out.theta[i], out.beta[i] = e.theta, e.beta
-    out.sigma[i], out.criterion[i], out.verdicts[i] = e.sigma, e.criterion, e.verdict

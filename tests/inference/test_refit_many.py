@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,9 +14,15 @@ import pytest
 import interlace as il
 from interlace.errors import ArgumentError, ArgumentTypeError
 from interlace.inference.parameters import parameter_names, parameter_values
+from interlace.models.density import first_density
+from interlace.models.glmm_many import LevelSearches
+from interlace.models.lmm_many import LinearSearches
+from interlace.models.many import Other
+from interlace.models.observations import observe
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 SALAMANDERS = "count ~ mined + (1 | site)"
+CBPP = "incidence / size ~ period + (1 | herd)"
 SIZES = {"weights": np.linspace(0.5, 2.0, 180), "offset": np.arange(180.0)}
 
 #: Formula, data, what fits it, and its arguments.
@@ -39,6 +46,14 @@ MODELS = {
         SALAMANDERS, "Salamanders", il.glmer, {"family": "poisson", "ziformula": "~ mined"},
     ),
     "ordinal": ("rating ~ temp", "wine", il.clm, {}),
+    "trials": (CBPP, "cbpp", il.glmer, {"family": "binomial"}),
+    "prior weights": (
+        "cbind(incidence, size - incidence) ~ period + (1 | herd)", "cbpp", il.glmer,
+        {"family": "binomial", "weights": np.tile([1.0, 2.0], 28), "offset": np.linspace(0, 1, 56)},
+    ),
+    "counts": (SALAMANDERS, "Salamanders", il.glmer, {"family": "poisson"}),
+    "overdispersed": (SALAMANDERS, "Salamanders", il.glmer, {"family": "nbinom2"}),
+    "quadrature": (CBPP, "cbpp", il.glmer, {"family": "binomial", "nAGQ": 5}),
 }  # fmt: skip
 
 
@@ -56,21 +71,22 @@ def numbers(refit):
     return np.append(parameter_values(refit.fit), refit.llf)
 
 
-def agree(frame, refits):
-    """Rows of a frame and refits one by one: eight digits, and those of large numbers."""
+def agree(frame, refits, se=1.0):
+    """Rows of a frame and refits one by one: eight digits, or as many of the standard errors."""
     for (_, row), refit in zip(frame.iterrows(), refits, strict=True):
         assert row["verdict"] == refit.fit.verdict and row["reason"] == ""
         assert row["converged"] == refit.converged
         expected = numbers(refit)
         got = row.iloc[: expected.size].to_numpy(float)
-        np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-8, equal_nan=True)
+        np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-8 * se, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.filterwarnings("ignore::interlace.ConvergenceWarning")
 def test_estimates_are_those_of_refits_one_by_one(name):
     m = fitted(name)
-    Y = m.simulate(6 if name in ("zero-inflated", "residuals") else 12, seed=5)
+    few = name in ("zero-inflated", "residuals", "overdispersed", "quadrature", "counts")
+    Y = m.simulate(4 if few else 12, seed=5)
     frame = m.refit_many(Y, workers=2)
     assert frame.columns.tolist() == [
         *parameter_names(m.fit), "llf", "converged", "verdict", "reason",
@@ -90,6 +106,70 @@ def test_singular_refits_and_saddles_are_those_of_the_search():
     frame = m.refit_many(Y)
     assert frame["verdict"].value_counts()["singular"] > 10
     agree(frame, [m.refit(y) for _, y in Y.items()])
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+def test_binary_responses_with_random_slopes_and_hard_ones(link):
+    rng = np.random.default_rng(4)
+    g, x = np.repeat(np.arange(15), 8), np.tile(np.linspace(-1.0, 1.0, 8), 15)
+    eta = rng.normal(size=15)[g] + x * (1.0 + rng.normal(size=15)[g])
+    y = (rng.random(120) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
+    m = il.glmer("y ~ x + (x || g)", {"y": y, "x": x, "g": g}, il.Binomial(link))
+    Y = m.simulate(8, seed=1).to_numpy().copy()
+    Y[:, 1] = x > 0.2  # separated
+    Y[:, 2] = g % 2  # all rows of each level agree
+    Y[:, 3], Y[:, 4] = 0.0, 1.0
+    Y[5, 5] = 2.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", il.ConvergenceWarning)
+        frame = m.refit_many(Y, workers=2)
+        kept = [0, 1, 2, 6, 7]
+        refits = [m.refit(Y[:, j]) for j in kept]
+    assert frame["verdict"].tolist()[1:6] == ["separated", "separated", *["failed"] * 3]
+    assert "failure in all" in frame["reason"][3] and "success in all" in frame["reason"][4]
+    assert "proportions of successes" in frame["reason"][5]
+    good = [0, 3, 4]
+    # the standard deviation of the slopes is known to three units or so
+    agree(frame.iloc[[kept[i] for i in good]], [refits[i] for i in good], se=3.0)
+    for i in (1, 2):  # of these the numbers mean nothing
+        assert refits[i].fit.verdict == "separated"
+        assert frame["llf"][kept[i]] == pytest.approx(refits[i].llf, rel=1e-6)
+
+
+def test_compiled_searches_are_sure_of_nearly_all_responses():
+    m = fitted("trials")
+    searches = LevelSearches(m.fit)
+    Y = np.ascontiguousarray(m.simulate(40, seed=3).to_numpy().T)
+    refitted = []
+    estimates = searches.estimates(Y, lambda i: refitted.append(i) or other(m, Y, i))
+    assert len(refitted) < 4
+    assert LinearSearches.possible(fitted("REML").fit)
+    for name in ("quadrature", "overdispersed", "zero-inflated", "linear"):
+        assert not LevelSearches.possible(fitted(name).fit)
+    x, value, H, sure = searches._searched(Y[:1])
+    objective = m.fit._shared.with_response(*first_density(*observed(m, Y[0])))
+    # the kernel has other columns than a problem of this response: theta and beta are the same
+    T, beta = m.fit.scale.theta(x[0, :1]), searches.objective.problem.beta(x[0, 1:])
+    there = np.concatenate([objective.scale.x(T), objective.problem.gamma(beta)])
+    assert sure[0]
+    here = objective.evaluate(there, 1)
+    np.testing.assert_allclose(-2.0 * searches._constants(Y[:1])[0] + value[0], here.value)
+    np.testing.assert_allclose(here.gradient, 0.0, atol=1e-6)
+    np.testing.assert_allclose(estimates.theta[0], T, rtol=1e-7)
+    near = objective.hessian(there)
+    scale = near[0, 0] / H[0, 0, 0]
+    expected = (objective.scale.jacobian() / m.fit.scale.jacobian())[0, 0] ** 2
+    assert scale == pytest.approx(expected, rel=1e-4)
+
+
+def other(m, Y, i):
+    new = m.refit(Y[i]).fit
+    return Other(new.theta, new.beta, new.sigma, new.criterion, new.verdict)
+
+
+def observed(m, y):
+    design = m.fit.design.with_response(y)
+    return design, m.fit.family, observe(design, m.fit.family)
 
 
 def test_forms_of_responses(sleep):

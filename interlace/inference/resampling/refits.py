@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from ..parameters import aligned_values, mixed_parameters, parameter_names
 from .replicates import FAILED, Outcomes
 
 if TYPE_CHECKING:
+    from ...models.glmm import GLMMFit
     from ...models.kinds import AnyFit
     from ...models.lmm import LMMFit
-    from ...models.lmm_many import LinearEstimates, Other
+    from ...models.many import Estimates, Other
 
 #: A fit -> the numbers wanted of it.
 Statistic = Callable[[Any], np.ndarray]
@@ -43,11 +44,16 @@ class Refits(Protocol):
 
 def refits_of(fit: AnyFit, refit: Refit, largest: bool = False) -> Refits:
     """The fastest way there is for this model."""
-    if fit.linear and not fit.phi.size and fit.T and fit.optimizer == "newton":
+    if fit.linear and not fit.phi.size and fit.optimizer == "newton":
         from ...models.lmm_many import LinearSearches
 
         if LinearSearches.possible(fit):
             return LinearRefits(fit, refit)
+    elif not fit.linear:
+        from ...models.glmm_many import LevelSearches
+
+        if LevelSearches.possible(fit):
+            return LevelRefits(cast("GLMMFit", fit), refit)
     return RowRefits(fit, refit, largest)
 
 
@@ -78,22 +84,43 @@ class LinearRefits:
     def of(self, Y: np.ndarray) -> Outcomes:
         from ...models.lmm_many import estimates_of_rows
 
-        estimates = estimates_of_rows(self._searches, Y, partial(self._other, Y))
+        estimates = estimates_of_rows(self._searches, Y, partial(other, self._fit, self._refit, Y))
         return of_linear(self._fit, estimates)
 
-    def _other(self, Y: np.ndarray, i: int) -> Other:
-        from ...models.lmm_many import Other
 
-        new = self._refit(self._fit, Y[i].copy())
-        return Other(new.theta, new.beta, new.sigma, new.criterion, new.verdict)
+class LevelRefits:
+    """Compiled searches of a generalised model with one grouping factor."""
+
+    def __init__(self, fit: GLMMFit, refit: Refit) -> None:
+        from ...models.glmm_many import LevelSearches
+
+        self._fit, self._refit = fit, refit
+        self._searches = LevelSearches(fit)
+
+    def of(self, Y: np.ndarray) -> Outcomes:
+        e = self._searches.estimates(Y, partial(other, self._fit, self._refit, Y))
+        values = mixed_parameters(self._fit, e.theta, e.beta, self._fit.re_scale)
+        return _outcomes([values], e)
 
 
-def of_linear(fit: LMMFit, e: LinearEstimates) -> Outcomes:
+def other(fit: Any, refit: Refit, Y: np.ndarray, i: int) -> Other:
+    """Response i of Y (m, n), refitted."""
+    from ...models.many import Other
+
+    new = refit(fit, Y[i].copy())
+    return Other(new.theta, new.beta, new.sigma, new.criterion, new.verdict)
+
+
+def of_linear(fit: LMMFit, e: Estimates) -> Outcomes:
     """All parameters and the log-likelihood from estimates of a linear mixed model."""
     sigma = e.sigma[:, None]
-    values = [mixed_parameters(fit, e.theta, e.beta, sigma), sigma, -0.5 * e.criterion[:, None]]
+    return _outcomes([mixed_parameters(fit, e.theta, e.beta, sigma), sigma], e)
+
+
+def _outcomes(values: list[np.ndarray], e: Estimates) -> Outcomes:
     reasons = ["" if error is None else reason_of(error) for error in e.errors]
-    return Outcomes(np.concatenate(values, axis=1), e.verdicts, reasons)
+    llf = -0.5 * e.criterion[:, None]
+    return Outcomes(np.concatenate([*values, llf], axis=1), e.verdicts, reasons)
 
 
 def outcomes_of(

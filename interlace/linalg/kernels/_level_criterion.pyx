@@ -10,18 +10,20 @@ x = (theta, p coefficients, zeta), theta the entries ``rows``, ``cols`` of the t
 columns of Z are those stored, times ``shrink``.
 """
 
-from libc.math cimport INFINITY, exp, expm1, fabs, fmin, isfinite, log
-from libc.stdint cimport int64_t
+from libc.math cimport fmin, isfinite
 
-import numpy as np
+include "levels.pxi"
+include "search.pxi"
 
-from interlace.linalg.kernels import _levels, _quadrature, _rows
+from interlace.linalg.kernels import _quadrature, _rows
 
 
-cdef class LevelCriterion:
-    cdef object _laplace, _quadrature, _row_sums, _constant
-    cdef object kernel, _starts, _Z, _X, _at_mode, _t, _S, _H, _nodes, _log_weights, _in_zeta
-    cdef object _T, _dT, _sums, _node_sums, _eta0, _work, _tangents
+cdef class LevelCriterion(Search):
+    cdef object _quadrature, _row_sums, _constant
+    cdef object kernel, _starts, _Z, _at_mode, _t, _S, _H, _nodes, _log_weights, _in_zeta
+    cdef object _T, _dT, _node_sums
+    cdef Kind kind
+    cdef const double[::1] y, log_y
     cdef const double[:, ::1] X, Z
     cdef const double[::1] offset, basis_w, gaps, weights
     cdef const double[:, ::1] basis
@@ -30,8 +32,13 @@ cdef class LevelCriterion:
     cdef double[:, ::1] at_mode, T, dT, J, tangents
     cdef double[:, :, ::1] H, S
     cdef double[::1] t, sums, node_sums, eta0, in_zeta, upper, lower, alpha, by_threshold
-    cdef double[::1] x, g, z_slope
+    cdef double[::1] x, g, z_slope, nothing
     cdef double[:, ::1] U
+    # work of the curvature, and modes and parameters of displaced points
+    cdef double[:, ::1] push, moves, R, B, Q, N, ZP, W
+    cdef double[::1] zs, moved, steps
+    cdef bint begun, allocated
+    cdef double hessian_step, least_information
     cdef double shrink, limit, largest, fixed, known, par, value_z
     cdef bint expected, by_row, ones, grid, has_gap
     cdef Py_ssize_t n, p, m, k, nz, P, levels, size
@@ -46,10 +53,12 @@ cdef class LevelCriterion:
         constant is their distances'), with which upper and lower limits of the rows are written
         into ``kernel.y`` and ``kernel.log_y``. ``grid`` has nodes and their logarithmic weights.
         """
-        self._laplace, self._quadrature = _levels.laplace, _quadrature.quadrature
+        self._quadrature = _quadrature.quadrature
         self._row_sums = _rows.rows
         self.kernel, self.expected, self.shrink = kernel, expected, shrink
-        self._starts, self._Z, self._X = starts, Z, X
+        self._starts, self._Z = starts, Z
+        self.kind = kind_of(kernel, 1.0, False)
+        self.y, self.log_y, self.nothing = kernel.y, kernel.log_y, None
         self._at_mode, self._t, self._S, self._H = at_mode, t, S, H
         self.starts, self.Z, self.X, self.offset = starts, Z, X, offset
         self.rows, self.cols = rows, cols
@@ -58,21 +67,20 @@ cdef class LevelCriterion:
         self.ones = self.Z.shape[0] == 0
         self.n, self.p, self.m = self.X.shape[0], self.X.shape[1], self.rows.shape[0]
         self.P, self.k = self.m + self.p + self.nz, self.S.shape[1]
-        self.levels = self.S.shape[0]
+        self.levels, self.n_x, self.begun = self.S.shape[0], self.P, False
         self.by_row = thresholds is not None
-        self._constant, self.known = None, 0.0
+        self._constant, self.known, self.allocated = None, 0.0, False
         if self.by_row or not callable(constant):
             self.known = 0.0 if self.by_row else constant
         else:
             self._constant = constant
         self._T, self._dT = np.zeros((self.k, self.k)), np.empty((self.k, self.k))
-        self._sums, self._node_sums = np.zeros(5), np.empty(3)
-        self._eta0 = np.empty(self.n)
-        self.T, self.dT, self.sums, self.eta0 = self._T, self._dT, self._sums, self._eta0
+        self._node_sums, self.sums, self.eta0 = np.empty(3), np.zeros(5), np.empty(self.n)
+        self.T, self.dT = self._T, self._dT
         self.node_sums = self._node_sums
         self.x, self.g, self.z_slope = np.empty(self.P), np.empty(self.P), np.zeros(self.nz)
         self.weights = kernel.weights
-        self._in_zeta = self._nodes = self._log_weights = self._tangents = None
+        self._in_zeta = self._nodes = self._log_weights = None
         self.grid = grid is not None
         if self.grid:
             self._nodes, self._log_weights = grid
@@ -87,7 +95,7 @@ cdef class LevelCriterion:
 
     # -- a point --------------------------------------------------------------------------------
 
-    cdef int _place(self, const double[::1] x) except -1:
+    cdef int _place(self, const double* x) except -1 nogil:
         """T, the predictors without random effects, and what depends on zeta, at x."""
         cdef Py_ssize_t i, j, c
         cdef double s, w
@@ -119,11 +127,12 @@ cdef class LevelCriterion:
         else:
             w = fmin(x[self.m + self.p], self.limit)
             self.par = exp(fmin(w, self.largest))
-            self.value_z, slope = self._constant(np.array([w]))
-            self.z_slope[0] = slope[0]
+            with gil:
+                self.value_z, slope = self._constant(np.array([w]))
+                self.z_slope[0] = slope[0]
         return 0
 
-    cdef void _of_distances(self) noexcept:
+    cdef void _of_distances(self) noexcept nogil:
         """The part of the log-density that depends on the distances of thresholds alone."""
         cdef Py_ssize_t c, j
         cdef double d, s
@@ -143,33 +152,40 @@ cdef class LevelCriterion:
             for j in range(self.nz):
                 self.z_slope[j] = 0.0
 
-    cdef double _at(self, object U, int order, bint frozen) except? -1.0:
+    cdef double _at(self, double[:, ::1] U, int order, bint frozen) except? -1.0 nogil:
         """The criterion from modes U, with order 1 and its gradient into ``g``; nan if there is none."""
         cdef Py_ssize_t i
-        cdef double value
-        laplace = self._laplace(
-            self.kernel, self.par, self.expected, 0 if self.grid else order, frozen, self._starts,
-            self._Z, self._T, self._eta0, U, self._at_mode, self._t, self._dT, self._sums, self._S,
-            self._H, self._in_zeta if order and not self.grid else None)
+        cdef double value, laplace
+        cdef bint by_row = self.by_row and order and not self.grid
+        cdef Kind kind = self.kind
+        kind.par, kind.log_par = self.par, log(self.par) if self.par > 0.0 else 0.0
+        laplace = laplace_of(
+            kind, self.y, self.weights, self.log_y, self.expected, 0 if self.grid else order,
+            frozen, self.starts, self.Z, self.T, self.eta0, U, self.at_mode, self.t, self.dT,
+            self.sums, self.S, self.H, self.in_zeta if by_row else self.nothing)
+        if laplace == NO_MEMORY:
+            with gil:
+                raise MemoryError
         if laplace < 0.0:
-            return float("nan")
+            return NAN
         for i in range(5):
             if not isfinite(self.sums[i]):
-                return float("nan")
+                return NAN
         if self.grid:
-            self._quadrature(
-                self.kernel, self.par, self.expected, order, self._starts, self._Z, self._T,
-                self._at_mode[0], self._nodes, self._log_weights, U, self._S, self._H, self._t,
-                self._dT, self._node_sums, self._in_zeta if order else None)
+            with gil:
+                self._quadrature(
+                    self.kernel, self.par, self.expected, order, self._starts, self._Z, self._T,
+                    self._at_mode[0], self._nodes, self._log_weights, U, self._S, self._H, self._t,
+                    self._dT, self._node_sums, self._in_zeta if order else None)
             self.sums[4] = -2.0 * self.node_sums[0] + self.node_sums[1]
             self.sums[3] = self.node_sums[2]
         value = -2.0 * self.sums[0] + self.sums[1] + self.sums[2] + self.sums[4]
         self.without_constant = value
         if order and not self._gradient():
-            return float("nan")
+            return NAN
         return value - 2.0 * self.value_z
 
-    cdef bint _gradient(self) noexcept:
+    cdef bint _gradient(self) noexcept nogil:
         """From the sums of the levels; whether it is finite."""
         cdef Py_ssize_t i, j, c, at = self.m + self.p
         cdef double s
@@ -216,8 +232,8 @@ cdef class LevelCriterion:
             for l in range(self.levels):
                 for a in range(self.k):
                     own[l, a] = u[l * self.k + a]
-        self._place(x)
-        self.value = self._at(U, order, False)
+        self._place(&x[0])
+        self.value = self._at(own, order, False)
         if self.value != self.value:
             return None
         for a in range(self.m + self.p, self.P):
@@ -312,17 +328,44 @@ cdef class LevelCriterion:
 
         Without the rows of a zeta that is no threshold.
         """
+        self._allocate()
+        self._curve()
+        return np.array(self.B)
+
+    cdef int _allocate(self) except -1:
+        """The arrays of the curvature and of displaced points, once."""
+        cdef Py_ssize_t effects = self.levels * self.k
+        if self.allocated:
+            return 0
+        self.push, self.moves = np.empty((self.n, self.P)), np.empty((self.n, self.m + self.p))
+        self.R, self.tangents = np.empty((effects, self.P)), np.empty((effects, self.P))
+        self.Q, self.W = np.empty((effects, self.m)), np.empty((self.levels, self.k))
+        self.N, self.ZP = np.empty((self.k, self.k)), np.empty((self.k, self.P))
+        self.zs, self.moved = np.empty(self.k), np.empty(self.P)
+        self.B = np.empty((self.P, self.P))
+        self.allocated = True
+        return 0
+
+    cdef int _curve(self) except -1 nogil:
+        """B and the tangents at the last point."""
         cdef Py_ssize_t i, c, d, e, l, a, b, m = self.m, q = self.m + self.p, P = self.P
         cdef double s, w
-        cdef double[:, ::1] push = np.empty((self.n, P)), moves = np.empty((self.n, q))
-        cdef double[:, ::1] R = np.zeros((self.levels * self.k, P)), B = np.zeros((P, P))
-        cdef double[:, ::1] U = np.empty((self.levels * self.k, P))
-        cdef double[:, ::1] Q = np.zeros((self.levels * self.k, m)), extra
-        cdef double[:, ::1] N = np.zeros((self.k, self.k)), ZP = np.empty((self.k, P))
-        cdef double[::1] zs = np.empty(self.k)
+        cdef double[:, ::1] push = self.push, moves = self.moves, R = self.R, B = self.B
+        cdef double[:, ::1] U = self.tangents, Q = self.Q, N = self.N, ZP = self.ZP, extra
+        cdef double[::1] zs = self.zs
+        for c in range(P):
+            for d in range(P):
+                B[c, d] = 0.0
+        for a in range(self.k):
+            for b in range(self.k):
+                N[a, b] = 0.0
+        for i in range(self.levels * self.k):
+            for e in range(m):
+                Q[i, e] = 0.0
         if self.nz:
-            extra = np.empty((3, self.n))
-            self._extra(extra)
+            with gil:
+                extra = np.empty((3, self.n))
+                self._extra(extra)
         for l in range(self.levels):
             for a in range(self.k):
                 zs[a] = 0.0
@@ -372,7 +415,8 @@ cdef class LevelCriterion:
                     for d in range(q):
                         B[c, d] -= push[i, c] * moves[i, d]
         if self.by_row:
-            self._of_thresholds(extra, B)
+            with gil:
+                self._of_thresholds(extra, B)
         for i in range(self.levels * self.k):
             for c in range(P):
                 for d in range(c + 1):
@@ -388,10 +432,10 @@ cdef class LevelCriterion:
         for c in range(P):
             for d in range(c):
                 B[d, c] = B[c, d]
-        self.tangents = U
-        return np.asarray(B)
+        return 0
 
-    cdef void _changes(self, Py_ssize_t i, double[:, ::1] extra, double[:, ::1] push) noexcept:
+    cdef void _changes(self, Py_ssize_t i, double[:, ::1] extra,
+                       double[:, ::1] push) noexcept nogil:
         """The derivatives of the score of row i in zeta."""
         cdef Py_ssize_t j, c, q = self.m + self.p
         cdef double s
@@ -407,7 +451,7 @@ cdef class LevelCriterion:
                 s += self.J[c - 1, j] * (self.at_mode[2, i] - extra[1, i])
             push[i, q + j] = s
 
-    cdef void _information(self, Py_ssize_t l, double[:, ::1] N) noexcept:
+    cdef void _information(self, Py_ssize_t l, double[:, ::1] N) noexcept nogil:
         """Add [Z'V^{-1}Z]_ll = A - A T M^{-1} T'A."""
         cdef Py_ssize_t i, a, b, c, d
         cdef double[16][16] A
@@ -477,25 +521,117 @@ cdef class LevelCriterion:
 
         The modes of the displaced points are those along the tangents of `curvature`.
         """
+        H = np.empty((self.P, self.P))
+        cdef double[:, ::1] out = H
+        return H if self._difference(&x[0], &u[0], &steps[0], &out[0, 0]) else None
+
+    cdef int _difference(self, const double* x, const double* u, const double* steps,
+                         double* H) except -1 nogil:
+        """The same into H (P, P); false where there are no modes."""
         cdef Py_ssize_t i, j, a, P = self.P, q = self.levels * self.k
-        cdef double[::1] moved = np.array(x)
-        cdef double[:, ::1] H = np.zeros((P, P))
+        cdef int side
         cdef double sign
-        U = np.empty((self.levels, self.k))
-        cdef double[::1] own = U.reshape(-1)
+        cdef double* own = &self.W[0, 0]
         for i in range(P):
-            for sign in (1.0, -1.0):
-                moved[i] = x[i] + sign * steps[i]
+            self.moved[i] = x[i]
+            for j in range(P):
+                H[i * P + j] = 0.0
+        for i in range(P):
+            for side in range(2):
+                sign = -1.0 if side else 1.0
+                self.moved[i] = x[i] + sign * steps[i]
                 for a in range(q):
                     own[a] = u[a] + sign * steps[i] * self.tangents[a, i]
-                self._place(moved)
-                if not isfinite(self._at(U, 1, True)):
-                    return None
+                self._place(&self.moved[0])
+                if not isfinite(self._at(self.W, 1, True)):
+                    return False
                 for j in range(P):
-                    if j < self.m + self.p or moved[j] < self.limit:
-                        H[i, j] += sign * self.g[j]
-            moved[i] = x[i]
+                    if j < self.m + self.p or self.moved[j] < self.limit:
+                        H[i * P + j] += sign * self.g[j]
+            self.moved[i] = x[i]
             for j in range(P):
-                H[i, j] /= 2.0 * steps[i]
-        out = np.asarray(H)
-        return 0.5 * (out + out.T)
+                H[i * P + j] /= 2.0 * steps[i]
+        for i in range(P):
+            for j in range(i):
+                H[i * P + j] = 0.5 * (H[i * P + j] + H[j * P + i])
+                H[j * P + i] = H[i * P + j]
+        return True
+
+    # -- searches for many responses ----------------------------------------------------------
+
+    cdef double at(self, const double* x, int order, double* g, double* H) noexcept nogil:
+        """The criterion without zeta, its modes found from those along the last tangents."""
+        cdef Py_ssize_t i, a, P = self.P, q = self.levels * self.k
+        cdef double value = NAN, s
+        cdef double* u = &self.U[0, 0]
+        cdef double* own = &self.W[0, 0]
+        cdef int again
+        if self.begun:
+            for a in range(q):
+                s = u[a]
+                for i in range(P):
+                    s += self.tangents[a, i] * (x[i] - self.x[i])
+                own[a] = s
+        for again in range(2):
+            if again or not self.begun:
+                for a in range(q):
+                    own[a] = 0.0
+            self._place(x)
+            value = self._at(self.W, 1 if order else 0, False)
+            if value == value:
+                break
+        self.lost = False
+        if value != value or order == 0:
+            return value
+        for i in range(P):
+            g[i] = self.g[i]
+        if order == 1:
+            return value
+        for i in range(P):
+            self.x[i] = x[i]
+        for a in range(q):
+            u[a] = own[a]
+        self.begun = True
+        self._curve()
+        for i in range(P):
+            s = 0.5 * fabs(self.B[i, i])
+            self.steps[i] = self.hessian_step / sqrt(
+                s if s > self.least_information else self.least_information)
+        self.exact = self._difference(x, u, &self.steps[0], H)
+        self.lost = not self.exact
+        return value
+
+    def searched(self, const double[:, ::1] Y, double[::1] y, const double[:, ::1] logs,
+                 double[::1] log_y, const double[:, ::1] starts, const unsigned char[::1] bounded,
+                 tuple rule, tuple differences, double[:, ::1] x, double[::1] value,
+                 double[:, ::1] gradient, double[:, :, ::1] H, unsigned char[::1] sure):
+        """The minimum for each of many responses without zeta, without the interpreter.
+
+        Y (m, n) are the responses in the order of the rows, and ``logs`` their logarithms, or
+        nothing; they are written to ``y`` and ``log_y``, the arrays of the kernel that this object
+        was made with. ``starts`` (s, P) and ``rule`` are those of each search; ``differences`` are
+        steps of the Hessian in standard errors, and the least information for these. Filled: x, the
+        criterion without its constant, its derivatives, whether the minimum is ``sure``.
+        """
+        cdef Py_ssize_t i, j, s
+        cdef double snap = rule[0], stop = rule[1], lower = rule[2]
+        cdef double[:, ::1] own = np.empty((starts.shape[0], self.P))
+        cdef double[::1] values = np.empty(starts.shape[0])
+        self.hessian_step, self.least_information = differences
+        self.known, self.steps = 0.0, np.empty(self.P)
+        self.U = np.empty((self.levels, self.k))
+        self.begin()
+        self._allocate()
+        with nogil:
+            for i in range(Y.shape[0]):
+                for j in range(self.n):
+                    y[j] = Y[i, j]
+                for j in range(logs.shape[1]):
+                    log_y[j] = logs[i, j]
+                for s in range(starts.shape[0]):
+                    for j in range(self.P):
+                        own[s, j] = starts[s, j]
+                self.begun = False
+                sure[i] = self.best(own, bounded, snap, stop, lower, &x[i, 0], &values[0],
+                                    &gradient[i, 0], &H[i, 0, 0])
+                value[i] = values[0]

@@ -142,7 +142,7 @@ cdef class OneFactor(Search):
         self.k, self.m = R.shape[1], b.shape[2]
         self.p, self.q = self.m - 1, rows.shape[0]
         self.least = self.least_share = -1.0
-        self.size = self.q
+        self.n_x = self.q
         self.LR, self.Lb, self.work = LR, Lb, work
         k, m, p, q = self.k, self.m, self.p, self.q
         self.K, self.L = np.empty((m, m)), np.empty((q, q))

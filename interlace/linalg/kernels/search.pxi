@@ -4,20 +4,20 @@ include "trust.pxi"
 
 
 cdef class Search:
-    """A criterion over x (size,) and its minimum, for many responses one after the other.
+    """A criterion over x (n_x,) and its minimum, for many responses one after the other.
 
     The twin of ``newton`` in optimize/trust_region.py, which says what is done and why, but for
     what it does not settle: a curvature that is no Hessian, or is nearly flat somewhere.
     """
 
-    cdef Py_ssize_t size
+    cdef Py_ssize_t n_x
     cdef double[::1] space
     cdef readonly bint exact    # the curvature of the last evaluation is the Hessian
     cdef bint lost              # the last evaluation is not to be relied on
 
     cdef void begin(self):
         """Allocate what a search works on."""
-        self.space = np.empty(4 * self.size * self.size + 17 * self.size + 4)
+        self.space = np.empty(4 * self.n_x * self.n_x + 17 * self.n_x + 4)
 
     cdef double at(self, const double* x, int order, double* g, double* H) noexcept nogil:
         """The criterion, with gradient (1), with curvature (2); nan where there is none."""
@@ -30,7 +30,7 @@ cdef class Search:
         ``bounded`` entries nearer to zero than ``snap`` are put on it; a step that promises less
         than ``stop`` is the last. At the end the criterion is evaluated at x once more.
         """
-        cdef Py_ssize_t n = self.size, i
+        cdef Py_ssize_t n = self.n_x, i
         cdef int iteration
         cdef double* new = &self.space[0]
         cdef double* g = new + n
@@ -107,7 +107,7 @@ cdef class Search:
     cdef double at_trial(self, const double* x, const double* step, double* new, double* g,
                          double* H) noexcept nogil:
         cdef Py_ssize_t i
-        for i in range(self.size):
+        for i in range(self.n_x):
             new[i] = x[i] + step[i]
         return self.at(new, 2, g, H)
 
@@ -118,12 +118,12 @@ cdef class Search:
             return False
         if promised < 0.0:
             return True
-        return differs(self.size, H, before,
+        return differs(self.n_x, H, before,
                        BENT_SHARE * sqrt(promised / promise) if promise > 0.0 else INFINITY)
 
     cdef bint sure(self, const double* H, double* L) noexcept nogil:
         """Whether H, scaled to unit diagonal, is far from flat in every direction."""
-        cdef Py_ssize_t n = self.size, i, j, l
+        cdef Py_ssize_t n = self.n_x, i, j, l
         cdef double s
         for i in range(n):
             if not H[i * n + i] > NO_INFORMATION:
@@ -144,11 +144,11 @@ cdef class Search:
     cdef bint best(self, double[:, ::1] starts, const unsigned char[::1] bounded, double snap,
                    double stop, double lower, double* x, double* value, double* gradient,
                    double* curvature) noexcept nogil:
-        """The lowest minimum from several starts (s, size), which are overwritten.
+        """The lowest minimum from several starts (s, n_x), which are overwritten.
 
         A later one counts where it is lower by the share ``lower``. The last evaluation is of it.
         """
-        cdef Py_ssize_t s, i, n = self.size, best = 0
+        cdef Py_ssize_t s, i, n = self.n_x, best = 0
         for s in range(starts.shape[0]):
             if not self.minimum(&starts[s, 0], &bounded[0], snap, stop, value + s,
                                 gradient, curvature):
