@@ -157,9 +157,25 @@ def docs(session: nox.Session) -> None:
 
     Examples are run on the installed package.
     """
+    build_site(session)
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """Every page in Chromium, narrow and wide, light and dark; ``-- --shots FOLDER``."""
+    if missing := [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]:
+        advice = "apt-get install chromium chromium-driver"
+        session.skip(f"{' and '.join(missing)} not found: {advice}")
+    build_site(session)
+    session.run("python", "tools/browse_site.py", "site", *session.posargs)
+
+
+def build_site(session: nox.Session) -> None:
+    """Build the site into ``site/`` and check its files."""
     install(session, "docs", extras="plots,polars,duckdb,dask,tables")
     env = {**TEST_ENVIRONMENT, "NO_MKDOCS_2_WARNING": "1"}
-    session.run("mkdocs", "build", "--strict", *session.posargs, env=env)
+    session.run("mkdocs", "build", "--strict", env=env)
+    session.run("python", "tools/check_site.py", "site")
 
 
 @nox.session

@@ -28,6 +28,7 @@ def load_tool(name: str) -> ModuleType:
 
 
 documents, figures = load_tool("documents"), load_tool("figures")
+check_site = load_tool("check_site")
 DOCUMENTS = documents.pages([ROOT / "README.md", ROOT / "docs"])
 LINKED = [*DOCUMENTS, *sorted(ROOT.glob("C*.md")), *sorted(ROOT.glob("*/README.md"))]
 GUIDE = ROOT / "docs" / "guide"
@@ -162,6 +163,52 @@ def test_broken_links_are_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("[a](there.md#not-this-one-that) [b](there.md#this) [c](gone.md) `f](x)`\n")
     assert broken_links(page) == ["there.md#this", "gone.md"]
+
+
+def built_site(folder: Path) -> Path:
+    """A page with links and a picture, and another page."""
+    (folder / "pictures").mkdir(parents=True)
+    drawn = "<svg>" + "<path d='M0 0'/>" * 20 + "{}</svg>"
+    for scheme in ("light", "dark"):
+        (folder / "pictures" / f"a-{scheme}.svg").write_text(drawn.format(scheme))
+    picture = '<img src="pictures/a-light.svg#only-light" alt="A line">'
+    links = '<a href="b/c.html#here">c</a> <a href="#top">top</a> <a href="https://x.org">x</a>'
+    (folder / "index.html").write_text(f'<h1 id="top">{picture}{links}</h1>')
+    (folder / "b").mkdir()
+    (folder / "b" / "c.html").write_text('<p id="here"><a href="../index.html">back</a></p>')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("place", "old", "new", "fault"),
+    [
+        ("index.html", "c.html#here", "c.html#there", "the link b/c.html#there has no anchor"),
+        ("index.html", "c.html#here", "d.html", "the link b/d.html leads nowhere"),
+        ("index.html", "#top", "#bottom", "the link #bottom has no anchor"),
+        ("index.html", "pictures/a-light.svg", "a.svg", "a.svg#only-light is not there"),
+        ("index.html", 'alt="A line"', "", "a picture without words"),
+        ("index.html", "pictures/a-light.svg", "//x.org/a.svg", "loads //x.org/a.svg#only-light"),
+        ("b/c.html", "</p>", '<script src="https://x.org/a.js">', "loads https://x.org/a.js"),
+        ("b/c.html", "</p>", '<link rel="icon" href="a.png">', "a.png is not there"),
+        ("b/c.html", "../index.html", "../../index.html", "leads nowhere"),
+        ("pictures/a-dark.svg", "dark", "light", "has no twin for dark pages"),
+        ("pictures/a-light.svg", "<path", "<g", "is blank"),
+    ],
+)
+def test_faults_of_a_built_site_are_seen(
+    tmp_path: Path, place: str, old: str, new: str, fault: str
+) -> None:
+    site = built_site(tmp_path / "site")
+    (tmp_path / "index.html").write_text("not of the site")
+    assert check_site.faults(site) == []
+    text = (site / place).read_text()
+    (site / place).write_text(text.replace(old, new))
+    (found,) = check_site.faults(site)
+    assert fault in found
+
+
+def test_a_site_that_is_not_built_is_a_fault(tmp_path: Path) -> None:
+    assert check_site.faults(tmp_path)
 
 
 def rows(path: Path, heading: str) -> dict[str, list[str]]:

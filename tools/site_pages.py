@@ -26,8 +26,11 @@ os.environ["MPLBACKEND"] = "Agg"
 ROOT = Path(__file__).resolve().parents[1]
 FENCE = "```python\n"
 OUTPUT = re.compile(
-    r"(^```(?:python|{ .python [^}]*})\n(?:(?!^```).)*^```\n\n*)^```text$", re.M | re.S
+    r"(^```(?:python| { \.python [^}]*})\n(?:(?!^```).)*^```\n\n*)^```text$",
+    re.MULTILINE | re.DOTALL,
 )
+#: Rows of tables: bars in their code have a backslash, which other readers of Markdown need.
+CELLS, CODE = re.compile(r"^\|.*\|$", re.MULTILINE), re.compile(r"`[^`\n]+`")
 #: Where the gallery has the pictures of a page, or of the pages in a folder.
 GALLERY = re.compile(r"^<!-- pictures of (\S+) -->$", re.MULTILINE)
 IMAGE = (
@@ -66,8 +69,7 @@ def on_config(config: Any) -> Any:
     text = (ROOT / "interlace" / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
     assert found is not None
-    config.extra["package_version"] = found[1]
-    config.copyright = f"interlace {found[1]}"
+    config.site_name += f" {found[1]}"
     return config
 
 
@@ -85,6 +87,7 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
         parts += [f'\n\n<figure class="picture">\n{one.images(url)}\n</figure>' for one in drawn]
         end = stop
     text = OUTPUT.sub(r"\1``` { .text .output .no-copy }", "".join([*parts, markdown[end:]]))
+    text = CELLS.sub(lambda row: CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), text)
     if GALLERY.search(text):
         everywhere = list(pictures(markdown, name, files))
         text = GALLERY.sub(lambda found: grid(everywhere, found[1], name, url), text)
