@@ -88,7 +88,7 @@ class ThetaScale:
     ) -> np.ndarray:
         """Entries of R T from those of T, and other parameters in other units."""
         cov = self.covariance
-        if cov.identity and max(cov.widths) == 1:
+        if cov.identity and max(cov.widths, default=1) == 1:
             return parameters * [roots[b].item() for b in cov.factor.tolist()]
         if cov.identity:
             templates = cov.templates(parameters)
@@ -137,7 +137,7 @@ class ThetaScale:
         """x of independent effects with these variances, one for each column of each factor."""
         cov = self.covariance
         sd = np.sqrt(variances)
-        if cov.identity and max(cov.widths) == 1:
+        if cov.identity and max(cov.widths, default=1) == 1:
             return sd[cov.factor]
         starts = np.cumsum([0, *cov.widths])
         if cov.identity:
