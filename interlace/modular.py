@@ -187,8 +187,8 @@ def _generalised(
     laplace: str | None,
     backend: str,
 ) -> Objective:
-    from .api.generalised import check_approximation
     from .models.glmm import make_objective
+    from .models.predictors import check_approximation
     from .objective.generalised.quadrature import check_nodes
 
     resolved, observations = _observed(design, family)

@@ -13,6 +13,7 @@ from ..optimize import stage
 
 if TYPE_CHECKING:
     from ..design.design import Design
+    from ..design.parted import PartedFrame
     from ..design.summed import SummedDesign
     from ..inference.update import Doors
     from ..results.base import ModelResult
@@ -31,7 +32,12 @@ def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, f
     clock = perf_counter()
     stage("design")
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
-    context = caller_names()
+    design = build(**arguments, **kind, context=_context(call, caller_names()))
+    return design, {"design": perf_counter() - clock}
+
+
+def _context(call: Mapping[str, Any], names: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Names that formulas may use besides columns: the caller's, and those of matrices."""
     matrices = call.get("matrices")
     if matrices is not None:
         if not isinstance(matrices, Mapping) or not all(isinstance(k, str) for k in matrices):
@@ -39,9 +45,8 @@ def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, f
                 "matrices must be a dict of the names that the formula has and their matrices, as "
                 f"in matrices={{'A': A}} for (1 | g, cov=A); got {brief(matrices)}"
             )
-        context = {**context, **matrices}
-    design = build(**arguments, **kind, context=context)
-    return design, {"design": perf_counter() - clock}
+        return {**names, **matrices}
+    return names
 
 
 def summed_design_of(call: Mapping[str, Any]) -> tuple[SummedDesign, dict[str, float]]:
@@ -53,6 +58,18 @@ def summed_design_of(call: Mapping[str, Any]) -> tuple[SummedDesign, dict[str, f
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
     design = build_summed(**arguments, context=caller_names())
     return design, {"sums": perf_counter() - clock}
+
+
+def parted_frame_of(call: Mapping[str, Any], others: Any) -> tuple[PartedFrame, dict[str, float]]:
+    """The frame of a call whose rows workers read, and how long the first queries took."""
+    from ..design.parted import parted_frame
+
+    clock = perf_counter()
+    stage("queries")
+    arguments = {name: call[name] for name in OF_DESIGN if name in call}
+    context = _context(call, caller_names())
+    frame = parted_frame(**arguments, others=others, context=context)
+    return frame, {"queries": perf_counter() - clock}
 
 
 def result_of(kind: type[_Result], fit: Any, call: dict[str, Any], doors: Doors) -> _Result:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
-from ..errors import ArgumentError, listing
+from ..frames.parts import is_in_parts, scanned
 from ..inference.update import Doors
 from ..optimize import watched
-from .design_and_result import design_of, result_of
+from .design_and_result import design_of, parted_frame_of, result_of
 from .engine import taken_out
 from .glm import glm
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
 if TYPE_CHECKING:
-    from ..design.design import Design
     from ..results.glmm import GLMMResult
 
 
@@ -57,7 +57,10 @@ def glmer(
         lme4's grammar: ``"y ~ x + (1 | g)"``, ``"cbind(k, n - k) ~ x + (1 | g)"``,
         ``"k / n ~ x"``; the random part may be given apart.
     data : data frame
-        pandas, Polars (lazy too), PyArrow, anything narwhals reads, or a dict of columns.
+        pandas, Polars (lazy too), PyArrow, anything narwhals reads, or a dict of columns. With
+        ``executor`` or ``partitions`` each worker reads its part of a lazy frame, of Parquet files
+        (a path, with wildcards too, or a list of paths), or of a list of lazy frames; the result
+        then has no rows.
     family : str, Family or object
         ``"binomial"``, ``"poisson"``, ``"negativebinomial"``, ``"gamma"``,
         ``"inverse_gaussian"``, ``"gaussian"``, R's spellings of them (``"binomial(probit)"``), a
@@ -178,12 +181,15 @@ def glmer(
     from ..models.density import with_parameters
     from ..models.glmm import fit_glmm
     from ..models.observations import observe
-    from ..models.predictors import predictors_of
+    from ..models.predictors import check_approximation, predictors_of
     from ..objective.generalised.quadrature import check_nAGQ, check_nodes
     from ..results.glmm import GLMMResult
 
     check_nAGQ(nAGQ)
     resolved, formulas = predictors_of(resolve(family, link), call)
+    in_parts = isinstance(data, str | os.PathLike | list | tuple)
+    if (in_parts or any(own is not None for own in engine.values())) and is_in_parts(data):
+        return _from_parts(call, resolved, formulas, engine)
     design, seconds = design_of(call, linear=False, mixed=True, others=formulas)
     if nAGQ != 1 or laplace == "expected":
         check_approximation(nAGQ, laplace, with_parameters(design, resolved))
@@ -205,16 +211,27 @@ def glmer(
     return result_of(GLMMResult, fitted, call, Doors(glmer, glm))
 
 
-def check_approximation(nAGQ: int, laplace: str | None, design: Design) -> None:  # noqa: N803
-    """Refuse what only models of one linear predictor have."""
-    names = listing(design.predictors)
-    if nAGQ != 1 and len(design.predictors) > 1:
-        raise ArgumentError(
-            f"nAGQ={nAGQ} is for models of one linear predictor; this one has {names}. Take "
-            "nAGQ=1 (Laplace's approximation)"
-        )
-    if laplace == "expected" and len(design.predictors) > 1:
-        raise ArgumentError(
-            f"laplace='expected' is for models of one linear predictor; this one has {names}. "
-            "Leave it out: the information of several is the observed one"
-        )
+def _from_parts(
+    call: dict[str, Any], family: Any, formulas: Any, engine: dict[str, Any]
+) -> GLMMResult:
+    """The result of a model of rows that workers read."""
+    from ..models.glmm_parted import fit_parts
+    from ..objective.partitioned.engines import check_engine, parts_of
+    from ..results.glmm_parted import PartedResult
+
+    nodes, laplace = call["nAGQ"], call["laplace"]
+    check_engine(**engine, nAGQ=nodes)
+    call["data"] = scanned(call["data"])
+    frame, seconds = parted_frame_of(call, formulas)
+    fitted = fit_parts(
+        frame,
+        family,
+        nAGQ=nodes,
+        expected=None if laplace is None else laplace == "expected",
+        **{name: call[name] for name in ("optimizer", "theta0", "backend")},
+        seconds=seconds,
+        **engine,
+    )
+    # in parts again when the model is fitted again, by threads
+    call["partitions"] = parts_of(**engine)
+    return result_of(PartedResult, fitted, call, Doors(glmer, glm))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..calls import checked
 from ..errors import ArgumentError
 from ..frames.lazy import is_lazy
+from ..frames.parts import is_in_parts, scanned
 from ..inference.update import Doors
 from ..models.lmm import fit_lmm
 from ..optimize import watched
@@ -53,7 +54,8 @@ def fit(
     data : data frame
         pandas, Polars, PyArrow, anything narwhals reads, or a dict of columns. Of a lazy frame
         (Polars, DuckDB, Dask, Ibis, PySpark) the engine sums what is needed and its rows stay
-        where they are; with ``dispformula``, ``correlation`` or ``variance`` it is collected.
+        where they are; with ``dispformula``, ``correlation`` or ``variance`` it is collected. Paths
+        of Parquet files are a lazy frame of Polars.
     groups : str or sequence of str, optional
         Grouping columns, each with a random intercept.
     random : str or sequence of str, optional
@@ -143,6 +145,8 @@ def fit(
     1743.628
     """
     call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
+    if is_in_parts(data):
+        data = call["data"] = scanned(data)
     if correlation is not None or variance is not None:
         if compress:
             raise ArgumentError(

@@ -27,7 +27,7 @@ def from_json(source: Any) -> ModelResult:
 
     Returns
     -------
-    LMMResult, GLMMResult, GLMResult, CLMResult or CLMMResult
+    LMMResult, GLMMResult, GLMResult, CLMResult, CLMMResult or PartedResult
         As from a pickle: it predicts, with standard errors and intervals, has its summary, tests
         and tables, but not the data frame of the fit, which ``update`` needs.
 
@@ -54,7 +54,9 @@ def _kinds() -> dict[str, type[ModelResult]]:
     """The classes of results by name."""
     from ..results.glm import GLMResult
     from ..results.glmm import GLMMResult
+    from ..results.glmm_parted import PartedResult
     from ..results.lmm import LMMResult
     from ..results.ordinal import CLMMResult, CLMResult
 
-    return {cls.__name__: cls for cls in (LMMResult, GLMMResult, GLMResult, CLMResult, CLMMResult)}
+    every = LMMResult, GLMMResult, GLMResult, CLMResult, CLMMResult, PartedResult
+    return {cls.__name__: cls for cls in every}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -239,8 +239,12 @@ class Design:
 
     def with_response(self, y: np.ndarray) -> Design:
         """The same design with another response, (n,)."""
+        return self.changed(y=np.ascontiguousarray(y, dtype=np.float64))
+
+    def changed(self, **fields: Any) -> Self:
+        """The same design with other fields."""
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, y=np.ascontiguousarray(y, dtype=np.float64))
+        other.__dict__.update(self.__dict__, **fields)
         return other
 
     def with_predictors(self, predictors: Mapping[str, LinearPredictor]) -> Design:
@@ -308,6 +312,11 @@ class Design:
     def information_root(self) -> np.ndarray:
         """Some R (r, p) with R'R = X'X, X itself where its rows are there."""
         return self.X
+
+    @property
+    def column_sizes(self) -> np.ndarray:
+        """Root mean squares of the columns of X, (p,)."""
+        return np.sqrt((self.X**2).mean(axis=0))
 
     @property
     def x_names(self) -> tuple[str, ...]:

@@ -210,10 +210,18 @@ class FormulaicMatrix:
         return {name: levels for name, levels in out.items() if name in self.variables}
 
     def _evaluate(self, columns: Columns) -> np.ndarray:
+        return self._materialised(columns)[0]
+
+    def terms(self, columns: Columns) -> FixedTerms:
+        """The record of its terms on other rows, none with a missing value."""
+        matrix = self._materialised(columns)
+        return matrix[2].terms(matrix[1])
+
+    def _materialised(self, columns: Columns) -> tuple[np.ndarray, ModelSpec, _Materializer]:
         frame = _marked_frame(columns, self.variables)
         for name in self.logicals.intersection(self.variables):
             frame[marked(name)] = frame[marked(name)].astype(bool)
-        return _materialise(self.spec, frame, self.contrasts, self.context)[0]
+        return _materialise(self.spec, frame, self.contrasts, self.context)
 
 
 MatrixRecipe = PlainMatrix | FormulaicMatrix

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ..errors import DataError, FormulaError
 from ..frames.lazy import LazyRows
 from ..frames.read import data_columns
 from .build import check_effects, check_groups, in_order, kept_columns, new_data_recipe
-from .design import Design, GroupingFactor, RandomTerm
+from .design import GroupingFactor, RandomTerm
 from .elements import Elements, Table
 from .formulas import formulas_of
 from .gram_roots import gram_roots
@@ -29,9 +29,7 @@ from .lazy_frame import LazyModelFrame
 from .model_matrix import terms_on
 from .newdata import FixedSide, RandomSide
 from .predictor import MEAN, LinearPredictor
-
-#: A variance this near to the largest that mean and range allow is that of two values.
-TWO_VALUES = 1e-9
+from .rowless import RowlessDesign
 
 
 class FactorSums(NamedTuple):
@@ -85,61 +83,28 @@ class Sums:
 
 
 @dataclass(frozen=True, eq=False)
-class SummedDesign(Design):
-    """A design whose rows are not in memory.
+class SummedDesign(RowlessDesign):
+    """A design of which the engine of the data computed sums.
 
     ``X`` has rows of the cells of its factors, with covariates within the range of the data: they
     span what X spans.
 
     Attributes
     ----------
-    n_rows : int
-        Rows used.
     sums : Sums
-    engine : str
-    ranges : dict
-        Mean, standard deviation, least and largest value of each numeric column.
     """
 
-    n_rows: int = 0
     sums: Sums | None = field(default=None, repr=False)
-    engine: str = ""
-    ranges: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for name in ("y", "index"):
-            self.__dict__.pop(name, None)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("y", "index"):
-            self.needs_rows()
-        raise AttributeError(name)
-
-    def needs_rows(self) -> NoReturn:
-        """Refuse what only the rows could answer."""
-        raise DataError(
-            f"this fit has the sums of its data, which {self.engine} computed, and not their rows, "
-            "which this needs. Fit the rows that go into memory (data.collect()), or use what "
-            "needs none: estimates, tests, intervals, random effects, predictions for new data"
-        )
-
-    def stand_in(self, name: str) -> np.ndarray:
-        """A few numbers of the mean and range of a column; its values where there are two."""
-        if name not in self.ranges:
-            self.needs_rows()
-        mean, sd, low, high = self.ranges[name]
-        # of all with this mean within these bounds two values have the largest variance
-        largest = (mean - low) * (high - mean) * self.n_rows / max(self.n_rows - 1, 1)
-        if sd**2 >= largest * (1.0 - TWO_VALUES):
-            return np.unique([low, high])
-        return np.array([low, high, 3.0 * mean - low - high])
+    @property
+    def whereabouts(self) -> str:  # type: ignore[override]
+        """What there is in place of rows, in a message."""
+        return f"has the sums of its data, which {self.engine} computed, and not their rows"
 
     def without_levels(self) -> SummedDesign:
         """The same without the sums by level, which the cross-products of a fit have."""
-        other = object.__new__(type(self))
         assert self.sums is not None
-        other.__dict__.update(self.__dict__, sums=replace(self.sums, factors=(), pairs={}))
-        return other
+        return self.changed(sums=replace(self.sums, factors=(), pairs={}))
 
     @property
     def information_root(self) -> np.ndarray:

@@ -346,6 +346,8 @@ def cross_validation(
     result: Callable[[Any], Any] | None,
 ) -> CVResult:
     """Cross-validate a fit; ``result`` makes a result of a fold's fit where these are wanted."""
+    if not fit.has_rows:
+        fit.design.needs_rows()  # type: ignore[attr-defined]
     scorers = _scorers(fit, scoring)
     folds = folds_of(fit, by, k, stratify, seed, data)
     density = "log_score" in scorers

@@ -175,7 +175,7 @@ def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
 
 def _check_same_sums(first: AnyFit, fit: AnyFit, both: str) -> None:
     """Refuse models of other data, as far as number, mean and spread of the response tell."""
-    if not (first.linear and fit.linear):
+    if first.linear != fit.linear:
         raise ArgumentError(f"{both} cannot be compared: one has sums of its data, not their rows")
     one, other = first.response_moments, fit.response_moments
     if one[0] != other[0]:

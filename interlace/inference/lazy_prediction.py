@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product as all_combinations
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,10 @@ from ..frames.lazy import LazyRows
 from .which_effects import which_effects
 
 if TYPE_CHECKING:
+    from ..models.glmm_parted import PartedFit
     from ..models.lmm_summed import SummedFit
+
+    RowlessFit = SummedFit | PartedFit
 
 __all__ = ["FITTED", "RESIDUAL", "lazy_predictions", "response_of_rows"]
 
@@ -29,16 +32,17 @@ MOST_CELLS = 500
 
 
 def lazy_predictions(
-    fit: SummedFit,
+    fit: RowlessFit,
     data: Any,
+    type: str = "response",
     include_re: Any = True,
     new_levels: str = "error",
     residuals: bool = False,
 ) -> Any:
     """The lazy frame with the column ``.fitted``, and ``.resid`` if asked for.
 
-    It is missing where a column of the model is, and where a level is not known to the fit unless
-    ``new_levels`` is ``"population"``.
+    ``type`` is ``"response"`` or ``"link"``. It is missing where a column of the model is, and
+    where a level is not known to the fit unless ``new_levels`` is ``"population"``.
     """
     rows = LazyRows(data)
     recipe = fit.design.recipe
@@ -52,19 +56,59 @@ def lazy_predictions(
     side, work = recipe.fixed[MEAN], _Work(fit, rows)
     beta = np.zeros(len(side.recipe.names))
     beta[side.kept] = fit.beta
-    assert isinstance(side.recipe, PlainMatrix)
-    total = work.product_of(side.recipe, beta.tolist()) + _offset(fit, rows)
+    recipes: list[Any] = [side.recipe, *(own.recipe for own in recipe.sides)]
+    if not all(isinstance(own, PlainMatrix) for own in recipes):
+        raise ArgumentError(
+            "the model has terms that were made of all rows, or by functions that engines do not "
+            "have; m.predict() of rows in memory has them"
+        )
+    total = work.product_of(recipes[0], beta.tolist()) + _offset(fit, rows)
     masks = which_effects(fit, include_re)
     for b, mask in enumerate(masks):
         if mask.any():
             total = total + work.effects(b, mask, new_levels == "population")
+    if type == "response":
+        total = _mean(fit, total)
     made = {FITTED: total}
     if residuals:
+        if recipe.response.kind != "column" or recipe.response_levels is not None:
+            raise ArgumentError(
+                f"residuals of {recipe.response.text!r} are not computed by engines; m.predict() "
+                "gives fitted values"
+            )
         made[RESIDUAL] = pushed(recipe.response.parts[0].text, rows.schema).number() - total
     return work.finished(made)
 
 
-def _offset(fit: SummedFit, rows: LazyRows) -> Any:
+#: Means of the linear predictor, by link, as engines have them.
+INVERSES: dict[str, Callable[[Any], Any]] = {
+    "identity": lambda eta: eta,
+    "log": lambda eta: eta.exp(),
+    "logit": lambda eta: 1.0 / (1.0 + (-1.0 * eta).exp()),
+    "cloglog": lambda eta: 1.0 - (-1.0 * eta.exp()).exp(),
+    "inverse": lambda eta: 1.0 / eta,
+    "sqrt": lambda eta: eta * eta,
+}
+#: Predictors at which a family's means are compared with those of its link alone.
+POINTS = np.array([0.3, 0.7])
+
+
+def _mean(fit: RowlessFit, eta: Any) -> Any:
+    """The mean of a linear predictor."""
+    if fit.linear:
+        return eta
+    family, link = fit.family, fit.family.link
+    one = fit.zeta.ndim == 1 and not fit.several
+    plain = one and np.allclose(family.mean(POINTS, fit.zeta), link.inverse(POINTS))
+    if not plain or link.name not in INVERSES:
+        raise ArgumentError(
+            f"means of the family {family.name!r} with link {link.name!r} are not computed by "
+            "engines here; type='link' gives the linear predictor of the mean"
+        )
+    return INVERSES[link.name](eta)
+
+
+def _offset(fit: RowlessFit, rows: LazyRows) -> Any:
     """The offset of the formula, and that of the column named in the fit."""
     recipe, out = fit.design.recipe, 0.0
     assert recipe is not None
@@ -80,7 +124,7 @@ def _offset(fit: SummedFit, rows: LazyRows) -> Any:
 class _Work:
     """The frame with tables of effects beside it, and expressions of its columns."""
 
-    def __init__(self, fit: SummedFit, rows: LazyRows) -> None:
+    def __init__(self, fit: RowlessFit, rows: LazyRows) -> None:
         self.fit, self.rows = fit, rows
         self.frame, self.added = rows.frame, []  # type: ignore[var-annotated]
 
@@ -210,7 +254,7 @@ def _plain(levels: np.ndarray) -> np.ndarray:
     return levels.astype(np.float64) if levels.dtype.kind == "f" else levels
 
 
-def response_of_rows(fit: SummedFit, data: Any) -> pd.Series:
+def response_of_rows(fit: RowlessFit, data: Any) -> pd.Series:
     """The response of the rows of a frame in memory."""
     new = fit.design.on(data, factors=(), response=True)
     assert new.y is not None

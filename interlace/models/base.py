@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from .observations import Observations
 
 
+def weighted_sums(y: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
+    """Sums of the weights w, of w y and of w y^2."""
+    return float(weights.sum()), float(weights @ y), float(weights @ (y * y))
+
+
+def moments_of(n: int, total: float, first: float, second: float) -> tuple[float, float, float]:
+    """Rows, weighted mean and root mean square from `weighted_sums`."""
+    return float(n), first / total, float(np.sqrt(second / total))
+
+
 def closed(record: Any) -> Any:
     """The record, its arrays, alone or in tuples, closed to writers."""
     for value in vars(record).values():
@@ -167,6 +177,12 @@ class BaseFit(ABC):
     def llf_maximum(self) -> float:
         """The largest log-likelihood of all parameters, which likelihood ratios compare."""
         return self.llf
+
+    @property
+    def response_moments(self) -> tuple[float, float, float]:
+        """Rows, weighted mean of the response, and its root mean square."""
+        o = self.observations
+        return moments_of(len(o.y), *weighted_sums(o.y, o.weights))
 
     def weighted(self, values: np.ndarray) -> np.ndarray:
         """Rows (n, c) times the inverse of their covariance, in units of the scale."""

@@ -68,8 +68,8 @@ def with_parameters(design: Design, family: Family) -> Design:
         return design
     if not family.parameters or not (family.own_predictors or len(design.predictors) > 1):
         return design
-    ones = constant_predictor(len(design.y))
+    ones = constant_predictor(len(design.X))
     named = {name: design.predictors.get(name, ones) for name in family.predictor_names}
     place_of = np.array([list(named).index(name) for name in design.predictors], dtype=np.int8)
     factors = tuple(replace(f, predictor=place_of[f.predictor]) for f in design.factors)
-    return replace(design, predictors=named, factors=factors)
+    return design.changed(predictors=named, factors=factors)

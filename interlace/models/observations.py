@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -93,15 +94,86 @@ class Observations:
     prior: np.ndarray
 
 
+@dataclass(frozen=True)
+class ResponseFacts:
+    """What of a response and its weights is a matter of all rows, not of each.
+
+    Attributes
+    ----------
+    n : int
+    binary : bool
+        Whether every number is 0 or 1.
+    whole : bool
+        Whether every weight is a whole number.
+    low, high : float
+        Its range, that of proportions where there are trials.
+    """
+
+    n: int
+    binary: bool
+    whole: bool
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, design: Design) -> ResponseFacts:
+        """Those of the rows of a design."""
+        y, given = design.y, design.weights
+        return cls(
+            len(y),
+            bool(np.isin(y, (0.0, 1.0)).all()),
+            given is None or not (given != np.round(given)).any(),
+            float(y.min(initial=np.inf)),
+            float(y.max(initial=-np.inf)),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[ResponseFacts]) -> ResponseFacts:
+        """Those of all rows from those of parts."""
+        return cls(
+            sum(part.n for part in parts),
+            all(part.binary for part in parts),
+            all(part.whole for part in parts),
+            min(part.low for part in parts),
+            max(part.high for part in parts),
+        )
+
+
+def observe_part(design: Design, family: Family, facts: ResponseFacts) -> Observations:
+    """`observe` of some of the rows, given what is a matter of all."""
+    return _observed(design, family, facts)
+
+
+def check_all(design: Any, family: Family, facts: ResponseFacts) -> None:
+    """Refuse what only all rows can say: a response that is constant, an effect for each row."""
+    if facts.n:
+        _check_constant(design, family, facts.low, facts.high, facts.n, True)
+    estimated = family.residual_variance and bool(family.parameters)
+    if estimated and family.link.linear:
+        _check_residual(design, facts.n)
+
+
 def observe(design: Design, family: Family, *, varying: bool = False) -> Observations:
     """Check a response against a family, and tell trials from prior weights.
 
     `varying` refuses a constant response, from which no random effects can be estimated.
     """
+    observations = _observed(design, family, None)
+    y = observations.y
+    if len(y):
+        _check_constant(design, family, float(y.min()), float(y.max()), len(y), varying)
+    estimated = family.residual_variance and bool(family.parameters)
+    if estimated and family.link.linear:
+        _check_residual(design, len(y))
+    return observations
+
+
+def _observed(design: Design, family: Family, facts: ResponseFacts | None) -> Observations:
+    """The observations, each row checked."""
     ones = np.ones(len(design.y))
     weights = ones if design.weights is None else design.weights
     if family.support == "proportion":
-        observations = _binomial(design, weights, ones)
+        observations = _binomial(design, weights, ones, facts)
     elif design.formula.response is not None and design.formula.response.kind == "cbind":
         if family.support is not None:
             raise DataError(
@@ -114,14 +186,12 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
     else:
         observations = Observations(design.y, weights, ones, weights)
         _check_values(design, family)
-    _check_constant(design, family, observations.y, varying)
-    estimated = family.residual_variance and bool(family.parameters)
-    if estimated and family.link.linear:
-        _check_residual(design)
     return observations
 
 
-def _binomial(design: Design, given: np.ndarray, ones: np.ndarray) -> Observations:
+def _binomial(
+    design: Design, given: np.ndarray, ones: np.ndarray, facts: ResponseFacts | None
+) -> Observations:
     y, kind = design.y, _kind(design)
     outside = ~((y >= 0) & (y <= 1))
     if outside.any():
@@ -134,13 +204,20 @@ def _binomial(design: Design, given: np.ndarray, ones: np.ndarray) -> Observatio
         trials, prior = design.trials, ones
         if design.weights is not None:
             _check_same_trials(design, given)
-    elif np.isin(y, (0.0, 1.0)).all() and (given != np.round(given)).any():
+    elif _are_priors(y, given, facts):
         # The likelihood is the same either way; only here can trials not be what is meant.
         trials, prior = ones, given
     else:
         trials, prior = given, ones
     _warn_if_broken(design, kind, y * trials, trials)
     return Observations(y, _product(trials, prior, ones), trials, prior)
+
+
+def _are_priors(y: np.ndarray, given: np.ndarray, facts: ResponseFacts | None) -> bool:
+    """Whether weights can be no trials, as of single successes and failures."""
+    if facts is not None:
+        return facts.binary and not facts.whole
+    return bool(np.isin(y, (0.0, 1.0)).all() and (given != np.round(given)).any())
 
 
 def _product(a: np.ndarray, b: np.ndarray, ones: np.ndarray) -> np.ndarray:
@@ -256,36 +333,39 @@ def _for_zeros(family: Family, y: np.ndarray, bad: np.ndarray) -> str:
     return "family='gaussian'"
 
 
-def _check_constant(design: Design, family: Family, y: np.ndarray, varying: bool) -> None:
+def _check_constant(
+    design: Design, family: Family, low: float, high: float, n: int, varying: bool
+) -> None:
+    """Refuse a response whose n values, from low to high, are one."""
     name = design.response_name
-    if not len(y) or y.min() != y.max():
+    if low != high:
         return
-    value = float(y[0])
+    value = low
     if family.support == "count" and value == 0.0:
         raise DataError(
-            f"the response {name!r} is zero in all {len(y)} rows used: the likelihood has no "
+            f"the response {name!r} is zero in all {n} rows used: the likelihood has no "
             "maximum, the mean goes to zero. There is nothing to model"
         )
     if family.support == "proportion" and value in (0.0, 1.0):
         what = "success" if value else "failure"
         raise DataError(
-            f"the response {name!r} is a {what} in all {len(y)} rows used: the likelihood has no "
+            f"the response {name!r} is a {what} in all {n} rows used: the likelihood has no "
             f"maximum, the probability goes to {value:g}. There is nothing to model"
         )
     if varying and _kind(design) == "column":
         raise DataError(
-            f"the response {name!r} is constant ({value:g}) in the {len(y)} row(s) used; there is "
+            f"the response {name!r} is constant ({value:g}) in the {n} row(s) used; there is "
             "nothing to model"
         )
 
 
-def _check_residual(design: Design) -> None:
+def _check_residual(design: Design, n: int) -> None:
     """Refuse an effect for each row beside a residual for each row."""
     for factor in design.factors:
-        if len(factor.levels) >= len(design.y):
+        if len(factor.levels) >= n:
             raise DataError(
                 f"grouping factor {factor.name!r} has as many levels as there are rows "
-                f"({len(design.y)}): its variance cannot be told from the residual variance. Leave "
+                f"({n}): its variance cannot be told from the residual variance. Leave "
                 "the term out; if the variances of the rows are known, as in a meta-analysis, hold "
                 "it fixed: family=Gaussian(precision=1), weights=1/variance"
             )

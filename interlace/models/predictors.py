@@ -92,3 +92,18 @@ def _lacking(argument: str, family: Family) -> ArgumentError:
         f"{argument}= models {modelled}, which the family {family.name!r} does not estimate (its "
         f"parameters beside the mean: {estimated}); leave it out or take another family"
     )
+
+
+def check_approximation(nAGQ: int, laplace: str | None, design: Design) -> None:  # noqa: N803
+    """Refuse what only models of one linear predictor have."""
+    names = listing(design.predictors)
+    if nAGQ != 1 and len(design.predictors) > 1:
+        raise ArgumentError(
+            f"nAGQ={nAGQ} is for models of one linear predictor; this one has {names}. Take "
+            "nAGQ=1 (Laplace's approximation)"
+        )
+    if laplace == "expected" and len(design.predictors) > 1:
+        raise ArgumentError(
+            f"laplace='expected' is for models of one linear predictor; this one has {names}. "
+            "Leave it out: the information of several is the observed one"
+        )

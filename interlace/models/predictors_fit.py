@@ -61,7 +61,7 @@ class PredictorsFit(BaseFit):
 
     def part(self, predictor: str) -> Self:
         """The fit whose X, beta and covariances are those of another linear predictor."""
-        own = replace(cast("Any", self), design=replace(self.design, current=predictor))
+        own = replace(cast("Any", self), design=self.design.changed(current=predictor))
         own.__dict__["solution"] = self.solution
         return own
 

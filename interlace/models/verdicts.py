@@ -10,7 +10,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,7 +131,7 @@ def endless_coefficients(fit: Any) -> dict[str, list[str]]:
 
 def _spread(fit: Any) -> np.ndarray:
     """Standard errors of the coefficients times the size of their columns, (p,)."""
-    sizes = np.sqrt((fit.design.X**2).mean(axis=0))
+    sizes = fit.design.column_sizes
     with np.errstate(invalid="ignore"):
         return np.sqrt(np.diagonal(fit.cov_beta)) * sizes
 
@@ -150,13 +150,29 @@ def variance_verdict(
     but too large for the approximations.
     """
     ordered = family.support == "category"
-    if not (ordered or family.support == "proportion") or not all(family.link.ends):
+    if not variances_may_end(family):
         return "", ""
     effects = list(_effects(design, covariance, sizes, observations, ordered))
+
+    def predicted() -> bool:
+        return mu is not None and bool((np.abs(mu - observations.y) < PREDICTED).all())
+
+    return effects_verdict(effects, predicted, ordered)
+
+
+def variances_may_end(family: Family) -> bool:
+    """Whether a variance without limit predicts rows of a family."""
+    return family.support in ("category", "proportion") and all(family.link.ends)
+
+
+def effects_verdict(
+    effects: Sequence[Effect], predicted: Callable[[], bool], ordered: bool
+) -> tuple[str, str]:
+    """The verdict on random effects, ``predicted`` says if every row's mean is its response."""
     if endless := [e for e in effects if e.endless]:
         return "separated", _endless_text(endless, ordered)
     huge = [e for e in effects if e.size > HUGE]
-    if huge and mu is not None and (np.abs(mu - observations.y) < PREDICTED).all():
+    if huge and predicted():
         return "breaks down", _predicting_text(huge)
     # Where most levels have rows that agree, the conditional density of their effects is half a
     # normal one, as wide as it is: neither a mode nor nodes around it are like it.
@@ -183,19 +199,12 @@ def _effects(
             moved = column != 0.0
             # of the rows that it moves: a place or a group of the columns of one term
             own = float(size[j]) * np.sqrt(len(moved) / max(moved.sum(), 1))
-            pull = _pull(observations, column[moved], moved, ordered)
+            pull = _pull(observations.y, column[moved], moved, ordered)
             # A row with successes and failures pulls both ways.
             if own <= HUGE and np.isnan(pull).any():
                 continue
-            codes, trials = factor.codes[moved], observations.trials[moved]
-            agreed = _agreed(codes, pull, len(factor.levels))
-            endless = (
-                agreed[np.unique(codes)].all()
-                and np.unique(pull).size > 1
-                and (np.bincount(codes, weights=trials) > 1.0).any()
-            )
-            label = f"{name} by {factor.name}"
-            yield Effect(label, own, len(agreed), int(agreed.sum()), bool(endless))
+            found = _agreement(factor.codes, len(factor.levels), pull, moved, observations.trials)
+            yield found.effect(f"{name} by {factor.name}", float(size[j]))
 
 
 def _differ(codes: np.ndarray, observations: Observations) -> bool:
@@ -204,15 +213,79 @@ def _differ(codes: np.ndarray, observations: Observations) -> bool:
     return bool(np.count_nonzero((codes[1:] == codes[:-1]) & (y[1:] != y[:-1])))
 
 
-def _pull(
-    observations: Observations, column: np.ndarray, moved: np.ndarray, ordered: bool
-) -> np.ndarray:
+class Agreement(NamedTuple):
+    """What the levels of one random effect show.
+
+    Of ``rows`` rows it moves ``moved``; of ``levels`` levels ``agreed`` have rows that all agree,
+    and ``all_agree`` says that all with moved rows do. These want the effect to be from ``low`` to
+    ``high``; ``several`` says that a level has more than one trial.
+    """
+
+    rows: int
+    moved: int
+    levels: int
+    agreed: int
+    all_agree: bool
+    low: float
+    high: float
+    several: bool
+
+    @classmethod
+    def of(cls, factor: Any, j: int, y: np.ndarray, trials: np.ndarray) -> Agreement:
+        """That of the j-th effect of a grouping factor, of a binomial response."""
+        column = factor.Z[:, j]
+        moved = column != 0.0
+        levels, codes = np.unique(factor.codes, return_inverse=True)  # those of some of the rows
+        pull = _pull(y, column[moved], moved, False)
+        return _agreement(codes, len(levels), pull, moved, trials)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Agreement]) -> Agreement:
+        """That of all levels from those of parts that share none."""
+        rows, moved, levels, agreed = (sum(own) for own in list(zip(*parts, strict=True))[:4])
+        return cls(
+            rows,
+            moved,
+            levels,
+            agreed,
+            all(part.all_agree for part in parts),
+            min(part.low for part in parts),
+            max(part.high for part in parts),
+            any(part.several for part in parts),
+        )
+
+    def effect(self, label: str, size: float) -> Effect:
+        """The effect of a standard deviation on the scale of the predictor."""
+        own = size * np.sqrt(self.rows / max(self.moved, 1))
+        endless = self.all_agree and self.several and self.low != self.high
+        return Effect(label, own, self.levels, self.agreed, endless)
+
+
+def _agreement(
+    codes: np.ndarray, levels: int, pull: np.ndarray, moved: np.ndarray, trials: np.ndarray
+) -> Agreement:
+    codes = codes[moved]
+    agreed = _agreed(codes, pull, levels)
+    finite = pull[~np.isnan(pull)]
+    return Agreement(
+        len(moved),
+        len(codes),
+        levels,
+        int(agreed.sum()),
+        bool(agreed[np.unique(codes)].all()),
+        float(finite.min(initial=np.inf)),
+        float(finite.max(initial=-np.inf)),
+        bool((np.bincount(codes, weights=trials[moved]) > 1.0).any()),
+    )
+
+
+def _pull(y: np.ndarray, column: np.ndarray, moved: np.ndarray, ordered: bool) -> np.ndarray:
     """Where each of the moved rows wants its effect to be: rows agree that want the same.
 
     Missing where a row wants no one end: of several trials that differ, or of a category between
     others whose covariate varies.
     """
-    y = observations.y[moved]
+    y = y[moved]
     if ordered and (column == column[:1]).all():
         return y
     highest = y.max(initial=1.0) if ordered else 1.0

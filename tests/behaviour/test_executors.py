@@ -216,11 +216,30 @@ def test_a_killed_dask_worker_is_replaced(frame, client, at_question) -> None:
     same(alone, il.glmer("y ~ x + (1 | s)", frame, "binomial", executor=client), 1e-7)
 
 
+def test_dask_workers_read_their_parts_and_again_when_one_dies(
+    frame, client, at_question, tmp_path
+) -> None:
+    pl = pytest.importorskip("polars")
+    data = frame.assign(s=frame.s.astype(str))
+    pl.from_pandas(data).write_parquet(tmp_path / "rows.parquet")
+    formula = "y ~ x + f + (1 | s / class)"
+    alone = il.glmer(formula, data, "binomial")
+
+    def kill() -> None:
+        pids = client.run(os.getpid)
+        os.kill(sorted(pids.items())[0][1], signal.SIGKILL)
+
+    at_question(dask_workers.DaskWorkers, 4, kill)
+    apart = il.glmer(formula, f"{tmp_path}/*.parquet", "binomial", executor=client)
+    np.testing.assert_allclose(apart.fit.beta, alone.fit.beta, rtol=1e-8)
+    np.testing.assert_allclose(apart.fit.theta, alone.fit.theta, rtol=1e-8)
+
+
 def test_dask_workers_that_stay_away_are_said(frame, client, at_question, monkeypatch) -> None:
     def asked(*_: Any) -> dict[int, BaseException]:
         return {1: OSError("no route")}
 
-    monkeypatch.setattr(dask_workers.DaskWorkers, "_asked", asked)
+    monkeypatch.setattr(dask_workers.DaskWorkers, "_done", asked)
     with pytest.raises(WorkerError, match=r"partition 2 of 2 \(s .*is gone: OSError \(no route\)"):
         il.glmer("y ~ x + (1 | s)", frame, "binomial", executor=client, partitions=2)
 

@@ -16,7 +16,7 @@ from ...errors import NumericalError
 from .modes import Modes, Point
 from .problem import Problem
 
-__all__ = ["ModeSearch", "little_information"]
+__all__ = ["ModeSearch", "information_words", "least_information", "little_information"]
 
 # Information of a mode below this share of its expectation: fits that hold have 0.2 to 1, those
 # whose search runs into a fold 1e-5 to 0.08 (44 small samples with log links).
@@ -60,7 +60,16 @@ def little_information(
     expected: bool,
     nodes: int,
 ) -> list[str]:
-    """The defect of the information of the modes at these predictors, in words; empty if none.
+    """The defect of the information of the modes at these predictors, in words; empty if none."""
+    least, where = least_information(problem, modes, T, eta, zeta)
+    named = "" if where is None else _named(problem, where)
+    return information_words(least, named, expected, problem, nodes)
+
+
+def least_information(
+    problem: Problem, modes: Modes, T: Sequence[np.ndarray], eta: np.ndarray, zeta: np.ndarray
+) -> tuple[float, _Level | None]:
+    """The least share of the information expected that a level has, and which; none at no mode.
 
     Compared are the blocks of H^{-1} and of its twin with the expected information, level by
     level: the share is the least one of any direction of a level.
@@ -71,15 +80,23 @@ def little_information(
         try:
             inverses.append(modes.blocks_of(rows.weight if information else rows.observed, T))
         except NumericalError:
-            return [_words("at a point that is no mode", 0.0, expected, problem, nodes)]
+            return 0.0, None
     least, where = 1.0, _Level(0, 0)
     for b, (own, twin) in enumerate(zip(*inverses, strict=True)):
         share = np.linalg.eigvals(np.linalg.solve(own, twin)).real.min(axis=1)
         if share.min() < least:
             least, where = float(share.min()), _Level(b, int(share.argmin()))
+    return least, where
+
+
+def information_words(
+    least: float, named: str, expected: bool, problem: Problem, nodes: int
+) -> list[str]:
+    """Words on the least share of information, which the level ``named`` has; none if enough."""
     if least >= LEAST_SHARE:
         return []
-    return [_words(f"at {_named(problem, where)}", least, expected, problem, nodes)]
+    where = f"at {named}" if named else "at a point that is no mode"
+    return [_words(where, least, expected, problem, nodes)]
 
 
 def _remedies(problem: Problem, nodes: int) -> list[str]:

@@ -137,6 +137,10 @@ class ConditionalDensity(ABC):
         """The density of some of the rows; what is known of all of them stays."""
         return self.take(rows)
 
+    def of_rows(self, other: ConditionalDensity) -> ConditionalDensity:
+        """The density of other rows, with what is known here of all of them."""
+        return other
+
     @abstractmethod
     def level(self, zeta: np.ndarray) -> np.ndarray:
         """Predictors with the mean response as every mean, shaped as eta."""
@@ -259,7 +263,9 @@ class FamilyDensity(ConditionalDensity):
         return FamilyDensity(self.family, self.y[rows], weights, trials)
 
     def part(self, rows: slice | np.ndarray) -> FamilyDensity:
-        other = self.take(rows)
+        return self.of_rows(self.take(rows))
+
+    def of_rows(self, other: Any) -> FamilyDensity:
         if self.n_zeta and not self.by_row:
             other._unit, other.zeta_limit = self._unit, self.zeta_limit
         return other

@@ -61,6 +61,8 @@ class Problem:
         orthogonal.
     z_roots : list of ndarray, shape (k_b, k_b)
         Lower triangular R with the design's Z = Z R.
+    z_scale : list of ndarray, shape (k_b,)
+        What the columns of Z are divided by.
     """
 
     fixed: FixedPart
@@ -103,11 +105,42 @@ class Problem:
     def part(self, rows: slice | np.ndarray, factors: list[Any]) -> Self:
         """The same for some of the rows, with the ``factors`` of these; it has no Z yet."""
         other = copy(self)
-        del other.Z, other.glm
+        for name in ("Z", "glm"):
+            other.__dict__.pop(name, None)
         other.design = other.order = None
         other.factors, other.density = factors, self.density.part(rows)
         other.fixed, other.offset = self.fixed.part(rows), self.offset[..., rows]
         return other
+
+    def coordinates(self) -> Self:
+        """What other rows need to be described as these are: of rows a density of one alone."""
+        other = copy(self)
+        for name in ("design", "order", "factors", "fixed", "offset", "Z", "glm"):
+            other.__dict__.pop(name, None)
+        other.density = self.density.part(slice(0, 1))
+        return other
+
+    def of_rows(self, design: Any, density: ConditionalDensity) -> Self:
+        """Other rows in the coordinates of this problem, in the order of a design; it has no Z."""
+        other = copy(self)
+        other.design, other.order = None, None
+        roots = zip((_dense(f) for f in design.factors), self._roots, strict=True)
+        other.factors = [_orthogonal(f, R) for f, R in roots]
+        other.density = self.density.of_rows(density)
+        predictors = list(design.predictors.values())
+        columns = zip(predictors, self._standards, strict=True)
+        other.fixed = self._fixed([standardised(own.X, std, None) for own, std in columns])
+        other.offset = self._offsets([own.offset for own in predictors], density.n)
+        return other
+
+    @staticmethod
+    def _fixed(blocks: list[np.ndarray]) -> FixedPart:
+        return FixedColumns(blocks[0])
+
+    @staticmethod
+    def _offsets(offsets: list[np.ndarray | None], n: int) -> np.ndarray:
+        """Offsets of all linear predictors."""
+        return np.broadcast_to(0.0, n) if offsets[0] is None else offsets[0]
 
     def fresh(self) -> Problem:
         """The same problem with work space of its own."""
@@ -134,19 +167,20 @@ class Problem:
         self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
         factor = self.unit * np.sqrt(total)
         standard = replace(std, R_inverse=std.R_inverse * factor, back=std.back * factor)
-        self.back = standard.back
+        self.back, self._standards = standard.back, [standard]
         if order is not None:
             offset = None if offset is None else offset[order]
             eta = eta[order]
             density = density.take(order)
         self.density = density
-        self.fixed = FixedColumns(standardised(X, standard, order))
-        self.offset = np.broadcast_to(0.0, density.n) if offset is None else offset
+        self.fixed = self._fixed([standardised(X, standard, order)])
+        self.offset = self._offsets([offset], density.n)
         self.glm = self._first_estimates(eta)
         if self.glm.weight.size:  # their weights are nobody's: a number a row
             self.glm = replace(self.glm, weight=_EMPTY)
         scale = [root_mean_squares(factor.Z) / self.unit for factor in self.factors]
         self.z_roots = [s[:, None] * R for s, R in zip(scale, self._roots, strict=True)]
+        self.z_scale = scale
         return scale
 
     def _first_estimates(self, eta: np.ndarray) -> IRLS:

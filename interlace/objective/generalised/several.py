@@ -184,20 +184,28 @@ class SeveralProblem(Problem):
             factor = self.units[k] * np.sqrt(total)
             parts.append(replace(part, R_inverse=part.R_inverse * factor, back=part.back * factor))
             blocks.append(standardised(predictor.X, parts[-1], order))
-        self.back = block_diag(*[part.back for part in parts])
+        self.back, self._standards = block_diag(*[part.back for part in parts]), parts
         offsets = [p.offset for p in design.predictors.values()]
-        self.offset = np.broadcast_to(0.0, (density.K, density.n))
-        if any(offset is not None for offset in offsets):
-            self.offset = np.zeros(self.offset.shape)
-        for row, offset in zip(self.offset, offsets, strict=True):
-            if offset is not None:
-                row[:] = offset if order is None else offset[order]
+        if order is not None:
+            offsets = [None if own is None else own[order] for own in offsets]
+        self.offset = self._offsets(offsets, density.n)
         self.density = density if order is None else density.take(order)
-        self.fixed = PredictorColumns(blocks)
+        self.fixed = self._fixed(blocks)
         self.glm = self._first_fit(eta if order is None else eta[:, order])
         scale = [root_mean_squares(f.Z) / self.units[f.predictor] for f in self.factors]
         self.z_roots = [s[:, None] * R for s, R in zip(scale, self._roots, strict=True)]
+        self.z_scale = scale
         return scale
+
+    @staticmethod
+    def _fixed(blocks: list[np.ndarray]) -> PredictorColumns:
+        return PredictorColumns(blocks)
+
+    @staticmethod
+    def _offsets(offsets: list[np.ndarray | None], n: int) -> np.ndarray:
+        if all(offset is None for offset in offsets):
+            return np.broadcast_to(0.0, (len(offsets), n))
+        return np.stack([np.zeros(n) if offset is None else offset for offset in offsets])
 
     @property
     def slices(self) -> dict[str, slice]:

@@ -6,14 +6,15 @@ its part is sent again to one that lives, and the question is asked again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
 from ...errors import ArgumentError
+from ...linalg.threads import one_thread
 from .pieces import Piece
-from .questions import Part, Question, Start
-from .workers import PartWorkers
+from .questions import MANY, Part, Question, Start
+from .workers import PartWorkers, Reading, Rows
 
 __all__ = ["DaskWorkers", "client_of"]
 
@@ -40,6 +41,29 @@ def ask_part(part: Part, question: Question, starts: Sequence[Start | None]) -> 
     return part.ask(question, starts)
 
 
+def is_there(part: Part) -> bool:
+    """Wait for a part to be made."""
+    return True
+
+
+def rows_there(reading: Reading) -> Rows:
+    """The rows of a part, read by a worker that keeps them."""
+    with one_thread(MANY):
+        return reading.rows()
+
+
+def seen_there(rows: Rows) -> Any:
+    """What is seen of them."""
+    with one_thread(MANY):
+        return rows.seen()
+
+
+def part_there(rows: Rows, how: Any) -> Part:
+    """The part that they make."""
+    with one_thread(MANY):
+        return Part(rows.pieces(how))
+
+
 class DaskWorkers(PartWorkers):
     """Parts on the workers of a cluster."""
 
@@ -48,13 +72,50 @@ class DaskWorkers(PartWorkers):
         self._client = client
         self._homes: list[str] = []
         self._held: list[Any] = []
+        self._readings: Sequence[Reading] = []
+        self._pieces: Sequence[Piece] = []
+        self._how: Any = None
 
     def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
         super().take(pieces, words)
         self._pieces = pieces
+        self._begin()
+        self._send(range(len(self._parts)), {})
+
+    def _begin(self) -> None:
         self._homes = [""] * len(self._parts)
         self._held = [None] * len(self._parts)
+
+    def read(self, readings: Sequence[Reading], words: Sequence[str]) -> list[Any]:
+        self._read_apart(readings, words)
+        self._readings = readings
+        self._begin()
         self._send(range(len(self._parts)), {})
+        return self._each(lambda i: (seen_there, self._held[i]))
+
+    def prepare(self, how: Any) -> None:
+        self._how = how
+        rows = list(self._held)
+        for i, own in enumerate(rows):
+            self._held[i] = self._client.submit(
+                part_there, own, how, workers=[self._homes[i]], pure=False
+            )
+        del own, rows
+        self._each(lambda i: (is_there, self._held[i]))
+
+    def _each(self, task: Callable[[int], tuple[Any, ...]]) -> list[Any]:
+        """What a task gives for each part, done where the part is, and again if that dies."""
+        answers: dict[int, Any] = {}
+        missing = list(range(len(self._parts)))
+        lost: dict[int, BaseException] = {}
+        for _ in range(1 + RETRIES):
+            if lost:
+                self._send(missing, lost)
+            lost = self._done(missing, task, answers)
+            missing = sorted(lost)
+            if not missing:
+                return [answers[i] for i in range(len(self._parts))]
+        raise self.gone(missing[0], lost[missing[0]])
 
     def _send(self, parts: Sequence[int], why: dict[int, BaseException]) -> None:
         """Parts to workers that live, in turn."""
@@ -64,42 +125,38 @@ class DaskWorkers(PartWorkers):
             living = sorted(client.nthreads())
             for i in parts:
                 self._homes[i] = living[i % len(living)]
-                part = Part(self._pieces[self._parts[i]])
-                self._held[i] = client.scatter(
-                    [part], workers=[self._homes[i]], direct=True, hash=False
-                )[0]
+                self._held[i] = self._put(i, self._homes[i])
         except (OSError, TimeoutError) as error:
             raise self.gone(parts[0], why.get(parts[0], error)) from error
 
-    def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
-        answers: dict[int, list[Any]] = {}
-        missing = list(range(len(self._parts)))
-        lost: dict[int, BaseException] = {}
-        for _ in range(1 + RETRIES):
-            if lost:
-                self._send(missing, lost)
-            lost = self._asked(missing, question, starts, answers)
-            missing = sorted(lost)
-            if not missing:
-                return [answer for i in range(len(self._parts)) for answer in answers[i]]
-        raise self.gone(missing[0], lost[missing[0]])
+    def _put(self, i: int, home: str) -> Any:
+        """What a worker holds of a part: its pieces, or rows that it reads."""
+        client, there = self._client, {"workers": [home], "pure": False}
+        if not self._readings:
+            part = Part(self._pieces[self._parts[i]])
+            return client.scatter([part], workers=[home], direct=True, hash=False)[0]
+        reading = self._readings[i]
+        if not reading.travels:  # read here, and sent
+            rows = client.scatter([reading.rows()], workers=[home], direct=True, hash=False)[0]
+        else:
+            rows = client.submit(rows_there, reading, **there)
+        return rows if self._how is None else client.submit(part_there, rows, self._how, **there)
 
-    def _asked(
-        self,
-        parts: Sequence[int],
-        question: Question,
-        starts: Sequence[Start | None],
-        answers: dict[int, list[Any]],
+    def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
+        answers = self._each(
+            lambda i: (ask_part, self._held[i], question, list(starts[self._parts[i]]))
+        )
+        return [answer for own in answers for answer in own]
+
+    def _done(
+        self, parts: Sequence[int], task: Callable[[int], tuple[Any, ...]], answers: dict[int, Any]
     ) -> dict[int, BaseException]:
         """Put the answers of some parts among all; why there is none, of those that are lost."""
         client = self._client
         futures = {}
         try:
             for i in parts:
-                own = list(starts[self._parts[i]])
-                futures[i] = client.submit(
-                    ask_part, self._held[i], question, own, workers=[self._homes[i]], pure=False
-                )
+                futures[i] = client.submit(*task(i), workers=[self._homes[i]], pure=False)
             self._wait(futures)
             return _gathered(client, futures, answers)
         except BaseException:
@@ -124,11 +181,11 @@ class DaskWorkers(PartWorkers):
             ]
 
     def close(self) -> None:
-        self._held, self._pieces = [], []
+        self._held, self._pieces, self._readings, self._how = [], [], [], None
 
 
 def _gathered(
-    client: Any, futures: dict[int, Any], answers: dict[int, list[Any]]
+    client: Any, futures: dict[int, Any], answers: dict[int, Any]
 ) -> dict[int, BaseException]:
     """Answers of those that are done; of the others why they are lost."""
     from distributed import KilledWorker

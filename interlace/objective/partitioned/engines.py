@@ -12,7 +12,7 @@ from ...errors import ArgumentError, ArgumentTypeError, brief
 from ...linalg.row_threads import row_threads
 from .workers import ThreadWorkers, Workers
 
-__all__ = ["check_engine", "engine"]
+__all__ = ["check_engine", "engine", "parts_of"]
 
 ENGINES = (
     "a pool of concurrent.futures, a Dask Client, joblib.Parallel, or None for threads of this "
@@ -61,7 +61,7 @@ def engine(executor: Any, partitions: int | None) -> Iterator[Workers | None]:
             pool: Any = executor
             workers: Workers = ThreadWorkers(pool)
         else:
-            count = partitions or _count(executor)
+            count = partitions or workers_of(executor)
             threads = count if executor is None else min(count, os.cpu_count() or 1)
             pool = ThreadPoolExecutor(threads, "interlace")
             stack.enter_context(pool)
@@ -71,7 +71,12 @@ def engine(executor: Any, partitions: int | None) -> Iterator[Workers | None]:
         yield workers
 
 
-def _count(executor: Any) -> int:
+def parts_of(executor: Any, partitions: int | None) -> int:
+    """Parts that rows are read in, by default one for each worker."""
+    return partitions or (1 if executor is None else workers_of(executor))
+
+
+def workers_of(executor: Any) -> int:
     """Tasks that an executor does at a time."""
     if _is_dask(executor):
         from .dask import client_of

@@ -37,7 +37,7 @@ from .workers import Workers
 
 __all__ = ["PartitionedObjective"]
 
-_EMPTY = np.empty(0)
+_EMPTY: np.ndarray = np.empty(0)
 ELSEWHERE = "modes and what solves for them are with the workers"
 _Answer = TypeVar("_Answer")
 
@@ -105,9 +105,14 @@ class PartitionedObjective(LaplaceObjective):
             np.sum([answer.curvature for answer in answers], axis=0),
         )
 
+    @property
+    def _effects(self) -> int:
+        """Random effects of all levels."""
+        return self.problem.Z.q
+
     def _gathered(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """Modes of all pieces, (q,)."""
-        u = np.empty(self.problem.Z.q)
+        u = np.empty(self._effects)
         for place, own in zip(self._places, parts, strict=True):
             u[place.effects] = own
         return u

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,6 +93,29 @@ def _whole(values: Any) -> np.ndarray:
     return np.broadcast_to(*values) if isinstance(values, _Constant) else values
 
 
+class Levels(NamedTuple):
+    """Where the effects of all levels are in u."""
+
+    n_levels: tuple[int, ...]
+    widths: tuple[int, ...]
+
+    @classmethod
+    def of(cls, factors: Sequence[Any], widths: Sequence[int]) -> Levels:
+        """Those of grouping factors with so many effects a level."""
+        return cls(tuple(len(factor.levels) for factor in factors), tuple(widths))
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where each factor begins, and the end."""
+        sizes = (n * k for n, k in zip(self.n_levels, self.widths, strict=True))
+        return np.array([*accumulate(sizes, initial=0)])
+
+    @property
+    def q(self) -> int:
+        """Random effects."""
+        return int(self.offsets[-1])
+
+
 class Place(NamedTuple):
     """Where a piece's rows, random effects and levels are among all, and words for it."""
 
@@ -133,14 +157,27 @@ def split(problem: Problem, approximation: Approximation) -> tuple[list[Piece], 
     """The pieces of a problem, and where they are in it."""
     factors = problem.factors
     outer = factors[outermost(factors)]
-    n, ell = problem.density.n, len(outer.levels)
-    sizes = np.bincount(outer.codes, minlength=ell)
-    count = min(max(n // PIECE_ROWS, FEWEST), MOST, ell)
-    before = np.cumsum(sizes) - sizes
-    of_level = np.unique(before * count // n, return_inverse=True)[1]
-    of_row = of_level[outer.codes]
-    rows = _rows_of_pieces(of_row, len(factors) == 1)
-    own = [_levels_of_pieces(factor, of_row, len(rows)) for factor in factors]
+    ell = len(outer.levels)
+    of_level = pieces_of_levels(np.bincount(outer.codes, minlength=ell))
+    return split_at(problem, approximation, of_level[outer.codes], outer)
+
+
+def pieces_of_levels(sizes: np.ndarray) -> np.ndarray:
+    """The piece of each level of the outermost factor, (l,), by numbers of rows: neighbours."""
+    n, before = int(sizes.sum()), np.cumsum(sizes) - sizes
+    count = min(max(n // PIECE_ROWS, FEWEST), MOST, len(sizes))
+    return np.unique(before * count // n, return_inverse=True)[1]
+
+
+def split_at(
+    problem: Problem, approximation: Approximation, of_row: np.ndarray, outer: Any
+) -> tuple[list[Piece], list[Place]]:
+    """The pieces that rows (n,) are in; ``outer`` is the outermost factor."""
+    factors = problem.factors
+    is_sorted = len(factors) == 1 and bool((of_row[1:] >= of_row[:-1]).all())
+    rows = _rows_of_pieces(of_row, is_sorted)
+    whole = Levels.of(factors, [factor.Z.shape[1] for factor in factors])
+    own = [levels_of_pieces(factor, of_row, len(rows)) for factor in factors]
     pieces, places = [], []
     for i, at in enumerate(rows):
         levels = [levels[i] for levels, _ in own]
@@ -148,11 +185,16 @@ def split(problem: Problem, approximation: Approximation) -> tuple[list[Piece], 
             replace(f, codes=place[f.codes[at]], Z=f.Z[at], levels=np.arange(of.size))
             for f, of, (_, place) in zip(factors, levels, own, strict=True)
         ]
-        pieces.append(Piece(problem.part(at, parts), problem.Z.scale, approximation))
-        ends = outer.levels[levels[-1][[0, -1]]].tolist()
-        words = f"{outer.name} {listing(map(repr, ends))}".replace(", ", " to ")
-        places.append(Place(at, _effects(problem.Z, levels), levels, words))
+        pieces.append(Piece(problem.part(at, parts), problem.z_scale, approximation))
+        words = words_of(outer, levels[-1])
+        places.append(Place(at, effects_of(whole, levels), levels, words))
     return pieces, places
+
+
+def words_of(outer: Any, levels: np.ndarray) -> str:
+    """Words for some levels of the outermost factor."""
+    ends = outer.levels[levels[[0, -1]]].tolist()
+    return f"{outer.name} {listing(map(repr, ends))}".replace(", ", " to ")
 
 
 def _rows_of_pieces(of_row: np.ndarray, is_sorted: bool) -> list[Any]:
@@ -165,7 +207,7 @@ def _rows_of_pieces(of_row: np.ndarray, is_sorted: bool) -> list[Any]:
     return [order[start:stop] for start, stop in bounds]
 
 
-def _levels_of_pieces(
+def levels_of_pieces(
     factor: Any, of_row: np.ndarray, count: int
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Levels of a factor in each piece, and the place of every level among those of its own."""
@@ -179,9 +221,9 @@ def _levels_of_pieces(
     return np.split(order, starts[1:]), place
 
 
-def _effects(Z: Any, levels: Sequence[np.ndarray]) -> np.ndarray:
+def effects_of(whole: Levels, levels: Sequence[np.ndarray]) -> np.ndarray:
     """Positions in u of the effects of some levels of each factor, in their order."""
-    parts = zip(levels, Z.offsets[:-1].tolist(), Z.widths, strict=True)
+    parts = zip(levels, whole.offsets[:-1].tolist(), whole.widths, strict=True)
     return np.concatenate(
         [(start + own[:, None] * k + np.arange(k)).ravel() for own, start, k in parts]
     )

@@ -19,9 +19,10 @@ from threading import Lock
 from typing import Any
 
 from ...linalg.row_threads import ended
+from ...linalg.threads import one_thread
 from .pieces import Piece
-from .questions import Part, Question, Start
-from .workers import PartWorkers
+from .questions import MANY, Part, Question, Start
+from .workers import PartWorkers, Reading
 
 __all__ = ["JoblibWorkers", "PoolWorkers"]
 
@@ -29,10 +30,10 @@ __all__ = ["JoblibWorkers", "PoolWorkers"]
 ALIGNED = 64
 
 
-def store(pieces: Sequence[Piece], path: Path) -> None:
-    """Write pieces so that `stored` has their arrays without reading them."""
+def store(things: Any, path: Path) -> None:
+    """Write pieces, or rows, so that `stored` has their arrays without reading them."""
     buffers: list[pickle.PickleBuffer] = []
-    text = pickle.dumps(list(pieces), protocol=5, buffer_callback=buffers.append)
+    text = pickle.dumps(things, protocol=5, buffer_callback=buffers.append)
     raws = [buffer.raw() for buffer in buffers]
     head = pickle.dumps((text, [raw.nbytes for raw in raws]))
     with path.open("wb") as file:
@@ -43,8 +44,8 @@ def store(pieces: Sequence[Piece], path: Path) -> None:
             file.write(raw)
 
 
-def stored(path: Path) -> list[Piece]:
-    """The pieces of a file, their arrays in its pages."""
+def stored(path: Path) -> Any:
+    """What is in a file, its arrays in its pages."""
     with path.open("rb") as file:
         pages = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
     end = 8 + int.from_bytes(pages[:8], "little")
@@ -72,6 +73,22 @@ def ask_stored(path: Path, question: Question, starts: Sequence[Start | None]) -
     return part.ask(question, starts)
 
 
+def read_into(path: Path, reading: Reading) -> Any:
+    """Read the rows of a part into a file; what is seen of them."""
+    with one_thread(MANY):
+        rows = reading.rows()
+        seen = rows.seen()
+    store(rows, path)
+    return seen
+
+
+def prepare_from(source: Path, path: Path, how: Any) -> None:
+    """Make pieces of the rows in a file, in another."""
+    with one_thread(MANY):
+        store(stored(source).pieces(how), path)
+    source.unlink()
+
+
 class FileWorkers(PartWorkers):
     """Workers that find their pieces in files."""
 
@@ -86,19 +103,37 @@ class FileWorkers(PartWorkers):
         super().take(pieces, words)
         for i, part in enumerate(self._parts):
             path = self._folder / f"{i}.pieces"
-            store(pieces[part], path)
+            store(list(pieces[part]), path)
             self._paths.append(path)
+
+    def read(self, readings: Sequence[Reading], words: Sequence[str]) -> list[Any]:
+        self._read_apart(readings, words)
+        self._paths = [self._folder / f"{i}.pieces" for i in range(len(readings))]
+        self._sources = [path.with_suffix(".rows") for path in self._paths]
+        tasks = list(zip(self._sources, readings, strict=True))
+        if self._is_forked() or not all(reading.travels for reading in readings):
+            # engines have threads, which no fork survives: one part after the other, here
+            return [read_into(*task) for task in tasks]
+        return self._answers(read_into, tasks)
+
+    def prepare(self, how: Any) -> None:
+        pairs = zip(self._sources, self._paths, strict=True)
+        self._answers(prepare_from, [(source, path, how) for source, path in pairs])
+
+    def _is_forked(self) -> bool:
+        """Whether processes of the pool are copies of this one."""
+        return False
 
     def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
         tasks = [
             (path, question, list(starts[part]))
             for path, part in zip(self._paths, self._parts, strict=True)
         ]
-        return [answer for own in self._answers(tasks) for answer in own]
+        return [answer for own in self._answers(ask_stored, tasks) for answer in own]
 
     @abstractmethod
-    def _answers(self, tasks: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-        """What `ask_stored` gives for each task, in order."""
+    def _answers(self, work: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """What a function gives for each task, in order."""
 
     def close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -111,10 +146,15 @@ class PoolWorkers(FileWorkers):
         super().__init__(count)
         self._pool = pool
 
-    def _answers(self, tasks: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    def _is_forked(self) -> bool:
+        context = getattr(self._pool, "_mp_context", None)
+        method = getattr(context, "get_start_method", lambda: None)()
+        return method == "fork"
+
+    def _answers(self, work: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
         futures: list[Any] = []
         try:
-            futures.extend(self._pool.submit(ask_stored, *task) for task in tasks)
+            futures.extend(self._pool.submit(work, *task) for task in tasks)
             return ended(futures)
         except (BrokenExecutor, CancelledError) as error:
             failed = [i for i, future in enumerate(futures) if _failed(future)]
@@ -132,10 +172,10 @@ class JoblibWorkers(FileWorkers):
         super().__init__(count)
         self._parallel = parallel
 
-    def _answers(self, tasks: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    def _answers(self, work: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
         from joblib import delayed
 
         try:
-            return list(self._parallel([delayed(ask_stored)(*task) for task in tasks]))
+            return list(self._parallel([delayed(work)(*task) for task in tasks]))
         except BrokenExecutor as error:
             raise self.gone(0, error) from error

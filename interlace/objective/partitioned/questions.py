@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import NumericalError
 from ...linalg.threads import one_thread
+from ..generalised.breakdown import least_information
 from ..generalised.laplace import TangentModes
 from .pieces import Piece
 
@@ -21,6 +22,8 @@ __all__ = [
     "Evaluated",
     "Failure",
     "Kind",
+    "LeastInformation",
+    "LevelsAt",
     "OtherModes",
     "Part",
     "PointAt",
@@ -171,6 +174,40 @@ class PointAt(Question):
         # what is in them is put in its place, or sent, before the next question
         blocks = [objective.modes.inverse_blocks(b) for b in range(len(objective.problem.factors))]
         return AtPoint(point.value, point.u, point.eta, point.weight, blocks)
+
+
+class AtLevels(NamedTuple):
+    """Modes, and diagonal blocks of M^{-1}."""
+
+    value: float
+    u: np.ndarray
+    blocks: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class LevelsAt(Question):
+    """Everything at x that has a place in levels."""
+
+    x: np.ndarray
+
+    def __call__(self, search: Search) -> AtLevels:
+        objective = search.objective
+        point = objective.point(self.x)
+        blocks = [objective.modes.inverse_blocks(b) for b in range(len(objective.problem.factors))]
+        return AtLevels(point.value, point.u.copy(), blocks)
+
+
+@dataclass(frozen=True)
+class LeastInformation(Question):
+    """The least share of the information expected that a level has at x, and which."""
+
+    x: np.ndarray
+
+    def __call__(self, search: Search) -> Any:
+        objective = search.objective
+        T, eta0, zeta, u = objective.modes_at(self.x)
+        eta = eta0 + objective.modes.random_part(T, u)
+        return least_information(objective.problem, objective.modes, T, eta, zeta)
 
 
 @dataclass(frozen=True)

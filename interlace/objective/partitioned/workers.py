@@ -5,14 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import Any
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
 
 from ...errors import WorkerError
 from ...linalg.row_threads import ended
 from .pieces import Piece
 from .questions import Part, Question, Start
 
-__all__ = ["PartWorkers", "ThreadWorkers", "Workers", "in_parts"]
+__all__ = ["PartWorkers", "Reading", "Rows", "ThreadWorkers", "Workers", "in_parts"]
 
 
 class Workers(ABC):
@@ -31,8 +34,41 @@ class Workers(ABC):
         """The answers of all pieces, in order, with the modes that each starts at."""
 
     @abstractmethod
+    def read(self, readings: Sequence[Reading], words: Sequence[str]) -> list[Any]:
+        """Have rows read, a part each, which ``words`` say in messages; what is seen of each."""
+
+    @abstractmethod
+    def prepare(self, how: Any) -> None:
+        """Have the rows that were read made pieces, for all questions to come."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of the pieces."""
+
+
+class Rows(Protocol):
+    """The rows of a part, where they were read."""
+
+    def seen(self) -> Any:
+        """What others need to know of them."""
+
+    def pieces(self, how: Any) -> list[Piece]:
+        """Their pieces."""
+
+
+class Reading(Protocol):
+    """How the rows of a part are read; it can be sent.
+
+    ``travels`` says whether another process can read them, ``n_pieces`` how many there are of them.
+    """
+
+    @property
+    def travels(self) -> bool: ...
+    @property
+    def n_pieces(self) -> int: ...
+
+    def rows(self) -> Rows:
+        """Read them."""
 
 
 class ThreadWorkers(Workers):
@@ -41,9 +77,19 @@ class ThreadWorkers(Workers):
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
         self._parts: list[Part] = []
+        self._rows: list[Any] = []
 
     def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
         self._parts = [Part([piece]) for piece in pieces]
+
+    def read(self, readings: Sequence[Reading], words: Sequence[str]) -> list[Any]:
+        self._rows = ended([self._pool.submit(reading.rows) for reading in readings])
+        return ended([self._pool.submit(rows.seen) for rows in self._rows])
+
+    def prepare(self, how: Any) -> None:
+        made = ended([self._pool.submit(rows.pieces, how) for rows in self._rows])
+        self._rows = []
+        self.take([piece for pieces in made for piece in pieces], [])
 
     def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
         submit = self._pool.submit
@@ -52,7 +98,7 @@ class ThreadWorkers(Workers):
         return [answer for own in answers for answer in own]
 
     def close(self) -> None:
-        self._parts = []
+        self._parts, self._rows = [], []
 
 
 class PartWorkers(Workers):
@@ -64,7 +110,15 @@ class PartWorkers(Workers):
         self._words: Sequence[str] = []
 
     def take(self, pieces: Sequence[Piece], words: Sequence[str]) -> None:
-        self._parts, self._words = in_parts(pieces, self._count), words
+        self._parts = in_parts([piece.problem.density.n for piece in pieces], self._count)
+        self._words = words
+
+    def _read_apart(self, readings: Sequence[Reading], words: Sequence[str]) -> None:
+        """Parts that were cut already."""
+        sizes = [reading.n_pieces for reading in readings]
+        ends = np.cumsum([0, *sizes]).tolist()
+        self._parts = [slice(*at) for at in pairwise(ends)]
+        self._words = [own for own, n in zip(words, sizes, strict=True) for _ in range(n)]
 
     def gone(self, part: int, error: BaseException) -> WorkerError:
         """The error of a part that no worker answers for."""
@@ -77,9 +131,8 @@ class PartWorkers(Workers):
         )
 
 
-def in_parts(pieces: Sequence[Piece], count: int) -> list[slice]:
-    """At most ``count`` parts of neighbouring pieces, of about as many rows each."""
-    rows = [piece.problem.density.n for piece in pieces]
+def in_parts(rows: Sequence[int], count: int) -> list[slice]:
+    """At most ``count`` parts of neighbouring pieces with so many ``rows``, about alike."""
     count = min(count, len(rows))
     ends: list[int] = []
     total, before = sum(rows), 0

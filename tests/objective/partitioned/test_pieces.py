@@ -67,7 +67,7 @@ def test_pieces_do_not_depend_on_anything_but_rows_and_levels(frame) -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
 def test_parts_are_neighbours_of_like_size(frame, count) -> None:
     _, pieces, _ = pieces_of("y ~ x + (1 | s)", frame)
-    parts = in_parts(pieces, count)
+    parts = in_parts([p.problem.density.n for p in pieces], count)
     assert len(parts) == min(count, len(pieces))
     assert [i for part in parts for i in range(part.start, part.stop)] == [*range(len(pieces))]
     rows = [sum(p.problem.density.n for p in pieces[part]) for part in parts]

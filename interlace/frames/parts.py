@@ -1,0 +1,154 @@
+"""Rows in parts: files and lazy frames of which each worker collects what is its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from ..errors import ArgumentTypeError, DataError, MissingDependencyError, brief
+from .lazy import is_lazy
+from .read import without_notice
+
+__all__ = ["PartOfRows", "is_in_parts", "part_of", "scanned"]
+
+#: Engines whose queries run in one thread of this process at a time.
+_one_at_a_time = Lock()
+
+
+def is_in_parts(data: Any) -> bool:
+    """Whether data are a path, a lazy frame, or a list of such."""
+    if isinstance(data, list | tuple):
+        return bool(data) and all(_is_path(part) or is_lazy(part) for part in data)
+    return _is_path(data) or is_lazy(data)
+
+
+def _is_path(data: Any) -> bool:
+    return isinstance(data, str | os.PathLike)
+
+
+def scanned(data: Any) -> Any:
+    """One lazy frame of what `is_in_parts` is true of; paths are Parquet, read by Polars."""
+    if _is_path(data) or (isinstance(data, list | tuple) and all(map(_is_path, data))):
+        return _scanned_files(data)
+    if not isinstance(data, list | tuple):
+        return data
+    kinds = {type(part).__module__.partition(".")[0] for part in data}
+    if len(kinds) > 1 or any(map(_is_path, data)):
+        raise ArgumentTypeError(
+            "the parts of data are of different kinds; give paths of Parquet files alone, or lazy "
+            "frames of one library"
+        )
+    kind = kinds.pop()
+    if kind == "polars":
+        import polars as pl
+
+        return pl.concat(list(data))
+    if kind in ("duckdb", "_duckdb"):
+        whole = data[0]
+        for part in data[1:]:
+            whole = whole.union(part)
+        return whole
+    if kind.startswith("dask"):
+        import dask.dataframe
+
+        return dask.dataframe.concat(list(data))
+    raise ArgumentTypeError(
+        f"a list of frames of {kind} cannot be put together here; do it in the engine, and give "
+        f"one frame instead of {brief(data)}"
+    )
+
+
+def _scanned_files(paths: Any) -> Any:
+    try:
+        import polars as pl
+    except ImportError:
+        raise MissingDependencyError(
+            "Parquet files are read with Polars: pip install interlace[polars]; or give a lazy "
+            "frame of another engine"
+        ) from None
+    try:
+        rows = pl.scan_parquet([*map(os.fspath, _listed(paths))])
+        rows.collect_schema()  # whether there is such a file
+        return rows
+    except Exception as error:
+        raise DataError(f"{brief(paths)} cannot be read: {first_line(error)}") from error
+
+
+def _listed(paths: Any) -> Sequence[Any]:
+    return paths if isinstance(paths, list | tuple) else [paths]
+
+
+def first_line(error: BaseException) -> str:
+    """What an engine says is wrong, without its plan."""
+    return str(error).strip().split("\n")[0]
+
+
+@dataclass(frozen=True)
+class PartOfRows:
+    """Some rows of a lazy frame, which are collected where they are wanted.
+
+    Attributes
+    ----------
+    native : lazy frame, or str
+        Of its own library; of DuckDB the query, where files are all that it reads.
+    engine : str
+    travels : bool
+        Whether another process can collect them.
+    """
+
+    native: Any
+    engine: str
+    travels: bool
+
+    def collect(self) -> Any:
+        """The rows as an eager frame of some library."""
+        try:
+            with without_notice():
+                return self._collected()
+        except Exception as error:
+            raise DataError(f"{self.engine} could not read a part: {first_line(error)}") from error
+
+    def _collected(self) -> Any:
+        import narwhals.stable.v2 as nw
+
+        if self.engine == "polars":
+            return self.native.collect(engine="streaming")
+        if self.engine == "dask":
+            return self.native.compute(scheduler="synchronous")
+        if isinstance(self.native, str):
+            import duckdb
+
+            with duckdb.connect() as connection:
+                return connection.sql(self.native).to_arrow_table()
+        with _one_at_a_time:
+            return nw.from_native(self.native).collect().to_native()
+
+
+def part_of(frame: Any, engine: str) -> PartOfRows:
+    """A part that a narwhals frame is."""
+    native = frame.to_native()
+    if engine == "duckdb":
+        text = native.sql_query()
+        return (
+            PartOfRows(text, engine, True)
+            if _is_of_files(text)
+            else PartOfRows(native, engine, False)
+        )
+    return PartOfRows(native, engine, engine in ("polars", "dask"))
+
+
+def _is_of_files(query: str) -> bool:
+    """Whether any connection can answer a query of DuckDB."""
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            # replacement scans would find frames of this process by their names
+            connection.execute("SET python_enable_replacements = false")
+            connection.sql(f"SELECT * FROM ({query}) LIMIT 0")
+    except Exception:
+        return False
+    return True

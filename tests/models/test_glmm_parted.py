@@ -1,0 +1,325 @@
+"""Generalised models of rows that workers read: the answers of memory, and no rows here."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace as il
+from interlace.design import parted
+from interlace.errors import ArgumentError, DataError, DataWarning, FormulaError
+from interlace.models import glmm_parted
+
+pl = pytest.importorskip("polars")
+
+pytestmark = pytest.mark.filterwarnings("ignore:dropped .* row:interlace.errors.DataWarning")
+
+
+def made() -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    n = 900
+    g = rng.integers(0, 40, n)
+    d = pd.DataFrame({"g": g, "key": [f"ß{v:02d}" for v in g], "s": [f"s{v % 7}" for v in g]})
+    d["x"] = rng.normal(1e3, 2.0, n)
+    z = (d.x - 1e3) / 2.0
+    d["f"] = rng.choice(list("abcd"), n, p=[0.5, 0.3, 0.18, 0.02])
+    effect, slope = rng.normal(size=40)[g], 0.4 * rng.normal(size=40)[g]
+    eta = 0.5 * (d.f == "b") + 0.7 * effect + (0.3 + slope) * z
+    d["y"] = (rng.random(n) < 1.0 / (1.0 + np.exp(-eta))).astype(int)
+    d["k"], d["m"] = rng.binomial(5, 1.0 / (1.0 + np.exp(-eta))), 5
+    d["count"] = rng.poisson(np.exp(0.3 * eta) * rng.gamma(2.0, 0.5, n))
+    d["some"] = np.where(rng.random(n) < 0.3, 0, rng.poisson(np.exp(1.0 + 0.3 * eta)))
+    d["size"] = rng.gamma(3.0, np.exp(0.3 * eta) / 3.0)
+    d["w"], d["time"] = rng.integers(1, 4, n), rng.uniform(0.5, 2.0, n)
+    d["gaps"] = d.x.where(rng.random(n) > 0.05)
+    return d
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return made()
+
+
+@pytest.fixture(scope="module")
+def files(frame, tmp_path_factory) -> Path:
+    """Three files, rows in no order: every level is in all of them."""
+    folder = tmp_path_factory.mktemp("rows")
+    for i, rows in enumerate(np.array_split(np.arange(len(frame)), 3)):
+        pl.from_pandas(frame.iloc[rows]).write_parquet(folder / f"{i}.parquet")
+    return folder
+
+
+MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "slopes": ("y ~ x + f + (1 + x | g)", "binomial", {}),
+    "nested": ("y ~ x + (1 | s / key)", "binomial", {}),
+    "counts": ("cbind(k, m - k) ~ x * f + (1 | key)", "binomial", {}),
+    "ratio": ("k / m ~ scale(x) + (1 | g)", "binomial", {"nAGQ": 5}),
+    "all rows": ("y ~ poly(x, 2) + bs(time, df=4) + (1 | g)", "binomial", {}),
+    "weights": ("count ~ x + offset(log(time)) + (1 | g)", "poisson", {"weights": "w"}),
+    "offset": ("count ~ f + (1 | s / g)", "poisson", {"offset": "time"}),
+    "missing": ("y ~ gaps + (1 | key)", "binomial", {"subset": "w < 3"}),
+    "parameter": ("count ~ x + (1 | g)", "nbinom2", {}),
+    "zeros": ("some ~ x + (1 | g)", "poisson", {"ziformula": "~ f"}),
+    "dispersion": ("size ~ x + f + (1 | g)", "gamma", {"link": "log", "dispformula": "~ f"}),
+    "levels": ("size ~ C(f, 'sum') + (0 + f || s)", "gamma", {"link": "log"}),
+}
+
+
+def same(one: Any, other: Any, tolerance: float = 1e-7) -> None:
+    """Estimates in units of their standard errors, modes by level, verdicts."""
+    errors = np.sqrt(np.diagonal(one.fit.cov_all))
+    beta = errors[one.fit.theta.size :][: one.fit.solution.beta.size]
+    gap = (other.fit.solution.beta - one.fit.solution.beta) / beta
+    np.testing.assert_allclose(gap, 0.0, atol=tolerance)
+    np.testing.assert_allclose(other.fit.theta, one.fit.theta, atol=tolerance)
+    assert other.llf == pytest.approx(one.llf, rel=1e-12)
+    np.testing.assert_allclose(
+        np.sqrt(np.diagonal(other.fit.cov_all)), errors, rtol=1e-4, atol=1e-12
+    )
+    assert (other.nobs, other.fit.verdict) == (one.nobs, one.fit.verdict)
+    for name, modes in one.random_effects.items():
+        np.testing.assert_allclose(other.random_effects[name].loc[modes.index], modes, atol=1e-6)
+    for a, b in zip(one.fit.solution.cov_modes, other.fit.solution.cov_modes, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("sample", [10**6, 150], ids=["all rows here", "a sample here"])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_answers_are_those_of_memory(name, sample, frame, files, monkeypatch) -> None:
+    monkeypatch.setattr(parted, "SAMPLE_ROWS", sample)
+    formula, family, kw = MODELS[name]
+    alone = il.glmer(formula, frame, family, **kw)
+    apart = il.glmer(formula, f"{files}/*.parquet", family, partitions=3, **kw)
+    same(alone, apart)
+    assert apart.fit.design.missing_by == alone.fit.design.missing_by
+    assert str(apart.summary()) and len(pickle.dumps(apart)) < 120_000
+
+
+def test_two_kinds_of_columns_that_a_sample_does_not_have(frame, tmp_path, monkeypatch) -> None:
+    """A level of one row, and a column that others make, outside of the sample."""
+    monkeypatch.setattr(parted, "SAMPLE_ROWS", 50)
+    data = frame.sort_values("g").reset_index(drop=True)
+    rare = data.index[(data.g == 1) & (data.y == 1)][0]
+    data.loc[rare, "f"] = "rare"
+    data["twin"] = np.where(data.g > 30, 2.0 * data.x, 2.0 * data.x)
+    data.to_parquet(tmp_path / "rows.parquet")
+    formula = "count ~ x + f + twin + (1 | g)"
+    with pytest.warns(DataWarning, match=r"rank deficient.*twin"):
+        alone = il.glmer(formula, data, "poisson")
+    with pytest.warns(DataWarning, match=r"rank deficient.*twin"):
+        apart = il.glmer(formula, tmp_path / "rows.parquet", "poisson", partitions=2)
+    same(alone, apart)
+    assert "f[T.rare]" in apart.fe_params.index
+
+
+SOURCES: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
+    "Polars": lambda frame, files: pl.from_pandas(frame).lazy(),
+    "frames of Polars": lambda frame, files: [pl.scan_parquet(p) for p in files.iterdir()],
+    "paths": lambda frame, files: sorted(files.iterdir()),
+    "DuckDB, files": lambda frame, files: duckdb().sql(f"SELECT * FROM '{files}/*.parquet'"),
+    "DuckDB, a table": lambda frame, files: duckdb().connect().from_df(frame),
+    "Dask": lambda frame, files: dask().read_parquet(files),
+}
+
+
+def duckdb() -> Any:
+    return pytest.importorskip("duckdb")
+
+
+def dask() -> Any:
+    return pytest.importorskip("dask.dataframe")
+
+
+# of Dask's own calls of pandas
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+@pytest.mark.parametrize("source", SOURCES)
+def test_engines(source, frame, files, monkeypatch) -> None:
+    monkeypatch.setattr(parted, "SAMPLE_ROWS", 150)
+    data = SOURCES[source](frame, files)
+    formula = "y ~ x + f + (1 | key)"
+    same(il.glmer(formula, frame, "binomial"), il.glmer(formula, data, "binomial", partitions=2))
+
+
+def test_a_pool_of_forked_processes_is_handed_its_rows(frame, files, monkeypatch) -> None:
+    """Threads of an engine are no more after a fork: nothing is read there, and nothing hangs."""
+    monkeypatch.setattr(parted, "SAMPLE_ROWS", 150)
+    formula = "y ~ x + (1 | g)"
+    alone = il.glmer(formula, frame, "binomial")
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+        same(alone, il.glmer(formula, f"{files}/*.parquet", "binomial", executor=pool))
+        same(alone, il.glmer(formula, files / "*.parquet", "binomial", executor=pool))
+
+
+@pytest.mark.parametrize("partitions", [1, 40, 100])
+def test_as_many_parts_as_levels_and_more(partitions, frame, files) -> None:
+    formula = "y ~ x + (1 | g)"
+    apart = il.glmer(formula, f"{files}/*.parquet", "binomial", partitions=partitions)
+    same(il.glmer(formula, frame, "binomial"), apart)
+
+
+def test_missing_keys_and_files_without_rows(frame, files, tmp_path) -> None:
+    data = frame.assign(key=frame.key.where(frame.index % 20 > 0))
+    pl.from_pandas(data).write_parquet(tmp_path / "0.parquet")
+    pl.from_pandas(data.iloc[:0]).cast({"key": pl.String}).write_parquet(tmp_path / "1.parquet")
+    alone = il.glmer("y ~ x + (1 | key)", data, "binomial")
+    apart = il.glmer("y ~ x + (1 | key)", f"{tmp_path}/*.parquet", "binomial", partitions=2)
+    same(alone, apart)
+    assert apart.fit.design.missing_by == {"key": 45}
+
+
+# -- without rows ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def both(frame, files) -> tuple[Any, Any]:
+    formula = "y ~ x + f + (1 + x | key)"
+    lazy = pl.scan_parquet(f"{files}/*.parquet")
+    return (
+        il.glmer(formula, frame, "binomial"),
+        il.glmer(formula, lazy, "binomial", partitions=2),
+    )
+
+
+def test_what_needs_no_rows_is_as_ever(both, frame) -> None:
+    alone, apart = both
+    for ask in (
+        lambda m: m.glance(),
+        lambda m: m.icc(),
+        lambda m: m.r2(),
+        lambda m: m.anova(),
+        lambda m: m.conf_int(method="wald"),
+        lambda m: m.VarCorr()["sd_or_corr"],
+        lambda m: m.emmeans("f").to_frame()[["emmean", "std_error"]],
+        lambda m: m.predict(frame.head(9), new_levels="population"),
+        lambda m: m.ranova()[["npar", "logLik"]],
+    ):
+        np.testing.assert_allclose(
+            ask(apart).astype(float), ask(alone).astype(float), rtol=1e-6, atol=1e-8
+        )
+    smaller = apart.update(". ~ . - f")
+    assert type(smaller) is type(apart)
+    np.testing.assert_allclose(
+        il.anova(smaller, apart).astype(float),
+        il.anova(il.update(alone, ". ~ . - f"), alone).astype(float),
+        rtol=1e-6,
+    )
+    again = pickle.loads(pickle.dumps(apart))
+    assert again.llf == apart.llf and str(again.summary()) == str(apart.summary())
+    assert il.from_json(apart.to_json()).fe_params.equals(apart.fe_params)
+
+
+def test_fitted_values_are_lazy(both, frame, files) -> None:
+    alone, apart = both
+    fitted = apart.fittedvalues.collect()
+    np.testing.assert_allclose(fitted[".fitted"], alone.fittedvalues, rtol=1e-6)
+    np.testing.assert_allclose(
+        apart.resid.collect()[".resid"], alone.residuals("response"), rtol=1e-5, atol=1e-8
+    )
+    linked = apart.predict(type="link", include_re=False).collect()[".fitted"]
+    np.testing.assert_allclose(linked, alone.predict(type="link", include_re=False), rtol=1e-6)
+    scaled = il.glmer("y ~ scale(x) + (1 | g)", f"{files}/*.parquet", "binomial")
+    with pytest.raises(ArgumentError, match="made of all rows"):
+        scaled.fittedvalues  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda m: m.fit.mu,
+        lambda m: m.fit.observations.y,
+        lambda m: m.profile(),
+        lambda m: m.simulate(1),
+        lambda m: m.leverage(),
+        lambda m: m.cross_val(),
+        lambda m: m.refit(np.ones(900)),
+        lambda m: m.residuals("deviance"),
+        lambda m: m.fit.design.of(np.ones(900, dtype=bool)),
+    ],
+)
+def test_what_needs_rows_says_so(ask, both) -> None:
+    with pytest.raises(DataError, match="left its rows with workers"):
+        ask(both[1])
+
+
+def test_verdicts_are_those_of_memory(frame, tmp_path) -> None:
+    """A cell of one outcome, and levels whose rows all agree."""
+    rng = np.random.default_rng(1)
+    data = frame.assign(
+        y=np.where(frame.f == "d", 1, frame.y), agreed=(frame.g % 3 == 0).astype(int)
+    )
+    data["x"] = rng.normal(size=len(data))
+    pl.from_pandas(data).write_parquet(tmp_path / "rows.parquet")
+    for formula, words in (
+        ("y ~ f + (1 | g)", r"f\[T.d\] of the conditional model have no finite estimate"),
+        ("agreed ~ x + (1 | g)", "the random effects predict every row"),
+    ):
+        with pytest.warns(il.ConvergenceWarning):
+            alone = il.glmer(formula, data, "binomial")
+        with pytest.warns(il.ConvergenceWarning, match=words):
+            apart = il.glmer(formula, tmp_path / "rows.parquet", "binomial", partitions=2)
+        assert apart.fit.verdict == alone.fit.verdict == "separated"
+
+
+KNOWN = {"A": pd.DataFrame(np.eye(40))}
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("formula", "kw", "error", "words"),
+    [
+        ("y ~ (1 | s) + (1 | f)", {}, ArgumentError, "levels of 's' are in several of 'f'"),
+        ("y ~ ar1(0 + w | g)", {}, FormulaError, "times or places of all rows"),
+        (
+            "y ~ (1 | g, cov=A)",
+            {"matrices": {"A": pd.DataFrame(np.eye(40))}},
+            FormulaError,
+            "known covariances",
+        ),
+        ("y ~ x + (1 | g)", {"weights": np.ones(900)}, TypeError, "name of one of its columns"),
+        ("y ~ x + (1 | g)", {"subset": np.ones(900, bool)}, TypeError, "is a comparison"),
+        ("y ~ nothing + (1 | g)", {}, DataError, "no column of data"),
+        ("y ~ x + (1 | g)", {"nAGQ": 0}, ArgumentError, "are for nAGQ=1"),
+        ("y ~ log(x - 1e3) + (1 | g)", {}, DataError, "is not finite"),
+        ("count ~ x + (1 | g)", {}, DataError, r"outside \[0, 1\]"),
+        ("m ~ x + (1 | g)", {"family": "poisson"}, DataError, "is constant"),
+        ("y ~ (0 + I(0 * x) | g)", {}, DataError, "zero in every row"),
+    ],
+)
+def test_refused_in_words(formula, kw, error, words, files) -> None:
+    with pytest.raises(error, match=words):
+        il.glmer(formula, f"{files}/*.parquet", **{"family": "binomial", "partitions": 2, **kw})
+
+
+def test_files_that_do_not_go_together(frame, tmp_path) -> None:
+    pl.from_pandas(frame).write_parquet(tmp_path / "0.parquet")
+    for other in (frame.drop(columns="x"), frame.assign(x=frame.x.astype(str))):
+        pl.from_pandas(other).write_parquet(tmp_path / "1.parquet")
+        with pytest.raises(DataError, match="polars could not"):
+            il.glmer("y ~ x + (1 | g)", f"{tmp_path}/*.parquet", "binomial", partitions=2)
+    with pytest.raises(DataError, match=r"cannot be read|could not"):
+        il.glmer("y ~ x + (1 | g)", tmp_path / "none.parquet", "binomial")
+    with pytest.raises(TypeError, match="of different kinds"):
+        il.glmer("y ~ x + (1 | g)", [tmp_path, pl.from_pandas(frame).lazy()], "binomial")
+
+
+def test_rows_that_change_while_they_are_read_are_said(files, monkeypatch) -> None:
+    readings = glmm_parted._readings
+
+    def miscounted(*args: Any) -> Any:
+        out, words = readings(*args)
+        out[1].n += 1
+        return out, words
+
+    monkeypatch.setattr(glmm_parted, "_readings", miscounted)
+    with pytest.raises(DataError, match=r"g .*: \d+ rows were read where \d+ had been counted"):
+        il.glmer("y ~ x + (1 | g)", f"{files}/*.parquet", "binomial", partitions=3)
