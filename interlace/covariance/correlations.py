@@ -151,6 +151,10 @@ class Correlation(ABC):
         """x of a strong correlation, where there may be another minimum."""
         return np.full(self.n_parameters, np.arctanh(0.8))
 
+    def far_start(self) -> np.ndarray | None:
+        """x of a correlation with a minimum of its own beside those of other starts, if any."""
+        return None
+
     @abstractmethod
     def natural(self, x: np.ndarray) -> np.ndarray:
         """The parameters that are read."""

@@ -18,6 +18,8 @@ __all__ = ["DenseCorrelation", "Exponential", "GaussianDecay", "Unstructured"]
 
 # A start: a nugget of 0.1.
 NUGGET = 1.0 / 3.0
+# ... and of four fifths.
+MOSTLY_NUGGET = 2.0
 # A nugget as near as this to an end of its range is at it, a logarithm of a range this far away.
 NUGGET_AT_END = 1e-8
 FURTHEST_RANGE = 12.0
@@ -220,6 +222,10 @@ class _Decay(DenseCorrelation):
 
     def strong_start(self) -> np.ndarray:
         return np.array([2.0, NUGGET])[: self.n_parameters]
+
+    def far_start(self) -> np.ndarray | None:
+        # a little of the variance with a long range, which random effects of the group are not
+        return np.array([2.0, MOSTLY_NUGGET]) if self.nugget else None
 
     def _share(self, x: np.ndarray) -> float:
         """One less the nugget."""

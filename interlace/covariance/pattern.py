@@ -19,6 +19,11 @@ from .structures import Structure
 
 __all__ = ["OneParameter", "Patterned", "Slopes", "Unit"]
 
+# Correlations that differ by less lead to the same minimum.
+FAR = 0.3
+# What all of several standard deviations are at the start of another search, of the least.
+LEVEL = 2.5
+
 
 class Slopes(NamedTuple):
     """Values of a function of one parameter, with its first two derivatives."""
@@ -215,3 +220,21 @@ class OneParameter(Patterned):
 
     def bent(self, pattern: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return np.array([[weights @ self.entries(float(pattern[0])).second]])
+
+    def far_ends(self) -> tuple[float, ...]:
+        """Parameters of nearly the strongest correlations, either way."""
+        return ()
+
+    def far_patterns(self, theta: np.ndarray, sd: float) -> list[np.ndarray]:
+        if not self.n_pattern:
+            return []
+        own, here = np.maximum(np.abs(theta[:-1]), sd), self._strength(theta[-1])
+        ends = self.far_ends()
+        far = [np.append(own, end) for end in ends if abs(self._strength(end) - here) > FAR]
+        # each of several standard deviations may be zero at a minimum, and is off it here
+        level = np.full(self.n_sd, LEVEL * sd)
+        return far + [np.append(level, end) for end in ends if self.n_sd > 1]
+
+    def _strength(self, parameter: float) -> float:
+        """The correlation of neighbours, (-1, 1)."""
+        return float(np.sin(parameter))

@@ -157,6 +157,9 @@ class HeterogeneousAR1(OneParameter):
     def entries(self, parameter: float) -> Slopes:
         return self._chain.entries(parameter)
 
+    def far_ends(self) -> tuple[float, ...]:
+        return self._chain.far_ends()
+
 
 def _sine(factor: float, at: float, slope: float = -0.5) -> Slopes:
     """factor sin(at), where ``at`` changes with ``slope``."""

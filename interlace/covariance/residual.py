@@ -161,6 +161,15 @@ class ResidualModel:
         out[self.slices[0]] = self.correlation.strong_start()
         return out
 
+    def far_start(self, x: np.ndarray) -> np.ndarray | None:
+        """x with a correlation that may be another minimum's; None where there is none to try."""
+        far = None if self.correlation is None else self.correlation.far_start()
+        if far is None:
+            return None
+        out = x.copy()
+        out[self.slices[0]] = far
+        return out
+
     def natural(self, x: np.ndarray) -> np.ndarray:
         """The parameters that are read."""
         parts = zip(self.parts, self.slices, strict=True)

@@ -24,6 +24,8 @@ __all__ = ["AR1", "OrnsteinUhlenbeck", "Series", "range_boundary"]
 SHORTEST, LONGEST = 1e-16, 700.0
 # A correlation that a fit cannot tell from 0, or from 1.
 NO_DIFFERENCE = 1e-6
+# Correlations of neighbours near the ends of their range, not so near that searches stay there.
+WEAK, STRONG = 0.1, 0.95
 
 
 class Series(OneParameter):
@@ -39,6 +41,8 @@ class Series(OneParameter):
 
     homogeneous = True
     effects = "times"
+    #: Correlations of neighbours that further searches start from.
+    far_correlations: tuple[float, ...] = (-STRONG, STRONG)
 
     def __init__(self, k: int, times: np.ndarray | None = None) -> None:
         super().__init__(k)
@@ -64,6 +68,17 @@ class Series(OneParameter):
     @abstractmethod
     def parameter_of(self, correlation: float, gap: float) -> float:
         """The parameter with this correlation at a gap, or one of the other sign."""
+
+    @property
+    def _gap(self) -> float:
+        """The distance of neighbours."""
+        return float(np.median(self._gaps)) if self._gaps.size else 1.0
+
+    def _strength(self, parameter: float) -> float:
+        return float(self.correlation(parameter, np.array([self._gap])).value[0])
+
+    def far_ends(self) -> tuple[float, ...]:
+        return tuple(self.parameter_of(r, self._gap) for r in self.far_correlations)
 
     @property
     def chain(self) -> Series:
@@ -177,6 +192,7 @@ class OrnsteinUhlenbeck(Series):
 
     name = "ou"
     whole_times = False
+    far_correlations = (WEAK, STRONG)
 
     def correlation(self, parameter: float, distance: np.ndarray) -> Slopes:
         u = self._scaled(parameter, distance)

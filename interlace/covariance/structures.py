@@ -160,6 +160,13 @@ class Structure(ABC):
             theta[: count.size] = np.sqrt(square / count)
         return theta
 
+    def far_patterns(self, theta: np.ndarray, sd: float) -> list[np.ndarray]:
+        """theta with correlations far from what they are, where there may be another minimum.
+
+        Standard deviations are at least ``sd``, with which the correlations are of consequence.
+        """
+        return []
+
     def snapped(self, theta: np.ndarray, tolerance: float) -> np.ndarray:
         """theta with what is nearer to a boundary than this put on it."""
         near = (self.lower_bounds() == 0.0) & (np.abs(theta) < tolerance)

@@ -15,6 +15,9 @@ ORDERS = (0, 1, 2)
 # Central differences of an exact gradient: truncation (h^2) and rounding (eps / h) balance near
 # eps^(1/3).
 DIFFERENCE_STEP = 6e-6
+# Standard deviations of effects, relative ones of standardised covariates, with which their
+# correlations are of consequence.
+OF_CONSEQUENCE = 0.2
 
 
 class Evaluation(NamedTuple):
@@ -66,6 +69,10 @@ class Objective(ABC):
 
     def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
         """Further starts, (n,) each, where there may be several minima beside x."""
+        return []
+
+    def far_starts(self, x: np.ndarray) -> list[np.ndarray]:
+        """Further starts, (n,) each, of which those are searched that are nearly as good as x."""
         return []
 
     def boundaries(self, x: np.ndarray) -> list[np.ndarray]:

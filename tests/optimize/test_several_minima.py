@@ -109,7 +109,7 @@ def test_log_concave_samples_are_searched_once(family, link):
 def test_a_criterion_that_breaks_down_has_no_better_minimum(first, second, taken, monkeypatch):
     found = {0: (2.0, first), 1: (1.0, second)}
 
-    def optimum(objective, optimizer, x):
+    def optimum(objective, optimizer, x, known=None):
         value, verdict = found[int(x[0])]
         out = SimpleNamespace(value=value, verdict=verdict, evaluations=1, x=x)
         out.counted = lambda evaluations, optimizer: out
@@ -119,6 +119,7 @@ def test_a_criterion_that_breaks_down_has_no_better_minimum(first, second, taken
     objective = SimpleNamespace(
         start=lambda: np.zeros(1),
         other_starts=lambda x: [np.ones(1)],
+        far_starts=lambda x: [],
         boundaries=lambda x: [],
         resume=lambda other: None,
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...errors import NumericalError
-from ..base import NOWHERE, Objective
+from ..base import NOWHERE, OF_CONSEQUENCE, Objective
 from ..layout import Layout, Predictor
 from ..theta_scale import ThetaScale
 from .breakdown import ModeSearch, little_information
@@ -146,6 +146,10 @@ class GeneralisedObjective(Objective):
 
     def other_starts(self, x: np.ndarray) -> list[np.ndarray]:
         return [*self._other_beginnings(x), *self._lifted(x)]
+
+    def far_starts(self, x: np.ndarray) -> list[np.ndarray]:
+        far = self.covariance.far_patterns(x[self.at.theta], OF_CONSEQUENCE)
+        return [self._with_theta(x, theta) for theta in far]
 
     def _other_beginnings(self, x: np.ndarray) -> list[np.ndarray]:
         """The usual start with other signs, and with other variances."""

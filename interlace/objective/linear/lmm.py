@@ -9,7 +9,7 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...linalg.crossproducts.linear import CrossProducts
-from ..base import NOT_ASKED, Evaluation, Objective
+from ..base import NOT_ASKED, OF_CONSEQUENCE, Evaluation, Objective
 from ..theta_scale import ThetaScale
 from .choose import choose_marginal
 from .deviance import Deviance, Profile, not_positive_definite
@@ -223,6 +223,9 @@ class LMMObjective(Objective):
         if self.cross.n >= SMALL_SAMPLE:
             return []
         return [self.scale.start(np.full(sum(self.covariance.widths), LARGE_DEVIATION**2))]
+
+    def far_starts(self, x: np.ndarray) -> list[np.ndarray]:
+        return self.covariance.far_patterns(x, OF_CONSEQUENCE)
 
     def names(self) -> list[str]:
         return self.covariance.theta_names

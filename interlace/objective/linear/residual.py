@@ -179,6 +179,14 @@ class ResidualObjective(LMMObjective):
         few = n < SMALL_SAMPLE or (n < FEW_ROWS and value < self._value(first))
         return [other] if few or value < self._value(x) + NEAR else []
 
+    def far_starts(self, x: np.ndarray) -> list[np.ndarray]:
+        theta, phi = self.split(x)
+        out = [np.concatenate([far, phi]) for far in super().far_starts(theta)]
+        far = self.residual.far_start(phi)
+        if far is not None:
+            out.append(np.concatenate([theta, far]))
+        return out
+
     def names(self) -> list[str]:
         return [*super().names(), *self._phi_names()]
 

@@ -290,6 +290,13 @@ def test_one_row_for_each_time_is_no_level_that_agrees():
     np.testing.assert_allclose(m.fit.theta_sizes[0], m.fit.theta[0] / np.sqrt(times))
 
 
+def test_the_correlation_of_the_other_sign_is_found(data):
+    formula = "size ~ 0 + ar1(0 + t | g) + (1 + x | g)"
+    m, dense = (il.fit(formula, data, backend=b) for b in ("auto", "blocked"))
+    assert m.llf == pytest.approx(dense.llf, abs=1e-7)
+    assert m.fit.theta[1] < 0.0
+
+
 @pytest.mark.parametrize("optimizer", ["bobyqa", "lbfgsb"])
 def test_other_optimisers(data, optimizer):
     formula = f"count ~ x + {TERMS['level']}"

@@ -1,0 +1,169 @@
+"""Correlations of the other sign, and strong ones, are tried where they are nearly as good."""
+
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace as il
+from interlace.covariance import AR1, OrnsteinUhlenbeck
+from interlace.covariance.names import make_structure
+from interlace.objective import Evaluation, Objective
+from interlace.optimize import minimise
+
+# `interlace.optimize.minimise` is the function
+minimise_module = import_module("interlace.optimize.minimise")
+
+TERMS = {
+    "ar1": "ar1(0 + t | g)",
+    "hetar1": "hetar1(0 + t | g)",
+    "ou": "ou(0 + pos | g)",
+}
+# (term, what is beside it, family, seed): the first search alone ends above the lowest minimum
+SEVERAL = [
+    ("ar1", "(1 | g)", "gaussian", 1),
+    ("ou", "(1 | g)", "poisson", 20),
+    ("hetar1", "(1 | g)", "gaussian", 1),
+]
+
+
+class Wells(Objective):
+    """(x^2 - 1)^2 + tilt x: minima near -1 and 1."""
+
+    def __init__(self, tilt, far):
+        self.tilt, self.far = tilt, far
+        self.evaluated = 0
+
+    def start(self):
+        return np.array([1.3])
+
+    def far_starts(self, x):
+        return [np.array([far]) for far in self.far]
+
+    def evaluate(self, x, order=2):
+        self.evaluated += 1
+        value = (x[0] ** 2 - 1.0) ** 2 + self.tilt * x[0]
+        slope = 4.0 * x * (x**2 - 1.0) + self.tilt
+        return Evaluation(float(value), slope, np.array([12.0 * x**2 - 4.0]), True)
+
+    def lower_bounds(self):
+        return np.array([-np.inf])
+
+    def canonical(self, x):
+        return x
+
+    snap = canonical
+
+    def null_directions(self, x):
+        return []
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgsb", "bobyqa"])
+def test_the_lower_of_two_minima(optimizer):
+    assert minimise(Wells(0.3, []), optimizer).x[0] > 0.0
+    assert minimise(Wells(0.3, [-1.4]), optimizer).x[0] < 0.0
+    # a far start that leads to a higher minimum changes nothing
+    assert minimise(Wells(-0.3, [-1.4]), optimizer).x[0] > 0.0
+
+
+def test_a_start_that_is_much_worse_costs_one_evaluation():
+    once, more = (Wells(0.3, far) for far in ([], [-4.0]))
+    found = [minimise(one) for one in (once, more)]
+    np.testing.assert_array_equal(found[0].x, found[1].x)
+    assert more.evaluated == once.evaluated + 1
+    assert found[1].evaluations == found[0].evaluations + 1
+
+
+def test_a_search_on_its_way_to_what_is_known_is_given_up(monkeypatch):
+    own = Wells(0.3, [1.5])
+    short = minimise(own).evaluations
+    monkeypatch.setattr(minimise_module, "NEIGHBOUR", -np.inf)
+    assert minimise(Wells(0.3, [1.5])).evaluations > short
+
+
+@pytest.mark.parametrize("parameter", [-1.2, -0.3, 0.0, 0.6, 1.3])
+def test_patterns_are_far_from_each_other(parameter):
+    gaps = np.array([0.0, 0.4, 1.1, 2.0, 9.0])
+    for structure in (AR1(4), OrnsteinUhlenbeck(5, gaps), make_structure("hetar1", 4)):
+        chain, m = structure.chain, structure.n_theta - 1
+        theta = np.append(np.linspace(0.0, 1.0, m), parameter)
+        near = np.array([np.median(np.diff(chain.times))])
+        here = chain.correlation(parameter, near).value
+        starts = structure.far_patterns(theta, 0.2)
+        assert starts
+        for start in starts:
+            assert (start[:-1] >= 0.2).all()
+            there = chain.correlation(start[-1], near).value
+            assert abs(there - here) > 0.3 or np.ptp(start[:-1]) == 0.0
+            assert abs(there) < 0.96
+
+
+def test_structures_without_such_a_pattern_have_none():
+    for name in ("us", "diag", "homdiag"):
+        structure = make_structure(name, 3)
+        assert structure.far_patterns(structure.start(), 0.2) == []
+
+
+def sample(family, seed):
+    rng = np.random.default_rng(seed)
+    groups, times, of_each = (int(v) for v in rng.integers([6, 4, 1], [13, 8, 3]))
+    g = np.repeat(np.arange(groups), times * of_each)
+    t = np.tile(np.repeat(np.arange(times), of_each), groups)
+    n, rho = g.size, rng.choice([-0.9, -0.5, 0.0, 0.6])
+    a = rng.normal(size=(groups, times))
+    for j in range(1, times):
+        a[:, j] = rho * a[:, j - 1] + np.sqrt(1 - rho**2) * a[:, j]
+    pos = np.cumsum(rng.choice([0.5, 1.0, 2.5], times))[t]
+    data = pd.DataFrame({"g": g, "h": rng.integers(0, 5, n), "t": pd.Categorical(t), "pos": pos})
+    eta = 0.3 + 0.6 * a[g, t] + 0.4 * rng.normal(size=groups)[g]
+    data["y"] = {
+        "gaussian": eta + rng.normal(size=n),
+        "poisson": 1.0 * rng.poisson(np.exp(eta)),
+        "binomial": 1.0 * (rng.random(n) < 1.0 / (1.0 + np.exp(-eta))),
+    }[family]
+    return data
+
+
+def fitted(term, beside, family, seed, **how):
+    formula = f"y ~ 1 + {TERMS[term]} + {beside}"
+    if family == "gaussian":
+        return il.fit(formula, sample(family, seed), **how)
+    return il.glmer(formula, sample(family, seed), family=family, **how)
+
+
+@pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
+@pytest.mark.parametrize(("term", "beside", "family", "seed"), SEVERAL)
+def test_series_of_few_rows_end_no_higher_than_their_dense_twins(
+    term, beside, family, seed, monkeypatch
+):
+    case = term, beside, family, seed
+    m, dense = fitted(*case), fitted(*case, backend="blocked")
+    assert m.fit.backend == "series"
+    assert m.fit.optimum.value < dense.fit.optimum.value + 1e-6
+    monkeypatch.setattr(minimise_module, "NEAR", -np.inf)
+    assert fitted(*case).fit.optimum.value > m.fit.optimum.value + 1e-4
+
+
+@pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
+def test_a_refit_finds_what_a_fit_finds():
+    case = SEVERAL[0]
+    m = fitted(*case)
+    y = sample(*case[2:])["y"].to_numpy()
+    again = m.refit(np.random.default_rng(2).normal(size=len(y))).refit(y)
+    assert again.llf == pytest.approx(m.llf, abs=1e-6)
+
+
+def nuggets(seed):
+    rng = np.random.default_rng(seed)
+    g, t = np.repeat(np.arange(10), 7), np.tile(np.arange(7.0), 10)
+    x, level = rng.normal(size=70), 0.7 * rng.normal(size=10)
+    return pd.DataFrame({"g": g, "t": t, "x": x, "y": x + level[g] + rng.normal(size=70)})
+
+
+@pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
+def test_a_nugget_beside_a_long_range(monkeypatch):
+    how = {"correlation": "exp(t | g, nugget=True)"}
+    m = il.fit("y ~ x + (0 + x | g)", nuggets(1), **how)
+    monkeypatch.setattr(minimise_module, "NEAR", -np.inf)
+    assert il.fit("y ~ x + (0 + x | g)", nuggets(1), **how).llf < m.llf - 1e-4
