@@ -188,17 +188,20 @@ def _type_three(design, codings: dict[str, TermCoding], names: list[str]) -> dic
     each term's columns are made orthogonal to those of the terms that contain it; the rows of the
     basis then hold the hypotheses, which `back` turns from S to the columns of X.
     """
-    blocks, starts, reference = [], {}, {}
+    blocks, starts, reference, sizes = [], {}, {}, []
     position = 0
     for coding in codings.values():
         block, is_reference = _all_cells(coding)
+        sizes.append(np.resize(_sizes(coding.values), block.shape[1]))
         starts[coding.name] = slice(position, position + block.shape[1])
         reference[coding.name] = is_reference
         position += block.shape[1]
         blocks.append(block)
-    D = np.concatenate(blocks, axis=1)
+    # covariates in units of their size: what counts as zero then does not depend on their own
+    size, of_X = np.concatenate(sizes), _sizes(design.X)
+    D, X = np.concatenate(blocks, axis=1) / size, design.X / of_X
     # Only linear relations between columns matter: the triangular factor has them all.
-    R = np.asarray(np.linalg.qr(np.concatenate([D, design.X], axis=1), mode="r"))
+    R = np.asarray(np.linalg.qr(np.concatenate([D, X], axis=1), mode="r"))
     D, X = R[:, : D.shape[1]], R[:, D.shape[1] :]
     basis = _basis(D, starts, reference)
     S = D[:, basis]
@@ -221,10 +224,17 @@ def _type_three(design, codings: dict[str, TermCoding], names: list[str]) -> dic
     out = {}
     for name in names:
         L = rows[:, columns[name]].T
-        L = L[np.abs(L).sum(axis=1) > DEPENDENT]
-        if L.size:
-            out[name] = L @ _zap(back)
+        own = np.abs(L).sum(axis=1) > DEPENDENT
+        if own.any():
+            units = size[basis][columns[name]][own]
+            out[name] = (L[own] @ _zap(back)) * of_X / units[:, None]
     return out
+
+
+def _sizes(columns: np.ndarray) -> np.ndarray:
+    """Root mean squares of columns; 1 of those that are zero."""
+    size = np.sqrt(np.mean(columns**2, axis=0))
+    return np.where(size > 0.0, size, 1.0)
 
 
 def _all_cells(coding: TermCoding) -> tuple[np.ndarray, np.ndarray]:

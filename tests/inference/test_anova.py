@@ -164,3 +164,15 @@ def test_type_three_is_the_same_whatever_contrasts_code_a_factor(carrots, right)
     ]
     for found in others:
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e12])
+def test_type_three_does_not_depend_on_units(unit: float) -> None:
+    data = interlace.load_dataset("sleepstudy")
+    data["z"] = np.random.default_rng(1).normal(size=len(data))
+    data["far"] = unit * (data["z"] + 3.0 + data["Days"] / 9.0)
+    data["near"] = data["far"] / unit
+    formula = "Reaction ~ Days * {} + (1 | Subject)"
+    far, near = (interlace.fit(formula.format(name), data) for name in ("far", "near"))
+    np.testing.assert_allclose(far.anova()["F value"], near.anova()["F value"], rtol=1e-9)
+    np.testing.assert_allclose(far.anova()["F value"], far.tvalues.iloc[1:] ** 2, rtol=1e-9)
