@@ -27,7 +27,7 @@ def from_json(source: Any) -> ModelResult:
 
     Returns
     -------
-    LMMResult, GLMMResult, GLMResult, CLMResult, CLMMResult or PartedResult
+    LMMResult, SummedResult, GLMMResult, PartedResult, GLMResult, CLMResult or CLMMResult
         As from a pickle: it predicts, with standard errors and intervals, has its summary, tests
         and tables, but not the data frame of the fit, which ``update`` needs.
 
@@ -56,7 +56,8 @@ def _kinds() -> dict[str, type[ModelResult]]:
     from ..results.glmm import GLMMResult
     from ..results.glmm_parted import PartedResult
     from ..results.lmm import LMMResult
+    from ..results.lmm_summed import SummedResult
     from ..results.ordinal import CLMMResult, CLMResult
 
-    every = LMMResult, GLMMResult, GLMResult, CLMResult, CLMMResult, PartedResult
-    return {cls.__name__: cls for cls in every}
+    mixed = LMMResult, SummedResult, GLMMResult, PartedResult, CLMMResult
+    return {cls.__name__: cls for cls in (*mixed, GLMResult, CLMResult)}

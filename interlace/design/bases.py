@@ -16,8 +16,7 @@ from ..errors import ArgumentError, DataError, DataWarning, warn
 @stateful_transform
 def poly(x: Any, degree: int = 1, raw: bool = False, _state: dict = {}) -> FactorValues:  # noqa: B006
     """R's ``poly``: orthogonal polynomials, or plain powers; columns numbered from 1."""
-    if not (isinstance(degree, int | np.integer) and degree >= 1):
-        raise ArgumentError(f"poly(): degree must be a whole number from 1, got {degree!r}")
+    check_degree(degree)
     if raw:
         x = np.asarray(x, dtype=np.float64)
         values: Any = np.stack([x**k for k in range(1, degree + 1)], axis=1)
@@ -25,6 +24,12 @@ def poly(x: Any, degree: int = 1, raw: bool = False, _state: dict = {}) -> Facto
         values = orthogonal(x, degree, _state=_state)
         values = values.__wrapped__ if isinstance(values, FactorValues) else values
     return FactorValues(values, column_names=tuple(str(k) for k in range(1, degree + 1)))
+
+
+def check_degree(degree: Any) -> None:
+    """Refuse what is no degree of a polynomial."""
+    if not (isinstance(degree, int | np.integer) and degree >= 1):
+        raise ArgumentError(f"poly(): degree must be a whole number from 1, got {degree!r}")
 
 
 @stateful_transform

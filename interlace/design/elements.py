@@ -41,7 +41,7 @@ class Elements:
 
     def add_those_of(self, recipe: PlainMatrix) -> None:
         """Add the blocks that the columns of a matrix are made of."""
-        for _, product in recipe.products:
+        for _, product in recipe.split()[0].products:
             own, atom = self.products.parts(recipe, product)
             self.add(own, 0)
             self.add(own, atom)
@@ -50,7 +50,8 @@ class Elements:
         """What makes the columns of a matrix of elements, (d, columns)."""
         self.add_those_of(recipe)
         columns = [np.zeros((self.size, 0))]
-        for scale, product in recipe.products:
+        single, places = recipe.split()
+        for scale, product in single.products:
             own, atom = self.products.parts(recipe, product)
             values = scale * self.products.coded(recipe, product, own)
             out = np.zeros((self.size, values.shape[1]))
@@ -59,7 +60,14 @@ class Elements:
                 start = self.starts[Block(own, of)]
                 out[start : start + len(values)] += values * times
             columns.append(out)
-        return np.concatenate(columns, axis=1)
+        return put(np.concatenate(columns, axis=1), places)
+
+
+def put(columns: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Columns of a matrix in their places."""
+    out = np.empty_like(columns)
+    out[:, places] = columns
+    return out
 
 
 class Table:
@@ -81,16 +89,13 @@ class Table:
 
     def run(self, lazy: LazyRows) -> None:
         """Ask the engine."""
-        import narwhals.stable.v2 as nw
-
-        keys = {name: nw.col(name) for name in self.keys}
-        keys |= {f"_f{i}": self.products.key(i) for i in self._factors}
+        keys = [*self.keys, *(f"_f{i}" for i in self._factors)]
         asked = {}
         for left, right in self.asked:
             for a in left.starts:
                 for b in right.starts:
                     asked.update(self._sums_of(right, a, b))
-        self.columns = lazy.sums(keys, asked, self.keys)
+        self.columns = lazy.sums(self.products.first(self.keys), keys, asked, self.keys)
 
     def _sums_of(self, right: Elements, a: Block, b: Block) -> dict[str, Any]:
         import narwhals.stable.v2 as nw
@@ -125,7 +130,9 @@ class Table:
         return cells[:-1] if known else cells
 
     def _is_at(self, factor: int, level: int) -> Any:
-        key, labels = self.products.key(factor), self.products.levels[self.products.factors[factor]]
+        import narwhals.stable.v2 as nw
+
+        key, labels = nw.col(f"_f{factor}"), self.products.levels[self.products.factors[factor]]
         if labels is None:
             return key if level else ~key
         return key == labels.levels.tolist()[level]

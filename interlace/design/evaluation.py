@@ -130,7 +130,7 @@ class _Compiler(ast.NodeTransformer):
         return _subscript(name)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        key, attribute = _text(node, self.aliases), self._attribute(node, called=False)
+        key, attribute = text_of(node, self.aliases), self._attribute(node, called=False)
         root, _, name = key.rpartition(".")
         if root == "np" and isinstance(getattr(np, name, None), float):
             return attribute  # a constant, as np.pi
@@ -154,7 +154,7 @@ class _Compiler(ast.NodeTransformer):
     # calls, and whatever else may look at more than one row
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        key = _text(node, self.aliases)
+        key = text_of(node, self.aliases)
         called = node.func
         if isinstance(called, ast.Name) and self._name(called.id) == "Q" and len(node.args) == 1:
             return self._patsy_name(node.args[0])
@@ -187,7 +187,7 @@ class _Compiler(ast.NodeTransformer):
         return _subscript(node.value)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        return self._part(_text(node, self.aliases), self.generic_visit(node))
+        return self._part(text_of(node, self.aliases), self.generic_visit(node))
 
     def _part(self, key: str, made: ast.AST) -> ast.expr:
         self.plain = False
@@ -205,7 +205,7 @@ class _Compiler(ast.NodeTransformer):
         return _expression(function)
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
-        key = _text(node, self.aliases)
+        key = text_of(node, self.aliases)
         self.inside += 1
         elements = self.generic_visit(node)
         self.inside -= 1
@@ -216,7 +216,7 @@ class _Compiler(ast.NodeTransformer):
     # operators
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        key = _text(node, self.aliases)
+        key = text_of(node, self.aliases)
         left, right = self.visit(node.left), self.visit(node.right)
         if isinstance(node.op, ast.MatMult):
             return self._part(key, ast.BinOp(left, node.op, right))
@@ -229,7 +229,7 @@ class _Compiler(ast.NodeTransformer):
         inner = self.visit(node.operand)
         if isinstance(node.op, ast.Not | ast.Invert):
             return _call("_not", inner)
-        return ast.UnaryOp(node.op, _number(inner, _text(node, self.aliases)))
+        return ast.UnaryOp(node.op, _number(inner, text_of(node, self.aliases)))
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         word = "_all" if isinstance(node.op, ast.And) else "_any"
@@ -282,7 +282,8 @@ def _number(node: ast.expr, key: str) -> ast.expr:
     return node if isinstance(node, ast.Constant) else _call("_numeric", node, ast.Constant(key))
 
 
-def _text(node: ast.AST, aliases: Mapping[str, str]) -> str:
+def text_of(node: ast.AST, aliases: Mapping[str, str]) -> str:
+    """An expression as written once for all, by which what it keeps is found."""
     text = ast.unparse(node)
     for alias, name in aliases.items():
         text = text.replace(alias, f"`{name}`")

@@ -15,8 +15,9 @@ from ..frames.checks import unknown_column
 from ..frames.columns import Column, Columns, Labels
 from ..frames.lazy import LazyRows
 from .expressions import Resolved
+from .learned import Learned
 from .model_frame import ModelFrame
-from .model_matrix import PlainMatrix, model_matrix
+from .model_matrix import PlainMatrix, calls_of, learned_matrix, model_matrix
 from .predictor import MEAN
 from .products import Products
 from .pushed import kind_of_type, pushed
@@ -34,6 +35,8 @@ class LazyModelFrame(ModelFrame):
         Columns of the formulas with the levels that factors have; numbers stand for any.
     lazy : LazyRows
         The rows used.
+    learned : Learned
+        What expressions keep of all rows.
     products : Products
     n : int
         Rows used.
@@ -57,8 +60,9 @@ class LazyModelFrame(ModelFrame):
             gone = [self._is_missing(name) for name in self._subset_names(subset)]
             self.lazy = data.where(chosen.value & ~reduce(operator.or_, gone))
         self.kinds = {name: self._kind(name) for name in self.used}
-        recipes = [self.recipe(side, self._example(), {}) for side in self._sides()]
         part = self.predictors[MEAN]
+        self.learned = self._learned()
+        recipes = [self.recipe(side, self._example(), {}) for side in self._sides()]
         plain = [*part.fixed.variables, *(n for side in part.offsets for n in side.variables)]
         plain += [] if self.offset_column is None else [self.offset_column]
         self.products = Products(
@@ -67,8 +71,9 @@ class LazyModelFrame(ModelFrame):
             (self.response.text, self.response_expression()),
             self.weight_expression(),
             [n for n in dict.fromkeys(plain) if kind_of_type(data.schema[n]) == "number"],
+            self.learned,
         )
-        self._count_rows()
+        self._take_moments()
         self.products.observe_cells(self.lazy)
         self.columns = self._with_levels()
         self.unused = {}
@@ -122,6 +127,11 @@ class LazyModelFrame(ModelFrame):
 
     def recipe(self, side: Resolved, columns: Columns, contrasts: Mapping[str, Any]) -> PlainMatrix:
         """How the matrix of a right side is made; refused is what is not elementwise."""
+        if self.learned:
+            learned = self.learned
+            return learned_matrix(
+                side.text, columns, side.variables, contrasts, learned.state, learned.bases
+            )
         recipe = model_matrix(side.text, columns, side.variables, contrasts, {})[1]
         if not isinstance(recipe, PlainMatrix):
             raise DataError(
@@ -159,14 +169,15 @@ class LazyModelFrame(ModelFrame):
 
     def response_expression(self) -> Any:
         """The response less the offset."""
-        y = pushed(self.response.parts[0].text, self.lazy.schema)
+        state = self.learned.state
+        y = pushed(self.response.parts[0].text, self.lazy.schema, state)
         if y.kind == "text":
             raise DataError(
                 f"the response {self.response.text!r} is not numeric; convert it in the frame"
             )
         value = y.number()
         for side in self.predictors[MEAN].offsets:
-            value = value - pushed(side.text, self.lazy.schema).number()
+            value = value - pushed(side.text, self.lazy.schema, state).number()
         if self.offset_column is not None:
             value = value - pushed(self.offset_column, self.lazy.schema).number()
         return value
@@ -191,8 +202,45 @@ class LazyModelFrame(ModelFrame):
         missing = nw.col(name).is_null()
         return missing | nw.col(name).is_nan() if self.lazy.schema[name].is_float() else missing
 
-    def _count_rows(self) -> None:
-        """One query: rows, missing values, moments and extremes."""
+    def _learned(self) -> Learned:
+        """What expressions keep of all rows, by queries before all others."""
+        learned = Learned(self.lazy.schema)
+        part = self.predictors[MEAN]
+        parts = [*self.response.parts, *part.offsets]
+        expressions = [text for side in self._sides() for text in calls_of(side.text)]
+        for text in [*expressions, *(own.text for own in parts)]:
+            learned.read(text)
+        if learned:
+            self._count_rows({}, {})
+            learned.learn(self.lazy)
+            for own in parts:
+                own.state.update(learned.state, fitted=True)
+        return learned
+
+    def _take_moments(self) -> None:
+        """Moments and extremes, and rows if they have not been counted."""
+        import narwhals.stable.v2 as nw
+
+        values, moments = self.products.moments_asked()
+        weight = self.weight_expression()
+        if weight is not None:
+            values["weights"], moments["weights"] = weight, ("min", "max")
+            values["log weights"] = nw.when(weight > 0.0).then(weight).log()
+            moments["log weights"] = ("sum",)
+        if self.learned:
+            totals = self.lazy.totals(values, moments)
+        else:
+            totals = self._count_rows(values, moments)
+        self.products.take_moments(totals)
+        self.log_weights = 0.0
+        if weight is not None:
+            self._check_weights(totals["weights"])
+            self.log_weights = totals["log weights"]["sum"]
+
+    def _count_rows(
+        self, values: Mapping[str, Any], moments: Mapping[str, tuple[str, ...]]
+    ) -> dict[str, dict[Any, float]]:
+        """One query: rows and missing values, and what is asked of the others, which are left."""
         import narwhals.stable.v2 as nw
 
         missing = self._missing()
@@ -200,12 +248,6 @@ class LazyModelFrame(ModelFrame):
         columns = {f"missing {i}": own.cast(nw.Int64()) for i, own in enumerate(missing.values())}
         columns |= {"rows": nw.lit(1), "gone": gone.cast(nw.Int64())}
         asked: dict[str, tuple[str, ...]] = dict.fromkeys(columns, ("count",))
-        values, moments = self.products.moments_asked()
-        weight = self.weight_expression()
-        if weight is not None:
-            values["weights"], moments["weights"] = weight, ("min", "max")
-            values["log weights"] = nw.when(weight > 0.0).then(weight).log()
-            moments["log weights"] = ("sum",)
         totals = self.lazy.totals({**columns, **values}, {**asked, **moments}, ~gone)
         counts = {name: _count(totals[f"missing {i}"]) for i, name in enumerate(missing)}
         self.missing_by = {name: count for name, count in counts.items() if count}
@@ -218,11 +260,7 @@ class LazyModelFrame(ModelFrame):
         self.lazy.n = self.n
         if self.n_missing:
             self.lazy = self.lazy.where(~gone)
-        self.products.take_moments(totals)
-        self.log_weights = 0.0
-        if weight is not None:
-            self._check_weights(totals["weights"])
-            self.log_weights = totals["log weights"]["sum"]
+        return totals
 
     def _check_weights(self, ends: Mapping[str, float]) -> None:
         if not ends["min"] > 0.0 or not np.isfinite(ends["max"]):

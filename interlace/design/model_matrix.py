@@ -13,10 +13,10 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,40 @@ MOST_KEPT = 32
 _ONE = read_only(np.ones(1))
 
 
+class BasisFields(NamedTuple):
+    """Names of the columns of a basis such as ``poly(x, 2)``; the places of those kept beside 1."""
+
+    names: tuple[str, ...]
+    reduced: tuple[int, ...]
+
+    @classmethod
+    def of(cls, text: str, made: Any) -> BasisFields:
+        """Those of what the function of a basis gave."""
+        data = made.__formulaic_metadata__
+        plain = getattr(made, "__wrapped__", made)
+        fields = data.column_names or (tuple(plain) if isinstance(plain, dict) else ())
+        fields = fields or range(np.shape(plain)[1])
+        kept = list(range(len(fields)))
+        if data.spans_intercept and data.drop_field is not None:
+            kept = [i for i, name in enumerate(fields) if name != data.drop_field]
+        return cls(tuple(shown(f"{text}[{name}]") for name in fields), tuple(kept))
+
+    def stand_in(self, n: int) -> FactorValues:
+        """Something that formulaic takes for the basis."""
+        dropped = [i for i in range(len(self.names)) if i not in self.reduced]
+        return FactorValues(
+            {i: np.zeros(n) for i in range(len(self.names))},
+            kind="numerical",
+            spans_intercept=bool(dropped),
+            drop_field=dropped[0] if dropped else None,
+            format="{name}[{field}]",
+        )
+
+    def width(self, reduced: bool) -> int:
+        """Number of columns."""
+        return len(self.reduced if reduced else self.names)
+
+
 @dataclass(frozen=True, eq=False)
 class PlainMatrix:
     """A matrix of bare columns and their products.
@@ -68,6 +102,10 @@ class PlainMatrix:
         Elementwise expressions among the factors of `products`, and the columns they use.
     logicals : frozenset of str
         Columns and expressions that are booleans.
+    state : dict
+        What the expressions keep of all rows of the fit, where an engine was asked for it.
+    bases : dict of str -> BasisFields
+        Expressions of several columns.
     """
 
     names: tuple[str, ...]
@@ -75,6 +113,8 @@ class PlainMatrix:
     codings: dict[str, Coding]
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
     logicals: frozenset[str] = frozenset()
+    state: dict[str, Any] = field(default_factory=dict)
+    bases: dict[str, BasisFields] = field(default_factory=dict)
 
     def coded_columns(self) -> dict[str, list[Any]]:
         """None: its factors are columns as they stand."""
@@ -87,7 +127,7 @@ class PlainMatrix:
         """
         if self.names == ("Intercept",):
             return np.ndarray((columns.n, 1), np.float64, _ONE, strides=(0, 0))
-        computed = _computed(self.calls, columns)
+        computed = _computed(self.calls, columns, self.state)
         if computed is None:
             raise DataError(
                 f"the term(s) {listing(call for call, _ in self.calls)} cannot be computed on "
@@ -101,6 +141,11 @@ class PlainMatrix:
         X = np.empty((columns.n, len(self.names)))
         at = 0
         for scale, factors in self.products:
+            if any(v in self.bases for v, _ in factors):
+                made = self._by_columns(value, factors)
+                X[:, at : at + made.shape[1]] = scale * made
+                at += made.shape[1]
+                continue
             numeric = [np.asarray(value(v)) for v, _ in factors if v not in self.codings]
             coded_by = [
                 self._coded(value(v), v, reduced) for v, reduced in factors if v in self.codings
@@ -115,8 +160,55 @@ class PlainMatrix:
                 block *= column[:, None]
         return X
 
+    def _by_columns(
+        self, value: Callable[[str], Any], factors: Iterable[tuple[str, bool]]
+    ) -> np.ndarray:
+        """The product of factors of which some have several columns; the first varies fastest."""
+        out: np.ndarray | None = None
+        for variable, reduced in factors:
+            own = value(variable)
+            if variable in self.codings:
+                codes, coding = self._coded(own, variable, reduced)
+                own = np.where(codes[:, None] < 0, np.nan, coding[codes])
+            elif variable in self.bases:
+                own = own[:, list(self.bases[variable].reduced)] if reduced else own
+            else:
+                own = np.asarray(own)[:, None]
+            out = own if out is None else (own[:, :, None] * out[:, None, :]).reshape(len(own), -1)
+        assert out is not None
+        return out
+
+    def split(self) -> tuple[PlainMatrix, np.ndarray]:
+        """The same with the columns of bases as variables of their own, and the place of each."""
+        if not self.bases:
+            return self, np.arange(len(self.names))
+        products, order, at = [], [np.zeros(0, dtype=np.intp)], 0
+        for scale, factors in self.products:
+            widths = [self.width(v, reduced) for v, reduced in factors]
+            places = at + np.arange(math.prod(widths)).reshape(widths[::-1])
+            at += math.prod(widths)
+            axes = [range(w) if v in self.bases else [None] for (v, _), w in zip(factors, widths)]
+            for fields in itertools.product(*axes):
+                own = tuple(
+                    (v, reduced) if i is None else (self._field(v, reduced, i), False)
+                    for (v, reduced), i in zip(factors, fields)
+                )
+                chosen = tuple(slice(None) if i is None else i for i in fields[::-1])
+                products.append((scale, own))
+                order.append(np.ravel(places[chosen]))
+        places = np.concatenate(order)
+        names = tuple(self.names[i] for i in places)
+        alone = replace(self, names=names, products=tuple(products), calls=(), bases={}, state={})
+        return alone, places
+
+    def _field(self, variable: str, reduced: bool, i: int) -> str:
+        basis = self.bases[variable]
+        return basis.names[basis.reduced[i] if reduced else i]
+
     def width(self, variable: str, reduced: bool) -> int:
         """Number of columns that code a variable in a product."""
+        if variable in self.bases:
+            return self.bases[variable].width(reduced)
         coding = self.codings.get(variable)
         return 1 if coding is None else (coding.reduced if reduced else coding.full).shape[1]
 
@@ -250,6 +342,22 @@ def model_matrix(
     return recipe.matrix(columns), recipe, FixedTerms(terms, _factors(recipe, columns))
 
 
+def learned_matrix(
+    text: str,
+    columns: Columns,
+    variables: tuple[str, ...],
+    contrasts: Mapping[str, Any],
+    state: dict[str, Any],
+    bases: Mapping[str, BasisFields],
+) -> PlainMatrix:
+    """How X is made where an engine was asked for what expressions keep of all rows."""
+    kinds = tuple((name, *_described(columns.values[name])) for name in variables)
+    calls = _calls(text, variables)
+    own = {name: bases[name] for name, _ in calls if name in bases}
+    recipe, _ = _plain_recipe(text, kinds, calls, columns.values, contrasts, own)
+    return replace(recipe, state=state)
+
+
 def _described(column: Column) -> tuple:
     """All that a recipe depends on of a column: its kind, and the levels of a factor."""
     if isinstance(column, Labels):
@@ -280,13 +388,15 @@ def _plain_recipe(
     calls: tuple,
     labels: Mapping[str, Column],
     contrasts: Mapping[str, Any],
+    bases: Mapping[str, BasisFields] | None = None,
 ) -> tuple[PlainMatrix, tuple[FixedTerm, ...]]:
     """How the matrix of columns of some kinds is made, and its terms.
 
     ``labels`` are the factors by name.
     """
     named = tuple((marked(name), kind) for name, kind, *_ in kinds)
-    structure, logicals = _structure(text, named)
+    bases = dict(bases or {})
+    structure, logicals = _read_structure(text, named, bases)
     codings = {name: logical_coding(shown(name)) for name in logicals}
     for name, kind, *_ in kinds:
         if kind == "factor":
@@ -295,11 +405,12 @@ def _plain_recipe(
             codings[marked(name)] = coding_of(shown(marked(name)), column, contrasts.get(name))
     scoped = [factors for _, _, products in structure for _, factors in products]
     recipe = PlainMatrix(
-        names=tuple(name for factors in scoped for name in _product_names(factors, codings)),
+        names=tuple(name for factors in scoped for name in _product_names(factors, codings, bases)),
         products=tuple(product for _, _, products in structure for product in products),
         codings=codings,
         calls=calls,
         logicals=frozenset(shown(name) for name in logicals),
+        bases=bases,
     )
     return recipe, _terms(structure, recipe)
 
@@ -309,7 +420,9 @@ def terms_on(
 ) -> FixedTerms:
     """The terms of a right side, read on columns of the kinds of others, on rows of its own."""
     kinds = tuple((marked(name), kind_of(like.values[name])) for name in variables)
-    return FixedTerms(_terms(_structure(text, kinds)[0], recipe), _factors(recipe, columns))
+    return FixedTerms(
+        _terms(_read_structure(text, kinds, recipe.bases)[0], recipe), _factors(recipe, columns)
+    )
 
 
 def _terms(structure: tuple, recipe: PlainMatrix) -> tuple[FixedTerm, ...]:
@@ -326,7 +439,7 @@ def _terms(structure: tuple, recipe: PlainMatrix) -> tuple[FixedTerm, ...]:
 
 def _factors(recipe: PlainMatrix, columns: Columns) -> dict[str, Labels]:
     """The levels of the rows in the factors of a matrix."""
-    computed = _computed(recipe.calls, columns) or {}
+    computed = _computed(recipe.calls, columns, recipe.state) or {}
     factors = {}
     for name in recipe.codings:
         column = computed[name] if name in computed else columns.values[unmarked(name)]
@@ -338,20 +451,27 @@ def _factors(recipe: PlainMatrix, columns: Columns) -> dict[str, Labels]:
 @lru_cache(maxsize=CACHE_SIZE)
 def _calls(text: str, variables: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Expressions among the factors of a formula, each with the columns it uses."""
+    return tuple(
+        (text, tuple({name.name for name in names_in(text)} & set(variables)))
+        for text in calls_of(text)
+    )
+
+
+def calls_of(text: str) -> list[str]:
+    """Expressions among the factors of a right side."""
     expressions = dict.fromkeys(
         factor.expr
         for term in formulaic_terms(text)
         for factor in term.factors
         if factor.eval_method.value == "python"
     )
-    return tuple(
-        (text, tuple({name.name for name in names_in(text)} & set(variables)))
-        for text in expressions
-    )
+    return list(expressions)
 
 
 def _computed(
-    calls: tuple[tuple[str, tuple[str, ...]], ...], columns: Columns
+    calls: tuple[tuple[str, tuple[str, ...]], ...],
+    columns: Columns,
+    state: dict[str, Any] | None = None,
 ) -> dict[str, np.ndarray] | None:
     """Values of the expressions; None when one of them needs formulaic."""
     out = {}
@@ -363,25 +483,46 @@ def _computed(
                 return None
             values[name] = column if column.dtype.kind == "b" else as_float(column)
         value = elementwise(expression, values, {})
+        if value is None and state:
+            value = _with_state(expression, values, state)
         if value is None:
             return None
         # A comparison with NaN is False; of a missing value nothing is known.
         for column in values.values():
             if column.dtype.kind == "f" and np.isnan(np.add.reduce(column)):
-                value = np.where(np.isnan(column), np.nan, value)
+                gone = np.isnan(column)
+                value = np.where(gone[:, None] if value.ndim == 2 else gone, np.nan, value)
         out[expression] = value
     return out
 
 
+def _with_state(
+    expression: str, values: Mapping[str, np.ndarray], state: dict[str, Any]
+) -> np.ndarray:
+    """An expression with what it kept of the rows of the fit: a column, or those of a basis."""
+    n = len(next(iter(values.values()), ()))
+    series = {name: pd.Series(column) for name, column in values.items()}
+    value = value_of(expression_of(expression), Values(series, {}, state, n, False))
+    value = value.__wrapped__ if isinstance(value, FactorValues) else value
+    if isinstance(value, dict):
+        value = np.stack([np.asarray(column) for column in value.values()], axis=1)
+    return np.asarray(value)
+
+
 def _product_names(
-    factors: tuple[tuple[str, bool], ...], codings: Mapping[str, Coding]
+    factors: tuple[tuple[str, bool], ...],
+    codings: Mapping[str, Coding],
+    bases: Mapping[str, BasisFields],
 ) -> list[str]:
     if not factors:
         return ["Intercept"]
     fields: list[tuple[str, ...]] = []
     for name, reduced in factors:
         coding = codings.get(name)
-        if coding is None:
+        if name in bases:
+            own = bases[name]
+            fields.append(tuple(own.names[i] for i in own.reduced) if reduced else own.names)
+        elif coding is None:
             fields.append((shown(name),))
         else:
             fields.append(coding.reduced_names if reduced else coding.full_names)
@@ -400,8 +541,23 @@ def _structure(text: str, kinds: tuple[tuple[str, str], ...]) -> tuple[tuple, tu
     Per term: its name, its variables, and its products as (scale, ((variable, coded in contrasts),
     ...)).  Then the variables and expressions that are booleans.
     """
+    return _made_structure(text, kinds, {})
+
+
+def _read_structure(
+    text: str, kinds: tuple[tuple[str, str], ...], bases: Mapping[str, BasisFields]
+) -> tuple[tuple, tuple[str, ...]]:
+    """The same where some expressions are bases, whose columns are known."""
+    if not bases:
+        return _structure(text, kinds)
+    return _made_structure(text, kinds, bases)
+
+
+def _made_structure(
+    text: str, kinds: tuple[tuple[str, str], ...], bases: Mapping[str, BasisFields]
+) -> tuple[tuple, tuple[str, ...]]:
     frame = pd.DataFrame({name: _EXAMPLES[kind] for name, kind in kinds}, index=range(2))
-    spec = _materialise(_fresh(text), frame, {}, {})[1]
+    spec = _materialise(_fresh(text), frame, {}, {}, bases=bases)[1]
     factors = {name for name, kind in kinds if kind == "factor"}
     logicals = tuple(
         expr
@@ -457,6 +613,7 @@ class _Materializer(PandasMaterializer):
 
     given: Mapping[str, Any] = {}
     fitting = False
+    bases: Mapping[str, BasisFields] = {}
 
     def __init__(self, *args: Any, **named: Any):
         super().__init__(*args, **named)
@@ -499,6 +656,8 @@ class _Materializer(PandasMaterializer):
 
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set]:
+        if expr in self.bases:
+            return self.bases[expr].stand_in(len(self.data)), set()
         expression = expression_of(expr)
         columns = {unmarked(name): self.data_context[name] for name in self.data_context}
         n = len(self.data)
@@ -534,8 +693,10 @@ def _materialise(
     contrasts: Mapping[str, Any],
     context: Mapping[str, Any],
     fitting: bool = False,
+    bases: Mapping[str, BasisFields] | None = None,
 ) -> tuple[np.ndarray, ModelSpec, _Materializer]:
     materializer = _Materializer(frame, context=context)
+    materializer.bases = bases or {}
     materializer.given, materializer.fitting = contrasts, fitting
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():

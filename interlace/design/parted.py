@@ -107,7 +107,7 @@ class LevelTable:
         pieces = [piece for group in frame.groups.values() for piece in group]
         keys = list(dict.fromkeys(name for piece in pieces for name in piece.variables))
         self.columns = frame.lazy.sums(
-            {name: nw.col(name) for name in keys}, {_ROWS: nw.lit(1)}, frame.group_only
+            {name: nw.col(name) for name in keys}, keys, {_ROWS: nw.lit(1)}, frame.group_only
         )
         counts = self.columns.values.pop(_ROWS)
         assert isinstance(counts, np.ndarray)
@@ -177,7 +177,7 @@ class PartedFrame(LazyModelFrame):
         self.kinds = {name: self._kind(name) for name in self.used}
         extra = [n for n in (self.weight_column, self.offset_column) if n is not None]
         self.every = list(dict.fromkeys([*self.used, *extra]))
-        self._count_rows()
+        self._observe_rows()
         self.text_levels = {
             name: self._observed(name)
             for name, kind in self.kinds.items()
@@ -198,30 +198,14 @@ class PartedFrame(LazyModelFrame):
                 self.formula.text,
             )
 
-    def _count_rows(self) -> None:
+    def _observe_rows(self) -> None:
         """One query: rows, missing values, moments and extremes."""
         import narwhals.stable.v2 as nw
 
-        missing = self._missing()
-        gone = reduce(operator.or_, missing.values())
-        columns = {f"missing {i}": own.cast(nw.Int64()) for i, own in enumerate(missing.values())}
-        columns |= {"rows": nw.lit(1), "gone": gone.cast(nw.Int64())}
-        asked: dict[str, tuple[str, ...]] = dict.fromkeys(columns, ("count",))
         numbers = [n for n in self.every if kind_of_type(self.lazy.schema[n]) == "number"]
-        for i, name in enumerate(numbers):
-            columns[f"column {i}"] = nw.col(name).cast(nw.Float64())
-            asked[f"column {i}"] = ("mean", "std", "min", "max")
-        totals = self.lazy.totals(columns, asked, ~gone)
-        counts = {name: _whole(totals[f"missing {i}"]) for i, name in enumerate(missing)}
-        self.missing_by = {name: count for name, count in counts.items() if count}
-        self.n_missing, rows = _whole(totals["gone"]), _whole(totals["rows"])
-        self.n = self.lazy.n = rows - self.n_missing
-        self.rows = self.full_index = self.kept = self.full_rows = None
-        if not rows:
-            raise DataError("data has no rows, or subset= selects none")
-        self._report_missing(self.n)
-        if self.n_missing:
-            self.lazy = self.lazy.where(~gone)
+        values = {f"column {i}": nw.col(n).cast(nw.Float64()) for i, n in enumerate(numbers)}
+        asked = dict.fromkeys(values, ("mean", "std", "min", "max"))
+        totals = self._count_rows(values, asked)
         self.ranges = {
             name: tuple(totals[f"column {i}"].values()) for i, name in enumerate(numbers)
         }
@@ -241,7 +225,7 @@ class PartedFrame(LazyModelFrame):
         """Levels of a factor in the rows used."""
         import narwhals.stable.v2 as nw
 
-        found = self.lazy.sums({name: nw.col(name)}, {_ROWS: nw.lit(1)}).values[name]
+        found = self.lazy.sums({name: nw.col(name)}, [name], {_ROWS: nw.lit(1)}).values[name]
         assert isinstance(found, Labels)
         return found.used()
 
@@ -284,11 +268,6 @@ class PartedFrame(LazyModelFrame):
                 codes, _ = recode(given.values[name], labels.levels)
                 values[name] = Labels(codes, labels.levels, labels.ordered, labels.arranged)
         return Columns(values, given.index)
-
-
-def _whole(total: Mapping[str, float]) -> int:
-    value = total["count"]
-    return 0 if np.isnan(value) else int(value)
 
 
 def _runs_of_levels(sizes: np.ndarray) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ from ..errors import DataError
 from ..formula.spelling import quoted, unmarked
 from ..frames.columns import Column, Columns, Labels
 from ..frames.lazy import LazyRows
+from .learned import Learned
 from .model_matrix import PlainMatrix
 from .pushed import pushed
 from .response import check_size
@@ -50,12 +51,13 @@ class Products:
         response: tuple[str, Any],
         weight: Any,
         plain: Sequence[str],
+        learned: Learned,
     ) -> None:
         factors: dict[str, None] = {}
         atoms: dict[tuple[str, ...], None] = {(): None}
         numbers: dict[str, None] = {}
         for i, recipe in enumerate(recipes):
-            for _, product in recipe.products:
+            for _, product in recipe.split()[0].products:
                 own = [v for v, _ in product if v not in recipe.codings]
                 factors.update(dict.fromkeys(v for v, _ in product if v in recipe.codings))
                 atoms[tuple(sorted(own))] = None
@@ -66,7 +68,11 @@ class Products:
         self._atoms = list(atoms)
         self.response, self.response_text = len(self._atoms), response[0]
         variables = {v for atom in self._atoms for v in atom}
-        self.values = {v: pushed(unmarked(v), schema).number() for v in variables}
+        self._state, known = learned.state, learned.columns()
+        self.values = {
+            v: known[v] if v in known else pushed(unmarked(v), schema, self._state).number()
+            for v in variables
+        }
         self._raw = [*(self._product(atom) for atom in self._atoms), response[1]]
         self._of_fixed = recipes[0]
         self.levels: dict[str, Any] = {}
@@ -148,35 +154,44 @@ class Products:
         mean, sd = self.moments[i]
         return (self._raw[i] - mean) * (1.0 / sd)
 
+    def first(self, keys: Sequence[str] = ()) -> dict[str, Any]:
+        """Columns that an engine makes once: keys, factors, weight, centred and scaled atoms."""
+        import narwhals.stable.v2 as nw
+
+        out = {name: nw.col(name) for name in keys}
+        out |= {f"_f{i}": self._factor(i) for i in range(len(self.factors))}
+        out |= {f"_x{i}": self._centred(i) for i in range(1, len(self._raw))}
+        return out if self.weight is None else {**out, "_w": self.weight}
+
     def product(self, i: int, j: int) -> Any:
         """The weighted product of two centred and scaled atoms."""
         import narwhals.stable.v2 as nw
 
-        out = self.weight
+        out = None if self.weight is None else nw.col("_w")
         for k in (i, j):
             if k:
-                own = self._centred(k)
+                own = nw.col(f"_x{k}")
                 out = own if out is None else out * own
         return nw.lit(1.0) if out is None else out
 
-    def key(self, factor: int) -> Any:
+    def _factor(self, factor: int) -> Any:
         """The expression of a factor."""
         import narwhals.stable.v2 as nw
 
         text = unmarked(self.factors[factor])
         if text in self.schema:
             return nw.col(text)
-        return pushed(text, self.schema).value
+        return pushed(text, self.schema, self._state).value
 
     def observe_cells(self, lazy: LazyRows) -> None:
         """Sums of all products by cell of all factors, and the levels of these."""
         fixed = self._of_fixed
-        of_fixed = {self.parts(fixed, product)[1] for _, product in fixed.products}
+        of_fixed = {self.parts(fixed, product)[1] for _, product in fixed.split()[0].products}
         own = sorted(of_fixed | {0, self.response})
         pairs = list(combinations_with_replacement(own, 2))
-        keys = {f"_f{i}": self.key(i) for i in range(len(self.factors))}
+        keys = [f"_f{i}" for i in range(len(self.factors))]
         asked = {f"_{i}_{j}": self.product(i, j) for i, j in pairs}
-        table = lazy.sums(keys, asked)
+        table = lazy.sums(self.first(), keys, asked)
         codes = [self._levels_in(table.values[name], i) for i, name in enumerate(keys)]
         self.codes = np.stack(codes, axis=1) if codes else np.zeros((table.n, 0), dtype=np.int64)
         self.of_X = own

@@ -7,9 +7,11 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..errors import FormulaError, listing
 from ..formula.spelling import unquoted
-from .evaluation import syntax_of
+from .evaluation import syntax_of, text_of
 
 #: Functions of one argument that every engine has.
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
@@ -24,6 +26,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "exp10": lambda x: (x * LOG_10).exp(),
 }
 LOG_10 = 2.302585092994046
+#: Those that need questions first.
+OF_ALL_ROWS = tuple("mean sd var min max sum median quantile scale center poly bs ns cr cc".split())
 #: Those that are numbers or truth values already, in other words.
 AS_IT_IS = ("I", "numeric")
 CONSTANTS = {"TRUE": True, "FALSE": False, "True": True, "False": False, "pi": 3.141592653589793}
@@ -80,16 +84,16 @@ def kind_of_type(dtype: Any) -> str:
     return "text" if isinstance(dtype, nw.String | nw.Enum | nw.Categorical) else "other"
 
 
-def pushed(text: str, schema: Mapping[str, Any]) -> Pushed:
+def pushed(text: str, schema: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Pushed:
     """An expression as the engine computes it; FormulaError where it is beyond engines.
 
-    ``schema`` has narwhals' types of the columns.
+    ``schema`` has narwhals' types of the columns, ``state`` what functions keep of all rows.
     """
     name = unquoted(text)
     if name in schema:
         return _column(name, schema, text)
     tree, aliases = syntax_of(text)
-    return _Translator(text, schema, aliases).visit(tree.body)
+    return Translator(text, schema, aliases, state or {}).visit(tree.body)
 
 
 def _column(name: str, schema: Mapping[str, Any], text: str) -> Pushed:
@@ -97,28 +101,35 @@ def _column(name: str, schema: Mapping[str, Any], text: str) -> Pushed:
 
     kind = kind_of_type(schema[name])
     if kind == "other":
-        raise _beyond(text, f"the column {name!r} is of type {schema[name]}")
+        raise beyond(text, f"the column {name!r} is of type {schema[name]}")
     column = nw.col(name)
     if kind == "text" and not isinstance(schema[name], nw.String):
         column = column.cast(nw.String())
     return Pushed(_float(column) if kind == "number" else column, kind)
 
 
-def _beyond(text: str, why: str) -> FormulaError:
+def beyond(text: str, why: str) -> FormulaError:
+    """The error of what engines cannot compute, with the way out."""
     return FormulaError(
         f"{text!r} cannot be computed where the data are: {why}. Make it a column of the lazy "
         "frame first, or collect the rows that fit into memory and give these as data"
     )
 
 
-class _Translator(ast.NodeVisitor):
+class Translator(ast.NodeVisitor):
     """Syntax of Python, with R's meaning, to expressions of the engine."""
 
-    def __init__(self, text: str, schema: Mapping[str, Any], aliases: Mapping[str, str]) -> None:
-        self.text, self.schema, self.aliases = text, schema, aliases
+    def __init__(
+        self,
+        text: str,
+        schema: Mapping[str, Any],
+        aliases: Mapping[str, str],
+        state: Mapping[str, Any],
+    ) -> None:
+        self.text, self.schema, self.aliases, self.state = text, schema, aliases, state
 
     def generic_visit(self, node: ast.AST) -> Pushed:
-        raise _beyond(self.text, f"{ast.unparse(node)} is more than arithmetic of columns")
+        raise beyond(self.text, f"{ast.unparse(node)} is more than arithmetic of columns")
 
     def visit_Constant(self, node: ast.Constant) -> Pushed:
         kind = {bool: "logical", str: "text"}.get(type(node.value), "number")
@@ -130,7 +141,7 @@ class _Translator(ast.NodeVisitor):
             return _column(name, self.schema, self.text)
         if name in CONSTANTS:
             return Pushed(CONSTANTS[name], "number" if name == "pi" else "logical")
-        raise _beyond(self.text, f"{name} is no column")
+        raise beyond(self.text, f"{name} is no column")
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Pushed:
         inner = self.visit(node.operand)
@@ -181,12 +192,12 @@ class _Translator(ast.NodeVisitor):
     def _comparison(self, left: Pushed, op: ast.cmpop, right: Pushed) -> Pushed:
         if "text" in (left.kind, right.kind):
             if left.kind != right.kind:
-                raise _beyond(self.text, "it compares text with numbers")
+                raise beyond(self.text, "it compares text with numbers")
             values = left.value, right.value
         else:
             values = left.number(), right.number()
         if not any(_is_expression(value) for value in values):
-            raise _beyond(self.text, "it compares no column")
+            raise beyond(self.text, "it compares no column")
         return Pushed(COMPARISONS[type(op)](*values), "logical")
 
     def _values(self, node: ast.expr) -> list[Any]:
@@ -196,7 +207,7 @@ class _Translator(ast.NodeVisitor):
         elif isinstance(node, ast.List | ast.Tuple):
             items = node.elts
         else:
-            raise _beyond(self.text, f"{ast.unparse(node)} is no list of values")
+            raise beyond(self.text, f"{ast.unparse(node)} is no list of values")
         return [ast.literal_eval(item) for item in items]
 
     def visit_IfExp(self, node: ast.IfExp) -> Pushed:
@@ -212,6 +223,14 @@ class _Translator(ast.NodeVisitor):
         return Pushed(made, "number")
 
     def visit_Call(self, node: ast.Call) -> Pushed:
+        key = text_of(node, self.aliases)
+        if key in self.state.get("kept", ()):
+            value = self.state["kept"][key]
+            if np.ndim(value):
+                raise beyond(self.text, f"{ast.unparse(node)} is several numbers")
+            return Pushed(float(value), "number")
+        if key in self.state:
+            return self._scaled(node, self.state[key])
         name = ast.unparse(node.func).removeprefix("np.")
         if not node.keywords and len(node.args) == 1:
             if name in AS_IT_IS:
@@ -221,12 +240,23 @@ class _Translator(ast.NodeVisitor):
                 self._no_text(inner)
                 value = inner.number()
                 if not _is_expression(value):
-                    raise _beyond(self.text, "it has no column")
+                    raise beyond(self.text, "it has no column")
                 return Pushed(value.log() if name == "log" else FUNCTIONS[name](value), "number")
         if name == "ifelse" and len(node.args) == 3 and not node.keywords:
             return self._where(*(self.visit(item) for item in node.args))
-        known = [*AS_IT_IS, "log", "ifelse", *FUNCTIONS]
-        raise _beyond(self.text, f"engines compute {listing(known, 20)}, not {name}()")
+        known = [*AS_IT_IS, "log", "ifelse", *FUNCTIONS, *OF_ALL_ROWS]
+        raise beyond(self.text, f"engines compute {listing(known, 30)}, not {name}()")
+
+    def _scaled(self, node: ast.Call, kept: Mapping[str, Any]) -> Pushed:
+        """``scale(x)`` or ``center(x)`` with the numbers kept."""
+        if "ddof" not in kept:
+            raise beyond(self.text, f"{ast.unparse(node)} has several columns, and is no number")
+        value = self.visit(node.args[0]).number()
+        if kept["center"] is not None:
+            value = value - float(kept["center"])
+        if kept["scale"] is not None:
+            value = value * (1.0 / float(kept["scale"]))
+        return Pushed(value, "number")
 
     def _logical(self, part: Pushed) -> Any:
         self._no_text(part)
@@ -236,4 +266,4 @@ class _Translator(ast.NodeVisitor):
 
     def _no_text(self, *parts: Pushed) -> None:
         if any(part.kind == "text" for part in parts):
-            raise _beyond(self.text, "it calculates with text")
+            raise beyond(self.text, "it calculates with text")

@@ -21,7 +21,7 @@ from ..frames.lazy import LazyRows
 from ..frames.read import data_columns
 from .build import check_effects, check_groups, in_order, kept_columns, new_data_recipe
 from .design import GroupingFactor, RandomTerm
-from .elements import Elements, Table
+from .elements import Elements, Table, put
 from .formulas import formulas_of
 from .gram_roots import gram_roots
 from .grouping import Grouping, grouping
@@ -213,11 +213,13 @@ class _Summing:
             return mean * ones + sd * R[:, :, place[atom]][real]
 
         blocks = [np.zeros((len(ones), 0))]
-        for scale, product in self.fixed.products:
+        single, places = self.fixed.split()
+        for scale, product in single.products:
             own, atom = products.parts(self.fixed, product)
             coding = scale * products.coded(self.fixed, product, own)[products.cell_of(own)]
             blocks.append(coding[at] * column(atom)[:, None])
-        return np.concatenate(blocks, axis=1), column(products.response), ones
+        X = put(np.concatenate(blocks, axis=1), places)
+        return X, column(products.response), ones
 
     def _elements(self, kept: np.ndarray) -> tuple[Elements, np.ndarray]:
         """Elements of X and y, and what makes these of them."""
@@ -233,11 +235,12 @@ class _Summing:
     def _predictor(self, kept: np.ndarray, dropped: tuple[str, ...]) -> LinearPredictor:
         """Fixed part, with rows that span what the data span."""
         alone = replace(self.fixed, calls=())
+        single, places = alone.split()
         columns = self.products.prototypes()
         side = self.frame.predictors[MEAN].fixed
         terms = terms_on(side.text, side.variables, self.frame.columns, alone, columns)
         return LinearPredictor(
-            X=np.ascontiguousarray(alone.matrix(columns)[:, kept]),
+            X=np.ascontiguousarray(put(single.matrix(columns), places)[:, kept]),
             names=tuple(self.fixed.names[j] for j in kept),
             terms=terms.keep(kept) if dropped else terms,
             offset=np.empty(0) if self._has_offset() else None,

@@ -73,20 +73,30 @@ class LazyRows:
             other.__dict__.update(self.__dict__, frame=self.frame.filter(condition))
         return other
 
-    def totals(
-        self, columns: Mapping[str, Any], asked: Mapping[str, Sequence[str]], kept: Any
-    ) -> dict[str, dict[str, float]]:
-        """Aggregates, ``asked`` by column: ``"mean"``, ``"std"``, ``"min"``, ``"max"``, ``"sum"``.
+    def distinct(self, expression: Any) -> LazyRows:
+        """The different values of an expression, as the column ``value``."""
+        other = object.__new__(LazyRows)
+        with without_notice():
+            frame = self.frame.select(expression.alias("value")).unique()
+        other.__dict__.update(self.__dict__, frame=frame)
+        return other
 
-        They are of the rows for which ``kept`` is true; ``"count"`` is a sum over all rows. Columns
-        are expressions. Without a row an aggregate is NaN.
+    def totals(
+        self, columns: Mapping[str, Any], asked: Mapping[str, Sequence[Any]], kept: Any = None
+    ) -> dict[str, dict[Any, float]]:
+        """Aggregates, ``asked`` by column.
+
+        They are ``"mean"``, ``"std"``, ``"min"``, ``"max"``, ``"sum"`` and ``("quantile", p)``, of
+        the rows for which ``kept`` is true; ``"count"`` is a sum over all rows. Columns are
+        expressions. Without a row an aggregate is NaN.
         """
         import narwhals.stable.v2 as nw
 
         places = {name: f"_c{i}" for i, name in enumerate(asked)}
-        names = {(column, what): f"_{what}{places[column]}" for column, what in _pairs(asked)}
+        names = {pair: f"_m{i}" for i, pair in enumerate(_pairs(asked))}
         with without_notice():
             own = {places[name]: value for name, value in columns.items()}
+            kept = nw.lit(True) if kept is None else kept
             frame = self.frame.select(kept.alias("_kept"), *_named(own))
             whole = [name for name, ways in asked.items() if ways[0] == "count"]
             frame = frame.select(
@@ -97,30 +107,43 @@ class LazyRows:
                     if name not in whole
                 ),
             )
-            aggregates = [
-                getattr(nw.col(places[column]), "sum" if what == "count" else what)().alias(name)
-                for (column, what), name in names.items()
-            ]
-            frame = frame.select(*aggregates)
+            frame = self._aggregated(frame, {name: pair for pair, name in names.items()}, places)
         row = _collected(frame).rows(named=True)[0]
-        out: dict[str, dict[str, float]] = {name: {} for name in asked}
+        out: dict[str, dict[Any, float]] = {name: {} for name in asked}
         for (column, what), name in names.items():
             out[column][what] = float("nan") if row[name] is None else float(row[name])
         return out
 
+    def _aggregated(self, frame: Any, names: Mapping[str, Any], places: Mapping[str, str]) -> Any:
+        import narwhals.stable.v2 as nw
+
+        made = {name: _aggregate(nw.col(places[own]), what) for name, (own, what) in names.items()}
+        try:
+            return frame.select(*_named(made))
+        except RuntimeError as error:  # what narwhals says of engines that lack it
+            raise DataError(
+                f"{self.engine} cannot compute what a term of the formula needs of all rows: "
+                f"{error} Give the knots of splines (knots=), or make the term columns of the "
+                "lazy frame"
+            ) from None
+
     def sums(
-        self, keys: Mapping[str, Any], products: Mapping[str, Any], labels: Sequence[str] = ()
+        self,
+        first: Mapping[str, Any],
+        keys: Sequence[str],
+        products: Mapping[str, Any],
+        labels: Sequence[str] = (),
     ) -> Columns:
-        """Sums of products for each combination of keys, both expressions by name.
+        """Sums of products, expressions of columns made ``first``, for each combination of keys.
 
         ``labels`` are keys that may be dates. Without keys there is one row.
         """
         import narwhals.stable.v2 as nw
 
-        columns = _named({**keys, **products})
+        columns = [*map(nw.col, keys), *_named(products)]
         sums = [nw.col(name).sum() for name in products]
         tables = []
-        for part in self._parts(columns, keys, len(products)):
+        for part in self._parts(_named(first), columns, keys, len(products)):
             with without_notice():
                 frame = part.group_by(*keys).agg(*sums) if keys else part.select(*sums)
             tables.append(_collected(frame))
@@ -128,19 +151,21 @@ class LazyRows:
         del tables
         return read(table.to_native(), [*keys, *products], labels)
 
-    def _parts(self, columns: list[Any], keys: Mapping[str, Any], sums: int) -> Iterator[Any]:
+    def _parts(
+        self, first: list[Any], columns: list[Any], keys: Sequence[str], sums: int
+    ) -> Iterator[Any]:
         """The columns of the rows, or of parts of them by the hash of a key where sums are many."""
         with without_notice():
-            frame = self.frame.select(*columns)
+            frame = self.frame.select(*first).select(*columns)
         if keys and self.engine == "duckdb":
-            yield from _duckdb_parts(frame, list(keys), self.n, sums)
+            yield from _duckdb_parts(frame, keys, self.n, sums)
         elif keys and self.engine == "polars" and hasattr(self.frame, "collect"):
             for rows in self._polars_parts(keys, sums):
-                yield rows.select(*columns)
+                yield rows.select(*first).select(*columns)
         else:
             yield frame
 
-    def _polars_parts(self, keys: Mapping[str, Any], sums: int) -> Iterator[Any]:
+    def _polars_parts(self, keys: Sequence[str], sums: int) -> Iterator[Any]:
         """Polars holds what it has summed of groups that it leaves for others.
 
         In rows of no order this is as much as one row of sums for each row.
@@ -240,7 +265,13 @@ def _named(expressions: Mapping[str, Any]) -> list[Any]:
     return [expression.alias(name) for name, expression in expressions.items()]
 
 
-def _pairs(asked: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+def _aggregate(column: Any, what: Any) -> Any:
+    if isinstance(what, tuple):
+        return column.quantile(what[1], interpolation="linear")
+    return getattr(column, "sum" if what == "count" else what)()
+
+
+def _pairs(asked: Mapping[str, Sequence[Any]]) -> list[tuple[str, Any]]:
     return [(column, what) for column, ways in asked.items() for what in ways]
 
 

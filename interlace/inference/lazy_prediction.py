@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..design.learned import columns_of
 from ..design.model_matrix import PlainMatrix
 from ..design.predictor import MEAN
 from ..design.pushed import kind_of_type, pushed
@@ -76,7 +77,8 @@ def lazy_predictions(
                 f"residuals of {recipe.response.text!r} are not computed by engines; m.predict() "
                 "gives fitted values"
             )
-        made[RESIDUAL] = pushed(recipe.response.parts[0].text, rows.schema).number() - total
+        response = recipe.response.parts[0]
+        made[RESIDUAL] = pushed(response.text, rows.schema, response.state).number() - total
     return work.finished(made)
 
 
@@ -113,7 +115,7 @@ def _offset(fit: RowlessFit, rows: LazyRows) -> Any:
     recipe, out = fit.design.recipe, 0.0
     assert recipe is not None
     for side in recipe.fixed[MEAN].offsets:
-        out = out + pushed(side.text, rows.schema).number()
+        out = out + pushed(side.text, rows.schema, side.state).number()
     if recipe.offset_column is not None:
         if recipe.offset_column not in rows.schema:
             raise DataError(f"newdata lacks the column {recipe.offset_column!r}, the offset")
@@ -127,6 +129,10 @@ class _Work:
     def __init__(self, fit: RowlessFit, rows: LazyRows) -> None:
         self.fit, self.rows = fit, rows
         self.frame, self.added = rows.frame, []  # type: ignore[var-annotated]
+        assert fit.design.recipe is not None
+        fixed = fit.design.recipe.fixed[MEAN].recipe
+        #: what expressions keep of the rows of the fit
+        self.state = getattr(fixed, "state", {})
 
     def finished(self, columns: Mapping[str, Any]) -> Any:
         """The user's frame with more columns, without those that served."""
@@ -182,14 +188,19 @@ class _Work:
     def product_of(self, recipe: PlainMatrix, coefficients: Sequence[Any]) -> Any:
         """The columns of a matrix times coefficients, which are numbers or expressions."""
         total, at = 0.0, 0
-        for scale, factors in recipe.products:
+        single, places = recipe.split()
+        known = columns_of(recipe.bases, self.rows.schema, recipe.state)
+        for scale, factors in single.products:
             coding = recipe.coding(factors)
-            own = coefficients[at : at + len(coding.names)]
+            own = [coefficients[i] for i in places[at : at + len(coding.names)]]
             at += len(coding.names)
             value: Any = scale * self._of_cells(coding, own)
             for variable, _ in factors:
-                if variable not in recipe.codings:
-                    value = value * pushed(unmarked(variable), self.rows.schema).number()
+                if variable in known:
+                    value = value * known[variable]
+                elif variable not in recipe.codings:
+                    text = unmarked(variable)
+                    value = value * pushed(text, self.rows.schema, recipe.state).number()
             total = total + value
         import narwhals.stable.v2 as nw
 
@@ -230,7 +241,7 @@ class _Work:
         return [False, True] if labels is None else labels.levels.tolist()
 
     def _is_at(self, text: str, level: Any) -> Any:
-        value = pushed(text, self.rows.schema).value
+        value = pushed(text, self.rows.schema, self.state).value
         if isinstance(level, bool):
             return value if level else ~value
         return value == level

@@ -131,6 +131,64 @@ def test_contrasts_are_applied_to_the_table(data: pd.DataFrame, contrasts: str) 
         np.testing.assert_allclose(mine.anova(type=kind), theirs.anova(type=kind), rtol=1e-7)
 
 
+LEARNED = [
+    "y ~ poly(x, 4) + scale(z) + center(k) + (1 | g)",
+    "y ~ poly(z, 2) * f + bs(x, df=6) + (scale(x) | g)",
+    "y ~ ns(log(x + 9), 4) : f + I(x - mean(x)) + I(z > median(z)) + (1 | g)",
+    "scale(y) ~ 0 + cr(x, df=5) + poly(z / 1e6, 2, raw=True) + (poly(x, 2) | h)",
+    "y ~ cr(x, df=4, constraints='center') + b:poly(z, 2):f + offset(scale(z) / 9) + (1 | g)",
+    "y ~ cc(x, df=4) + scale(scale(x) - min(x) / sd(z)) + (1 | g)",
+    "y ~ bs(x, knots=quantile(x, c(0.3, 0.6)), degree=1) + ns(z, df=3, Boundary_knots=c(0.998e6, "
+    "1.002e6)) + (1 | g)",
+    "y ~ bs(x, 5, extrapolation='clip', lower_bound=-1, upper_bound=1) + (1 | g)",
+]
+
+
+@pytest.mark.parametrize(
+    ("engine", "formula"), list(zip(["polars", "duckdb"] * 4, LEARNED, strict=True))
+)
+def test_what_looks_at_all_rows_is_asked_of_the_engine(
+    data: pd.DataFrame, engine: str, formula: str
+) -> None:
+    data = data.assign(row=np.arange(len(data)))
+    data.loc[[3, 8], "x"] = np.nan
+    with pytest.warns(DataWarning, match="dropped 2 row"):
+        mine, theirs = il.fit(formula, ENGINES[engine](data)), il.fit(formula, data)
+    same(mine, theirs)
+    if engine == "duckdb":
+        mine = pickle.loads(pickle.dumps(mine))
+    wide = 1.0 if "bs" in formula and "clip" not in formula else 2.0
+    new = data.assign(x=np.linspace(*(wide * data["x"].agg(["min", "max"])), len(data)))[::24]
+    expected = theirs.predict(new)
+    near = {"rtol": 0, "atol": 1e-9 * np.abs(expected).max()}
+    np.testing.assert_allclose(mine.predict(new), expected, **near)
+    lazy = collected(mine.predict(ENGINES[engine](new))).sort_values("row")
+    np.testing.assert_allclose(lazy[".fitted"], expected, **near)
+    incomplete = collected(mine.predict(ENGINES[engine](data[:9]))).sort_values("row")
+    assert np.flatnonzero(incomplete[".fitted"].isna()).tolist() == [3, 8]
+    ours, others = mine.anova(), theirs.anova()
+    assert ours.index.equals(others.index)
+    np.testing.assert_allclose(ours["F value"], others["F value"], rtol=1e-6)
+
+
+def test_polynomials_and_splines_of_other_engines(data: pd.DataFrame) -> None:
+    formula = "y ~ poly(x, 2) + bs(z, knots=[1e6]) + (scale(x) | h)"
+    same(il.fit(formula, ENGINES["dask"](data)), il.fit(formula, data))
+    with pytest.raises(DataError, match="Give the knots"):
+        il.fit("y ~ ns(x, 3) + (1 | g)", ENGINES["dask"](data))
+    formula = "y ~ scale(k) + ns(x, 3) + cr(z, df=4) + (1 | h)"
+    same(il.fit(formula, ENGINES["ibis"](data)), il.fit(formula, data))
+
+
+def test_what_was_learned_is_stored(data: pd.DataFrame) -> None:
+    formula = "y ~ poly(x, 2) + ns(z, 3) + scale(k) + (1 + x | g) + (1 | h)"
+    m = il.fit(formula, ENGINES["polars"](data))
+    again = il.from_json(m.to_json())
+    assert again.refit_ml().llf == m.refit_ml().llf
+    np.testing.assert_allclose(again.predict(data.head(9)), m.predict(data.head(9)), rtol=1e-12)
+    assert again.predict(ENGINES["polars"](data)).collect().height == len(data)
+
+
 def test_many_cells_are_grouped_on_and_few_are_indicators(data: pd.DataFrame) -> None:
     data = data.assign(m=[f"m{i % 40}" for i in range(len(data))])
     formula = "y ~ m + m:x + (1 + x | g) + (0 + f | h)"
@@ -178,7 +236,15 @@ def test_what_needs_rows_says_so(data: pd.DataFrame, name: str) -> None:
 @pytest.mark.parametrize(
     ("formula", "call", "message"),
     [
-        ("y ~ poly(x, 2) + (1 | g)", {}, "collect the rows"),
+        ("y ~ C(f, Sum):scale(x) + (1 | g)", {}, "collect the rows"),
+        ("y ~ I(poly(x, 2)) + (1 | g)", {}, "several columns"),
+        ("y ~ scale(x, by=2) + (1 | g)", {}, "unexpected keyword"),
+        ("y ~ poly(x, 0) + (1 | g)", {}, "degree must be a whole number"),
+        ("y ~ poly(b, 2) + (1 | g)", {}, "too few different values"),
+        ("y ~ bs(x, df=2) + (1 | g)", {}, "Invalid value for `df`"),
+        ("y ~ ns(x, knots=z) + (1 | g)", {}, "more than numbers"),
+        ("y ~ I(x - quantile(x)) + (1 | g)", {}, "several numbers|different numbers"),
+        ("y ~ scale(f) + (1 | g)", {}, "calculates with text"),
         ("y ~ sin(x) + (1 | g)", {}, "engines compute"),
         ("y ~ x + ar1(0 + f | g)", {}, "not made of sums"),
         ("f ~ x + (1 | g)", {}, "not numeric"),

@@ -19,6 +19,17 @@ FOLDERS = (
     "objective",
     "optimize",
 )
+#: Those that the sums of rows that were not in memory are made of.
+SUMS = frozenset(
+    f"interlace.linalg.crossproducts.{name}"
+    for name in (
+        "blocks:PairBlocks",
+        "blocks:ZCross",
+        "linear:LevelRoots",
+        "standardise:Standardisation",
+        "summed:SummedProducts",
+    )
+)
 #: Those of formulaic that its recipe of a model matrix is made of.
 FORMULAIC = frozenset(
     {
@@ -67,7 +78,7 @@ def path_of(cls: type) -> str:
 def allowed(path: str) -> bool:
     """Whether a file may name a class."""
     parts = _PATH.fullmatch(path)
-    return path in FORMULAIC or (parts is not None and parts[1] in FOLDERS)
+    return path in FORMULAIC | SUMS or (parts is not None and parts[1] in FOLDERS)
 
 
 def class_at(path: Any) -> type:
