@@ -40,7 +40,8 @@ def refit_many(
     names = parameter_names(fit)
     own = Outcomes(np.empty((0, len(names) + 1)), [], [])
     if good.size:
-        first, step = refits_of(fit, refit), chunk_of(fit.n)
+        first = refits_of(fit, refit)
+        step = min(first.at_once, chunk_of(fit.n))
         jobs = [good[i : i + step] for i in range(0, good.size, step)]
 
         def work(refits: Refits, rows: np.ndarray) -> Outcomes:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import InterlaceError
 from ..parameters import aligned_values, mixed_parameters, parameter_names
-from .replicates import FAILED, Outcomes
+from .replicates import CHUNK, FAILED, Outcomes
 
 if TYPE_CHECKING:
     from ...models.glmm import GLMMFit
@@ -38,6 +38,9 @@ class Refits(Protocol):
     or its ``largest`` value where the dispersion is estimated apart.
     """
 
+    #: Responses that are worth a call: an interrupt waits for its end.
+    at_once: int
+
     def of(self, Y: np.ndarray) -> Outcomes:
         """Of responses (m, n), a row each."""
 
@@ -60,6 +63,8 @@ def refits_of(fit: AnyFit, refit: Refit, largest: bool = False) -> Refits:
 class RowRefits:
     """One refit after the other, for any model."""
 
+    at_once = 2
+
     def __init__(self, fit: AnyFit, refit: Refit, largest: bool) -> None:
         self._fit, self._refit, self._largest = fit, refit, largest
         self._names = parameter_names(fit)
@@ -74,6 +79,8 @@ class RowRefits:
 
 class LinearRefits:
     """Compiled searches from the sums of responses."""
+
+    at_once = CHUNK
 
     def __init__(self, fit: LMMFit, refit: Refit) -> None:
         from ...models.lmm_many import searches_of_rows
@@ -90,6 +97,8 @@ class LinearRefits:
 
 class LevelRefits:
     """Compiled searches of a generalised model with one grouping factor."""
+
+    at_once = CHUNK
 
     def __init__(self, fit: GLMMFit, refit: Refit) -> None:
         from ...models.glmm_many import LevelSearches
