@@ -12,9 +12,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+import numpy as np
+
 from .threads import one_thread
 
-__all__ = ["PIECE_ROWS", "ended", "over_rows", "row_threads"]
+__all__ = [
+    "PIECE_ROWS",
+    "ended",
+    "gathered",
+    "over_rows",
+    "row_threads",
+    "transposed_product",
+]
 
 #: Rows of a piece: a multiple of those that are standardised at a time.
 PIECE_ROWS = 65536
@@ -55,3 +64,19 @@ def ended(futures: list[Future]) -> list:
         for future in futures:
             future.cancel()
         wait(futures)
+
+
+def gathered(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Row values, (n,), in another order."""
+    out = np.empty(len(order), dtype=values.dtype)
+
+    def fill(piece: slice) -> None:
+        np.take(values, order[piece], out=out[piece], mode="clip")
+
+    over_rows(fill, len(order))
+    return out
+
+
+def transposed_product(X: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """X'r, (p,), for X (n, p) and r (n,)."""
+    return np.sum(over_rows(lambda piece: X[piece].T @ r[piece], len(X)), axis=0)

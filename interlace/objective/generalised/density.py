@@ -17,7 +17,7 @@ import numpy as np
 from ...families import Family
 from ...families.compiled import code
 from ...linalg.kernels import _rows
-from ...linalg.row_threads import PIECE_ROWS, over_rows
+from ...linalg.row_threads import PIECE_ROWS, gathered, over_rows
 
 __all__ = ["ConditionalDensity", "FamilyDensity", "RowSums"]
 
@@ -30,6 +30,10 @@ LARGEST_ZETA = 700.0
 FEW_ROWS = 1000
 # Codes of distinct observations are whole numbers up to here.
 LARGEST_CODE = 2**62
+
+
+def _some(values: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
+    return values[rows] if isinstance(rows, slice) else gathered(values, rows)
 
 
 class RowSums(NamedTuple):
@@ -258,9 +262,9 @@ class FamilyDensity(ConditionalDensity):
         return -np.inf if below else 0.0, high
 
     def take(self, rows: slice | np.ndarray) -> FamilyDensity:
-        weights = self.weights[rows]
-        trials = weights if self.trials is self.weights else self.trials[rows]
-        return FamilyDensity(self.family, self.y[rows], weights, trials)
+        weights = _some(self.weights, rows)
+        trials = weights if self.trials is self.weights else _some(self.trials, rows)
+        return FamilyDensity(self.family, _some(self.y, rows), weights, trials)
 
     def part(self, rows: slice | np.ndarray) -> FamilyDensity:
         return self.of_rows(self.take(rows))

@@ -10,6 +10,7 @@ from scipy.linalg import lapack
 
 from ...errors import NumericalError
 from ...linalg.crossproducts.fixed import weighted_gram
+from ...linalg.row_threads import over_rows, transposed_product
 from .density import ConditionalDensity, RowSums
 from .newton import damped_step
 
@@ -56,10 +57,10 @@ def irls(
     The search begins at predictors ``eta`` (n,) within the range of the link and stops at a Newton
     decrement relative to the log-likelihood; X (n, p) has full column rank.
     """
-    base = np.zeros(density.n) if offset is None else offset
+    base = np.broadcast_to(0.0, density.n) if offset is None else offset
 
     def at(beta: np.ndarray) -> FixedState:
-        eta = base + X @ beta
+        eta = _predicted(X, beta, base)
         return FixedState(beta, eta, density.rows(eta, zeta, True, order=0))
 
     def moved(start: FixedState, move: np.ndarray) -> FixedState:
@@ -72,7 +73,7 @@ def irls(
 
     here = _feasible(density, X, base, zeta, eta, at)
     for iteration in range(max_iterations + 1):
-        gradient = X.T @ here.rows.score
+        gradient = transposed_product(X, here.rows.score)
         step, information = _solve(X, here.rows.weight, gradient)
         if not np.isfinite(step).all():
             return record(iteration, False)
@@ -85,6 +86,18 @@ def irls(
             return record(iteration + 1, False)
         here = there
     return record(max_iterations, False)
+
+
+def _predicted(X: np.ndarray, beta: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """X beta + base, (n,)."""
+    eta = np.empty(len(X))
+
+    def fill(piece: slice) -> None:
+        np.matmul(X[piece], beta, out=eta[piece])
+        eta[piece] += base[piece]
+
+    over_rows(fill, len(X))
+    return eta
 
 
 class FixedState(NamedTuple):
@@ -107,7 +120,10 @@ def _feasible(density: ConditionalDensity, X, base, zeta, eta, at) -> FixedState
     that is nothing, those whose predictors are farthest from the border of the range.
     """
     here = density.rows(eta, zeta, True, order=0)
-    regression = _solve(X, here.weight, X.T @ (here.weight * (eta - base) + here.score))[0]
+    sums = over_rows(
+        lambda at: X[at].T @ (here.weight[at] * (eta[at] - base[at]) + here.score[at]), len(X)
+    )
+    regression = _solve(X, here.weight, np.sum(sums, axis=0))[0]
     there = at(np.nan_to_num(regression))
     if np.isfinite(there.value):
         return there

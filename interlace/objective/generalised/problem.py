@@ -17,6 +17,7 @@ from ...linalg.crossproducts.linear import effect_root, standard_rows
 from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
 from ...linalg.crossproducts.weighted import WeightedZ, root_mean_squares
 from ...linalg.information import side_by_side
+from ...linalg.row_threads import gathered, over_rows
 from ..linear.design_products import free_columns
 from .density import ConditionalDensity
 from .irls import IRLS, irls
@@ -170,7 +171,7 @@ class Problem:
         self.back, self._standards = standard.back, [standard]
         if order is not None:
             offset = None if offset is None else offset[order]
-            eta = eta[order]
+            eta = gathered(eta, order)
             density = density.take(order)
         self.density = density
         self.fixed = self._fixed([standardised(X, standard, order)])
@@ -271,8 +272,12 @@ class Problem:
         """Row values, (n,) or (K, n), in the order of the design."""
         if self.order is None:
             return values
-        out = np.empty_like(values)
-        out[..., self.order] = values
+        out, order = np.empty_like(values), self.order
+
+        def fill(piece: slice) -> None:
+            out[..., order[piece]] = values[..., piece]
+
+        over_rows(fill, len(order))
         return out
 
     def start_variances(self) -> np.ndarray:
