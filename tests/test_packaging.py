@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -73,3 +76,43 @@ def test_wheels_are_built_for_the_pythons_that_are_named() -> None:
     assert built == versions
     oldest = min(versions, key=lambda text: int(text.partition(".")[2]))
     assert PROJECT["project"]["requires-python"] == f">={oldest}"
+
+
+def test_kernels_are_translated_in_one_run_and_only_where_something_is_newer(tmp_path) -> None:
+    """A program in place of Cython notes its arguments, and makes what it is asked for."""
+    kernels = tmp_path / "interlace" / "linalg" / "kernels"
+    kernels.mkdir(parents=True)
+    a, b = kernels / "_a.pyx", kernels / "_b.pyx"
+    included = kernels / "shared.pxi"
+    program, made = tmp_path / "cython", tmp_path / "made"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import pathlib, sys\n"
+        f"notes = pathlib.Path({str(tmp_path / 'notes')!r})\n"
+        "notes.write_text(notes.read_text() + ' '.join(sys.argv[1:]) + '\\n')\n"
+        "for text in sys.argv[1:]:\n"
+        "    if text.endswith('.pyx'):\n"
+        f"        pathlib.Path({str(made)!r}, pathlib.Path(text).stem + '.c').write_text('')\n"
+    )
+    program.chmod(0o755)
+    made.mkdir()
+    (tmp_path / "notes").write_text("")
+
+    def runs() -> list[list[str]]:
+        (tmp_path / "notes").write_text("")
+        tool = str(ROOT / "tools" / "translate.py")
+        call = [sys.executable, tool, str(program), str(made), "-3", str(a), str(b)]
+        subprocess.run(call, check=True)
+        lines = (tmp_path / "notes").read_text().splitlines()
+        return [[t for t in line.split() if t.endswith(".pyx")] for line in lines]
+
+    for path in (a, b, included):
+        path.write_text("")
+        os.utime(path, (1000.0, 1000.0))
+    assert runs() == [[str(a), str(b)]]
+    assert runs() == []
+    os.utime(b, (4e9, 4e9))
+    assert runs() == [[str(b)]]
+    os.utime(b, (1000.0, 1000.0))
+    os.utime(included, (4e9, 4e9))
+    assert runs() == [[str(a), str(b)]]
