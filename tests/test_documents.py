@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 
@@ -313,3 +314,14 @@ def test_files_and_folders_that_pages_name_exist() -> None:
     assert {page for page, _ in named} >= {"mathematics.md", "approximations.md"}
     for page, place in named:
         assert any((root / place).exists() for root in (ROOT, ROOT / "interlace")), (page, place)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_picture_of_the_readme_is_there(scheme: str) -> None:
+    """``python tools/readme_picture.py`` draws it."""
+    place = f"docs/images/readme-{scheme}.svg"
+    assert place in (ROOT / "README.md").read_text(encoding="utf-8")
+    drawn = ElementTree.fromstring((ROOT / place).read_text(encoding="utf-8"))
+    points = drawn.iter("{http://www.w3.org/2000/svg}use")
+    # the rows of the data and the eighteen subjects, beside ticks and letters
+    assert sum(1 for _ in points) > len(il.load_dataset("sleepstudy")) + 18
