@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError, brief
-from .names import make_structure
+from .names import STRUCTURES, make_structure
 from .structures import SINGULAR_TOLERANCE, Structure
+
+#: Columns of all grouping factors up to which models alike share what is known of them.
+MOST_SHARED = 16
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,13 @@ class CovarianceModel:
         self.group_names = tuple(group_names)
         structures = [t.structure for t in self.terms]
         counts = [s.n_theta for s in structures]
-        stops = np.cumsum([0, *counts])
-        self.theta_slices = [slice(a, b) for a, b in zip(stops[:-1], stops[1:], strict=True)]
-        self.n_theta = int(stops[-1])
+        stops = list(accumulate(counts, initial=0))
+        self.theta_slices = [slice(a, b) for a, b in pairwise(stops)]
+        self.n_theta = stops[-1]
         self.identity = all(s.identity for s in structures)
-        sizes = np.cumsum([0, *(k * k for k in self.widths)])
-        self._size = int(sizes[-1])
-        self._views = [
-            (int(a), int(b), k) for a, b, k in zip(sizes[:-1], sizes[1:], self.widths, strict=True)
-        ]
+        sizes = list(accumulate((k * k for k in self.widths), initial=0))
+        self._size = sizes[-1]
+        self._views = [(a, b, k) for (a, b), k in zip(pairwise(sizes), self.widths, strict=True)]
 
     @cached_property
     def theta_factor(self) -> np.ndarray:
@@ -155,17 +157,17 @@ class CovarianceModel:
 
     @classmethod
     def of(cls, design) -> CovarianceModel:
-        """The model of a :class:`~interlace.design.design.Design`."""
-        terms = []
-        for term in design.terms:
-            k = len(term.names)
-            own = term.structure, k, term.positions, term.rank
-            structure = make_structure(*own, term.copies)
-            terms.append(
-                CovarianceTerm(term.factor, term.columns, term.names, structure, term.component)
-            )
-        widths = [f.Z.shape[1] for f in design.factors]
-        return cls(terms, widths, [f.name for f in design.factors])
+        """The model of a :class:`~interlace.design.design.Design`; designs alike share it."""
+        widths = tuple(f.Z.shape[1] for f in design.factors)
+        names = tuple(f.name for f in design.factors)
+        kinds = tuple(
+            (t.factor, t.columns.start, t.columns.stop, t.names, t.component, t.structure, t.rank,
+             t.copies, STRUCTURES.get(t.structure))
+            for t in design.terms
+        )  # fmt: skip
+        if sum(widths) > MOST_SHARED or any(t.positions is not None for t in design.terms):
+            return cls(_terms(kinds, [t.positions for t in design.terms]), widths, names)
+        return _shared(kinds, widths, names)
 
     def values(self, theta: np.ndarray) -> np.ndarray:
         """Values of the reached template entries, shape (n_entries,)."""
@@ -292,3 +294,32 @@ class CovarianceModel:
             T = term.structure.one.template(theta[s])
             out.append(T @ T.T)
         return out
+
+
+def _terms(
+    kinds: Sequence[tuple], positions: Sequence[np.ndarray | None]
+) -> tuple[CovarianceTerm, ...]:
+    """The terms of a design by their kinds: place, names, component and structure of each.
+
+    The class of a structure is with its name, which may come to mean another one.
+    """
+    return tuple(
+        CovarianceTerm(
+            factor,
+            slice(start, stop),
+            names,
+            make_structure(structure, len(names), own, rank, copies),
+            component,
+        )
+        for (factor, start, stop, names, component, structure, rank, copies, _), own in zip(
+            kinds, positions, strict=True
+        )
+    )
+
+
+@lru_cache(maxsize=256)
+def _shared(
+    kinds: tuple[tuple, ...], widths: tuple[int, ...], names: tuple[str, ...]
+) -> CovarianceModel:
+    """One model for all designs of these terms, which never changes."""
+    return CovarianceModel(_terms(kinds, [None] * len(kinds)), widths, names)

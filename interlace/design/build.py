@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +12,7 @@ from ..covariance.names import STRUCTURES
 from ..errors import DataError, DataWarning, FormulaError, listing, warn
 from ..formula.formula import Formula, RandomTermSpec
 from ..formula.terms import term_key
-from ..frames.columns import Labels, plain_sum, read_only
+from ..frames.columns import Labels, plainly_finite, read_only
 from ..frames.read import data_columns
 from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved
@@ -270,7 +269,7 @@ def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe
             f"two columns of the model matrix would have the name {twice!r}; rename the column of "
             "data that is named like a coefficient"
         )
-    if not math.isfinite(plain_sum(X)):
+    if not plainly_finite(X):
         bad = ~np.isfinite(X)
         for j in np.flatnonzero(bad.any(axis=0)):
             numeric(recipe.names[j], X[:, j], frame.columns)

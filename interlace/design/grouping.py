@@ -107,7 +107,10 @@ def grouping(
     With it the codes of the rows, (n,) int32 in [0, l); every level occurs. The columns have no
     missing values.
     """
-    variable_labels = [labels_in(variable, columns).used() for variable in variables]
+    variable_labels = [labels_in(variable, columns) for variable in variables]
+    for i, variable in enumerate(variables):
+        if variable.text not in columns.complete:
+            variable_labels[i] = variable_labels[i].used()
     codes = variable_labels[0].codes
     cells = np.arange(len(variable_labels[0].levels))[:, None]
     for labels in variable_labels[1:]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, listing, suggestion
-from .columns import Columns, Labels, plain_sum
+from .columns import Columns, Labels, plainly_finite
 
 #: Row labels shown in a message about faulty values.
 ROWS_SHOWN = 5
@@ -42,7 +42,7 @@ def check_finite(columns: Columns) -> None:
     for name, column in columns.values.items():
         if name in columns.complete or isinstance(column, Labels) or column.dtype.kind != "f":
             continue
-        if np.isfinite(plain_sum(column)):
+        if plainly_finite(column):
             continue
         infinite = np.isinf(column)
         if infinite.any():

@@ -13,7 +13,6 @@ every library.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -24,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentTypeError, DataError, listing
-from .columns import Column, Columns, Labels, plain_sum, read_only
+from .columns import Column, Columns, Labels, plainly_finite, read_only
 from .identity import ByIdentity
 from .levels import category_labels, sorted_labels, text_labels
 
@@ -157,7 +156,7 @@ def _missing(column: Column) -> np.ndarray | None:
         occurring = column.occurring()
         whole = np.count_nonzero(occurring) == len(column.levels) and not occurring[-1]
         return None if whole else column.codes < 0
-    if column.dtype.kind != "f" or math.isfinite(plain_sum(column)):
+    if column.dtype.kind != "f" or plainly_finite(column):
         return None
     return np.isnan(column)
 

@@ -217,7 +217,7 @@ def _are_priors(y: np.ndarray, given: np.ndarray, facts: ResponseFacts | None) -
     """Whether weights can be no trials, as of single successes and failures."""
     if facts is not None:
         return facts.binary and not facts.whole
-    return bool(np.isin(y, (0.0, 1.0)).all() and (given != np.round(given)).any())
+    return bool((given != np.round(given)).any() and np.isin(y, (0.0, 1.0)).all())
 
 
 def _product(a: np.ndarray, b: np.ndarray, ones: np.ndarray) -> np.ndarray:

@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from interlace.covariance import STRUCTURES, CovarianceModel
 from interlace.design import model_frame, model_matrix
 from interlace.design.build import build
 from interlace.errors import DataError, InterlaceError
 from interlace.frames import levels, read
+from interlace.frames.checks import check_finite
+from interlace.frames.columns import plainly_finite
 from interlace.frames.identity import ByIdentity
 
 N = 24
@@ -233,3 +236,30 @@ def test_factors_of_many_levels_are_not_held():
     )
     build("y ~ f + (1 | g)", data)
     assert model_matrix._known_recipe.cache_info().currsize == 1  # that of the intercept
+
+
+def test_numbers_are_plainly_finite_or_looked_at_one_by_one():
+    for dtype in (np.float16, np.float32, np.float64, np.longdouble):
+        values = np.array([1.0, -2.0, 0.0], dtype=dtype)
+        assert plainly_finite(values)
+        for bad in ([np.inf, 1.0], [np.inf, -np.inf], [np.nan, 0.0]):
+            assert not plainly_finite(np.array(bad, dtype=dtype))
+    assert plainly_finite(np.broadcast_to(np.float64(1.0), (5, 1)))
+    huge = table(x=np.full(N, 1e200))  # finite, though their squares are not
+    assert read.read(huge, ["x"]).missing == {}
+    check_finite(read.read(huge, ["x"]))
+
+
+def test_models_of_designs_alike_are_one_model(monkeypatch):
+    one, two = (CovarianceModel.of(build("y ~ x + (x | g)", table())) for _ in range(2))
+    other = CovarianceModel.of(build("y ~ x + (x || g)", table()))
+    renamed = CovarianceModel.of(build("y ~ x + (x | h)", table().rename(columns={"g": "h"})))
+    assert one is two and other is not one and renamed is not one
+    assert renamed.theta_names[0] == "h.Intercept" and one.theta_names[0] == "g.Intercept"
+
+    class Own(STRUCTURES["us"]):
+        """Another structure of the same name."""
+
+    monkeypatch.setitem(STRUCTURES, "us", Own)
+    own = CovarianceModel.of(build("y ~ x + (x | g)", table()))
+    assert type(own.terms[0].structure) is Own

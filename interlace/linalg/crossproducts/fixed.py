@@ -16,7 +16,7 @@ import numpy as np
 from ..kernels import _predictors
 from ..row_threads import over_rows
 from .predictors import PredictorZ, place
-from .standardise import chunks
+from .standardise import CHUNK_ROWS, chunks
 from .weighted import WeightedZ
 
 __all__ = ["FixedColumns", "FixedPart", "PredictorColumns", "packed_product", "weighted_gram"]
@@ -170,10 +170,14 @@ def weighted_gram(X: np.ndarray, w: np.ndarray, Y: np.ndarray | None = None) -> 
     """X' diag(w) X, or X' diag(w) Y, a chunk of rows at a time."""
     Y = X if Y is None else Y
 
+    if len(X) <= CHUNK_ROWS:
+        return (X * w[:, None]).T @ Y
+
     def products(piece: slice) -> np.ndarray:
         out = np.zeros((X.shape[1], Y.shape[1]))
         for rows in chunks(piece):
             out += (X[rows] * w[rows, None]).T @ Y[rows]
         return out
 
-    return np.sum(over_rows(products, len(X)), axis=0)
+    first, *more = over_rows(products, len(X))
+    return sum(more, first)

@@ -512,7 +512,7 @@ def to_unit_mean_square(z: ZCross, ZXy: Sequence[np.ndarray], n: int) -> list[np
     """Divide by the root mean square of each column of Z, 1 for a zero one, and give these."""
     scales = []
     for A, zxy in zip(z.diagonal, ZXy, strict=True):
-        mean_square = np.diagonal(A, axis1=1, axis2=2).sum(axis=0) / n
+        mean_square = A.diagonal(axis1=1, axis2=2).sum(axis=0) / n
         scales.append(scale := np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0)))
         A /= scale[:, None] * scale
         zxy /= scale[:, None]
@@ -539,7 +539,7 @@ def effect_root(Z: np.ndarray, free: Sequence[slice], root: np.ndarray) -> np.nd
 
 def standard_rows(Z: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of Z R^{-1}, but for the scales, (k,), that their columns are still to be divided by."""
-    scale = np.diagonal(R)
+    scale = R.diagonal()
     if np.count_nonzero(R) == np.count_nonzero(scale):
         return Z, scale
     inverse = lapack.dtrtri(R, lower=1)[0]

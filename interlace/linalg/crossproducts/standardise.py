@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack
 
-from ..row_threads import over_rows
+from ..row_threads import PIECE_ROWS, over_rows
 
 # Rows standardised at a time: their (rows, p + 1) copy stays in the second-level cache.
 CHUNK_ROWS = 8192
@@ -55,7 +56,7 @@ class Standardisation:
         back = R_inverse.copy()
         if intercept is not None:
             back[intercept] -= mean @ R_inverse
-        logdet = float(np.log(np.abs(np.diagonal(R_inverse))).sum())
+        logdet = float(np.log(np.abs(R_inverse.diagonal())).sum())
         return cls(mean, R_inverse, back, logdet, gamma)
 
 
@@ -68,8 +69,11 @@ def standardise(
     roots of weights, or empty for none; y (n,) is projected on the columns.
     """
     mean = _centres(X, intercept, root)
-    sums = over_rows(lambda piece: _moments(X, root, y, mean, piece), len(X))
-    gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
+    if len(X) <= PIECE_ROWS:
+        gram, moment = _moments(X, root, y, mean, slice(None))
+    else:
+        sums = over_rows(lambda piece: _moments(X, root, y, mean, piece), len(X))
+        gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
     R_inverse = orthonormaliser(X, root, mean, gram)
     return Standardisation.of(mean, R_inverse, R_inverse.T @ moment, intercept)
 
@@ -78,12 +82,12 @@ def _moments(
     X: np.ndarray, root: np.ndarray, y: np.ndarray, mean: np.ndarray, piece: slice
 ) -> tuple[np.ndarray, np.ndarray]:
     """Products of the centred columns of some rows with each other, and with y."""
-    p = X.shape[1]
-    gram, moment = np.zeros((p, p)), np.zeros(p)
+    gram: Any = 0.0
+    moment: Any = 0.0
     own, y = (root[piece] if root.size else root), y[piece]
     for rows, columns in _centred_chunks(X[piece], own, mean):
-        gram += columns.T @ columns
-        moment += columns.T @ (y[rows] * own[rows] if own.size else y[rows])
+        gram = gram + columns.T @ columns
+        moment = moment + columns.T @ (y[rows] * own[rows] if own.size else y[rows])
     return gram, moment
 
 
@@ -95,18 +99,18 @@ def orthogonaliser(Z: np.ndarray, root: np.ndarray) -> np.ndarray | None:
     """
     weighted = Z * root[:, None] if root.size else Z
     gram = weighted.T @ weighted
-    norms = np.sqrt(np.diagonal(gram))
-    if not (norms > 0.0).all():
+    norms = np.sqrt(gram.diagonal())
+    if not norms.all():
         return None
     R, info = lapack.dpotrf(gram / (norms[:, None] * norms), lower=0, clean=1)
-    least = 0.0 if info else float(np.diagonal(R).min()) ** 2
+    least = 0.0 if info else min(R.diagonal().tolist()) ** 2
     if least > GRAM_PIVOT_ENOUGH:
         return None
     if least < GRAM_PIVOT_FLOOR:
         R = np.linalg.qr(weighted / norms, mode="r")
         if len(R) < len(norms) or np.abs(np.diagonal(R)).min() < DEPENDENT:
             return None
-    return R / np.diagonal(R)[:, None] * (norms / norms[:, None])
+    return R / R.diagonal()[:, None] * (norms / norms[:, None])
 
 
 def standard_columns(
@@ -119,6 +123,8 @@ def standard_columns(
 
 def standardised(X: np.ndarray, std: Standardisation, order: np.ndarray | None) -> np.ndarray:
     """The standardised columns of all rows, in another order if one is given, (n, p)."""
+    if len(X) <= CHUNK_ROWS:
+        return ((X if order is None else X[order]) - std.mean) @ std.R_inverse
     out = np.empty(X.shape)
 
     def fill(piece: slice) -> None:
@@ -170,9 +176,9 @@ def orthonormaliser(
     p = gram.shape[0]
     if p == 0:
         return gram
-    norms = np.sqrt(np.diagonal(gram))
+    norms = np.sqrt(gram.diagonal())
     R, info = lapack.dpotrf(gram / (norms[:, None] * norms), lower=0, clean=1)
-    if info or np.diagonal(R).min() ** 2 < GRAM_PIVOT_FLOOR:
+    if info or min(R.diagonal().tolist()) ** 2 < GRAM_PIVOT_FLOOR:
         whole = np.concatenate([c for _, c in _centred_chunks(X, root, mean)])
         R = np.linalg.qr(whole / norms, mode="r")
     inverse, _ = lapack.dtrtri(R)

@@ -188,5 +188,7 @@ def times_templates(Z: WeightedZ | ZCross, T: Sequence[np.ndarray], R: np.ndarra
 
 def root_mean_squares(Z: np.ndarray) -> np.ndarray:
     """Root mean square of each column of Z, (k,); 1 for a zero column."""
+    if Z.strides == (0, 0):  # a column of ones, stored as one number
+        return np.ones(Z.shape[1])
     mean_square = np.einsum("ij,ij->j", Z, Z) / len(Z)
     return np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0))

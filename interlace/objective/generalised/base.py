@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from copy import copy
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -40,6 +41,12 @@ LIFT = 0.3
 FEW_LEVELS = 5
 
 
+@lru_cache(maxsize=64)
+def _layout(n_theta: int, p: int, n_zeta: int) -> Layout:
+    """That of one linear predictor, which models alike share."""
+    return Layout([Predictor("mean", n_theta, p, n_zeta)])
+
+
 class GeneralisedObjective(Objective):
     """A criterion over x = (theta, p coefficients, zeta).
 
@@ -64,8 +71,7 @@ class GeneralisedObjective(Objective):
     ) -> None:
         self.problem, self.covariance, self.expected = problem, covariance, expected
         self.scale = self._scale()
-        mean = Predictor("mean", covariance.n_theta, p, problem.density.n_zeta)
-        self.p, self.layout = p, Layout([mean])
+        self.p, self.layout = p, _layout(covariance.n_theta, p, problem.density.n_zeta)
         self.at = self.layout.of["mean"]
         density = problem.density
         if not (expected or density.log_concave or density.several):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -51,11 +52,13 @@ def irls(
     *,
     decrement: float = DECREMENT,
     max_iterations: int = MAX_ITERATIONS,
+    ahead: bool = False,
 ) -> IRLS:
     """Maximise the log-likelihood in beta, zeta held fixed, by Fisher scoring with step halving.
 
     The search begins at predictors ``eta`` (n,) within the range of the link and stops at a Newton
-    decrement relative to the log-likelihood; X (n, p) has full column rank.
+    decrement relative to the log-likelihood; X (n, p) has full column rank. ``ahead`` takes the
+    step that this is of, too, without asking what holds after it.
     """
     base = np.broadcast_to(0.0, density.n) if offset is None else offset
 
@@ -75,9 +78,12 @@ def irls(
     for iteration in range(max_iterations + 1):
         gradient = transposed_product(X, here.rows.score)
         step, information = _solve(X, here.rows.weight, gradient)
-        if not np.isfinite(step).all():
+        if not _finite(step):
             return record(iteration, False)
         if iteration and gradient @ step <= decrement * max(1.0, abs(here.value)):
+            if ahead:
+                beta = here.beta + step
+                here = here._replace(beta=beta, eta=_predicted(X, beta, base))
             return record(iteration, True)
         if iteration == max_iterations:
             break
@@ -120,12 +126,14 @@ def _feasible(density: ConditionalDensity, X, base, zeta, eta, at) -> FixedState
     that is nothing, those whose predictors are farthest from the border of the range.
     """
     here = density.rows(eta, zeta, True, order=0)
-    sums = over_rows(
+    first, *more = over_rows(
         lambda at: X[at].T @ (here.weight[at] * (eta[at] - base[at]) + here.score[at]), len(X)
     )
-    regression = _solve(X, here.weight, np.sum(sums, axis=0))[0]
-    there = at(np.nan_to_num(regression))
-    if np.isfinite(there.value):
+    regression = _solve(X, here.weight, sum(more, first))[0]
+    if not _finite(regression):
+        regression = np.nan_to_num(regression)
+    there = at(regression)
+    if isfinite(there.value):
         return there
     level = np.full(density.n, float(np.median(eta)))
     constant = np.linalg.lstsq(X, level - base, rcond=None)[0]
@@ -176,15 +184,18 @@ _INFEASIBLE = (
 )
 
 
+def _finite(values: np.ndarray) -> bool:
+    return isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
+
+
 def _solve(X: np.ndarray, w: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not r.size:
         return r, np.empty((0, 0))
-    information = weighted_gram(X, w)
-    scale = float(np.trace(information)) / max(len(r), 1)
-    A = information
+    information = A = weighted_gram(X, w)
     for _ in range(3):
         factor, info = lapack.dpotrf(A, lower=0)
         if not info:
             return lapack.dpotrs(factor, r)[0], information
+        scale = float(np.trace(information)) / len(r)
         A = A + max(RIDGE * scale, 1e-300) * np.eye(len(r))
     return np.linalg.lstsq(information, r, rcond=None)[0], information

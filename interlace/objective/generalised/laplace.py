@@ -20,7 +20,7 @@ g']_ll leaves, as in `deviance`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -161,23 +161,29 @@ class LaplaceObjective(GeneralisedObjective):
     def _reach(self, x: np.ndarray, order: int) -> _Last:
         """The last point, made that of x; the compiled criterion makes it when it is asked for."""
         last = self._last
-        if last is not None and order <= last.order and (x == last.x).all():
+        if last is not None and order <= last.order and x.tobytes() == last.x.tobytes():
             return last
         point = None
         if self._compiled is None:
             point = self._search(x, order)
             u, value = point.u, point.value
         else:
-            starts = [self._u, np.zeros_like(self._u)]
             along = last is not None and last.order > 0 and not self._astray
             self._last = None
-            u, value = self._compiled.search(x, [None, *starts] if along else starts, order)
+            u, value = self._compiled.search(x, self._beginnings(along), order)
         self._last = last = _Last(x.copy(), order, u, point)
         concave = self.problem.density.log_concave
         self._astray = not (concave or self._leads_on(value, self.split(x)[2]))
         if not self._astray:
             self._u = u if concave else u.copy()
         return last
+
+    def _beginnings(self, along: bool) -> Iterator[np.ndarray | None]:
+        """Where the compiled search for modes starts: None is along the tangent."""
+        if along:
+            yield None
+        yield self._u
+        yield np.zeros_like(self._u)
 
     def _search(self, x: np.ndarray, order: int) -> Point:
         theta, gamma, zeta = self.split(x)

@@ -6,7 +6,7 @@ predictor, and with several.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any, cast
 
@@ -217,7 +217,7 @@ class CompiledCriterion:
         self.kernel, self._modes = kernel, modes
 
     def search(
-        self, x: np.ndarray, starts: Sequence[np.ndarray | None], order: int
+        self, x: np.ndarray, starts: Iterable[np.ndarray | None], order: int
     ) -> tuple[np.ndarray, float]:
         """The modes (q,) at x from the first start that leads to any, and the value of `Point`.
 

@@ -154,7 +154,9 @@ class Problem:
         design, order = self.design, self.order
         X, offset = design.X, design.offset
         # at the centre of the predictors: where they follow the response nothing is dispersed
-        centre = np.full(density.n, eta.mean() if density.scale_free else np.median(eta))
+        centre = eta
+        if density.n_zeta or not density.scale_free:
+            centre = np.full(density.n, eta.mean() if density.scale_free else np.median(eta))
         self.zeta = np.zeros(density.n_zeta)
         if density.n_zeta:
             zeta = density.start(centre, self.zeta)
@@ -167,8 +169,9 @@ class Problem:
         total = float(root @ root)
         self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
         factor = self.unit * np.sqrt(total)
-        standard = replace(std, R_inverse=std.R_inverse * factor, back=std.back * factor)
-        self.back, self._standards = standard.back, [standard]
+        self.back = std.back * factor
+        standard = replace(std, R_inverse=std.R_inverse * factor, back=self.back)
+        self._standards = [standard]
         if order is not None:
             offset = None if offset is None else offset[order]
             eta = gathered(eta, order)
@@ -217,10 +220,13 @@ class Problem:
         arguments = density, self.fixed.X, self.offset, self.zeta
         if not density.scale_free:
             return irls(*arguments, eta, decrement=START_DECREMENT, max_iterations=25)
+        # Newton's steps leave the square of what they promise, wherever they lead
+        fast = density.canonical and not density.n_zeta
+        enough = START_DECREMENT**0.5 if fast else START_DECREMENT
         for begins_at_mean in (False, True):
             start = density.level(self.zeta) if begins_at_mean else eta
             try:
-                fit = irls(*arguments, start, decrement=START_DECREMENT, max_iterations=25)
+                fit = irls(*arguments, start, decrement=enough, max_iterations=25, ahead=fast)
             except NumericalError:
                 continue
             if np.abs(fit.eta).max() <= far:

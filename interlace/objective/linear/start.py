@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
+from scipy.linalg import lapack
 
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.wide import WIDE
@@ -30,6 +31,9 @@ DOUBTFUL = 0.8
 DOMINATED = 1e-3
 # A share this small of the information on a factor is no more than rounding beside another one.
 SPANNED = 1e-8
+TINY = float(np.finfo(float).tiny)
+# Pivots of moments of unit diagonal that are larger leave half of their digits.
+FAR_FROM_SINGULAR = 1e-4
 # Numbers of Z'X that are put side by side at once for pairs of levels: 0.5 MB, as caches have.
 GATHERED = 65_536
 
@@ -106,10 +110,10 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
     ZX = [block[:, :, :p] for block in cross.ZXy]
     for b, (A, block) in enumerate(zip(z.diagonal, ZX, strict=True)):
         sb = slice(stops[b], stops[b + 1])
-        within = np.einsum("lai,lci->lac", block, block)
+        within = block @ block.transpose(0, 2, 1)
         # Columns of one level meet in A; those of different levels only through X.
         S[sb, sb] = (A * A - 2.0 * A * within).sum(axis=0) + _gram_squares(block, block)
-        S[sb, -1] = S[-1, sb] = np.diagonal((A - within).sum(axis=0))
+        S[sb, -1] = S[-1, sb] = (A - within).sum(axis=0).diagonal()
         v[sb] = (cross.ZXy[b][:, :, p] ** 2).sum(axis=0)
     for (b, c), pair in z.pairs.items():
         sb, sc = slice(stops[b], stops[b + 1]), slice(stops[c], stops[c + 1])
@@ -143,13 +147,24 @@ def _solved(S: np.ndarray, v: np.ndarray, widths: Sequence[int]) -> np.ndarray:
         first = np.concatenate([*own, [True]])
         at = np.flatnonzero(first)
         S, v = np.add.reduceat(np.add.reduceat(S, at, axis=0), at, axis=1), np.add.reduceat(v, at)
-    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(S), np.finfo(float).tiny))
-    solution = scale * np.linalg.lstsq(S * scale[:, None] * scale, v * scale, rcond=1e-10)[0]
+    scale = 1.0 / np.sqrt(np.maximum(S.diagonal(), TINY))
+    scaled, right = S * scale[:, None] * scale, v * scale
+    root, failed = lapack.dpotrf(scaled, clean=0)
+    if not failed and min(root.diagonal().tolist()) > FAR_FROM_SINGULAR:
+        solution = scale * lapack.dpotrs(root, right)[0]
+    else:
+        solution = scale * np.linalg.lstsq(scaled, right, rcond=1e-10)[0]
     return solution[np.cumsum(first) - 1] if wide else solution
 
 
 def _gram_squares(ZXb: np.ndarray, ZXc: np.ndarray) -> np.ndarray:
     """|X'Z_b Z_c'X|^2 for each pair of columns, (k_b, k_c), from Z'X (l, k, p) of both."""
-    left = np.einsum("lai,laj->aij", ZXb, ZXb)
-    right = np.einsum("lai,laj->aij", ZXc, ZXc)
-    return np.einsum("aij,cij->ac", left, right)
+    left = _grams(ZXb)
+    right = left if ZXc is ZXb else _grams(ZXc)
+    return left @ right.T
+
+
+def _grams(ZX: np.ndarray) -> np.ndarray:
+    """X'Z_a Z_a'X of each column a of Z, (k, p p), from Z'X (l, k, p)."""
+    grams = ZX.transpose(1, 2, 0) @ ZX.transpose(1, 0, 2)
+    return grams.reshape(len(grams), -1)
