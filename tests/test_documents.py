@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import importlib.util
+import json
 import pkgutil
 import re
 import sys
@@ -29,7 +31,7 @@ def load_tool(name: str) -> ModuleType:
 
 
 documents, figures = load_tool("documents"), load_tool("figures")
-check_site = load_tool("check_site")
+check_site, notebooks = load_tool("check_site"), load_tool("notebooks")
 DOCUMENTS = documents.pages([ROOT / "README.md", ROOT / "docs"])
 LINKED = [*DOCUMENTS, *sorted(ROOT.glob("C*.md")), *sorted(ROOT.glob("*/README.md"))]
 GUIDE = ROOT / "docs" / "guide"
@@ -99,6 +101,42 @@ def test_pictures_of_a_block_are_found_and_closed_after_it() -> None:
     assert not pyplot.get_fignums()
     (block,) = documents.run_text(DRAWING.replace("A line that\nrises.\n", ""), "page.md")
     assert block.faults() == ["a picture without words"]
+
+
+def test_a_page_becomes_a_notebook() -> None:
+    pytest.importorskip("matplotlib")
+    page = (
+        "# A title\n\nSee [a page](other.md#here) and [R](https://r.org).\n\n"
+        f"{DRAWING}\nBetween.\n\n```python\nx = 1\n```\n\n## Nothing runs\n\n```\npip\n```\n"
+    )
+    ran = [
+        (block, list(map(notebooks.png, block.figures)))
+        for block in documents.run_text(page, "page.md")
+    ]
+    made = json.loads(notebooks.notebook(page, ran))
+    assert (made["nbformat"], made["nbformat_minor"]) == (4, 5)
+    cells = made["cells"]
+    assert len({cell["id"] for cell in cells}) == len(cells)
+    kinds = ["markdown", "code", "markdown", "code", "markdown"]
+    assert [cell["cell_type"] for cell in cells] == kinds
+    first, drawing, between, silent, last = ("".join(cell["source"]) for cell in cells)
+    assert first == "# A title\n\nSee a page and [R](https://r.org)."
+    assert drawing.splitlines()[-1] == "print(1)" and "```" not in drawing
+    assert (between, silent) == ("Between.", "x = 1")
+    assert last == "## Nothing runs\n\n```\npip\n```"
+    printed, drawn = cells[1]["outputs"]
+    assert printed == {"name": "stdout", "output_type": "stream", "text": ["1\n"]}
+    assert base64.b64decode(drawn["data"]["image/png"]).startswith(b"\x89PNG")
+    assert cells[3]["outputs"] == []
+    assert [cell.get("execution_count") for cell in cells] == [None, 1, None, 2, None]
+
+
+def test_the_pages_of_notebooks_are_there() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^  notebooks: \[(.+)\]$", text, re.MULTILINE)
+    pages = [ROOT / "docs" / name for name in listed.split(", ")]
+    assert len(pages) == 3
+    assert all("```picture" in page.read_text(encoding="utf-8") for page in pages)
 
 
 def test_blank_pictures_are_seen() -> None:

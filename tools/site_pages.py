@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 import documents
 import figures
+import notebooks
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 from mkdocs.utils import get_relative_url, meta
@@ -33,6 +34,12 @@ OUTPUT = re.compile(
 CELLS, CODE = re.compile(r"^\|.*\|$", re.MULTILINE), re.compile(r"`[^`\n]+`")
 #: Where the gallery has the pictures of a page, or of the pages in a folder.
 GALLERY = re.compile(r"^<!-- pictures of (\S+) -->$", re.MULTILINE)
+TITLE = re.compile(r"^# .+$", re.MULTILINE)
+DOWNLOAD = (
+    '<p class="notebook"><a href="{place}" download>{stem}.ipynb</a>: this page as a notebook</p>'
+)
+#: Pages that are made notebooks too.
+NOTEBOOKS: set[str] = set()
 IMAGE = (
     '<img src="{place}#only-{scheme}" alt="{words}" width="{width}" height="{height}"'
     ' loading="lazy">'
@@ -64,12 +71,22 @@ class Picture:
         )
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A block that was run: the pictures it shows, and all it draws as notebooks have them."""
+
+    block: Any
+    pictures: list[Picture]
+    images: list[str]
+
+
 def on_config(config: Any) -> Any:
-    """The version stands on every page."""
+    """The version stands on every page; `extra.notebooks` are pages that are notebooks too."""
     text = (ROOT / "interlace" / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
     assert found is not None
     config.site_name += f" {found[1]}"
+    NOTEBOOKS.update(config.extra.get("notebooks", []))
     return config
 
 
@@ -77,20 +94,29 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
     """The page with figures in place of the words about them, and its outputs marked as such."""
     name, url = page.file.src_uri, page.url
     parts, end = [], 0
-    for block, drawn in ran(markdown, name):
+    for one in ran(markdown, name):
+        block, drawn = one.block, one.pictures
         if not drawn:
             continue
         start, stop = block.pictures
         add(drawn, config, files)
         parts += [markdown[end : block.start], f"``` {{ .python #{lines(block.line)} }}\n"]
         parts += [markdown[block.start + len(FENCE) : start]]
-        parts += [f'\n\n<figure class="picture">\n{one.images(url)}\n</figure>' for one in drawn]
+        parts += [f'\n\n<figure class="picture">\n{it.images(url)}\n</figure>' for it in drawn]
         end = stop
     text = OUTPUT.sub(r"\1``` { .text .output .no-copy }", "".join([*parts, markdown[end:]]))
     text = CELLS.sub(lambda row: CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), text)
     if GALLERY.search(text):
         everywhere = list(pictures(markdown, name, files))
         text = GALLERY.sub(lambda found: grid(everywhere, found[1], name, url), text)
+    if name in NOTEBOOKS:
+        place = f"notebooks/{Path(name).stem}.ipynb"
+        made = notebooks.notebook(
+            markdown, [(one.block, one.images) for one in ran(markdown, name)]
+        )
+        put(place, made, config, files)
+        link = DOWNLOAD.format(place=get_relative_url(place, url), stem=Path(name).stem)
+        text = TITLE.sub(lambda title: f"{title[0]}\n\n{link}", text, count=1)
     return text
 
 
@@ -106,8 +132,8 @@ def pictures(markdown: str, name: str, files: Any) -> Iterator[Picture]:
         if file.src_uri.startswith("tutorials/"):
             texts[file.src_uri] = meta.get_data(file.content_string)[0]
     for page, text in texts.items():
-        for _, drawn in ran(text, page):
-            yield from drawn
+        for one in ran(text, page):
+            yield from one.pictures
 
 
 def grid(everywhere: list[Picture], place: str, name: str, url: str) -> str:
@@ -124,8 +150,8 @@ def grid(everywhere: list[Picture], place: str, name: str, url: str) -> str:
 
 
 @cache
-def ran(markdown: str, name: str) -> list[tuple[Any, list[Picture]]]:
-    """Blocks of a page with their pictures; a page is run again only when its text has changed."""
+def ran(markdown: str, name: str) -> list[Ran]:
+    """The blocks of a page; a page is run again only when its text has changed."""
     if FENCE not in markdown:
         return []
     import matplotlib
@@ -135,7 +161,8 @@ def ran(markdown: str, name: str) -> list[tuple[Any, list[Picture]]]:
         for block in documents.run_text(markdown, name):
             if faults := block.faults():
                 raise PluginError(f"{name}, block at line {block.line}: " + "\n".join(faults))
-            found.append((block, drawings(block, name)))
+            images = list(map(notebooks.png, block.figures)) if name in NOTEBOOKS else []
+            found.append(Ran(replace(block, figures=()), drawings(block, name), images))
     return found
 
 
@@ -155,7 +182,11 @@ def add(drawn: list[Picture], config: Any, files: Any) -> None:
     """Put the files of pictures into the site."""
     for picture in drawn:
         for scheme, text in picture.svg.items():
-            file = File.generated(config, picture.place(scheme), content=text)
-            if (earlier := files.get_file_from_path(file.src_uri)) is not None:
-                files.remove(earlier)
-            files.append(file)
+            put(picture.place(scheme), text, config, files)
+
+
+def put(place: str, text: str, config: Any, files: Any) -> None:
+    """A file of the site, in place of an earlier one."""
+    if (earlier := files.get_file_from_path(place)) is not None:
+        files.remove(earlier)
+    files.append(File.generated(config, place, content=text))
