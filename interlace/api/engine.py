@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-__all__ = ["taken_out", "threads_of"]
+__all__ = ["taken_out"]
 
 
 def taken_out(call: dict[str, Any], nAGQ: int) -> dict[str, Any]:  # noqa: N803
@@ -19,12 +18,3 @@ def taken_out(call: dict[str, Any], nAGQ: int) -> dict[str, Any]:  # noqa: N803
 
         check_engine(**engine, nAGQ=nAGQ)
     return engine
-
-
-def threads_of(engine: dict[str, Any]) -> AbstractContextManager[None]:
-    """Threads for what is done here before workers are there, if they are asked for."""
-    if all(value is None for value in engine.values()):
-        return nullcontext()
-    from ..objective.partitioned.engines import threads_here
-
-    return threads_here(**engine)

@@ -11,7 +11,7 @@ from ..frames.parts import is_in_parts, scanned
 from ..inference.update import Doors
 from ..optimize import watched
 from .design_and_result import design_of, parted_frame_of, result_of
-from .engine import taken_out, threads_of
+from .engine import taken_out
 from .glm import glm
 
 # A linear model does not pay for what only generalised ones need: imported when first fitted.
@@ -190,13 +190,12 @@ def glmer(
     in_parts = isinstance(data, str | os.PathLike | list | tuple)
     if (in_parts or any(own is not None for own in engine.values())) and is_in_parts(data):
         return _from_parts(call, resolved, formulas, engine)
-    with threads_of(engine):
-        design, seconds = design_of(call, linear=False, mixed=True, others=formulas)
-        if nAGQ != 1 or laplace == "expected":
-            check_approximation(nAGQ, laplace, with_parameters(design, resolved))
-        if nAGQ > 1:
-            check_nodes(nAGQ, design)
-        observations = observe(design, resolved, varying=True)
+    design, seconds = design_of(call, linear=False, mixed=True, others=formulas)
+    if nAGQ != 1 or laplace == "expected":
+        check_approximation(nAGQ, laplace, with_parameters(design, resolved))
+    if nAGQ > 1:
+        check_nodes(nAGQ, design)
+    observations = observe(design, resolved, varying=True)
     fitted = fit_glmm(
         design,
         resolved,

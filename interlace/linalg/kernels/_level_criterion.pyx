@@ -166,6 +166,9 @@ cdef class LevelCriterion(Search):
         if laplace == NO_MEMORY:
             with gil:
                 raise MemoryError
+        if laplace == INTERRUPTED:
+            with gil:
+                pending()
         if laplace < 0.0:
             return NAN
         for i in range(5):

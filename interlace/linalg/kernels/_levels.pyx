@@ -37,6 +37,8 @@ cpdef double laplace(
                             at_mode, t, dT, sums, S_levels, H_levels, in_zeta)
     if passes == NO_MEMORY:
         raise MemoryError
+    if passes == INTERRUPTED:
+        pending()
     return passes
 
 

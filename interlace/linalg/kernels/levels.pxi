@@ -6,7 +6,20 @@ from libc.stdlib cimport free, malloc
 include "density.pxi"
 include "small.pxi"
 
+cdef extern from *:
+    """
+    static int signals_handled(void) { return PyErr_CheckSignals(); }
+    static int pending(void) { return PyErr_Occurred() ? -1 : 0; }
+    """
+    int signals_handled() noexcept
+    # raises what a handler of a signal raised before
+    int pending() except -1
+
 cdef double NO_MEMORY = -INFINITY
+cdef double INTERRUPTED = -1e300
+# Visits to rows between two looks at whether the user wants to stop: a few tenths of a second.
+# Pieces that threads work on are smaller: they never wait for the interpreter.
+cdef double VISITS = 1e6
 
 
 cdef double laplace_of(
@@ -15,7 +28,10 @@ cdef double laplace_of(
         const double[:, ::1] T, const double[::1] eta0, double[:, ::1] U, double[:, ::1] at_mode,
         double[::1] t, double[:, ::1] dT, double[::1] sums, double[:, :, ::1] S_levels,
         double[:, :, ::1] H_levels, double[::1] in_zeta) noexcept nogil:
-    """`_levels.laplace`, without the interpreter; `NO_MEMORY` if there is none."""
+    """`_levels.laplace`, without the interpreter; `NO_MEMORY` if there is none.
+
+    `INTERRUPTED` if a signal's handler raised: `pending` raises it where the interpreter is held.
+    """
     cdef double[::1] eta = at_mode[0], w = at_mode[1], observed = at_mode[2], score = at_mode[3]
     cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], l, longest = 0
     cdef Py_ssize_t i, j, a, b, c, begin, end
@@ -36,7 +52,8 @@ cdef double laplace_of(
     cdef double* A
     cdef double* zt
     cdef double* zs
-    cdef double value, product, before, lam, s, h, av, length, passes = 0.0
+    cdef double value, product, before, lam, s, h, av, length, passes = 0.0, looked = 0.0
+    cdef int stopped = 0
     cdef int iteration, halving
     for l in range(levels):
         if starts[l + 1] - starts[l] > longest:
@@ -68,6 +85,14 @@ cdef double laplace_of(
     l = 0
     ok = True
     for l in range(levels):
+        if passes - looked > VISITS:
+            looked = passes
+            with gil:
+                stopped = signals_handled()
+            if stopped:
+                free(rows)
+                free(space)
+                return INTERRUPTED
         begin, end = starts[l], starts[l + 1]
         # -- the mode
         for i in range(begin, end):

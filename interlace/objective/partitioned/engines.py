@@ -12,7 +12,7 @@ from ...errors import ArgumentError, ArgumentTypeError, brief
 from ...linalg.row_threads import row_threads
 from .workers import ThreadWorkers, Workers
 
-__all__ = ["check_engine", "engine", "parts_of", "threads_here"]
+__all__ = ["check_engine", "engine", "parts_of"]
 
 ENGINES = (
     "a pool of concurrent.futures, a Dask Client, joblib.Parallel, or None for threads of this "
@@ -69,17 +69,6 @@ def engine(executor: Any, partitions: int | None) -> Iterator[Workers | None]:
         stack.callback(workers.close)
         stack.enter_context(row_threads(pool))
         yield workers
-
-
-@contextmanager
-def threads_here(executor: Any, partitions: int | None) -> Iterator[None]:
-    """As many threads for the block as `engine` has for what is done here."""
-    if executor is None and partitions is None:
-        yield
-        return
-    count = min(parts_of(executor, partitions), os.cpu_count() or 1)
-    with ThreadPoolExecutor(count, "interlace") as pool, row_threads(pool):
-        yield
 
 
 def parts_of(executor: Any, partitions: int | None) -> int:

@@ -1,5 +1,6 @@
 """The compiled loop over levels: modes, determinant and derivatives, level by level, in numpy."""
 
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -228,3 +229,34 @@ def test_nothing_in_a_level_is_not_a_number():
             if out.passes > 0:
                 assert np.isfinite(out.sums).all(), (name, link, shift)
                 assert np.isfinite(out.t).all() and np.isfinite(out.dT).all()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="a signal of Unix")
+def test_a_signal_is_heard_while_levels_are_gone_through() -> None:
+    """What its handler raises ends the kernel: levels that come later are not reached."""
+    n, size = 1_600_000, 8
+    levels = n // size
+    y = np.tile([0.0, 2.0, 1.0, 3.0], n // 4)
+    density = FamilyDensity(resolve("poisson"), y, np.ones(n), np.ones(n))
+    starts, U = np.arange(0, n + 1, size), np.zeros((levels, 1))
+
+    def modes() -> None:
+        _levels.laplace(
+            density.kernel, 0.0, True, 1, False, starts, np.empty((0, 1)), np.ones((1, 1)),
+            np.zeros(n), U, np.empty((4, n)), np.empty(n), np.empty((1, 1)), np.empty(5),
+        )  # fmt: skip
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.002)
+        with pytest.raises(KeyboardInterrupt):
+            modes()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert U[-1, 0] == 0.0
+    modes()
+    assert U[-1, 0] == U[0, 0] > 0.0
