@@ -194,7 +194,7 @@ class Diagnosis:
         >>> import interlace as il
         >>> m = il.fit("follicles ~ Time + (1 | Mare)", il.load_dataset("Ovary"))
         >>> m.autocorrelation(max_lag=3)["acf"].round(2).tolist()
-        [1.0, 0.77, 0.67, 0.53]
+        [1.0, 0.64, 0.45, 0.27]
         """
         from ..diagnostics.autocorrelation import autocorrelation
 

@@ -153,6 +153,8 @@ def test_averages_over_random_effects() -> None:
 #: Arguments of the methods that need some, given a result.
 ARGUMENTS: dict[str, Any] = {
     "refit": lambda m: (m.simulate(seed=3)["sim_1"],),
+    "refit_many": lambda m: (m.simulate(2, seed=3),),
+    "simulate_refit": lambda m: (2,),
     "params_of": lambda m: ("cond",),
     "bse_of": lambda m: ("threshold",),
     "t_test": lambda m: ("temp[T.warm]",),
