@@ -461,8 +461,8 @@ def _plainly_finite(fit: Any) -> bool:
         return False
     X, thresholds, k = fit.design.mean.X, fit.family.thresholds, fit.n_thresholds
     variances = fit.cov_coefficients.diagonal()
-    if not variances.min(initial=0.0) >= 0.0:  # not a number either
-        return False
+    if not (variances.min(initial=0.0) >= 0.0 and variances.max(initial=0.0) < np.inf):
+        return False  # nor are there bounds where one is not a number
     errors = np.sqrt(variances)
     p = X.shape[1]
     own = np.sqrt(np.einsum("ij,ij->j", X, X) / len(X)) * errors[:p]

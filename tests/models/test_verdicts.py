@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -396,3 +397,17 @@ def test_bounds_on_standard_errors_of_thresholds_are_bounds(how, monkeypatch):
         assert not (plain and lost)
         seen.add((plain, bool(lost)))
     assert (False, True) in seen and ((True, False) in seen or "nominal" in how)
+
+
+@pytest.mark.parametrize("variance", [np.inf, np.nan, -1.0])
+def test_variances_that_are_no_numbers_have_no_bounds(variance):
+    fit = il.clm("rating ~ temp", il.load_dataset("wine"), threshold="symmetric").fit
+    assert ordinal._plainly_finite(fit)
+    for at in range(len(fit.cov_coefficients)):
+        V = fit.cov_coefficients.copy()
+        V[at, at] = variance
+        changed = SimpleNamespace(
+            design=fit.design, family=fit.family, n_thresholds=fit.n_thresholds, zeta=fit.zeta,
+            cov_coefficients=V,
+        )  # fmt: skip
+        assert not ordinal._plainly_finite(changed)
