@@ -89,7 +89,7 @@ class Table:
 
     def run(self, lazy: LazyRows) -> None:
         """Ask the engine."""
-        keys = [*self.keys, *(f"_f{i}" for i in self._factors)]
+        keys = [*self.keys, *(f"{self.products.free}f{i}" for i in self._factors)]
         asked = {}
         for left, right in self.asked:
             for a in left.starts:
@@ -103,15 +103,20 @@ class Table:
         i, j = sorted((a.atom, b.atom))
         product = self.products.product(i, j)
         if not self.indicators:
-            return {f"_s{i}_{j}": product}
+            return {self._name(i, j): product}
         out = {}
         for _, _, inside in self._overlaps(right, a, b):
             value = product
             if inside:
                 conditions = [self._is_at(f, level) for f, level in inside]
                 value = nw.when(*conditions).then(product).otherwise(0.0)
-            out[_name(i, j, inside)] = value
+            out[self._name(i, j, inside)] = value
         return out
+
+    def _name(self, i: int, j: int, inside: tuple[tuple[int, int], ...] = ()) -> str:
+        """The column of a sum."""
+        cell = "".join(f"_{factor}at{level}" for factor, level in inside)
+        return f"{self.products.free}s{i}_{j}{cell}"
 
     def _overlaps(
         self, right: Elements, a: Block, b: Block
@@ -132,7 +137,10 @@ class Table:
     def _is_at(self, factor: int, level: int) -> Any:
         import narwhals.stable.v2 as nw
 
-        key, labels = nw.col(f"_f{factor}"), self.products.levels[self.products.factors[factor]]
+        key, labels = (
+            nw.col(f"{self.products.free}f{factor}"),
+            self.products.levels[self.products.factors[factor]],
+        )
         if labels is None:
             return key if level else ~key
         return key == labels.levels.tolist()[level]
@@ -148,7 +156,7 @@ class Table:
                     continue
                 i, j = sorted((a.atom, b.atom))
                 for x, y, inside in self._overlaps(right, a, b):
-                    values = self.columns.values[_name(i, j, inside)]
+                    values = self.columns.values[self._name(i, j, inside)]
                     assert isinstance(values, np.ndarray)
                     if alone:
                         out[codes, start + x, at + y] = values
@@ -165,7 +173,7 @@ class Table:
         self, out: np.ndarray, a: Block, start: int, b: Block, at: int, codes: np.ndarray
     ) -> None:
         i, j = sorted((a.atom, b.atom))
-        values = self.columns.values[f"_s{i}_{j}"]
+        values = self.columns.values[self._name(i, j)]
         assert isinstance(values, np.ndarray)
         x, rows = self._cells_of(a.factors)
         y, columns = self._cells_of(b.factors)
@@ -181,7 +189,8 @@ class Table:
         if factors not in self._codes:
             sizes = tuple(cells.max(axis=0) + 1)
             known = np.ravel_multi_index(tuple(cells.T), sizes)
-            own = [self.products.codes_in(self.columns.values[f"_f{f}"], f) for f in factors]
+            made = [self.columns.values[f"{self.products.free}f{f}"] for f in factors]
+            own = [self.products.codes_in(c, f) for c, f in zip(made, factors, strict=True)]
             self._codes[factors] = np.searchsorted(known, np.ravel_multi_index(tuple(own), sizes))
         return self._codes[factors], len(cells)
 
@@ -193,7 +202,3 @@ def _both(a: Block, x: np.ndarray, b: Block, y: np.ndarray) -> tuple[tuple[int, 
         if inside.setdefault(factor, level) != level:
             return None
     return tuple(sorted(inside.items()))
-
-
-def _name(i: int, j: int, inside: tuple[tuple[int, int], ...]) -> str:
-    return f"_s{i}_{j}" + "".join(f"_{factor}at{level}" for factor, level in inside)

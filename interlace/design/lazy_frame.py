@@ -20,7 +20,7 @@ from .model_frame import ModelFrame
 from .model_matrix import PlainMatrix, calls_of, learned_matrix, model_matrix
 from .predictor import MEAN
 from .products import Products
-from .pushed import kind_of_type, pushed
+from .pushed import Pushed, kind_of_type, pushed
 
 #: Numbers on which formulas are read: they serve logarithms, roots and comparisons alike.
 EXAMPLE = np.array([0.5, 2.0])
@@ -54,7 +54,7 @@ class LazyModelFrame(ModelFrame):
         self.offset = None if offset is None else np.empty(0)
         self._check_arguments(subset)
         if subset is not None:
-            chosen = pushed(subset, data.schema)
+            chosen = self._chosen(subset, data.schema)
             if chosen.kind != "logical":
                 raise ArgumentError(f"subset={subset!r} is no comparison; write 'Days > 2'")
             gone = [self._is_missing(name) for name in self._subset_names(subset)]
@@ -66,7 +66,7 @@ class LazyModelFrame(ModelFrame):
         plain = [*part.fixed.variables, *(n for side in part.offsets for n in side.variables)]
         plain += [] if self.offset_column is None else [self.offset_column]
         self.products = Products(
-            data.schema,
+            data,
             recipes,
             (self.response.text, self.response_expression()),
             self.weight_expression(),
@@ -91,6 +91,17 @@ class LazyModelFrame(ModelFrame):
         if value not in self.names:
             raise unknown_column(value, self.names, argument)
         return value
+
+    def _chosen(self, subset: str, schema: Mapping[str, Any]) -> Pushed:
+        """The condition for rows."""
+        learned = Learned(schema)
+        learned.read(subset)
+        if learned:
+            raise ArgumentError(
+                f"subset={subset!r} looks at all rows, which engines do not do while they filter; "
+                "filter the lazy frame itself, or compute the number first"
+            )
+        return pushed(subset, schema)
 
     def _check_arguments(self, subset: Any) -> None:
         if subset is not None and not isinstance(subset, str):
@@ -135,9 +146,10 @@ class LazyModelFrame(ModelFrame):
         recipe = model_matrix(side.text, columns, side.variables, contrasts, {})[1]
         if not isinstance(recipe, PlainMatrix):
             raise DataError(
-                f"{side.text!r} has a term that is made of all rows, or of a function that engines "
-                "do not have. Make it a column of the lazy frame first, or collect the rows that "
-                "fit into memory and give these as data"
+                f"{side.text!r} has a term that is made of a function that engines do not have. "
+                "Make it a column of the lazy frame first (text is a factor as it is: in place of "
+                "C() or factor() of numbers cast them to text), or collect the rows that fit into "
+                "memory and give these as data"
             )
         return recipe
 
@@ -197,10 +209,7 @@ class LazyModelFrame(ModelFrame):
         return out
 
     def _is_missing(self, name: str) -> Any:
-        import narwhals.stable.v2 as nw
-
-        missing = nw.col(name).is_null()
-        return missing | nw.col(name).is_nan() if self.lazy.schema[name].is_float() else missing
+        return self.lazy.missing(name)
 
     def _learned(self) -> Learned:
         """What expressions keep of all rows, by queries before all others."""

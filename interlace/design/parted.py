@@ -169,7 +169,7 @@ class PartedFrame(LazyModelFrame):
         self.offset_column = self._column_name(offset, "offset")
         self._check_arguments(subset)
         if subset is not None:
-            chosen = pushed(subset, data.schema)
+            chosen = self._chosen(subset, data.schema)
             if chosen.kind != "logical":
                 raise ArgumentError(f"subset={subset!r} is no comparison; write 'Days > 2'")
             gone = [self._is_missing(name) for name in self._subset_names(subset)]

@@ -40,19 +40,22 @@ class Products:
         Level of each factor in each observed cell of all.
     of_X : list of int
         Atoms of the fixed part, and the response.
+    free : str
+        What names of columns made here begin with, and none of the data.
     grams : (cells, a, a) ndarray
         Sums of their products in each cell.
     """
 
     def __init__(
         self,
-        schema: Mapping[str, Any],
+        lazy: LazyRows,
         recipes: Sequence[PlainMatrix],
         response: tuple[str, Any],
         weight: Any,
         plain: Sequence[str],
         learned: Learned,
     ) -> None:
+        schema, self.free = lazy.schema, lazy.free
         factors: dict[str, None] = {}
         atoms: dict[tuple[str, ...], None] = {(): None}
         numbers: dict[str, None] = {}
@@ -159,18 +162,18 @@ class Products:
         import narwhals.stable.v2 as nw
 
         out = {name: nw.col(name) for name in keys}
-        out |= {f"_f{i}": self._factor(i) for i in range(len(self.factors))}
-        out |= {f"_x{i}": self._centred(i) for i in range(1, len(self._raw))}
-        return out if self.weight is None else {**out, "_w": self.weight}
+        out |= {f"{self.free}f{i}": self._factor(i) for i in range(len(self.factors))}
+        out |= {f"{self.free}x{i}": self._centred(i) for i in range(1, len(self._raw))}
+        return out if self.weight is None else {**out, f"{self.free}w": self.weight}
 
     def product(self, i: int, j: int) -> Any:
         """The weighted product of two centred and scaled atoms."""
         import narwhals.stable.v2 as nw
 
-        out = None if self.weight is None else nw.col("_w")
+        out = None if self.weight is None else nw.col(f"{self.free}w")
         for k in (i, j):
             if k:
-                own = nw.col(f"_x{k}")
+                own = nw.col(f"{self.free}x{k}")
                 out = own if out is None else out * own
         return nw.lit(1.0) if out is None else out
 
@@ -189,15 +192,19 @@ class Products:
         of_fixed = {self.parts(fixed, product)[1] for _, product in fixed.split()[0].products}
         own = sorted(of_fixed | {0, self.response})
         pairs = list(combinations_with_replacement(own, 2))
-        keys = [f"_f{i}" for i in range(len(self.factors))]
-        asked = {f"_{i}_{j}": self.product(i, j) for i, j in pairs}
+        keys = [f"{self.free}f{i}" for i in range(len(self.factors))]
+        asked = {f"{self.free}{i}_{j}": self.product(i, j) for i, j in pairs}
         table = lazy.sums(self.first(), keys, asked)
         codes = [self._levels_in(table.values[name], i) for i, name in enumerate(keys)]
         self.codes = np.stack(codes, axis=1) if codes else np.zeros((table.n, 0), dtype=np.int64)
         self.of_X = own
         self.grams = np.empty((table.n, len(own), len(own)))
         for i, j in pairs:
-            a, b, values = own.index(i), own.index(j), np.asarray(table.values[f"_{i}_{j}"])
+            a, b, values = (
+                own.index(i),
+                own.index(j),
+                np.asarray(table.values[f"{self.free}{i}_{j}"]),
+            )
             self.grams[:, a, b] = self.grams[:, b, a] = values
 
     def _levels_in(self, column: Column, factor: int) -> np.ndarray:

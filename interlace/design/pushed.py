@@ -24,6 +24,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "ceil": lambda x: x.ceil(),
     "ceiling": lambda x: x.ceil(),
     "exp10": lambda x: (x * LOG_10).exp(),
+    "log1p": lambda x: _log1p(x),
 }
 LOG_10 = 2.302585092994046
 #: Those that need questions first.
@@ -46,6 +47,14 @@ COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+
+
+def _log1p(x: Any) -> Any:
+    """log(1 + x) with the digits of small x, by what 1 + x is after rounding."""
+    import narwhals.stable.v2 as nw
+
+    u = x + 1.0
+    return nw.when(u == 1.0).then(x).otherwise(u.log() * x / (u - 1.0))
 
 
 class Pushed(NamedTuple):
@@ -136,7 +145,9 @@ class Translator(ast.NodeVisitor):
         return Pushed(node.value, kind)
 
     def visit_Name(self, node: ast.Name) -> Pushed:
-        name = self.aliases.get(node.id, node.id)
+        return self._named(self.aliases.get(node.id, node.id))
+
+    def _named(self, name: str) -> Pushed:
         if name in self.schema:
             return _column(name, self.schema, self.text)
         if name in CONSTANTS:
@@ -156,6 +167,12 @@ class Translator(ast.NodeVisitor):
             return self._joined([left, right], isinstance(node.op, ast.BitAnd))
         if isinstance(node.op, ast.Pow):
             return Pushed(self._power(left.number(), right.number()), "number")
+        if isinstance(node.op, ast.Mod | ast.FloorDiv):
+            value, by = left.number(), right.number()
+            if _is_expression(value):
+                whole = (value / by).floor()
+                own = whole if isinstance(node.op, ast.FloorDiv) else value - whole * by
+                return Pushed(own, "number")
         if type(node.op) not in ARITHMETIC:
             return self.generic_visit(node)
         self._no_text(left, right)
@@ -220,7 +237,7 @@ class Translator(ast.NodeVisitor):
             return Pushed(nw.when(self._logical(test)).then(yes.value).otherwise(no.value), "text")
         self._no_text(yes, no)
         made = nw.when(self._logical(test)).then(yes.number()).otherwise(no.number())
-        return Pushed(made, "number")
+        return Pushed(_float(made), "number")
 
     def visit_Call(self, node: ast.Call) -> Pushed:
         key = text_of(node, self.aliases)
@@ -242,6 +259,13 @@ class Translator(ast.NodeVisitor):
                 if not _is_expression(value):
                     raise beyond(self.text, "it has no column")
                 return Pushed(value.log() if name == "log" else FUNCTIONS[name](value), "number")
+        if name == "Q" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
+            return self._named(str(node.args[0].value))
+        if name == "log" and len(node.args) == 2:
+            value, base = self.visit(node.args[0]), self.visit(node.args[1])
+            self._no_text(value, base)
+            if _is_expression(value.value) and not _is_expression(base.value):
+                return Pushed(value.number().log(base=base.number()), "number")
         if name == "ifelse" and len(node.args) == 3 and not node.keywords:
             return self._where(*(self.visit(item) for item in node.args))
         known = [*AS_IT_IS, "log", "ifelse", *FUNCTIONS, *OF_ALL_ROWS]

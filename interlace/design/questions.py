@@ -88,6 +88,8 @@ def scale(x: Variable, center: Any = True, scale: Any = True, ddof: float = 1) -
         if isinstance(center, bool) and center:
             squares = (n - 1) * sd**2
         spread = float(np.sqrt(squares / (n - ddof)))
+        if not spread > 0.0:
+            raise DataError(f"scale(): the values of {x.text} are all equal")
     elif not isinstance(scale, bool):
         spread = float(scale)
     return {"ddof": ddof, "center": middle, "scale": spread}

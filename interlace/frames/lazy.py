@@ -66,6 +66,13 @@ class LazyRows:
         #: Rows, as far as they have been counted.
         self.n = 0
 
+    def missing(self, name: str) -> Any:
+        """Whether a column is missing, or not a number."""
+        import narwhals.stable.v2 as nw
+
+        missing = nw.col(name).is_null()
+        return missing | nw.col(name).is_nan() if self.schema[name].is_float() else missing
+
     def where(self, condition: Any) -> LazyRows:
         """The rows for which an expression is true."""
         other = object.__new__(LazyRows)
@@ -228,6 +235,14 @@ class LazyRows:
             raise DataError(f"tables cannot be handed to {engine}; collect the rows")
         with without_notice():
             return nw.from_native(made)
+
+    @property
+    def free(self) -> str:
+        """What no name of a column begins with, whatever its case."""
+        start = "_"
+        while any(name.lower().startswith(start) for name in self.schema):
+            start += "_"
+        return start
 
     @property
     def engine(self) -> str:

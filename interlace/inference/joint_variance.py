@@ -15,6 +15,7 @@ from .inverse_quadratic import inverse_quadratic
 if TYPE_CHECKING:
     from ..models.glmm import GLMMFit
     from ..models.kinds import MixedFit
+    from ..models.lmm_summed import SummedFit
     from .prediction_rows import PredictionRows
 
 
@@ -74,7 +75,10 @@ class ConditionalEffects:
 
     def of_columns(self, WX: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
         """Lambda M^{-1}Lambda'Z'WX, (l_b, k_b, p) each, and X'WZ times it, (p, p)."""
-        crossproduct = scaled_crossproduct(self.fit, WX)
+        return self.of_crossproduct(scaled_crossproduct(self.fit, WX))
+
+    def of_crossproduct(self, crossproduct: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """The same of Lambda'Z'WX."""
         U = self._factor.solve(crossproduct)
         starts = np.cumsum([0, *(u.size for u in self.fit.u)])
         parts = zip(self.fit.T, self.fit.u, starts, strict=False)
@@ -92,8 +96,12 @@ def _parameter_share(
 ) -> np.ndarray:
     """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row; or theta with beta_hat."""
     predictors = fit.design.predictors if free is None else free
-    WX = weighted_columns(fit, predictors)
-    blocks, moved = effects.of_columns(WX)
+    WX: list[np.ndarray] = []
+    if fit.linear and not fit.has_rows:
+        blocks, moved = effects.of_crossproduct(cast("SummedFit", fit).fixed_crossproduct())
+    else:
+        WX = weighted_columns(fit, predictors)
+        blocks, moved = effects.of_columns(WX)
     distance = np.array(rows.X)
     for (codes, Z), mask, block in zip(rows.factors, masks, blocks, strict=True):
         distance -= by_row(codes, Z, mask[:, None] * block)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from itertools import product as all_combinations
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import pandas as pd
 
 from ..design.learned import columns_of
 from ..design.model_matrix import PlainMatrix
+from ..design.newdata import NewDataRecipe
 from ..design.predictor import MEAN
 from ..design.pushed import kind_of_type, pushed
 from ..errors import ArgumentError, DataError, listing
@@ -70,6 +73,11 @@ def lazy_predictions(
             total = total + work.effects(b, mask, new_levels == "population")
     if type == "response":
         total = _mean(fit, total)
+    gone = [rows.missing(name) for name in _covariates(recipe, masks)]
+    if gone:
+        import narwhals.stable.v2 as nw
+
+        total = nw.when(~reduce(operator.or_, gone)).then(total)
     made = {FITTED: total}
     if residuals:
         if recipe.response.kind != "column" or recipe.response_levels is not None:
@@ -108,6 +116,14 @@ def _mean(fit: RowlessFit, eta: Any) -> Any:
             "engines here; type='link' gives the linear predictor of the mean"
         )
     return INVERSES[link.name](eta)
+
+
+def _covariates(recipe: NewDataRecipe, masks: Sequence[np.ndarray]) -> list[str]:
+    """Columns of which a missing value makes the prediction missing, whatever its expression."""
+    fixed = recipe.fixed[MEAN]
+    names = [*fixed.variables, *(name for own in fixed.offsets for name in own.variables)]
+    names += [name for own in recipe.sides if masks[own.factor].any() for name in own.variables]
+    return list(dict.fromkeys(names))
 
 
 def _offset(fit: RowlessFit, rows: LazyRows) -> Any:
@@ -167,10 +183,15 @@ class _Work:
                     f"the grouping factor {made.label!r} is computed from columns, and engines "
                     "cannot join on it; make it a column, or collect the rows"
                 )
-            keys[f"_key{b}_{i}"] = self._key(variable.text)
+            keys[f"{self.rows.free}key{b}_{i}"] = self._key(variable.text)
             levels = np.asarray(made.levels_of[i])
-            table[f"_key{b}_{i}"] = _plain(levels)[made.cells[:, i]]
-        names = [f"_mode{b}_{j}" for j in range(fit.b[b].shape[1])]
+            dtype = self.rows.schema[variable.text]
+            if dtype.is_temporal():  # levels are their texts
+                levels = pd.to_datetime(levels).to_numpy("datetime64[us]")
+            elif kind_of_type(dtype) == "number" and levels.dtype.kind in "iuf":
+                levels = levels.astype(np.int64 if dtype.is_integer() else np.float64)
+            table[f"{self.rows.free}key{b}_{i}"] = _plain(levels)[made.cells[:, i]]
+        names = [f"{self.rows.free}mode{b}_{j}" for j in range(fit.b[b].shape[1])]
         table |= dict(zip(names, fit.b[b].T, strict=True))
         self.frame = self.frame.with_columns(*(key.alias(name) for name, key in keys.items()))
         self.frame = self.rows.joined(self.frame, pd.DataFrame(table), list(keys))
@@ -183,6 +204,8 @@ class _Work:
         dtype = self.rows.schema[name]
         if kind_of_type(dtype) == "number":
             return nw.col(name).cast(nw.Int64() if dtype.is_integer() else nw.Float64())
+        if dtype.is_temporal():
+            return nw.col(name).cast(nw.Datetime("us"))
         return pushed(name, self.rows.schema).value
 
     def product_of(self, recipe: PlainMatrix, coefficients: Sequence[Any]) -> Any:

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, ArgumentTypeError, InterlaceWarning, brief, 
 if TYPE_CHECKING:
     from ..models.glmm import GLMMFit
     from ..models.kinds import AnyFit
+    from ..models.lmm import LMMFit
     from ..models.regression import RegressionFit
 
 # Numbers drawn at once: 16 GB of them.
@@ -43,6 +44,35 @@ def simulate(
             InterlaceWarning,
         )
     return fit.design.pad_rows(pd.DataFrame(draws, index=fit.design.index, columns=names))
+
+
+def simulate_new_rows(
+    fit: LMMFit,
+    newdata: Any,
+    nsim: int = 1,
+    seed: int | np.random.Generator | None = None,
+    use_u: bool = False,
+) -> pd.DataFrame:
+    """Draw responses of new rows from a linear mixed model: columns ``sim_1, sim_2, …``.
+
+    Rows of one level have its effects in common: its modes with `use_u`, otherwise drawn anew. The
+    response is missing where a value of the row is. Weights count as 1.
+    """
+    if nsim < 1:
+        raise ArgumentError(f"nsim must be a positive integer, got {nsim!r}")
+    rng, new = generator(seed), fit.design.on(newdata)
+    check_draws(fit, "nsim", nsim)
+    out = np.tile(new.X @ fit.beta, (int(nsim), 1))
+    if new.offset is not None:
+        out += new.offset
+    for (codes, Z), b, T in zip(new.factors, fit.b, fit.T, strict=True):
+        known, at = np.unique(codes, return_inverse=True)
+        for row in out:
+            drawn = fit.re_scale * (rng.standard_normal((len(known), len(T))) @ T.T)
+            row += ((b[known] if use_u else drawn)[at] * Z).sum(axis=1)
+        out[:, codes < 0] = np.nan
+    out += fit.sigma * rng.standard_normal(out.shape)
+    return pd.DataFrame(out.T, index=new.index, columns=[f"sim_{i + 1}" for i in range(len(out))])
 
 
 def generator(seed: Any) -> np.random.Generator:

@@ -80,7 +80,7 @@ def estimate_slopes(fit: LMMFit) -> EstimateSlopes:
 
 
 def _by_differences(fit: LMMFit) -> EstimateSlopes:
-    """In the parameters of a residual covariance too."""
+    """In the parameters of a residual covariance too, and without rows."""
     objective, beta = fit.objective, []
     b: list[list[np.ndarray]] = [[] for _ in fit.u]
     for unit in np.eye(fit.x.size):
@@ -93,7 +93,7 @@ def _by_differences(fit: LMMFit) -> EstimateSlopes:
 
 
 def _estimate_slopes(fit: LMMFit) -> EstimateSlopes:
-    if fit.phi.size:
+    if fit.phi.size or not fit.has_rows:
         return _by_differences(fit)
     factor, design, w = fit.factor_at_optimum(), fit.design, fit.working_weights
     ends = np.cumsum([0, *(u.size for u in fit.u)])

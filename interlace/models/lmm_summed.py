@@ -65,6 +65,16 @@ class SummedFit(LMMFit):
         Z = self._shared.cross.z.diagonal[b].sum(axis=0) / self.n
         return float(np.sum(Z * (T @ T.T)))
 
+    def fixed_crossproduct(self) -> np.ndarray:
+        """Lambda'Z'WX, (q, p), as `scaled_crossproduct` makes it of rows."""
+        cross = self._shared.cross
+        # standardised columns Zs root = Z, Xs = X back
+        parts = [np.zeros((0, self.p))]
+        for ZXy, root, T in zip(cross.ZXy, cross.z_roots, self.T, strict=True):
+            own = (root @ T).T @ ZXy[:, :, : self.p]
+            parts.append(own.reshape(-1, self.p))
+        return np.linalg.solve(cross.standardisation.back.T, np.concatenate(parts).T).T
+
     def _plain_sums(self) -> Sums:
         sums = self.design.sums
         assert sums is not None

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
 from ..calls import checked_methods
+from ..errors import ArgumentError
+from ..frames.lazy import is_lazy
 from ..models.lmm_summed import SummedFit
 from .lmm import LMMResult
 from .rowless import RowlessResult
@@ -31,3 +38,50 @@ class SummedResult(RowlessResult, LMMResult):
     """
 
     fit: SummedFit
+
+    def simulate(
+        self,
+        nsim: int = 1,
+        seed: int | np.random.Generator | None = None,
+        use_u: bool = False,
+        newdata: Any = None,
+    ) -> pd.DataFrame:
+        """Draw responses of the rows of a frame in memory.
+
+        Parameters
+        ----------
+        nsim : int, default 1
+        seed : int or numpy Generator, optional
+        use_u : bool, default False
+            Keep the random effects at their conditional modes instead of drawing them.
+        newdata : data frame
+            Rows with the columns of the model, of levels that the fit knows; the response is not
+            needed. Weights count as 1.
+
+        Returns
+        -------
+        DataFrame, shape (r, nsim)
+
+        Raises
+        ------
+        ArgumentError
+            Without ``newdata``, or if it is lazy.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> import polars as pl
+        >>> sleep = il.load_dataset("sleepstudy")
+        >>> m = il.fit("Reaction ~ Days + (Days | Subject)", pl.from_pandas(sleep).lazy())
+        >>> m.simulate(2, seed=1, newdata=sleep.head(3)).shape
+        (3, 2)
+        """
+        from ..inference.simulate import simulate_new_rows
+
+        if newdata is None or is_lazy(newdata):
+            raise ArgumentError(
+                "this fit has the sums of its data and not their rows: simulate() draws responses "
+                "of the rows of a frame in memory, simulate(newdata=frame); of a lazy frame "
+                "collect the rows that it is to be for"
+            )
+        return simulate_new_rows(self.fit, newdata, nsim, seed, use_u)

@@ -219,6 +219,8 @@ def test_what_needs_no_rows_is_as_in_memory(data: pd.DataFrame) -> None:
         lambda m, s: m.vcov(ddf="Kenward-Roger"),
         lambda m, s: m.emmeans("f").to_frame().select_dtypes("number"),
         lambda m, s: m.predict(data.head(7)),
+        lambda m, s: m.get_prediction(data.head(7)).summary_frame(),
+        lambda m, s: m.get_prediction(data.head(7), include_re=False).summary_frame(),
         lambda m, s: m.rePCA().select_dtypes("number"),
     ):
         np.testing.assert_allclose(answer(mine, small[0]), answer(theirs, small[1]), rtol=1e-6)
@@ -226,11 +228,37 @@ def test_what_needs_no_rows_is_as_in_memory(data: pd.DataFrame) -> None:
     assert f"Number of obs: {len(data)}" in str(mine.summary())
 
 
-@pytest.mark.parametrize("name", ["hatvalues", "simulate", "augment", "influence"])
+@pytest.mark.parametrize(
+    "name", ["hatvalues", "simulate", "augment", "influence", "get_prediction"]
+)
 def test_what_needs_rows_says_so(data: pd.DataFrame, name: str) -> None:
     m = il.fit("y ~ x + (1 | g)", ENGINES["polars"](data))
-    with pytest.raises(DataError, match="sums of its data.*not their rows"):
+    with pytest.raises(InterlaceError, match="sums of its data.*not their rows"):
         getattr(m, name)()
+
+
+def test_responses_of_new_rows_are_drawn(data: pd.DataFrame) -> None:
+    m = il.fit("y ~ x + offset(o) + (1 + x | g) + (1 | h)", ENGINES["polars"](data))
+    new = data.drop(columns="y").assign(x=2.0)
+    new.loc[3, "x"] = np.nan
+    drawn = m.simulate(400, seed=1, newdata=new)
+    assert drawn.iloc[3].isna().all() and drawn.shape == (len(new), 400)
+    drawn, new = drawn.drop(index=3), new.drop(index=3)
+    means = m.predict(new, include_re=False)
+    # 400 draws of all levels: means and variances of all rows together
+    spread = m.theta.to_dict()
+    z = np.array([1.0, 2.0])
+    T = np.array([[spread["g.Intercept"], 0.0], [spread["g.x.Intercept"], spread["g.x"]]])
+    own = (z @ T) @ (z @ T) + spread["h.Intercept"] ** 2 + 1.0
+    np.testing.assert_allclose(drawn.var(axis=1).mean(), m.sigma**2 * own, rtol=0.1)
+    assert abs((drawn.mean(axis=1) - means).mean()) < 4 * drawn.mean().std() / 20
+    kept = m.simulate(400, seed=2, use_u=True, newdata=new)
+    off = (kept.mean(axis=1) - m.predict(new)) / (m.sigma / 20)
+    assert np.abs(off).max() < 5.5 and 0.9 < off.std() < 1.1
+    with pytest.raises(InterlaceError, match="collect the rows"):
+        m.simulate(newdata=ENGINES["polars"](data))
+    with pytest.raises(InterlaceError, match="10000"):
+        m.simulate(newdata=data.head(2).assign(g=10_000))
 
 
 @pytest.mark.parametrize(
@@ -394,3 +422,46 @@ def test_each_moment_is_asked_for_once(data: pd.DataFrame, monkeypatch: pytest.M
     (once,) = asked
     moments = {name: ways for name, ways in once.items() if ways != ("count",)}
     assert sorted(map(sorted, moments.values())) == [["max", "mean", "min", "std"]] * 3
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_names_of_all_kinds_and_groups_of_all_types_are_taken(
+    data: pd.DataFrame, engine: str
+) -> None:
+    names = {"x": "_x1", "f": "_f0", "g": "__s0_0", "h": "my h", "w": "_w"}
+    data = data[:300].rename(columns=names).assign(row=np.arange(300))
+    data["day"] = pd.to_datetime("2024-01-30") + pd.to_timedelta(np.arange(300) % 7, unit="h")
+    data["real"] = data["__s0_0"].where(data["row"] != 7)  # whole numbers, and a missing one
+    formula = "y ~ log1p(abs(Q('_x1'))) + _f0 + I(row % 3) + ifelse(_x1 > 0, 1, 0) + (1 | {})"
+    for group in ("__s0_0", "`my h`", "day", "real"):
+        if group == "real":
+            data.loc[5, "_x1"] = np.nan
+            with pytest.warns(DataWarning, match="dropped 2"):
+                theirs = il.fit(formula.format(group), data, weights="_w")
+            with pytest.warns(DataWarning, match="dropped 2"):
+                mine = il.fit(formula.format(group), ENGINES[engine](data), weights="_w")
+        else:
+            theirs = il.fit(formula.format(group), data, weights="_w")
+            mine = il.fit(formula.format(group), ENGINES[engine](data), weights="_w")
+        same(mine, theirs)
+        made = collected(mine.fittedvalues).sort_values("row")[".fitted"].to_numpy()
+        known = np.setdiff1d(np.arange(300), [5, 7] if group == "real" else [])
+        np.testing.assert_allclose(made[known], theirs.fittedvalues.to_numpy(), atol=1e-8)
+        assert np.isnan(np.delete(made, known)).all()
+    population = collected(mine.predict(new_levels="population")).sort_values("row")
+    assert np.flatnonzero(population[".fitted"].isna()).tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("formula", "call", "message"),
+    [
+        ("y ~ scale(x) + (1 | g)", {"subset": "x > mean(x)"}, "looks at all rows"),
+        ("y ~ scale(one) + (1 | g)", {}, "all equal"),
+        ("y ~ factor(g) + (1 | h)", {}, "cast them to text"),
+    ],
+)
+def test_the_way_out_is_said(
+    data: pd.DataFrame, formula: str, call: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InterlaceError, match=message):
+        il.fit(formula, ENGINES["polars"](data.assign(one=1.5)), **call)
