@@ -45,6 +45,8 @@ class _Level(NamedTuple):
 
 
 def _named(problem: Problem, at: _Level) -> str:
+    if at.factor >= len(problem.factors):  # a restricted likelihood has them as one more level
+        return "the coefficients"
     factor = problem.factors[at.factor]
     if factor.known is not None:
         return f"the levels of {factor.name}"

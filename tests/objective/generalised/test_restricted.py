@@ -9,6 +9,7 @@ from interlace.design.build import build
 from interlace.families import Gaussian, NegativeBinomial, Poisson, ZeroInflated
 from interlace.models.glmm import fit_glmm, make_objective, refit_glmm, with_parameters
 from interlace.models.observations import observe
+from interlace.objective.generalised.breakdown import _Level, _named
 from interlace.objective.generalised.restricted import RestrictedProblem
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
@@ -72,3 +73,10 @@ def test_gradient_is_that_of_differences(family):
         for e in np.eye(z.size)
     ]
     np.testing.assert_allclose(o.evaluate(z, 1).gradient, differences, rtol=1e-5, atol=1e-5)
+
+
+def test_the_level_of_the_coefficients_has_a_name():
+    d, family, observations = sleep("~ Days")
+    o = make_objective(d, CovarianceModel.of(d), family, observations, 1, False, None, "REML")
+    assert _named(o.problem, _Level(1, 0)) == "the coefficients"
+    assert _named(o.problem, _Level(0, 0)) == "level '308' of Subject"
