@@ -576,6 +576,7 @@ IN_FORMULAS: dict[str, str] = {
         "penalised smooths are not available: ns(x, df=4) and bs(x, df=5) are splines",
     ),
     **dict.fromkeys(("interaction", "Interaction"), "write a:b, or (1 | a:b) in a random term"),
+    "Error": "strata of errors are random effects: Error(a / b) is (1 | a / b)",
     "cut": "compute it as a column, with pandas.cut and edges of your own",
     "strata": "write it as a factor, or as a random term (1 | g)",
     "cluster": _ROBUST,

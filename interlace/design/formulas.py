@@ -13,6 +13,7 @@ from ..formula.edit import stands_for_old, updated, with_dot, with_random, witho
 from ..formula.formula import Formula
 from ..formula.parser import parse
 from ..formula.terms import term_key
+from ..other_names import IN_FORMULAS
 from .predictor import MEAN, argument_of
 
 #: What users of glmmTMB mean by dispformula = ~ 0 beside a structured term.
@@ -71,7 +72,9 @@ def _check_random(
 
 
 def _not_structured(parsed: Formula) -> str:
-    """Words on calls with a bar that are no random terms: ``foo(x | g)`` is a function of data."""
+    """Words on calls that are no random terms: ``foo(x | g)``, a function of data, and Error()."""
+    if re.search(r"\bError\(", parsed.fixed):
+        return f". {IN_FORMULAS['Error']}"
     names = [name for name in re.findall(r"(\w+)\([^|]*\|", parsed.fixed) if name != "I"]
     if not names:
         return ""

@@ -287,7 +287,8 @@ class ModelPlots(Plots):
         ddf : {"Satterthwaite", "Kenward-Roger"}, optional
             Degrees of freedom of a linear mixed model, as for ``m.emmeans``.
         component : str, optional
-            Linear predictor: ``"cond"`` (default), ``"zi"``, ….
+            Linear predictor: ``"cond"`` (default), ``"zi"``, …; ``"response"``, the mean of the
+            response that all of them make, as for ``m.emmeans``.
         ax : Axes, optional
 
         Returns

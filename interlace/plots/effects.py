@@ -41,12 +41,18 @@ def effect_plot(
     ax: Any = None,
 ) -> Any:
     """Predicted means along x, by the levels of another variable; see ``ModelPlots.effect``."""
-    part = part_of(fit, component)
+    whole = component == "response" and not fit.ordered
+    part = fit if whole else part_of(fit, component)
+    if whole and (type == "link" or points == "partial"):
+        raise ArgumentError(
+            "component='response' is of all linear predictors, and on the scale of the response: "
+            "leave out type='link' and points='partial'"
+        )
     _check_points(part, points, type)
     at = dict(at or {})
     rows = rows_of_data(fit.design, None, data)
     named = [name for name in (x, by) if name is not None]
-    if not _are_variables(part, named):  # the refusal names what there is
+    if not _are_variables(part, named, whole):  # the refusal names what there is
         marginal_means(part, data, named, at=at)
     along = variable(fit.design, rows, x)
     lines = None if by is None else variable(fit.design, rows, by)
@@ -54,8 +60,9 @@ def effect_plot(
     if lines is not None:
         at.setdefault(lines.name, _values(lines, None))
     means = marginal_means(
-        part, data, [x], [] if by is None else [by], at, "equal", type, ddf, level
-    )
+        part, data, [x], [] if by is None else [by], at, "equal", type, ddf, level,
+        regrid=whole, whole=whole and fit.several,
+    )  # fmt: skip
     table = means.to_frame()
     ax = canvas.axes(ax)
     groups = [(None, table)] if lines is None else list(table.groupby(by, sort=False))
@@ -86,10 +93,12 @@ def axis_label(part: AnyFit, type: str) -> str:
     return name if type == "response" or link.linear else f"{name} ({link.name} scale)"
 
 
-def _are_variables(part: AnyFit, names: list[str]) -> bool:
+def _are_variables(part: AnyFit, names: list[str], whole: bool) -> bool:
+    """Whether a linear predictor, or any of them, has the variables."""
     recipe = part.design.recipe
-    side = None if recipe is None else recipe.fixed.get(part.design.current)
-    return side is not None and all(name in side.variables for name in names)
+    fixed = {} if recipe is None else recipe.fixed
+    sides = [side for name, side in fixed.items() if whole or name == part.design.current]
+    return {*names} <= {variable for side in sides for variable in side.variables}
 
 
 def _check_points(part: AnyFit, points: str | None, type: str) -> None:

@@ -156,3 +156,23 @@ def test_numbers_that_the_formula_makes_a_factor_are_levels() -> None:
     ax = m.plot.effect("nitro", by="Variety", points="data")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.0", "0.2", "0.4", "0.6"]
     assert sum(len(c.get_offsets()) for c in ax.collections[:3]) == 72
+
+
+def test_the_mean_of_the_response_has_all_linear_predictors() -> None:
+    data = il.load_dataset("Salamanders")
+    m = il.glm("count ~ mined", data, "poisson", ziformula="~ cover")
+    # a variable of the zeros alone is one of the response
+    ax = m.plot.effect("cover", component="response")
+    at = [data["cover"].min(), data["cover"].max()]
+    expected = m.emmeans("cover", at={"cover": at}, component="response").to_frame()["response"]
+    np.testing.assert_allclose(ax.lines[0].get_ydata()[[0, -1]], expected, rtol=1e-10)
+    assert ax.get_ylabel() == "count"
+    m.plot.effect("mined", component="response", points="data")
+    for wrong in ({"type": "link"}, {"points": "partial"}):
+        with pytest.raises(ArgumentError, match="of all linear predictors"):
+            m.plot.effect("mined", component="response", **wrong)
+    with pytest.raises(ArgumentError, match="'cover' is no variable of the fixed part"):
+        m.plot.effect("cover")
+    wine = il.clm("rating ~ temp", il.load_dataset("wine"))
+    with pytest.raises(ArgumentError, match="component='response'"):
+        wine.plot.effect("temp", component="response")

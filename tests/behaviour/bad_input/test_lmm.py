@@ -130,6 +130,12 @@ CASES = {
     ),
     "no response": ("~ x + (1 | g)", table, {}, FormulaError, "no response.*write 'y ~ x'"),
     # random terms
+    "strata of aov": (
+        "y ~ x + Error(g / f)", table, {}, FormulaError, r"Error\(a / b\) is \(1 \| a / b\)",
+    ),
+    "strata of aov beside a random term": (
+        "y ~ x + Error(f) + (1 | g)", table, {}, FormulaError, r"Error\(a / b\) is \(1 \| a / b\)",
+    ),
     "no random term": (
         "y ~ x", table, {}, FormulaError, r"needs a random term: add \(1 \| g\).*groups='g'",
     ),
