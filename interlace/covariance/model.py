@@ -237,6 +237,11 @@ class CovarianceModel:
         """theta of ``T = I`` for every term."""
         return np.concatenate([t.structure.start() for t in self.terms])
 
+    @cached_property
+    def bounded(self) -> np.ndarray:
+        """Which parameters have zero as their lower bound, (n_theta,)."""
+        return self.lower_bounds() == 0.0
+
     def lower_bounds(self) -> np.ndarray:
         """Lower bounds of theta."""
         return np.concatenate([t.structure.lower_bounds() for t in self.terms])

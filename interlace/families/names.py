@@ -98,6 +98,8 @@ def resolve(family: object, link: str | Link | None = None) -> Family:
     ``"binomial(probit)"``, also after "zero-inflated", "hurdle" or "truncated". `link` stands in
     for that of `family`.
     """
+    if isinstance(family, str) and family in FAMILIES:
+        family = FAMILIES[family]
     ordinal = (
         re.sub(r"[\s._-]", "", family).lower() in ORDINAL if isinstance(family, str) else False
     )

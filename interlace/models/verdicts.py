@@ -84,7 +84,7 @@ def _separated_coefficients(fit: Any) -> str:
     if not fit.p or not can_separate(fit.family):
         return ""
     # links with long tails bring no mean to the border before all curvature is lost
-    at_border = ((fit.mu < BORDER) | (fit.mu > 1.0 - BORDER)).any()
+    at_border = fit.mu.min() < BORDER or fit.mu.max() > 1.0 - BORDER
     if fit.converged and not at_border:
         return ""
     spread = _spread(fit)

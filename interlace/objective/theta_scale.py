@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import accumulate
 from math import inf
 
 import numpy as np
@@ -54,7 +55,7 @@ class ThetaScale:
             self._enlarged = _units(covariance, before)[0] / self._unit
             for own, b, i in self._entry_terms():
                 self._enlarged[own] = enlarged[b][i]
-        self._bounded = covariance.lower_bounds() == 0.0
+        self._bounded = covariance.bounded
         self._free = (~self._bounded).tolist()
 
     def _entry_terms(self) -> Iterator[tuple[slice, int, np.ndarray]]:
@@ -139,7 +140,7 @@ class ThetaScale:
         sd = np.sqrt(variances)
         if cov.identity and max(cov.widths, default=1) == 1:
             return sd[cov.factor]
-        starts = np.cumsum([0, *cov.widths])
+        starts = np.array(list(accumulate(cov.widths, initial=0)))
         if cov.identity:
             return np.where(cov.row == cov.col, sd[starts[cov.factor] + cov.row], 0.0)
         parts = []
@@ -216,6 +217,8 @@ def _units(
     has their root mean square.
     """
     unit, rows = np.ones(cov.n_theta), [np.ones(k) for k in cov.widths]
+    if cov.identity:
+        return unit, rows
     for term, own in zip(cov.terms, cov.theta_slices, strict=True):
         structure, size = term.structure, sizes[term.factor][term.columns]
         if structure.identity:

@@ -56,7 +56,7 @@ class Standardisation:
         back = R_inverse.copy()
         if intercept is not None:
             back[intercept] -= mean @ R_inverse
-        logdet = float(np.log(np.abs(R_inverse.diagonal())).sum())
+        logdet = float(np.add.reduce(np.log(np.abs(R_inverse.diagonal()))))
         return cls(mean, R_inverse, back, logdet, gamma)
 
 
@@ -152,7 +152,7 @@ def _centres(X: np.ndarray, intercept: int | None, root: np.ndarray) -> np.ndarr
     if intercept is None:
         return mean
     if root.size == 0:
-        mean = X.sum(axis=0) / X.shape[0]
+        mean = np.add.reduce(X, axis=0) / X.shape[0]
     else:
         mean = (root * root) @ X / (root @ root)
     mean[intercept] = 0.0

@@ -9,7 +9,8 @@ projection off X.  All traces are sums of squares of the cross-products.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from math import isfinite
 
 import numpy as np
 from scipy.linalg import lapack
@@ -130,13 +131,13 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
     solution = _solved(S, v, widths)
     if residual is not None:
         solution[-1] = residual
-    if not (np.all(np.isfinite(solution)) and solution[-1] > 0.0):
+    if not (isfinite(solution.sum()) and solution[-1] > 0.0):
         return None
-    ratio = np.sqrt(np.maximum(solution[:-1] / solution[-1], 0.0))
+    ratio = np.maximum(solution[:-1] / solution[-1], 0.0) ** 0.5
     ratio = np.maximum(ratio, SMALLEST_START)
     if residual is None:
         ratio = np.minimum(ratio, LARGEST_START)
-    return np.split(ratio, stops[1:-1])
+    return [ratio[a:b] for a, b in pairwise(stops)]
 
 
 def _solved(S: np.ndarray, v: np.ndarray, widths: Sequence[int]) -> np.ndarray:
