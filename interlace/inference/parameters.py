@@ -32,7 +32,7 @@ def parameter_names(fit: AnyFit) -> list[str]:
         out += [name_in(component, name) for name in part.design.x_names]
     if fit.T:
         out += deviation_names(cast("MixedFit", fit).covariance)
-    return out + residual_names(fit) + [*_numbers(fit)]
+    return out + residual_names(fit) + [*family_values(fit)]
 
 
 def parameter_values(fit: AnyFit) -> np.ndarray:
@@ -41,7 +41,7 @@ def parameter_values(fit: AnyFit) -> np.ndarray:
     if fit.T:
         model = cast("MixedFit", fit).covariance
         values += [_deviations(model, fit.theta[None], fit.re_scale)[0]]
-    return np.concatenate([*values, residual_values(fit), [*_numbers(fit).values()]])
+    return np.concatenate([*values, residual_values(fit), [*family_values(fit).values()]])
 
 
 def mixed_parameters(fit: MixedFit, theta: np.ndarray, beta: np.ndarray, scale: Any) -> np.ndarray:
@@ -128,7 +128,7 @@ def _of_templates(structure: Any, theta: np.ndarray, scale: Any) -> np.ndarray:
         return np.concatenate([sd * scale, S[:, i, j] / (sd[:, i] * sd[:, j])], axis=1)
 
 
-def _numbers(fit: AnyFit) -> dict[str, float]:
+def family_values(fit: AnyFit) -> dict[str, float]:
     """sigma of a Gaussian model, else the family's parameters that are one number."""
     if fit.family.residual_variance:
         return {} if np.isnan(fit.sigma) else {"sigma": fit.sigma}

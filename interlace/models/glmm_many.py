@@ -1,8 +1,8 @@
 """A generalised mixed model fitted to many responses by compiled searches, where there are any.
 
-Of binomial and count responses with one grouping factor, by Laplace's approximation: families
-without a parameter, links that leave every row's likelihood log-concave. All of a search is one
-call of the kernel of the criterion; what it is not sure of is refitted.
+Of models with one grouping factor, by Laplace's approximation: families with one parameter at most
+and links that leave every row's likelihood log-concave. All of a search is one call of the kernel
+of the criterion; what it is not sure of is refitted.
 """
 
 from __future__ import annotations
@@ -13,9 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from ..families.several import in_support
 from ..linalg.threads import one_thread
 from ..objective.generalised.density import FamilyDensity
-from ..objective.generalised.laplace import HESSIAN_STEP, LEAST_INFORMATION, LaplaceObjective
+from ..objective.generalised.infinity import endless
+from ..objective.generalised.laplace import (
+    HESSIAN_STEP,
+    LEAST_INFORMATION,
+    ZETA_STEP,
+    LaplaceObjective,
+)
 from ..objective.theta_scale import SNAP_TOLERANCE
 from ..optimize.minimise import LOWER
 from .glmm import GLMMFit
@@ -25,11 +32,14 @@ from .verdicts import HUGE
 
 __all__ = ["LevelSearches"]
 
+#: Of the responses that are known to be ones of a family without a message.
+SUPPORTS = ("proportion", "count", "positive", None)
+
 # A search ends with a step that promises less than this: estimates are then those of a refit, which
 # takes such a step where 1e-8 is promised, to a hundred millionth of a standard error.
 LAST_PROMISE = 1e-10
 RULE = SNAP_TOLERANCE, LAST_PROMISE, LOWER
-DIFFERENCES = HESSIAN_STEP, LEAST_INFORMATION
+DIFFERENCES = HESSIAN_STEP, ZETA_STEP, LEAST_INFORMATION
 
 
 class LevelSearches:
@@ -56,7 +66,7 @@ class LevelSearches:
         if not isinstance(fit, GLMMFit) or fit.several or fit.ordered or fit.nAGQ != 1:
             return False
         family = fit.family
-        if family.parameters or family.support not in ("proportion", "count"):
+        if len(family.parameters) > 1 or family.support not in SUPPORTS:
             return False
         if fit.is_reml or fit.optimizer != "newton" or not fit.theta.all():
             return False
@@ -68,23 +78,44 @@ class LevelSearches:
         """Estimates for checked responses (m, n); ``other`` fits those that have no such search."""
         plain = self._plain(Y)
         rows = Y if self._order is None else np.ascontiguousarray(Y[:, self._order])
-        x, value, H, sure = self._searched(rows[plain])
+        densities = self._densities(rows[plain])
+        x, value, H, sure = self._searched(rows[plain], densities)
         verdicts = verdicts_of(self.objective, x, self._bounded, sure)
         own, at = self.fit, self.objective.at
         theta = own.scale.clean(x[:, at.theta]) @ self._jacobian.T
         beta = x[:, at.beta] @ self.objective.problem.back.T
         sure &= self._moderate(x, H, sure)
-        criterion = value - 2.0 * self._constants(rows[plain])
+        sure &= self._finite_zeta(x, H, sure, densities)
         out = Estimates.empty(len(Y), theta.shape[1], beta.shape[1])
-        out.theta[plain], out.beta[plain], out.criterion[plain] = theta, beta, criterion
-        out.sigma[:] = 1.0
+        out.theta[plain], out.beta[plain] = theta, beta
+        out.criterion[plain] = value if densities else value - 2.0 * self._constants(rows[plain])
+        out.sigma[plain] = self._numbers(x[:, at.zeta])
         for i, verdict in zip(np.flatnonzero(plain).tolist(), verdicts, strict=True):
             out.verdicts[i] = verdict
         plain[plain] = sure
         return filled(out, plain, other)
 
-    def _searched(self, Y: np.ndarray) -> tuple[np.ndarray, ...]:
-        """x (m, P), the criterion without its constant, the Hessian, and whether they are sure."""
+    def _densities(self, Y: np.ndarray) -> list[FamilyDensity]:
+        """Those of responses (m, n) that zeta is asked of; none where there is no zeta."""
+        d = self._density
+        if not d.n_zeta:
+            return []
+        return [FamilyDensity(d.family, y, d.weights, d.trials) for y in Y]
+
+    def _numbers(self, zeta: np.ndarray) -> np.ndarray:
+        """The family's one number, (m,): sigma, its parameter, or 1 where it has none."""
+        family = self.fit.family
+        if not zeta.shape[1]:
+            return np.ones(len(zeta))
+        if family.residual_variance:
+            return np.array([family.sigma(own) for own in zeta])
+        return np.exp(zeta[:, 0])
+
+    def _searched(self, Y: np.ndarray, densities: list[FamilyDensity]) -> tuple[np.ndarray, ...]:
+        """x (m, P), the criterion, the Hessian, and whether they are sure.
+
+        Without zeta the criterion is without its constant.
+        """
         m, P = len(Y), self.fit.x.size
         kernel = self._density.kernel
         x, value, gradient = np.empty((m, P)), np.empty(m), np.empty((m, P))
@@ -93,7 +124,8 @@ class LevelSearches:
         logs = np.log(np.where(Y > 0.0, Y, 1.0)) if reads else np.empty((m, 0))
         self._kernel.searched(
             Y, kernel.y, logs, kernel.log_y, self.fit.x[None].copy(),
-            self._bounded.astype(np.uint8), RULE, DIFFERENCES, x, value, gradient, H, sure,
+            self._bounded.astype(np.uint8), RULE, DIFFERENCES, [d.constant for d in densities],
+            np.array([d.zeta_limit for d in densities]), x, value, gradient, H, sure,
         )  # fmt: skip
         return x, value, H, sure.astype(bool)
 
@@ -108,10 +140,14 @@ class LevelSearches:
 
     def _plain(self, Y: np.ndarray) -> np.ndarray:
         """Responses (m, n) of which a refit says nothing and that random effects do not predict."""
-        varying = Y.min(axis=1) != Y.max(axis=1)
-        if self.fit.family.support == "count":
-            broken = np.abs(Y - np.round(Y)) > WHOLE_COUNT * np.maximum(1.0, Y)
-            return varying & ~(broken | (Y < 0.0)).any(axis=1)
+        varying, support = Y.min(axis=1) != Y.max(axis=1), self.fit.family.support
+        if support is None:
+            return varying
+        if support != "proportion":
+            broken = ~in_support(support, Y)
+            if support == "count":
+                broken |= np.abs(Y - np.round(Y)) > WHOLE_COUNT * np.maximum(1.0, Y)
+            return varying & ~broken.any(axis=1)
         successes = Y * self.fit.observations.trials
         broken = np.abs(successes - np.round(successes)) > WHOLE_SUCCESSES
         return varying & ~broken.any(axis=1) & ~self._all_agree(Y)
@@ -155,4 +191,21 @@ class LevelSearches:
         variance = np.einsum("ij,mjk,ik->mi", back, inverse, back)
         with np.errstate(invalid="ignore"):
             out[known] = (np.sqrt(variance) * sizes < HUGE).all(axis=1)
+        return out
+
+    def _finite_zeta(
+        self, x: np.ndarray, H: np.ndarray, sure: np.ndarray, densities: list[FamilyDensity]
+    ) -> np.ndarray:
+        """Whether the family's parameter has a finite best value, (m,)."""
+        out = sure.copy()
+        if not densities:
+            return out
+        at, problem = self.objective.at, copy(self.objective.problem)
+        places = np.arange(x.shape[1])
+        places = np.concatenate([places[at.beta], places[at.zeta]])
+        for i in np.flatnonzero(sure).tolist():
+            problem.density = densities[i]
+            out[i] = x[i, at.zeta][0] < densities[i].zeta_limit and not endless(
+                problem, x[i, at.beta], x[i, at.zeta], places, H[i]
+            )
         return out

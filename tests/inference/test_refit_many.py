@@ -144,9 +144,10 @@ def test_compiled_searches_are_sure_of_nearly_all_responses():
     estimates = searches.estimates(Y, lambda i: refitted.append(i) or other(m, Y, i))
     assert len(refitted) < 4
     assert LinearSearches.possible(fitted("REML").fit)
-    for name in ("quadrature", "overdispersed", "zero-inflated", "linear"):
+    assert LevelSearches.possible(fitted("overdispersed").fit)
+    for name in ("quadrature", "zero-inflated", "linear"):
         assert not LevelSearches.possible(fitted(name).fit)
-    x, value, H, sure = searches._searched(Y[:1])
+    x, value, H, sure = searches._searched(Y[:1], [])
     objective = m.fit._shared.with_response(*first_density(*observed(m, Y[0])))
     # the kernel has other columns than a problem of this response: theta and beta are the same
     T, beta = m.fit.scale.theta(x[0, :1]), searches.objective.problem.beta(x[0, 1:])
@@ -160,6 +161,44 @@ def test_compiled_searches_are_sure_of_nearly_all_responses():
     scale = near[0, 0] / H[0, 0, 0]
     expected = (objective.scale.jacobian() / m.fit.scale.jacobian())[0, 0] ** 2
     assert scale == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("family", ["nbinom2", "gamma"])
+def test_parameters_of_families_are_searched_with_the_others(family):
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(15), 6), rng.normal(size=90)
+    mu = np.exp(0.5 + 0.3 * x + 0.5 * rng.normal(size=15)[g])
+    y = {
+        "nbinom2": rng.poisson(rng.gamma(1.5, mu / 1.5)),
+        "gamma": rng.gamma(3.0, mu / 3.0),
+    }[family]
+    link = "log" if family == "gamma" else None
+    m = il.glmer("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, family, link=link)
+    assert LevelSearches.possible(m.fit)
+    Y = m.simulate(12, seed=2)
+    frame = m.refit_many(Y, workers=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", il.ConvergenceWarning)
+        refits = [m.refit(column) for _, column in Y.items()]
+    told = [i for i, refit in enumerate(refits) if refit.fit.verdict != "not identified"]
+    assert len(told) > 6  # of the others the parameter has no finite value
+    # a standard deviation near zero is known to some units
+    agree(frame.iloc[told], [refits[i] for i in told], se=3.0)
+    assert frame["verdict"].tolist() == [refit.fit.verdict for refit in refits]
+
+
+def test_an_interrupt_within_a_search_is_raised():
+    class Interrupted:
+        zeta_limit = np.inf
+
+        def constant(self, zeta):
+            raise KeyboardInterrupt
+
+    m = fitted("overdispersed")
+    searches = LevelSearches(m.fit)
+    searches._densities = lambda Y: [Interrupted()] * len(Y)
+    with pytest.raises(KeyboardInterrupt):
+        searches.estimates(np.ascontiguousarray(m.simulate(3, seed=1).to_numpy().T), None)
 
 
 def other(m, Y, i):

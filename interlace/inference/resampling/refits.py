@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from ...errors import InterlaceError
-from ..parameters import aligned_values, mixed_parameters, parameter_names
+from ..parameters import aligned_values, family_values, mixed_parameters, parameter_names
 from .replicates import CHUNK, FAILED, Outcomes
 
 if TYPE_CHECKING:
@@ -108,8 +108,10 @@ class LevelRefits:
 
     def of(self, Y: np.ndarray) -> Outcomes:
         e = self._searches.estimates(Y, partial(other, self._fit, self._refit, Y))
-        values = mixed_parameters(self._fit, e.theta, e.beta, self._fit.re_scale)
-        return _outcomes([values], e)
+        values = [mixed_parameters(self._fit, e.theta, e.beta, self._fit.re_scale)]
+        if self._fit.family.parameters:
+            values.append(e.sigma[:, None])
+        return _outcomes(values, e)
 
 
 def other(fit: Any, refit: Refit, Y: np.ndarray, i: int) -> Other:
@@ -117,7 +119,8 @@ def other(fit: Any, refit: Refit, Y: np.ndarray, i: int) -> Other:
     from ...models.many import Other
 
     new = refit(fit, Y[i].copy())
-    return Other(new.theta, new.beta, new.sigma, new.criterion, new.verdict)
+    number = next(iter(family_values(new).values()), np.nan)
+    return Other(new.theta, new.beta, number, new.criterion, new.verdict)
 
 
 def of_linear(fit: LMMFit, e: Estimates) -> Outcomes:

@@ -19,7 +19,7 @@ from interlace.linalg.kernels import _quadrature, _rows
 
 
 cdef class LevelCriterion(Search):
-    cdef object _quadrature, _row_sums, _constant
+    cdef object _quadrature, _row_sums, _constant, error
     cdef object kernel, _starts, _Z, _at_mode, _t, _S, _H, _nodes, _log_weights, _in_zeta
     cdef object _T, _dT, _node_sums
     cdef Kind kind
@@ -37,9 +37,9 @@ cdef class LevelCriterion(Search):
     # work of the curvature, and modes and parameters of displaced points
     cdef double[:, ::1] push, moves, R, B, Q, N, ZP, W
     cdef double[::1] zs, moved, steps
-    cdef bint begun, allocated
-    cdef double hessian_step, least_information
-    cdef double shrink, limit, largest, fixed, known, par, value_z
+    cdef bint begun, allocated, searching
+    cdef double hessian_step, zeta_step, least_information, last_zeta
+    cdef double shrink, limit, largest, fixed, known, par, value_z, of_zeta
     cdef bint expected, by_row, ones, grid, has_gap
     cdef Py_ssize_t n, p, m, k, nz, P, levels, size
     cdef readonly double value, without_constant
@@ -69,7 +69,8 @@ cdef class LevelCriterion(Search):
         self.P, self.k = self.m + self.p + self.nz, self.S.shape[1]
         self.levels, self.n_x, self.begun = self.S.shape[0], self.P, False
         self.by_row = thresholds is not None
-        self._constant, self.known, self.allocated = None, 0.0, False
+        self._constant, self.error, self.known, self.allocated = None, None, 0.0, False
+        self.searching, self.last_zeta = False, NAN
         if self.by_row or not callable(constant):
             self.known = 0.0 if self.by_row else constant
         else:
@@ -127,9 +128,26 @@ cdef class LevelCriterion(Search):
         else:
             w = fmin(x[self.m + self.p], self.limit)
             self.par = exp(fmin(w, self.largest))
-            with gil:
-                self.value_z, slope = self._constant(np.array([w]))
-                self.z_slope[0] = slope[0]
+            if w != self.last_zeta:
+                with gil:
+                    self._of_zeta(w)
+            self.value_z = self.of_zeta
+        return 0
+
+    cdef int _of_zeta(self, double w) except -1:
+        """The part of the log-density that depends on zeta alone, for the next points too.
+
+        An interrupt comes here in a search, which cannot raise it: it is kept.
+        """
+        self.of_zeta, self.last_zeta = NAN, NAN
+        try:
+            self.of_zeta, slope = self._constant(np.array([w]))
+            self.z_slope[0] = slope[0]
+            self.last_zeta = w
+        except BaseException as error:
+            if not self.searching:
+                raise
+            self.error = error
         return 0
 
     cdef void _of_distances(self) noexcept nogil:
@@ -563,7 +581,7 @@ cdef class LevelCriterion(Search):
     # -- searches for many responses ----------------------------------------------------------
 
     cdef double at(self, const double* x, int order, double* g, double* H) noexcept nogil:
-        """The criterion without zeta, its modes found from those along the last tangents."""
+        """The criterion, its modes found from those along the last tangents."""
         cdef Py_ssize_t i, a, P = self.P, q = self.levels * self.k
         cdef double value = NAN, s
         cdef double* u = &self.U[0, 0]
@@ -587,7 +605,7 @@ cdef class LevelCriterion(Search):
         if value != value or order == 0:
             return value
         for i in range(P):
-            g[i] = self.g[i]
+            g[i] = self.g[i] if i < self.m + self.p or x[i] < self.limit else 0.0
         if order == 1:
             return value
         for i in range(P):
@@ -598,7 +616,7 @@ cdef class LevelCriterion(Search):
         self._curve()
         for i in range(P):
             s = 0.5 * fabs(self.B[i, i])
-            self.steps[i] = self.hessian_step / sqrt(
+            self.steps[i] = self.zeta_step if i >= self.m + self.p else self.hessian_step / sqrt(
                 s if s > self.least_information else self.least_information)
         self.exact = self._difference(x, u, &self.steps[0], H)
         self.lost = not self.exact
@@ -606,22 +624,25 @@ cdef class LevelCriterion(Search):
 
     def searched(self, const double[:, ::1] Y, double[::1] y, const double[:, ::1] logs,
                  double[::1] log_y, const double[:, ::1] starts, const unsigned char[::1] bounded,
-                 tuple rule, tuple differences, double[:, ::1] x, double[::1] value,
-                 double[:, ::1] gradient, double[:, :, ::1] H, unsigned char[::1] sure):
-        """The minimum for each of many responses without zeta, without the interpreter.
+                 tuple rule, tuple differences, constants, const double[::1] limits,
+                 double[:, ::1] x, double[::1] value, double[:, ::1] gradient,
+                 double[:, :, ::1] H, unsigned char[::1] sure):
+        """The minimum for each of many responses, without the interpreter where there is no zeta.
 
         Y (m, n) are the responses in the order of the rows, and ``logs`` their logarithms, or
         nothing; they are written to ``y`` and ``log_y``, the arrays of the kernel that this object
         was made with. ``starts`` (s, P) and ``rule`` are those of each search; ``differences`` are
-        steps of the Hessian in standard errors, and the least information for these. Filled: x, the
-        criterion without its constant, its derivatives, whether the minimum is ``sure``.
+        steps of the Hessian, in standard errors and of zeta, and the least information for these.
+        With zeta ``constants`` give of each response what depends on it alone, and ``limits`` (m,)
+        its largest value; else they are empty. Filled: x, the criterion, without constants where
+        there is no zeta, its derivatives, whether the minimum is ``sure``.
         """
         cdef Py_ssize_t i, j, s
         cdef double snap = rule[0], stop = rule[1], lower = rule[2]
         cdef double[:, ::1] own = np.empty((starts.shape[0], self.P))
         cdef double[::1] values = np.empty(starts.shape[0])
-        self.hessian_step, self.least_information = differences
-        self.known, self.steps = 0.0, np.empty(self.P)
+        self.hessian_step, self.zeta_step, self.least_information = differences
+        self.known, self.steps, self.searching = 0.0, np.empty(self.P), True
         self.U = np.empty((self.levels, self.k))
         self.begin()
         self._allocate()
@@ -635,6 +656,16 @@ cdef class LevelCriterion(Search):
                     for j in range(self.P):
                         own[s, j] = starts[s, j]
                 self.begun = False
+                if self.nz:
+                    self.limit = limits[i]
+                    with gil:
+                        if self.error is not None:
+                            error, self.error = self.error, None
+                            raise error
+                        self._constant, self.last_zeta = constants[i], NAN
                 sure[i] = self.best(own, bounded, snap, stop, lower, &x[i, 0], &values[0],
                                     &gradient[i, 0], &H[i, 0, 0])
                 value[i] = values[0]
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
