@@ -35,10 +35,12 @@ __all__ = ["LevelSearches"]
 #: Of the responses that are known to be ones of a family without a message.
 SUPPORTS = ("proportion", "count", "positive", None)
 
-# A search ends with a step that promises less than this: estimates are then those of a refit, which
-# takes such a step where 1e-8 is promised, to a hundred millionth of a standard error.
-LAST_PROMISE = 1e-10
-RULE = SNAP_TOLERANCE, LAST_PROMISE, LOWER
+# A search goes by gradients until a step promises the second number, then by Hessians: its last
+# step promises less than the first. Estimates are then those of a refit, which takes such a step
+# where 1e-8 is promised, to a hundred millionth of a standard error.
+LAST_PROMISE = 1e-9
+NEAR = 1e-11
+RULE = SNAP_TOLERANCE, LAST_PROMISE, LOWER, NEAR
 DIFFERENCES = HESSIAN_STEP, ZETA_STEP, LEAST_INFORMATION
 
 
@@ -124,6 +126,7 @@ class LevelSearches:
         logs = np.log(np.where(Y > 0.0, Y, 1.0)) if reads else np.empty((m, 0))
         self._kernel.searched(
             Y, kernel.y, logs, kernel.log_y, self.fit.x[None].copy(),
+            np.ascontiguousarray(self.fit.optimum.curvature),
             self._bounded.astype(np.uint8), RULE, DIFFERENCES, [d.constant for d in densities],
             np.array([d.zeta_limit for d in densities]), x, value, gradient, H, sure,
         )  # fmt: skip

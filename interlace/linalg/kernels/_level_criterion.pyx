@@ -37,7 +37,7 @@ cdef class LevelCriterion(Search):
     # work of the curvature, and modes and parameters of displaced points
     cdef double[:, ::1] push, moves, R, B, Q, N, ZP, W
     cdef double[::1] zs, moved, steps
-    cdef bint begun, allocated, searching
+    cdef bint begun, along, allocated, searching
     cdef double hessian_step, zeta_step, least_information, last_zeta
     cdef double shrink, limit, largest, fixed, known, par, value_z, of_zeta
     cdef bint expected, by_row, ones, grid, has_gap
@@ -587,16 +587,13 @@ cdef class LevelCriterion(Search):
         cdef double* u = &self.U[0, 0]
         cdef double* own = &self.W[0, 0]
         cdef int again
-        if self.begun:
-            for a in range(q):
-                s = u[a]
-                for i in range(P):
-                    s += self.tangents[a, i] * (x[i] - self.x[i])
-                own[a] = s
         for again in range(2):
-            if again or not self.begun:
-                for a in range(q):
-                    own[a] = 0.0
+            for a in range(q):
+                s = 0.0 if again or not self.begun else u[a]
+                if self.along and not again:
+                    for i in range(P):
+                        s += self.tangents[a, i] * (x[i] - self.x[i])
+                own[a] = s
             self._place(x)
             value = self._at(self.W, 1 if order else 0, False)
             if value == value:
@@ -606,13 +603,12 @@ cdef class LevelCriterion(Search):
             return value
         for i in range(P):
             g[i] = self.g[i] if i < self.m + self.p or x[i] < self.limit else 0.0
-        if order == 1:
-            return value
-        for i in range(P):
             self.x[i] = x[i]
         for a in range(q):
             u[a] = own[a]
-        self.begun = True
+        self.begun, self.along = True, order > 1
+        if order == 1:
+            return value
         self._curve()
         for i in range(P):
             s = 0.5 * fabs(self.B[i, i])
@@ -623,22 +619,24 @@ cdef class LevelCriterion(Search):
         return value
 
     def searched(self, const double[:, ::1] Y, double[::1] y, const double[:, ::1] logs,
-                 double[::1] log_y, const double[:, ::1] starts, const unsigned char[::1] bounded,
-                 tuple rule, tuple differences, constants, const double[::1] limits,
+                 double[::1] log_y, const double[:, ::1] starts, const double[:, ::1] first,
+                 const unsigned char[::1] bounded, tuple rule, tuple differences, constants, const double[::1] limits,
                  double[:, ::1] x, double[::1] value, double[:, ::1] gradient,
                  double[:, :, ::1] H, unsigned char[::1] sure):
         """The minimum for each of many responses, without the interpreter where there is no zeta.
 
         Y (m, n) are the responses in the order of the rows, and ``logs`` their logarithms, or
         nothing; they are written to ``y`` and ``log_y``, the arrays of the kernel that this object
-        was made with. ``starts`` (s, P) and ``rule`` are those of each search; ``differences`` are
+        was made with. ``starts`` (s, P) and ``rule`` are those of each search, which
+        goes by gradients and the curvature ``first`` (P, P) until a step promises little, the last
+        of ``rule``; ``differences`` are
         steps of the Hessian, in standard errors and of zeta, and the least information for these.
         With zeta ``constants`` give of each response what depends on it alone, and ``limits`` (m,)
         its largest value; else they are empty. Filled: x, the criterion, without constants where
         there is no zeta, its derivatives, whether the minimum is ``sure``.
         """
         cdef Py_ssize_t i, j, s
-        cdef double snap = rule[0], stop = rule[1], lower = rule[2]
+        cdef double snap = rule[0], stop = rule[1], lower = rule[2], enough = rule[3]
         cdef double[:, ::1] own = np.empty((starts.shape[0], self.P))
         cdef double[::1] values = np.empty(starts.shape[0])
         self.hessian_step, self.zeta_step, self.least_information = differences
@@ -655,7 +653,7 @@ cdef class LevelCriterion(Search):
                 for s in range(starts.shape[0]):
                     for j in range(self.P):
                         own[s, j] = starts[s, j]
-                self.begun = False
+                self.begun = self.along = False
                 if self.nz:
                     self.limit = limits[i]
                     with gil:
@@ -663,8 +661,8 @@ cdef class LevelCriterion(Search):
                             error, self.error = self.error, None
                             raise error
                         self._constant, self.last_zeta = constants[i], NAN
-                sure[i] = self.best(own, bounded, snap, stop, lower, &x[i, 0], &values[0],
-                                    &gradient[i, 0], &H[i, 0, 0])
+                sure[i] = self.best(own, bounded, snap, stop, lower, &first[0, 0], enough, &x[i, 0],
+                                    &values[0], &gradient[i, 0], &H[i, 0, 0])
                 value[i] = values[0]
         if self.error is not None:
             error, self.error = self.error, None

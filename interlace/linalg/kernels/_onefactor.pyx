@@ -515,7 +515,7 @@ cdef class OneFactor(Search):
                     for j in range(q):
                         own[l, j] = starts[l, j]
                 self.least = least[i]
-                sure[i] = self.best(own, bounded, snap, stop, lower, &x[i, 0], &values[0],
+                sure[i] = self.best(own, bounded, snap, stop, lower, NULL, 0.0, &x[i, 0], &values[0],
                                     &gradient[i, 0], &H[i, 0, 0])
                 value[i], r2[i] = values[0], self.r2
                 for j in range(p):

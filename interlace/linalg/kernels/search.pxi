@@ -23,6 +23,60 @@ cdef class Search:
         """The criterion, with gradient (1), with curvature (2); nan where there is none."""
         return NAN
 
+    cdef void approach(self, double* x, const double* first, double enough) noexcept nogil:
+        """x <- nearer to the minimum, by gradients and symmetric rank-one updates of ``first``.
+
+        ``first`` (n_x, n_x) is a model of the curvature, and the end where a step promises no more
+        than ``enough``, or x where there is no way. See `optimize/quasi.py`.
+        """
+        cdef Py_ssize_t n = self.n_x, i, j
+        cdef int iteration
+        cdef double* new = &self.space[0]
+        cdef double* g = new + n
+        cdef double* step = g + n
+        cdef double* free = step + n
+        cdef double* B = free + n
+        cdef double* V = B + n * n
+        cdef double* missing = V + n * n
+        cdef double* there_g = missing + n * n
+        cdef double* work = there_g + n + n * n
+        cdef double here, there, ratio, radius = FIRST_RADIUS, along, size, length
+        cdef Trust t
+        here = self.at(x, 1, g, NULL)
+        if here != here or self.lost:
+            return
+        for i in range(n * n):
+            B[i] = first[i]
+        for iteration in range(MAX_APPROACH):
+            for i in range(n * n):
+                V[i] = B[i]
+            t = step_within(<int> n, g, V, radius, FLAT_SHARE, step, free, work)
+            if not t.promise > enough or t.length < SHORTEST:
+                return
+            for i in range(n):
+                new[i] = x[i] + step[i]
+            there = self.at(new, 1, there_g, NULL)
+            ratio = -INFINITY
+            if there == there:
+                ratio = (here - there) / t.promise
+                along = size = length = 0.0
+                for i in range(n):
+                    missing[i] = there_g[i] - g[i]
+                    for j in range(n):
+                        missing[i] -= B[i * n + j] * step[j]
+                    along += missing[i] * step[i]
+                    size += missing[i] * missing[i]
+                    length += step[i] * step[i]
+                if fabs(along) > SKIP_SHARE * sqrt(size * length):
+                    for i in range(n):
+                        for j in range(n):
+                            B[i * n + j] += missing[i] * missing[j] / along
+            radius = next_radius(radius, ratio, t.length)
+            if ratio > 1e-4:
+                for i in range(n):
+                    x[i], g[i] = new[i], there_g[i]
+                here = there
+
     cdef bint minimum(self, double* x, const unsigned char* bounded, double snap, double stop,
                       double* value, double* gradient, double* curvature) noexcept nogil:
         """x <- the minimum that a search from it finds, and what holds there; whether it is sure.
@@ -87,10 +141,7 @@ cdef class Search:
                 ratio = 1.0 if smaller > 0.0 else -1.0
             else:
                 ratio = gain / t.promise
-            if ratio < 0.25:
-                radius = 0.25 * t.length
-            elif ratio > 0.75 and t.length > 0.9 * radius:
-                radius = fmin(3.0 * radius, LARGEST_RADIUS)
+            radius = next_radius(radius, ratio, t.length)
             if ratio > 1e-4:
                 promised = t.promise
                 for i in range(n * n):
@@ -142,14 +193,17 @@ cdef class Search:
         return True
 
     cdef bint best(self, double[:, ::1] starts, const unsigned char[::1] bounded, double snap,
-                   double stop, double lower, double* x, double* value, double* gradient,
-                   double* curvature) noexcept nogil:
+                   double stop, double lower, const double* first, double enough, double* x,
+                   double* value, double* gradient, double* curvature) noexcept nogil:
         """The lowest minimum from several starts (s, n_x), which are overwritten.
 
         A later one counts where it is lower by the share ``lower``. The last evaluation is of it.
+        Where Hessians are dear ``first`` and ``enough`` are those of `approach`, else NULL.
         """
         cdef Py_ssize_t s, i, n = self.n_x, best = 0
         for s in range(starts.shape[0]):
+            if first != NULL:
+                self.approach(&starts[s, 0], first, enough)
             if not self.minimum(&starts[s, 0], &bounded[0], snap, stop, value + s,
                                 gradient, curvature):
                 return False

@@ -19,6 +19,11 @@ cdef int MAX_ITERATIONS = 200
 cdef double NO_INFORMATION = 1e-10
 cdef double SURE_PIVOT = 0.1
 
+# Those of `optimize/quasi.py`, but for the steps.
+cdef double SKIP_SHARE = 1e-8
+cdef double SHORTEST = 1e-9
+cdef int MAX_APPROACH = 50
+
 ctypedef struct Trust:
     double promise    # decrease of the model, nan where H is not finite
     double length     # of the step
@@ -106,3 +111,12 @@ cdef bint differs(Py_ssize_t n, const double* H, const double* other, double sha
             if fabs(H[i * n + j] - other[i * n + j]) > share * size:
                 return True
     return False
+
+
+cdef inline double next_radius(double radius, double ratio, double length) noexcept nogil:
+    """The radius after a step of this length and ratio of gain to promise."""
+    if ratio < 0.25:
+        return 0.25 * length
+    if ratio > 0.75 and length > 0.9 * radius:
+        return fmin(3.0 * radius, LARGEST_RADIUS)
+    return radius
