@@ -86,6 +86,8 @@ class LevelSearches:
         own, at = self.fit, self.objective.at
         theta = own.scale.clean(x[:, at.theta]) @ self._jacobian.T
         beta = x[:, at.beta] @ self.objective.problem.back.T
+        if theta.shape[1] > 1:  # where one variance is lost another might be: the start decides
+            sure &= np.array(verdicts) != "singular"
         sure &= self._moderate(x, H, sure)
         sure &= self._finite_zeta(x, H, sure, densities)
         out = Estimates.empty(len(Y), theta.shape[1], beta.shape[1])

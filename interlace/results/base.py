@@ -583,8 +583,8 @@ class ModelResult(Diagnosis, Maketables, ABC):
         """The same model for many other responses on the same rows: a row of estimates for each.
 
         The numbers are those of ``refit`` one by one. Models with one grouping factor, linear
-        ones and those with Laplace's approximation for binomial and count responses, are searched
-        in compiled code.
+        ones and those with Laplace's approximation for binomial, count and gamma responses, are
+        searched in compiled code.
 
         Parameters
         ----------
