@@ -273,6 +273,8 @@ def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe
         bad = ~np.isfinite(X)
         for j in np.flatnonzero(bad.any(axis=0)):
             numeric(recipe.names[j], X[:, j], frame.columns)
+        largest = int(np.abs(X).max(axis=0).argmax())
+        check_size(X[:, largest], f"the column {recipe.names[largest]!r} of the model matrix")
     return X, recipe, terms
 
 

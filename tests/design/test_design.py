@@ -494,3 +494,10 @@ def test_a_call_with_a_bar_that_is_no_structure_is_named():
     with pytest.raises(FormulaError) as error:
         build("y ~ I((x > 0) | (y > 1))", frame)
     assert "covariance structure" not in str(error.value)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (1 | g)", "y ~ 1 + (x | g)", "y ~ I(x * 1e10)"])
+def test_covariates_whose_squares_are_no_numbers_are_refused(formula):
+    data = {"y": [1.0, 2, 4, 3, 1, 2], "x": 1e190 * np.arange(6), "g": list("aabbcc")}
+    with pytest.raises(DataError, match=r"the column '.*' of the model matrix has .* divide by"):
+        build(formula, data, linear=False)
