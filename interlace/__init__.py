@@ -1,4 +1,20 @@
-"""Mixed-effects models: lme4's formulas, exact gradients, pandas results."""
+"""Mixed-effects models: lme4's formulas, exact gradients, pandas results.
+
+=======================================  ==========================================================
+``fit("y ~ x + (x | g)", data)``         a linear mixed model; ``lmer`` is the same, ``gls`` has no
+                                         random effects
+``glmer(formula, data, family="...")``   a generalised linear mixed model; ``glm`` has no random
+                                         effects
+``clmm(formula, data)``                  ordered categories; ``clm`` has no random effects
+``from_r("lmer(y ~ x + (x | g), d)")``   a call of R: what it is here, and its fit
+``anova(m1, m2)``, ``emmeans(m, "x")``   comparisons of models, marginal means
+``model_table([m1, m2])``                models side by side
+``load_dataset("sleepstudy")``           data to try; ``list_datasets()`` has their names
+=======================================  ==========================================================
+
+A fitted model has ``summary()``, ``tidy()``, ``predict(new)``, ``confint()``, ``ranef()``,
+``VarCorr()``, ``plot()`` and more: ``help(interlace.LMMResult)`` has all.
+"""
 
 from __future__ import annotations
 

@@ -53,7 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
     """
     import interlace
 
-    parser = argparse.ArgumentParser(prog="interlace", description=interlace.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="interlace", description=(interlace.__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--version", action="version", version=interlace.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("demo", help="fit two first models").set_defaults(run=lambda _: demo())

@@ -162,16 +162,16 @@ def objective(
     criterion: Objective
     if family is None:
         if design.recipe is not None and not design.recipe.linear:
-            raise ArgumentError("design is of a generalised model; give its family=")
+            raise ArgumentError("design is for a generalised model; give its family=")
         if nAGQ != 1 or laplace is not None:
-            raise ArgumentError("nAGQ= and laplace= are of generalised models; give family=")
+            raise ArgumentError("nAGQ= and laplace= are for generalised models; give family=")
         with one_thread(design.X.size):
             criterion = linear_objective(design, covariance, REML is not False, backend)
         criterion.start()  # takes units for very large variances: x means the same from here on
     else:
         if REML is not None:
             raise ArgumentError(
-                f"REML={REML} is of linear models; generalised ones are fitted by maximum "
+                f"REML={REML} is for linear models; generalised ones are fitted by maximum "
                 "likelihood. Leave it out"
             )
         criterion = _generalised(design, covariance, family, nAGQ, laplace, backend)
@@ -291,12 +291,14 @@ def result(design: Design, objective: Objective, optimum: Optimum) -> MixedResul
     design, optimum = _a(Design, "design", design), _a(Optimum, "optimum", optimum)
     criterion = _a(Objective, "objective", objective)
     if criterion.covariance.theta_names != CovarianceModel.of(design).theta_names:
-        raise ArgumentError("objective is not of this design: their random effects differ")
+        raise ArgumentError("objective was made from another design: their random effects differ")
     own_design = criterion.design
     if not (own_design is None or own_design is design or _equal(own_design, design)):
-        raise ArgumentError("objective is not of this design: their rows or columns differ")
+        raise ArgumentError("objective was made from another design: their rows or columns differ")
     if optimum._objective is not None and optimum._objective is not criterion:
-        raise ArgumentError("optimum is not of this objective; minimise(objective) finds its own")
+        raise ArgumentError(
+            "optimum belongs to another objective; minimise(objective) finds its own"
+        )
     own = criterion.fresh()  # the result's numbers are not those of the next evaluation
     fitted: MixedResult
     if isinstance(own, LMMObjective):

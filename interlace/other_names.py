@@ -520,7 +520,7 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
             "random effects are for il.glmer, or il.fit where the family is the normal",
         ),
         "optimizer": "there is one method, Fisher's scoring with halved steps",
-        "theta0": "theta is of random effects: there are none here",
+        "theta0": "theta belongs to random effects, and there are none here",
         "backend": "there is nothing sparse to factorise",
     },
 }

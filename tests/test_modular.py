@@ -112,9 +112,9 @@ def test_what_does_not_belong_together_is_refused() -> None:
     two = modular.design("Reaction ~ Days + (Days | Subject)", SLEEP)
     objective = modular.objective(one)
     optimum = modular.minimise(objective)
-    with pytest.raises(ArgumentError, match="not of this design"):
+    with pytest.raises(ArgumentError, match="from another design"):
         modular.result(two, objective, optimum)
-    with pytest.raises(ArgumentError, match="not of this objective"):
+    with pytest.raises(ArgumentError, match="to another objective"):
         modular.result(one, modular.objective(one), optimum)
     with pytest.raises(ArgumentTypeError, match=r"what modular\.design\(\) returns"):
         modular.objective(SLEEP)
@@ -139,12 +139,12 @@ def test_designs_of_other_rows_or_columns_are_refused() -> None:
         modular.design(formula, SLEEP.iloc[::-1]),
     ]
     for other in others:
-        with pytest.raises(ArgumentError, match="not of this design"):
+        with pytest.raises(ArgumentError, match="from another design"):
             modular.result(other, objective, optimum)
     assert modular.result(modular.design(formula, SLEEP), objective, optimum).converged
     binomial = modular.objective(modular.design(BINOMIAL, CBPP, "binomial"), "binomial")
     fewer = modular.design(BINOMIAL, CBPP.iloc[:40], "binomial")
-    with pytest.raises(ArgumentError, match="not of this design"):
+    with pytest.raises(ArgumentError, match="from another design"):
         modular.result(fewer, binomial, modular.minimise(binomial))
 
 
@@ -177,9 +177,9 @@ def test_points_that_are_none_are_refused() -> None:
     with pytest.raises(ArgumentError, match="nAGQ= and laplace="):
         modular.objective(linear.design, nAGQ=9)
     for reml in (True, False):
-        with pytest.raises(ArgumentError, match="REML=.* is of linear models"):
+        with pytest.raises(ArgumentError, match="REML=.* is for linear models"):
             modular.objective(binomial.design, "binomial", REML=reml)
-    with pytest.raises(ArgumentError, match="design is of a generalised model"):
+    with pytest.raises(ArgumentError, match="design is for a generalised model"):
         modular.objective(binomial.design, REML=False)
     with pytest.raises(ArgumentTypeError, match=r"what modular\.minimise\(\) returns"):
         modular.result(linear.design, linear, None)

@@ -12,6 +12,7 @@ def check_result(result: Any, function: str) -> None:
     """Refuse anything but a fitted model as the first argument of this function."""
     if not isinstance(result, ModelResult):
         raise ArgumentTypeError(
-            f"{function} takes a fitted model first, of fit(), glmer() or glm(); got "
+            f"{function} takes a fitted model as its first argument, as fit(), glmer() or glm() "
+            "return it; got "
             f"{brief(result)}"
         )

@@ -99,7 +99,9 @@ def hlm_resid(
     """
     check_result(model, "hlm_resid")
     if not hasattr(model, "level_residuals"):
-        raise ArgumentError("hlm_resid is of models with random effects; m.residuals() serves here")
+        raise ArgumentError(
+            "hlm_resid is for models with random effects; for this one use m.residuals()"
+        )
     table = model.level_residuals(level, standardized, include_ls=False)
     if not _is_rows(level):
         group = table.index.name
@@ -228,7 +230,7 @@ def lmer_influence_measures(
     check_result(model, "lmer_influence_measures")
     if not (model.fit.linear and model.fit.T):
         raise ArgumentError(
-            "lmer_influence_measures is of linear mixed models; m.influence() is of any"
+            "lmer_influence_measures is for linear mixed models; m.influence() is for all models"
         )
     influence, hat = model.influence(exact=not analytical), model.leverage()
     known = influence.variances
@@ -365,8 +367,8 @@ def ols_influence_measures(model: Any) -> dict[str, Any]:
     fit = model.fit
     if not (fit.irls and fit.family.residual_variance and fit.family.link.linear):
         raise ArgumentError(
-            "ols_influence_measures is of linear models without random effects; m.influence() is "
-            "of any"
+            "ols_influence_measures is for linear models without random effects; m.influence() "
+            "is for all models"
         )
     hat, dfbetas = model.hatvalues().to_numpy(), glm_deletion(fit).dfbetas
     table = pd.DataFrame(dfbetas, fit.design.index)

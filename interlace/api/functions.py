@@ -64,7 +64,8 @@ def update(
     check_result(result, "update")
     if formula is not None and not isinstance(formula, str):
         raise ArgumentTypeError(
-            f"formula must be a text such as '. ~ . - x', got {brief(formula)}; new data are data="
+            f"formula must be a text such as '. ~ . - x', got {brief(formula)}; give new data as "
+            "data="
         )
     if result.call is None and (formula is None or data is None):
         raise ArgumentError(

@@ -150,12 +150,16 @@ def fit(
     if correlation is not None or variance is not None:
         if compress:
             raise ArgumentError(
-                "compress=True sums over rows, which correlation= and variance= need one by one"
+                "compress=True keeps sums over the rows alone, and correlation= and variance= "
+                "need each row; leave one or the other out"
             )
         return _with_residual_covariance(call)
     family, others = _formulas(call)
     if compress and others is not None:
-        raise ArgumentError("compress=True sums over rows, which a dispformula needs one by one")
+        raise ArgumentError(
+            "compress=True keeps sums over the rows alone, and dispformula= needs each row; "
+            "leave one of them out"
+        )
     if others is None and (compress or is_lazy(data)):
         return _from_sums(call)
     design, seconds = design_of(call, linear=others is None, mixed=True, others=others)

@@ -205,8 +205,8 @@ def clmm(
     check_nAGQ(nAGQ)
     if nAGQ == 0:
         raise ArgumentError(
-            "nAGQ=0 finds coefficients inside penalised least squares, which thresholds are no "
-            "part of; take nAGQ=1 (Laplace's approximation), which is as fast here"
+            "nAGQ=0 is not available for ordered categories, whose thresholds it cannot "
+            "estimate; take nAGQ=1 (Laplace's approximation), which is as fast here"
         )
     design, family, observations, seconds = _prepared(call, mixed=True)
     if nAGQ > 1:

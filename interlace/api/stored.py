@@ -46,7 +46,9 @@ def from_json(source: Any) -> ModelResult:
     kind, fit = read(source)
     kinds = _kinds()
     if kind not in kinds or not isinstance(fit, BaseFit):
-        raise DataError(f"the document is of a {kind!r}, which is no kind of model here")
+        raise DataError(
+            f"the document is of a {kind!r}, a kind of model that this version does not know"
+        )
     return kinds[kind](fit)
 
 

@@ -294,8 +294,8 @@ class Toeplitz(FromCorrelations):
             gamma = (rho[n] - a @ rho[n - 1 : 0 : -1]) / left if left > 0.0 else 0.0
             if abs(gamma) > 1.0 + ROUNDING:
                 raise ArgumentError(
-                    "these correlations of {names} are those of no distribution: their matrix is "
-                    "not positive definite"
+                    "no distribution has these correlations of {names}: their matrix is not "
+                    "positive definite"
                 )
             a = np.append(a - gamma * a[::-1], gamma)
             partial = np.append(partial, gamma)

@@ -224,7 +224,7 @@ class _EntryStructure(Structure):
         lowest = float(np.linalg.eigvalsh(R)[0])
         if lowest < -ROUNDING:
             raise ArgumentError(
-                "these correlations of {names} are those of no distribution: their matrix is not "
+                "no distribution has these correlations of {names}: their matrix is not "
                 "positive definite"
             )
         if lowest < ROUNDING:  # singular ones have a factor too

@@ -396,12 +396,12 @@ def _scorers(fit: AnyFit, scoring: Any) -> dict[str, Callable[[Held], float]]:
             )
         if name == "log_score" and not fit.family.normalised:
             raise ArgumentError(
-                f"scoring='log_score' is of densities, and the family {fit.family.name!r} of your "
-                "own has a quasi-likelihood alone; take 'rmse' or 'mae'"
+                f"scoring='log_score' needs a density, and the family {fit.family.name!r} of "
+                "your own has a quasi-likelihood only; take 'rmse' or 'mae'"
             )
         if name == "brier" and fit.family.support != "proportion":
             raise ArgumentError(
-                "scoring='brier' is of probabilities, the means of binomial families; the family "
+                "scoring='brier' is for probabilities, the means of binomial families; the family "
                 f"is {fit.family.name!r}"
             )
         out[name] = SCORES[name]

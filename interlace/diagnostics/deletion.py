@@ -242,8 +242,8 @@ class _InverseColumns:
         t = columns.size
         if self.q * t > MOST_SOLVED:
             raise ArgumentError(
-                f"one of the groups has rows of {t} random effects, of {self.q} in all: too many "
-                "for one step. exact=True fits again without it"
+                f"the rows of one group share {t} of the {self.q} random effects: too many for "
+                "one step. exact=True fits again without it"
             )
         R = np.zeros((self.q, t))
         R[columns, np.arange(t)] = 1.0

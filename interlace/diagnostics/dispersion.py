@@ -22,7 +22,7 @@ def overdispersion(fit: AnyFit) -> DiagnosticTest:
     if not (known and fit.family.discrete):
         raise ArgumentError(
             f"the family {fit.family.name!r} estimates its own dispersion, so that Pearson's X^2 "
-            "says nothing of it; m.simulated_residuals().dispersion() compares spreads by "
+            "says nothing about it; m.simulated_residuals().dispersion() compares spreads by "
             "simulation"
         )
     if fit.family.support == "proportion" and (fit.observations.trials <= 1.0).all():

@@ -58,7 +58,7 @@ def groups_of(design: Design, by: Any, data: Any = None, name: str = "by") -> Gr
     groups = named_groups(design, by, data, name)
     if len(groups.labels) < 2:
         raise ArgumentError(
-            f"{name}={brief(by)} makes one group of all rows; there is nothing to leave it out of"
+            f"{name}={brief(by)} puts all rows into one group; at least two are needed"
         )
     return groups
 
@@ -90,9 +90,9 @@ def column(design: Design, wanted: str, data: Any, name: str) -> np.ndarray:
     frame = whole_frame(data)
     if frame is None:
         raise ArgumentError(
-            f"{name}={wanted!r} is no grouping factor of the model, whose are "
-            f"{listing(known) or 'none'}, and its data are not known any more; give the values "
-            "themselves"
+            f"{name}={wanted!r} is not one of the grouping factors of the model "
+            f"({listing(known) or 'none'}), and the data of the fit are not known any more; give "
+            "the values themselves"
         )
     if wanted not in frame:
         names = [*known, *map(str, frame.columns)]

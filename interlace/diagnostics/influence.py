@@ -40,9 +40,10 @@ def hat_values(fit: AnyFit) -> np.ndarray:
     """
     if has_components(fit):
         raise ArgumentError(
-            "leverages, and Cook's distances which are made of them, are of models with one linear "
-            f"predictor; this one has {', '.join(parts(fit))}: a row moves several of them, and no "
-            "single number says how much. influence(exact=True) fits again without each row"
+            "leverages, and Cook's distances which are made of them, are for models with one "
+            f"linear predictor; this one has {', '.join(parts(fit))}: a row moves several of "
+            "them, and no single number says how much. influence(exact=True) "
+            "fits again without each row"
         )
     check_independent(fit, LEVERAGES, "influence(exact=True) fits again without each row or group")
     if not fit.T:
@@ -154,9 +155,9 @@ def influence(fit: AnyFit, by: Any = None, exact: bool = False, data: Any = None
     several = has_components(fit)
     if several and not exact:
         raise ArgumentError(
-            "influence in one step is of models with one linear predictor, whose least squares "
-            f"problem it takes apart; this one has {', '.join(parts(fit))}. exact=True fits again "
-            "without each row or group"
+            "influence in one step is for models with one linear predictor, whose least squares "
+            f"problem it takes apart; this one has {', '.join(parts(fit))}. exact=True fits "
+            "again without each row or group"
         )
     if not fit.p:
         raise ArgumentError("influence is measured on the coefficients, and this model has none")

@@ -127,14 +127,16 @@ def laplace_error(fit: Any, n: int, seed: Any, method: str) -> LaplaceError:
     """The error of the approximation at a fit's estimates, and the shift that it implies."""
     if fit.linear:
         raise ArgumentError(
-            "laplace_error is of generalised mixed models: the likelihood of a linear one is exact"
+            "laplace_error is for generalised mixed models: the likelihood of a linear one is exact"
         )
     if fit.is_reml:
         raise ArgumentError(
-            "laplace_error is of log-likelihoods, and this is a REML fit; fit it with method='ML'"
+            "laplace_error needs a log-likelihood, and this is a REML fit; fit it with method='ML'"
         )
     if n < LEAST_DRAWS:
-        raise ArgumentError(f"n={n} draws tell no standard error; take at least {LEAST_DRAWS}")
+        raise ArgumentError(
+            f"n={n} draws are too few for a standard error; take at least {LEAST_DRAWS}"
+        )
     objective, x = _laplace(fit)
     counts = node_counts(objective)
     if method == "quadrature" and not counts:

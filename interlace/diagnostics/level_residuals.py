@@ -211,14 +211,16 @@ def level_residuals(
     """Residuals of rows (level 1) or of the groups of a factor of a linear mixed model."""
     if not fit.linear:
         raise ArgumentError(
-            "residuals by level are differences of a linear mixed model: its response is a sum of "
-            "the levels' parts. m.simulated_residuals() and m.ranef(cond_sd=True) serve here"
+            "residuals by level are for linear mixed models, whose response is a sum of the "
+            "levels' parts; for this one use m.simulated_residuals() and m.ranef(cond_sd=True)"
         )
     check_independent(
         fit, "residuals by level are", "m.residuals('normalized') has those", variance=True
     )
     if not fit.T:
-        raise ArgumentError("a model without random effects has rows only: m.residuals()")
+        raise ArgumentError(
+            "the model has no random effects, and its residuals no levels: use m.residuals()"
+        )
     semi = isinstance(standardize, str) and standardize == "semi"
     if not (isinstance(standardize, (bool, np.bool_)) or semi):
         raise ArgumentError(f"standardize must be True, False or 'semi', got {brief(standardize)}")

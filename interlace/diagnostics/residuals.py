@@ -59,8 +59,8 @@ def _normalised(fit: AnyFit) -> np.ndarray:
     """Residuals of a linear model as they would be standard normal and independent, (n,)."""
     if not fit.linear:
         raise ArgumentError(
-            f"type='normalized' is of linear models; the family here is {fit.family.name!r}. "
-            "type='pearson', or m.simulated_residuals(), are of all models"
+            f"type='normalized' is for linear models; the family here is {fit.family.name!r}. "
+            "type='pearson' and m.simulated_residuals() are for all models"
         )
     return fit.normalised()
 

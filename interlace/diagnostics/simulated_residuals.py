@@ -334,8 +334,8 @@ class SimulatedResiduals(Pictured):
         moments = self._values(time, "time")
         if np.unique(moments).size < moments.size:
             raise ArgumentError(
-                "time has moments with several residuals, which have no order; by_group(time) "
-                "takes them together, and m.autocorrelation(by) has the correlation within series"
+                "several residuals have the same time, and no order; by_group(time) takes them "
+                "together, and m.autocorrelation(by) has the correlation within series"
             )
         side = _side(alternative)
         ordered = self._u.to_numpy()[np.argsort(moments, kind="stable")]
@@ -361,8 +361,8 @@ class SimulatedResiduals(Pictured):
         points = np.column_stack(axes)
         if len(np.unique(points, axis=0)) < len(points):
             raise ArgumentError(
-                "there are places with several residuals, which have no distance; by_group() "
-                "takes them together"
+                "several residuals have the same place, and no distance; by_group() takes them "
+                "together"
             )
         if len(points) < 4:
             raise ArgumentError(f"Moran's test needs four places or more, got {len(points)}")

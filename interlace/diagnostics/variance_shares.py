@@ -75,8 +75,8 @@ def variance_parts(fit: MixedFit, approximation: str | None = None) -> VarianceP
     others = [name for name in parts(fit) if name not in constant]
     if others:
         raise ArgumentError(
-            f"shares of variance are of one linear predictor, and {', '.join(others)} of this "
-            "model move the mean as well; they have no place in them"
+            "shares of variance are for models with one linear predictor, and "
+            f"{', '.join(others)} of this model move the mean as well; they are not defined here"
         )
     random, observation = _random(fit)
     family = _family_variance(fit, approximation)
@@ -146,12 +146,12 @@ def _check_kind(kind: str, family: Any, link: str) -> None:
         raise ArgumentError(
             "approximation='theoretical' is the variance of the latent variable of a binomial "
             f"response, or of ordered categories, with link {', '.join(LATENT)}; this model is "
-            f"{family.name} with {link}. 'delta' serves any"
+            f"{family.name} with {link}. 'delta' is for all"
         )
     if kind in ("lognormal", "trigamma") and link != "log":
         raise ArgumentError(
             f"approximation={kind!r} is for the log link, and this model has {link}; 'delta' "
-            "serves any"
+            "is for all"
         )
 
 

@@ -103,8 +103,8 @@ class Ordinal(Family):
             return zeta
         if zeta.size != self.thresholds.count:
             raise ArgumentError(
-                "with nominal= or scale= thresholds differ between rows, and this is not known of "
-                "such models; predict() has the probabilities of their categories"
+                "with nominal= or scale= the thresholds differ between rows, and the family "
+                "alone does not know them; predict() has the probabilities of the categories"
             )
         return self.thresholds.at(zeta)
 

@@ -362,7 +362,7 @@ def _with_option(kind: str, rank: int | None, text: str) -> tuple[str, int | Non
             one = (value[0] == "T") == (key == "hom")
             return pair[0 if one else 1], rank
         raise ValueError(
-            f"{kind}() has no choice of one or several variances, {text!r}; those that have: "
+            f"{kind}() has no choice between one variance and several, {text!r}; these have: "
             f"{listing(f'{key}()' for key in HOMOGENEOUS)}"
         )
     own = "and d=, the number of latent factors" if STRUCTURES[kind].ranked else "and hom="

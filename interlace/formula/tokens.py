@@ -99,7 +99,9 @@ def _check_brackets(tokens: Sequence[Token], source: str) -> None:
         if token.text in "([":
             opened.append(token)
         elif not opened:
-            raise FormulaError(f"{token.text!r} closes nothing", source, token.start)
+            raise FormulaError(
+                f"{token.text!r} closes no bracket that is open", source, token.start
+            )
         else:
             opened.pop()
     if opened:

@@ -186,8 +186,8 @@ def _check_same_sums(first: AnyFit, fit: AnyFit, both: str) -> None:
         )
     if not np.allclose(one[1:], other[1:], rtol=SAME_COLUMN, atol=SAME_COLUMN * one[2]):
         raise ArgumentError(
-            f"{both} have responses, less their offsets and by their weights, of another mean or "
-            "spread: their log-likelihoods cannot be compared"
+            f"{both} have different responses, offsets or weights, as their means and spreads "
+            "show: their log-likelihoods cannot be compared"
         )
 
 

@@ -40,20 +40,20 @@ def check_forecast(fit: Any, newdata: Any, masks: list[np.ndarray], type: str) -
     own = fit.design.residual if fit.linear else None
     if own is None or own.spec.correlation is None:
         raise ArgumentError(
-            "forecast=True has what residuals of known rows tell of new ones of their group: it is "
-            "for models with correlation=, and here they tell nothing"
+            "forecast=True predicts new rows from the residuals of known rows of their group: "
+            "it is for models with correlation=, and in this one residuals are independent"
         )
     if newdata is None:
         raise ArgumentError(
-            "forecast=True is of new rows of known groups: give newdata; the rows of the fit have "
-            "their responses"
+            "forecast=True predicts new rows of known groups: give newdata; the rows of the fit "
+            "have their responses"
         )
     if not all(mask.all() for mask in masks):
         raise ArgumentError(
-            "forecast=True is of known groups with all their random effects: leave out include_re="
+            "forecast=True takes known groups with all their random effects: leave out include_re="
         )
     if type not in ("response", "link"):
-        raise ArgumentError(f"forecast=True is of responses, not of type={type!r}")
+        raise ArgumentError(f"forecast=True predicts responses, not type={type!r}: leave out type=")
 
 
 class _Known(NamedTuple):

@@ -265,7 +265,7 @@ class _Reader:
             self.one_sided()
         if char and (self.name_at() is not None or _WORD.match(self.text, self.position)):
             if char in ")]":
-                self.fail(f"{char!r} closes nothing")
+                self.fail(f"{char!r} closes no bracket that is open")
             if char == "^":
                 self.fail("powers of coefficients are not linear")
             if char == ":":

@@ -25,7 +25,7 @@ def check_observed(fit: AnyFit, type: str, observed: bool, trials: Any) -> None:
     """Refuse what makes no interval of an observation."""
     if observed and type != "response":
         raise ArgumentError(
-            f"interval='prediction' is of a response: type={type!r} is never observed"
+            f"interval='prediction' is for responses, and type={type!r} is never observed"
         )
     if trials is None:
         return

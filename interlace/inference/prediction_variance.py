@@ -36,13 +36,13 @@ def theta_share(fit: AnyFit, error: str | None, default: str) -> float:
         return 0.0
     if error == "corrected":
         raise ArgumentError(
-            "theta_error='corrected' is of linear mixed models; 'delta' has the uncertainty of the "
-            "covariance parameters to first order"
+            "theta_error='corrected' is for linear mixed models; 'delta' has the uncertainty of "
+            "the covariance parameters to first order"
         )
     if fit.several or fit.family.own_predictors:
         if error == "none" and given:
             raise ArgumentError(
-                "theta_error='none' is of models with one linear predictor and a family that lme4 "
+                "theta_error='none' is for models with one linear predictor and a family that lme4 "
                 "has; standard errors of this one come from all parameters together"
             )
         return 0.0  # they have it anyway

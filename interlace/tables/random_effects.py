@@ -154,7 +154,7 @@ def principal_components(fit: MixedFit) -> pd.DataFrame:
     linear predictors are apart, the predictor in front of the group: ``"zi.g"``.
     """
     if not fit.T:
-        raise ArgumentError("rePCA is of random effects, and this model has none")
+        raise ArgumentError("rePCA needs random effects, and this model has none")
     parts = []
     for name, T in _templates(fit):
         values = np.linalg.svd(T, compute_uv=False)

@@ -105,7 +105,7 @@ def refusal(m: Any, name: str) -> str | None:
     if name == "level_residuals":
         return "linear mixed model"
     if name in ("hatvalues", "leverage", "cooks_distance") and len(m.components) > 1:
-        return "are of models with one linear predictor"
+        return "are for models with one linear predictor"
     if name in ("dfbeta", "dfbetas", "rstudent") and not (m.fit.irls or m.fit.T):
         return "iteratively reweighted least squares"
     if name == "rstudent" and m.fit.T:
@@ -222,7 +222,7 @@ def residual(name: str) -> Any:
 def residual_refusal(m: Any, name: str) -> str | None:
     """Why a name has no answer for such a model, None if it has one."""
     if name == "laplace_error":
-        return "of generalised mixed models"
+        return "for generalised mixed models"
     if name == "overdispersion":
         return "estimates its own dispersion"
     if name == "rstudent":

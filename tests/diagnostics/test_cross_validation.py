@@ -237,7 +237,7 @@ def test_dropped_rows_columns_of_the_data_and_pickles(sleep) -> None:
     np.testing.assert_allclose(values.scores, cv.scores)
     loaded = pickle.loads(pickle.dumps(m))
     np.testing.assert_allclose(loaded.cross_val("Subject").scores, m.cross_val("Subject").scores)
-    with pytest.raises(ArgumentError, match="its data are not known any more"):
+    with pytest.raises(ArgumentError, match="data of the fit are not known any more"):
         loaded.cross_val("week")
 
 
@@ -260,7 +260,7 @@ def test_tables(linear) -> None:
         ({"scoring": "auc"}, "scoring must be one of 'rmse'|scoring must be one of rmse"),
         ({"scoring": []}, "scoring must be one of"),
         ({"scoring": 3}, "scoring must be one of"),
-        ({"scoring": "brier"}, "of probabilities"),
+        ({"scoring": "brier"}, "for probabilities"),
         ({"by": "Subject", "stratify": "Days"}, "goes with by='row'"),
         ({"workers": 0}, "workers must be a whole number"),
         ({"seed": "a"}, "seed must be"),
@@ -279,7 +279,7 @@ def test_families_of_functions_have_no_densities() -> None:
     poisson_fit = il.glmer("count ~ mined + (1 | site)", data, "poisson")
     found = own.cross_val("site", k=3).scores
     np.testing.assert_allclose(found, poisson_fit.cross_val("site", k=3).scores, rtol=1e-5)
-    with pytest.raises(ArgumentError, match="a quasi-likelihood alone"):
+    with pytest.raises(ArgumentError, match="a quasi-likelihood only"):
         own.cross_val("site", scoring="log_score")
 
 

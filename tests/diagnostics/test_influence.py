@@ -269,7 +269,7 @@ def test_refusals() -> None:
     m = il.fit(SLEEP, d)
     with pytest.raises(ArgumentError, match="Did you mean 'Subject'"):
         m.influence("Subjekt")
-    with pytest.raises(ArgumentError, match="one group of all rows"):
+    with pytest.raises(ArgumentError, match="all rows into one group"):
         m.influence(np.zeros(180))
     with pytest.raises(ArgumentError, match="has 3 values"):
         m.influence([1, 2, 3])

@@ -254,7 +254,7 @@ def test_what_does_not_settle_is_said() -> None:
 
 def test_refusals() -> None:
     m = fitted("poisson")
-    with pytest.raises(ArgumentError, match="n=10 draws tell no standard error"):
+    with pytest.raises(ArgumentError, match="n=10 draws are too few"):
         m.laplace_error(10)
     with pytest.raises(ArgumentTypeError, match="seed must be a whole number"):
         m.laplace_error(seed="a")

@@ -150,7 +150,7 @@ def test_refusals() -> None:
         m.level_residuals("Days")
     with pytest.raises(ArgumentError, match="standardize"):
         m.level_residuals(standardize="full")
-    with pytest.raises(ArgumentTypeError, match="takes a fitted model first"):
+    with pytest.raises(ArgumentTypeError, match="takes a fitted model as its first"):
         il.hlm_resid(3)
     glm = il.glm("incidence / size ~ period", il.load_dataset("cbpp"), "binomial")
     with pytest.raises(ArgumentError, match="random effects"):

@@ -170,7 +170,7 @@ def test_refusals() -> None:
         found.temporal("Days")
     with pytest.raises(ArgumentError, match="time= is needed"):
         found.temporal()
-    with pytest.raises(ArgumentError, match="places with several"):
+    with pytest.raises(ArgumentError, match="several residuals have the same place"):
         found.spatial("Days")
     with pytest.raises(ArgumentError, match="alternative"):
         found.uniformity("bigger")

@@ -163,7 +163,7 @@ def test_parsing_is_cached():
     [
         ("y ~ x | g", "needs brackets", 6),
         ("y ~ x + (1 | g", "never closed", 8),
-        ("y ~ x)", "closes nothing", 5),
+        ("y ~ x)", "closes no bracket", 5),
         ("y ~ log(x", "closing '\\)'", 7),
         ("y ~ `x + (1 | g)", "closing '`'", 4),
         ("y ~ x * (1 | g)", "must be added", 11),
@@ -185,7 +185,7 @@ def test_parsing_is_cached():
         ("y ~ propto(1 + x | g, A)", r"the levels of one factor left of the bar", 4),
         ("y ~ equalto(0 + f | g, V)", r"equalto\(\) is not available: its covariances are", 4),
         ("y ~ x + rr(0 + f | g, d=0)", "a whole number of latent factors", 8),
-        ("y ~ exp(0 + f | g, hom=TRUE)", "no choice of one or several variances", 4),
+        ("y ~ exp(0 + f | g, hom=TRUE)", "no choice between one variance", 4),
         ("y ~ us(x || g)", "contradict", 9),
         ("y ~ diag(x | g, 2)", "takes one random term", 4),
         ("cbind(k) ~ x", "two arguments", 0),

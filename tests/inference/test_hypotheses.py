@@ -133,7 +133,7 @@ def test_numbers_are_short_and_exact() -> None:
         ("1 / x", "divide by a number other than 0", 2),
         ("x x1", "operator .* is missing", 2),
         ("(x + x1", "never closed", 7),
-        ("x)", "closes nothing", 1),
+        ("x)", "closes no bracket", 1),
         ("x = 1 = 2", "two different numbers", 0),
         ("3 = 3", "no coefficient", 0),
         ("x = x", "two sides are the same", 0),

@@ -108,7 +108,7 @@ def test_a_script_is_translated_and_runs() -> None:
 @pytest.mark.parametrize(
     ("r", "lines"),
     [
-        ("library(ggplot2)", ["# not translated: the package ggplot2 has no part here",
+        ("library(ggplot2)", ["# not translated: the package ggplot2 is not read here",
                               "# R: library(ggplot2)"]),
         ("suppressPackageStartupMessages(library(lme4))", []),
         ("ggplot(d, aes(x)) +\n  geom_line()", ["# not translated: ggplot() has no translation",

@@ -291,13 +291,13 @@ def test_documents_that_are_none_are_refused(tmp_path) -> None:
         il.from_json(json.dumps(later))
     with pytest.raises(DataError, match="does not say which schema"):
         il.from_json(json.dumps({**document, "schema": "a"}))
-    with pytest.raises(DataError, match="is no JSON"):
+    with pytest.raises(DataError, match="is not JSON"):
         il.from_json(text[:-9])
     with pytest.raises(ArgumentError, match="no model that to_json"):
         il.from_json("{}")
-    with pytest.raises(DataError, match="no kind of model"):
+    with pytest.raises(DataError, match="kind of model that this version"):
         il.from_json(json.dumps({**document, "kind": "Model"}))
-    with pytest.raises(DataError, match="no kind of model"):
+    with pytest.raises(DataError, match="kind of model that this version"):
         il.from_json(json.dumps({**document, "fit": 3}))
     with pytest.raises(DataError, match="damaged"):
         il.from_json(json.dumps({**document, "fit": {"same": 3}}))

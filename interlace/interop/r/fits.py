@@ -447,7 +447,7 @@ def _glmm_tmb(reading: Reading) -> PythonCall:
         others["ziformula"] = None
     if _is(others["dispformula"], "~0"):
         raise ArgumentError(
-            "dispformula=~0 holds the dispersion at nothing, for a structure that has it; write "
+            "dispformula=~0 takes the residual variance away, which is not available; write "
             "il.glmer(…, family=il.Gaussian(sigma=…)) for a known one"
         )
     if _is(others["dispformula"], "~1"):

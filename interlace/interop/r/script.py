@@ -207,7 +207,7 @@ class _Script:
         ]
         unknown = [n for n in names if n not in {*PACKAGES, *_LOADING, "TRUE"}]
         if unknown:
-            raise Untranslated(f"the package {unknown[0]} has no part here")
+            raise Untranslated(f"the package {unknown[0]} is not read here")
         return []
 
     def data(self, call: Call) -> list[str]:

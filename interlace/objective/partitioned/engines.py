@@ -28,7 +28,7 @@ def check_engine(executor: Any, partitions: int | None, nAGQ: int) -> None:  # n
             "nAGQ=0 the coefficients are found with the random effects of all rows together"
         )
     if partitions is not None and partitions < 1:
-        raise ArgumentError(f"partitions={partitions} is out of range: 1 or more")
+        raise ArgumentError(f"partitions={partitions} is out of range: it must be 1 or more")
     if executor is None or _is_dask(executor) or _is_joblib(executor):
         return
     if not callable(getattr(executor, "submit", None)):

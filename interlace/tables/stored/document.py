@@ -78,7 +78,7 @@ def _document(source: Any) -> dict[str, Any]:
     try:
         document = json.loads(source)
     except ValueError as error:
-        raise DataError(f"that is no JSON: {error}") from None
+        raise DataError(f"the text is not JSON: {error}") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ArgumentError("that is no model that to_json() wrote")
     return document

@@ -87,14 +87,14 @@ class Writer:
         if not allowed(path):
             raise ArgumentError(
                 f"to_json cannot hold an object of {cls.__module__}.{cls.__qualname__}, a class "
-                "that this package does not have: pickle.dump(m, file) may"
+                "that this package does not have: pickle.dump(m, file) may hold it"
             )
         return path
 
     def _refuse(self, value: Any) -> Any:
         name = getattr(value, "__name__", getattr(value, "name", brief(value)))
         raise ArgumentError(
-            f"to_json cannot hold {name}, of which the model makes use: a file holds numbers and "
+            f"to_json cannot hold {name}, which the model uses: a file holds numbers and "
             "texts, no functions of the user. Compute the column beforehand, or use pickle.dump(m, "
             "file) where the function can be imported"
         )
