@@ -16,7 +16,7 @@ from ..calls import level as confidence
 from ..calls import whole
 from ..errors import ArgumentError, brief
 from ..inference.tails import t_quantile
-from .groups import column, factor_groups, named_groups, row_values
+from .groups import factor_groups, named_groups, row_values, series
 from .quantile_residuals import quantile_residuals
 from .residuals import residual_array
 
@@ -108,14 +108,18 @@ def _series(fit: AnyFit, by: Any, time: Any, data: Any) -> tuple[np.ndarray, np.
 
 
 def _times(design: Any, time: Any, data: Any) -> np.ndarray:
-    """Ranks of the times of the rows, (n,)."""
-    if isinstance(time, str):
-        values = column(design, time, data, "time")
-    else:
-        values = row_values(design, time, "time")
+    """What the rows are in order of, (n,): numbers, dates, or the codes of levels."""
+    values = series(design, time, data, "time") if isinstance(time, str) else time
+    if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+        levels = values if isinstance(values, pd.Series) else pd.Categorical(values)
+        codes = levels.cat.codes if isinstance(levels, pd.Series) else levels.codes
+        values = codes + np.where(codes < 0, np.nan, 0.0)
+    values = values.to_numpy() if isinstance(time, str) else row_values(design, values, "time")
     if pd.isna(values).any():
         raise ArgumentError("time is missing in some rows, which have no place; fill them")
-    try:
-        return np.unique(values, return_inverse=True)[1]
-    except TypeError:
-        raise ArgumentError(f"time={brief(time)} has values that have no order") from None
+    if values.dtype.kind in "OSUT":
+        raise ArgumentError(
+            f"time={brief(time)} is text, whose order is that of the alphabet, '10' before '2'; "
+            "make it numbers, dates or an ordered categorical"
+        )
+    return values

@@ -85,7 +85,12 @@ def _named(design: Design, by: str, data: Any, name: str) -> Groups:
 
 
 def column(design: Design, wanted: str, data: Any, name: str) -> np.ndarray:
-    """A column of the data of the fit, in its rows, (n,)."""
+    """Values of a column of the data of the fit, in its rows, (n,)."""
+    return series(design, wanted, data, name).to_numpy()
+
+
+def series(design: Design, wanted: str, data: Any, name: str) -> pd.Series:
+    """A column of the data of the fit as it is there, in its rows, (n,)."""
     known = [factor.name for factor in design.factors]
     frame = whole_frame(data)
     if frame is None:
@@ -105,7 +110,7 @@ def column(design: Design, wanted: str, data: Any, name: str) -> np.ndarray:
         raise ArgumentError(
             f"{name}={wanted!r}: the data have changed since the fit; give the values themselves"
         )
-    return frame[wanted].iloc[positions].to_numpy()
+    return frame[wanted].iloc[positions]
 
 
 def row_values(design: Design, by: Any, name: str) -> np.ndarray:

@@ -168,8 +168,8 @@ class Diagnosis:
             Default: the smaller of 10 log10(r) and r - 1, with r rows in the longest series.
         time : str, array or Series, optional
             What the rows of a series are in order of: a column of the data, or one value for each
-            row. Only the order counts. Default: the time of ``correlation=``, else that of the
-            rows.
+            row; numbers, dates or levels. Only the order counts. Default: the time of
+            ``correlation=``, else that of the rows.
         type : str, optional
             Of the residuals, as for ``residuals``, or ``"quantile"``. Default: those that are
             independent if the model is right: ``"normalized"`` of linear models, which are

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.r_references import R_PARITY
 
@@ -88,6 +89,7 @@ def test_what_has_no_answer_is_refused_in_words(mares, m) -> None:
         ({"time": "Tim"}, "Did you mean 'Time'"),
         ({"by": np.arange(308)}, "each group has one row"),
         ({"time": np.r_[np.nan, np.arange(307.0)]}, "missing"),
+        ({"time": mares["Time"].astype(str)}, "ordered categorical"),
         ({"type": "some"}, "normalized"),
         ({"level": 2}, "level"),
     ):
@@ -110,3 +112,22 @@ def test_the_picture_has_the_table(m) -> None:
     assert (band.y0, band.y1) == (-table["limit"].max(), table["limit"].max())
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Lag", "Autocorrelation")
     assert m.plot.autocorrelation(max_lag=1).get_xlabel() == "Lag"
+
+
+@pytest.mark.parametrize("kind", ["column", "values", "Series", "dates"])
+def test_levels_and_dates_are_times(kind, mares, m) -> None:
+    # '10' before '2' in the alphabet
+    places = mares.groupby("Mare", observed=True).cumcount()
+    order = [f"day {k}" for k in range(31)]
+    days = pd.Categorical("day " + places.astype(str), order)
+    data = mares.assign(day=days, date=pd.Timestamp("2020-01-01") + pd.to_timedelta(places, "D"))
+    shuffled = data.sample(frac=1.0, random_state=2)
+    other = il.fit(CYCLE, shuffled)
+    time = {"column": "day", "values": shuffled["day"].array, "dates": "date"}.get(
+        kind, shuffled["day"]
+    )
+    np.testing.assert_allclose(
+        other.autocorrelation(max_lag=3, time=time)["acf"],
+        m.autocorrelation(max_lag=3)["acf"],
+        rtol=1e-8,
+    )
