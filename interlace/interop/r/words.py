@@ -66,7 +66,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "predict(m, new, level = 0)", "predict(m, new, se.fit = TRUE)",
         "simulate(m, nsim = 10, seed = 1)", "hatvalues(m)", "cooks.distance(m)",
         'influence(m, "g")', "rstudent(m)", "dfbetas(m)", "simulateResiduals(m)",
-        "testDispersion(m)", "ACF(m)",
+        "testDispersion(m)", "ACF(m)", 'ACF(m, maxLag = 10, resType = "normalized")',
     ),
     "Models again": (
         "update(m, . ~ . - x)", "update(m, REML = FALSE)", "update(m, data = d2)", "refit(m, y2)",
@@ -75,7 +75,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tidy(m)", 'tidy(m, effects = "fixed", conf.int = TRUE)', "glance(m)", "augment(m)",
         "r2_nakagawa(m)", "icc(m)", "check_overdispersion(m)", "vif(m)",
     ),
-    "Pictures": ("plot(m)", "qqnorm(m)", "dotplot(ranef(m))", "qqmath(ranef(m))"),
+    "Pictures": ("plot(m)", "plot(ACF(m))", "qqnorm(m)", "dotplot(ranef(m))", "qqmath(ranef(m))"),
 }  # fmt: skip
 
 #: Functions of a model alone: what stands after the model. Others are in the table of other names.
@@ -85,7 +85,7 @@ PLAIN = {
     "cooks.distance": ".cooks_distance()", "rstudent": ".rstudent()", "dfbeta": ".dfbeta()",
     "dfbetas": ".dfbetas()", "ranova": ".ranova()", "profile": ".profile()",
     "glance": ".glance()", "augment": ".augment()", "vif": ".vif()",
-    "ACF": ".autocorrelation()",    "icc": ".icc()", "intervals": '.confint(method="Wald")',
+       "icc": ".icc()", "intervals": '.confint(method="Wald")',
     "joint_tests": ".joint_tests()", "cld": ".cld()",
     **dict.fromkeys(("r2_nakagawa", "r2", "r.squaredGLMM"), ".r2()"),
     "qqnorm": ".plot.qq()", "family_params": ".family_params", "VarCorr": ".VarCorr()",
@@ -126,6 +126,8 @@ class Words:
         model = python_of(first, context)
         if name in PLAIN:
             return model + PLAIN[name]
+        if isinstance(first, Call) and not kind_of(first, self.models):
+            raise Untranslated(f"{name}() of something else than a fit has no translation")
         method = _method_of(name)
         return None if method is None else model + method
 
@@ -533,11 +535,20 @@ def _plot(call: Call, context: Context, models: Mapping[str, str]) -> str:
     inner = call.arguments[0].value if call.arguments else None
     if len(call.arguments) != 1 or function_name(inner) in ("simulateResiduals", "profile"):
         raise Untranslated(f"{text_of(call)!r} has no translation")
+    if isinstance(inner, Call) and function_name(inner) == "ACF":
+        return _autocorrelation(inner, context, models, ".plot")
     if function_name(inner) == "ranef":
         return _of_effects(Call(Name("dotplot"), call.arguments), context, models)
     if isinstance(inner, Name) and not kind_of(inner, models) and models:
         raise Untranslated(f"{inner.text} is no fit; pictures of other things have no translation")
     return f"{python_of(inner, context)}.plot.residuals()"
+
+
+def _autocorrelation(call: Call, context: Context, models: Mapping[str, str], of: str = "") -> str:
+    own = arguments_of(call, "object", "maxLag", "resType")
+    kind = _optional(own, "resType", context) or quote("pearson")  # nlme's default
+    pieces = {"max_lag": _optional(own, "maxLag", context), "type": kind}
+    return _called(f"{_model(own, context)}{of}.autocorrelation", pieces)
 
 
 def _simulated(call: Call, context: Context, models: Mapping[str, str]) -> str:
@@ -594,4 +605,5 @@ _HANDLERS: dict[str, Handler] = {
     "testDispersion": _check("dispersion"), "testUniformity": _check("uniformity"),
     "testOutliers": _check("outliers"), "testZeroInflation": _check("zero_inflation"),
     "print": _print, "plot": _plot, "simulateResiduals": _simulated,
+    "ACF": _autocorrelation,
 }  # fmt: skip
