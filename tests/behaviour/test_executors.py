@@ -164,6 +164,13 @@ def test_results_are_whole_without_their_workers(frame) -> None:
     assert m.refit(frame.y[m.fit.design.index]).llf == pytest.approx(m.llf, rel=1e-9)
 
 
+def test_a_task_of_a_pool_does_not_wait_for_its_own_thread(frame) -> None:
+    alone = il.glmer("y ~ x + (1 | s)", frame, "binomial")
+    with ThreadPoolExecutor(1) as pool:
+        inner = pool.submit(il.glmer, "y ~ x + (1 | s)", frame, "binomial", executor=pool)
+        same(alone, inner.result(timeout=60), 1e-7)
+
+
 def test_nothing_is_left_behind(frame, processes) -> None:
     threads = set(threading.enumerate())
     folder = Path(tempfile.gettempdir())

@@ -12,6 +12,7 @@ from helpers.fitted_models import CBPP, EPIL, GAMMA, SLOPES, TICKS, fitted
 
 import interlace
 from interlace.errors import ArgumentError, DataError
+from interlace.models import glmm
 from interlace.results.glmm import GLMMResult
 
 
@@ -245,3 +246,15 @@ def test_refit() -> None:
         m.refit(np.full(56, 2.0))
     with pytest.raises(ArgumentError, match=r"\(55,\)"):
         m.refit(np.zeros(55))
+
+
+def test_a_large_result_lets_go_of_its_standardised_columns(monkeypatch) -> None:
+    """And makes them again where they are wanted."""
+    data, formula = interlace.load_dataset("cbpp"), "incidence / size ~ period + (1 | herd)"
+    m = interlace.glmer(formula, data, "binomial")
+    monkeypatch.setattr(glmm, "MOST_HELD", 0)
+    light = interlace.glmer(formula, data, "binomial")
+    assert m.fit._objective is not None and light.fit._objective is None
+    np.testing.assert_allclose(light.conf_int(method="profile"), m.conf_int(method="profile"))
+    assert str(light.summary()) == str(m.summary())
+    assert light.refit(light.fit.design.y).llf == pytest.approx(m.llf, rel=1e-10)

@@ -33,7 +33,11 @@ LARGEST_CODE = 2**62
 
 
 def _some(values: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
-    return values[rows] if isinstance(rows, slice) else gathered(values, rows)
+    if isinstance(rows, slice):
+        return values[rows]
+    if len(rows) == len(values) and values.size and values.min() == values.max():
+        return values  # in any order
+    return gathered(values, rows)
 
 
 class RowSums(NamedTuple):

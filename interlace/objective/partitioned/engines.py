@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from threading import current_thread
 from typing import Any
 
 from ...errors import ArgumentError, ArgumentTypeError, brief
@@ -57,7 +58,7 @@ def engine(executor: Any, partitions: int | None) -> Iterator[Workers | None]:
         yield None
         return
     with ExitStack() as stack:
-        if isinstance(executor, ThreadPoolExecutor):
+        if isinstance(executor, ThreadPoolExecutor) and not _is_within(executor):
             pool: Any = executor
             workers: Workers = ThreadWorkers(pool)
         else:
@@ -65,10 +66,16 @@ def engine(executor: Any, partitions: int | None) -> Iterator[Workers | None]:
             threads = count if executor is None else min(count, os.cpu_count() or 1)
             pool = ThreadPoolExecutor(threads, "interlace")
             stack.enter_context(pool)
-            workers = ThreadWorkers(pool) if executor is None else _elsewhere(executor, count)
+            here = executor is None or isinstance(executor, ThreadPoolExecutor)
+            workers = ThreadWorkers(pool) if here else _elsewhere(executor, count)
         stack.callback(workers.close)
         stack.enter_context(row_threads(pool))
         yield workers
+
+
+def _is_within(pool: ThreadPoolExecutor) -> bool:
+    """Whether this is a task of the pool, which may have no other thread to do what is asked."""
+    return current_thread() in getattr(pool, "_threads", ())
 
 
 def parts_of(executor: Any, partitions: int | None) -> int:

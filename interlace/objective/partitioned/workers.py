@@ -122,7 +122,7 @@ class PartWorkers(Workers):
 
     def gone(self, part: int, error: BaseException) -> WorkerError:
         """The error of a part that no worker answers for."""
-        words = self._words[self._parts[part]]
+        words = list(dict.fromkeys(self._words[self._parts[part]]))
         return WorkerError(
             f"the worker of partition {part + 1} of {len(self._parts)} ({words[0]}"
             f"{'' if len(words) == 1 else f', …, {words[-1]}'}) is gone: {type(error).__name__}"
