@@ -103,10 +103,13 @@ class Binomial(Family):
         from scipy.special import betaln
 
         k = trials * np.asarray(y, dtype=float)
+        # one way to have no success or nothing else, without the rounding of its logarithm
+        one_way = (k == 0.0) | (k == trials)
+        if one_way.all():
+            return np.zeros(np.broadcast(one_way, weights).shape), np.empty((0, np.size(y)))
         # C(m, k) = 1 / ((m + 1) B(k + 1, m - k + 1))
         choose = -np.log1p(trials) - betaln(k + 1.0, trials - k + 1.0)
-        # one way to have no success or nothing else, without the rounding of its logarithm
-        choose = np.where((k == 0.0) | (k == trials), 0.0, choose)
+        choose = np.where(one_way, 0.0, choose)
         return weights / trials * choose, np.empty((0, np.size(y)))
 
     def variance(self, mu: Array, zeta: Zeta = ()) -> Array:

@@ -104,7 +104,10 @@ class ThetaScale:
 
     def jacobian(self) -> np.ndarray:
         """d theta / d x, (n_theta, n_theta)."""
-        units = np.eye(self.covariance.n_theta)
+        cov = self.covariance
+        if cov.identity and max(cov.widths, default=1) == 1:
+            return np.diag([self._inverses[b].item() for b in cov.factor.tolist()])
+        units = np.eye(cov.n_theta)
         return np.array([self.theta(unit) for unit in units]).reshape(units.shape).T
 
     def templates(self, x: np.ndarray) -> list[np.ndarray]:
