@@ -92,7 +92,7 @@ class LevelSearches:
         sure &= self._finite_zeta(x, H, sure, densities)
         out = Estimates.empty(len(Y), theta.shape[1], beta.shape[1])
         out.theta[plain], out.beta[plain] = theta, beta
-        out.criterion[plain] = value if densities else value - 2.0 * self._constants(rows[plain])
+        out.criterion[plain] = value - 2.0 * self._constants(rows[plain])
         out.sigma[plain] = self._numbers(x[:, at.zeta])
         for i, verdict in zip(np.flatnonzero(plain).tolist(), verdicts, strict=True):
             out.verdicts[i] = verdict
@@ -135,8 +135,10 @@ class LevelSearches:
         return x, value, H, sure.astype(bool)
 
     def _constants(self, Y: np.ndarray) -> np.ndarray:
-        """What the log-likelihoods have that depends on no parameter, (m,)."""
+        """What the log-likelihoods of `_searched` lack, which depends on no parameter, (m,)."""
         d, m = self._density, len(Y)
+        if d.n_zeta or not m:
+            return np.zeros(m)
         weights, trials = np.tile(d.weights, m), np.tile(d.trials, m)
         value, _ = d.family.constant(Y.ravel(), weights, trials, np.empty(0))
         return np.broadcast_to(value, Y.size).reshape(Y.shape).sum(axis=1)

@@ -187,6 +187,15 @@ def test_parameters_of_families_are_searched_with_the_others(family):
     assert frame["verdict"].tolist() == [refit.fit.verdict for refit in refits]
 
 
+@pytest.mark.parametrize("name", ["trials", "counts", "overdispersed"])
+def test_responses_of_which_none_can_be_searched(name):
+    m = fitted(name)
+    frame = m.refit_many(np.zeros((m.nobs, 2)))
+    assert frame["verdict"].tolist() == ["failed", "failed"]
+    assert frame["reason"].str.contains("in all").all()
+    assert frame.iloc[:, :-3].isna().all(axis=None)
+
+
 def test_an_interrupt_within_a_search_is_raised():
     class Interrupted:
         zeta_limit = np.inf
