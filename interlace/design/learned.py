@@ -25,6 +25,7 @@ from .functions import CONTEXT
 from .model_matrix import BasisFields
 from .pushed import CONSTANTS, Translator, beyond
 from .questions import Answers, Asked, Learning, Variable, monic
+from .response import not_finite
 from .spline_pieces import bounds, pieces_of, spline
 
 #: Functions of several columns, which are terms by themselves.
@@ -174,6 +175,9 @@ def answered(lazy: LazyRows, questions: Sequence[Asked]) -> dict[str, dict[Any, 
             distinct[text] = (*distinct.get(text, ()), *(w for w in ways if w[0] == "distinct"))
     asked = {text: ways for text, ways in asked.items() if ways}
     made = lazy.totals({text: columns[text] for text in asked}, asked) if asked else {}
+    for text, found in made.items():
+        if not np.isfinite([found.get(way, 0.0) for way in ("mean", "min", "max", "sum")]).all():
+            raise DataError(not_finite(text))
     out: dict[str, dict[Any, float]] = {text: {**made.get(text, {})} for text in columns}
     for text, ways in distinct.items():
         if ways:

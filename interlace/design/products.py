@@ -16,7 +16,7 @@ from ..frames.lazy import LazyRows
 from .learned import Learned
 from .model_matrix import PlainMatrix
 from .pushed import pushed
-from .response import check_size
+from .response import check_size, not_finite
 
 #: The text of the response less its offset, among moments.
 RESPONSE = "response less offset"
@@ -129,11 +129,7 @@ class Products:
             mean, sd = totals[text]["mean"], totals[text]["std"]
             if not np.isfinite(mean) or np.isinf(sd):
                 shown = ":".join(map(unmarked, atom))
-                raise DataError(
-                    f"{shown!r} is not finite in some rows; the "
-                    "logarithm or root of values that are not positive, or an infinite value? "
-                    "Leave these rows out with subset="
-                )
+                raise DataError(not_finite(shown))
             self.moments.append((mean, sd if sd > 0.0 else 1.0))
         self.columns_seen = {
             name: tuple(totals[f"value of {name}"][way] for way in ("mean", "std", "min", "max"))

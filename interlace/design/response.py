@@ -77,6 +77,14 @@ def check_size(values: np.ndarray, what: str, error: type[Exception] = DataError
         )
 
 
+def not_finite(text: str) -> str:
+    """What is said of an expression that an engine computed and that is not finite."""
+    return (
+        f"{text!r} is not finite in some rows; the logarithm or root of values that are not "
+        "positive, or an infinite value? Leave these rows out with subset="
+    )
+
+
 def _numbers(part: Resolved, columns: Columns, linear: bool) -> np.ndarray:
     expression = part.text
     column = columns.values.get(unquoted(expression))

@@ -457,6 +457,8 @@ def test_names_of_all_kinds_and_groups_of_all_types_are_taken(
     [
         ("y ~ scale(x) + (1 | g)", {"subset": "x > mean(x)"}, "looks at all rows"),
         ("y ~ scale(one) + (1 | g)", {}, "all equal"),
+        ("y ~ scale(log(x)) + (1 | g)", {}, "'log\\(x\\)' is not finite"),
+        ("y ~ poly(x / (x - x), 2) + (1 | g)", {}, "is not finite"),
         ("y ~ factor(g) + (1 | h)", {}, "cast them to text"),
     ],
 )
