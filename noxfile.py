@@ -25,6 +25,9 @@ TEST_ENVIRONMENT = {
 # A process for each core; fits that the tests of one file share are made once.
 SIDE_BY_SIDE = ["-n", "auto", "--dist", "loadfile"]
 
+#: Examples of the site's pages: `docs` runs them when it builds the site, warnings as errors too.
+BUILT = ["--deselect", "tests/test_documents.py::test_blocks_run_and_print_what_is_shown[docs/"]
+
 #: Tests that have another subject than the factorisation of M: they run once, without CHOLMOD.
 RUN_ONCE = [
     *(f"tests/{folder}" for folder in ("covariance", "design", "families", "formula", "frames")),
@@ -86,7 +89,7 @@ def tests(session: nox.Session, cholmod: bool) -> None:
             session.error(advice) if required else session.skip(advice)
         env["INTERLACE_REQUIRE_CHOLMOD"] = "1"
     left_out = [left_out_by(place) for place in RUN_ONCE] if cholmod else []
-    session.run("pytest", *SIDE_BY_SIDE, *left_out, *session.posargs, env=env)
+    session.run("pytest", *SIDE_BY_SIDE, *BUILT, *left_out, *session.posargs, env=env)
 
 
 def left_out_by(place: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -157,7 +158,8 @@ def ran(markdown: str, name: str) -> list[Ran]:
     import matplotlib
 
     found = []
-    with matplotlib.rc_context(figures.style()):
+    with matplotlib.rc_context(figures.style()), warnings.catch_warnings():
+        warnings.simplefilter("error")  # as in the tests: none passes unseen
         for block in documents.run_text(markdown, name):
             if faults := block.faults():
                 raise PluginError(f"{name}, block at line {block.line}: " + "\n".join(faults))
