@@ -53,6 +53,50 @@ def test_the_recipe_needs_what_the_project_needs() -> None:
     assert host == {"python": "", "pip": "", **built_with}
 
 
+#: Fields of recipes of version 1, as rattler-build's reference documents them.
+FIELDS = {
+    "": "schema_version context package source build requirements tests about extra",
+    "package": "name version",
+    "source": "url sha256 md5 path git rev tag branch depth lfs patches target_dir file_name "
+    "use_gitignore",
+    "build": "number string skip noarch script merge_build_and_host_envs always_include_files "
+    "always_copy_files variant python prefix_detection dynamic_linking post_process files",
+    "build python": "entry_points skip_pyc_compilation use_python_app_entrypoint "
+    "version_independent site_packages_path",
+    "requirements": "build host run run_constraints run_exports ignore_run_exports",
+    "tests": "script files requirements python perl r ruby package_contents downstream",
+    "tests python": "imports pip_check python_version",
+    "about": "homepage repository documentation license license_file license_family summary "
+    "description",
+}
+NEEDED = {"schema_version", "package name", "package version", "source", "build number", "about"}
+
+
+def places(text: str) -> set[str]:
+    """The fields of a file in YAML, each with those that it stands in: ``"build number"``."""
+    found, above = set(), []
+    for line in text.splitlines():
+        item = re.match(r"( *(?:- )?)([a-z_]+):(?: |$)", line)
+        if item is None:
+            continue
+        depth = len(item[1])
+        above = [(d, name) for d, name in above if d < depth] + [(depth, item[2])]
+        found.add(" ".join(name for _, name in above))
+    return found
+
+
+def test_the_recipe_has_the_fields_that_are_documented_and_no_others() -> None:
+    found = places(RECIPE)
+    known = {
+        f"{within} {name}".strip() for within, names in FIELDS.items() for name in names.split()
+    }
+    values = {place for place in found if place.startswith("context ")}
+    assert found - values <= known
+    assert found >= NEEDED
+    # a field of another name is seen
+    assert not places(RECIPE.replace("license_file", "licence_file")) - values <= known
+
+
 def test_licence_and_summary_are_the_same() -> None:
     project = PROJECT["project"]
     assert field(RECIPE, "license") == field(CITATION, "license") == project["license"]
