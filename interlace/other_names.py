@@ -297,6 +297,12 @@ FUNCTIONS_INSTEAD: dict[str, str] = {
     "varComb": "write variance='ident(1 | f) * power(x)' in il.fit or il.gls",
     "mmrm": "il.gls('y ~ x', data, 'us(visit | id)', '~ visit')",
     "nlmer": "nonlinear mixed models are not available",
+    "glmmPQL": "write glmer(y ~ x + (1 | g), d, family): Laplace's approximation, not PQL",
+    "mixed": "afex's mixed() is lmer() with the tests of m.anova(ddf='kenward-roger')",
+    **dict.fromkeys(
+        ("brm", "stan_lmer", "stan_glmer", "MCMCglmm"),
+        "Bayesian models are not available: write lmer(), glmer(), glmmTMB() or clmm()",
+    ),
     **dict.fromkeys(
         (
             *("modelsummary", "msummary", "texreg", "screenreg", "htmlreg", "wordreg", "stargazer"),

@@ -242,7 +242,7 @@ def test_code_of_calls(call, code) -> None:
         ("gls(y ~ x, d, corAR1(, ~ 1 | g))", "'corAR1.*' has an empty argument"),
         ("gls(y ~ x, d, weights = varConstProp())", "weights=varConstProp.. is not available"),
         ("polr(y ~ x, d, start = 1)\nsummary(m)", "this text has 2 statements"),
-        ("summary(m)", r"summary\(\) is not among the functions"),
+        ("summary(m)", "no call that fits a model"),
         ("blmer(y ~ x + (1|g), d)", r"blmer\(\) is not among"),
         ("3", "'3' is no call that fits a model"),
         ("lmer(y ~ x + (1|g, d)", "unexpected ','"),
@@ -436,3 +436,30 @@ def test_what_r_has_not_is_refused(make, said) -> None:
         m = make(d)
     with pytest.raises(ArgumentError, match=said):
         m.to_r()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "summary(lmer(Reaction ~ Days + (1 | Subject), sleepstudy))",
+        "lmer(Reaction ~ Days + (1 | Subject), sleepstudy) %>% summary()",
+        "s <- summary(lmer(Reaction ~ Days + (1 | Subject), sleepstudy), correlation = FALSE)",
+    ],
+)
+def test_the_fit_of_a_summary_is_read_and_the_summary_left_out(call):
+    read = il.from_r(call)
+    assert read.code == 'il.lmer("Reaction ~ Days + (1 | Subject)", sleepstudy)'
+    assert read.notes == ("summary() is left out: the fit has m.summary()",)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("brm(y ~ x + (1 | g), d)", "Bayesian models are not available"),
+        ("glmmPQL(y ~ x, ~ 1 | g, binomial, d)", "Laplace's approximation"),
+        ("mixed(y ~ x + (x | g), d)", "kenward-roger"),
+    ],
+)
+def test_what_stands_near_is_answered(call, words):
+    with pytest.raises(il.ArgumentError, match=words):
+        il.from_r(call)

@@ -170,27 +170,31 @@ def from_r(call: str, data: Any = None) -> ModelFromR:
             f"{brief(call)}"
         )
     columns = None if data is None else data_columns(data)
-    node = fitting_call(call)
+    node, summarised = fitting_call(call)
     python = fit_call(node, {}, Context(columns=columns))
+    if summarised:
+        python.notes.append("summary() is left out: the fit has m.summary()")
     names = ChainMap({}, dict(caller_names()))
     return ModelFromR(text_of(node), python.code, tuple(python.notes), python.frame, data, names)
 
 
-def fitting_call(source: str) -> Call:
-    """The one call of a text that fits a model."""
+def fitting_call(source: str) -> tuple[Call, bool]:
+    """The one call of a text that fits a model, and whether it stands inside of ``summary()``."""
     statements = [s for s in parse_expression(source) if function_name(s) not in _LOADING]
     if len(statements) != 1:
         raise ArgumentError(
             f"from_r() reads one call that fits a model, and this text has {len(statements)} "
             "statements; `interlace translate file.R` reads scripts"
         )
-    call = unwrapped(statements[0])
+    call, summarised = unwrapped(statements[0]), False
+    if call is not None and function_name(call) == "summary" and call.arguments:
+        call, summarised = unwrapped(call.arguments[0].value), True
     if call is None:
         raise ArgumentError(
             f"{text_of(statements[0])!r} is no call that fits a model, such as "
             "lmer(y ~ x + (1 | g), d); `interlace translate file.R` reads what comes after a fit"
         )
-    return call
+    return call, summarised
 
 
 def unwrapped(node: Node | None) -> Call | None:
