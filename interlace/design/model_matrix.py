@@ -116,6 +116,10 @@ class PlainMatrix:
     state: dict[str, Any] = field(default_factory=dict)
     bases: dict[str, BasisFields] = field(default_factory=dict)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # fits stored before there were these two have neither
+        self.__dict__.update({"state": {}, "bases": {}, **state})
+
     def coded_columns(self) -> dict[str, list[Any]]:
         """None: its factors are columns as they stand."""
         return {}
