@@ -29,11 +29,11 @@ class Doors(NamedTuple):
 
 
 def check_call(result: Any, name: str) -> None:
-    """Refuse a result that does not know how it was made, in a function that fits it again."""
+    """Refuse a result that does not know how it was made, in a function that needs it."""
     if result.call is None:
         raise ArgumentError(
-            f"{name} fits the model again, and this result does not hold its data (it was "
-            "unpickled, refitted or made by modular.result()); fit it in this process"
+            f"{name} needs the call of the fit with its data, which this result does not hold (it "
+            "was stored, unpickled, refitted or made by modular.result()); fit it in this process"
         )
 
 

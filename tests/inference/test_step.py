@@ -116,7 +116,7 @@ def test_what_is_kept_stays():
 
 def test_refusals():
     m = il.fit("Reaction ~ Days + (Days | Subject)", il.load_dataset("sleepstudy"))
-    with pytest.raises(ArgumentError, match="step fits the model again"):
+    with pytest.raises(ArgumentError, match="step needs the call of the fit"):
         pickle.loads(pickle.dumps(m)).step()
     g = il.glm("Reaction ~ Days", il.load_dataset("sleepstudy"))
     with pytest.raises(ArgumentError, match="ddf='Kenward-Roger' is for linear mixed models"):
