@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     )
     from .api.model_table import model_table
     from .api.ordinal import clm, clmm
+    from .api.pedigree import relationship
     from .api.pictures import dotplot_diag, plot_influence, plot_resid
     from .api.resampling import bootMer, pb_modcomp, power, simulate
     from .api.stored import from_json
@@ -237,6 +238,7 @@ __all__ = [
     "power",
     "profile_confint",
     "ranova",
+    "relationship",
     "simulate",
     "step",
     "update",
@@ -303,6 +305,7 @@ _LATE = {
     **dict.fromkeys(("dotplot_diag", "plot_influence", "plot_resid"), "api.pictures"),
     "from_json": "api.stored",
     "model_table": "api.model_table",
+    "relationship": "api.pedigree",
     "profile_confint": "api.intervals",
     "CVResult": "diagnostics.cross_validation",
     **dict.fromkeys(("bootMer", "pb_modcomp", "power", "simulate"), "api.resampling"),

@@ -279,6 +279,11 @@ FUNCTIONS_INSTEAD: dict[str, str] = {
         ("pedigreemm", "lmekin", "relmatLmer", "relmatGlmer", "mmer", "mmes"),
         f"{_KNOWN}, in il.fit and il.glmer",
     ),
+    **dict.fromkeys(
+        ("getA", "getAInv", "makeA", "makeAinv", "inverseA", "kinship", "editPed"),
+        "il.relationship(id, sire, dam) has the additive relationships of a pedigree, and with "
+        "inverse=True their inverse",
+    ),
     "statsmodels_structures": "fits of other packages are not read: il.leverage(m) is of fits here",
     **dict.fromkeys(("corAR1", "AR1"), "write correlation='ar1(time | g)' in il.fit or il.gls"),
     "corARMA": "write correlation='arma(time | g, p=1, q=1)' in il.fit or il.gls",

@@ -43,6 +43,7 @@ READ_INSIDE = {
     *("path", "label", "source"),
     "df_method",  # which are allowed depends on the model
     *(f"{name}.progress" for name in ("fit", "gls", "glmer", "clmm")),
+    *("id", "sire", "dam"),
     *("levels", "nominal", "clm.scale", "clmm.scale", "executor", "matrices"),
 }
 
