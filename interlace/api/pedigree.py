@@ -84,11 +84,11 @@ def relationship(
     --------
     >>> import interlace as il
     >>> il.relationship(["a", "b", "c", "d"], [None, None, "a", "a"], [None, None, "b", "c"])
-          a    b     c     d
-    a  1.00  0.0  0.50  0.75
-    b  0.00  1.0  0.50  0.25
-    c  0.50  0.5  1.00  0.75
-    d  0.75  0.25 0.75  1.25
+          a     b     c     d
+    a  1.00  0.00  0.50  0.75
+    b  0.00  1.00  0.50  0.25
+    c  0.50  0.50  1.00  0.75
+    d  0.75  0.25  0.75  1.25
     >>> Q, animals = il.relationship([1, 2, 3], [0, 0, 1], [0, 0, 2], inverse=True)
     >>> Q.toarray()
     array([[ 1.5,  0.5, -1. ],
