@@ -38,7 +38,7 @@ def test_verdict_is_true(seed):
     assert not out.failures, told(out)
 
 
-@pytest.mark.parametrize("seed", cases([*SEEDS[3::EVERY], *MINIMA]))
+@pytest.mark.parametrize("seed", cases([*range(3, 160, EVERY), *MINIMA]))
 def test_same_answer_every_way(seed):
     out = checks.examine(draw(seed), thorough=True)
     found = [failure for _, failure in checks.together([out])]

@@ -22,8 +22,9 @@ from ..generalised.quadrature import QuadratureObjective
 
 __all__ = ["Approximation", "Piece", "Place", "outermost", "split"]
 
-# Rows of a piece: their values stay in the second-level cache.
-PIECE_ROWS = 25_000
+# Rows of a piece: few enough for the cache, and so many that the interpreter's part of the work,
+# which threads cannot share, is small.
+PIECE_ROWS = 50_000
 # Pieces of few rows, so that several workers have something to do, and of many: each has its cost.
 FEWEST, MOST = 8, 64
 
