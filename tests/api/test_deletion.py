@@ -87,7 +87,7 @@ def test_what_is_refused():
     m = il.fit("Reaction ~ Days + (Days | Subject)", d)
     with pytest.raises(ArgumentTypeError, match="drop1 takes a fitted model"):
         il.drop1("Reaction ~ Days")
-    with pytest.raises(ArgumentError, match="does not hold its data"):
+    with pytest.raises(ArgumentError, match="which this result does not hold"):
         il.ranova(m.refit(d["Reaction"] + 1.0))
     c = il.load_dataset("cbpp")
     g = il.glmer("incidence / size ~ period + (1 | herd)", c, "binomial", weights=c["size"])

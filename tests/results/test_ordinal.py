@@ -390,7 +390,7 @@ def test_power_of_a_difference_and_of_named_thresholds() -> None:
         (
             lambda: il.clmm("rating ~ (1 | judge)", WINE, nAGQ=0),
             ArgumentError,
-            "thresholds are no part of",
+            "whose thresholds it cannot estimate",
         ),
         (lambda: il.clm("rating ~ 1", WINE, nominal="~ 0 + temp"), FormulaError, "its intercept"),
         (lambda: il.clm("cbind(rating, temp) ~ 1", WINE), DataError, "two columns"),
