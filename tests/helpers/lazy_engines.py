@@ -43,7 +43,10 @@ def _spark(data: pd.DataFrame) -> Any:
     builder = sql.SparkSession.builder.master("local[2]")
     for name, value in options.items():
         builder = builder.config(name, value)
-    return builder.getOrCreate().createDataFrame(data)
+    # missing texts are None: of NaN Spark makes the text
+    texts = data.select_dtypes(exclude=["number", "bool"])
+    texts = texts.astype(object).where(texts.notna(), None)
+    return builder.getOrCreate().createDataFrame(data.assign(**dict(texts.items())))
 
 
 ENGINES: dict[str, Callable[[pd.DataFrame], Any]] = {
