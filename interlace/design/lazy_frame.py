@@ -54,11 +54,7 @@ class LazyModelFrame(ModelFrame):
         self.offset = None if offset is None else np.empty(0)
         self._check_arguments(subset)
         if subset is not None:
-            chosen = self._chosen(subset, data.schema)
-            if chosen.kind != "logical":
-                raise ArgumentError(f"subset={subset!r} is no comparison; write 'Days > 2'")
-            gone = [self._is_missing(name) for name in self._subset_names(subset)]
-            self.lazy = data.where(chosen.value & ~reduce(operator.or_, gone))
+            self.lazy = self._subset_of(data, subset)
         self.kinds = {name: self._kind(name) for name in self.used}
         part = self.predictors[MEAN]
         self.learned = self._learned()
@@ -91,6 +87,14 @@ class LazyModelFrame(ModelFrame):
         if value not in self.names:
             raise unknown_column(value, self.names, argument)
         return value
+
+    def _subset_of(self, rows: LazyRows, subset: str) -> LazyRows:
+        """The rows for which a comparison is true."""
+        chosen = self._chosen(subset, rows.schema)
+        if chosen.kind != "logical":
+            raise ArgumentError(f"subset={subset!r} is no comparison; write 'Days > 2'")
+        gone = [self._is_missing(name) for name in self._subset_names(subset)]
+        return rows.where(chosen.value & ~reduce(operator.or_, gone))
 
     def _chosen(self, subset: str, schema: Mapping[str, Any]) -> Pushed:
         """The condition for rows."""

@@ -277,7 +277,7 @@ def _of_columns(
 ) -> _Settled | None:
     """`_settled` of formulas of nothing but columns, found again; None if there is more in them.
 
-    What the session has then makes no difference, and nothing is computed that would be kept.
+    What variables the caller has makes no difference then, and nothing computed is kept.
     """
     columns = frozenset(names)
     for _, formula in formulas:

@@ -76,7 +76,6 @@ class PartedDesign(RowlessDesign):
     """
 
     roots: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
-
     sums: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     z_roots: list[np.ndarray] = field(default_factory=list, repr=False)
 
@@ -169,11 +168,7 @@ class PartedFrame(LazyModelFrame):
         self.offset_column = self._column_name(offset, "offset")
         self._check_arguments(subset)
         if subset is not None:
-            chosen = self._chosen(subset, data.schema)
-            if chosen.kind != "logical":
-                raise ArgumentError(f"subset={subset!r} is no comparison; write 'Days > 2'")
-            gone = [self._is_missing(name) for name in self._subset_names(subset)]
-            self.lazy = data.where(chosen.value & ~reduce(operator.or_, gone))
+            self.lazy = self._subset_of(data, subset)
         self.kinds = {name: self._kind(name) for name in self.used}
         extra = [n for n in (self.weight_column, self.offset_column) if n is not None]
         self.every = list(dict.fromkeys([*self.used, *extra]))
@@ -249,11 +244,7 @@ class PartedFrame(LazyModelFrame):
     def use(self, given: Columns) -> None:
         """Take rows as those of the sample."""
         self.given = given
-        values = dict(given.values)
-        for name, labels in self.text_levels.items():
-            codes, _ = recode(given.values[name], labels.levels)
-            values[name] = Labels(codes, labels.levels, labels.ordered, labels.arranged)
-        self.columns = Columns({name: values[name] for name in self.used}, given.index)
+        self.columns = self._in_all_levels(given, self.used)
         self.weights = self._vector(self.weight_column, "weights", given)
         self.offset = self._vector(self.offset_column, "offset", given)
 
@@ -261,12 +252,15 @@ class PartedFrame(LazyModelFrame):
         """All rows of a few columns, for terms that are made of all rows."""
         rows = self.rows_of(names=names or self.every[:1]).collect()
         given = read(rows, list(names or self.every[:1]))
-        values = dict(given.values)
-        for name in names:
-            if name in self.text_levels:
-                labels = self.text_levels[name]
-                codes, _ = recode(given.values[name], labels.levels)
-                values[name] = Labels(codes, labels.levels, labels.ordered, labels.arranged)
+        return self._in_all_levels(given, list(given.values))
+
+    def _in_all_levels(self, given: Columns, names: Sequence[str]) -> Columns:
+        """Some columns, factors with the levels of all rows."""
+        values = {name: given.values[name] for name in names}
+        for name in self.text_levels.keys() & values.keys():
+            labels = self.text_levels[name]
+            codes, _ = recode(given.values[name], labels.levels)
+            values[name] = Labels(codes, labels.levels, labels.ordered, labels.arranged)
         return Columns(values, given.index)
 
 

@@ -51,8 +51,8 @@ class RowlessDesign(Design):
         """Refuse what only the rows could answer."""
         raise DataError(
             f"this fit {self.whereabouts}, which this needs. Fit the rows that go into memory "
-            "(data.collect()), or use what "
-            "needs none: estimates, tests, intervals, random effects, predictions for new data"
+            "(data.collect()), or use what needs none: estimates, tests, intervals, random "
+            "effects, predictions for new data"
         )
 
     def of(self, kept: np.ndarray, all_levels: bool = False) -> NoReturn:

@@ -62,8 +62,12 @@ def relationships(sire: np.ndarray, dam: np.ndarray, of: Sequence[np.ndarray]) -
 
 def mendelian_variances(sire: np.ndarray, dam: np.ndarray, F: np.ndarray) -> np.ndarray:
     """D, (n,), from coefficients of inbreeding."""
-    padded = np.append(F, -1.0)
-    return 1.0 - 0.25 * (2.0 + padded[sire] + padded[dam])
+    return _variances(np.append(F, -1.0), sire, dam)
+
+
+def _variances(F: np.ndarray, sire: np.ndarray, dam: np.ndarray) -> np.ndarray:
+    """D of some animals; F (n + 1,) has an unknown parent last."""
+    return 1.0 - 0.25 * (2.0 + F[sire] + F[dam])
 
 
 def inbreeding(sire: np.ndarray, dam: np.ndarray, of: Sequence[np.ndarray]) -> np.ndarray:
@@ -74,7 +78,7 @@ def inbreeding(sire: np.ndarray, dam: np.ndarray, of: Sequence[np.ndarray]) -> n
     is_parent[sire] = is_parent[dam] = True
     step = max(AT_ONCE // (n + 1), 1)
     for g, own in enumerate(of):
-        D = 1.0 - 0.25 * (2.0 + F[sire[own]] + F[dam[own]])
+        D = _variances(F, sire[own], dam[own])
         F[own] = squares[own] + D - 1.0
         passing = is_parent[own]
         columns, D = own[passing], D[passing]

@@ -26,7 +26,7 @@ MAX_EVALUATIONS = 10_000
 # Of two minima the first stays unless the second is lower by this, relatively.
 LOWER = 1e-9
 # Another correlation is searched from where the criterion is at most so much higher there: of 22
-# lower minima of random models, all all but three were found from excesses below 11.
+# lower minima of random models, all but three were found from excesses below 11.
 NEAR = 12.0
 # Such a search is given up where the criterion is within this of what is known, and as a parabola
 # says but for this share of it.

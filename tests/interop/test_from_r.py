@@ -422,7 +422,10 @@ RELATED = pd.DataFrame(0.5 + 0.5 * np.eye(6), list("abcdef"), list("abcdef"))
             lambda d: il.fit("y ~ x + (1 | g, cov=A)", d, matrices={"A": RELATED}),
             "levels have a known covariance",
         ),
-        (lambda d: il.fit("y ~ x + (1 | g)", d).refit(d.y + d.x), "which this result does not hold"),
+        (
+            lambda d: il.fit("y ~ x + (1 | g)", d).refit(d.y + d.x),
+            "which this result does not hold",
+        ),
     ],
 )
 def test_what_r_has_not_is_refused(make, said) -> None:

@@ -288,7 +288,7 @@ def bootstrap(
     else:
         make = partial(_of_function, fit, refit, _draw(method, use_u), statistic, estimate.size)
     outcomes = replicates(make, n, seed, workers, progress, "bootstrap")
-    values = outcomes.values[:, : estimate.size]  # the log-likelihood is nobody's
+    values = outcomes.values[:, : estimate.size]  # without the log-likelihood
     frame = pd.DataFrame(values, columns=names, index=pd.RangeIndex(1, n + 1, name="replicate"))
     return Bootstrap(
         frame, pd.Series(estimate, index=names, name="estimate"), _words(fit, method, use_u),

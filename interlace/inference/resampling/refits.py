@@ -1,7 +1,7 @@
 """A model fitted to many responses: all parameters, the log-likelihood and the verdict of each.
 
-Linear models with one grouping factor by compiled searches, others refit by refit. Bootstrap,
-power, comparison by simulation and `refit_many` all come here.
+Models with one grouping factor by compiled searches where there are any, linear and generalised
+ones, others refit by refit. Bootstrap, power, comparison by simulation and `refit_many` come here.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def irls(
 
     The search begins at predictors ``eta`` (n,) within the range of the link and stops at a Newton
     decrement relative to the log-likelihood; X (n, p) has full column rank. ``ahead`` takes the
-    step that this is of, too, without asking what holds after it.
+    last step too, whose decrement that is, and evaluates nothing after it.
     """
     base = np.broadcast_to(0.0, density.n) if offset is None else offset
 

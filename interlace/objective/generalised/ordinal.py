@@ -456,7 +456,7 @@ class OrdinalProblem(Problem):
             here, step = ended
             x = here.x + step.move
         self.zeta = x[p:]
-        # their weights are nobody's
+        # nothing reads information and weights of these
         return IRLS(x[:p], offset + X @ x[:p], _EMPTY, _EMPTY, start.value, 0, True)
 
 

@@ -180,7 +180,7 @@ class Problem:
         self.fixed = self._fixed([standardised(X, standard, order)])
         self.offset = self._offsets([offset], density.n)
         self.glm = self._first_estimates(eta)
-        if self.glm.weight.size:  # their weights are nobody's: a number a row
+        if self.glm.weight.size:  # a number a row that nothing reads
             self.glm = replace(self.glm, weight=_EMPTY)
         scale = [root_mean_squares(factor.Z) / self.unit for factor in self.factors]
         self.z_roots = [s[:, None] * R for s, R in zip(scale, self._roots, strict=True)]

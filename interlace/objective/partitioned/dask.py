@@ -100,7 +100,7 @@ class DaskWorkers(PartWorkers):
             self._held[i] = self._client.submit(
                 part_there, own, how, workers=[self._homes[i]], pure=False
             )
-        del own, rows
+        del own, rows  # the cluster lets go of rows that nobody here holds
         self._each(lambda i: (is_there, self._held[i]))
 
     def _each(self, task: Callable[[int], tuple[Any, ...]]) -> list[Any]:

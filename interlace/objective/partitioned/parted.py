@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import NumericalError
-from ..generalised.base import SAME_VALUE, GeneralisedObjective
+from ..generalised.base import SAME_VALUE, SEVERAL_MINIMA, GeneralisedObjective
 from ..generalised.breakdown import ModeSearch, information_words
 from ..generalised.modes import Point
 from ..generalised.problem import Problem
@@ -32,7 +32,7 @@ MAX_STEPS, MAX_HALVINGS = 6, 8
 
 def places_of(factors: Sequence[Any], of_row: np.ndarray, levels: Levels) -> list[Place]:
     """Places of the pieces that the rows of a table of levels are in; of rows nothing."""
-    count = int(of_row[-1:].max(initial=of_row.max())) + 1
+    count = int(of_row.max()) + 1
     own = [levels_of_pieces(factor, of_row, count)[0] for factor in factors]
     out = []
     for i in range(count):
@@ -76,7 +76,7 @@ class PartedObjective(PartitionedObjective):
 
     @property
     def _is_small(self) -> bool:
-        return self._n < 500 and super()._is_small
+        return self._n < SEVERAL_MINIMA and super()._is_small
 
     @property
     def _n_levels(self) -> tuple[int, ...]:

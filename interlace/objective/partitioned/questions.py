@@ -14,6 +14,7 @@ from ...errors import NumericalError
 from ...linalg.threads import one_thread
 from ..generalised.breakdown import least_information
 from ..generalised.laplace import TangentModes
+from ..generalised.modes import Point
 from .pieces import Piece
 
 __all__ = [
@@ -152,6 +153,14 @@ class Slopes(Question):
         return search.objective.differenced(self.x, known[1], self.steps)
 
 
+def _point_and_blocks(search: Search, x: np.ndarray) -> tuple[Point, list[np.ndarray]]:
+    """The point at x, and the diagonal blocks of M^{-1} there by grouping factor."""
+    objective = search.objective
+    point = objective.point(x)
+    count = len(objective.problem.factors)
+    return point, [objective.modes.inverse_blocks(b) for b in range(count)]
+
+
 class AtPoint(NamedTuple):
     """Modes, predictors and information of the rows, and diagonal blocks of M^{-1}."""
 
@@ -169,10 +178,8 @@ class PointAt(Question):
     x: np.ndarray
 
     def __call__(self, search: Search) -> AtPoint:
-        objective = search.objective
-        point = objective.point(self.x)
         # what is in them is put in its place, or sent, before the next question
-        blocks = [objective.modes.inverse_blocks(b) for b in range(len(objective.problem.factors))]
+        point, blocks = _point_and_blocks(search, self.x)
         return AtPoint(point.value, point.u, point.eta, point.weight, blocks)
 
 
@@ -191,9 +198,7 @@ class LevelsAt(Question):
     x: np.ndarray
 
     def __call__(self, search: Search) -> AtLevels:
-        objective = search.objective
-        point = objective.point(self.x)
-        blocks = [objective.modes.inverse_blocks(b) for b in range(len(objective.problem.factors))]
+        point, blocks = _point_and_blocks(search, self.x)
         return AtLevels(point.value, point.u.copy(), blocks)
 
 
