@@ -125,6 +125,11 @@ class LevelTable:
             for made, codes in (self.groups[label] for label in labels)
         ]
 
+    def sizes(self, label: str) -> np.ndarray:
+        """Rows of each level of a grouping factor, (l,)."""
+        made, codes = self.groups[label]
+        return np.bincount(codes, weights=self.rows, minlength=len(made.cells)).astype(int)
+
     def condition(self, frame: PartedFrame, label: str, chosen: np.ndarray) -> Any:
         """An expression that is true of the rows of some levels, (l,) booleans, and of few others.
 
@@ -231,11 +236,10 @@ class PartedFrame(LazyModelFrame):
 
     def take_sample(self, label: str) -> None:
         """Read a sample of whole levels of the outermost grouping factor."""
-        made, codes = self.table.groups[label]
-        sizes = np.bincount(codes, weights=self.table.rows, minlength=len(made.cells))
         condition = None
         if self.n > SAMPLE_ROWS:
-            runs = [self.table.condition(self, label, chosen) for chosen in _runs_of_levels(sizes)]
+            chosen = _runs_of_levels(self.table.sizes(label))
+            runs = [self.table.condition(self, label, own) for own in chosen]
             known = [run for run in runs if run is not None]
             condition = reduce(operator.or_, known) if known else None
         self.is_whole = condition is None

@@ -187,9 +187,7 @@ def _rows_of_fit(result: Any) -> pd.DataFrame:
     """The rows that were used, all columns of the data."""
     fit = result.fit
     if not fit.has_rows:
-        raise ArgumentError(
-            "the fit has the sums of its data and not their rows; give data=, rows to average over"
-        )
+        raise ArgumentError(f"the fit {fit.design.whereabouts}; give data=, rows to average over")
     frame = whole_frame(result._data)
     if frame is None:
         raise ArgumentError(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import fsum
 from time import perf_counter
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
@@ -15,17 +14,13 @@ from ..design.design import Design
 from ..design.parted import (
     PartedDesign,
     PartedFrame,
-    PartRecipe,
     Sampled,
     columns_kept,
     joined,
-    with_kept,
 )
 from ..design.predictor import MEAN, WORDS
 from ..errors import DataError, listing
 from ..families import Family
-from ..frames.columns import Columns
-from ..frames.parts import PartOfRows
 from ..linalg.tall import root_of_rows, spanning_rows
 from ..linalg.threads import one_thread
 from ..objective.generalised.modes import Point
@@ -35,25 +30,22 @@ from ..objective.partitioned.parted import PartedObjective, places_of
 from ..objective.partitioned.pieces import (
     Approximation,
     Levels,
-    Piece,
     outermost,
     pieces_of_levels,
-    split_at,
     words_of,
 )
-from ..objective.partitioned.questions import Question, Search
 from ..objective.partitioned.workers import in_parts
 from ..optimize import stage
-from .base import closed, moments_of, weighted_sums
-from .density import first_density, problem_of, with_parameters
+from .base import closed, moments_of
+from .density import problem_of, with_parameters
 from .glmm import GLMMFit, search
 from .glmm_estimates import GLMMEstimates, _fixed_part, without_information
 from .observations import ResponseFacts, check_all, observe_part
+from .part_rows import How, Reading, Seen, Told, ToldAt
 from .predictors import check_approximation
 from .separation import BORDER, can_separate
 from .verdicts import (
     HUGE,
-    PREDICTED,
     Agreement,
     Effect,
     effects_verdict,
@@ -66,20 +58,6 @@ __all__ = ["PartedFit", "fit_parts"]
 _EMPTY = np.empty(0)
 
 
-# -- what a worker does --------------------------------------------------------------------------
-
-
-class How(NamedTuple):
-    """How pieces are made of rows: what all of them have agreed upon."""
-
-    kept: dict[str, np.ndarray]
-    dropped: dict[str, tuple[str, ...]]
-    facts: ResponseFacts
-    family: Family
-    coordinates: Any  # the problem of a sample, without rows
-    approximation: Approximation
-
-
 class NoObservations:
     """In place of observations: rows that are not there."""
 
@@ -90,173 +68,6 @@ class NoObservations:
         self._design.needs_rows()
 
     y = weights = trials = prior = property(_refuse)
-
-
-class Seen(NamedTuple):
-    """What others need to know of the rows of a part."""
-
-    roots: dict[str, np.ndarray]  # R of all columns of X, by predictor
-    sums: dict[str, np.ndarray]  # sums of these columns
-    z_roots: list[np.ndarray]  # R of Z, by grouping factor
-    spanning: Columns  # rows that span what all span
-    facts: ResponseFacts
-    agreements: list[list[Agreement]]  # by grouping factor and column of Z; empty if no matter
-
-
-@dataclass(eq=False)
-class PartRows:
-    """The rows of a part, with all columns of X."""
-
-    design: Design
-    spanning: Columns
-    of_row: np.ndarray
-    family: Family
-
-    def _agreements(self) -> list[list[Agreement]]:
-        """What levels show of binomial rows."""
-        design = self.design
-        if not variances_may_end(self.family):
-            return []
-        trials = next((w for w in (design.trials, design.weights) if w is not None), None)
-        trials = np.ones(len(design.y)) if trials is None else trials
-        return [
-            [Agreement.of(f, j, design.y, trials) for j in range(f.Z.shape[1])]
-            for f in design.factors
-        ]
-
-    def seen(self) -> Seen:
-        """What others need to know of them."""
-        design = self.design
-        return Seen(
-            {name: root_of_rows(own.X) for name, own in design.predictors.items()},
-            {name: own.X.sum(axis=0) for name, own in design.predictors.items()},
-            [root_of_rows(np.asarray(f.Z)) for f in design.factors],
-            self.spanning,
-            ResponseFacts.of(design),
-            self._agreements(),
-        )
-
-    def pieces(self, how: How) -> list[Piece]:
-        """Their pieces, in the coordinates of all."""
-        design = with_kept(self.design, how.kept, how.dropped)
-        every = np.ones(len(self.of_row), dtype=bool)
-        design = replace(design, factors=tuple(f.of(every, False) for f in design.factors))
-        observations = observe_part(design, how.family, how.facts)
-        design = with_parameters(design, how.family)
-        density, _ = first_density(design, how.family, observations)
-        problem = how.coordinates.of_rows(design, density)
-        outer = design.factors[-1]
-        return split_at(problem, how.approximation, self.of_row - self.of_row.min(), outer)[0]
-
-
-@dataclass(eq=False)
-class Reading:
-    """How the rows of a part are read.
-
-    Attributes
-    ----------
-    source : PartOfRows
-    recipe : PartRecipe
-    family : Family
-    first : int
-        The first of its levels of the outermost grouping factor.
-    of_level : (m,) int ndarray
-        Pieces of its levels, one after another.
-    n : int
-        Rows that it should have.
-    words : str
-    """
-
-    source: PartOfRows
-    recipe: PartRecipe
-    family: Family
-    first: int
-    of_level: np.ndarray
-    n: int
-    words: str
-
-    @property
-    def travels(self) -> bool:
-        """Whether another process can read them."""
-        return self.source.travels
-
-    @property
-    def n_pieces(self) -> int:
-        """Pieces that they make."""
-        return int(self.of_level[-1] - self.of_level[0]) + 1
-
-    def rows(self) -> PartRows:
-        """Read them."""
-        given = self.recipe.given(self.source.collect())
-        groupings = self.recipe.new.groupings
-        level = groupings[-1].codes(given)[0].astype(np.intp) - self.first
-        own = (level >= 0) & (level < len(self.of_level))
-        if int(own.sum()) != self.n:
-            raise DataError(
-                f"{self.words}: {int(own.sum())} rows were read where {self.n} had been counted; "
-                "the data changed in between, or their engine orders labels in a way of its own"
-            )
-        at = np.flatnonzero(own)
-        if len(groupings) == 1:  # rows of a level side by side
-            at = at[np.argsort(level[at], kind="stable")]
-        if len(at) < given.n or len(groupings) == 1:
-            given, level = given.take(at), level[at]
-        design = self.recipe.design(given)
-        few = [spanning_rows(np.asarray(own.X)) for own in design.predictors.values()]
-        spanning = given.take(np.unique(np.concatenate(few)))
-        return PartRows(design, spanning, self.of_level[level], self.family)
-
-
-class Told(NamedTuple):
-    """What some rows say at the optimum.
-
-    The least and largest mean, whether each is its response, the deviance, and sums of weights,
-    responses and their squares.
-    """
-
-    low: float
-    high: float
-    predicted: bool
-    deviance: float
-    sums: tuple[float, float, float]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Told]) -> Told:
-        """What all rows say."""
-        return cls(
-            min(part.low for part in parts),
-            max(part.high for part in parts),
-            all(part.predicted for part in parts),
-            fsum(part.deviance for part in parts),
-            tuple(map(fsum, zip(*(part.sums for part in parts), strict=True))),  # type: ignore[arg-type]
-        )
-
-
-@dataclass(frozen=True)
-class ToldAt(Question):
-    """What rows say at x."""
-
-    x: np.ndarray
-
-    def __call__(self, search: Search) -> Told:
-        objective = search.objective
-        density: Any = objective.problem.density
-        family, eta = density.family, np.atleast_2d(objective.last_point(self.x).eta)
-        zeta = eta[1:] if len(eta) > 1 else objective.split(self.x)[2]
-        mu = family.mean(eta[0], zeta)
-        deviance = 0.0
-        if family.has_deviance:
-            deviance = float(family.deviance(density.y, mu, density.weights, zeta).sum())
-        return Told(
-            float(mu.min()),
-            float(mu.max()),
-            bool((np.abs(mu - density.y) < PREDICTED).all()),
-            deviance,
-            weighted_sums(density.y, density.weights),
-        )
-
-
-# -- the fit ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -371,8 +182,7 @@ def _labels(frame: PartedFrame) -> list[str]:
 def _readings(sampled: Sampled, family: Family, count: int) -> tuple[list[Reading], list[str]]:
     """How each part is read, and words for every one of its pieces."""
     frame, label = sampled.frame, sampled.labels[-1]
-    made, codes = frame.table.groups[label]
-    sizes = np.bincount(codes, weights=frame.table.rows, minlength=len(made.cells)).astype(int)
+    sizes = frame.table.sizes(label)
     of_level = pieces_of_levels(sizes)
     rows = np.bincount(of_level, weights=sizes).astype(int)
     outer, out, words = frame.table.factors([label])[0], [], []
@@ -446,10 +256,10 @@ class _Agreed:
         workers.prepare(
             How(self.kept, self.dropped, self.facts, family, problem.coordinates(), approximation)
         )
-        made, codes = frame.table.groups[self.sampled.labels[-1]]
-        sizes = np.bincount(codes, weights=frame.table.rows, minlength=len(made.cells))
-        of_level = pieces_of_levels(sizes.astype(int))
-        places = places_of(self.factors, of_level[codes], Levels.of(self.factors, problem.Z.widths))
+        outer = self.sampled.labels[-1]
+        of_level = pieces_of_levels(frame.table.sizes(outer))
+        of_row = of_level[frame.table.groups[outer][1]]
+        places = places_of(self.factors, of_row, Levels.of(self.factors, problem.Z.widths))
         return PartedObjective(
             problem, approximation, workers, places, self.factors, frame.n, frame.is_whole
         )

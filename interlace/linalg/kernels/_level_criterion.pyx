@@ -620,20 +620,21 @@ cdef class LevelCriterion(Search):
 
     def searched(self, const double[:, ::1] Y, double[::1] y, const double[:, ::1] logs,
                  double[::1] log_y, const double[:, ::1] starts, const double[:, ::1] first,
-                 const unsigned char[::1] bounded, tuple rule, tuple differences, constants, const double[::1] limits,
+                 const unsigned char[::1] bounded, tuple rule, tuple differences, constants,
+                 const double[::1] limits,
                  double[:, ::1] x, double[::1] value, double[:, ::1] gradient,
                  double[:, :, ::1] H, unsigned char[::1] sure):
         """The minimum for each of many responses, without the interpreter where there is no zeta.
 
         Y (m, n) are the responses in the order of the rows, and ``logs`` their logarithms, or
         nothing; they are written to ``y`` and ``log_y``, the arrays of the kernel that this object
-        was made with. ``starts`` (s, P) and ``rule`` are those of each search, which
-        goes by gradients and the curvature ``first`` (P, P) until a step promises little, the last
-        of ``rule``; ``differences`` are
-        steps of the Hessian, in standard errors and of zeta, and the least information for these.
-        With zeta ``constants`` give of each response what depends on it alone, and ``limits`` (m,)
-        its largest value; else they are empty. Filled: x, the criterion, without constants where
-        there is no zeta, its derivatives, whether the minimum is ``sure``.
+        was made with. ``starts`` (s, P) and ``rule`` are those of each search, which goes by
+        gradients and the curvature ``first`` (P, P) until a step promises little, the last of
+        ``rule``; ``differences`` are steps of the Hessian, in standard errors and of zeta, and the
+        least information for these. With zeta ``constants`` give of each response what depends on
+        it alone, and ``limits`` (m,) its largest value; else they are empty. Filled: x, the
+        criterion, without constants where there is no zeta, its derivatives, whether the minimum is
+        ``sure``.
         """
         cdef Py_ssize_t i, j, s
         cdef double snap = rule[0], stop = rule[1], lower = rule[2], enough = rule[3]
