@@ -24,7 +24,6 @@ _BELOW = (
 _SHARE = "m.r2() has the shares of variance of fixed and random effects, m.icc() that of groups"
 _RESAMPLE = "m.bootstrap(1000, func).conf_int() has bootstrap intervals of a statistic"
 _ZEROS = "extra zeros are ziformula='~ 1' of il.glmer(formula, data, family) and of il.glm"
-_ONE_ROW = "the table has a row for each coefficient: .loc['x'] takes one"
 _DEGREES = "summary and anova take ddf=, t_test, conf_int and wald_test df_method="
 _CORRECTED = "with k = m.nparams and n = m.nobs it is m.aic + 2 * k * (k + 1) / (n - k - 1)"
 _ORDINAL = (

@@ -85,7 +85,7 @@ PLAIN = {
     "cooks.distance": ".cooks_distance()", "rstudent": ".rstudent()", "dfbeta": ".dfbeta()",
     "dfbetas": ".dfbetas()", "ranova": ".ranova()", "profile": ".profile()",
     "glance": ".glance()", "augment": ".augment()", "vif": ".vif()",
-       "icc": ".icc()", "intervals": '.confint(method="Wald")',
+    "icc": ".icc()", "intervals": '.confint(method="Wald")',
     "joint_tests": ".joint_tests()", "cld": ".cld()",
     **dict.fromkeys(("r2_nakagawa", "r2", "r.squaredGLMM"), ".r2()"),
     "qqnorm": ".plot.qq()", "family_params": ".family_params", "VarCorr": ".VarCorr()",

@@ -102,7 +102,7 @@ def factor_blocks(const double[:, :, ::1] A, const double[:, ::1] T, double[:, :
     """
     cdef Py_ssize_t l, n = A.shape[0]
     cdef int k = A.shape[1], failed = 0
-    cdef double total = 0.0, product = 1.0, s, t00, t10, t11, d00, d10, d11, p00, p10, p11
+    cdef double total = 0.0, product = 1.0, s, t00, t10, t11, d00, d10, d11, p00, p10
     with nogil:
         if k == 1:
             s = T[0, 0] * T[0, 0]

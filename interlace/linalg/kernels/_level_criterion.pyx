@@ -25,7 +25,7 @@ cdef class LevelCriterion(Search):
     cdef Kind kind
     cdef const double[::1] y, log_y
     cdef const double[:, ::1] X, Z
-    cdef const double[::1] offset, basis_w, gaps, weights
+    cdef const double[::1] offset, gaps, weights
     cdef const double[:, ::1] basis
     cdef const int64_t[::1] starts, rows, cols, codes
     cdef const unsigned char[::1] logs
