@@ -247,12 +247,6 @@ class Design:
         other.__dict__.update(self.__dict__, **fields)
         return other
 
-    def with_predictors(self, predictors: Mapping[str, LinearPredictor]) -> Design:
-        """The same design with other linear predictors."""
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, predictors=predictors)
-        return other
-
     def of(self, kept: np.ndarray, all_levels: bool = False) -> Design:
         """The design of some of its rows, (n,) booleans, with the levels that occur, or all."""
 

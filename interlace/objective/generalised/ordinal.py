@@ -419,7 +419,7 @@ class OrdinalProblem(Problem):
         if density.located.any():
             centre = mean.X.sum(axis=0) / max(len(mean.X), 1)
             moved = replace(mean, X=mean.X - centre)
-            design = design.with_predictors({**design.predictors, MEAN: moved})
+            design = design.changed(predictors={**design.predictors, MEAN: moved})
         problem = super().of(design, density, eta)
         problem.centre = centre
         return problem
