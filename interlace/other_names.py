@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .errors import suggestion
 
 Hint = str | Callable[[Any], str]
 
@@ -32,6 +34,9 @@ _ORDINAL = (
 _KNOWN = (
     "levels with a known covariance, of a pedigree or a phylogeny, are (1 | g, cov=A) with "
     "matrices={'A': A}"
+)
+_OWN_PARAMETERS = (
+    "draws are from the estimates: il.power(m, 'x', params={…}) draws from parameters of your own"
 )
 _STANDARD = "m.residuals('pearson', scaled=True) / (1 - m.hatvalues()) ** 0.5"
 _RESIDUALS = {
@@ -90,7 +95,14 @@ SAME: dict[str, str] = {
     "testDispersion": "m.simulated_residuals().dispersion()",
     "testZeroInflation": "m.simulated_residuals().zero_inflation()",
     "testOutliers": "m.simulated_residuals().outliers()",
-    "check_zeroinflation": "m.simulated_residuals().zero_inflation()",
+    **dict.fromkeys(("test_dispersion", "testdispersion"), "m.simulated_residuals().dispersion()"),
+    **dict.fromkeys(
+        ("check_zeroinflation", "test_zero_inflation"), "m.simulated_residuals().zero_inflation()"
+    ),
+    **dict.fromkeys(("DHARMa", "dharma", "check_residuals"), "m.simulated_residuals()"),
+    "check_model": "m.plot()",
+    **dict.fromkeys(("odds_ratios", "exp_coef"), "m.tidy(exponentiate=True)"),
+    "heritability": "m.icc() where the animals are the only random effects",
     **dict.fromkeys(("acf", "ACF"), "m.autocorrelation()"),
     **dict.fromkeys(("check_autocorrelation", "durbin_watson"), "m.autocorrelation()"),
     "HLMresid": "m.level_residuals()",
@@ -194,6 +206,7 @@ INSTEAD: dict[str, str] = {
             *("lsmeans", "contrasts", "contrast"),
             *("post_hoc", "pairs", "slopes", "comparisons", "predictions", "marginal_effects"),
             *("get_margeff", "avg_slopes", "avg_comparisons", "ggpredict"),
+            *("marginal_means", "marginalmeans", "estimate_means", "ggeffects"),
         ),
         _MEANS,
     ),
@@ -220,6 +233,66 @@ INSTEAD: dict[str, str] = {
     "mse_total": "there is no total mean square: m.scale is the residual variance",
 }
 
+#: Names that other objects than results have elsewhere -> what serves here, by class.
+OF_CLASS: dict[str, dict[str, str]] = {
+    "Summary": {
+        "as_text": "str(m.summary())",
+        "tables": "m.summary().coefficients, and m.VarCorr() where there are random effects",
+        **dict.fromkeys(("coef", "coefs", "to_frame"), "m.summary().coefficients"),
+        **dict.fromkeys(("as_html", "to_html"), "il.model_table(m).to_html()"),
+        **dict.fromkeys(("as_latex", "to_latex"), "il.model_table(m).to_latex()"),
+        **dict.fromkeys(("as_csv", "to_csv"), "m.tidy().to_csv(path)"),
+        "varcor": "m.VarCorr()",
+    },
+    "SimulatedResiduals": {
+        **dict.fromkeys(("testResiduals", "test_residuals"), "m.simulated_residuals().tests()"),
+        **dict.fromkeys(
+            ("testDispersion", "test_dispersion", "testOverdispersion"),
+            "m.simulated_residuals().dispersion()",
+        ),
+        **dict.fromkeys(
+            ("testZeroInflation", "test_zero_inflation", "testZeroinflation"),
+            "m.simulated_residuals().zero_inflation()",
+        ),
+        **dict.fromkeys(
+            ("testUniformity", "test_uniformity"), "m.simulated_residuals().uniformity()"
+        ),
+        **dict.fromkeys(("testOutliers", "test_outliers"), "m.simulated_residuals().outliers()"),
+        **dict.fromkeys(("testQuantiles", "test_quantiles"), "m.simulated_residuals().quantiles()"),
+        **dict.fromkeys(
+            ("testTemporalAutocorrelation", "temporal_autocorrelation", "durbin_watson"),
+            "m.simulated_residuals().temporal(time)",
+        ),
+        **dict.fromkeys(
+            ("testSpatialAutocorrelation", "spatial_autocorrelation", "moran"),
+            "m.simulated_residuals().spatial(x, y)",
+        ),
+        "testGeneric": "m.simulated_residuals().test(statistic)",
+        **dict.fromkeys(
+            ("scaledResiduals", "scaled_residuals", "residuals", "resid"),
+            "m.simulated_residuals().scaled",
+        ),
+        "recalculateResiduals": "m.simulated_residuals().by_group(by)",
+    },
+    "Estimates": {
+        **dict.fromkeys(("frame", "table", "summary", "summary_frame"), ".to_frame() of it"),
+        **dict.fromkeys(("eff_size", "cohens_d"), "m.emmeans('f').pairs(), divided by an SD"),
+    },
+    "ModelTable": {
+        **dict.fromkeys(("to_word", "as_word"), "il.model_table(m).to_docx(path)"),
+        **dict.fromkeys(("as_latex", "render_latex"), "il.model_table(m).to_latex()"),
+        **dict.fromkeys(("as_html", "render"), "il.model_table(m).to_html()"),
+        **dict.fromkeys(("as_text", "to_string", "to_text"), "str(il.model_table(m))"),
+        **dict.fromkeys(
+            ("to_csv", "to_excel"), "il.model_table(m).to_frame(), a DataFrame, which writes it"
+        ),
+        **dict.fromkeys(
+            ("save", "write"),
+            "il.model_table(m).to_docx(path), or to_html(path), to_latex(path=…)",
+        ),
+    },
+}
+
 #: Functions and classes of other packages -> what serves here.
 FUNCTIONS: dict[str, str] = {
     "Lmer": "il.lmer(formula, data), il.glmer(formula, data, family)",
@@ -238,7 +311,7 @@ FUNCTIONS: dict[str, str] = {
     "GLMM": "il.glmer(formula, data, family)",
     "GLM": "il.glm(formula, data, family)",
     "glmm": "il.glmer(formula, data, family)",
-    "glmmTMB": "il.glmer(formula, data, family)",
+    "glmmTMB": "il.glmer(formula, data, family), which has ziformula= and dispformula=",
     "glmer_nb": "il.glmer(formula, data, 'negativebinomial')",
     "glm_nb": "il.glm(formula, data, 'negativebinomial')",
     "logit": "il.glm(formula, data, 'binomial')",
@@ -259,6 +332,11 @@ FUNCTIONS: dict[str, str] = {
 }
 
 FUNCTIONS_INSTEAD: dict[str, str] = {
+    **dict.fromkeys(
+        ("AIC", "BIC", "AICtab", "aictab", "compare", "compare_performance", "model_sel"),
+        "il.anova(m1, m2) has the AIC and BIC of several models, m.aic and m.bic those of one",
+    ),
+    "makeLmer": "il.power(m, 'x', params={…}) draws from parameters of your own",
     **dict.fromkeys(("polr", "OrderedModel", "clm2", "clmm2"), _ORDINAL),
     **dict.fromkeys(("beta", "beta_family"), "il.Beta(), or family='beta'"),
     **dict.fromkeys(
@@ -437,6 +515,7 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
             "the table is written by its methods, il.model_table(m).to_latex(), to_html(), …",
         ),
         "show_re_var": _instead("random_effects"),
+        "label": "il.model_table(m).to_latex(label='tab:1') takes it",
         "level": _instead("conf_level"),
         "caption": _instead("title"),
     },
@@ -448,6 +527,7 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "trials": "m.get_prediction(new, interval='prediction', trials=…) has them",
         "random_only": "m.ranef() has the random effects alone",
         "terms": "m.fe_params has the coefficients",
+        "which": "type='link' is the linear predictor, type='response' the mean",
         "transform": "type='link' is the linear predictor, type='response' the mean",
     },
     "get_prediction": {
@@ -463,7 +543,23 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "newdata": "responses are drawn for the rows of the fit only",
         "n": _instead("nsim"),
         "family": "responses are drawn from the family of the fit",
+        **dict.fromkeys(("params", "newparams"), _OWN_PARAMETERS),
     },
+    "simulate_refit": {
+        **dict.fromkeys(("re_form", "re_formula"), _kept_effects),
+        **dict.fromkeys(("n", "nrep", "B"), _instead("nsim")),
+        **dict.fromkeys(("params", "newparams"), _OWN_PARAMETERS),
+        **dict.fromkeys(("func", "FUN"), "m.bootstrap(n, func) keeps what a function gives"),
+    },
+    "power": {
+        **dict.fromkeys(("n", "nrep", "n_sim", "simulations"), _instead("nsim")),
+        **dict.fromkeys(("breaks", "n_groups", "sample_sizes"), _instead("sizes")),
+        **dict.fromkeys(
+            ("effect", "effect_size", "fixef", "beta"), "params={'x': 3.0} sets a coefficient"
+        ),
+        "sig_level": _instead("alpha"),
+    },
+    "contrast": {"type": "the scale is that of the means, m.emmeans('f', type='response')"},
     "influence": {
         "groups": _instead("by"),
         "group": _instead("by"),
@@ -570,6 +666,27 @@ def attribute_hint(name: str) -> str:
     if name in PICTURES:
         return f"{name!r} is m.plot.{PICTURES[name]}()"
     return INSTEAD.get(name, "")
+
+
+class Answering:
+    """An object that says what serves instead of a name it has not: `OF_CLASS` has its words."""
+
+    if not TYPE_CHECKING:  # a type checker is to find such names itself
+
+        def __getattr__(self, name: str) -> Any:
+            cls = type(self)
+            if name in dir(cls):  # a property that failed: its own error
+                return object.__getattribute__(self, name)
+            hint = "" if name.startswith("_") else _answer(cls, name)
+            raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}{hint}")
+
+
+def _answer(cls: type, name: str) -> str:
+    known = {k: v for c in cls.__mro__ for k, v in OF_CLASS.get(c.__name__, {}).items()}
+    if name in known:
+        return f": {name!r} is {known[name]}"
+    near = suggestion(name, [n for n in dir(cls) if not n.startswith("_")])
+    return f".{near}" if near else ""
 
 
 def function_hint(name: str) -> str:

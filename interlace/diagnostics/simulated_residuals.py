@@ -17,6 +17,7 @@ import pandas as pd
 from ..calls import one_of
 from ..errors import ArgumentError, ArgumentTypeError, brief
 from ..inference.simulate import check_draws, generator, simulate_array
+from ..other_names import Answering
 from ..pictured import Pictured
 from .groups import Groups, column, groups_of
 from .record import DiagnosticTest
@@ -39,7 +40,7 @@ WHOLE = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SimulatedResiduals(Pictured):
+class SimulatedResiduals(Answering, Pictured):
     """Scaled residuals of a model, with tests of what they should be.
 
     Attributes

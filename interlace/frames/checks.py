@@ -22,6 +22,8 @@ def unknown_column(
     hint = suggestion(name, names)
     if name in getattr(available, "index_names", ()):
         hint = " It is a level of the index: data.reset_index() makes it a column."
+    elif where == "offset" and name.endswith(")"):
+        hint = f" An expression of columns stands in the formula: + offset({name})."
     elif in_session:
         hint = " It is a variable of the session: add it to data as a column."
     elif not hint and (whole := name.partition(".")[0]) != name and whole in names:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ArgumentTypeError, DataError, MissingDependencyError, brief
 from .lazy import is_lazy
-from .read import without_notice
+from .read import refuse_formula, without_notice
 
 __all__ = ["PartOfRows", "is_in_parts", "part_of", "scanned"]
 
@@ -31,6 +31,7 @@ def _is_path(data: Any) -> bool:
 
 def scanned(data: Any) -> Any:
     """One lazy frame of what `is_in_parts` is true of; paths are Parquet, read by Polars."""
+    refuse_formula(data)
     if _is_path(data) or (isinstance(data, list | tuple) and all(map(_is_path, data))):
         return _scanned_files(data)
     if not isinstance(data, list | tuple):

@@ -13,6 +13,7 @@ every library.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentTypeError, DataError, listing
+from ..errors import ArgumentTypeError, DataError, brief, listing
 from .columns import Column, Columns, Labels, plainly_finite, read_only
 from .identity import ByIdentity
 from .levels import category_labels, sorted_labels, text_labels
@@ -181,10 +182,27 @@ def _narwhals(data: Any) -> Any:
             if isinstance(data, np.ndarray | list | tuple)
             else ""
         )
+        refuse_formula(data)
         raise ArgumentTypeError(
             "data must be a data frame (pandas, Polars, PyArrow, ... or a dict of arrays), "
             f"got {type(data).__name__}.{hint}"
         ) from None
+
+
+def refuse_formula(data: Any) -> None:
+    """Says where the formula stands if it is where data are; a path may have a tilde too.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If ``data`` is a formula.
+    """
+    if not isinstance(data, str) or "~" not in data or data.startswith("~/"):
+        return
+    if not data.endswith((".parquet", ".pq")) and not os.path.exists(data):
+        raise ArgumentTypeError(
+            f"data={brief(data)} is a formula: the formula comes first, then the data"
+        )
 
 
 def _from_mapping(data: Mapping, names: Iterable[str]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from ..errors import ArgumentError
 from ..families.links.base import Link
 from ..families.links.power import Log
 from ..linalg.information import covariance_of, variance_of
+from ..other_names import Answering
 from .components import covariance_of_all, is_logarithm, own_link
 from .multiplicity import ADJUSTMENTS, Together, adjusted_pvalues, critical_value
 from .tails import f_pvalue
@@ -143,7 +144,7 @@ def scale_of(fit: AnyFit, sigma: float = 0.0) -> Scale:
 
 @checked_methods
 @dataclass(frozen=True, eq=False)
-class Estimates(ABC):
+class Estimates(Answering, ABC):
     """Combinations L (r, b) of the values of a basis plus an offset, with their tests."""
 
     basis: Basis

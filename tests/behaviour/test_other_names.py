@@ -21,6 +21,7 @@ def texts() -> set[str]:
     """All that the tables can answer."""
     found = {*other_names.SAME.values(), *other_names.INSTEAD.values()}
     found |= {*other_names.FUNCTIONS.values(), *other_names.FUNCTIONS_INSTEAD.values()}
+    found |= {text for names in other_names.OF_CLASS.values() for text in names.values()}
     for table in (other_names.KEYWORDS, *other_names.OF_FUNCTION.values(), other_names.VALUES):
         for hint in table.values():
             if callable(hint):
@@ -135,3 +136,45 @@ def test_no_argument_of_other_functions_is_advised(key):
     with pytest.raises(il.ArgumentTypeError) as error:
         il.fit("y ~ 1 + (1 | g)", {"y": [1.0, 2.0], "g": [1, 2]}, **{key: None})
     assert f"fit() has no argument {key}=. Its arguments are formula" in str(error.value)
+
+
+def _made(name: str, m: il.LMMResult) -> object:
+    """An object of a class that answers, of this model."""
+    if name == "Summary":
+        return m.summary()
+    if name == "SimulatedResiduals":
+        return m.simulated_residuals(3, seed=1)
+    return m.emmeans("Days").pairs() if name == "Estimates" else il.model_table(m)
+
+
+@pytest.mark.parametrize("name", sorted(other_names.OF_CLASS))
+def test_other_objects_answer_too(name, fit_cache) -> None:
+    m = fit_cache("sleepstudy", SLEEP)
+    made, table = _made(name, m), il.model_table(m)
+    assert isinstance(made, other_names.Answering)
+    for word, text in other_names.OF_CLASS[name].items():
+        assert not hasattr(made, word)
+        with pytest.raises(AttributeError, match=re.escape(f"{word!r} is {text}")):
+            getattr(made, word)
+        for method in re.findall(r"\bm\.simulated_residuals\(\)\.(\w+)", text):
+            assert hasattr(made, method), method
+        for method in re.findall(r"\bil\.model_table\(m\)\.(\w+)", text):
+            assert hasattr(table, method), method
+    assert not hasattr(made, "_repr_png_") and not hasattr(made, "nothing_of_this")
+    assert type(copy.copy(made)) is type(pickle.loads(pickle.dumps(made))) is type(made)
+
+
+@pytest.mark.parametrize("fit", [il.fit, lambda *given: il.glm(*given, "poisson")])
+def test_data_before_the_formula_are_told_from_a_file(fit, dataset) -> None:
+    with pytest.raises(il.ArgumentTypeError, match="is a formula: the formula comes first"):
+        fit(dataset("sleepstudy"), SLEEP)
+    with pytest.raises(il.ArgumentTypeError, match="is a formula"):
+        fit(dataset("sleepstudy"), SLEEP + " + Days" * 50)  # longer than names of files may be
+    with pytest.raises(il.InterlaceError) as caught:
+        fit("Reaction ~ Days", "~/of_nobody.parquet")
+    assert "is a formula" not in str(caught.value)
+
+
+def test_an_expression_is_no_column_of_offsets(dataset) -> None:
+    with pytest.raises(il.DataError, match=r"stands in the formula: \+ offset\(log\(Days\)\)"):
+        il.lmer("Reaction ~ 1 + (1 | Subject)", dataset("sleepstudy"), offset="log(Days)")

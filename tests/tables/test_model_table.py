@@ -346,3 +346,15 @@ def test_singular_fits_and_pickles_are_shown(fit_cache) -> None:
     table = il.model_table([m, pickle.loads(pickle.dumps(m))])
     assert str(table).count("0.000") >= 2
     assert str(pickle.loads(pickle.dumps(table))) == str(table)
+
+
+@pytest.mark.parametrize("form", ["to_markdown", "to_html", "to_latex"])
+def test_texts_are_written_to_files(three, form, tmp_path):
+    write = getattr(il.model_table(three, title="Kürze"), form)
+    text = write(path=tmp_path / "table")
+    assert text == write() and (tmp_path / "table").read_text(encoding="utf-8") == text + "\n"
+
+
+def test_the_label_of_latex_is_no_file(three):
+    with pytest.raises(il.ArgumentTypeError, match=r"a file is path='t\.tex'"):
+        il.model_table(three).to_latex("t.tex")

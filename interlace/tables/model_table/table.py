@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from ...calls import checked_methods
-from ...errors import ArgumentError, listing, suggestion
+from ...errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
 from ...inference.components import title_of
 from ...inference.names import names_as
+from ...other_names import Answering
 from . import grid as writing
 from .entries import (
     COEFFICIENTS,
@@ -49,6 +50,13 @@ LARGE = 1e7
 P_DIGITS = 3
 
 
+def _written(text: str, path: Any) -> str:
+    """The text, which is written to a file if there is a path."""
+    if path is not None:
+        Path(path).write_text(f"{text}\n", encoding="utf-8")
+    return text
+
+
 @dataclass(frozen=True)
 class Form:
     """How the numbers are written."""
@@ -63,7 +71,7 @@ class Form:
 
 @checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
-class ModelTable:
+class ModelTable(Answering):
     """Models side by side: coefficients, variance components, parameters, statistics of the fit.
 
     ``print`` shows it as text, a notebook as HTML.
@@ -119,37 +127,58 @@ class ModelTable:
         index = pd.MultiIndex.from_tuples(rows, names=["part", "term", "statistic"])
         return pd.DataFrame(list(rows.values()), index=index, columns=list(self.names))
 
-    def to_markdown(self) -> str:
+    def to_markdown(self, path: Any = None) -> str:
         """The table in Markdown, with pipes.
 
+        Parameters
+        ----------
+        path : str or path, optional
+            Where a file with the text goes too.
+
         Returns
         -------
         str
         """
-        return writing.markdown(self._grid())
+        return _written(writing.markdown(self._grid()), path)
 
-    def to_html(self) -> str:
+    def to_html(self, path: Any = None) -> str:
         """The table in HTML.
 
+        Parameters
+        ----------
+        path : str or path, optional
+            Where a file with the text goes too.
+
         Returns
         -------
         str
         """
-        return writing.html(self._grid())
+        return _written(writing.html(self._grid()), path)
 
-    def to_latex(self, label: str = "") -> str:
+    def to_latex(self, label: str = "", path: Any = None) -> str:
         r"""The table in LaTeX, with the rules of its package ``booktabs``.
 
         Parameters
         ----------
         label : str, optional
             For ``\ref``. With a title or a label the tabular stands in a floating ``table``.
+        path : str or path, optional
+            Where a file with the text goes too.
 
         Returns
         -------
         str
+
+        Raises
+        ------
+        ArgumentTypeError
+            If ``label`` is the name of a file.
         """
-        return writing.latex(self._grid(), label)
+        if not isinstance(label, str) or label.endswith(".tex"):
+            raise ArgumentTypeError(
+                f"label={brief(label)} must be a word for \\ref; a file is path={brief(label)}"
+            )
+        return _written(writing.latex(self._grid(), label), path)
 
     def to_docx(self, path: Any) -> None:
         """Write a Word document with the table.

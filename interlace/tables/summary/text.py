@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from ...other_names import Answering
 from ...printing import Table, paragraph
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Answering):
     """A summary that prints itself, as text or in a notebook.
 
     Attributes
