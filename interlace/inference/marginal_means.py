@@ -20,10 +20,12 @@ from ..calls import checked_methods, number, one_of
 from ..calls import level as checked_level
 from ..errors import ArgumentError, brief, listing
 from ..families.links.power import Log
+from ..printing import paragraph
 from .components import coefficients
 from .contrasts import contrast_weights, interaction_weights
 from .estimates import ZERO_SUM, Basis, Estimates, Scale, adjustment, combined, scale_of
 from .letters import compact_letters
+from .multiplicity import BY_STEPS
 from .quantities import quantity
 from .reference_grid import (
     WEIGHTS,
@@ -392,6 +394,28 @@ class Contrasts(Estimates):
         """
         ends = self.conf_int()[["conf_low", "conf_high"]]
         return pd.concat([self.test(), ends], axis=1)
+
+    def _adjusted(self) -> str:
+        """What is said of the adjustment below the table; nothing where there is none."""
+        count = max(self.sizes, default=1)
+        if self.adjust == "none" or (count == 1 and self.adjust != "scheffe"):
+            return ""
+        own = "p-values" if self.adjust in BY_STEPS else "p-values and intervals"
+        other = ", intervals by bonferroni" if self.adjust in BY_STEPS else ""
+        same = count > 1 and len(set(self.sizes)) == 1
+        number = f" for {count} contrasts" if same else ""
+        each = f" in each level of {', '.join(self.by)}" if self.by else ""
+        return f"{own} are adjusted by {self.adjust}{other}{number}{each}"
+
+    def __str__(self) -> str:
+        note = self._adjusted()
+        return super().__str__() + (f"\n{note}" if note else "")
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        note = self._adjusted()
+        return super()._repr_html_() + (paragraph(note) if note else "")
 
 
 def marginal_means(

@@ -29,6 +29,8 @@ __all__ = [
 ADJUSTMENTS = (
     "tukey", "dunnett", "mvt", "sidak", "bonferroni", "holm", "fdr", "scheffe", "none",
 )  # fmt: skip
+#: Of p-values in steps, without intervals of their own: these have Bonferroni's, as in emmeans.
+BY_STEPS = ("holm", "fdr")
 # Of two-sided tests alone; one-sided ones are Sidak's then, as in emmeans.
 TWO_SIDED = ("tukey", "dunnett", "scheffe")
 # Nodes of the two integrals, and where they are cut off in the tails.
@@ -169,7 +171,7 @@ def critical_value(
     method = "sidak" if tail and method in TWO_SIDED else method
     if count == 1 and method != "scheffe":
         method = "none"
-    if method in ("bonferroni", "holm", "fdr"):  # those by steps have no intervals of their own
+    if method == "bonferroni" or method in BY_STEPS:
         level, method = 1.0 - (1.0 - level) / count, "none"
     elif method == "sidak":
         level, method = level ** (1.0 / count), "none"

@@ -267,3 +267,33 @@ def test_a_number_that_is_a_factor_somewhere_has_its_levels_wherever_it_stands()
     np.testing.assert_allclose(own, expected, rtol=1e-10)
     odd = il.fit("y ~ log(`the t`) * factor(h) + poly(x, 2) + (1 | g)", d)
     assert odd.joint_tests()["term"].tolist() == ["the t", "h", "x", "the t:h"]
+
+
+@pytest.mark.parametrize(
+    ("adjust", "said"),
+    [
+        (None, "p-values and intervals are adjusted by tukey for 3 contrasts"),
+        ("holm", "p-values are adjusted by holm, intervals by bonferroni for 3 contrasts"),
+        ("none", ""),
+    ],
+)
+def test_printed_contrasts_say_what_they_are_adjusted_by(adjust, said, dataset) -> None:
+    means = il.fit("score ~ Machine + (1 | Worker)", dataset("Machines")).emmeans("Machine")
+    pairs = means.pairs(adjust)
+    assert (
+        repr(pairs)
+        == str(pairs)
+        == pairs.to_frame().to_string(index=False) + (f"\n{said}" if said else "")
+    )
+    assert pairs._repr_html_().endswith(f"<p>{said}</p>" if said else "</table>")
+
+
+def test_what_is_adjusted_in_each_level_is_said(dataset) -> None:
+    cells = dataset("cake")
+    means = il.fit("angle ~ recipe * temp + (1 | replicate)", cells).emmeans(
+        "recipe | temp", at={"temp": [175, 225]}
+    )
+    assert str(means.pairs()).endswith("by tukey for 3 contrasts in each level of temp")
+    one = {"first": [1.0, -1.0, 0.0]}
+    assert "adjusted" not in str(means.contrast(one, "bonferroni"))
+    assert str(means.contrast(one, "scheffe")).endswith("adjusted by scheffe in each level of temp")

@@ -124,6 +124,8 @@ def test_exponentials_are_ratios(kinds) -> None:
         own["coefficients", "period[T.2]", "estimate"], np.exp(kinds[1].params["period[T.2]"])
     )
     assert "95 % intervals in brackets; coefficients are exponentials" in str(table)
+    with pytest.raises(ArgumentError, match=r"coefficients of this term are period\[T\.2\], "):
+        il.model_table(kinds, coef_map=["period"])
     with pytest.raises(ArgumentError, match="exponentiate=True gives ratios"):
         il.model_table(kinds[:2], exponentiate=True)
 
@@ -138,8 +140,12 @@ def test_rows_are_chosen_ordered_and_named(three) -> None:
     assert rows(coef_map={"Days": "Day"}) == ["Day"] == rows(coef_map={"cond: Days": "Day"})
     assert rows(omit="^Inter") == ["Days"] == rows(omit=["(Intercept)"])
     assert rows(r_names=True, labels={"Days": "Day"}) == ["(Intercept)", "Day"]
-    with pytest.raises(ArgumentError, match="coef_map names 'Dyas', which no model has.*'Days'"):
+    with pytest.raises(
+        ArgumentError, match="coef_map names 'Dyas', which no model has. Did you mean 'Days'"
+    ):
         il.model_table(three, coef_map=["Dyas"])
+    with pytest.raises(ArgumentError, match=r"no model has\. There are Intercept"):
+        il.model_table(three, coef_map=["qqqqqqq"])
     with pytest.raises(ArgumentError, match="labels names 'sd'"):
         il.model_table(three, labels={"sd": "SD"})
     shown = il.model_table(three, labels={"SD residual": "Residual SD"}, random_effects=True)

@@ -397,9 +397,11 @@ def _as_mapping(coef_map: Any) -> dict[str, str]:
 def _check_known(argument: str, names: Mapping[str, Any], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
+            own = [other for other in known if other.startswith(f"{name}[")]
             raise ArgumentError(
-                f"{argument} names {name!r}, which no model has"
-                f"{suggestion(str(name), known) or f'; there are {listing(known)}'}"
+                f"{argument} names {name!r}, which no model has."
+                + (f" The coefficients of this term are {listing(own)}" if own else "")
+                + ("" if own else suggestion(str(name), known) or f" There are {listing(known)}")
             )
 
 
