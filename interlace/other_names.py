@@ -121,6 +121,10 @@ SAME: dict[str, str] = {
     "compare_lr_test": "il.LRT(m, smaller)",
     "Anova": "il.Anova(m); m.anova() does not depend on the coding of factors",
     "disp_formula": "m.dispersion",
+    **dict.fromkeys(("fixed_effects", "beta", "betas"), "m.fe_params"),
+    **dict.fromkeys(("wald_test_terms", "test_terms"), "m.anova()"),
+    **dict.fromkeys(("exog_names", "param_names"), "m.params.index"),
+    "endog_names": "m.formula",
     # statsmodels
     "cov_re": "m.variance_components",
     "vcomp": "m.variance_components",
@@ -224,6 +228,10 @@ INSTEAD: dict[str, str] = {
         "m.predict(new, include_re=False, marginal=True) averages over the random effects",
     ),
     "disp_method": "a dispersion is estimated by maximum likelihood, with all other parameters",
+    **dict.fromkeys(
+        ("cutpoints", "zeta", "cuts"),
+        "thresholds of models of ordered categories are their attribute thresholds",
+    ),
     "bse_re": "variances have no standard errors here: m.VarCorr() has the estimates",
     "cov_type": _ROBUST,
     "get_robustcov_results": _ROBUST,
@@ -438,6 +446,7 @@ def _criterion(value: Any) -> str:
 #: Keyword -> what to write; under a function's name what holds there alone.
 KEYWORDS: dict[str, Hint] = {
     "control": "optimizer= chooses the method, theta0= the start; there are no tolerances to set",
+    "Hess": "standard errors are always there",
     "verbose": "nothing is printed while fitting: m.convergence has evaluations and verdict",
     "start": "theta0= is the start of the covariance parameters",
     "start_params": "theta0= is the start of the covariance parameters",
@@ -558,6 +567,15 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
             ("effect", "effect_size", "fixef", "beta"), "params={'x': 3.0} sets a coefficient"
         ),
         "sig_level": _instead("alpha"),
+    },
+    "emmeans": {
+        **dict.fromkeys(("lmer_df", "df_method"), _instead("ddf")),
+        "ddf": "tests of models of ordered categories are z tests",
+        "type": "of ordered categories mode='prob' has the probabilities, mode='latent' the scale",
+        "infer": "the table has intervals, .test() of it tests each mean against a value",
+        "data": "the means are of the data of the fit; at={'x': [0, 10]} sets values",
+        "adjust": "means are not adjusted: .pairs(adjust) of them are",
+        "variables": _instead("specs"),
     },
     "contrast": {"type": "the scale is that of the means, m.emmeans('f', type='response')"},
     "influence": {

@@ -69,6 +69,8 @@ def test_no_name_is_both_ours_and_not(key) -> None:
         ("fixef", "'fixef' is m.fe_params"),
         ("logLik", "m.llf"),
         ("boot", "m.bootstrap(1000)"),
+        ("fixed_effects", "'fixed_effects' is m.fe_params"),
+        ("cutpoints", "their attribute thresholds"),
         ("df.residual", "m.df_resid"),
         ("dispersion", "of results with a family and a link"),
         ("fe_parms", "Did you mean 'fe_params'"),
@@ -178,3 +180,15 @@ def test_data_before_the_formula_are_told_from_a_file(fit, dataset) -> None:
 def test_an_expression_is_no_column_of_offsets(dataset) -> None:
     with pytest.raises(il.DataError, match=r"stands in the formula: \+ offset\(log\(Days\)\)"):
         il.lmer("Reaction ~ 1 + (1 | Subject)", dataset("sleepstudy"), offset="log(Days)")
+
+
+def test_arguments_of_means_are_answered(fit_cache, dataset) -> None:
+    m = fit_cache("sleepstudy", SLEEP)
+    with pytest.raises(il.ArgumentTypeError, match="no argument lmer_df=; write ddf='kr'"):
+        m.emmeans("Days", lmer_df="kr")
+    ratings = il.clm("rating ~ temp", dataset("wine"))
+    with pytest.raises(il.ArgumentTypeError, match="mode='prob' has the probabilities"):
+        ratings.emmeans("temp", type="response")
+    assert set(ratings.emmeans("temp", mode="prob").to_frame().columns) >= {"response", "rating"}
+    with pytest.raises(il.ArgumentTypeError, match="are z tests"):
+        ratings.emmeans("temp", ddf="Kenward-Roger")
