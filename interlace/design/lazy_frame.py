@@ -128,8 +128,14 @@ class LazyModelFrame(ModelFrame):
     def _kind(self, name: str) -> str:
         kind = kind_of_type(self.lazy.schema[name])
         if kind == "other" and name not in self.group_only:
+            dtype = self.lazy.schema[name]
+            if dtype.is_temporal():
+                raise DataError(
+                    f"column {name!r} holds dates or times ({dtype}), which are not numbers; make "
+                    "it a number of days or years in the lazy frame first, or text for a factor"
+                )
             raise DataError(
-                f"column {name!r} is of type {self.lazy.schema[name]}; a model needs numbers, "
+                f"column {name!r} is of type {dtype}; a model needs numbers, "
                 "booleans, strings or categories"
             )
         return kind
@@ -152,8 +158,8 @@ class LazyModelFrame(ModelFrame):
             raise DataError(
                 f"{side.text!r} has a term that is made of a function that engines do not have. "
                 "Make it a column of the lazy frame first (text is a factor as it is: in place of "
-                "C() or factor() of numbers cast them to text), or collect the rows that fit into "
-                "memory and give these as data"
+                "C() or factor() of numbers cast them to text; its contrasts are the argument "
+                "contrasts=), or collect the rows that fit into memory and give these as data"
             )
         return recipe
 

@@ -50,7 +50,7 @@ class RowlessDesign(Design):
     def needs_rows(self) -> NoReturn:
         """Refuse what only the rows could answer."""
         raise DataError(
-            f"this fit {self.whereabouts}, which this needs. Fit the rows that go into memory "
+            f"this fit {self.whereabouts}; this needs them. Fit the rows that go into memory "
             "(data.collect()), or use what needs none: estimates, tests, intervals, random "
             "effects, predictions for new data"
         )

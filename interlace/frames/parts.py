@@ -30,7 +30,11 @@ def _is_path(data: Any) -> bool:
 
 
 def scanned(data: Any) -> Any:
-    """One lazy frame of what `is_in_parts` is true of; paths are Parquet, read by Polars."""
+    """One lazy frame of what `is_in_parts` is true of; paths are Parquet, read by Polars.
+
+    The first file says which columns there are and of which types; files after it may have more
+    columns, which are left, and numbers of narrower types.
+    """
     refuse_formula(data)
     if _is_path(data) or (isinstance(data, list | tuple) and all(map(_is_path, data))):
         return _scanned_files(data)
@@ -70,12 +74,20 @@ def _scanned_files(paths: Any) -> Any:
             "Parquet files are read with Polars: pip install interlace[polars]; or give a lazy "
             "frame of another engine"
         ) from None
+    wider = pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast")
     try:
-        rows = pl.scan_parquet([*map(os.fspath, _listed(paths))])
+        rows = pl.scan_parquet(
+            [*map(os.fspath, _listed(paths))], extra_columns="ignore", cast_options=wider
+        )
         rows.collect_schema()  # whether there is such a file
         return rows
     except Exception as error:
-        raise DataError(f"{brief(paths)} cannot be read: {first_line(error)}") from error
+        said = first_line(error)
+        if "expanded paths were empty" in said:
+            said = "there is no such file"
+        elif "PAR1" in said:
+            said = "it is not Parquet. Give a lazy frame of it: polars.scan_csv(path) for CSV"
+        raise DataError(f"{brief(paths)} cannot be read: {said}") from error
 
 
 def _listed(paths: Any) -> Sequence[Any]:

@@ -177,11 +177,16 @@ def _narwhals(data: Any) -> Any:
         with without_notice():
             return nw.from_native(data)
     except TypeError:
-        hint = (
-            " Give the columns names first: pandas.DataFrame(data, columns=[...])."
-            if isinstance(data, np.ndarray | list | tuple)
-            else ""
-        )
+        hint = ""
+        if isinstance(data, list | tuple) and any(hasattr(part, "columns") for part in data):
+            hint = " Put the frames together first: pandas.concat(data)."
+        elif isinstance(data, np.ndarray | list | tuple):
+            hint = " Give the columns names first: pandas.DataFrame(data, columns=[...])."
+        elif isinstance(data, str | os.PathLike):
+            hint = (
+                " Read it first: polars.read_parquet(path). fit() and glmer() take paths of "
+                "Parquet files as they are, clmm() with partitions= or executor=."
+            )
         refuse_formula(data)
         raise ArgumentTypeError(
             "data must be a data frame (pandas, Polars, PyArrow, ... or a dict of arrays), "

@@ -20,6 +20,7 @@ from ..errors import ArgumentError, DataError, listing
 from ..formula.spelling import unmarked
 from ..frames.columns import Columns, Labels
 from ..frames.lazy import LazyRows
+from ..frames.levels import level_texts
 from .which_effects import which_effects
 
 if TYPE_CHECKING:
@@ -183,14 +184,9 @@ class _Work:
                     f"the grouping factor {made.label!r} is computed from columns, and engines "
                     "cannot join on it; make it a column, or collect the rows"
                 )
-            keys[f"{self.rows.free}key{b}_{i}"] = self._key(variable.text)
-            levels = np.asarray(made.levels_of[i])
-            dtype = self.rows.schema[variable.text]
-            if dtype.is_temporal():  # levels are their texts
-                levels = pd.to_datetime(levels).to_numpy("datetime64[us]")
-            elif kind_of_type(dtype) == "number" and levels.dtype.kind in "iuf":
-                levels = levels.astype(np.int64 if dtype.is_integer() else np.float64)
-            table[f"{self.rows.free}key{b}_{i}"] = _plain(levels)[made.cells[:, i]]
+            name = f"{self.rows.free}key{b}_{i}"
+            keys[name], levels = self._key(variable.text, np.asarray(made.levels_of[i]))
+            table[name] = _plain(levels)[made.cells[:, i]]
         names = [f"{self.rows.free}mode{b}_{j}" for j in range(fit.b[b].shape[1])]
         table |= dict(zip(names, fit.b[b].T, strict=True))
         self.frame = self.frame.with_columns(*(key.alias(name) for name, key in keys.items()))
@@ -198,15 +194,40 @@ class _Work:
         self.added += [*keys, *names]
         return names
 
-    def _key(self, name: str) -> Any:
+    def _key(self, name: str, levels: np.ndarray) -> tuple[Any, np.ndarray]:
+        """A column of the frame and the levels of the fit, of one type.
+
+        Text and whole numbers are matched as they print, as in memory.
+        """
         import narwhals.stable.v2 as nw
 
-        dtype = self.rows.schema[name]
-        if kind_of_type(dtype) == "number":
-            return nw.col(name).cast(nw.Int64() if dtype.is_integer() else nw.Float64())
-        if dtype.is_temporal():
-            return nw.col(name).cast(nw.Datetime("us"))
-        return pushed(name, self.rows.schema).value
+        dtype, column = self.rows.schema[name], nw.col(name)
+        kind = kind_of_type(dtype)
+        if dtype.is_temporal():  # levels are their texts
+            return self._moment(name), _moments(levels)
+        if kind == "number" and len(levels) and isinstance(levels[0], str):
+            if not dtype.is_integer():
+                raise _other_type(name, "text", dtype)
+            return column.cast(nw.String()), levels
+        if kind == "number":
+            whole = dtype.is_integer()
+            if levels.dtype.kind in "iuf":
+                levels = levels.astype(np.int64 if whole else np.float64)
+            return column.cast(nw.Int64() if whole else nw.Float64()), levels
+        if kind == "text" and levels.dtype.kind == "f":
+            raise _other_type(name, "a number", dtype)
+        if kind == "text" and levels.dtype.kind in "iu":
+            levels = level_texts(levels).astype(object)
+        return pushed(name, self.rows.schema).value, levels
+
+    def _moment(self, name: str) -> Any:
+        """A date or time without its zone, in that of Greenwich."""
+        import narwhals.stable.v2 as nw
+
+        column = nw.col(name)
+        if self.rows.engine == "dask" and getattr(self.rows.schema[name], "time_zone", None):
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return column.cast(nw.Datetime("us"))
 
     def product_of(self, recipe: PlainMatrix, coefficients: Sequence[Any]) -> Any:
         """The columns of a matrix times coefficients, which are numbers or expressions."""
@@ -279,6 +300,18 @@ def _columns_of(
         labels = Labels(codes, np.array(own, dtype=object))
         columns[name] = codes == 1 if own == [False, True] else labels
     return Columns(columns, pd.RangeIndex(len(cells)))
+
+
+def _other_type(name: str, was: str, now: Any) -> DataError:
+    return DataError(
+        f"the grouping factor {name!r} is {was} in the fit and {now} here, and engines do not "
+        "print numbers alike; cast the column to what it was"
+    )
+
+
+def _moments(levels: np.ndarray) -> np.ndarray:
+    """Times of their texts, in Greenwich where they have a zone."""
+    return pd.to_datetime(levels, utc=True).tz_localize(None).to_numpy("datetime64[us]")
 
 
 def _plain(levels: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 from ..calls import checked_methods
 from ..errors import ArgumentError
 from ..frames.lazy import is_lazy
+from ..frames.parts import is_in_parts, scanned
 from .mixed import MixedResult
 
 
@@ -55,10 +56,10 @@ class RowlessResult(MixedResult):
 
         Parameters
         ----------
-        newdata : data frame, optional
-            A lazy one is answered with a lazy frame of its engine, whose column ``.fitted`` is
-            missing in rows of levels that the fit does not know, unless ``new_levels`` is
-            ``"population"``; any other as by results of rows.
+        newdata : data frame, or path or paths of Parquet files, optional
+            A lazy one, or files, is answered with a lazy frame of its engine, whose column
+            ``.fitted`` is missing in rows of levels that the fit does not know, unless
+            ``new_levels`` is ``"population"``; any other as by results of rows.
         type, include_re, new_levels, *args, **named
             As of results of rows; of lazy frames the first three alone, ``type`` being
             ``"response"`` or ``"link"``.
@@ -67,6 +68,8 @@ class RowlessResult(MixedResult):
         -------
         lazy frame or Series
         """
+        if newdata is not None and is_in_parts(newdata):
+            newdata = scanned(newdata)
         plain = type in ("response", "link", "conditional") and not args and not named
         if plain and (newdata is None or is_lazy(newdata)):
             kind = "link" if type == "link" else "response"

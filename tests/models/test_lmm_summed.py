@@ -467,3 +467,75 @@ def test_the_way_out_is_said(
 ) -> None:
     with pytest.raises(InterlaceError, match=message):
         il.fit(formula, ENGINES["polars"](data.assign(one=1.5)), **call)
+
+
+# -- files and types as they come in -----------------------------------------------------------
+
+
+def _files(folder, *parts: Any) -> Any:
+    for i, part in enumerate(parts):
+        part.write_parquet(folder / f"{i}.parquet")
+    return folder
+
+
+def test_files_may_have_more_columns_and_narrower_numbers(data, tmp_path) -> None:
+    polars = pytest.importorskip("polars")
+    rows = polars.from_pandas(data[["y", "x", "g"]]).cast({"g": polars.Int64})
+    first, second = rows[:100], rows[100:]
+    second = second.with_columns(polars.col("g").cast(polars.Int16), more=1)
+    folder = _files(tmp_path, first, second)
+    m = il.fit("y ~ x + (1 | g)", folder)
+    np.testing.assert_allclose(m.fe_params, il.fit("y ~ x + (1 | g)", rows).fe_params, rtol=1e-9)
+    fitted = m.predict([folder / "0.parquet", folder / "1.parquet"]).collect()
+    assert fitted.equals(m.predict(folder).collect()) and fitted.height == len(data)
+    with pytest.raises(il.DataError, match="there is no such file"):
+        il.fit("y ~ x + (1 | g)", f"{tmp_path}/*.none")
+    rows.write_csv(tmp_path / "rows.csv")
+    with pytest.raises(il.DataError, match=r"is not Parquet. Give a lazy frame.*scan_csv"):
+        il.fit("y ~ x + (1 | g)", tmp_path / "rows.csv")
+    with pytest.raises(il.ArgumentTypeError, match="read_parquet"):
+        il.glm("y ~ x", tmp_path)
+    with pytest.raises(il.ArgumentTypeError, match=r"pandas\.concat"):
+        il.fit("y ~ x + (1 | g)", [data, data])
+
+
+def test_duckdb_leaves_nan_out_that_statistics_of_files_leave_out(data, tmp_path) -> None:
+    polars, duckdb = pytest.importorskip("polars"), pytest.importorskip("duckdb")
+    rows = polars.from_pandas(data[["y", "x", "g"]])
+    holes = rows.with_columns(
+        x=polars.when(polars.int_range(polars.len()) % 7 == 3)
+        .then(float("nan"))
+        .otherwise(polars.col("x"))
+    )
+    folder = _files(tmp_path, holes)
+    with duckdb.connect() as connection, pytest.warns(il.DataWarning):
+        m = il.fit("y ~ x + (1 | g)", connection.sql(f"SELECT * FROM '{folder}/*.parquet'"))
+        expected = il.fit("y ~ x + (1 | g)", holes)
+    assert m.nobs == expected.nobs < len(data)
+    np.testing.assert_allclose(m.fe_params, expected.fe_params, rtol=1e-9)
+
+
+def test_keys_of_another_type_are_matched_as_they_print(data) -> None:
+    polars = pytest.importorskip("polars")
+    rows = polars.from_pandas(data[["y", "x", "g"]]).cast({"g": polars.Int64})
+    texts = rows.cast({"g": polars.String})
+    for one, other in ((rows, texts), (texts, rows)):
+        m = il.fit("y ~ x + (1 | g)", one.lazy())
+        found = m.predict(other.lazy()).collect()[".fitted"]
+        np.testing.assert_allclose(found, m.predict(one), rtol=1e-9)
+    numbers = rows.with_columns(polars.col("g") + 0.5)
+    for one, other in ((numbers, texts), (texts, numbers)):
+        with pytest.raises(il.DataError, match="cast the column to what it was"):
+            il.fit("y ~ x + (1 | g)", one.lazy()).predict(other.lazy())
+
+
+@pytest.mark.parametrize("engine", ["polars", "dask"])
+def test_times_with_a_zone_are_keys_through_a_change_of_clocks(data, engine) -> None:
+    hours = pd.to_timedelta(3 * (np.arange(len(data)) % 16), "h")
+    times = (pd.Timestamp("2020-03-28", tz="UTC") + hours).tz_convert("Europe/Berlin")
+    rows = data[["y", "x"]].assign(t=times)
+    m = il.fit("y ~ x + (1 | t)", ENGINES[engine](rows))
+    fitted = m.predict()
+    fitted = fitted.collect() if engine == "polars" else fitted.compute()
+    expected = il.fit("y ~ x + (1 | t)", rows).fittedvalues
+    np.testing.assert_allclose(np.sort(fitted[".fitted"]), np.sort(expected), rtol=1e-9)
