@@ -72,6 +72,7 @@ class SimulatedResiduals(Answering, Pictured):
     discrete: bool
     seed: Any = None
     _rows: Any = None  # the design and the data of the fit, None of groups
+    _ordered: bool = False  # categories are discrete, and the lowest is no zero
 
     @classmethod
     def of(
@@ -166,12 +167,13 @@ class SimulatedResiduals(Answering, Pictured):
 
         draws = np.stack([total(draw) for draw in self.simulated.T], axis=1)
         parts = total(self.observed), draws, total(self.fitted)
-        return _made(*parts, self.discrete, self.seed, groups.labels, None)
+        made = _made(*parts, self.discrete, self.seed, groups.labels, None)
+        return replace(made, _ordered=self._ordered)
 
     # -- tests -----------------------------------------------------------------------------------
 
     def tests(self) -> pd.DataFrame:
-        """Uniformity, dispersion and outliers, and of counts zero inflation: a row each.
+        """Uniformity, dispersion and outliers, and zero inflation of counts, not of categories.
 
         Returns
         -------
@@ -179,7 +181,7 @@ class SimulatedResiduals(Answering, Pictured):
             ``statistic, p_value``.
         """
         tests = [self.uniformity(), self.dispersion(), self.outliers()]
-        if self.discrete:
+        if self.discrete and not self._ordered:
             tests.append(self.zero_inflation())
         return pd.concat([test.to_frame()[["statistic", "p_value"]] for test in tests])
 
@@ -454,7 +456,8 @@ def simulated_residuals(
         draws = _whole(draws * trials[:, None])
     kept = seed if isinstance(seed, int) else None
     rows = fit.design, data
-    return _made(y, draws, centre, fit.family.discrete, rng, fit.design.index, rows, kept)
+    made = _made(y, draws, centre, fit.family.discrete, rng, fit.design.index, rows, kept)
+    return replace(made, _ordered=fit.ordered)
 
 
 def _made(

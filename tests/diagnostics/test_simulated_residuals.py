@@ -181,3 +181,12 @@ def test_refusals() -> None:
     with pytest.raises(ArgumentError, match="a row for each"):
         SimulatedResiduals.of(np.zeros(3), np.zeros((2, 5)))
     assert found.uniformity("two.sided").alternative == "two-sided"
+
+
+def test_the_lowest_category_is_no_zero(dataset) -> None:
+    m = il.clm("rating ~ temp", dataset("wine"))
+    residuals = m.simulated_residuals(20, seed=1)
+    rows = ["uniformity", "dispersion", "outliers"]
+    assert residuals.discrete and list(residuals.tests().index) == rows
+    assert list(residuals.by_group("judge").tests().index) == rows
+    assert residuals.zero_inflation().details["observed"] == (m.fit.observations.y == 0.0).sum()
