@@ -104,9 +104,9 @@ def _lower(value: float, than: float) -> bool:
 def minimise_from(
     objective: Objective, optimizer: str, start: np.ndarray, known: Optimum | None = None
 ) -> Optimum:
-    """The optimum that a search from one start finds; given up if it is on its way to a known one.
+    """The optimum that a search from one start finds.
 
-    That is an error, which `minimise` takes for what it is.
+    It is given up, by `_Known`, where it is on its way to the optimum ``known``.
     """
     counted: Any = _Counted(objective, start, known)
     stage("search")

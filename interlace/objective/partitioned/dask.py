@@ -97,9 +97,7 @@ class DaskWorkers(PartWorkers):
         self._how = how
         rows = list(self._held)
         for i, own in enumerate(rows):
-            self._held[i] = self._client.submit(
-                part_there, own, how, workers=[self._homes[i]], pure=False
-            )
+            self._held[i] = self._made(own, self._homes[i])
         del own, rows  # the cluster lets go of rows that nobody here holds
         self._each(lambda i: (is_there, self._held[i]))
 
@@ -131,7 +129,7 @@ class DaskWorkers(PartWorkers):
 
     def _put(self, i: int, home: str) -> Any:
         """What a worker holds of a part: its pieces, or rows that it reads."""
-        client, there = self._client, {"workers": [home], "pure": False}
+        client = self._client
         if not self._readings:
             part = Part(self._pieces[self._parts[i]])
             return client.scatter([part], workers=[home], direct=True, hash=False)[0]
@@ -139,8 +137,12 @@ class DaskWorkers(PartWorkers):
         if not reading.travels:  # read here, and sent
             rows = client.scatter([reading.rows()], workers=[home], direct=True, hash=False)[0]
         else:
-            rows = client.submit(rows_there, reading, **there)
-        return rows if self._how is None else client.submit(part_there, rows, self._how, **there)
+            rows = client.submit(rows_there, reading, workers=[home], pure=False)
+        return rows if self._how is None else self._made(rows, home)
+
+    def _made(self, rows: Any, home: str) -> Any:
+        """The part that the rows of a worker make there."""
+        return self._client.submit(part_there, rows, self._how, workers=[home], pure=False)
 
     def ask(self, question: Question, starts: Sequence[Start | None]) -> list[Any]:
         answers = self._each(
