@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -164,8 +165,16 @@ def test_results_are_whole_without_their_workers(frame) -> None:
     assert m.refit(frame.y[m.fit.design.index]).llf == pytest.approx(m.llf, rel=1e-9)
 
 
-def test_a_task_of_a_pool_does_not_wait_for_its_own_thread(frame) -> None:
+@pytest.mark.parametrize("late", [0.0, 0.2], ids=["", "before the pool knows the thread"])
+def test_a_task_of_a_pool_does_not_wait_for_its_own_thread(frame, late, monkeypatch) -> None:
     alone = il.glmer("y ~ x + (1 | s)", frame, "binomial")
+    start = threading.Thread.start
+
+    def slow(thread: threading.Thread) -> None:
+        start(thread)
+        time.sleep(late)
+
+    monkeypatch.setattr(threading.Thread, "start", slow)
     with ThreadPoolExecutor(1) as pool:
         inner = pool.submit(il.glmer, "y ~ x + (1 | s)", frame, "binomial", executor=pool)
         same(alone, inner.result(timeout=60), 1e-7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from threading import current_thread
 from typing import Any
 
@@ -75,7 +75,9 @@ def engine(executor: Any, partitions: int | None) -> Iterator[Workers | None]:
 
 def _is_within(pool: ThreadPoolExecutor) -> bool:
     """Whether this is a task of the pool, which may have no other thread to do what is asked."""
-    return current_thread() in getattr(pool, "_threads", ())
+    # a thread is at work before it is among those of its pool: `submit` adds it, under this lock
+    with getattr(pool, "_shutdown_lock", nullcontext()):
+        return current_thread() in getattr(pool, "_threads", ())
 
 
 def parts_of(executor: Any, partitions: int | None) -> int:
