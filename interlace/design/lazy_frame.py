@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, ArgumentTypeError, DataError, listing
+from ..errors import ArgumentError, ArgumentTypeError, DataError, FormulaError, listing
 from ..frames.checks import unknown_column
 from ..frames.columns import Column, Columns, Labels
 from ..frames.lazy import LazyRows
-from .expressions import Resolved
+from .expressions import Resolved, names_in
 from .learned import Learned
 from .model_frame import ModelFrame
 from .model_matrix import PlainMatrix, calls_of, learned_matrix, model_matrix
@@ -148,6 +148,8 @@ class LazyModelFrame(ModelFrame):
 
     def recipe(self, side: Resolved, columns: Columns, contrasts: Mapping[str, Any]) -> PlainMatrix:
         """How the matrix of a right side is made; refused is what is not elementwise."""
+        if any(map(self._is_of_text, calls_of(side.text))):
+            raise _beyond_engines(side.text)
         if self.learned:
             learned = self.learned
             return learned_matrix(
@@ -155,13 +157,17 @@ class LazyModelFrame(ModelFrame):
             )
         recipe = model_matrix(side.text, columns, side.variables, contrasts, {})[1]
         if not isinstance(recipe, PlainMatrix):
-            raise DataError(
-                f"{side.text!r} has a term that is made of a function that engines do not have. "
-                "Make it a column of the lazy frame first (text is a factor as it is: in place of "
-                "C() or factor() of numbers cast them to text; its contrasts are the argument "
-                "contrasts=), or collect the rows that fit into memory and give these as data"
-            )
+            raise _beyond_engines(side.text)
         return recipe
+
+    def _is_of_text(self, expression: str) -> bool:
+        """Whether an expression has labels, which two rows of an example need not all have."""
+        if any(self.kinds.get(name.name) == "text" for name in names_in(expression)):
+            return True
+        try:
+            return pushed(expression, self.lazy.schema, self.learned.state).kind == "text"
+        except FormulaError:
+            return False
 
     def _example(self) -> Columns:
         values: dict[str, Column] = {}
@@ -287,6 +293,15 @@ class LazyModelFrame(ModelFrame):
                 f"weights must be positive and finite; they are from {ends['min']:g} to "
                 f"{ends['max']:g}. Leave out rows of weight zero with subset="
             )
+
+
+def _beyond_engines(text: str) -> DataError:
+    return DataError(
+        f"{text!r} has a term that is made of text, or of a function that engines do not have. "
+        "Make it a column of the lazy frame first (text is a factor as it is: in place of "
+        "C() or factor() of numbers cast them to text; its contrasts are the argument "
+        "contrasts=), or collect the rows that fit into memory and give these as data"
+    )
 
 
 def _count(total: Mapping[str, float]) -> int:

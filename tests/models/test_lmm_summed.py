@@ -460,6 +460,9 @@ def test_names_of_all_kinds_and_groups_of_all_types_are_taken(
         ("y ~ scale(log(x)) + (1 | g)", {}, "'log\\(x\\)' is not finite"),
         ("y ~ poly(x / (x - x), 2) + (1 | g)", {}, "is not finite"),
         ("y ~ factor(g) + (1 | h)", {}, "cast them to text"),
+        ("y ~ I(f == 'a') + (1 | g)", {}, "made of text"),
+        ("y ~ ifelse(x > 0, 'u', 'v') + (1 | g)", {}, "made of text"),
+        ("y ~ ifelse(f == 'a', x, 0) + scale(x) + (1 | g)", {}, "made of text"),
     ],
 )
 def test_the_way_out_is_said(
