@@ -6,10 +6,10 @@ T = Z / s, where s^2 is chi-squared over nu, and h(U) = max_j |a_j' U|,
 
     P(max_j |T_j| > t) = P(R / s > t / h(U)) = E P(F(r, nu) > t^2 / (r h(U)^2)),
 
-an F tail, averaged over directions: one set of them serves all t and nu, and small tails keep their
-relative accuracy. In one dimension there is one h, in two U is an angle, in more a lattice of
-points takes its place, the same in every call and on every machine: A is Cholesky's root, which
-unlike eigenvectors is unique where eigenvalues are equal.
+an F tail, averaged over directions: one set of them serves all t and nu, and in up to six
+dimensions tails of 1e-11 keep two digits. In one dimension there is one h, in two U is an angle, in
+more a lattice of points takes its place, the same in every call and on every machine: A is
+Cholesky's root, which unlike eigenvectors is unique where eigenvalues are equal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ import numpy as np
 __all__ = ["LargestT"]
 
 # Directions: p-values are good to 1.5e-5 in up to five dimensions and to 2e-4 in ten, as the
-# studentised range shows in whatever way the directions are turned.
+# studentised range shows in whatever way the directions are turned; one-sided ones, as independent
+# statistics show, to 2e-5 and 6e-4. Few points are near to a row of A in many dimensions, so that
+# small tails are too small there: that of |t| = 4 by 0.6 % in ten and 0.9 % in 14 dimensions, that
+# of 7, about 2e-11, by 10 % and 43 %.
 ANGLES = 1 << 12
 FEW_DIMENSIONS = 5
 DIRECTIONS, MORE_DIRECTIONS = 1 << 16, 1 << 18

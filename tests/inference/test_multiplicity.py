@@ -89,6 +89,15 @@ def test_multivariate_t_of_independent_normal_statistics():
             assert two_sided.tail(value, np.inf) == pytest.approx(1.0 - both**3, abs=2e-5)
 
 
+@pytest.mark.parametrize(("k", "values"), [(6, (3.0, 5.0, 7.0)), (10, (3.0, 4.0))])
+def test_small_tails_of_independent_statistics_keep_two_digits(k, values):
+    for sides, one_sided in ((1.0, True), (2.0, False)):
+        largest = LargestT(np.eye(k), one_sided)
+        for value in values:
+            expected = -np.expm1(k * np.log1p(-sides * ndtr(-value)))
+            assert largest.tail(value, np.inf) == pytest.approx(expected, rel=0.01)
+
+
 @pytest.mark.parametrize("tail", [-1, 1])
 def test_one_sided(tail):
     statistic, df = np.array([1.4, -0.3, 2.2]), np.array([5.0, 9.0, np.inf])
