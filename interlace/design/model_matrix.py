@@ -46,8 +46,10 @@ from .evaluation import Values, expression_of, value_of
 from .expressions import UserNames, elementwise, names_in, reason
 from .terms import FixedTerm, FixedTerms, fixed_term
 
-#: Levels of a factor above which its coding is not kept: that of 32 levels takes 8 kB.
+# Levels of a factor above which its coding is not kept: that of 32 levels takes 8 kB.
 MOST_KEPT = 32
+# Rows filled at a time: all columns of these are in the cache together.
+CHUNK_ROWS = 8192
 
 _ONE = read_only(np.ones(1))
 
@@ -143,7 +145,7 @@ class PlainMatrix:
             return columns.values[unmarked(variable)] if known is None else known
 
         X = np.empty((columns.n, len(self.names)))
-        at = 0
+        blocks, at = [], 0
         for scale, factors in self.products:
             if any(v in self.bases for v, _ in factors):
                 made = self._by_columns(value, factors)
@@ -155,13 +157,12 @@ class PlainMatrix:
                 self._coded(value(v), v, reduced) for v, reduced in factors if v in self.codings
             ]
             width = math.prod([c.shape[1] for _, c in coded_by])
-            block = X[:, at : at + width]
+            blocks.append((slice(at, at + width), scale, coded_by, numeric))
             at += width
-            block[:] = _cells(coded_by) if coded_by else scale
-            if coded_by and scale != 1:
-                block *= scale
-            for column in numeric:
-                block *= column[:, None]
+        for start in range(0, columns.n, CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            for own, scale, coded_by, numeric in blocks:
+                _fill(X[rows, own], scale, [(c[rows], C) for c, C in coded_by], numeric, rows)
         return X
 
     def _by_columns(
@@ -235,6 +236,21 @@ class PlainMatrix:
 _MADE_FACTOR = re.compile(
     r"(?:C|factor|ordered)\(\s*(?:(`[^`]+`|[\w.]+)|Q\(['\"](.+?)['\"]\))\s*(?:,.*)?\)", re.DOTALL
 )
+
+
+def _fill(
+    block: np.ndarray,
+    scale: float,
+    coded_by: Sequence[tuple[np.ndarray, np.ndarray]],
+    numeric: Sequence[np.ndarray],
+    rows: slice,
+) -> None:
+    """Columns of some rows: a product of codings and of numbers of all rows."""
+    block[:] = _cells(coded_by) if coded_by else scale
+    if coded_by and scale != 1:
+        block *= scale
+    for column in numeric:
+        block *= column[rows, None]
 
 
 def _cells(coded_by: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
