@@ -107,11 +107,11 @@ class CovarianceModel:
         """Grouping factor of each parameter, (n_theta,)."""
         return np.repeat([t.factor for t in self.terms], [t.structure.n_theta for t in self.terms])
 
-    def far_patterns(self, theta: np.ndarray, sd: float) -> list[np.ndarray]:
+    def far_patterns(self, theta: np.ndarray, sd: float, few: bool) -> list[np.ndarray]:
         """theta with the correlations of one term far from what they are, as in `Structure`."""
         out = []
         for term, own in zip(self.terms, self.theta_slices, strict=True):
-            for other in term.structure.far_patterns(theta[own], sd):
+            for other in term.structure.far_patterns(theta[own], sd, few):
                 far = np.array(theta)
                 far[own] = other
                 out.append(far)

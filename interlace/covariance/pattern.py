@@ -225,7 +225,7 @@ class OneParameter(Patterned):
         """Parameters of nearly the strongest correlations, either way."""
         return ()
 
-    def far_patterns(self, theta: np.ndarray, sd: float) -> list[np.ndarray]:
+    def far_patterns(self, theta: np.ndarray, sd: float, few: bool) -> list[np.ndarray]:
         if not self.n_pattern:
             return []
         own, here = np.maximum(np.abs(theta[:-1]), sd), self._strength(theta[-1])

@@ -160,10 +160,11 @@ class Structure(ABC):
             theta[: count.size] = np.sqrt(square / count)
         return theta
 
-    def far_patterns(self, theta: np.ndarray, sd: float) -> list[np.ndarray]:
+    def far_patterns(self, theta: np.ndarray, sd: float, few: bool) -> list[np.ndarray]:
         """theta with correlations far from what they are, where there may be another minimum.
 
         Standard deviations are at least ``sd``, with which the correlations are of consequence.
+        ``few`` says that rows are so few that minima are looked for that more of them rule out.
         """
         return []
 
@@ -269,6 +270,12 @@ class Unstructured(_EntryStructure):
         self.n_theta = k * (k + 1) // 2
         cols, rows = np.triu_indices(k)
         self.rows, self.cols = rows, cols
+
+    def far_patterns(self, theta: np.ndarray, sd: float, few: bool) -> list[np.ndarray]:
+        if not few or self.k != 2 or theta[2] != 0.0 or theta[1] == 0.0:
+            return []
+        # two perfectly correlated effects, tried with a correlation of the other sign
+        return [np.array([theta[0], -theta[1], abs(theta[1])])]
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         T = self.template(np.asarray(theta, dtype=float))

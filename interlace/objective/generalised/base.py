@@ -154,7 +154,8 @@ class GeneralisedObjective(Objective):
         return [*self._other_beginnings(x), *self._lifted(x)]
 
     def far_starts(self, x: np.ndarray) -> list[np.ndarray]:
-        far = self.covariance.far_patterns(x[self.at.theta], OF_CONSEQUENCE)
+        own, few = x[self.at.theta], self._is_small
+        far = self.covariance.far_patterns(own, OF_CONSEQUENCE, few)
         return [self._with_theta(x, theta) for theta in far]
 
     def _other_beginnings(self, x: np.ndarray) -> list[np.ndarray]:

@@ -225,7 +225,7 @@ class LMMObjective(Objective):
         return [self.scale.start(np.full(sum(self.covariance.widths), LARGE_DEVIATION**2))]
 
     def far_starts(self, x: np.ndarray) -> list[np.ndarray]:
-        return self.covariance.far_patterns(x, OF_CONSEQUENCE)
+        return self.covariance.far_patterns(x, OF_CONSEQUENCE, self.cross.n < SMALL_SAMPLE)
 
     def names(self) -> list[str]:
         return self.covariance.theta_names
