@@ -42,6 +42,48 @@ class Evaluation(NamedTuple):
     exact: bool = False
 
 
+class Approach(NamedTuple):
+    """How far a search by gradients has come.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+    here : Evaluation
+        Value and gradient at x.
+    curvature : ndarray, shape (n, n)
+        Its model of the curvature there.
+    radius : float
+        Within which the model is trusted.
+    refreshed : int
+        Models of the curvature that were made anew on the way.
+    """
+
+    x: np.ndarray
+    here: Evaluation
+    curvature: np.ndarray
+    radius: float
+    refreshed: int
+
+
+class Stretch(NamedTuple):
+    """Steps of a search that were taken at once.
+
+    Attributes
+    ----------
+    end : Approach
+    log : list of (ndarray, float)
+        Accepted points and their values.
+    evaluations : int
+    stopped : BaseException or None
+        What ended them early.
+    """
+
+    end: Approach
+    log: list[tuple[np.ndarray, float]]
+    evaluations: int
+    stopped: BaseException | None
+
+
 class Objective(ABC):
     """A criterion to minimise over an unconstrained vector ``x``."""
 
@@ -82,6 +124,13 @@ class Objective(ABC):
     @abstractmethod
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         """Value (order 0), with gradient (1), with curvature (2)."""
+
+    def steps_from(self, at: Approach, enough: float) -> Stretch | None:
+        """The steps of a quasi-Newton search until one promises no more than ``enough``.
+
+        For objectives that take them at once; None for others, and where there are none to take.
+        """
+        return None
 
     def checked_x(self, x: np.ndarray, size: int, order: int = 0) -> np.ndarray:
         """x as (size,) floats: users evaluate criteria too, and kernels check no bounds."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NumericalError
-from ..objective.base import Evaluation, Objective
+from ..objective.base import Approach, Evaluation, Objective
 from .quasi import quasi_newton
 
 __all__ = ["minimum_where_zero"]
@@ -35,6 +35,9 @@ class _Held:
         e, own = self._objective.evaluate(self.all(free), order), self.free
         curvature = e.curvature[np.ix_(own, own)] if order == 2 else e.curvature
         return Evaluation(e.value, e.gradient[own], curvature, e.exact)
+
+    def steps_from(self, at: Approach, enough: float) -> None:
+        """None are taken at once."""
 
     def hessian(self, free: np.ndarray) -> np.ndarray:
         raise NumericalError("not asked for")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FitInterrupted, NumericalError
-from ..objective.base import NOWHERE, Evaluation, Objective
+from ..objective.base import NOWHERE, Approach, Evaluation, Objective, Stretch
 from .boundary import minimum_where_zero
 from .curvature import Axes, final_hessian, second_look
 from .one_signed import OneSigned
@@ -232,6 +232,21 @@ class _Counted:
         if self._watch is not None:
             self._watch.evaluated(here.value)
         return here
+
+    def steps_from(self, at: Approach, enough: float) -> Stretch | None:
+        if self._known is not None:  # which each evaluation is compared with
+            return None
+        stretch = self._objective.steps_from(at, enough)
+        if stretch is None:
+            return None
+        self.count += stretch.evaluations
+        value = stretch.end.here.value
+        if value < self.best[1]:
+            self.best = stretch.end.x, value
+        if self._watch is not None:
+            for _ in range(stretch.evaluations):
+                self._watch.evaluated(value)
+        return stretch
 
 
 def _lbfgsb(objective: Objective, x0: np.ndarray) -> Run:

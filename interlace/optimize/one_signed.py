@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..objective.base import Evaluation
+from ..objective.base import Approach, Evaluation
 
 __all__ = ["OneSigned"]
 
@@ -69,6 +69,9 @@ class OneSigned:
         value[self._places] = own * own / (root + BEND)
         first[self._places], second[self._places] = own / root, BEND**2 / root**3
         return _Bent(value, first, second)
+
+    def steps_from(self, at: Approach, enough: float) -> None:
+        """None are taken at once."""
 
     def evaluate(self, z: np.ndarray, order: int = 2) -> Evaluation:
         x, first, second = self._bent(z)

@@ -6,7 +6,8 @@ from math import isfinite, sqrt
 
 import numpy as np
 
-from ..objective.base import Evaluation, Objective
+from ..errors import NumericalError
+from ..objective.base import Approach, Evaluation, Objective
 from .curvature import final_hessian
 from .trust_region import (
     FIRST_RADIUS,
@@ -48,6 +49,9 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     log = [(x, here.value)]
     radius, hessians, refreshed, saddle = FIRST_RADIUS, 0, 0, False
     for _ in range(max_evaluations or MAX_ITERATIONS):
+        if not saddle:
+            at = _taken_at_once(objective, Approach(x, here, B, radius, refreshed), log)
+            x, here, B, radius, refreshed = at
         step, promise, length, _, _ = trust_step(here.gradient, B, radius)
         if promise <= PROMISE or length < SHORTEST:
             H, hessians = final_hessian(objective, x), hessians + 1
@@ -79,6 +83,19 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     if H is None:
         return x, here._replace(curvature=B), log
     return x, here._replace(curvature=H, exact=True), log
+
+
+def _taken_at_once(objective: Objective, at: Approach, log: Log) -> Approach:
+    """Where the steps of `quasi_newton` lead that the objective takes at once."""
+    stretch = objective.steps_from(at, PROMISE)
+    if stretch is None:
+        return at
+    stopped = stretch.stopped
+    # where there is no value the step is a shorter one: it is taken by itself
+    if stopped is not None and not isinstance(stopped, NumericalError):
+        raise stopped
+    log += stretch.log
+    return stretch.end
 
 
 def _polished(

@@ -119,7 +119,7 @@ def test_other_values_are_refused(progress) -> None:
 
 @pytest.fixture
 def stop_at(monkeypatch) -> Callable[[int], None]:
-    """Interrupt at the n-th evaluation of a search."""
+    """Interrupt at the n-th evaluation of a search, whose steps are taken one by one."""
 
     def plan(number: int) -> None:
         evaluate, count = watch_counted().evaluate, []
@@ -131,6 +131,7 @@ def stop_at(monkeypatch) -> Callable[[int], None]:
             return evaluate(self, x, order)
 
         monkeypatch.setattr(watch_counted(), "evaluate", counted)
+        monkeypatch.setattr(watch_counted(), "steps_from", lambda self, at, enough: None)
 
     return plan
 

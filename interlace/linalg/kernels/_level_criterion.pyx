@@ -4,7 +4,8 @@
 What is around the loops over the levels (`_levels`, `_quadrature`), for few rows, where calls cost
 more than algebra: x -> templates, predictors and thresholds; sums over the rows -> the gradient;
 the working curvature, and the Hessian by differences with the modes moved along their tangents.
-The twin of what `laplace` does with arrays; formulas are there.
+The twin of what `laplace` does with arrays; formulas are there. A search by gradients goes on here
+until the Hessian is wanted, and one for each of many responses to its end.
 
 x = (theta, p coefficients, zeta), theta the entries ``rows``, ``cols`` of the template T. The
 columns of Z are those stored, times ``shrink``.
@@ -16,6 +17,9 @@ include "levels.pxi"
 include "search.pxi"
 
 from interlace.linalg.kernels import _quadrature, _rows
+
+# A difference of gradients to one side, for the model of a curvature: that of `_differenced_zeta`.
+cdef double ONE_SIDE = 1e-5
 
 
 cdef class LevelCriterion(Search):
@@ -32,14 +36,16 @@ cdef class LevelCriterion(Search):
     cdef double[:, ::1] at_mode, T, dT, J, tangents
     cdef double[:, :, ::1] H, S
     cdef double[::1] t, sums, node_sums, eta0, in_zeta, upper, lower, alpha, by_threshold
-    cdef double[::1] x, g, z_slope, nothing
+    cdef double[::1] x, g, slope, z_slope, nothing
     cdef double[:, ::1] U
     # work of the curvature, and modes and parameters of displaced points
     cdef double[:, ::1] push, moves, R, B, Q, N, ZP, W
-    cdef double[::1] zs, moved, steps
-    cdef bint begun, along, allocated, searching
+    cdef double[::1] zs, zp, change, moved, steps
+    cdef double[:, ::1] turn
+    # whether there are modes to start from, those of a Hessian, and those of a gradient
+    cdef bint begun, along, followed, allocated, searching, failed
     cdef double hessian_step, zeta_step, least_information, last_zeta
-    cdef double shrink, limit, largest, fixed, known, par, value_z, of_zeta
+    cdef double shrink, limit, largest, fixed, known, par, value_z, of_zeta, visits
     cdef bint expected, by_row, ones, grid, has_gap
     cdef Py_ssize_t n, p, m, k, nz, P, levels, size
     cdef readonly double value, without_constant
@@ -68,16 +74,18 @@ cdef class LevelCriterion(Search):
         self.n, self.p, self.m = self.X.shape[0], self.X.shape[1], self.rows.shape[0]
         self.P, self.k = self.m + self.p + self.nz, self.S.shape[1]
         self.levels, self.n_x, self.begun = self.S.shape[0], self.P, False
-        self.by_row = thresholds is not None
+        self.by_row, self.change = thresholds is not None, np.empty(1)
         self._constant, self.error, self.known, self.allocated = None, None, 0.0, False
-        self.searching, self.last_zeta = False, NAN
+        self.searching, self.failed, self.last_zeta = False, False, NAN
+        self.followed, self.visits = False, 0.0
         if self.by_row or not callable(constant):
             self.known = 0.0 if self.by_row else constant
         else:
             self._constant = constant
         self._T, self._dT = np.zeros((self.k, self.k)), np.empty((self.k, self.k))
         self._node_sums, self.sums, self.eta0 = np.empty(3), np.zeros(5), np.empty(self.n)
-        self.T, self.dT = self._T, self._dT
+        self.T, self.dT, self.turn = self._T, self._dT, np.empty((self.k, self.k))
+        self.zs, self.zp = np.empty((2, self.k))
         self.node_sums = self._node_sums
         self.x, self.g, self.z_slope = np.empty(self.P), np.empty(self.P), np.zeros(self.nz)
         self.weights = kernel.weights
@@ -88,6 +96,7 @@ cdef class LevelCriterion(Search):
         if self.by_row:
             self.codes, self.basis, self.logs, self.gaps, self.has_gap = thresholds
             self.size = self.basis.shape[0]
+            self.change = np.empty(self.size)
             self.upper, self.lower = kernel.y, kernel.log_y
             self.alpha, self.by_threshold = np.empty(self.size), np.empty(self.size)
             self.J = np.empty((self.size, self.nz))
@@ -147,7 +156,7 @@ cdef class LevelCriterion(Search):
         except BaseException as error:
             if not self.searching:
                 raise
-            self.error = error
+            self.error, self.failed = error, True
         return 0
 
     cdef void _of_distances(self) noexcept nogil:
@@ -189,6 +198,7 @@ cdef class LevelCriterion(Search):
                 pending()
         if laplace < 0.0:
             return NAN
+        self.visits += laplace
         for i in range(5):
             if not isfinite(self.sums[i]):
                 return NAN
@@ -248,11 +258,12 @@ cdef class LevelCriterion(Search):
         U = np.empty((self.levels, self.k))
         cdef double[:, ::1] own = U
         if along:
-            self._follow(x, own)
+            self._follow(&x[0], &own[0, 0])
         else:
             for l in range(self.levels):
                 for a in range(self.k):
                     own[l, a] = u[l * self.k + a]
+        self.followed = False
         self._place(&x[0])
         self.value = self._at(own, order, False)
         if self.value != self.value:
@@ -261,7 +272,7 @@ cdef class LevelCriterion(Search):
             if order and not x[a] < self.limit:
                 self.g[a] = 0.0
         self.x[:] = x
-        self.U = own
+        self.U, self.followed = own, order > 0
         return U.reshape(-1)
 
     @property
@@ -286,14 +297,17 @@ cdef class LevelCriterion(Search):
                        space[2], space[3], out)
         return 0
 
-    cdef int _follow(self, const double[::1] x, double[:, ::1] U) except -1:
-        """Modes at x along the tangent at the last point."""
+    cdef int _follow(self, const double* x, double* U) except -1 nogil:
+        """Modes at x, (levels, k), along the tangent at the last point."""
         cdef Py_ssize_t i, j, l, a, b, c
         cdef double s, push, w
-        cdef double[:, ::1] extra, dT = np.zeros((self.k, self.k)), r
+        cdef double[:, ::1] extra, dT = self.turn
         cdef bint moved = False
-        cdef double[::1] change = np.zeros(max(self.size, 1)), zs = np.empty(self.k)
-        cdef double[::1] zp = np.empty(self.k)
+        cdef double[::1] change = self.change, zs = self.zs, zp = self.zp
+        change[:] = 0.0
+        for a in range(self.k):
+            for b in range(self.k):
+                dT[a, b] = 0.0
         for i in range(self.m):
             dT[self.rows[i], self.cols[i]] = (x[i] - self.x[i]) * self.shrink
         for j in range(self.nz):
@@ -306,8 +320,9 @@ cdef class LevelCriterion(Search):
             else:
                 change[0] = s
         if moved:
-            extra = np.empty((3, self.n))
-            self._extra(extra)
+            with gil:
+                extra = np.empty((3, self.n))
+                self._extra(extra)
         for l in range(self.levels):
             for a in range(self.k):
                 zs[a] = zp[a] = 0.0
@@ -333,13 +348,13 @@ cdef class LevelCriterion(Search):
                     zp[a] += w * push
                     zs[a] += w * self.at_mode[3, i]
             for a in range(self.k):
-                U[l, a] = self.U[l, a]
+                U[l * self.k + a] = self.U[l, a]
             for b in range(self.k):
                 s = 0.0
                 for a in range(b, self.k):
                     s += self.T[a, b] * zp[a] + dT[a, b] * zs[a]
                 for a in range(self.k):
-                    U[l, a] += self.H[l, a, b] * s
+                    U[l * self.k + a] += self.H[l, a, b] * s
         return 0
 
     # -- curvature at the last point ------------------------------------------------------------
@@ -362,8 +377,9 @@ cdef class LevelCriterion(Search):
         self.R, self.tangents = np.empty((effects, self.P)), np.empty((effects, self.P))
         self.Q, self.W = np.empty((effects, self.m)), np.empty((self.levels, self.k))
         self.N, self.ZP = np.empty((self.k, self.k)), np.empty((self.k, self.P))
-        self.zs, self.moved = np.empty(self.k), np.empty(self.P)
+        self.moved, self.slope = np.empty((2, self.P))
         self.B = np.empty((self.P, self.P))
+        self.begin()
         self.allocated = True
         return 0
 
@@ -548,11 +564,15 @@ cdef class LevelCriterion(Search):
 
     cdef int _difference(self, const double* x, const double* u, const double* steps,
                          double* H) except -1 nogil:
-        """The same into H (P, P); false where there are no modes."""
+        """The same into H (P, P); false where there are no modes.
+
+        What is in the arrays of the rows is then of another point than the last one.
+        """
         cdef Py_ssize_t i, j, a, P = self.P, q = self.levels * self.k
         cdef int side
         cdef double sign
         cdef double* own = &self.W[0, 0]
+        self.followed = False
         for i in range(P):
             self.moved[i] = x[i]
             for j in range(P):
@@ -578,22 +598,26 @@ cdef class LevelCriterion(Search):
                 H[j * P + i] = H[i * P + j]
         return True
 
-    # -- searches for many responses ----------------------------------------------------------
+    # -- searches -----------------------------------------------------------------------------
 
     cdef double at(self, const double* x, int order, double* g, double* H) noexcept nogil:
-        """The criterion, its modes found from those along the last tangents."""
+        """The criterion, its modes found from those along the last tangents, or from zero."""
         cdef Py_ssize_t i, a, P = self.P, q = self.levels * self.k
         cdef double value = NAN, s
         cdef double* u = &self.U[0, 0]
         cdef double* own = &self.W[0, 0]
         cdef int again
         for again in range(2):
-            for a in range(q):
-                s = 0.0 if again or not self.begun else u[a]
-                if self.along and not again:
-                    for i in range(P):
-                        s += self.tangents[a, i] * (x[i] - self.x[i])
-                own[a] = s
+            if self.followed:
+                self._follow(x, own)
+            else:
+                for a in range(q):
+                    s = 0.0 if again or not self.begun else u[a]
+                    if self.along and not again:
+                        for i in range(P):
+                            s += self.tangents[a, i] * (x[i] - self.x[i])
+                    own[a] = s
+            self.followed = False
             self._place(x)
             value = self._at(self.W, 1 if order else 0, False)
             if value == value:
@@ -606,7 +630,7 @@ cdef class LevelCriterion(Search):
             self.x[i] = x[i]
         for a in range(q):
             u[a] = own[a]
-        self.begun, self.along = True, order > 1
+        self.begun, self.along, self.followed = True, order > 1, order == 1
         if order == 1:
             return value
         self._curve()
@@ -617,6 +641,74 @@ cdef class LevelCriterion(Search):
         self.exact = self._difference(x, u, &self.steps[0], H)
         self.lost = not self.exact
         return value
+
+    cdef bint model(self, const double* x, const double* g, double* B) noexcept nogil:
+        """The working curvature, rows of a zeta that is no threshold by differences to one side."""
+        cdef Py_ssize_t i, j = self.P - 1, P = self.P
+        cdef int side
+        cdef double step, value
+        self._curve()
+        for i in range(P * P):
+            B[i] = (&self.B[0, 0])[i]
+        if not self.nz or self.by_row:
+            return True
+        B[j * P + j] = 1.0
+        for i in range(P):
+            self.moved[i] = x[i]
+        for side in range(2):
+            step = -ONE_SIDE if side else ONE_SIDE
+            self.moved[j] = x[j] + step
+            value = self.at(&self.moved[0], 1, &self.slope[0], NULL)
+            if isfinite(value):
+                for i in range(P):
+                    B[i * P + j] = B[j * P + i] = (self.slope[i] - g[i]) / step
+                break
+        return True
+
+    cdef bint stopped(self) noexcept nogil:
+        """Whether a signal's handler raised, looked at now and then, or what depends on zeta."""
+        if not self.failed and self.visits > VISITS:
+            self.visits = 0.0
+            with gil:
+                self._look()
+        return self.failed
+
+    cdef void _look(self) noexcept:
+        try:
+            if signals_handled():
+                pending()
+        except BaseException as error:
+            self.error, self.failed = error, True
+
+    def approached(self, double[::1] x, double value, double[::1] g, double[:, ::1] B,
+                   double radius, int refreshed, double enough):
+        """x <- where a step promises no more than ``enough``, with gradient and model B there.
+
+        From x, where `evaluate` was last, with a radius and the number of models made anew so far.
+        Value, radius, evaluations, that number, accepted points with their values (m, P + 1), and
+        what was raised on the way.
+        """
+        cdef Way way
+        points = np.empty((MAX_APPROACH + 1, self.P + 1))
+        cdef double[:, ::1] kept = points
+        way.value, way.radius, way.refreshed = value, radius, refreshed
+        way.evaluations = way.accepted = 0
+        self._allocate()
+        self.U = np.array(self.U)  # that of the last point belongs to others
+        self.begun, self.along, self.searching = True, False, True
+        try:
+            with nogil:
+                self.go(&x[0], &g[0], &B[0, 0], enough, &way, &kept[0, 0])
+        finally:
+            self.searching = False
+        error, self.error, self.failed = self.error, None, False
+        return (way.value, way.radius, way.evaluations, way.refreshed, points[:way.accepted],
+                error)
+
+    @property
+    def place(self):
+        """x (P,) and modes (q,) of the last evaluation."""
+        return np.array(self.x), np.array(self.U).reshape(-1)
 
     def searched(self, const double[:, ::1] Y, double[::1] y, const double[:, ::1] logs,
                  double[::1] log_y, const double[:, ::1] starts, const double[:, ::1] first,
@@ -643,7 +735,6 @@ cdef class LevelCriterion(Search):
         self.hessian_step, self.zeta_step, self.least_information = differences
         self.known, self.steps, self.searching = 0.0, np.empty(self.P), True
         self.U = np.empty((self.levels, self.k))
-        self.begin()
         self._allocate()
         with nogil:
             for i in range(Y.shape[0]):
@@ -654,17 +745,17 @@ cdef class LevelCriterion(Search):
                 for s in range(starts.shape[0]):
                     for j in range(self.P):
                         own[s, j] = starts[s, j]
-                self.begun = self.along = False
+                self.begun = self.along = self.followed = False
                 if self.nz:
                     self.limit = limits[i]
                     with gil:
                         if self.error is not None:
-                            error, self.error = self.error, None
+                            error, self.error, self.failed = self.error, None, False
                             raise error
                         self._constant, self.last_zeta = constants[i], NAN
                 sure[i] = self.best(own, bounded, snap, stop, lower, &first[0, 0], enough, &x[i, 0],
                                     &values[0], &gradient[i, 0], &H[i, 0, 0])
                 value[i] = values[0]
         if self.error is not None:
-            error, self.error = self.error, None
+            error, self.error, self.failed = self.error, None, False
             raise error

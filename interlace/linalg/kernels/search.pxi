@@ -23,42 +23,65 @@ cdef class Search:
         """The criterion, with gradient (1), with curvature (2); nan where there is none."""
         return NAN
 
+    cdef bint model(self, const double* x, const double* g, double* B) noexcept nogil:
+        """B <- a model of the curvature at x, where the last evaluation was; whether there is one."""
+        return False
+
+    cdef bint stopped(self) noexcept nogil:
+        """Whether something was raised on the way: no evaluation is wanted any more."""
+        return False
+
     cdef void approach(self, double* x, const double* first, double enough) noexcept nogil:
         """x <- nearer to the minimum, by gradients and symmetric rank-one updates of ``first``.
 
         ``first`` (n_x, n_x) is a model of the curvature, and the end where a step promises no more
-        than ``enough``, or x where there is no way. See `optimize/quasi.py`.
+        than ``enough``, or x where there is no way.
         """
-        cdef Py_ssize_t n = self.n_x, i, j
-        cdef int iteration
-        cdef double* new = &self.space[0]
-        cdef double* g = new + n
-        cdef double* step = g + n
-        cdef double* free = step + n
-        cdef double* B = free + n
-        cdef double* V = B + n * n
-        cdef double* missing = V + n * n
-        cdef double* there_g = missing + n * n
-        cdef double* work = there_g + n + n * n
-        cdef double here, there, ratio, radius = FIRST_RADIUS, along, size, length
-        cdef Trust t
-        here = self.at(x, 1, g, NULL)
-        if here != here or self.lost:
+        cdef Py_ssize_t n = self.n_x, i
+        cdef double* g = &self.space[0] + n
+        cdef double* B = g + 3 * n
+        cdef Way way
+        way.value = self.at(x, 1, g, NULL)
+        if way.value != way.value or self.lost:
             return
         for i in range(n * n):
             B[i] = first[i]
-        for iteration in range(MAX_APPROACH):
+        way.radius, way.evaluations, way.accepted = FIRST_RADIUS, 0, 0
+        way.refreshed = MAX_REFRESHED
+        self.go(x, g, B, enough, &way, NULL)
+
+    cdef void go(self, double* x, double* g, double* B, double enough, Way* way,
+                 double* points) noexcept nogil:
+        """x <- where a step promises no more than ``enough``, from there with gradient and model B.
+
+        The steps of `optimize/quasi.py` until the Hessian is wanted. Of the accepted points those
+        that ``points`` (MAX_APPROACH, n_x + 1) has room for are kept there, with their values.
+        """
+        cdef Py_ssize_t n = self.n_x, i, j
+        cdef double* new = &self.space[0]
+        cdef double* step = new + 2 * n
+        cdef double* free = step + n
+        cdef double* V = free + n + n * n
+        cdef double* missing = V + n * n
+        cdef double* there_g = missing + n * n
+        cdef double* work = there_g + n + n * n
+        cdef double there, ratio, along, size, length
+        cdef Trust t
+        while way.evaluations < MAX_APPROACH:
             for i in range(n * n):
                 V[i] = B[i]
-            t = step_within(<int> n, g, V, radius, FLAT_SHARE, step, free, work)
+            t = step_within(<int> n, g, V, way.radius, FLAT_SHARE, step, free, work)
             if not t.promise > enough or t.length < SHORTEST:
                 return
             for i in range(n):
                 new[i] = x[i] + step[i]
             there = self.at(new, 1, there_g, NULL)
+            if self.stopped():
+                return
+            way.evaluations += 1
             ratio = -INFINITY
-            if there == there:
-                ratio = (here - there) / t.promise
+            if isfinite(there):
+                ratio = gain_ratio(n, way.value, there, t.promise, g, there_g)
                 along = size = length = 0.0
                 for i in range(n):
                     missing[i] = there_g[i] - g[i]
@@ -67,15 +90,27 @@ cdef class Search:
                     along += missing[i] * step[i]
                     size += missing[i] * missing[i]
                     length += step[i] * step[i]
-                if fabs(along) > SKIP_SHARE * sqrt(size * length):
+                if fabs(along) > SKIP_SHARE * sqrt(size * length) and isfinite(size / along):
                     for i in range(n):
                         for j in range(n):
                             B[i * n + j] += missing[i] * missing[j] / along
-            radius = next_radius(radius, ratio, t.length)
-            if ratio > 1e-4:
+            way.radius = next_radius(way.radius, ratio, t.length)
+            if not ratio > 1e-4:
+                continue
+            for i in range(n):
+                x[i], g[i] = new[i], there_g[i]
+            way.value = there
+            if points != NULL:
                 for i in range(n):
-                    x[i], g[i] = new[i], there_g[i]
-                here = there
+                    points[way.accepted * (n + 1) + i] = x[i]
+                points[way.accepted * (n + 1) + n] = there
+            way.accepted += 1
+            if t.promise > REFRESH and way.refreshed < MAX_REFRESHED:
+                way.evaluations += 1
+                way.refreshed += 1
+                if self.model(x, g, V):
+                    for i in range(n * n):
+                        B[i] = V[i]
 
     cdef bint minimum(self, double* x, const unsigned char* bounded, double snap, double stop,
                       double* value, double* gradient, double* curvature) noexcept nogil:
@@ -96,8 +131,7 @@ cdef class Search:
         cdef double* there_g = before + n * n
         cdef double* there_H = there_g + n
         cdef double* work = there_H + n * n
-        cdef double here, there, gain, ratio, radius = FIRST_RADIUS, promised = -1.0, noise
-        cdef double smaller
+        cdef double here, there, ratio, radius = FIRST_RADIUS, promised = -1.0, noise
         cdef bint exact, anew
         cdef Trust t
         here = self.at(x, 2, g, H)
@@ -131,16 +165,7 @@ cdef class Search:
             there = self.at_trial(x, step, new, there_g, there_H)
             if self.lost:
                 return False
-            gain = here - there
-            if there != there:
-                ratio = -INFINITY
-            elif t.promise < noise and fabs(gain) <= noise:
-                smaller = 0.0
-                for i in range(n):
-                    smaller += g[i] * g[i] - there_g[i] * there_g[i]
-                ratio = 1.0 if smaller > 0.0 else -1.0
-            else:
-                ratio = gain / t.promise
+            ratio = gain_ratio(n, here, there, t.promise, g, there_g) if there == there else -INFINITY
             radius = next_radius(radius, ratio, t.length)
             if ratio > 1e-4:
                 promised = t.promise

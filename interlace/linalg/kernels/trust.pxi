@@ -1,6 +1,6 @@
 # The trust-region subproblem of a small dense quadratic model, and Newton's search with it.
 
-from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
+from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, isfinite, sqrt
 from scipy.linalg.cython_lapack cimport dsyev
 
 import numpy as np
@@ -23,6 +23,15 @@ cdef double SURE_PIVOT = 0.1
 cdef double SKIP_SHARE = 1e-8
 cdef double SHORTEST = 1e-9
 cdef int MAX_APPROACH = 50
+cdef double REFRESH = 1.0
+cdef int MAX_REFRESHED = 4
+
+ctypedef struct Way:
+    double value      # of the criterion where a search is
+    double radius     # that it trusts its model within
+    int evaluations   # so far
+    int accepted      # points
+    int refreshed     # models of the curvature made anew
 
 ctypedef struct Trust:
     double promise    # decrease of the model, nan where H is not finite
@@ -120,3 +129,15 @@ cdef inline double next_radius(double radius, double ratio, double length) noexc
     if ratio > 0.75 and length > 0.9 * radius:
         return fmin(3.0 * radius, LARGEST_RADIUS)
     return radius
+
+
+cdef inline double gain_ratio(Py_ssize_t n, double here, double there, double promise,
+                              const double* g, const double* there_g) noexcept nogil:
+    """Gain over promise; by the gradients where the values can no longer tell."""
+    cdef Py_ssize_t i
+    cdef double noise = NOISE_OF_DIFFERENCE * fmax(1.0, fabs(here)), smaller = 0.0
+    if promise < noise and fabs(here - there) <= noise:
+        for i in range(n):
+            smaller += g[i] * g[i] - there_g[i] * there_g[i]
+        return 1.0 if smaller > 0.0 else -1.0
+    return (here - there) / promise

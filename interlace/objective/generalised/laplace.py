@@ -30,7 +30,7 @@ from ...covariance import CovarianceModel
 from ...errors import NumericalError
 from ...linalg.crossproducts.weighted import times_templates
 from ...linalg.factor.choose import OPEN
-from ..base import Evaluation
+from ..base import Approach, Evaluation, Stretch
 from .base import GeneralisedObjective
 from .level_modes import MAX_WIDTH, LevelModes, SeveralLevelModes
 from .modes import PenalisedIRLS, Point, no_mode
@@ -177,6 +177,15 @@ class LaplaceObjective(GeneralisedObjective):
         if not self._astray:
             self._u = u if concave else u.copy()
         return last
+
+    def steps_from(self, at: Approach, enough: float) -> Stretch | None:
+        # elsewhere a step may end in other modes, and the next one must not begin at these
+        last = self._last
+        if last is None or self._compiled is None or not self.problem.density.log_concave:
+            return None
+        stretch, x, self._u = self._compiled.steps_from(at, enough)
+        self._last = _Last(x, 1, self._u, None)
+        return stretch
 
     def _beginnings(self, along: bool) -> Iterator[np.ndarray | None]:
         """Where the compiled search for modes starts: None is along the tangent."""

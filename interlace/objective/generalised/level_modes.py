@@ -17,7 +17,7 @@ from ...linalg.crossproducts.fixed import FixedColumns
 from ...linalg.crossproducts.predictors import PredictorZ
 from ...linalg.crossproducts.weighted import WeightedZ
 from ...linalg.kernels import _levels, _predictor_levels, _quadrature
-from ..base import NOT_ASKED, Evaluation
+from ..base import NOT_ASKED, Approach, Evaluation, Stretch
 from .compiled import NOWHERE, Levels, kernel_of
 from .density import ConditionalDensity, FamilyDensity
 from .modes import Modes, Point, no_mode
@@ -230,6 +230,20 @@ class CompiledCriterion:
                 self._modes.at_template(self.kernel.template)
                 return end, self.kernel.without_constant
         raise no_mode()
+
+    def steps_from(self, at: Approach, enough: float) -> tuple[Stretch, np.ndarray, np.ndarray]:
+        """Steps of a search from the last point, and where it was last: x (P,) and modes (q,)."""
+        x, g, B = at.x.copy(), at.here.gradient.copy(), at.curvature.copy()
+        value, radius, evaluations, refreshed, points, stopped = self.kernel.approached(
+            x, at.here.value, g, B, at.radius, at.refreshed, enough
+        )
+        end = Approach(x, Evaluation(value, g), B, radius, refreshed)
+        log = [
+            (point[:-1], value) for point, value in zip(points, points[:, -1].tolist(), strict=True)
+        ]
+        place, self._u = self.kernel.place
+        self._modes.at_template(self.kernel.template)
+        return Stretch(end, log, evaluations, stopped), place, self._u
 
     def point(self) -> Point:
         """The last point."""
