@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from threading import Lock
 from typing import Any
 
-from ..errors import ArgumentTypeError, DataError, MissingDependencyError, brief
+from ..errors import ArgumentTypeError, DataError, MissingDependencyError, brief, listing
 from .lazy import is_lazy
 from .read import refuse_formula, without_notice
 
@@ -47,23 +48,64 @@ def scanned(data: Any) -> Any:
             "frames of one library"
         )
     kind = kinds.pop()
-    if kind == "polars":
-        import polars as pl
+    if kind not in JOINED:
+        raise ArgumentTypeError(
+            f"a list of frames of {kind} cannot be put together here; do it in the engine, and "
+            f"give one frame instead of {brief(data)}"
+        )
+    return _joined(data, JOINED[kind])
 
-        return pl.concat(list(data))
-    if kind in ("duckdb", "_duckdb"):
-        whole = data[0]
-        for part in data[1:]:
-            whole = whole.union(part)
+
+def _joined(frames: Sequence[Any], join: Callable[[list[Any]], Any]) -> Any:
+    """Frames of one library below each other, their columns by name."""
+    import narwhals.stable.v2 as nw
+
+    with without_notice():
+        parts = [nw.from_native(frame) for frame in frames]
+        known = [part.collect_schema().names() for part in parts]
+    for i, own in enumerate(known):
+        if lacking := [name for name in known[0] if name not in own]:
+            raise DataError(
+                f"data[{i}] lacks the column(s) {listing(lacking)} of data[0]; give all parts the "
+                "same columns"
+            )
+    try:
+        with without_notice():
+            # engines go by the place of a column, or fill what is not there with missing values
+            whole = join([part.select(known[0]).to_native() for part in parts])
+            nw.from_native(whole).collect_schema()
         return whole
-    if kind.startswith("dask"):
-        import dask.dataframe
+    except Exception as error:
+        raise DataError(
+            f"the parts of data cannot be put together: {first_line(error)}. Give frames of "
+            "one connection, whose columns have the same types"
+        ) from error
 
-        return dask.dataframe.concat(list(data))
-    raise ArgumentTypeError(
-        f"a list of frames of {kind} cannot be put together here; do it in the engine, and give "
-        f"one frame instead of {brief(data)}"
-    )
+
+def _joined_polars(frames: list[Any]) -> Any:
+    import polars as pl
+
+    return pl.concat(frames, how="vertical_relaxed")
+
+
+def _joined_dask(frames: list[Any]) -> Any:
+    import dask.dataframe
+
+    return dask.dataframe.concat(frames)
+
+
+def _joined_duckdb(frames: list[Any]) -> Any:
+    return reduce(lambda whole, part: whole.union(part), frames)
+
+
+#: How frames are put below each other, by the first part of the module of their classes.
+JOINED: dict[str, Callable[[list[Any]], Any]] = {
+    "polars": _joined_polars,
+    "duckdb": _joined_duckdb,
+    "_duckdb": _joined_duckdb,
+    "dask": _joined_dask,
+    "dask_expr": _joined_dask,
+}
 
 
 def _scanned_files(paths: Any) -> Any:

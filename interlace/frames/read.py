@@ -178,7 +178,7 @@ def _narwhals(data: Any) -> Any:
             return nw.from_native(data)
     except TypeError:
         hint = ""
-        if isinstance(data, list | tuple) and any(hasattr(part, "columns") for part in data):
+        if isinstance(data, list | tuple) and any(hasattr(type(part), "columns") for part in data):
             hint = " Put the frames together first: pandas.concat(data)."
         elif isinstance(data, np.ndarray | list | tuple):
             hint = " Give the columns names first: pandas.DataFrame(data, columns=[...])."
