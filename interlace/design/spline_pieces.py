@@ -111,7 +111,11 @@ def _centred(name: str, x: Variable, rest: Sequence[Any], named: Mapping, state:
     """Constraints that centre the columns: their means, kept in the state."""
     free = {**state, "constraints": None}
     columns = pieces_of(name, x.value, rest, {**named, "constraints": None}, free)
-    texts = [f"{name} of {x.text}, column {i} without constraints" for i in range(len(columns))]
+    # two splines of one variable are asked about in one round: all arguments are in their texts
+    own = ", ".join(
+        [x.text, *map(repr, rest), *(f"{key}={value!r}" for key, value in named.items())]
+    )
+    texts = [f"{name}({own}), column {i} without constraints" for i in range(len(columns))]
     answers = yield {text: (column, ("mean",)) for text, column in zip(texts, columns)}
     state["constraints"] = np.array([[answers[text]["mean"] for text in texts]])
 

@@ -136,7 +136,8 @@ LEARNED = [
     "y ~ poly(z, 2) * f + bs(x, df=6) + (scale(x) | g)",
     "y ~ ns(log(x + 9), 4) : f + I(x - mean(x)) + I(z > median(z)) + (1 | g)",
     "scale(y) ~ 0 + cr(x, df=5) + poly(z / 1e6, 2, raw=True) + (poly(x, 2) | h)",
-    "y ~ cr(x, df=4, constraints='center') + b:poly(z, 2):f + offset(scale(z) / 9) + (1 | g)",
+    "y ~ cr(x, df=4, constraints='center') + b:poly(z, 2):f + k:cr(x, df=6, constraints='center') "
+    "+ offset(scale(z) / 9) + (1 | g)",
     "y ~ cc(x, df=4) + scale(scale(x) - min(x) / sd(z)) + (1 | g)",
     "y ~ bs(x, knots=quantile(x, c(0.3, 0.6)), degree=1) + ns(z, df=3, Boundary_knots=c(0.998e6, "
     "1.002e6)) + (1 | g)",
