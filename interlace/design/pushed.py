@@ -27,6 +27,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "log1p": lambda x: _log1p(x),
 }
 LOG_10 = 2.302585092994046
+#: A number times this leaves the upper half of its digits when it is taken off again.
+HALVES = 2.0**27 + 1.0
 #: Those that need questions first.
 OF_ALL_ROWS = tuple("mean sd var min max sum median quantile scale center poly bs ns cr cc".split())
 #: Those that are numbers or truth values already, in other words.
@@ -55,6 +57,29 @@ def _log1p(x: Any) -> Any:
 
     u = x + 1.0
     return nw.when(u == 1.0).then(x).otherwise(u.log() * x / (u - 1.0))
+
+
+def _whole_and_rest(value: Any, by: Any) -> tuple[Any, Any]:
+    """The whole part of a quotient, rounded down, and the remainder with the sign of ``by``.
+
+    A quotient near a whole number may be rounded to it, or be a little less where an engine
+    multiplies by 1 / ``by``. The remainder tells: it is exact by the halves of ``by`` (Dekker 1971)
+    while the whole part has as many digits as they.
+    """
+    import narwhals.stable.v2 as nw
+
+    whole = (value / by).floor()
+    high = by * HALVES - (by * HALVES - by)
+    rest = (value - whole * high) - whole * (by - high)
+    too_much, too_little = rest * by < 0.0, (rest - by) * by >= 0.0
+    more, left = (
+        nw.when(too_little).then(other).otherwise(own)
+        for other, own in ((whole + 1.0, whole), (rest - by, rest))
+    )
+    return (
+        nw.when(too_much).then(whole - 1.0).otherwise(more),
+        nw.when(too_much).then(rest + by).otherwise(left),
+    )
 
 
 class Pushed(NamedTuple):
@@ -168,11 +193,9 @@ class Translator(ast.NodeVisitor):
         if isinstance(node.op, ast.Pow):
             return Pushed(self._power(left.number(), right.number()), "number")
         if isinstance(node.op, ast.Mod | ast.FloorDiv):
-            value, by = left.number(), right.number()
-            if _is_expression(value):
-                whole = (value / by).floor()
-                own = whole if isinstance(node.op, ast.FloorDiv) else value - whole * by
-                return Pushed(own, "number")
+            if _is_expression(left.number()):
+                whole, rest = _whole_and_rest(left.number(), right.number())
+                return Pushed(whole if isinstance(node.op, ast.FloorDiv) else rest, "number")
         if type(node.op) not in ARITHMETIC:
             return self.generic_visit(node)
         self._no_text(left, right)
