@@ -9,7 +9,7 @@ import numpy as np
 
 from ..frames.columns import Columns
 from ..frames.lazy import LazyRows
-from .model_matrix import PlainMatrix
+from .plain_matrix import PlainMatrix
 from .products import Products
 
 #: Indicators of cells are summed as columns up to so many; more are grouped on.

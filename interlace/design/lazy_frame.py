@@ -17,7 +17,8 @@ from ..frames.lazy import LazyRows
 from .expressions import Resolved, names_in
 from .learned import Learned
 from .model_frame import ModelFrame
-from .model_matrix import PlainMatrix, calls_of, learned_matrix, model_matrix
+from .model_matrix import calls_of, learned_matrix, model_matrix
+from .plain_matrix import PlainMatrix
 from .predictor import MEAN
 from .products import Products
 from .pushed import Pushed, kind_of_type, pushed

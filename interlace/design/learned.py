@@ -22,7 +22,7 @@ from ..frames.lazy import LazyRows
 from . import questions
 from .evaluation import syntax_of, text_of
 from .functions import CONTEXT
-from .model_matrix import BasisFields
+from .plain_matrix import BasisFields
 from .pushed import CONSTANTS, Translator, beyond
 from .questions import Answers, Asked, Learning, Variable, monic
 from .response import not_finite

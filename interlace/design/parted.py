@@ -34,12 +34,14 @@ from .build import (
 )
 from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved
+from .formulaic_matrix import FormulaicMatrix
 from .formulas import formulas_of
 from .grouping import Grouping, grouping
 from .indicators import beside
 from .lazy_frame import LazyModelFrame
-from .model_matrix import FormulaicMatrix, MatrixRecipe, PlainMatrix, model_matrix, terms_on
+from .model_matrix import MatrixRecipe, model_matrix, terms_on
 from .newdata import FixedSide, NewDataRecipe, RandomSide
+from .plain_matrix import PlainMatrix
 from .positions import positioned
 from .predictor import MEAN, LinearPredictor
 from .pushed import kind_of_type, pushed

@@ -14,7 +14,7 @@ from ..formula.spelling import quoted, unmarked
 from ..frames.columns import Column, Columns, Labels
 from ..frames.lazy import LazyRows
 from .learned import Learned
-from .model_matrix import PlainMatrix
+from .plain_matrix import PlainMatrix
 from .pushed import pushed
 from .response import check_size, not_finite
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ..design.learned import columns_of
-from ..design.model_matrix import PlainMatrix
 from ..design.newdata import NewDataRecipe
+from ..design.plain_matrix import PlainMatrix
 from ..design.predictor import MEAN
 from ..design.pushed import kind_of_type, pushed
 from ..errors import ArgumentError, DataError, listing

@@ -15,7 +15,9 @@ from helpers.frame_libraries import ALL_LIBRARIES
 
 from interlace.design.build import build
 from interlace.design.design import Design
-from interlace.design.model_matrix import PlainMatrix, _through_formulaic, model_matrix
+from interlace.design.formulaic_matrix import through_formulaic
+from interlace.design.model_matrix import model_matrix
+from interlace.design.plain_matrix import PlainMatrix
 from interlace.design.rank import independent_columns
 from interlace.errors import DataError, DataWarning, FormulaError
 from interlace.formula.parser import parse
@@ -107,7 +109,7 @@ def test_direct_matrix_is_that_of_formulaic(text, data):
     assert isinstance(recipe, PlainMatrix)
     if not names:
         return
-    expected, other, same_terms = _through_formulaic(text, columns, names, {}, {})
+    expected, other, same_terms = through_formulaic(text, columns, names, {}, {})
     np.testing.assert_array_equal(X, expected)
     assert (recipe.names, terms.slices) == (other.names, same_terms.slices)
     for term, same in zip(terms.codings(X), same_terms.codings(X), strict=True):

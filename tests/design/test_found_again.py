@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from interlace.covariance import STRUCTURES, CovarianceModel
-from interlace.design import model_frame, model_matrix
+from interlace.design import formulaic_matrix, model_frame, model_matrix
 from interlace.design.build import build
 from interlace.errors import DataError, InterlaceError
 from interlace.frames import levels, read
@@ -29,7 +29,7 @@ def cold() -> None:
         model_frame._of_columns,
         model_matrix._known_recipe,
         model_matrix._calls,
-        model_matrix._structure,
+        formulaic_matrix._structure,
     ):
         cached.cache_clear()
     for known in (read._names_of, levels._levels_of):
