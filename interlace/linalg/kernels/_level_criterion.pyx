@@ -290,6 +290,39 @@ cdef class LevelCriterion(Search):
         """Of the last point: sums of the levels, and the derivative in the template (k, k)."""
         return self.sums[0], self.sums[1], self.sums[2], self.sums[4], self._dT * self.shrink
 
+    def moments(self, const double[::1] x):
+        """Of the scores of the levels at x without random effects: sums of g^2 - a and of a^2, (2, k).
+
+        See `Problem.start_variances`.
+        """
+        out = np.zeros((2, self.k))
+        cdef double[:, ::1] sums = out
+        cdef double[16] g
+        cdef double[16] A
+        cdef Py_ssize_t i, l, a
+        cdef double w
+        cdef bint logs = self.log_y.shape[0] > 0
+        cdef Kind kind = self.kind
+        cdef Row at
+        self.followed = False
+        self._place(&x[0])
+        kind.par, kind.log_par = self.par, log(self.par) if self.par > 0.0 else 0.0
+        kind.expected = True
+        for l in range(self.levels):
+            for a in range(self.k):
+                g[a] = A[a] = 0.0
+            for i in range(self.starts[l], self.starts[l + 1]):
+                split_row(&kind, self.eta0[i], self.y[i], self.weights[i],
+                          self.log_y[i] if logs else 0.0, &at)
+                for a in range(self.k):
+                    w = self.shrink if self.ones else self.shrink * self.Z[i, a]
+                    g[a] += w * at.score
+                    A[a] += w * w * at.weight
+            for a in range(self.k):
+                sums[0, a] += g[a] * g[a] - A[a]
+                sums[1, a] += A[a] * A[a]
+        return out
+
     cdef int _extra(self, double[:, ::1] out) except -1:
         """Derivatives in zeta of value, score and weight of the rows, (3, n), at the last point."""
         space = np.empty((4, self.n))

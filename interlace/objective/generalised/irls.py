@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
 
 from ...errors import NumericalError
 from ...linalg.crossproducts.fixed import weighted_gram
+from ...linalg.kernels import _rows
 from ...linalg.row_threads import over_rows, transposed_product
-from .density import ConditionalDensity, RowSums
+from .density import ConditionalDensity, Kernel, RowSums
 from .newton import damped_step
 
 MAX_ITERATIONS = 100
 MAX_HALVINGS = 30
 # Newton decrement, relative to the log-likelihood, at which the estimates have all their digits.
 DECREMENT = 1e-18
+# Rows times the square of columns up to which calls cost more than what BLAS saves.
+FEW_PRODUCTS = 50_000
 # A ridge, relative to the mean information, when information vanishes (separated data).
 RIDGE = 1e-10
 # How far from the border of its range a predictor to begin with must be.
@@ -61,6 +64,10 @@ def irls(
     last step too, whose decrement that is, and evaluates nothing after it.
     """
     base = np.broadcast_to(0.0, density.n) if offset is None else offset
+    if X.size * X.shape[1] <= FEW_PRODUCTS and type(density.kernel) is Kernel and X.size:
+        plain = _compiled(density, X, base, zeta, eta, decrement, max_iterations, ahead)
+        if plain is not None:
+            return plain
 
     def at(beta: np.ndarray) -> FixedState:
         eta = _predicted(X, beta, base)
@@ -92,6 +99,27 @@ def irls(
             return record(iteration + 1, False)
         here = there
     return record(max_iterations, False)
+
+
+def _compiled(
+    density: Any,
+    X: np.ndarray,
+    base: np.ndarray,
+    zeta: np.ndarray,
+    eta: np.ndarray,
+    decrement: float,
+    iterations: int,
+    ahead: bool,
+) -> IRLS | None:
+    """The same without the interpreter, or None where that does not know what to do."""
+    n, p = X.shape
+    beta, information, rows = np.empty(p), np.empty((p, p)), np.empty((2, n))
+    done = _rows.scoring(
+        density.kernel_at(zeta), density.parameter(zeta), np.ascontiguousarray(X),
+        np.ascontiguousarray(base), np.ascontiguousarray(eta), decrement, iterations,
+        MAX_HALVINGS, ahead, beta, rows[0], rows[1], information,
+    )  # fmt: skip
+    return None if done is None else IRLS(beta, rows[0], information, rows[1], *done)
 
 
 def _predicted(X: np.ndarray, beta: np.ndarray, base: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ from ..base import Approach, Evaluation, Stretch
 from .base import GeneralisedObjective
 from .level_modes import MAX_WIDTH, LevelModes, SeveralLevelModes
 from .modes import PenalisedIRLS, Point, no_mode
-from .problem import Problem
+from .problem import Problem, variances_of
 
 __all__ = ["LaplaceObjective", "TangentModes", "shortened"]
 
@@ -131,6 +131,14 @@ class LaplaceObjective(GeneralisedObjective):
     def _compiled(self) -> Any:
         """The compiled twin of what follows, which shares the arrays of the modes; or None."""
         return None if self.restricted else self.modes.criterion(self.problem, self.covariance)
+
+    def start(self) -> np.ndarray:
+        if self._compiled is None:
+            return super().start()
+        x, at, problem = np.zeros(self.layout.size), self.at, self.problem
+        x[at.beta], x[at.zeta] = problem.glm.beta[: self.p], problem.zeta
+        x[at.theta] = self.scale.start(variances_of(self._compiled.kernel.moments(x)))
+        return x
 
     # -- the criterion ----------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from ..linear.design_products import free_columns
 from .density import ConditionalDensity
 from .irls import IRLS, irls
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "variances_of"]
 
 _EMPTY = np.empty(0)
 # Groups times the cube of the times of a series by dense templates: hours.
@@ -294,16 +294,21 @@ class Problem:
         """
         rows = self.density.rows(self.glm.eta, self.zeta, True, order=0)
         g, cross = self.Z.transposed(rows.score), self.Z.set_weights(rows.weight)
-        out = []
+        sums = []
         with np.errstate(over="ignore", invalid="ignore"):
             for b, k in enumerate(self.Z.widths):
                 own = g[self.Z.offsets[b] : self.Z.offsets[b + 1]].reshape(-1, k)
                 a = cross.diagonal[b].reshape(-1, k * k)[:, :: k + 1]
-                square = np.maximum((a * a).sum(axis=0), 1e-300)
-                out.append(((own * own - a).sum(axis=0)) / square)
-        variances = np.concatenate(out)
-        variances[np.isnan(variances)] = 0.0
-        return np.minimum(np.maximum(variances, START_VARIANCES[0]), START_VARIANCES[1])
+                sums.append([(own * own - a).sum(axis=0), (a * a).sum(axis=0)])
+        return variances_of(np.concatenate(sums, axis=1))
+
+
+def variances_of(moments: np.ndarray) -> np.ndarray:
+    """Variances to begin with, (k,), from sums over levels of g^2 - a and of a^2, (2, k)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        variances = moments[0] / np.maximum(moments[1], 1e-300)
+    variances[np.isnan(variances)] = 0.0
+    return np.minimum(np.maximum(variances, START_VARIANCES[0]), START_VARIANCES[1])
 
 
 def _level_order(design) -> np.ndarray | None:

@@ -8,6 +8,7 @@ from interlace.errors import NumericalError
 from interlace.families import resolve
 from interlace.linalg.crossproducts.standardise import CHUNK_ROWS
 from interlace.linalg.row_threads import PIECE_ROWS
+from interlace.objective.generalised import irls as module
 from interlace.objective.generalised.density import FamilyDensity
 from interlace.objective.generalised.irls import irls, weighted_gram
 
@@ -155,3 +156,52 @@ def test_weighted_gram_in_chunks():
     # sums of whole numbers are exact
     X, w = rng.integers(-9, 10, (n, 3)).astype(float), rng.integers(-9, 10, n).astype(float)
     np.testing.assert_array_equal(weighted_gram(X, w), X.T @ (w[:, None] * X))
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize(("family", "link"), glmm.PAIRS)
+def test_few_rows_go_the_same_way_in_the_kernel(monkeypatch, family, link, ahead):
+    m = glmm.model(family, link)
+    density, X, offset, eta = parts(m)
+    for base in (offset, None):
+        for how in ({}, {"decrement": 1e-3}, {"max_iterations": 1}, {"max_iterations": 0}):
+            arguments = density, X, base, m.zeta, eta
+            with monkeypatch.context() as patch:
+                patch.setattr(module, "FEW_PRODUCTS", 0)
+                arrays = irls(*arguments, ahead=ahead, **how)
+            kernel = compiled(*arguments, how, ahead)
+            if kernel is None:  # a mean was out of its range, or the information not definite
+                continue
+            assert (kernel.iterations, kernel.converged) == (arrays.iterations, arrays.converged)
+            assert kernel.total == pytest.approx(arrays.total, rel=1e-12)
+            for name in ("beta", "eta", "information", "weight"):
+                one, other = getattr(kernel, name), getattr(arrays, name)
+                assert np.abs(one - other).max() <= 1e-9 * np.abs(other).max(), name
+
+
+def compiled(density, X, base, zeta, eta, how, ahead):
+    base = np.zeros(density.n) if base is None else base
+    decrement = how.get("decrement", module.DECREMENT)
+    iterations = how.get("max_iterations", module.MAX_ITERATIONS)
+    return module._compiled(density, X, base, zeta, eta, decrement, iterations, ahead)
+
+
+def test_who_goes_to_the_kernel(monkeypatch):
+    known = []
+    kernel = module._compiled
+    monkeypatch.setattr(module, "_compiled", lambda *a: known.append(kernel(*a)) or known[-1])
+    m = glmm.model("binomial", "logit")
+    density, X, offset, eta = parts(m)
+    fit = irls(density, np.asfortranarray(X), offset, m.zeta, eta)
+    assert fit is known[-1]
+    # separated rows lose their information on the way: arrays know what to do
+    y = (X[:, 2] > np.median(X[:, 2])).astype(float)
+    ones = np.ones(density.n)
+    apart = FamilyDensity(m.family, y, ones, ones)
+    fit = irls(apart, 1e3 * X, None, m.zeta, m.family.start_eta(y, ones))
+    assert np.isfinite(fit.beta).all() and fit.total > -1e-3
+    count = len(known)
+    irls(density, X[:, :0], offset, m.zeta, eta)
+    monkeypatch.setattr(module, "FEW_PRODUCTS", X.size * X.shape[1] - 1)
+    irls(density, X, offset, m.zeta, eta)
+    assert len(known) == count == 2

@@ -218,7 +218,7 @@ def test_what_is_raised_within_a_stretch(monkeypatch, at_call, kind):
     with pytest.raises(il.FitInterrupted) as caught:
         minimise_from(search, "newton", x)
     stopped = caught.value
-    assert stopped.evaluations >= 1 and stopped.criterion <= here.value
+    assert stopped.evaluations >= 1 and stopped.criterion <= here.value * (1.0 + 1e-12)
     assert whole.fit.objective.evaluate(stopped.x, 0).value == pytest.approx(stopped.criterion)
 
 
