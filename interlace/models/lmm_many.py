@@ -24,7 +24,7 @@ RULE = SNAP_TOLERANCE, PROMISE_EXACT, LOWER
 
 
 class LinearSearches:
-    """Refits of a model with one grouping factor from the sums of responses; for one thread.
+    """Refits of a model whose criterion is compiled from the sums of responses; for one thread.
 
     ``objective`` has cross-products of its own for these sums: they are written to.
     """
@@ -99,5 +99,5 @@ def estimates_of_rows(
     with one_thread(Y.size):
         turned = fit._shared.cross.turned_responses(Y if offset is None else Y - offset)
     least = objective.least_residuals(turned.total, turned.rest)
-    sums = turned.levels, turned.within, turned.squares
+    sums = turned.effects, turned.within, turned.squares
     return searches.estimates(sums, turned.gamma, least, other)

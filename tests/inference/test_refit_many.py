@@ -35,6 +35,11 @@ MODELS = {
     "singular": ("Yield ~ 1 + (1 | Batch)", "Dyestuff2", il.fit, {}),
     "three effects": ("score ~ Machine + (0 + Machine | Worker)", "Machines", il.fit, {}),
     "crossed": ("diameter ~ 1 + (1 | plate) + (1 | sample)", "Penicillin", il.fit, {}),
+    "nested": ("strength ~ 1 + (1 | batch / cask)", "Pastes", il.fit, {}),
+    "crossed slopes": (
+        "Reaction ~ Days + (Days | Subject) + (0 + Days | Days)", "sleepstudy", il.fit,
+        {"weights": np.linspace(0.5, 2.0, 180), "offset": np.arange(180.0), "method": "ML"},
+    ),
     "structured": ("Reaction ~ Days + cs(0 + Days | Subject)", "sleepstudy", il.fit, {}),
     "residuals": (
         "Reaction ~ Days + (1 | Subject)", "sleepstudy", il.fit,

@@ -64,8 +64,9 @@ def test_estimates_are_those_of_refits_to_rows(name):
         np.testing.assert_allclose(record.cov_beta, refit.vcov(), rtol=1e-5)
 
 
-def test_compiled_searches_end_where_the_search_does():
-    m = fitted("sleepstudy")
+@pytest.mark.parametrize("name", ["sleepstudy", "Penicillin"])
+def test_compiled_searches_end_where_the_search_does(name):
+    m = fitted(name)
     draws = LinearDraws(m.fit)
     draws.draw(np.random.default_rng(2), 40)
     found = draws._searches.minima(draws._of(40))

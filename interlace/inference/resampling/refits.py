@@ -1,7 +1,8 @@
 """A model fitted to many responses: all parameters, the log-likelihood and the verdict of each.
 
-Models with one grouping factor by compiled searches where there are any, linear and generalised
-ones, others refit by refit. Bootstrap, power, comparison by simulation and `refit_many` come here.
+By compiled searches where there are any (linear models with one grouping factor or few random
+effects, generalised ones with one grouping factor), others refit by refit. Bootstrap, power,
+comparison by simulation and `refit_many` come here.
 """
 
 from __future__ import annotations

@@ -115,16 +115,16 @@ class Turned(NamedTuple):
 
 
 class TurnedResponses(NamedTuple):
-    """What a search reads of m responses beside the columns, with one grouping factor.
+    """What a search reads of m responses beside the columns.
 
     ``gamma`` (m, p) are the coefficients of the standardised columns taken from them, by least
-    squares, ``levels`` (m, l, k) Q_l'y of what is left, ``within`` (m, p) and ``squares`` (m,) what
-    that leaves of X'y and y'y; ``total`` (m,) are the sums of squares before, ``rest`` (m,) those
-    without the columns alone.
+    squares, and of what is left ``effects`` (m, q) Z'y, ``within`` (m, p) X'y and ``squares`` (m,)
+    y'y. With one grouping factor these are (m, l, k) Q_l'y and what that leaves of the others.
+    ``total`` (m,) are the sums of squares before, ``rest`` (m,) those without the columns alone.
     """
 
     gamma: np.ndarray
-    levels: np.ndarray
+    effects: np.ndarray
     within: np.ndarray
     squares: np.ndarray
     total: np.ndarray
@@ -387,13 +387,16 @@ class CrossProducts:
         return LevelRoots(levels.R, b, within), [ZXy]
 
     def turned_responses(self, Y: np.ndarray) -> TurnedResponses:
-        """Many responses less the offset, (m, n), as one grouping factor's levels have them."""
-        assert self.levels is not None
-        turns, X, *_ = self.turned
+        """Many responses less the offset, (m, n), as the sums of a search have them."""
         Y = Y * self.rows.root if self.rows.root.size else Y
         gamma = Y @ self.columns
         residual = np.ascontiguousarray(Y - gamma @ self.columns.T)
         total, rest = np.einsum("mn,mn->m", Y, Y), np.einsum("mn,mn->m", residual, residual)
+        if self.levels is None:
+            effects = [sums.reshape(-1, len(Y)) for sums in self.effect_sums(residual.T)]
+            Zy = np.concatenate(effects).T
+            return TurnedResponses(gamma, Zy, residual @ self.columns, rest, total, rest)
+        turns, X, *_ = self.turned
         b = np.zeros((len(Y), *self.levels.R.shape[:2]))
         _crossprod.turn_each(self.rows.codes[0], turns, residual, b)
         squares = np.einsum("mn,mn->m", residual, residual)

@@ -10,12 +10,7 @@ L comes from the triangular factor of [T'R'; I], so that S, whose entries are sq
 formed.
 """
 
-from libc.math cimport log
-from libc.stdint cimport int64_t
-
-include "search.pxi"
-
-cdef double LOG_2PI = 1.8378770664093453
+include "profiled.pxi"
 
 
 cdef inline double triangle(double* F, Py_ssize_t k) noexcept nogil:
@@ -107,7 +102,7 @@ cdef double whitened(const double[:, ::1] T, const double[:, :, ::1] R, const do
     return logdet + log(product)
 
 
-cdef class OneFactor(Search):
+cdef class OneFactor(Profiled):
     """Profiled deviance of a model with one grouping factor: all of an evaluation in one call.
 
     The twin of ``Deviance`` in interlace/objective/linear/deviance.py, which has the formulas; small
@@ -123,59 +118,27 @@ cdef class OneFactor(Search):
 
     cdef const double[:, :, ::1] R, b
     cdef const double[:, ::1] within
-    cdef const int64_t[::1] rows, cols
-    cdef double df, constant
-    cdef bint reml
     cdef double[:, :, ::1] LR, Lb
-    cdef double[:, ::1] T, K, C, J, N, gg, S, G, H, F, HS, FS, B, BJ, TBJ, Y, s, L
-    cdef double[::1] work, c, a, g, tau, diagonal
-    cdef Py_ssize_t k, m, p, q
-    cdef readonly double r2, share
-    #: Sum of squares and share of it below which a search leaves a response to others.
-    cdef double least, least_share
+    cdef double[:, ::1] T, N, gg, S, G, H, F, HS, FS, B, BJ, TBJ, Y
+    cdef double[::1] work, g, tau
+    cdef Py_ssize_t k
 
     def __init__(self, R, b, within, rows, cols, df, reml, constant, LR, Lb, work):
-        cdef Py_ssize_t k, m, p, q
-        self.R, self.b, self.within = R, b, within
-        self.rows, self.cols = rows, cols
-        self.df, self.reml, self.constant = df, reml, constant
-        self.k, self.m = R.shape[1], b.shape[2]
-        self.p, self.q = self.m - 1, rows.shape[0]
-        self.least = self.least_share = -1.0
-        self.n_x = self.q
+        cdef Py_ssize_t k = R.shape[1], p = b.shape[2] - 1, q = rows.shape[0]
+        self.share_out(rows, cols, p + 1, df, reml, constant)
+        self.R, self.b, self.within, self.k = R, b, within, k
         self.LR, self.Lb, self.work = LR, Lb, work
-        k, m, p, q = self.k, self.m, self.p, self.q
-        self.K, self.L = np.empty((m, m)), np.empty((q, q))
         self.Y = np.empty((q if reml else 0, p * p))
-        # a view of an array costs as much as an evaluation of a small model: few arrays, sliced
-        cdef double[:, :, ::1] squares = np.empty((9, k, k)), corners = np.empty((2, p, p))
-        cdef double[:, ::1] rows_of_p = np.empty((1 + 2 * k + q, p))
-        cdef double[::1] vectors = np.empty(m + 2 * q + 2 * k)
-        self.C, self.J = corners[0], corners[1]
+        cdef double[:, :, ::1] squares = np.empty((9, k, k))
+        cdef double[:, ::1] rows_of_p = np.empty((1 + 2 * k, p))
+        cdef double[::1] vectors = np.empty(2 * k)
         self.N, self.gg, self.S, self.G = squares[0], squares[1], squares[2], squares[3]
         self.H, self.F, self.HS, self.FS = squares[4], squares[5], squares[6], squares[7]
         self.T = squares[8]
-        self.B, self.BJ = rows_of_p[:1], rows_of_p[1 : 1 + k]
-        self.TBJ, self.s = rows_of_p[1 + k : 1 + 2 * k], rows_of_p[1 + 2 * k :]
-        self.c, self.a = vectors[:m], vectors[m : m + q]
-        self.diagonal = vectors[m + q : m + 2 * q]
-        self.g, self.tau = vectors[m + 2 * q : m + 2 * q + k], vectors[m + 2 * q + k :]
+        self.B, self.BJ, self.TBJ = rows_of_p[:1], rows_of_p[1 : 1 + k], rows_of_p[1 + k :]
+        self.g, self.tau = vectors[:k], vectors[k:]
 
-    def evaluate(self, const double[::1] x, int order, double[::1] gradient, double[:, ::1] H):
-        """The criterion; gradient (order 1) and curvature (order 2) are written to the arrays.
-
-        NaN if the corner is not positive definite. ``exact`` says whether the curvature is the
-        Hessian (positive definite) or average information plus 2 N (x) I; ``r2`` is the profiled
-        residual sum of squares, ``share`` its share of what it was subtracted from.
-        """
-        cdef double value
-        with nogil:
-            value = self.at(&x[0], order, &gradient[0] if order > 0 else NULL,
-                            &H[0, 0] if order > 1 else NULL)
-        return value
-
-    cdef double at(self, const double* x, int order, double* gradient, double* H) noexcept nogil:
-        cdef double value, r2
+    cdef double whiten(self, const double* x) noexcept nogil:
         cdef Py_ssize_t e, i, j
         for i in range(self.k):
             for j in range(self.k):
@@ -185,79 +148,12 @@ cdef class OneFactor(Search):
         for i in range(self.m):
             for j in range(self.m):
                 self.K[i, j] = self.within[i, j]
-        value = whitened(self.T, self.R, self.b, self.LR, self.Lb, self.K, self.work)
-        r2 = self.profile()
-        self.lost = not (r2 > self.least and self.share >= self.least_share)
-        if not r2 > 0.0:
-            return NAN
-        value += self.df * (1.0 + LOG_2PI + log(r2 / self.df)) + self.constant
-        if self.reml:
-            for e in range(self.p):
-                value += 2.0 * log(self.K[e, e])
-        if order > 0:
-            self.slope(r2, order, gradient, H)
-        if order > 1:
-            self.exact = self.keep_hessian(H)
-        return value
+        return whitened(self.T, self.R, self.b, self.LR, self.Lb, self.K, self.work)
 
-    def hessian(self, const double[::1] x):
-        """The Hessian, positive definite or not, (q, q)."""
-        H = np.empty((self.q, self.q))
-        value = self.evaluate(x, 1, np.empty(self.q), H)
-        cdef double[:, ::1] out = H
-        cdef double[::1] gradient = np.empty(self.q)
-        if value == value:
-            root = self.K[self.p, self.p]
-            self.slope(root * root, 2, &gradient[0], &out[0, 0])
-            H = np.tril(H, -1)
-            H += H.T + np.diag(self.diagonal)
-        return H
-
-    def corner(self):
-        """r^2, c = [-beta; 1] and (X'V^{-1}X)^{-1} of the last evaluation."""
-        cdef double root = self.K[self.p, self.p]
-        return root * root, np.array(self.c), np.array(self.C)
-
-    cdef double profile(self) noexcept nogil:
-        """K <- its Cholesky factor; J its inverse, C = J'J, c = [-beta; 1]; returns r^2."""
-        cdef Py_ssize_t i, j, l, m = self.m, p = self.p
-        cdef double s
-        cdef double[:, ::1] K = self.K, C = self.C, J = self.J
-        self.share, self.r2 = K[p, p], NAN
-        for i in range(m):
-            for j in range(i + 1):
-                s = K[i, j]
-                for l in range(j):
-                    s -= K[i, l] * K[j, l]
-                if i == p and j == p:
-                    self.r2 = s
-                if i == j:
-                    if not s > 0.0:
-                        return NAN
-                    K[i, i] = sqrt(s)
-                else:
-                    K[i, j] = s / K[j, j]
-        for j in range(p):
-            J[j, j] = 1.0 / K[j, j]
-            for i in range(j + 1, p):
-                s = 0.0
-                for l in range(j, i):
-                    s -= K[i, l] * J[l, j]
-                J[i, j] = s / K[i, i]
-        for i in range(p):
-            for j in range(i + 1):
-                s = 0.0
-                for l in range(i, p):
-                    s += J[l, i] * J[l, j]
-                C[i, j] = s
-                C[j, i] = s
-            s = 0.0
-            for l in range(i, p):
-                s += J[l, i] * K[p, l]
-            self.c[i] = -s
-        self.c[p] = 1.0
-        self.share = self.r2 / self.share
-        return self.r2
+    cdef double known(self, Py_ssize_t e, Py_ssize_t f) noexcept nogil:
+        if self.cols[e] != self.cols[f]:
+            return 0.0
+        return 2.0 * self.N[self.rows[e], self.rows[f]]
 
     cdef void slope(self, double r2, int order, double* gradient, double* out) noexcept nogil:
         """N = sum_l [Z'QZ - (df/r2) gg']_ll and d/dT = 2 N T; with order 2 the curvature."""
@@ -419,9 +315,9 @@ cdef class OneFactor(Search):
                     out[e * q + f] += 2.0 * trace
 
     cdef void curve(self, double r2, double* H) noexcept nogil:
-        """Section 4 of the mathematics page."""
+        """What the levels have summed up, made curvatures."""
         cdef Py_ssize_t e, f, i, j, p = self.p, q = self.q
-        cdef double t, quad, trace, known, ai, df = self.df
+        cdef double t, quad, trace
         cdef double[:, ::1] Y = self.Y, s = self.s
         if self.reml:
             for e in range(self.q):
@@ -440,84 +336,4 @@ cdef class OneFactor(Search):
                     # what couples the levels has rank p: tr(C Y_e C Y_f), Y_e = X'V_e*X
                     for i in range(p * p):
                         trace += Y[e, i] * Y[f, i]
-                known = 0.0
-                if self.cols[e] == self.cols[f]:
-                    known = 2.0 * self.N[self.rows[e], self.rows[f]]
-                t = self.a[e] * self.a[f] / (r2 * r2)
-                ai = df * (quad / r2 - t)
-                H[e * q + f] = known + 2.0 * ai + df * t - trace
-                if e == f:
-                    self.diagonal[e] = H[e * q + e]
-                H[f * q + e] = known + ai
-        # H holds the Hessian below its diagonal, the safe curvature on and above it.
-
-    cdef bint keep_hessian(self, double* H) noexcept nogil:
-        """Keep the Hessian if it is positive definite, else the other half."""
-        cdef Py_ssize_t i, j, l, q = self.q
-        cdef double s
-        cdef double[:, ::1] L = self.L
-        cdef bint ok = True
-        for i in range(q):
-            for j in range(i + 1):
-                s = H[i * q + j] if i != j else self.diagonal[i]
-                for l in range(j):
-                    s -= L[i, l] * L[j, l]
-                if i == j:
-                    if not s > 0.0:
-                        ok = False
-                        break
-                    L[i, i] = sqrt(s)
-                else:
-                    L[i, j] = s / L[j, j]
-            if not ok:
-                break
-        for i in range(q):
-            if ok:
-                H[i * q + i] = self.diagonal[i]
-            for j in range(i):
-                if ok:
-                    H[j * q + i] = H[i * q + j]
-                else:
-                    H[i * q + j] = H[j * q + i]
-        return ok
-
-    def searched(self, const double[:, :, ::1] levels, const double[:, ::1] within,
-                 const double[::1] squares, const double[::1] least, double least_share,
-                 double[:, :, ::1] b, double[:, ::1] corner, const double[:, ::1] starts,
-                 const unsigned char[::1] bounded, tuple rule, double[:, ::1] x,
-                 double[::1] value, double[:, ::1] gradient, double[:, :, ::1] H,
-                 double[:, ::1] beta, double[::1] r2, unsigned char[::1] sure):
-        """The minimum for each of many responses, without the interpreter.
-
-        Of response i are ``levels[i]`` (l, k), Q_l'y, ``within[i]`` (p,) and ``squares[i]``, what
-        is left of X'y and of y'y within the levels; they are written to ``b`` and ``corner``, the
-        arrays that this object was made with. A response is given up where the residual sum of
-        squares is not above ``least[i]``, or below the share ``least_share``. ``starts`` (s, q) are
-        those of each search; ``rule`` is what is put on a bound, the promise of a last step, and
-        the share by which a further minimum is lower. Filled: x, the criterion, its derivatives,
-        coefficients less those taken from the response, r^2, and whether the minimum is ``sure``.
-        """
-        cdef Py_ssize_t i, l, a, j, p = self.p, q = self.q
-        cdef double snap = rule[0], stop = rule[1], lower = rule[2]
-        cdef double[:, ::1] own = np.empty((starts.shape[0], q))
-        cdef double[::1] values = np.empty(starts.shape[0])
-        self.least_share = least_share
-        self.begin()
-        with nogil:
-            for i in range(levels.shape[0]):
-                for l in range(self.R.shape[0]):
-                    for a in range(self.k):
-                        b[l, a, p] = levels[i, l, a]
-                for j in range(p):
-                    corner[p, j] = corner[j, p] = within[i, j]
-                corner[p, p] = squares[i]
-                for l in range(starts.shape[0]):
-                    for j in range(q):
-                        own[l, j] = starts[l, j]
-                self.least = least[i]
-                sure[i] = self.best(own, bounded, snap, stop, lower, NULL, 0.0, &x[i, 0], &values[0],
-                                    &gradient[i, 0], &H[i, 0, 0])
-                value[i], r2[i] = values[0], self.r2
-                for j in range(p):
-                    beta[i, j] = self.c[j]
-        self.least = self.least_share = -1.0
+                self.put_curvature(e, f, r2, quad, trace, H)

@@ -26,7 +26,7 @@ V_i = Z D_i Z' of all levels; Py = V^{-1}[X y]c, Q = V^{-1} [- V^{-1}X C X'V^{-1
 
 The curvature is H where its traces are cheap and it is positive definite, else AI + S.
 All of V comes from a `Marginal`. With one grouping factor ``linalg/kernels/_onefactor.pyx`` does
-the same in one call, in the same order.
+the same in one call, in the same order, and with few effects of several ``_fewcolumns.pyx``.
 """
 
 from __future__ import annotations

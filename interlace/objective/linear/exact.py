@@ -80,7 +80,7 @@ def roughly_unexplained(cross: CrossProducts, marginal: Marginal) -> float:
     for A in cross.z.diagonal:
         mean = np.einsum("lkk->k", A) / len(A)
         T.append(np.diag(np.sqrt(ROUGH / np.where(mean > 0.0, mean, 1.0))))
-    _, K = marginal.update(T)
+    K = marginal.corner(T)
     R, info = lapack.dpotrf(K)
     pivots = zip(R.diagonal().tolist()[:-1], K.diagonal().tolist(), strict=False)
     if not info and all(pivot**2 > CLEAR * square for pivot, square in pivots):

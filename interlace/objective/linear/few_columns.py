@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack
 
 from ...errors import NumericalError
 from ...linalg.crossproducts.linear import CrossProducts
+from ...linalg.kernels import _fewcolumns
 from ...linalg.threads import single_threaded
 from ...linalg.triangular import solve_triangle
 from ...linalg.wide import is_diagonal
-from .marginal import outer_sums
-from .stacked import StackedMarginal, spread, stacked_products
+from .marginal import Compiled, outer_sums
+from .stacked import LARGE, StackedMarginal, spread, stacked_products
 
 # Up to this many columns a handful of dense LAPACK calls is faster than any structure
 # (measured: 0.1 ms an evaluation at 60 columns, 0.8 ms at 170, where
@@ -21,6 +23,8 @@ from .stacked import StackedMarginal, spread, stacked_products
 DENSE_LIMIT = 200
 # Entries of a diagonal T above which I - M^{-1} divided by their squares is right to 1e-12.
 SMALL_DEVIATION = 1e-2
+# Columns of a grouping factor up to which loops over its blocks are faster than calls of LAPACK.
+MOST_COMPILED = 6
 
 
 class DenseMarginal(StackedMarginal):
@@ -34,6 +38,7 @@ class DenseMarginal(StackedMarginal):
         z, offsets = cross.z, cross.z.offsets
         q, m = z.q, cross.XyXy.shape[0]
         self._q = q
+        self._compiled: Any = None  # of this object's own sums
         self._inverse: np.ndarray | None = None  # M^{-1}, where `update` made it
         self._root: np.ndarray | None = None  # of A, (q, q), made when first needed
         self.dense_columns = q
@@ -60,6 +65,7 @@ class DenseMarginal(StackedMarginal):
     def fresh(self) -> DenseMarginal:
         other = object.__new__(DenseMarginal)
         other.__dict__.update(self.__dict__)  # `update` writes to new arrays only
+        other._compiled = None
         return other
 
     def renewed(self, cross: CrossProducts) -> DenseMarginal:
@@ -71,6 +77,22 @@ class DenseMarginal(StackedMarginal):
         other._A_ZXy = self._A_ZXy.copy(order="F")
         other._set_response(cross)
         return other
+
+    def fused(self, entries, df, reml, constant):
+        z = self.cross.z
+        if len(z.widths) < 2 or z.q > DENSE_LIMIT or max(z.widths) > MOST_COMPILED:
+            return None
+        shape = np.array(z.n_levels), np.array(z.widths)
+        places = [np.ascontiguousarray(place, np.int64) for place in (*shape, *entries)]
+        self._compiled = _fewcolumns.FewColumns(
+            self._A_ZXy, self.cross.XyXy, *places, float(df), reml, constant, LARGE
+        )
+        return Compiled(self._compiled, self._A_ZXy[:, None, self._q :], self.cross.XyXy)
+
+    @single_threaded
+    def corner(self, T: Sequence[np.ndarray]) -> np.ndarray:
+        K = None if self._compiled is None else self._compiled.corner_at(T)
+        return self.update(T)[1] if K is None else K
 
     @single_threaded
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:

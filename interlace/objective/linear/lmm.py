@@ -9,6 +9,7 @@ import numpy as np
 
 from ...covariance import CovarianceModel
 from ...linalg.crossproducts.linear import CrossProducts
+from ...linalg.threads import blas_threads
 from ..base import NOT_ASKED, OF_CONSEQUENCE, Evaluation, Objective
 from ..theta_scale import ThetaScale
 from .choose import choose_marginal
@@ -25,7 +26,6 @@ from .exact import (
 from .few_columns import DENSE_LIMIT
 from .many_columns import FactorMarginal
 from .marginal import Marginal
-from .one_factor import OneFactorMarginal
 from .start import LARGEST_START, start_deviations
 
 # Of 2053 random designs of 8 to 89 rows 14 had a lower minimum than the one found from the moments,
@@ -113,9 +113,13 @@ class LMMObjective(Objective):
         self.deviance = deviance = Deviance(cross, marginal, self.reml)
         self.df = deviance.df
         self._fused: Any = None  # the compiled evaluation, where there is such a thing
-        if isinstance(marginal, OneFactorMarginal) and self.covariance.identity:
-            entries = self.covariance.row, self.covariance.col
-            self._fused = marginal.fused(*entries, self.df, self.reml, deviance.constant)
+        self._response_sums: list[np.ndarray] = []  # where a response is written to for it
+        cov = self.covariance
+        if cov.identity:
+            entries = cov.factor, cov.row, cov.col
+            compiled = marginal.fused(entries, self.df, self.reml, deviance.constant)
+            if compiled is not None:
+                self._fused, *self._response_sums = compiled
 
     def _set_thresholds(self, cross: CrossProducts) -> None:
         """Set the sums of squares below which a response is looked at again."""
@@ -168,7 +172,7 @@ class LMMObjective(Objective):
 
     def __getstate__(self) -> dict[str, Any]:
         # compiled evaluations hold views of memory, which no pickle keeps
-        return {**self.__dict__, "_fused": None, "deviance": None}
+        return {**self.__dict__, "_fused": None, "_response_sums": [], "deviance": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -262,7 +266,10 @@ class LMMObjective(Objective):
         gradient, curvature = np.empty(x.size), np.empty((x.size, x.size))
         for again in (True, False):
             fused = self._fused
-            value = fused.evaluate(x, order, gradient, curvature)
+            with blas_threads(self.marginal.dense_columns):
+                value = fused.evaluate(x, order, gradient, curvature)
+            if fused.beyond:
+                return self._evaluate(x, order)
             plain = fused.r2 > self._plain and fused.share >= SHARE
             if plain or not self._lost(x, fused.r2, fused.share, again):
                 break
@@ -287,13 +294,13 @@ class LMMObjective(Objective):
     ) -> Minima:
         """The minimum for each of m responses by compiled searches from x, where that is sure.
 
-        ``sums`` are Q_l'y (m, l, k) and what is left of X'y (m, p) and y'y (m,) within the levels;
-        they overwrite those of this objective's cross-products, which are to be its own. Responses
-        with a residual sum of squares below ``least`` (m,) are left to other searches; None for
-        the bound that this objective has.
+        ``sums`` are Z'y (m, q), X'y (m, p) and y'y (m,), with one grouping factor Q_l'y (m, l, k)
+        and what is left of the others within the levels; they overwrite those of this objective,
+        whose cross-products are to be its own. Responses with a residual sum of squares below
+        ``least`` (m,) are left to other searches; None for the bound that this objective has.
         """
-        levels = self.cross.levels
-        assert self._fused is not None and levels is not None
+        assert self._fused is not None
+        effects, *rest = map(np.ascontiguousarray, sums)
         m, q, p = len(sums[0]), start.size, self.cross.p
         starts = np.array([start, *self.other_starts(start)])
         least = np.full(m, self._plain) if least is None else least
@@ -302,10 +309,11 @@ class LMMObjective(Objective):
             np.empty((m, p)), np.empty(m), np.empty(m, dtype=np.uint8),
         )  # fmt: skip
         bounded = (self.lower_bounds() == 0.0).astype(np.uint8)
-        self._fused.searched(
-            *map(np.ascontiguousarray, sums), least, SHARE, levels.b, levels.within, starts,
-            bounded, rule, *out,
-        )  # fmt: skip
+        effects = effects.reshape(m, *self._response_sums[0].shape[:2])
+        with blas_threads(self.marginal.dense_columns):
+            self._fused.searched(
+                effects, *rest, least, SHARE, *self._response_sums, starts, bounded, rule, *out
+            )
         return out
 
     def least_residuals(self, total: np.ndarray, rest: np.ndarray) -> np.ndarray:
@@ -375,7 +383,9 @@ class LMMObjective(Objective):
         """The exact Hessian over x, (n, n), from traces or from differences of the gradient."""
         if self._fused is not None:
             self._evaluate_fused(x, 0)
-            return self._fused.hessian(x)
+            if not self._fused.beyond:
+                with blas_threads(self.marginal.dense_columns):
+                    return self._fused.hessian(x)
         T, profile = self._at(x)
         sums = self.deviance.level_sums(profile)
         H = self.deviance.hessian(T, self.scale.directions(x), profile, sums)
@@ -458,15 +468,16 @@ class LMMObjective(Objective):
         return beta, (profile.r2 / self.df) ** 0.5
 
     def _profile(self, x: np.ndarray) -> tuple[list[np.ndarray], Profile]:
-        """`_at`, by the compiled evaluation where there is one."""
-        if self._fused is None:
-            return self._at(x)
-        value = self._evaluate_fused(x, 0).value
-        return self._templates(x), Profile(value, *self._fused.corner())
+        """`_at`, by the compiled evaluation where there is one; not all bring the marginal to x."""
+        if self._fused is not None:
+            value = self._evaluate_fused(x, 0).value
+            if not self._fused.beyond:
+                return self._templates(x), Profile(value, *self._fused.corner())
+        return self._at(x)
 
     def solution(self, x: np.ndarray) -> Solution:
         """Estimates at x on the scale of the data."""
-        T, profile = self._profile(x)
+        T, profile = (self._profile if self.marginal.fused_updates else self._at)(x)
         # u = Lambda'Z'V^{-1}(y - X beta)
         u = tuple((self.marginal.projected(b) @ profile.c) @ t for b, t in enumerate(T))
         return self._solution(profile, self.scale.natural(T), u)

@@ -10,13 +10,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...linalg.crossproducts.blocks import ZCross
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.wide import WIDE, WideOuterSums
+
+
+class Compiled(NamedTuple):
+    """A compiled evaluation, and where it finds a response.
+
+    That is the last of the sums of each effect, (l, k, m), and of a ``corner``, (m, m).
+    """
+
+    evaluation: Any
+    effects: np.ndarray
+    corner: np.ndarray
 
 
 class Marginal(ABC):
@@ -34,10 +45,29 @@ class Marginal(ABC):
     exact_is_cheap: bool = False
     #: Columns of the largest matrix factorised as dense.
     dense_columns: int = 0
+    #: Whether a compiled evaluation brings this object to the same T.
+    fused_updates: bool = False
 
     def __reduce__(self) -> tuple:
         # arrays of the last `update` are views of each other's memory
         return type(self), (self.cross,)
+
+    def fused(
+        self,
+        entries: tuple[np.ndarray, np.ndarray, np.ndarray],
+        df: int,
+        reml: bool,
+        constant: float,
+    ) -> Compiled | None:
+        """The compiled twin of `Deviance` over entries of T, or None where there is none.
+
+        ``entries`` are the grouping factor, row and column of each, (n,).
+        """
+        return None
+
+    def corner(self, T: Sequence[np.ndarray]) -> np.ndarray:
+        """[X y]'V^{-1}[X y] (m, m); what else ``update`` makes is then that of no T."""
+        return self.update(T)[1]
 
     @abstractmethod
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...linalg.crossproducts.linear import CrossProducts
 from ...linalg.kernels import _onefactor
-from .marginal import Marginal, outer_sums
+from .marginal import Compiled, Marginal, outer_sums
 
 
 class OneFactorMarginal(Marginal):
@@ -16,6 +16,7 @@ class OneFactorMarginal(Marginal):
 
     backend = "blocked"
     exact_is_cheap = True
+    fused_updates = True
 
     def __init__(self, cross: CrossProducts) -> None:
         assert cross.levels is not None
@@ -38,17 +39,14 @@ class OneFactorMarginal(Marginal):
     def renewed(self, cross: CrossProducts) -> OneFactorMarginal:
         return OneFactorMarginal(cross)
 
-    def fused(self, rows: np.ndarray, cols: np.ndarray, df: int, reml: bool, constant: float):
-        """The compiled twin of `Deviance`, sharing this object's arrays.
-
-        ``rows`` and ``cols``, (q,), are the entries of T that the parameters fill.
-        """
-        roots = self._roots
-        entries = (np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(cols, np.int64))
-        return _onefactor.OneFactor(
-            roots.R, roots.b, roots.within, *entries, float(df), reml, constant,
+    def fused(self, entries, df, reml, constant):
+        roots, (_, rows, cols) = self._roots, entries
+        places = np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(cols, np.int64)
+        kernel = _onefactor.OneFactor(
+            roots.R, roots.b, roots.within, *places, float(df), reml, constant,
             self._LR, self._Lb, self._work,
         )  # fmt: skip
+        return Compiled(kernel, roots.b, roots.within)
 
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
         self.T = T

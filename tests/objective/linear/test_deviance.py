@@ -30,6 +30,8 @@ SHAPES = {
     "nested": ((2, 1), (24, 6), {"nested": True}),
     "weighted": ((2, 1), (15, 6), {"weights": True}),
     "large crossed": ((2, 2), (60, 30), {"n": 500}),
+    "as many as are dense": ((1, 1), (110, 90), {"n": 500}),
+    "three of slopes": ((3, 2, 1), (12, 10, 9), {"weights": True}),
 }
 BACKENDS = {name: [None] for name in SHAPES}
 for name in ("crossed vector", "three crossed", "weighted", "large crossed"):
@@ -159,10 +161,11 @@ def dense_curvature(d, o, x, reml):
 
 
 @pytest.mark.parametrize("reml", [True, False])
-@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape.startswith("one ")])
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("point", [interior, singular])
 def test_compiled_evaluation_is_the_readable_one(shape, reml, point):
     _, o = objective(shape, reml)
+    assert o.is_fused
     x = point(o)
     fused, plain = o._evaluate_fused(x, 2), o._evaluate(x, 2)
     assert fused.value == pytest.approx(plain.value, rel=1e-13)
@@ -172,6 +175,47 @@ def test_compiled_evaluation_is_the_readable_one(shape, reml, point):
     H = o.hessian(x)
     o._fused = None
     np.testing.assert_allclose(H, o.hessian(x), rtol=1e-9, atol=1e-7)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("shape", ["crossed scalar", "crossed vector", "three crossed", "nested"])
+@pytest.mark.parametrize("large", [1, 2])
+def test_large_variances_are_left_to_formulas_without_loss(shape, reml, large):
+    d, o = objective(shape, reml)
+    x = interior(o)
+    for b in range(large):
+        x[(o.covariance.factor == b) & (o.covariance.row == o.covariance.col)] = 1e3
+    plain = o.fresh()
+    plain._fused = None
+    here, there = o.evaluate(x), plain.evaluate(x)
+    assert o._fused.beyond
+    assert here.value == there.value
+    np.testing.assert_array_equal(here.curvature, there.curvature)
+    np.testing.assert_array_equal(o.hessian(x), plain.hessian(x))
+    np.testing.assert_array_equal(o.profiled(x)[0], plain.profiled(x)[0])
+    # ... and the next evaluation is none the worse for it
+    near = interior(o)
+    value = dense_lmm.solve(d, o.theta(near), reml).value
+    assert o.evaluate(near, 0).value == pytest.approx(value, rel=EXACT)
+    assert not o._fused.beyond
+
+
+@pytest.mark.parametrize("shape", ["crossed scalar", "crossed vector", "weighted"])
+def test_corner_is_that_of_an_update(shape):
+    _, o = objective(shape, True)
+    T = o.scale.templates(interior(o))
+    K = o.marginal.corner(T)
+    np.testing.assert_allclose(K, o.marginal.fresh().update(T)[1], rtol=1e-11, atol=1e-11)
+    large = [1e4 * t for t in T]
+    np.testing.assert_array_equal(o.marginal.corner(large), o.marginal.fresh().update(large)[1])
+
+
+def test_what_has_no_compiled_evaluation():
+    for widths, levels in [((7, 1), (9, 5)), ((1, 1), (120, 81))]:
+        d = dense_lmm.random_design(2, widths, levels, n=400)
+        o = LMMObjective(cross_products_of(d), CovarianceModel.of(d), True)
+        assert not o.is_fused
+        assert np.isfinite(o.evaluate(o.start()).value)
 
 
 def test_many_effects_of_one_factor_take_no_more_memory_than_their_hessian():
