@@ -11,6 +11,7 @@ from ..calls import checked_methods
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
+    from ..diagnostics.diagnosis import FitDiagnosis
     from ..diagnostics.influence import Influence
     from ..diagnostics.record import DiagnosticTest
     from ..diagnostics.simulated_residuals import SimulatedResiduals
@@ -28,6 +29,35 @@ class Diagnosis:
         @property
         def _data(self) -> Any: ...
         def _by_row(self, values: Any, name: str) -> pd.Series: ...
+
+    def diagnose(self, *, tests: bool = True) -> FitDiagnosis:
+        """Everything that is wrong with the fit, and the model to try instead.
+
+        Random effects without variance, as the combination of effects that has none; coefficients
+        without a finite estimate, with the direction in which the likelihood rises for ever;
+        columns left out; a search or an approximation that failed. Each with a reduced formula and
+        its likelihood-ratio test, corrected where a variance is on its boundary.
+
+        Parameters
+        ----------
+        tests : bool, default True
+            Fit the reduced models; False names them only.
+
+        Returns
+        -------
+        FitDiagnosis
+            ``healthy``, ``findings``, and ``evidence``: what has been looked at; ``to_frame()``.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff2"))
+        >>> m.diagnose().to_frame().loc[0, ["problem", "formula"]].tolist()
+        ['singular', 'Yield ~ 1']
+        """
+        from ..diagnostics.diagnosis import diagnose
+
+        return diagnose(self, tests)
 
     def hatvalues(self) -> pd.Series:
         """Leverage of each row, given theta; its sum is the effective number of parameters."""

@@ -14,7 +14,8 @@ from ..errors import ArgumentError
 from ..inference.components import part_of
 from ..models.glm import GLMFit, refit_glm
 from ..models.regression import RegressionFit, refit_regression
-from .base import GeneralisedResult, check_no_component, check_no_type, check_one_model
+from .generalised import GeneralisedResult
+from .testing import check_no_component, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:

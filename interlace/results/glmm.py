@@ -7,7 +7,7 @@ import pandas as pd
 from ..calls import checked_methods
 from ..inference.components import part_of
 from ..models.glmm import GLMMFit, refit_glmm
-from .base import GeneralisedResult
+from .generalised import GeneralisedResult
 from .mixed import MixedResult
 
 

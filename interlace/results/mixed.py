@@ -11,7 +11,8 @@ import pandas as pd
 from ..calls import checked_methods
 from ..errors import ArgumentError
 from ..inference.components import part_of
-from .base import ModelResult, check_no_component, check_no_ddf, check_no_type, check_one_model
+from .base import ModelResult
+from .testing import check_no_component, check_no_ddf, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:

@@ -14,14 +14,10 @@ from ..errors import ArgumentError
 from ..inference.components import part_of
 from ..models.ordinal import OrdinalFit, OrdinalMixedFit, refit_ordinal, refit_ordinal_mixed
 from ..tables.names import named_matrix
-from .base import (
-    GeneralisedResult,
-    check_no_component,
-    check_no_type,
-    check_one_model,
-    level_of,
-)
+from .base import level_of
+from .generalised import GeneralisedResult
 from .mixed import MixedResult
+from .testing import check_no_component, check_no_type, check_one_model
 
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
