@@ -64,6 +64,7 @@ class PartitionedObjective(LaplaceObjective):
         self._eta0 = _EMPTY
 
     _anew = True  # what was computed last is not to be used
+    _last = None  # nor is it here: no steps are taken at once
 
     def hold(self, u: np.ndarray) -> None:
         self._u, self._anew, self._lowest = u, True, np.inf
