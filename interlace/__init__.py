@@ -39,6 +39,7 @@ from .errors import (
     MissingDependencyError,
     NumericalError,
     TooLargeError,
+    UnknownNameError,
     WorkerError,
 )
 from .pictured import draws
@@ -181,6 +182,7 @@ __all__ = [
     "TruncatedPoisson",
     "Tweedie",
     "VarCorr",
+    "UnknownNameError",
     "WorkerError",
     "ZeroInflated",
     "ZeroInflatedNB2Family",

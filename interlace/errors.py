@@ -27,6 +27,7 @@ __all__ = [
     "MissingDependencyError",
     "NumericalError",
     "TooLargeError",
+    "UnknownNameError",
     "WorkerError",
 ]
 
@@ -159,6 +160,24 @@ class TooLargeError(InterlaceError, MemoryError):
         # MemoryError has a __new__ that refuses classes with another base before it: what unpickles
         # errors with their tracebacks (tblib, in Dask) calls __new__ by name.
         return InterlaceError.__new__(cls, *args)
+
+
+class UnknownNameError(InterlaceError, KeyError):
+    """A name that a dict or a table of results does not have.
+
+    Examples
+    --------
+    >>> import interlace as il
+    >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+    >>> try:
+    ...     m.random_effects["batch"]
+    ... except KeyError as error:
+    ...     print(error)
+    m.random_effects has no 'batch', only 'Batch'. Did you mean 'Batch'?
+    """
+
+    # KeyError shows its text as a Python literal, in quotes.
+    __str__ = Exception.__str__
 
 
 class WorkerError(InterlaceError, RuntimeError):

@@ -542,7 +542,9 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
     "get_prediction": {
         "re_formula": _random_effects,
         "type": "Prediction has both: .linear, .mean",
-        "se": "Prediction has them: .se, .linear_se",
+        "se": "standard errors are always there: .se of it, and in summary_frame()",
+        "interval": "where a new observation may lie is said by the probabilities of the "
+        "categories; m.get_prediction(new).summary_frame() has intervals of these",
         "alpha": "m.get_prediction(new).summary_frame(alpha=…) takes it",
         "level": "m.get_prediction(new).summary_frame(alpha=…) takes one minus it",
     },

@@ -20,6 +20,7 @@ from interlace import errors
         (errors.MissingDependencyError, ImportError),
         (errors.NumericalError, ArithmeticError),
         (errors.TooLargeError, MemoryError),
+        (errors.UnknownNameError, KeyError),
         (errors.WorkerError, RuntimeError),
         (errors.FitInterrupted, KeyboardInterrupt),
         (errors.DataWarning, UserWarning),

@@ -23,6 +23,7 @@ ORDER = (
     "r_language",
     "calls",
     "printing",
+    "lookups",
     "pictured",
     "datasets",
     "frames",

@@ -68,15 +68,19 @@ FIELDS = {
     "tests python": "imports pip_check python_version",
     "about": "homepage repository documentation license license_file license_family summary "
     "description",
+    "extra": "recipe-maintainers",  # free in the format, required by conda-forge
 }
-NEEDED = {"schema_version", "package name", "package version", "source", "build number", "about"}
+NEEDED = {
+    *("schema_version", "package name", "package version", "source", "build number", "about"),
+    *("about summary", "about description", "extra recipe-maintainers"),
+}
 
 
 def places(text: str) -> set[str]:
     """The fields of a file in YAML, each with those that it stands in: ``"build number"``."""
     found, above = set(), []
     for line in text.splitlines():
-        item = re.match(r"( *(?:- )?)([a-z_]+):(?: |$)", line)
+        item = re.match(r"( *(?:- )?)([a-z_-]+):(?: |$)", line)
         if item is None:
             continue
         depth = len(item[1])
@@ -106,6 +110,20 @@ def test_licence_and_summary_are_the_same() -> None:
     assert f"- {script}\n" in RECIPE
     (author,) = project["authors"]
     assert author["name"] in CITATION
+
+
+def test_maintainers_and_homepage_are_those_of_the_project() -> None:
+    project = PROJECT["project"]
+    (author,) = project["authors"]
+    account = author["name"].removeprefix("The ").replace(" ", "-")
+    assert RECIPE.endswith(f"extra:\n  recipe-maintainers:\n    - {account}\n")
+    (description,) = re.findall(r"^  description: >-\n    (.*)$", RECIPE, re.MULTILINE)
+    assert description == field(CITATION, "abstract")
+    # addresses stand in pyproject.toml, and elsewhere only if they stand there
+    urls = {name.lower(): url for name, url in project.get("urls", {}).items()}
+    for name in ("homepage", "repository", "documentation"):
+        found = re.findall(rf"^  {name}: (\S+)$", RECIPE, re.MULTILINE)
+        assert found == [url for key, url in urls.items() if key == name]
 
 
 def test_wheels_are_built_for_the_pythons_that_are_named() -> None:

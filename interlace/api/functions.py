@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..calls import checked
@@ -95,7 +95,8 @@ def anova(*models: Any, **arguments: Any):
     ----------
     *models : LMMResult, GLMMResult or GLMResult
         One: tests of its terms (F, or Wald's chi-square without a residual variance). Several:
-        likelihood-ratio tests, REML fits refitted by ML.
+        likelihood-ratio tests, REML fits refitted by ML. A list of them will do, or a dict, whose
+        keys are the labels of the rows.
     **arguments
         Of the first model's own ``anova``: ``type``, ``refit``, ``names``.
 
@@ -114,14 +115,23 @@ def anova(*models: Any, **arguments: Any):
     >>> sleep = il.load_dataset("sleepstudy")
     >>> full = il.fit("Reaction ~ Days + (Days | Subject)", sleep)
     >>> none = il.fit("Reaction ~ 1 + (Days | Subject)", sleep)
-    >>> il.anova(none, full)["Chisq"].iloc[1].round(3)
-    np.float64(23.537)
+    >>> il.anova({"no slope": none, "slope": full})["Chisq"].round(3).to_dict()
+    {'no slope': nan, 'slope': 23.537}
     """
+    if len(models) == 1 and isinstance(models[0], Mapping):
+        if arguments.get("names") is not None:
+            raise ArgumentError("names= and the keys of models both name the rows: leave one out")
+        if len(models[0]) > 1:
+            arguments["names"] = [str(name) for name in models[0]]
+        models = tuple(models[0].values())
+    elif len(models) == 1 and isinstance(models[0], (list, tuple)):
+        models = tuple(models[0])
     for model in models or (None,):
         if not isinstance(model, ModelResult):
-            listed = isinstance(model, (list, tuple))
-            hint = "; write them one after the other, il.anova(m1, m2)" if listed else ""
-            raise ArgumentTypeError(f"anova takes fitted models, got {brief(model)}{hint}")
+            raise ArgumentTypeError(
+                "anova takes fitted models, il.anova(m1, m2), a list or a dict of them; got "
+                f"{brief(model)}"
+            )
     return models[0].anova(*models[1:], **arguments)
 
 

@@ -17,6 +17,7 @@ from ..tables.model_table.entries import (
     has_choice,
 )
 from ..tables.model_table.table import (
+    BELOW_ALIASES,
     BELOW_ESTIMATES,
     STARS,
     Chosen,
@@ -69,7 +70,8 @@ def model_table(
         Of the columns. Default: the keys of a dict, else ``(1)``, ``(2)``, ….
     below : str, sequence of str or None, default "std_error"
         Below each estimate: ``"std_error"``, ``"conf_int"``, ``"statistic"``, ``"df"``,
-        ``"p_value"``, several of them, or nothing.
+        ``"p_value"``, several of them, or nothing. Other packages' words do as well: ``"se"``,
+        ``"std.error"``, ``"ci"``, ``"confint"``, ``"conf.int"``, ``"t"``, ``"z"``, ``"p"``, ….
     beside : bool, default False
         Beside the estimates, in columns of their own, instead.
     conf_level : float, default 0.95
@@ -138,7 +140,7 @@ def model_table(
     columns, columns_names = _columns(models, names)
     if not 0 <= digits <= MOST_DIGITS:
         raise ArgumentError(f"digits must be between 0 and {MOST_DIGITS}, got {digits}")
-    shown = tuple(one_of("below", one, BELOW_ESTIMATES) for one in _several(below))
+    shown = tuple(dict.fromkeys(_below(one) for one in _several(below)))
     form = Form(shown, beside, digits, _marks(stars), conf_level, exponentiate)
     chosen = Chosen(coef_map, omit, _labels(labels))
     fits = [m.fit for m in columns]
@@ -184,6 +186,13 @@ def _several(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
     return tuple(value) if _listed(value) else (value,)
+
+
+def _below(name: Any) -> str:
+    """What is meant to stand below estimates, by its name here or elsewhere."""
+    if isinstance(name, str):
+        name = BELOW_ALIASES.get(name.lower(), name)
+    return one_of("below", name, BELOW_ESTIMATES)
 
 
 def _marks(stars: Any) -> dict[str, float]:

@@ -63,7 +63,10 @@ class Comparison(pd.DataFrame):
 
 
 def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
-    """Row labels: the names given, or formulas with what tells models of the same formula apart."""
+    """Row labels: the names given, or formulas with what tells models of the same formula apart.
+
+    What tells two of them apart is said of all, so that the labels of a table are of one style.
+    """
     if names is not None:
         if isinstance(names, str) or not isinstance(names, Sequence):
             raise ArgumentTypeError(
@@ -74,13 +77,9 @@ def labels_of(fits: Sequence[AnyFit], names: Sequence[str] | None) -> list[str]:
         return list(names)
     labels = [fit.design.formula.text for fit in fits]
     for describe in (_formulas, _kind, _residuals, _approximation, _extras):
-        often = Counter(labels)
         details = [describe(fit) for fit in fits]
-        for label in [label for label, count in often.items() if count > 1]:
-            rows = [i for i, other in enumerate(labels) if other == label]
-            if len({details[i] for i in rows}) > 1:
-                for i in rows:
-                    labels[i] = f"{label} [{details[i]}]" if details[i] else label
+        if len(set(zip(labels, details, strict=True))) > len(set(labels)):
+            labels = [f"{a} [{b}]" if b else a for a, b in zip(labels, details, strict=True)]
     often, numbers = Counter(labels), Counter[str]()
     for i, label in enumerate(labels):
         if often[label] > 1:

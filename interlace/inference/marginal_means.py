@@ -58,6 +58,10 @@ class MarginalMeans(Estimates):
     ----------
     specs, by : tuple of str
         Variables whose means they are, and those within whose levels they are compared.
+    trend : str or None
+        The variable in which they are slopes, of ``emtrends``.
+    column : str
+        The column of ``to_frame()`` that has them.
 
     Examples
     --------
@@ -73,6 +77,16 @@ class MarginalMeans(Estimates):
     type: str = "link"
     specs: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
+    trend: str | None = None
+
+    @property
+    def column(self) -> str:
+        """The column of the estimates: ``emmean``, ``response``, or ``x.trend`` of slopes in x."""
+        if self.trend is not None:
+            return f"{self.trend}.trend"
+        by_link = self.type == "link" or self.scale is None
+        on_response = self.basis.root is not None and self.scale is None
+        return "emmean" if by_link and not on_response else "response"
 
     @property
     def families(self) -> list[np.ndarray]:
@@ -84,17 +98,15 @@ class MarginalMeans(Estimates):
     def _shown(
         self, estimate: np.ndarray, error: np.ndarray, **others: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """``emmean`` or ``response``, with ``std_error`` and limits on the same scale."""
+        """``emmean``, or as `column` says, with ``std_error`` and limits on the same scale."""
         if self.type == "link" or self.scale is None:
-            on_response = self.basis.root is not None and self.scale is None
-            name = "response" if on_response else "emmean"
-            return {name: estimate, "std_error": error, **others}
+            return {self.column: estimate, "std_error": error, **others}
         mean, slope = self.scale.response(estimate)
         ends = {name: self.scale.response(value)[0] for name, value in others.items()}
         if len(ends) == 2:  # a link may be decreasing
             (one, low), (other, high) = ends.items()
             ends = {one: np.minimum(low, high), other: np.maximum(low, high)}
-        return {"response": mean, "std_error": error * np.abs(slope), **ends}
+        return {self.column: mean, "std_error": error * np.abs(slope), **ends}
 
     def to_frame(self) -> pd.DataFrame:
         """One row a mean.
@@ -102,7 +114,8 @@ class MarginalMeans(Estimates):
         Returns
         -------
         DataFrame
-            The variables, ``emmean`` (or ``response``), ``std_error, df, conf_low, conf_high``.
+            The variables, ``emmean`` (or ``response``; of slopes in x ``x.trend``),
+            ``std_error, df, conf_low, conf_high``.
         """
         return self.conf_int()
 
@@ -461,7 +474,7 @@ def marginal_means(
         rows = grid_rows(fit, data, grid, trend, offset)
     scale = None if whole or trend else scale_of(fit, sigma)
     L = np.concatenate([rows.X, rows.lost], axis=1)
-    every = MarginalMeans(basis, grid, L, rows.offset, scale, level, type, tuple(grid))
+    every = MarginalMeans(basis, grid, L, rows.offset, scale, level, type, tuple(grid), trend=trend)
     if regrid and not whole:
         every = every.regrid()
     share = shares(fit, data, grid, specs + by, weights, nests)

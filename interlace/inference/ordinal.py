@@ -303,8 +303,33 @@ def predict(
 
     With standard errors or intervals the columns stand below ``prediction, se, lower, upper``.
     """
+    kind, own, values, averages = _asked(
+        fit, newdata, type, include_re, new_levels, offset, marginal, se or interval
+    )
+    padded = newdata is None
+    if kind == "class":
+        return _classes(fit, own, values, padded)
+    blocks = {"prediction": values}
+    if se or interval:
+        blocks["se"] = _errors(own, kind, averages)
+    if interval:
+        blocks["lower"], blocks["upper"] = limits(kind, values, blocks["se"], level)
+    return _framed(fit, own, kind, blocks, padded, se or interval)
+
+
+def _asked(
+    fit: AnyOrdinal,
+    newdata: Any,
+    type: str,
+    include_re: Any,
+    new_levels: str,
+    offset: Any,
+    marginal: bool,
+    errors: bool,
+) -> tuple[str, OrdinalRows, np.ndarray, bool]:
+    """The type meant, the rows, the values (r, q), and whether these are averages."""
     kind = TYPES[one_of("type", type, TYPES)]
-    if kind == "class" and (se or interval):
+    if kind == "class" and errors:
         raise ArgumentError(
             "type='class' is the most probable category, which has no standard error; those of its "
             "probability are in type='prob'"
@@ -314,18 +339,32 @@ def predict(
     own = ordinal_rows(fit, newdata, include_re, new_levels, offset, spread=marginal)
     averages = marginal and kind not in ("link", "linear.predictor") and bool(fit.T)
     values = averaged(own, kind) if averages else FUNCTIONS[kind](own, False).values
-    padded = newdata is None
-    if kind == "class":
-        return _classes(fit, own, values, padded)
-    blocks = {"prediction": values}
-    if se or interval:
-        variance = (
-            averaged_variances(own, kind) if averages else variances(own, FUNCTIONS[kind](own))
-        )
-        blocks["se"] = np.sqrt(variance)
-    if interval:
-        blocks["lower"], blocks["upper"] = limits(kind, values, blocks["se"], level)
-    return _framed(fit, own, kind, blocks, padded, se or interval)
+    return kind, own, values, averages
+
+
+def _errors(own: OrdinalRows, kind: str, averages: bool) -> np.ndarray:
+    if averages:
+        return np.sqrt(averaged_variances(own, kind))
+    return np.sqrt(variances(own, FUNCTIONS[kind](own)))
+
+
+def with_errors(
+    fit: AnyOrdinal,
+    newdata: Any,
+    type: str,
+    include_re: Any,
+    new_levels: str,
+    offset: Any,
+    marginal: bool,
+) -> tuple[str, list[Any] | None, pd.Index, np.ndarray, np.ndarray]:
+    """The type meant, labels of the columns, index, values (r, q) and standard errors (r, q)."""
+    kind, own, values, averages = _asked(
+        fit, newdata, type, include_re, new_levels, offset, marginal, True
+    )
+    blocks = {"prediction": values, "se": _errors(own, kind, averages)}
+    frame = _framed(fit, own, kind, blocks, newdata is None, True)
+    found = [frame[[name]].to_numpy() for name in blocks]
+    return kind, columns_of(fit, kind), frame.index, found[0], found[1]
 
 
 def limits(

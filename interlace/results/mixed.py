@@ -11,6 +11,7 @@ import pandas as pd
 from ..calls import checked_methods
 from ..errors import ArgumentError
 from ..inference.components import part_of
+from ..lookups import ByGroup
 from .base import ModelResult
 from .testing import check_no_component, check_no_ddf, check_no_type, check_one_model
 
@@ -167,7 +168,7 @@ class MixedResult(ModelResult):
     @property
     def ngroups(self) -> dict[str, int]:
         """Grouping factor -> number of levels."""
-        return {f.name: f.n_labels for f in self.fit.design.factors}
+        return ByGroup(((f.name, f.n_labels) for f in self.fit.design.factors), "m.ngroups")
 
     @property
     def df_model(self) -> int:

@@ -22,6 +22,7 @@ from .testing import check_no_component, check_no_type, check_one_model
 # What no fit needs is imported by the method that does: a fresh process starts sooner.
 if TYPE_CHECKING:
     from ..inference.marginal_means import MarginalMeans
+    from ..inference.ordinal_prediction import OrdinalPrediction
     from ..tables.summary.text import Summary
 
 
@@ -304,21 +305,52 @@ class OrdinalResult(GeneralisedResult):
             self.fit, newdata, type, include_re, new_levels, offset, se, interval, level, marginal
         )
 
-    def get_prediction(self, newdata: Any = None, **arguments: Any) -> Any:
-        """``predict`` with standard errors and limits.
+    def get_prediction(
+        self,
+        newdata: Any = None,
+        type: Literal[
+            "prob",
+            "cum.prob",
+            "linear.predictor",
+            "mean.class",
+            "link",
+            "response",
+            "probs",
+            "cum_prob",
+            "linear_predictor",
+            "mean_class",
+            "latent",
+            "class",
+        ] = "prob",
+        include_re: Any = True,
+        new_levels: Literal["error", "population"] = "error",
+        offset: Any = None,
+        marginal: bool = False,
+    ) -> OrdinalPrediction:
+        """Predictions with their standard errors and intervals.
 
         Parameters
         ----------
-        newdata : data frame, optional
-        **arguments
-            Others of ``predict``.
+        newdata, type, include_re, new_levels, offset, marginal
+            As for ``predict``; of the most probable category, ``type="class"``, there are none.
 
         Returns
         -------
-        DataFrame
-            ``prediction, se, lower, upper``, with a column for each category below.
+        OrdinalPrediction
+            With ``summary_frame()``: ``mean, mean_se, mean_ci_lower, mean_ci_upper``, each with a
+            column for each category below it.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.clm("rating ~ temp", il.load_dataset("wine"))
+        >>> m.get_prediction({"temp": ["cold"]}).summary_frame()["mean"].round(3).loc[0].tolist()
+        [0.128, 0.445, 0.315, 0.074, 0.037]
         """
-        return self.predict(newdata, **{"se": True, "interval": True, **arguments})
+        from ..inference.ordinal_prediction import get_prediction
+
+        asked = newdata, type, include_re, new_levels, offset, marginal
+        return get_prediction(self.fit, *asked)
 
     def emmeans(  # type: ignore[override]
         self,

@@ -238,7 +238,7 @@ class Testing:
         Returns
         -------
         MarginalMeans
-            Whose ``emmean`` are the slopes.
+            Whose column of slopes has emmeans's name for it, ``"age.trend"`` of ``var="age"``.
 
         Raises
         ------
@@ -249,7 +249,7 @@ class Testing:
         --------
         >>> import interlace as il
         >>> m = il.fit("distance ~ age * Sex + (1 | Subject)", il.load_dataset("Orthodont"))
-        >>> m.emtrends("Sex", "age").to_frame()["emmean"].round(4).tolist()
+        >>> m.emtrends("Sex", "age").to_frame()["age.trend"].round(4).tolist()
         [0.7844, 0.4795]
         """
         from ..inference.marginal_means import marginal_means

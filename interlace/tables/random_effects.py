@@ -17,6 +17,7 @@ from ..inference.names import names_as
 from ..inference.random_effects import conditional_sd, effect_places, effect_predictors, modes
 from ..inference.residual_covariance import residual_parts
 from ..inference.tails import t_quantile
+from ..lookups import ByGroup, VarianceTable
 
 if TYPE_CHECKING:
     from ..design.design import GroupingFactor
@@ -119,7 +120,7 @@ def varcorr(fit: MixedFit, r_names: bool = False, se: bool = False) -> pd.DataFr
     kinds = (object, object, object, object, float, float)
     entries = zip(columns, zip(*rows, strict=True), kinds, strict=True)
     shown = list(entries)[0 if has_components(fit) else 1 :]
-    out = pd.DataFrame({name: np.array(v, dtype=kind) for name, v, kind in shown})
+    out = VarianceTable({name: np.array(v, dtype=kind) for name, v, kind in shown})
     if se:
         from ..inference.intervals import variance_errors
 
@@ -130,7 +131,7 @@ def varcorr(fit: MixedFit, r_names: bool = False, se: bool = False) -> pd.DataFr
 
 def variance_components(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
     """Grouping factor -> variance (one effect), or covariance DataFrame (several)."""
-    out: dict[str, float | pd.DataFrame] = {}
+    out = ByGroup(source="m.variance_components")
     for b, factor in enumerate(fit.design.factors):
         T = _template(fit, b)
         S = fit.re_scale**2 * (T @ T.T)
@@ -185,19 +186,20 @@ def _templates(fit: MixedFit) -> Iterator[tuple[str, np.ndarray]]:
 def random_effects(fit: MixedFit) -> dict[str, pd.DataFrame]:
     """Conditional modes: grouping factor -> DataFrame (levels x terms)."""
     factors = enumerate(fit.design.factors)
-    return {factor.name: _by_level(fit, i, factor, modes(fit, i)) for i, factor in factors}
+    return ByGroup((f.name, _by_level(fit, i, f, modes(fit, i))) for i, f in factors)
 
 
 def random_effects_se(fit: MixedFit) -> dict[str, pd.DataFrame]:
     """Conditional standard deviations of the modes, shaped as :func:`random_effects`."""
     factors = enumerate(fit.design.factors)
-    return {factor.name: _by_level(fit, i, factor, conditional_sd(fit, i)) for i, factor in factors}
+    own = ((f.name, _by_level(fit, i, f, conditional_sd(fit, i))) for i, f in factors)
+    return ByGroup(own, "m.random_effects_se")
 
 
 def random_effects_intervals(fit: MixedFit, level: float) -> dict[str, pd.DataFrame]:
     """Normal intervals of the modes, as wide as their conditional standard deviations say."""
     half = float(t_quantile(level, np.inf))
-    out = {}
+    out = ByGroup(source="m.random_effects_ci()")
     centres, errors = random_effects(fit), random_effects_se(fit)
     for name, values in centres.items():
         sides = {"lower": values - half * errors[name], "upper": values + half * errors[name]}
@@ -223,7 +225,7 @@ def effects_of_component(fit: MixedFit) -> Iterator[tuple[int, list[int], list[s
 
 def random_effects_of(fit: MixedFit) -> dict[str, pd.DataFrame]:
     """As :func:`random_effects`, of one linear predictor."""
-    out = {}
+    out = ByGroup(source=f"m.random_effects_of({component_of(fit.design.current)!r})")
     for i, own, names in effects_of_component(fit):
         factor = fit.design.factors[i]
         index = pd.Index(factor.labels, name=factor.name)
@@ -233,7 +235,7 @@ def random_effects_of(fit: MixedFit) -> dict[str, pd.DataFrame]:
 
 def variance_components_of(fit: MixedFit) -> dict[str, float | pd.DataFrame]:
     """As :func:`variance_components`, of one linear predictor."""
-    out: dict[str, float | pd.DataFrame] = {}
+    out = ByGroup(source=f"m.{component_of(fit.design.current)}_variance_components")
     for i, own, names in effects_of_component(fit):
         T = _template(fit, i)
         S = (T @ T.T)[np.ix_(own, own)]
@@ -291,7 +293,8 @@ def coef(fit: MixedFit) -> dict[str, pd.DataFrame]:
     for component, group, table in coefficients_by_level(fit):
         front = "" if component == "cond" else f"{predictor_of(fit, component)}."
         out.setdefault(group, []).append(table.add_prefix(front) if front else table)
-    return {group: pd.concat(own, axis=1) if len(own) > 1 else own[0] for group, own in out.items()}
+    joined = ((g, pd.concat(own, axis=1) if len(own) > 1 else own[0]) for g, own in out.items())
+    return ByGroup(joined, "m.coef()")
 
 
 def coefficients_by_level(fit: MixedFit) -> Iterator[tuple[str, str, pd.DataFrame]]:

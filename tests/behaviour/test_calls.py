@@ -193,8 +193,10 @@ ANSWERED = {
     "il.update(m, S)": "got a DataFrame of shape .*give new data as data=",
     "il.update('m', '~ .')": "takes a fitted model as its first.*got 'm'",
     "il.update(m, REML=True, method='ML')": "contradict each other",
-    "il.anova([m, m])": r"one after the other, il.anova\(m1, m2\)",
-    "il.anova(m, S)": "takes fitted models, got a DataFrame of shape",
+    "il.anova([m, S])": "takes fitted models, .* a list or a dict of them; got a DataFrame",
+    "il.anova(m, S)": r"takes fitted models, il.anova\(m1, m2\).*got a DataFrame of shape",
+    "il.anova({'a': m, 'b': m}, names=['a', 'b'])": "both name the rows: leave one out",
+    "il.anova([])": "takes fitted models.*got None",
     "il.isSingular(m, tol='a')": "tol must be a number",
     "il.isSingular(m, tol=-1)": "tol must not be negative",
 }

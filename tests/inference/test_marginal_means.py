@@ -85,12 +85,25 @@ def test_cells_without_rows_have_no_means():
 def test_trends_are_slopes():
     d = frame()
     m = il.fit("y ~ h * (x + I(x ** 2)) + (1 | g)", d)
-    slopes = m.emtrends("h", "x").to_frame().set_index("h")["emmean"]
+    slopes = m.emtrends("h", "x").to_frame().set_index("h")["x.trend"]
     b, mean = m.fe_params, d.x.mean()
     square = next(name for name in b.index if "**" in name and ":" not in name)
     assert slopes["u"] == pytest.approx(b["x"] + 2.0 * mean * b[square], rel=1e-7)
-    at = m.emtrends("h", "x", at={"x": 0.0}).to_frame().set_index("h")["emmean"]
+    at = m.emtrends("h", "x", at={"x": 0.0}).to_frame().set_index("h")["x.trend"]
     assert at["u"] == pytest.approx(b["x"], rel=1e-7)
+
+
+def test_slopes_have_the_name_of_their_variable_everywhere():
+    m = il.fit("y ~ h * x + (1 | g)", frame())
+    slopes = m.emtrends("h", "x")
+    assert (slopes.trend, slopes.column, m.emmeans("h").column) == ("x", "x.trend", "emmean")
+    for table in (slopes.to_frame(), slopes.test(), slopes.conf_int(0.9), slopes.cld()):
+        assert "x.trend" in table and "emmean" not in table
+    assert "x.trend" in repr(slopes) and "x.trend" in slopes._repr_html_()
+    assert "x.trend" in m.emtrends("h", "x").regrid().to_frame()
+    difference = slopes.pairs().to_frame()["estimate"].iloc[0]
+    given = slopes.to_frame()["x.trend"]
+    assert difference == pytest.approx(given.iloc[0] - given.iloc[1], rel=1e-12)
 
 
 def test_response_scale():

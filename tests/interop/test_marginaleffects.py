@@ -41,7 +41,7 @@ def test_slopes_means_and_comparisons_of_a_linear_model(orthodont):
     model = adapt(orthodont)
     slopes = me.avg_slopes(model, variables="age", by="Sex", eps_vcov=LINEAR_STEP)
     expected = orthodont.emtrends("Sex", "age").to_frame()
-    np.testing.assert_allclose(slopes["estimate"], expected["emmean"], rtol=1e-7)
+    np.testing.assert_allclose(slopes["estimate"], expected["age.trend"], rtol=1e-7)
     np.testing.assert_allclose(slopes["std_error"], expected["std_error"], rtol=1e-6)
     means = me.avg_predictions(model, by="Sex", eps_vcov=LINEAR_STEP)
     expected = orthodont.emmeans("Sex").to_frame()

@@ -135,6 +135,38 @@ def test_standard_errors_of_probabilities_are_those_of_draws() -> None:
     np.testing.assert_allclose(np.std(values, axis=0) * 1e3, se, rtol=0.06)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("type", ["prob", "cum_prob", "linear.predictor", "mean.class", "link"])
+def test_predictions_are_objects_as_those_of_other_models(mixed: bool, type: str) -> None:
+    m, new = fitted("flexible", mixed), WINE.head(3)[["temp", "contact"]].assign(judge=["1"] * 3)
+    asked: dict[str, Any] = {"include_re": False} if mixed else {}
+    p = m.get_prediction(new, type, **asked)
+    plain = m.predict(new, type, se=True, interval=True, level=0.9, **asked)
+    frame, ends = p.summary_frame(alpha=0.1), p.conf_int(0.1)
+    names = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper")
+    for name, other in zip(names, ("prediction", "se", "lower", "upper"), strict=True):
+        np.testing.assert_array_equal(frame[name], plain[other])
+        assert frame[[name]].shape == plain[[other]].shape and frame.index.equals(new.index)
+    np.testing.assert_array_equal(ends["upper"], plain["upper"])
+    np.testing.assert_array_equal(p.mean.squeeze(), np.squeeze(plain["prediction"]))
+    assert "3 rows" in repr(p) and "mean_ci_upper" in p._repr_html_()
+    again = pickle.loads(pickle.dumps(p))
+    pd.testing.assert_frame_equal(again.summary_frame(0.1), frame)
+
+
+def test_predictions_of_rows_left_out_are_missing() -> None:
+    lost = WINE.assign(temp=WINE["temp"].where(WINE.index != WINE.index[2]))
+    with pytest.warns(DataWarning):
+        m = il.clm("rating ~ temp", lost, na_action="exclude")
+    frame = m.get_prediction().summary_frame()
+    assert len(frame) == len(WINE) and frame.iloc[2].isna().all()
+    assert frame.drop(index=frame.index[2]).notna().all(axis=None)
+    with pytest.raises(ArgumentError, match="has no standard error"):
+        m.get_prediction(type="class")
+    with pytest.raises(ArgumentError, match=r"summary_frame\(\)"):
+        m.get_prediction(interval="prediction")
+
+
 def test_averages_over_random_effects() -> None:
     m = fitted("flexible", True)
     new = pd.DataFrame({"temp": ["warm"], "contact": ["no"]})

@@ -364,3 +364,19 @@ def test_texts_are_written_to_files(three, form, tmp_path):
 def test_the_label_of_latex_is_no_file(three):
     with pytest.raises(il.ArgumentTypeError, match=r"a file is path='t\.tex'"):
         il.model_table(three).to_latex("t.tex")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *((n, "conf_int") for n in ("ci", "confint", "conf.int", "CI")),
+        *((n, "std_error") for n in ("se", "std.error", "SE", "bse")),
+        *((n, "statistic") for n in ("t", "z", "tstat", "t.value")),
+        *((n, "p_value") for n in ("p", "p.value", "pvalue", "P")),
+        (["se", "std_error", "p"], ["std_error", "p_value"]),
+        ((), None),
+    ],
+)
+def test_what_stands_below_by_the_words_of_other_packages(three, name, meant):
+    m = next(iter(three.values()))
+    assert str(il.model_table(m, below=name)) == str(il.model_table(m, below=meant))

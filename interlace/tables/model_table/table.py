@@ -42,6 +42,13 @@ BELOW_ESTIMATES = {
     "df": "df",
     "p_value": "p",
 }
+#: The same as other packages call it: broom, modelsummary, texreg, statsmodels, pyfixest.
+BELOW_ALIASES = {
+    **dict.fromkeys(("se", "std.error", "std_err", "bse", "stderr", "s.e."), "std_error"),
+    **dict.fromkeys(("ci", "confint", "conf.int", "interval", "ci95"), "conf_int"),
+    **dict.fromkeys(("t", "z", "tstat", "zstat", "t_value", "z_value", "t.value"), "statistic"),
+    **dict.fromkeys(("p", "pvalue", "p.value", "p_val", "pr"), "p_value"),
+}
 #: Marks of ``stars=True`` and the p-values below which they stand, as in most journals.
 STARS = {"*": 0.05, "**": 0.01, "***": 0.001}
 #: From here on numbers are written with powers of ten.

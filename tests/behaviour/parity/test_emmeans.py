@@ -61,7 +61,8 @@ def check(found, expected, half) -> None:
     given = {key: expected[key] for key in expected}
     estimate = next(c for c in given if c in ("estimate", "emmean", "prob", "rate", "ratio",
                                               "odds.ratio") or c.endswith(".trend"))  # fmt: skip
-    mine = next(c for c in ("estimate", "emmean", "response", "ratio", "odds_ratio") if c in found)
+    names = (estimate, "estimate", "emmean", "response", "ratio", "odds_ratio")
+    mine = next(c for c in names if c in found)
     se = numbers(given["SE"])
     np.testing.assert_allclose((found[mine] - numbers(given[estimate])) / se, 0.0, atol=ERROR)
     np.testing.assert_allclose(found["std_error"], se, rtol=ERROR)
