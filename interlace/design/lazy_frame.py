@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,9 @@ from ..errors import ArgumentError, ArgumentTypeError, DataError, FormulaError, 
 from ..frames.checks import unknown_column
 from ..frames.columns import Column, Columns, Labels
 from ..frames.lazy import LazyRows
+from ..frames.read import data_columns
 from .expressions import Resolved, names_in
+from .formulas import formulas_of
 from .learned import Learned
 from .model_frame import ModelFrame
 from .model_matrix import calls_of, learned_matrix, model_matrix
@@ -46,6 +48,37 @@ class LazyModelFrame(ModelFrame):
     """
 
     lazy: LazyRows
+
+    @classmethod
+    def of(
+        cls,
+        formula: Any,
+        data: Any,
+        *,
+        linear: bool,
+        groups: Any = None,
+        random: Any = None,
+        weights: Any = None,
+        offset: Any = None,
+        contrasts: Any = None,
+        subset: Any = None,
+        na_action: str = "omit",
+        context: Mapping[str, Any] | None = None,
+        others: Any = None,
+    ) -> Self:
+        """The frame of a formula and lazy rows, all queries made; arguments as those of `build`."""
+        names = data_columns(data)
+        return cls(
+            formulas_of(formula, others, names, groups, random, linear, True),
+            LazyRows(data),
+            names,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            subset=subset,
+            na_action=na_action,
+            context=context or {},
+        )
 
     def _read(self, data: Any, weights: Any, offset: Any, subset: Any) -> None:
         self.lazy = data

@@ -19,7 +19,6 @@ import pandas as pd
 from ..covariance.names import STRUCTURES
 from ..errors import ArgumentError, DataError, FormulaError
 from ..frames.columns import Columns, Labels
-from ..frames.lazy import LazyRows
 from ..frames.levels import recode
 from ..frames.parts import PartOfRows, part_of, scanned
 from ..frames.read import read
@@ -35,7 +34,6 @@ from .build import (
 from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved
 from .formulaic_matrix import FormulaicMatrix
-from .formulas import formulas_of
 from .grouping import Grouping, grouping
 from .indicators import beside
 from .lazy_frame import LazyModelFrame
@@ -570,31 +568,6 @@ def joined(parts: Sequence[Columns]) -> Columns:
     return Columns(values, pd.RangeIndex(sum(part.n for part in parts)))
 
 
-def parted_frame(
-    formula: Any,
-    data: Any,
-    *,
-    groups: Any = None,
-    random: Any = None,
-    weights: Any = None,
-    offset: Any = None,
-    contrasts: Any = None,
-    subset: Any = None,
-    na_action: str = "omit",
-    context: Mapping[str, Any] | None = None,
-    others: Any = None,
-) -> PartedFrame:
+def parted_frame(formula: Any, data: Any, **arguments: Any) -> PartedFrame:
     """The frame of a formula and rows in parts, all queries made; arguments as those of `build`."""
-    rows = LazyRows(scanned(data))
-    names = list(rows.schema)
-    return PartedFrame(
-        formulas_of(formula, others, names, groups, random, False, True),
-        rows,
-        names,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        subset=subset,
-        na_action=na_action,
-        context=context or {},
-    )
+    return PartedFrame.of(formula, scanned(data), linear=False, **arguments)

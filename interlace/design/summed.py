@@ -8,7 +8,6 @@ X; products of Z with all of them by level of a grouping factor, or by pair of l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -17,12 +16,9 @@ import numpy as np
 
 from ..covariance.names import STRUCTURES
 from ..errors import DataError, FormulaError
-from ..frames.lazy import LazyRows
-from ..frames.read import data_columns
 from .build import check_effects, check_groups, in_order, kept_columns, new_data_recipe
 from .design import GroupingFactor, RandomTerm
 from .elements import Elements, Table, put
-from .formulas import formulas_of
 from .gram_roots import gram_roots
 from .grouping import Grouping, grouping
 from .lazy_frame import LazyModelFrame
@@ -112,33 +108,9 @@ class SummedDesign(RowlessDesign):
         return self.sums.X
 
 
-def build_summed(
-    formula: Any,
-    data: Any,
-    *,
-    groups: Any = None,
-    random: Any = None,
-    weights: Any = None,
-    offset: Any = None,
-    contrasts: Any = None,
-    subset: Any = None,
-    na_action: str = "omit",
-    context: Mapping[str, Any] | None = None,
-) -> SummedDesign:
+def build_summed(formula: Any, data: Any, **arguments: Any) -> SummedDesign:
     """The design of a formula and a lazy frame; arguments as those of `build`."""
-    names = data_columns(data)
-    frame = LazyModelFrame(
-        formulas_of(formula, None, names, groups, random, True, True),
-        LazyRows(data),
-        names,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        subset=subset,
-        na_action=na_action,
-        context=context or {},
-    )
-    return _Summing(frame).design()
+    return _Summing(LazyModelFrame.of(formula, data, linear=True, **arguments)).design()
 
 
 class _Summing:
