@@ -372,6 +372,26 @@ def search(
     return minimise(objective, optimizer, x)
 
 
+def fields_at(
+    design: Design, observations: Any, objective: Any, optimum: Optimum, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What every record of an optimum has, by the names of its fields."""
+    return {
+        "design": design,
+        "covariance": objective.covariance,
+        "family": objective.problem.density.family,
+        "observations": observations,
+        "nAGQ": objective.nodes,
+        "expected": objective.expected,
+        "optimum": closed(optimum),
+        "seconds": seconds,
+        "optimizer": optimum.optimizer,
+        "backend": objective.modes.backend,
+        "scale": objective.scale,
+        "method": "REML" if objective.restricted else "ML",
+    }
+
+
 def fit_at(
     design: Design,
     observations: Observations,
@@ -381,21 +401,8 @@ def fit_at(
     kind: type[GLMMFit] = GLMMFit,
 ) -> GLMMFit:
     """The record of an optimum."""
-    fit = kind(
-        design=design,
-        covariance=objective.covariance,
-        family=objective.problem.density.family,
-        observations=observations,
-        nAGQ=objective.nodes,
-        expected=objective.expected,
-        optimum=closed(optimum),
-        seconds=seconds,
-        optimizer=optimum.optimizer,
-        backend=objective.modes.backend,
-        scale=objective.scale,
-        method="REML" if objective.restricted else "ML",
-        _objective=objective,
-    )
+    fields = fields_at(design, observations, objective, optimum, seconds)
+    fit = kind(**fields, _objective=objective)
     with suppress(NumericalError):  # while the objective holds the modes of the optimum
         fit.__dict__["solution"] = closed(estimates(objective, optimum))
     return fit

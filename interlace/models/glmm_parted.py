@@ -38,7 +38,7 @@ from ..objective.partitioned.workers import in_parts
 from ..optimize import stage
 from .base import closed, moments_of
 from .density import problem_of, with_parameters
-from .glmm import GLMMFit, search
+from .glmm import GLMMFit, fields_at, search
 from .glmm_estimates import GLMMEstimates, _fixed_part, without_information
 from .observations import ResponseFacts, check_all, observe_part
 from .part_rows import How, Reading, Seen, Told, ToldAt
@@ -267,19 +267,8 @@ class _Agreed:
     def fit(self, objective: PartedObjective, optimum: Any, seconds: dict[str, float]) -> PartedFit:
         """The record of an optimum, with its verdict."""
         design = cast("PartedDesign", with_parameters(self.rowless, self.family))
-        fit = PartedFit(
-            design=design,
-            covariance=objective.covariance,
-            family=self.family,
-            observations=NoObservations(self.rowless),  # type: ignore[arg-type]
-            nAGQ=objective.nodes,
-            expected=objective.expected,
-            optimum=closed(optimum),
-            seconds=seconds,
-            optimizer=optimum.optimizer,
-            backend=objective.modes.backend,
-            scale=objective.scale,
-        )
+        observations = NoObservations(self.rowless)
+        fit = PartedFit(**fields_at(design, observations, objective, optimum, seconds))
         estimated = closed(_estimates(objective, optimum))
         fit.__dict__["solution"] = estimated
         told = objective.ask_each(ToldAt(fit.x))
