@@ -14,6 +14,7 @@ A level of Z_0 costs what the columns of Z_1 do, squared; nothing costs the squa
 G = Z'V^{-1}Z itself.
 """
 
+from libc.stdint cimport int32_t
 from scipy.linalg.cython_blas cimport ddot, dgemm, dsymm, dsyrk, dtrsm
 from scipy.linalg.cython_lapack cimport dpotrf
 
@@ -36,6 +37,63 @@ cdef inline void less_squares(const char* half, const char* turned, int n, int i
     cdef double one = 1.0, minus = -1.0
     if n and inner:
         dsyrk(<char*> half, <char*> turned, &n, &inner, &minus, <double*> A, &lda, &one, out, &ldo)
+
+
+def place_diagonal(const double[:, :, :] blocks, Py_ssize_t at, double[::1, :] out):
+    """out <- symmetric blocks (l, k, k) on its diagonal from a row on."""
+    cdef Py_ssize_t l, a, c, k = blocks.shape[1]
+    for l in range(blocks.shape[0]):
+        for c in range(k):
+            for a in range(k):
+                out[at + l * k + a, at + l * k + c] = blocks[l, c, a]
+
+
+def place_pairs(const int64_t[:] indptr, const int32_t[:] indices, const double[:, :, :] values,
+                Py_ssize_t at, Py_ssize_t to, double[::1, :] out):
+    """out <- blocks (k_b, k_c) of pairs of levels on both sides, from row ``at`` and column ``to``."""
+    cdef Py_ssize_t l, i, a, c, row, column, kb = values.shape[1], kc = values.shape[2]
+    for l in range(indptr.shape[0] - 1):
+        for i in range(indptr[l], indptr[l + 1]):
+            row, column = at + l * kb, to + indices[i] * kc
+            for a in range(kb):
+                for c in range(kc):
+                    out[row + a, column + c] = out[column + c, row + a] = values[i, a, c]
+
+
+def place_sums(const double[:, :, :] sums, Py_ssize_t at, Py_ssize_t to, double[::1, :] out):
+    """out <- sums (l, k, m) of effects in its rows, from row ``at`` and column ``to``."""
+    cdef Py_ssize_t l, a, j, k = sums.shape[1]
+    for j in range(sums.shape[2]):
+        for l in range(sums.shape[0]):
+            for a in range(k):
+                out[at + l * k + a, to + j] = sums[l, a, j]
+
+
+def moments(const double[::1, :] sums, const int64_t[::1] column, double[:, ::1] squares,
+            double[::1] response):
+    """Sums of squares of Z'QZ and of Z'Qy by columns of Z, Q = I - XX' for orthonormal X.
+
+    ``sums`` (q, q + m) are Z'[Z X y]; ``column`` (q,) says which of n columns of Z each effect is
+    of. ``squares`` (n + 1, n + 1) and ``response`` (n + 1,), zeros, are filled; last come the traces
+    of Z'QZ. The twin of ``second_moments`` in interlace/objective/linear/start.py.
+    """
+    cdef int q = <int> sums.shape[0], p = <int> (sums.shape[1] - q - 1)
+    cdef Py_ssize_t i, j, a, b, n = squares.shape[0] - 1
+    cdef double s
+    cdef double[::1, :] G = np.array(sums[:, :q], order="F")
+    with nogil:
+        less_squares(b"L", b"N", q, p, &sums[0, 0] + q * q, q, &G[0, 0], q)
+        for j in range(q):
+            b, s = column[j], G[j, j]
+            squares[b, b] += s * s
+            squares[b, n] += s
+            for i in range(j + 1, q):
+                a, s = column[i], G[i, j] * G[i, j]
+                squares[a, b] += s
+                squares[b, a] += s
+            response[b] += sums[j, q + p] * sums[j, q + p]
+        for b in range(n):
+            squares[n, b] = squares[b, n]
 
 
 cdef class FewColumns(Profiled):
@@ -132,22 +190,32 @@ cdef class FewColumns(Profiled):
 
     # -- the corner -------------------------------------------------------------------------
 
-    def corner_at(self, templates):
-        """[X y]'V^{-1}[X y], (m, m), at templates T of all factors; None where `beyond`."""
-        cdef Py_ssize_t b, i, j, k
-        cdef const double[:, :] T
+    def corner_beside(self, double information):
+        """[X y]'V^{-1}[X y], (m, m), where effects of mean levels have this information on them.
+
+        T is diagonal there. None where `beyond`.
+        """
+        cdef Py_ssize_t b, i, k, at = 0
         cdef double logdet
+        cdef double[:, ::1] K
+        for i in range(self.square[self.n_factors]):
+            self.T[i] = 0.0
         for b in range(self.n_factors):
-            T, k = templates[b], self.widths[b]
+            k = self.widths[b]
             for i in range(k):
-                for j in range(k):
-                    self.T[self.square[b] + i * k + j] = T[i, j]
+                self.T[self.square[b] + i * k + i] = sqrt(
+                    information / (self.typical[at] if self.typical[at] > 0.0 else 1.0))
+                at += 1
         with nogil:
             logdet = self.whitened()
         if logdet != logdet:
             return None
-        K = np.tril(self.K)
-        return K + np.tril(K, -1).T
+        out = np.empty((self.m, self.m))
+        K = out
+        for i in range(self.m):
+            for k in range(i + 1):
+                K[i, k] = K[k, i] = self.K[i, k]
+        return out
 
     cdef double whiten(self, const double* x) noexcept nogil:
         cdef Py_ssize_t e, b

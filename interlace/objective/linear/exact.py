@@ -71,16 +71,12 @@ def rounding_of(cross: CrossProducts, total: Any) -> Any:
     return ROUNDING * cross.n * total + cross.rounding
 
 
-def roughly_unexplained(cross: CrossProducts, marginal: Marginal) -> float:
+def roughly_unexplained(marginal: Marginal) -> float:
     """The residual sum of squares of X and Z together, to a share of 1e-4 of that without Z.
 
     Variances that leave such a share need no more care with digits than usual.
     """
-    T = []
-    for A in cross.z.diagonal:
-        mean = np.einsum("lkk->k", A) / len(A)
-        T.append(np.diag(np.sqrt(ROUGH / np.where(mean > 0.0, mean, 1.0))))
-    K = marginal.corner(T)
+    K = marginal.corner_beside(ROUGH)
     R, info = lapack.dpotrf(K)
     pivots = zip(R.diagonal().tolist()[:-1], K.diagonal().tolist(), strict=False)
     if not info and all(pivot**2 > CLEAR * square for pivot, square in pivots):

@@ -15,7 +15,7 @@ from ...linalg.threads import single_threaded
 from ...linalg.triangular import solve_triangle
 from ...linalg.wide import is_diagonal
 from .marginal import Compiled, outer_sums
-from .stacked import LARGE, StackedMarginal, spread, stacked_products
+from .stacked import LARGE, StackedMarginal, spread
 
 # Up to this many columns a handful of dense LAPACK calls is faster than any structure
 # (measured: 0.1 ms an evaluation at 60 columns, 0.8 ms at 170, where
@@ -44,20 +44,17 @@ class DenseMarginal(StackedMarginal):
         self.dense_columns = q
         # [A, Z'[X y]], side by side, so that one triangular solve serves both.
         self._A_ZXy = np.zeros((q, q + m), order="F")
-        for b, s in enumerate(self.slices):
-            levels, k = z.n_levels[b], z.widths[b]
-            view = np.arange(levels * k).reshape(levels, k) + s.start
-            self._A_ZXy[view[:, :, None], view[:, None, :]] = z.diagonal[b]
+        for blocks, at in zip(z.diagonal, offsets.tolist(), strict=False):
+            _fewcolumns.place_diagonal(blocks, at, self._A_ZXy)
         for (b, c), pair in z.pairs.items():
-            kb, kc = z.widths[b], z.widths[c]
-            rows = pair.rows[:, None] * kb + np.arange(kb) + offsets[b]
-            cols = pair.indices[:, None] * kc + np.arange(kc) + offsets[c]
-            self._A_ZXy[rows[:, :, None], cols[:, None, :]] = pair.values
-            self._A_ZXy[cols[:, :, None], rows[:, None, :]] = pair.values.transpose(0, 2, 1)
+            _fewcolumns.place_pairs(
+                pair.indptr, pair.indices, pair.values, offsets[b], offsets[c], self._A_ZXy
+            )
         self._set_response(cross)
 
     def _set_response(self, cross: CrossProducts) -> None:
-        self._A_ZXy[:, self._q :] = stacked_products(cross)
+        for sums, s in zip(cross.ZXy, self.slices, strict=True):
+            _fewcolumns.place_sums(sums, s.start, self._q, self._A_ZXy)
 
     def reread(self) -> None:
         self._set_response(self.cross)
@@ -90,9 +87,30 @@ class DenseMarginal(StackedMarginal):
         return Compiled(self._compiled, self._A_ZXy[:, None, self._q :], self.cross.XyXy)
 
     @single_threaded
-    def corner(self, T: Sequence[np.ndarray]) -> np.ndarray:
-        K = None if self._compiled is None else self._compiled.corner_at(T)
-        return self.update(T)[1] if K is None else K
+    def corner_beside(self, information: float) -> np.ndarray:
+        K = None if self._compiled is None else self._compiled.corner_beside(information)
+        return super().corner_beside(information) if K is None else K
+
+    @single_threaded
+    def moments(self) -> tuple[np.ndarray, np.ndarray] | None:
+        if self._q > DENSE_LIMIT:
+            return None
+        z = self.cross.z
+        count = sum(z.widths)
+        squares, response = np.zeros((count + 1, count + 1)), np.zeros(count + 1)
+        _fewcolumns.moments(self._A_ZXy, self._column, squares, response)
+        return squares, response
+
+    @property
+    def _column(self) -> np.ndarray:
+        """The column of Z that each effect is of, counted over grouping factors, (q,)."""
+        out = np.empty(self._q, dtype=np.int64)
+        first = 0
+        for s, k in zip(self.slices, self.cross.z.widths, strict=True):
+            for j in range(k):
+                out[s.start + j : s.stop : k] = first + j
+            first += k
+        return out
 
     @single_threaded
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:

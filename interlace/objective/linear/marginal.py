@@ -65,9 +65,20 @@ class Marginal(ABC):
         """
         return None
 
-    def corner(self, T: Sequence[np.ndarray]) -> np.ndarray:
-        """[X y]'V^{-1}[X y] (m, m); what else ``update`` makes is then that of no T."""
+    def corner_beside(self, information: float) -> np.ndarray:
+        """[X y]'V^{-1}[X y] (m, m) where each effect of a mean level has this information on it.
+
+        T is diagonal there; what else ``update`` makes may be that of no T.
+        """
+        T = []
+        for A in self.cross.z.diagonal:
+            mean = np.einsum("lkk->k", A) / len(A)
+            T.append(np.diag(np.sqrt(information / np.where(mean > 0.0, mean, 1.0))))
         return self.update(T)[1]
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The `second_moments` that searches start from, where they are compiled."""
+        return None
 
     @abstractmethod
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:

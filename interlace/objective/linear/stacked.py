@@ -10,6 +10,7 @@ in [X y]'V^{-1}[X y] = E'E + U'U, with the residuals E = [X y] - Z Lambda U of t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Literal
 
@@ -36,8 +37,11 @@ class StackedMarginal(Marginal):
         self.cross = cross
         offsets = cross.z.offsets
         self.slices = [slice(a, b) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
-        # the mean over levels of each factor's blocks of Z'WZ, (k_b, k_b)
-        self._typical = [A.mean(axis=0) for A in cross.z.diagonal]
+
+    @cached_property
+    def _typical(self) -> list[np.ndarray]:
+        """The mean over levels of each factor's blocks of Z'WZ, (k_b, k_b)."""
+        return [A.mean(axis=0) for A in self.cross.z.diagonal]
 
     def _blocks(self, R: np.ndarray, b: int) -> np.ndarray:
         """Rows of factor b as (l_b, k_b, r)."""

@@ -45,7 +45,8 @@ def start_deviations(deviance: Deviance, smallest: float) -> list[np.ndarray]:
     Those of the moments, or larger ones where the residual sum of squares of X and Z, above
     ``smallest``, says that the residual variance is far below the others.
     """
-    sd = moment_start(deviance.cross)
+    moments = deviance.marginal.moments()
+    sd = moment_start(deviance.cross, moments=moments)
     if sd is not None and _explained(sd) < DOUBTFUL:
         return sd
     beyond = _beyond_moments(deviance, smallest)
@@ -65,7 +66,7 @@ def _beyond_moments(deviance: Deviance, smallest: float) -> list[np.ndarray] | N
     cross, marginal = deviance.cross, deviance.marginal
     left = degrees_of_freedom(cross)
     least = DOMINATED * float(cross.XyXy[-1, -1])
-    if left <= 0 or roughly_unexplained(cross, marginal) >= least:
+    if left <= 0 or roughly_unexplained(marginal) >= least:
         return None
     residual = least_squares(cross, marginal.fresh()).residual
     if not smallest < residual < least:
@@ -96,18 +97,43 @@ def _beside_the_largest(
     return out
 
 
-def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np.ndarray] | None:
+def moment_start(
+    cross: CrossProducts,
+    residual: float | None = None,
+    moments: tuple[np.ndarray, np.ndarray] | None = None,
+) -> list[np.ndarray] | None:
     """Relative standard deviation of each standardised column of Z, (k_b,); None if inadmissible.
 
     A residual variance from elsewhere sets the scale whatever it is: the moments know that of much
-    larger variances to few digits, if any.
+    larger variances to few digits, if any. ``moments`` are the `second_moments`, where known.
+    """
+    S, v = moments or second_moments(cross)
+    S[-1, -1] = cross.n - cross.p
+    v[-1] = cross.XyXy[-1, -1]
+    solution = _solved(S, v, cross.z.widths)
+    if residual is not None:
+        solution[-1] = residual
+    if not (isfinite(solution.sum()) and solution[-1] > 0.0):
+        return None
+    ratio = np.maximum(solution[:-1] / solution[-1], 0.0) ** 0.5
+    ratio = np.maximum(ratio, SMALLEST_START)
+    if residual is None:
+        ratio = np.minimum(ratio, LARGEST_START)
+    return [ratio[a:b] for a, b in pairwise(accumulate(cross.z.widths, initial=0))]
+
+
+def second_moments(cross: CrossProducts) -> tuple[np.ndarray, np.ndarray]:
+    """tr(QZ_aZ_a'QZ_cZ_c') and y'QZ_aZ_a'Qy of columns a, c of Z, Q = I - XX'.
+
+    Their last entries, (n + 1, n + 1) and (n + 1,), are for the residual: tr(QZ_aZ_a'), and of it
+    alone there is nothing yet.
     """
     z, p = cross.z, cross.p
     widths = z.widths
     stops = list(accumulate(widths, initial=0))
     n_components = stops[-1]
-    S = np.empty((n_components + 1, n_components + 1))
-    v = np.empty(n_components + 1)
+    S = np.zeros((n_components + 1, n_components + 1))
+    v = np.zeros(n_components + 1)
     ZX = [block[:, :, :p] for block in cross.ZXy]
     for b, (A, block) in enumerate(zip(z.diagonal, ZX, strict=True)):
         sb = slice(stops[b], stops[b + 1])
@@ -126,18 +152,7 @@ def moment_start(cross: CrossProducts, residual: float | None = None) -> list[np
             A, through = pair.values[some], np.einsum("lai,lci->lac", left, right)
             both += (A * A - 2.0 * A * through).sum(axis=0)
         S[sb, sc], S[sc, sb] = both, both.T
-    S[-1, -1] = cross.n - p
-    v[-1] = cross.XyXy[p, p]
-    solution = _solved(S, v, widths)
-    if residual is not None:
-        solution[-1] = residual
-    if not (isfinite(solution.sum()) and solution[-1] > 0.0):
-        return None
-    ratio = np.maximum(solution[:-1] / solution[-1], 0.0) ** 0.5
-    ratio = np.maximum(ratio, SMALLEST_START)
-    if residual is None:
-        ratio = np.minimum(ratio, LARGEST_START)
-    return [ratio[a:b] for a, b in pairwise(stops)]
+    return S, v
 
 
 def _solved(S: np.ndarray, v: np.ndarray, widths: Sequence[int]) -> np.ndarray:

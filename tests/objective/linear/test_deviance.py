@@ -11,6 +11,7 @@ from interlace.objective import LMMObjective
 from interlace.objective.base import Objective
 from interlace.objective.linear.design_products import cross_products_of
 from interlace.objective.linear.exact import ExactFit
+from interlace.objective.linear.start import second_moments
 
 # Central differences of fourth order with step 1e-4 are good to about 1e-9 of the largest
 # gradient; the bar is 1e-7.
@@ -200,14 +201,17 @@ def test_large_variances_are_left_to_formulas_without_loss(shape, reml, large):
     assert not o._fused.beyond
 
 
-@pytest.mark.parametrize("shape", ["crossed scalar", "crossed vector", "weighted"])
-def test_corner_is_that_of_an_update(shape):
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if not shape.startswith("one ")])
+def test_compiled_sums_that_searches_start_from_are_the_readable_ones(shape):
     _, o = objective(shape, True)
-    T = o.scale.templates(interior(o))
-    K = o.marginal.corner(T)
-    np.testing.assert_allclose(K, o.marginal.fresh().update(T)[1], rtol=1e-11, atol=1e-11)
-    large = [1e4 * t for t in T]
-    np.testing.assert_array_equal(o.marginal.corner(large), o.marginal.fresh().update(large)[1])
+    marginal, plain = o.marginal, o.marginal.fresh()
+    for information in (1.0, 5e4, 1e6):  # the last one is left to formulas without loss
+        K = marginal.corner_beside(information)
+        np.testing.assert_allclose(K, plain.corner_beside(information), rtol=1e-9, atol=1e-9)
+    squares, response = marginal.moments()
+    S, v = second_moments(o.cross)
+    np.testing.assert_allclose(squares, S, rtol=1e-11, atol=1e-11 * S.max())
+    np.testing.assert_allclose(response, v, rtol=1e-12)
 
 
 def test_what_has_no_compiled_evaluation():
