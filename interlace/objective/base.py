@@ -71,6 +71,8 @@ class Stretch(NamedTuple):
     Attributes
     ----------
     end : Approach
+    ended : bool
+        The search is over: the curvature is the Hessian.
     log : list of (ndarray, float)
         Accepted points and their values.
     evaluations : int
@@ -79,6 +81,7 @@ class Stretch(NamedTuple):
     """
 
     end: Approach
+    ended: bool
     log: list[tuple[np.ndarray, float]]
     evaluations: int
     stopped: BaseException | None
@@ -125,10 +128,12 @@ class Objective(ABC):
     def evaluate(self, x: np.ndarray, order: int = 2) -> Evaluation:
         """Value (order 0), with gradient (1), with curvature (2)."""
 
-    def steps_from(self, at: Approach, enough: float) -> Stretch | None:
+    def steps_from(self, at: Approach, enough: float, last: float) -> Stretch | None:
         """The steps of a quasi-Newton search until one promises no more than ``enough``.
 
-        For objectives that take them at once; None for others, and where there are none to take.
+        Where the Hessian of there is plainly that of a minimum and promises no more than ``last``
+        its step is the end. For objectives that take them at once; None for others, and where there
+        are none to take.
         """
         return None
 

@@ -36,7 +36,7 @@ class _Held:
         curvature = e.curvature[np.ix_(own, own)] if order == 2 else e.curvature
         return Evaluation(e.value, e.gradient[own], curvature, e.exact)
 
-    def steps_from(self, at: Approach, enough: float) -> None:
+    def steps_from(self, at: Approach, enough: float, last: float) -> None:
         """None are taken at once."""
 
     def hessian(self, free: np.ndarray) -> np.ndarray:

@@ -233,10 +233,10 @@ class _Counted:
             self._watch.evaluated(here.value)
         return here
 
-    def steps_from(self, at: Approach, enough: float) -> Stretch | None:
+    def steps_from(self, at: Approach, enough: float, last: float) -> Stretch | None:
         if self._known is not None:  # which each evaluation is compared with
             return None
-        stretch = self._objective.steps_from(at, enough)
+        stretch = self._objective.steps_from(at, enough, last)
         if stretch is None:
             return None
         self.count += stretch.evaluations

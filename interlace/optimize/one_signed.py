@@ -70,7 +70,7 @@ class OneSigned:
         first[self._places], second[self._places] = own / root, BEND**2 / root**3
         return _Bent(value, first, second)
 
-    def steps_from(self, at: Approach, enough: float) -> None:
+    def steps_from(self, at: Approach, enough: float, last: float) -> None:
         """None are taken at once."""
 
     def evaluate(self, z: np.ndarray, order: int = 2) -> Evaluation:

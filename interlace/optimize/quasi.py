@@ -50,8 +50,10 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     radius, hessians, refreshed, saddle = FIRST_RADIUS, 0, 0, False
     for _ in range(max_evaluations or MAX_ITERATIONS):
         if not saddle:
-            at = _taken_at_once(objective, Approach(x, here, B, radius, refreshed), log)
+            at, ended = _taken_at_once(objective, Approach(x, here, B, radius, refreshed), log)
             x, here, B, radius, refreshed = at
+            if ended:
+                return x, here, log
         step, promise, length, _, _ = trust_step(here.gradient, B, radius)
         if promise <= PROMISE or length < SHORTEST:
             H, hessians = final_hessian(objective, x), hessians + 1
@@ -85,17 +87,17 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     return x, here._replace(curvature=H, exact=True), log
 
 
-def _taken_at_once(objective: Objective, at: Approach, log: Log) -> Approach:
-    """Where the steps of `quasi_newton` lead that the objective takes at once."""
-    stretch = objective.steps_from(at, PROMISE)
+def _taken_at_once(objective: Objective, at: Approach, log: Log) -> tuple[Approach, bool]:
+    """Where the steps of `quasi_newton` lead that the objective takes at once; if to its end."""
+    stretch = objective.steps_from(at, PROMISE, LAST_PROMISE)
     if stretch is None:
-        return at
+        return at, False
     stopped = stretch.stopped
     # where there is no value the step is a shorter one: it is taken by itself
     if stopped is not None and not isinstance(stopped, NumericalError):
         raise stopped
     log += stretch.log
-    return stretch.end
+    return stretch.end, stretch.ended
 
 
 def _polished(

@@ -139,7 +139,7 @@ class Forgetful(SimpleNamespace):
     def hessian(self, x):
         return 2.0 * np.eye(x.size)
 
-    def steps_from(self, at, enough):
+    def steps_from(self, at, enough, last):
         return None
 
     def snap(self, x):

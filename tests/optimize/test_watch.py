@@ -131,7 +131,7 @@ def stop_at(monkeypatch) -> Callable[[int], None]:
             return evaluate(self, x, order)
 
         monkeypatch.setattr(watch_counted(), "evaluate", counted)
-        monkeypatch.setattr(watch_counted(), "steps_from", lambda self, at, enough: None)
+        monkeypatch.setattr(watch_counted(), "steps_from", lambda *_: None)
 
     return plan
 
@@ -173,6 +173,7 @@ def test_an_interrupt_of_the_last_hessian(monkeypatch) -> None:
 
     whole = glmer()
     monkeypatch.setattr(type(whole.fit.objective), "hessian", stop)
+    monkeypatch.setattr(watch_counted(), "steps_from", lambda *_: None)
     with pytest.raises(il.FitInterrupted) as caught:
         glmer()
     assert caught.value.criterion == pytest.approx(whole.fit.criterion, rel=1e-6)

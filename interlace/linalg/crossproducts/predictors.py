@@ -8,7 +8,7 @@ import numpy as np
 
 from ..factor.base import as_templates
 from ..kernels import _predictors, _weighted
-from .blocks import Patterns, ZCross
+from .blocks import ZCross
 from .weighted import WeightedZ
 
 __all__ = ["PredictorZ", "place", "unpacked"]
@@ -37,13 +37,13 @@ class PredictorZ(WeightedZ):
         w[[place(a, a) for a in range(self.count)]] = 1.0
         return w
 
-    def _renew(self, scale: Sequence[np.ndarray], patterns: Patterns) -> None:
-        super()._renew(scale, patterns)
+    def _renew(self, scale: Sequence[np.ndarray]) -> None:
+        super()._renew(scale)
         parts = zip(self._Z, self._inverse, self.predictors, strict=True)
         self._own = [_predictors.Columns(*part) for part in parts]
 
     def set_weights(self, w: np.ndarray) -> ZCross:
-        cross, own = self.cross, self._own
+        cross, own = self._blocks(), self._own
         for b, A in enumerate(cross.diagonal):
             if self._is_wide(b):
                 self._set_wide(b, w, A[0])

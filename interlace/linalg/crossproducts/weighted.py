@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from itertools import accumulate
 
 import numpy as np
 
 from ..factor.base import as_templates
 from ..kernels import _weighted
 from ..wide import WIDE, product
-from .blocks import Patterns, ZCross, pair_patterns, zero_blocks
+from .blocks import ZCross, pair_patterns, zero_blocks
 
 _EMPTY = np.empty(0)
 
@@ -40,10 +41,12 @@ class WeightedZ:
     offsets : (B + 1,) int64 array
         Where each factor begins among the q columns, level-major within a factor.
     cross : ZCross
-        Z'WZ of the last weights; of weights of 1 after construction. `set_weights` overwrites its
+        Z'WZ of the last weights; of weights of 1 before any are set. `set_weights` overwrites its
         arrays in place, so a `Factor` that was given them must be refactored before it is asked
         anything else.
     """
+
+    _cross: ZCross | None
 
     def __init__(self, factors: Sequence, scale: Sequence[np.ndarray] | None = None) -> None:
         self._codes = [np.ascontiguousarray(f.codes, dtype=np.int32) for f in factors]
@@ -57,10 +60,22 @@ class WeightedZ:
         self._places = {pair: np.empty(self.n, dtype=np.int32) for pair in patterns}
         for (b, c), place in self._places.items():
             _weighted.places(self._codes[b], self._codes[c], *patterns[b, c], place)
-        self._renew(scale, patterns)
-        self.offsets = self.cross.offsets
-        self.q = self.cross.q
-        self.set_weights(self._ones())
+        sizes = (levels * width for levels, width in zip(self.n_levels, self.widths))
+        self.offsets = np.array([*accumulate(sizes, initial=0)], dtype=np.int64)
+        self.q = int(self.offsets[-1])
+        self._patterns = patterns
+        self._renew(scale)
+
+    @property
+    def cross(self) -> ZCross:
+        """Z'WZ of the last weights, or of weights of one."""
+        return self.set_weights(self._ones()) if self._cross is None else self._cross
+
+    def _blocks(self) -> ZCross:
+        """The arrays that Z'WZ is written to, made when they are first wanted."""
+        if self._cross is None:
+            self._cross = zero_blocks(self.n_levels, self.widths, self._patterns)
+        return self._cross
 
     def _ones(self) -> np.ndarray:
         """Weights of one."""
@@ -69,22 +84,21 @@ class WeightedZ:
     def fresh(self, scale: Sequence[np.ndarray] | None = None) -> WeightedZ:
         """The same rows, with other scales if given, and own work space; `set_weights` follows."""
         other = copy(self)
-        patterns = {key: (p.indptr, p.indices) for key, p in self.cross.pairs.items()}
-        other._renew(self.scale if scale is None else scale, patterns)
+        other._renew(self.scale if scale is None else scale)
         return other
 
-    def _renew(self, scale: Sequence[np.ndarray], patterns: Patterns) -> None:
+    def _renew(self, scale: Sequence[np.ndarray]) -> None:
         """Allocate the arrays that depend on scales or are written to."""
         self.scale = [np.ascontiguousarray(s, dtype=np.float64) for s in scale]
         self._inverse = [1.0 / s for s in self.scale]
-        self.cross = zero_blocks(self.n_levels, self.widths, patterns)
+        self._cross = None
         self._wide = {b: Z * self._inverse[b] for b, Z in enumerate(self._Z) if self._is_wide(b)}
         self._effects = [np.empty(sizes) for sizes in zip(self.n_levels, self.widths)]
         self._work = np.empty(2 * max(self.widths))
 
     def set_weights(self, w: np.ndarray) -> ZCross:
         """Z' diag(w) Z for w (n,), which may be negative in places: `cross`, overwritten."""
-        cross, Z, inverse = self.cross, self._Z, self._inverse
+        cross, Z, inverse = self._blocks(), self._Z, self._inverse
         for b, A in enumerate(cross.diagonal):
             if self._is_wide(b):
                 Zb = self._wide[b]

@@ -5,7 +5,7 @@ What is around the loops over the levels (`_levels`, `_quadrature`), for few row
 more than algebra: x -> templates, predictors and thresholds; sums over the rows -> the gradient;
 the working curvature, and the Hessian by differences with the modes moved along their tangents.
 The twin of what `laplace` does with arrays; formulas are there. A search by gradients goes on here
-until the Hessian is wanted, and one for each of many responses to its end.
+to its plain end, and one for each of many responses.
 
 x = (theta, p coefficients, zeta), theta the entries ``rows``, ``cols`` of the template T. The
 columns of Z are those stored, times ``shrink``.
@@ -410,7 +410,7 @@ cdef class LevelCriterion(Search):
         self.R, self.tangents = np.empty((effects, self.P)), np.empty((effects, self.P))
         self.Q, self.W = np.empty((effects, self.m)), np.empty((self.levels, self.k))
         self.N, self.ZP = np.empty((self.k, self.k)), np.empty((self.k, self.P))
-        self.moved, self.slope = np.empty((2, self.P))
+        self.moved, self.slope, self.steps = np.empty((3, self.P))
         self.B = np.empty((self.P, self.P))
         self.begin()
         self.allocated = True
@@ -667,10 +667,7 @@ cdef class LevelCriterion(Search):
         if order == 1:
             return value
         self._curve()
-        for i in range(P):
-            s = 0.5 * fabs(self.B[i, i])
-            self.steps[i] = self.zeta_step if i >= self.m + self.p else self.hessian_step / sqrt(
-                s if s > self.least_information else self.least_information)
+        self._steps()
         self.exact = self._difference(x, u, &self.steps[0], H)
         self.lost = not self.exact
         return value
@@ -713,35 +710,113 @@ cdef class LevelCriterion(Search):
         except BaseException as error:
             self.error, self.failed = error, True
 
-    def approached(self, double[::1] x, double value, double[::1] g, double[:, ::1] B,
-                   double radius, int refreshed, double enough):
-        """x <- where a step promises no more than ``enough``, with gradient and model B there.
+    cdef bint settle(self, double* x, double* g, double* B, double last, double snap, Way* way,
+                     double* points) noexcept nogil:
+        """Take the last Newton step from x; whether that is all there is to do.
 
-        From x, where `evaluate` was last, with a radius and the number of models made anew so far.
-        Value, radius, evaluations, that number, accepted points with their values (m, P + 1), and
-        what was raised on the way.
+        That is where the Hessian, which B then is, is nowhere nearly flat and promises no more than
+        ``last`` before that step and after it, which raises no criterion and ends no nearer to
+        theta of zero than ``snap``. Else x, g and B stay.
         """
+        cdef Py_ssize_t n = self.P, i
+        cdef double* new = &self.space[0]
+        cdef double* step = new + 2 * n
+        cdef double* free = step + n
+        cdef double* H = free + n
+        cdef double* V = H + n * n
+        cdef double* there_g = V + 2 * n * n
+        cdef double* work = there_g + n + n * n
+        cdef double there
+        cdef Trust t
+        cdef bint here = self.followed
+        for i in range(n):
+            here = here and self.x[i] == x[i]
+        if not here and not isfinite(self.at(x, 1, there_g, NULL)):
+            return False
+        self._curve()
+        self._steps()
+        if not self._difference(x, &self.U[0, 0], &self.steps[0], H):
+            return False
+        for i in range(n * n):
+            if not isfinite(H[i]):
+                return False
+        self.along = True
+        if doubtful(<int> n, H, V, work):
+            return False
+        for i in range(n * n):
+            V[i] = H[i]
+        t = step_within(<int> n, g, V, LARGEST_RADIUS, FLAT_SHARE, step, free, work)
+        if not t.promise <= last:
+            return False
+        for i in range(n):
+            new[i] = x[i] + free[i]
+            if i < self.m and fabs(new[i]) < snap:
+                return False
+        there = self.at(new, 1, there_g, NULL)
+        if self.stopped():
+            return False
+        way.evaluations += 1
+        if not there <= way.value + NOISE_OF_DIFFERENCE * fmax(1.0, fabs(way.value)):
+            return False
+        for i in range(n * n):
+            V[i] = H[i]
+        t = step_within(<int> n, there_g, V, LARGEST_RADIUS, FLAT_SHARE, step, free, work)
+        if not t.promise <= last:
+            return False
+        for i in range(n):
+            x[i], g[i] = new[i], there_g[i]
+            points[way.accepted * (n + 1) + i] = x[i]
+        for i in range(n * n):
+            B[i] = H[i]
+        points[way.accepted * (n + 1) + n] = there
+        way.accepted += 1
+        way.value = there
+        return True
+
+    cdef void _steps(self) noexcept nogil:
+        """Steps of differences for a Hessian, from the working curvature."""
+        cdef Py_ssize_t i
+        cdef double s
+        for i in range(self.P):
+            s = 0.5 * fabs(self.B[i, i])
+            self.steps[i] = self.zeta_step if i >= self.m + self.p else self.hessian_step / sqrt(
+                s if s > self.least_information else self.least_information)
+
+    def approached(self, double[::1] x, double value, double[::1] g, double[:, ::1] B,
+                   double radius, int refreshed, double enough, double last, tuple differences):
+        """x <- the end of a search, with gradient and Hessian B; or where to go on.
+
+        From x, where `evaluate` was last, with a radius and the number of models made anew so far,
+        until a step promises no more than ``enough``; then the Hessian decides, see `settle`.
+        ``differences`` are the steps of that, the least information for them and how near to zero
+        theta counts as zero. Value, radius, evaluations, that number, accepted points with their
+        values (m, P + 1), whether it is the end, and what was raised on the way.
+        """
+        cdef double snap = differences[3]
+        cdef bint ended = False
         cdef Way way
-        points = np.empty((MAX_APPROACH + 1, self.P + 1))
+        points = np.empty((MAX_APPROACH + 2, self.P + 1))
         cdef double[:, ::1] kept = points
         way.value, way.radius, way.refreshed = value, radius, refreshed
         way.evaluations = way.accepted = 0
         self._allocate()
         self.U = np.array(self.U)  # that of the last point belongs to others
         self.begun, self.along, self.searching = True, False, True
+        self.hessian_step, self.zeta_step, self.least_information = differences[:3]
         try:
             with nogil:
-                self.go(&x[0], &g[0], &B[0, 0], enough, &way, &kept[0, 0])
+                if self.go(&x[0], &g[0], &B[0, 0], enough, &way, &kept[0, 0]):
+                    ended = self.settle(&x[0], &g[0], &B[0, 0], last, snap, &way, &kept[0, 0])
         finally:
             self.searching = False
         error, self.error, self.failed = self.error, None, False
         return (way.value, way.radius, way.evaluations, way.refreshed, points[:way.accepted],
-                error)
+                ended, error)
 
     @property
     def place(self):
-        """x (P,) and modes (q,) of the last evaluation."""
-        return np.array(self.x), np.array(self.U).reshape(-1)
+        """x (P,) and modes (q,) of the last evaluation, and whether the rows' arrays are of it."""
+        return np.array(self.x), np.array(self.U).reshape(-1), self.followed
 
     def searched(self, const double[:, ::1] Y, double[::1] y, const double[:, ::1] logs,
                  double[::1] log_y, const double[:, ::1] starts, const double[:, ::1] first,
@@ -766,7 +841,7 @@ cdef class LevelCriterion(Search):
         cdef double[:, ::1] own = np.empty((starts.shape[0], self.P))
         cdef double[::1] values = np.empty(starts.shape[0])
         self.hessian_step, self.zeta_step, self.least_information = differences
-        self.known, self.steps, self.searching = 0.0, np.empty(self.P), True
+        self.known, self.searching = 0.0, True
         self.U = np.empty((self.levels, self.k))
         self._allocate()
         with nogil:

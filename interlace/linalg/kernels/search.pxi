@@ -50,9 +50,11 @@ cdef class Search:
         way.refreshed = MAX_REFRESHED
         self.go(x, g, B, enough, &way, NULL)
 
-    cdef void go(self, double* x, double* g, double* B, double enough, Way* way,
+    cdef bint go(self, double* x, double* g, double* B, double enough, Way* way,
                  double* points) noexcept nogil:
         """x <- where a step promises no more than ``enough``, from there with gradient and model B.
+
+        Whether there is such a point.
 
         The steps of `optimize/quasi.py` until the Hessian is wanted. Of the accepted points those
         that ``points`` (MAX_APPROACH, n_x + 1) has room for are kept there, with their values.
@@ -72,12 +74,12 @@ cdef class Search:
                 V[i] = B[i]
             t = step_within(<int> n, g, V, way.radius, FLAT_SHARE, step, free, work)
             if not t.promise > enough or t.length < SHORTEST:
-                return
+                return t.promise <= enough
             for i in range(n):
                 new[i] = x[i] + step[i]
             there = self.at(new, 1, there_g, NULL)
             if self.stopped():
-                return
+                return False
             way.evaluations += 1
             ratio = -INFINITY
             if isfinite(there):
@@ -111,6 +113,7 @@ cdef class Search:
                 if self.model(x, g, V):
                     for i in range(n * n):
                         B[i] = V[i]
+        return False
 
     cdef bint minimum(self, double* x, const unsigned char* bounded, double snap, double stop,
                       double* value, double* gradient, double* curvature) noexcept nogil:

@@ -18,6 +18,8 @@ cdef int MAX_ITERATIONS = 200
 # Those of `optimize/curvature.py`.
 cdef double NO_INFORMATION = 1e-10
 cdef double SURE_PIVOT = 0.1
+cdef double DOUBTFUL_SHARE = 1e-3
+cdef double DOUBTFUL = 0.05
 
 # Those of `optimize/quasi.py`, but for the steps.
 cdef double SKIP_SHARE = 1e-8
@@ -120,6 +122,36 @@ cdef bint differs(Py_ssize_t n, const double* H, const double* other, double sha
             if fabs(H[i * n + j] - other[i * n + j]) > share * size:
                 return True
     return False
+
+
+cdef bint doubtful(int n, const double* H, double* V, double* work) noexcept nogil:
+    """Whether H is nearly flat somewhere: `_doubtful` of `optimize/curvature.py`.
+
+    V (n, n) and ``work``, 5 n entries, are overwritten.
+    """
+    cdef int lwork = 4 * n, info = 0
+    cdef Py_ssize_t i, j
+    cdef double low = INFINITY, top = 0.0
+    for i in range(n):
+        if not H[i * n + i] > NO_INFORMATION:
+            return True
+        low = fmin(low, H[i * n + i])
+    # in its own units, where no eigenvalue is above the smallest diagonal entry, and of unit diagonal
+    if not low > DOUBTFUL:
+        return True
+    for i in range(n):
+        for j in range(n):
+            V[i * n + j] = H[i * n + j]
+    dsyev(b"N", b"U", &n, V, &n, work, work + n, &lwork, &info)
+    if info != 0 or not work[0] >= DOUBTFUL:
+        return True
+    for i in range(n):
+        for j in range(n):
+            V[i * n + j] = H[i * n + j] / sqrt(H[i * n + i] * H[j * n + j])
+    dsyev(b"N", b"U", &n, V, &n, work, work + n, &lwork, &info)
+    for i in range(n):
+        top = fmax(top, fabs(work[i]))
+    return info != 0 or not work[0] >= DOUBTFUL_SHARE * top
 
 
 cdef inline double next_radius(double radius, double ratio, double length) noexcept nogil:

@@ -31,6 +31,7 @@ from ...errors import NumericalError
 from ...linalg.crossproducts.weighted import times_templates
 from ...linalg.factor.choose import OPEN
 from ..base import Approach, Evaluation, Stretch
+from ..theta_scale import SNAP_TOLERANCE
 from .base import GeneralisedObjective
 from .level_modes import MAX_WIDTH, LevelModes, SeveralLevelModes
 from .modes import PenalisedIRLS, Point, no_mode
@@ -49,6 +50,8 @@ SHORTENED = 2
 BATCH_ENTRIES = 500_000
 # Less information than this (of a parameter in units of the predictors) does not lengthen a step.
 LEAST_INFORMATION = 1e-2
+
+DIFFERENCES = HESSIAN_STEP, ZETA_STEP, LEAST_INFORMATION, SNAP_TOLERANCE
 
 
 class _Directions(NamedTuple):
@@ -186,13 +189,14 @@ class LaplaceObjective(GeneralisedObjective):
             self._u = u if concave else u.copy()
         return last
 
-    def steps_from(self, at: Approach, enough: float) -> Stretch | None:
+    def steps_from(self, at: Approach, enough: float, last: float) -> Stretch | None:
         # elsewhere a step may end in other modes, and the next one must not begin at these
-        last = self._last
-        if last is None or self._compiled is None or not self.problem.density.log_concave:
+        known = self._last is not None and self._compiled is not None
+        if not known or not self.problem.density.log_concave:
             return None
-        stretch, x, self._u = self._compiled.steps_from(at, enough)
-        self._last = _Last(x, 1, self._u, None)
+        stretch, place = self._compiled.steps_from(at, (enough, last), DIFFERENCES)
+        x, self._u, whole = place
+        self._last = _Last(x, 1, self._u, None) if whole else None
         return stretch
 
     def _beginnings(self, along: bool) -> Iterator[np.ndarray | None]:

@@ -231,19 +231,23 @@ class CompiledCriterion:
                 return end, self.kernel.without_constant
         raise no_mode()
 
-    def steps_from(self, at: Approach, enough: float) -> tuple[Stretch, np.ndarray, np.ndarray]:
-        """Steps of a search from the last point, and where it was last: x (P,) and modes (q,)."""
+    def steps_from(
+        self, at: Approach, promises: tuple[float, float], differences: tuple[float, ...]
+    ) -> tuple[Stretch, tuple[np.ndarray, np.ndarray, bool]]:
+        """Steps of a search from the last point, and the `place` of the kernel after them."""
         x, g, B = at.x.copy(), at.here.gradient.copy(), at.curvature.copy()
-        value, radius, evaluations, refreshed, points, stopped = self.kernel.approached(
-            x, at.here.value, g, B, at.radius, at.refreshed, enough
+        value, radius, evaluations, refreshed, points, ended, stopped = self.kernel.approached(
+            x, at.here.value, g, B, at.radius, at.refreshed, *promises, differences
         )
-        end = Approach(x, Evaluation(value, g), B, radius, refreshed)
+        here = Evaluation(value, g, B, True) if ended else Evaluation(value, g)
+        end = Approach(x, here, B, radius, refreshed)
         log = [
             (point[:-1], value) for point, value in zip(points, points[:, -1].tolist(), strict=True)
         ]
-        place, self._u = self.kernel.place
+        place = self.kernel.place
+        self._u = place[1]
         self._modes.at_template(self.kernel.template)
-        return Stretch(end, log, evaluations, stopped), place, self._u
+        return Stretch(end, ended, log, evaluations, stopped), place
 
     def point(self) -> Point:
         """The last point."""

@@ -9,17 +9,18 @@ from interlace.objective.generalised.density import FamilyDensity
 from interlace.objective.generalised.laplace import LaplaceObjective
 from interlace.optimize import quasi
 from interlace.optimize.minimise import minimise_from
-from interlace.optimize.quasi import PROMISE, quasi_newton
+from interlace.optimize.quasi import LAST_PROMISE, PROMISE, quasi_newton
 
 # Points differ by where their modes end; what is left of a step is a share of it.
 POINT, VALUE = 1e-7, 1e-11
+PROMISES = PROMISE, LAST_PROMISE
 
 CLMM = "rating ~ temp + contact + (1 | judge)"
 CBPP = "incidence / size ~ period + (1 | herd)"
 
 
 def one_by_one(monkeypatch):
-    monkeypatch.setattr(LaplaceObjective, "steps_from", lambda self, at, enough: None)
+    monkeypatch.setattr(LaplaceObjective, "steps_from", lambda *_: None)
 
 
 def drawn(seed):
@@ -59,18 +60,20 @@ def record(fit):
 
 @pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
 def test_searches_go_the_same_way(monkeypatch):
-    seeds, stretches = range(90), []
+    seeds, stretches, ends = range(90), [], []
     taken = quasi._taken_at_once
 
     def counted(objective, at, log):
-        end = taken(objective, at, log)
+        end, ended = taken(objective, at, log)
         stretches.append(end.refreshed - at.refreshed if end is not at else None)
-        return end
+        ends.append(ended)
+        return end, ended
 
     monkeypatch.setattr(quasi, "_taken_at_once", counted)
     together = [record(drawn(seed)) for seed in seeds]
     known = [number for number in stretches if number is not None]
     assert len(known) > 60 and sum(known) > 10  # models of the curvature are made anew in some
+    assert 20 < sum(ends) < len(known) - 20  # and of others the last Hessian is looked at again
     one_by_one(monkeypatch)
     for seed, one in zip(seeds, together, strict=True):
         other = record(drawn(seed))
@@ -106,10 +109,10 @@ class Misled:
             return here._replace(curvature=1e-9 * np.eye(x.size))
         return here
 
-    def steps_from(self, at, enough):
+    def steps_from(self, at, *promises):
         if self._trusted is not None:
             at, self._trusted = at._replace(radius=self._trusted), None
-        return self._objective.steps_from(at, enough)
+        return self._objective.steps_from(at, *promises)
 
 
 @pytest.mark.parametrize("radius", [None, 1e3, 1e9])
@@ -121,7 +124,7 @@ def test_points_without_a_value_are_left(monkeypatch, radius, family):
     start = objective.evaluate(x, 2)
     with np.errstate(over="ignore"):
         far = objective.steps_from(
-            Approach(x, start, 1e-12 * np.eye(x.size), radius or 1.0, 4), PROMISE
+            Approach(x, start, 1e-12 * np.eye(x.size), radius or 1.0, 4), *PROMISES
         )
         tried.append(far)
         found, here, _ = quasi_newton(Misled(m.fit.objective, radius), x)
@@ -138,7 +141,7 @@ def test_a_stretch_has_an_end():
     x = objective.start() + 0.5
     here = objective.evaluate(x, 2)
     at = Approach(x, here, here.curvature, 1.0, 0)
-    stretch = objective.steps_from(at, -1.0)  # no step promises so little
+    stretch = objective.steps_from(at, -1.0, -1.0)  # no step promises so little
     assert 5 < stretch.evaluations < 20  # until steps are too short to be any
     np.testing.assert_allclose(stretch.end.x, m.fit.x, atol=1e-6)
     assert at.here.value == here.value and (at.x == objective.start() + 0.5).all()
@@ -147,7 +150,7 @@ def test_a_stretch_has_an_end():
         part.copy() for part in (stretch.end.x, stretch.end.here.gradient, stretch.end.curvature)
     ]
     objective.evaluate(x, 1)
-    objective.steps_from(at, PROMISE)
+    objective.steps_from(at, *PROMISES)
     for part, copy in zip((stretch.end.x, stretch.end.here.gradient, stretch.end.curvature), kept):
         np.testing.assert_array_equal(part, copy)
     # the objective is where the last step ended: the same as evaluated there from nowhere
@@ -169,10 +172,10 @@ def test_who_takes_steps_at_once():
         objective, x = m.fit.objective, m.fit.x
         here = objective.evaluate(x, 2)
         at = Approach(x, here, here.curvature, 1.0, 0)
-        stretch = objective.steps_from(at, PROMISE)
+        stretch = objective.steps_from(at, *PROMISES)
         assert (stretch is None) == any(m is one for one in several)
         # nothing is known of a point that was not evaluated
-        assert m.fit.objective.steps_from(at, PROMISE) is None
+        assert m.fit.objective.steps_from(at, *PROMISES) is None
 
 
 def test_a_search_that_is_compared_at_each_point_takes_none(monkeypatch):
@@ -205,7 +208,7 @@ def test_what_is_raised_within_a_stretch(monkeypatch, at_call, kind):
     monkeypatch.setattr(FamilyDensity, "constant", stop)
     objective = whole.fit._shared.anew()  # whose kernel has the constant that is raised in
     objective.evaluate(x, 1)
-    stretch = objective.steps_from(Approach(x, here, here.curvature, 1.0, 0), PROMISE)
+    stretch = objective.steps_from(Approach(x, here, here.curvature, 1.0, 0), *PROMISES)
     assert isinstance(stretch.stopped, kind)
     # one for the first point, and one for a curvature made anew
     assert at_call - 3 < stretch.evaluations < at_call and len(stretch.log) <= stretch.evaluations
