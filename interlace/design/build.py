@@ -401,7 +401,7 @@ def _columns(
         return recipe.indexed(frame.columns), recipe, None
     Z, *rest = positioned(spec.structure, spec.text, *matrices.of(side))
     if not isinstance(Z, IndexedColumns):
-        _check_zeros(spec.text, Z, rest[0].names)
+        check_zeros(spec.text, Z, rest[0].names)
     return Z, *rest
 
 
@@ -435,7 +435,7 @@ def _groupings(frame: ModelFrame, linear: bool) -> dict[str, tuple[Grouping, np.
     return out
 
 
-def _check_zeros(term: str, Z: np.ndarray, names: Sequence[str]) -> None:
+def check_zeros(term: str, Z: np.ndarray, names: Sequence[str]) -> None:
     """Refuse a random effect whose covariate is zero in every row."""
     if Z.strides == (0, 0):
         return

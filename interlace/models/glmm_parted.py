@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 
 from ..covariance import CovarianceModel
+from ..design.build import check_zeros
 from ..design.design import Design
 from ..design.parted import (
     PartedDesign,
@@ -19,7 +20,7 @@ from ..design.parted import (
     joined,
 )
 from ..design.predictor import MEAN, WORDS
-from ..errors import DataError, listing
+from ..errors import listing
 from ..families import Family
 from ..linalg.tall import root_of_rows, spanning_rows
 from ..linalg.threads import one_thread
@@ -216,7 +217,8 @@ class _Agreed:
         self.kept, self.dropped = columns_kept(self.roots, names)
         self.facts = ResponseFacts.joined([own.facts for own in seen])
         self.agreements = [own.agreements for own in seen]
-        self._check_zeros()
+        for term in sampled.recipe.terms:
+            check_zeros(term.text, self.z_roots[term.factor][:, term.columns], term.names)
         if not frame.is_whole:
             frame.use(joined([frame.given, *(own.spanning for own in seen)]))
         self.design = sampled.design(self.kept, self.dropped)
@@ -231,17 +233,6 @@ class _Agreed:
         self.rowless = rowless.changed(sums=sums, z_roots=self.z_roots)
         self.factors = frame.table.factors(sampled.labels)
         check_all(self.rowless, family, self.facts)
-
-    def _check_zeros(self) -> None:
-        for term in self.sampled.recipe.terms:
-            moved = self.z_roots[term.factor][:, term.columns].any(axis=0)
-            empty = np.flatnonzero(~moved)
-            if empty.size:
-                raise DataError(
-                    f"the random term {term.text!r} has the covariate {term.names[empty[0]]!r}, "
-                    "which is zero in every row used: its variance cannot be estimated. Leave it "
-                    "out"
-                )
 
     def objective(self, workers: Any, how: tuple[bool, int, str | None]) -> PartedObjective:
         """The criterion of all rows."""
@@ -307,11 +298,12 @@ class _Agreed:
         return {MEAN: [name for name, own in zip(fit.design.x_names, held, strict=True) if not own]}
 
     def _effects(self, fit: PartedFit) -> Iterator[Effect]:
+        single = self.facts.weights_are_priors and self.design.trials is None
         for term in fit.covariance.terms:
             for j, name in enumerate(term.names, term.start):
                 found = Agreement.joined([own[term.factor][j] for own in self.agreements])
                 label = f"{name} by {self.factors[term.factor].name}"
-                yield found.effect(label, float(fit.theta_sizes[term.factor][j]))
+                yield found.effect(label, float(fit.theta_sizes[term.factor][j]), single)
 
 
 _SEPARATED = (

@@ -115,6 +115,11 @@ class ResponseFacts:
     low: float
     high: float
 
+    @property
+    def weights_are_priors(self) -> bool:
+        """Whether weights can be no trials, as of single successes and failures."""
+        return self.binary and not self.whole
+
     @classmethod
     def of(cls, design: Design) -> ResponseFacts:
         """Those of the rows of a design."""
@@ -216,7 +221,7 @@ def _binomial(
 def _are_priors(y: np.ndarray, given: np.ndarray, facts: ResponseFacts | None) -> bool:
     """Whether weights can be no trials, as of single successes and failures."""
     if facts is not None:
-        return facts.binary and not facts.whole
+        return facts.weights_are_priors
     return bool((given != np.round(given)).any() and np.isin(y, (0.0, 1.0)).all())
 
 

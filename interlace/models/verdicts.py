@@ -218,7 +218,8 @@ class Agreement(NamedTuple):
 
     Of ``rows`` rows it moves ``moved``; of ``levels`` levels ``agreed`` have rows that all agree,
     and ``all_agree`` says that all with moved rows do. These want the effect to be from ``low`` to
-    ``high``; ``several`` says that a level has more than one trial.
+    ``high``; ``several`` says that a level has more than one trial, and ``several_rows`` that one
+    has more than one row.
     """
 
     rows: int
@@ -229,6 +230,7 @@ class Agreement(NamedTuple):
     low: float
     high: float
     several: bool
+    several_rows: bool
 
     @classmethod
     def of(cls, factor: Any, j: int, y: np.ndarray, trials: np.ndarray) -> Agreement:
@@ -252,12 +254,17 @@ class Agreement(NamedTuple):
             min(part.low for part in parts),
             max(part.high for part in parts),
             any(part.several for part in parts),
+            any(part.several_rows for part in parts),
         )
 
-    def effect(self, label: str, size: float) -> Effect:
-        """The effect of a standard deviation on the scale of the predictor."""
+    def effect(self, label: str, size: float, single: bool = False) -> Effect:
+        """The effect of a standard deviation on the scale of the predictor.
+
+        ``single`` says that each row is one trial, whatever was taken for trials.
+        """
         own = size * np.sqrt(self.rows / max(self.moved, 1))
-        endless = self.all_agree and self.several and self.low != self.high
+        several = self.several_rows if single else self.several
+        endless = self.all_agree and several and self.low != self.high
         return Effect(label, own, self.levels, self.agreed, endless)
 
 
@@ -276,6 +283,7 @@ def _agreement(
         float(finite.min(initial=np.inf)),
         float(finite.max(initial=-np.inf)),
         bool((np.bincount(codes, weights=trials[moved]) > 1.0).any()),
+        bool((np.bincount(codes) > 1).any()),
     )
 
 

@@ -268,7 +268,19 @@ def test_verdicts_are_those_of_memory(frame, tmp_path) -> None:
         assert apart.fit.verdict == alone.fit.verdict == "separated"
 
 
-KNOWN = {"A": pd.DataFrame(np.eye(40))}
+def test_single_trials_with_prior_weights_are_no_trials() -> None:
+    """One row a level: a variance without limit predicts all, whatever the row weighs."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": np.arange(300), "x": rng.normal(size=300)})
+    data["y"] = (rng.random(300) < 1.0 / (1.0 + np.exp(-data.x))).astype(float)
+    data["w"] = rng.choice([1.0, 1.5, 2.0], 300)
+    with pytest.warns(il.ConvergenceWarning):
+        alone = il.glmer("y ~ x + (1 | g)", data, "binomial", weights="w")
+    with pytest.warns(il.ConvergenceWarning):
+        apart = il.glmer(
+            "y ~ x + (1 | g)", pl.from_pandas(data).lazy(), "binomial", weights="w", partitions=2
+        )
+    assert apart.fit.verdict == alone.fit.verdict == "breaks down"
 
 
 # -- what is refused -------------------------------------------------------------------------------
