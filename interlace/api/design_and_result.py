@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..design.build import build
 from ..design.expressions import caller_names
 from ..errors import ArgumentTypeError, brief, warn_if_not_converged
+from ..frames.parts import scanned
 from ..optimize import stage
 
 if TYPE_CHECKING:
@@ -25,6 +26,19 @@ OF_DESIGN = (
     *("formula", "data", "groups", "random", "weights", "offset", "contrasts", "subset"),
     "na_action",
 )
+
+
+#: Others whose texts name columns.
+OF_COLUMNS = (
+    *("formula", "groups", "random", "weights", "offset", "contrasts", "subset", "dispformula"),
+    *("ziformula", "shapeformula", "zoiformula", "coiformula", "nominal", "scale"),
+)
+
+
+def scanned_data(call: Mapping[str, Any]) -> Any:
+    """One lazy frame of the paths or parts that the data of a call are."""
+    given = [call[name] for name in OF_COLUMNS if call.get(name) is not None]
+    return scanned(call["data"], [str(value) for value in given])
 
 
 def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, float]]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import checked
-from ..frames.parts import is_in_parts, scanned
+from ..frames.parts import is_in_parts
 from ..inference.update import Doors
 from ..optimize import watched
-from .design_and_result import design_of, parted_frame_of, result_of
+from .design_and_result import design_of, parted_frame_of, result_of, scanned_data
 from .engine import taken_out
 from .glm import glm
 
@@ -221,7 +221,7 @@ def _from_parts(
 
     nodes, laplace = call["nAGQ"], call["laplace"]
     check_engine(**engine, nAGQ=nodes)
-    call["data"] = scanned(call["data"])
+    call["data"] = scanned_data(call)
     frame, seconds = parted_frame_of(call, formulas)
     fitted = fit_parts(
         frame,

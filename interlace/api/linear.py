@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..calls import checked
 from ..errors import ArgumentError
 from ..frames.lazy import is_lazy
-from ..frames.parts import is_in_parts, scanned
+from ..frames.parts import is_in_parts
 from ..inference.update import Doors
 from ..models.lmm import fit_lmm
 from ..optimize import watched
 from ..results.lmm import LMMResult
-from .design_and_result import design_of, result_of, summed_design_of
+from .design_and_result import design_of, result_of, scanned_data, summed_design_of
 from .glm import glm
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def fit(
     """
     call = dict(locals()) | {"method": _criterion(method, REML), "REML": None}
     if is_in_parts(data):
-        data = call["data"] = scanned(data)
+        data = call["data"] = scanned_data(call)
     if correlation is not None or variance is not None:
         if compress:
             raise ArgumentError(

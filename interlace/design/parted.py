@@ -18,8 +18,9 @@ import pandas as pd
 
 from ..covariance.names import STRUCTURES
 from ..errors import ArgumentError, DataError, FormulaError
+from ..formula.spelling import quoted
 from ..frames.columns import Columns, Labels
-from ..frames.levels import recode
+from ..frames.levels import level_texts, recode
 from ..frames.parts import PartOfRows, part_of, scanned
 from ..frames.read import read
 from .build import (
@@ -143,13 +144,12 @@ class LevelTable:
             return None
         import narwhals.stable.v2 as nw
 
-        labels = self.columns.values[name]
         levels = made.levels_of[0]
         own = np.unique(made.cells[np.unique(codes[chosen[codes]]), 0])
         value = nw.col(name)
         if kind == "text":
-            value = pushed(name, frame.lazy.schema).value
-            if isinstance(labels, Labels) and labels.arranged:
+            value, levels = pushed(quoted(name), frame.lazy.schema).value, level_texts(levels)
+            if not (levels[:-1] < levels[1:]).all():  # in an order of their own
                 return value.is_in(levels[own].tolist())
         ends = levels[own[[0, -1]]].tolist()
         return (value >= ends[0]) & (value <= ends[1])

@@ -63,6 +63,8 @@ class LazyRows:
         with without_notice():
             self.frame = nw.from_native(data)
             self.schema = dict(self.frame.collect_schema())
+        if self.engine == "dask":
+            self.schema |= _moments_of_dask(data)
         #: Rows, as far as they have been counted.
         self.n = 0
 
@@ -73,9 +75,11 @@ class LazyRows:
         column = nw.col(name)
         if not self.schema[name].is_float():
             return column.is_null()
+        # DuckDB takes isnan() for false in files whose statistics leave NaN out
         if self.engine == "duckdb":
-            # DuckDB takes isnan() for false in files whose statistics leave NaN out
             return column.is_null() | (~column.is_finite() & (column.abs() != float("inf")))
+        if self.engine == "ibis":  # where finite is what is neither infinite nor isnan()
+            return column.is_null() | ((column - column != 0.0) & (column.abs() != float("inf")))
         return column.is_null() | column.is_nan()
 
     def where(self, condition: Any) -> LazyRows:
@@ -253,6 +257,17 @@ class LazyRows:
     def engine(self) -> str:
         """Name of the library."""
         return str(self.frame.implementation.value)
+
+
+def _moments_of_dask(data: Any) -> dict[str, Any]:
+    """Types of times with zones, of which narwhals does not read those with an underscore."""
+    import narwhals.stable.v2 as nw
+
+    return {
+        str(name): nw.Datetime(dtype.unit, str(dtype.tz))
+        for name, dtype in data.dtypes.items()
+        if isinstance(dtype, pd.DatetimeTZDtype)
+    }
 
 
 def _duckdb_parts(frame: Any, keys: Sequence[str], n: int, sums: int) -> Iterator[Any]:

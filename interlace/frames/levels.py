@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ import pandas as pd
 
 from .columns import Column, Labels, read_only
 from .identity import ByIdentity
+
+#: A time with its distance from Greenwich, as pandas prints it.
+_WITH_ZONE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
 
 
 def text_labels(values: Any) -> Labels:
@@ -81,10 +85,25 @@ def level_texts(levels: np.ndarray) -> np.ndarray:
     return np.array([str(level) for level in levels.tolist()], dtype=np.str_)
 
 
+def _places(own: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Where values are among the known, -1 for nowhere, and one -1 more at the end."""
+    position = {level: i for i, level in enumerate(known.tolist())}
+    return np.array([position.get(level, -1) for level in own.tolist()] + [-1])
+
+
+def _moments(texts: np.ndarray) -> np.ndarray | None:
+    """Moments of texts that are times with their zones, all different; None of other texts."""
+    if not len(texts) or not all(map(_WITH_ZONE.fullmatch, map(str, texts.tolist()))):
+        return None
+    moments = pd.to_datetime(texts, utc=True, format="ISO8601")
+    return moments.to_numpy() if moments.is_unique else None
+
+
 def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes (n,) of a column in given levels, -1 for none, and the values that are not among them.
 
-    Text and numbers are matched as they print, as in R: 308 is "308".
+    Text and numbers are matched as they print, as in R: 308 is "308". Times that have a zone are
+    matched as moments where they do not print alike: engines have zones of their own.
     """
     labels = column if isinstance(column, Labels) else label_numbers(column)
     if labels.levels is levels:
@@ -93,6 +112,9 @@ def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known, own = levels, labels.levels
     if (known.dtype.kind == "O") != (own.dtype.kind == "O"):
         known, own = level_texts(known), level_texts(own)
-    position = {level: i for i, level in enumerate(known.tolist())}
-    places = np.array([position.get(level, -1) for level in own.tolist()] + [-1])
+    places = _places(own, known)
+    if known.dtype.kind == "O" and places[:-1].min(initial=0) < 0:
+        moments = _moments(known), _moments(own)
+        if moments[0] is not None and moments[1] is not None:
+            places = _places(moments[1], moments[0])
     return places[labels.codes].astype(np.int32), labels.levels[places[:-1] < 0]

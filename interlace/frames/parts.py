@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from threading import Lock
 from typing import Any
 
-from ..errors import ArgumentTypeError, DataError, MissingDependencyError, brief, listing
+from ..errors import ArgumentTypeError, DataError, brief, listing
+from .files import is_named, joined_frames, scanned_files
 from .lazy import is_lazy
 from .read import refuse_formula, without_notice
 
@@ -30,17 +31,20 @@ def _is_path(data: Any) -> bool:
     return isinstance(data, str | os.PathLike)
 
 
-def scanned(data: Any) -> Any:
+def scanned(data: Any, texts: Iterable[str] | None = None) -> Any:
     """One lazy frame of what `is_in_parts` is true of; paths are Parquet, read by Polars.
 
-    The first file says which columns there are and of which types; files after it may have more
-    columns, which are left, and numbers of narrower types.
+    Files and frames of Polars may have types that one type holds: narrower numbers, whole numbers
+    beside text. ``texts`` are formulas and other arguments that name columns: all parts must have
+    those named here, and others are left where some part has not got them.
     """
     refuse_formula(data)
-    if _is_path(data) or (isinstance(data, list | tuple) and all(map(_is_path, data))):
-        return _scanned_files(data)
+    if _is_path(data):
+        return scanned_files([data], texts or ())
     if not isinstance(data, list | tuple):
         return data
+    if all(map(_is_path, data)):
+        return scanned_files(data, texts or ())
     kinds = {type(part).__module__.partition(".")[0] for part in data}
     if len(kinds) > 1 or any(map(_is_path, data)):
         raise ArgumentTypeError(
@@ -53,28 +57,39 @@ def scanned(data: Any) -> Any:
             f"a list of frames of {kind} cannot be put together here; do it in the engine, and "
             f"give one frame instead of {brief(data)}"
         )
-    return _joined(data, JOINED[kind])
+    return _joined(data, JOINED[kind], texts)
 
 
-def _joined(frames: Sequence[Any], join: Callable[[list[Any]], Any]) -> Any:
+def _joined(
+    frames: Sequence[Any],
+    join: Callable[[list[Any], Iterable[str]], Any],
+    texts: Iterable[str] | None,
+) -> Any:
     """Frames of one library below each other, their columns by name."""
     import narwhals.stable.v2 as nw
 
     with without_notice():
         parts = [nw.from_native(frame) for frame in frames]
         known = [part.collect_schema().names() for part in parts]
-    for i, own in enumerate(known):
-        if lacking := [name for name in known[0] if name not in own]:
-            raise DataError(
-                f"data[{i}] lacks the column(s) {listing(lacking)} of data[0]; give all parts the "
-                "same columns"
-            )
+    common = [name for name in known[0] if all(name in own for own in known)]
+    asked = None if texts is None else list(texts)
+    for at, first in enumerate(known):
+        wanted = [n for n in first if (at == 0 if asked is None else is_named(n, asked))]
+        for i, own in enumerate(known):
+            if lacking := [name for name in wanted if name not in own]:
+                raise DataError(
+                    f"data[{i}] lacks the column(s) {listing(lacking)} of data[{at}]; give all "
+                    "parts the same columns"
+                )
     try:
         with without_notice():
             # engines go by the place of a column, or fill what is not there with missing values
-            whole = join([part.select(known[0]).to_native() for part in parts])
+            chosen = [part.select(common).to_native() for part in parts]
+            whole = join(chosen, common if asked is None else asked)
             nw.from_native(whole).collect_schema()
         return whole
+    except DataError:
+        raise
     except Exception as error:
         raise DataError(
             f"the parts of data cannot be put together: {first_line(error)}. Give frames of "
@@ -82,58 +97,24 @@ def _joined(frames: Sequence[Any], join: Callable[[list[Any]], Any]) -> Any:
         ) from error
 
 
-def _joined_polars(frames: list[Any]) -> Any:
-    import polars as pl
-
-    return pl.concat(frames, how="vertical_relaxed")
-
-
-def _joined_dask(frames: list[Any]) -> Any:
+def _joined_dask(frames: list[Any], _: Iterable[str]) -> Any:
     import dask.dataframe
 
     return dask.dataframe.concat(frames)
 
 
-def _joined_duckdb(frames: list[Any]) -> Any:
+def _joined_duckdb(frames: list[Any], _: Iterable[str]) -> Any:
     return reduce(lambda whole, part: whole.union(part), frames)
 
 
 #: How frames are put below each other, by the first part of the module of their classes.
-JOINED: dict[str, Callable[[list[Any]], Any]] = {
-    "polars": _joined_polars,
+JOINED: dict[str, Callable[[list[Any], Iterable[str]], Any]] = {
+    "polars": joined_frames,
     "duckdb": _joined_duckdb,
     "_duckdb": _joined_duckdb,
     "dask": _joined_dask,
     "dask_expr": _joined_dask,
 }
-
-
-def _scanned_files(paths: Any) -> Any:
-    try:
-        import polars as pl
-    except ImportError:
-        raise MissingDependencyError(
-            "Parquet files are read with Polars: pip install interlace[polars]; or give a lazy "
-            "frame of another engine"
-        ) from None
-    wider = pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast")
-    try:
-        rows = pl.scan_parquet(
-            [*map(os.fspath, _listed(paths))], extra_columns="ignore", cast_options=wider
-        )
-        rows.collect_schema()  # whether there is such a file
-        return rows
-    except Exception as error:
-        said = first_line(error)
-        if "expanded paths were empty" in said:
-            said = "there is no such file"
-        elif "PAR1" in said:
-            said = "it is not Parquet. Give a lazy frame of it: polars.scan_csv(path) for CSV"
-        raise DataError(f"{brief(paths)} cannot be read: {said}") from error
-
-
-def _listed(paths: Any) -> Sequence[Any]:
-    return paths if isinstance(paths, list | tuple) else [paths]
 
 
 def first_line(error: BaseException) -> str:

@@ -307,10 +307,18 @@ def _series(series: Any, name: str, group: bool) -> tuple[Column, np.ndarray | N
         levels = list(dtype.categories) if isinstance(dtype, nw.Enum) else None
         return _narwhals_labels(series, levels), None
     if dtype.is_temporal():
-        return _dates(series.to_pandas(), name, group, str(dtype)), None
+        return _dates(_with_zone(series), name, group, str(dtype)), None
     if isinstance(dtype, nw.Object | nw.Unknown):
         return _objects(np.array(series.to_list(), dtype=object), name, group)
     raise _unusable(name, str(dtype))
+
+
+def _with_zone(series: Any) -> pd.Series:
+    """A narwhals series of times as pandas; PyArrow hands over the moments without their zone."""
+    out, zone = series.to_pandas(), getattr(series.dtype, "time_zone", None)
+    if zone is None or getattr(out.dtype, "tz", None) is not None:
+        return out
+    return out.dt.tz_localize("UTC").dt.tz_convert(zone)
 
 
 def _narwhals_labels(series: Any, levels: list[str] | None) -> Labels:

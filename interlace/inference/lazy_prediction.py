@@ -203,8 +203,13 @@ class _Work:
 
         dtype, column = self.rows.schema[name], nw.col(name)
         kind = kind_of_type(dtype)
+        if isinstance(dtype, nw.Time | nw.Duration):
+            raise ArgumentError(
+                f"the grouping factor {name!r} is of type {dtype}, on which engines cannot join; "
+                "make it text or a number in the lazy frame, and fit that"
+            )
         if dtype.is_temporal():  # levels are their texts
-            return self._moment(name), _moments(levels)
+            return self._moment(name, levels)
         if kind == "number" and len(levels) and isinstance(levels[0], str):
             if not dtype.is_integer():
                 raise _other_type(name, "text", dtype)
@@ -220,14 +225,20 @@ class _Work:
             levels = level_texts(levels).astype(object)
         return pushed(name, self.rows.schema).value, levels
 
-    def _moment(self, name: str) -> Any:
-        """A date or time without its zone, in that of Greenwich."""
+    def _moment(self, name: str, levels: np.ndarray) -> tuple[Any, Any]:
+        """A date or time and the levels of the fit, in Greenwich's time.
+
+        Where they have zones, engines but Polars compare moments as they are: a cast would be to
+        the zone of the session.
+        """
         import narwhals.stable.v2 as nw
 
-        column = nw.col(name)
-        if self.rows.engine == "dask" and getattr(self.rows.schema[name], "time_zone", None):
-            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        return column.cast(nw.Datetime("us"))
+        column, dtype = nw.col(name), self.rows.schema[name]
+        moments = pd.to_datetime(levels, utc=True, format="ISO8601")
+        zone = getattr(dtype, "time_zone", None)
+        if zone and self.rows.engine != "polars":
+            return column, moments.tz_convert(zone).as_unit(dtype.time_unit)
+        return column.cast(nw.Datetime("us")), moments.tz_localize(None).to_numpy("datetime64[us]")
 
     def product_of(self, recipe: PlainMatrix, coefficients: Sequence[Any]) -> Any:
         """The columns of a matrix times coefficients, which are numbers or expressions."""
@@ -307,11 +318,6 @@ def _other_type(name: str, was: str, now: Any) -> DataError:
         f"the grouping factor {name!r} is {was} in the fit and {now} here, and engines do not "
         "print numbers alike; cast the column to what it was"
     )
-
-
-def _moments(levels: np.ndarray) -> np.ndarray:
-    """Times of their texts, in Greenwich where they have a zone."""
-    return pd.to_datetime(levels, utc=True).tz_localize(None).to_numpy("datetime64[us]")
 
 
 def _plain(levels: np.ndarray) -> np.ndarray:

@@ -69,7 +69,8 @@ class RowlessResult(MixedResult):
         lazy frame or Series
         """
         if newdata is not None and is_in_parts(newdata):
-            newdata = scanned(newdata)
+            recipe = self.fit.design.recipe
+            newdata = scanned(newdata, () if recipe is None else recipe.variables())
         plain = type in ("response", "link", "conditional") and not args and not named
         if plain and (newdata is None or is_lazy(newdata)):
             kind = "link" if type == "link" else "response"

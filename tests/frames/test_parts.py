@@ -32,5 +32,5 @@ def test_parts_are_put_together_by_the_names_of_their_columns(engine: str) -> No
 
 def test_types_that_do_not_go_together_are_refused() -> None:
     make = ENGINES["polars"]
-    with pytest.raises(DataError, match="cannot be put together: .* the same types"):
+    with pytest.raises(DataError, match="'z' is of type .* and no type holds both"):
         scanned([make(ROWS), make(ROWS.assign(z=[np.array([1.0]), np.array([2.0])]))])

@@ -504,17 +504,19 @@ def test_files_may_have_more_columns_and_narrower_numbers(data, tmp_path) -> Non
         il.fit("y ~ x + (1 | g)", [data, data])
 
 
-def test_duckdb_leaves_nan_out_that_statistics_of_files_leave_out(data, tmp_path) -> None:
-    polars, duckdb = pytest.importorskip("polars"), pytest.importorskip("duckdb")
+@pytest.mark.parametrize("engine", ["duckdb", "ibis"])
+def test_nan_is_missing_in_files_whose_statistics_leave_it_out(data, tmp_path, engine) -> None:
+    polars, library = pytest.importorskip("polars"), pytest.importorskip(engine)
     rows = polars.from_pandas(data[["y", "x", "g"]])
     holes = rows.with_columns(
         x=polars.when(polars.int_range(polars.len()) % 7 == 3)
         .then(float("nan"))
         .otherwise(polars.col("x"))
     )
-    folder = _files(tmp_path, holes)
-    with duckdb.connect() as connection, pytest.warns(il.DataWarning):
-        m = il.fit("y ~ x + (1 | g)", connection.sql(f"SELECT * FROM '{folder}/*.parquet'"))
+    path = f"{_files(tmp_path, holes)}/*.parquet"
+    connection = library.connect() if engine == "duckdb" else library.duckdb.connect()
+    with pytest.warns(il.DataWarning):
+        m = il.fit("y ~ x + (1 | g)", connection.read_parquet(path))
         expected = il.fit("y ~ x + (1 | g)", holes)
     assert m.nobs == expected.nobs < len(data)
     np.testing.assert_allclose(m.fe_params, expected.fe_params, rtol=1e-9)
@@ -534,13 +536,60 @@ def test_keys_of_another_type_are_matched_as_they_print(data) -> None:
             il.fit("y ~ x + (1 | g)", one.lazy()).predict(other.lazy())
 
 
-@pytest.mark.parametrize("engine", ["polars", "dask"])
+@pytest.mark.parametrize("engine", ["polars", "duckdb", "dask", "ibis"])
 def test_times_with_a_zone_are_keys_through_a_change_of_clocks(data, engine) -> None:
-    hours = pd.to_timedelta(3 * (np.arange(len(data)) % 16), "h")
-    times = (pd.Timestamp("2020-03-28", tz="UTC") + hours).tz_convert("Europe/Berlin")
-    rows = data[["y", "x"]].assign(t=times)
-    m = il.fit("y ~ x + (1 | t)", ENGINES[engine](rows))
-    fitted = m.predict()
-    fitted = fitted.collect() if engine == "polars" else fitted.compute()
-    expected = il.fit("y ~ x + (1 | t)", rows).fittedvalues
-    np.testing.assert_allclose(np.sort(fitted[".fitted"]), np.sort(expected), rtol=1e-9)
+    hours = pd.to_timedelta(3 * (np.arange(600) % 16), "h")
+    times = (pd.Timestamp("2020-03-07", tz="UTC") + hours).tz_convert("America/New_York")
+    rows = data[["y", "x"]][:600].assign(t=times)
+    lazy = ENGINES[engine](rows)
+    if engine == "duckdb":  # whose session has a zone of its own
+        lazy = _in_zone(rows, "Asia/Tokyo")
+    m = il.fit("y ~ x + (1 | t)", lazy)
+    expected = il.fit("y ~ x + (1 | t)", rows)
+    fitted = collected(m.predict())[".fitted"]
+    np.testing.assert_allclose(np.sort(fitted), np.sort(expected.fittedvalues), rtol=1e-9)
+    for known, frame in ((m, rows), (expected, rows.assign(t=rows.t.dt.tz_convert("Asia/Tokyo")))):
+        np.testing.assert_allclose(known.predict(frame), expected.fittedvalues, rtol=1e-9)
+
+
+def _in_zone(rows: pd.DataFrame, zone: str) -> Any:
+    connection = pytest.importorskip("duckdb").connect()
+    connection.execute(f"SET TimeZone = '{zone}'")
+    connection.register("rows_in_memory", rows)
+    connection.execute("create table data as select * from rows_in_memory")
+    return connection.table("data")
+
+
+@pytest.mark.parametrize("dtype", ["timedelta64[us]", "time"])
+def test_durations_are_keys_that_engines_do_not_join(data, dtype) -> None:
+    rows = data[["y", "x", "g"]][:600]
+    if dtype == "time":
+        key = [(pd.Timestamp("2020-01-01") + pd.Timedelta(minutes=v % 9)).time() for v in rows.g]
+    else:
+        key = pd.to_timedelta(rows.g % 9, "min").astype(dtype)
+    rows = rows.assign(t=key)
+    m = il.fit("y ~ x + (1 | t)", ENGINES["polars"](rows))
+    expected = il.fit("y ~ x + (1 | t)", rows)
+    assert m.llf == pytest.approx(expected.llf, rel=REML)
+    np.testing.assert_allclose(m.predict(rows), expected.fittedvalues, rtol=1e-8)
+    with pytest.raises(InterlaceError, match="'t' is of type .* make it text or a number"):
+        m.predict()
+
+
+# -- levels in an order of their own -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb", "dask"])
+def test_levels_have_the_order_of_their_column(data, engine) -> None:
+    rows = data[["y", "x", "g", "f"]][:600]
+    # pandas' ordered categories are such in Dask alone
+    rows["f"] = pd.Categorical(rows.f, ["never", "d", "a", "ç", "b"], ordered=engine == "dask")
+    rows["g"] = pd.Categorical(rows.g.astype(str), [str(i) for i in range(999, -1, -1)])
+    lazy = ENGINES[engine](rows)
+    if engine == "polars":  # where declared order is an Enum's
+        polars = pytest.importorskip("polars")
+        kinds = {name: polars.Enum(rows[name].cat.categories) for name in ("f", "g")}
+        lazy = lazy.with_columns(
+            polars.col(name).cast(polars.String).cast(kind) for name, kind in kinds.items()
+        )
+    same(il.fit("y ~ x + f + (1 | g)", lazy), il.fit("y ~ x + f + (1 | g)", rows))
