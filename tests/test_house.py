@@ -207,6 +207,19 @@ def test_only_tokens_reads_the_internals_of_formulaic(path: Path) -> None:
 
 
 @each_module
+def test_names_with_an_underscore_stay_in_their_module(path: Path) -> None:
+    """Kernels, whose modules have one, aside."""
+    found = [
+        alias.name
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ImportFrom) and not (node.module or "").endswith("kernels")
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert not found, f"{name_of(path)} imports {found}: give them names without underscore"
+
+
+@each_module
 def test_what_is_slow_to_import_is_imported_late(path: Path) -> None:
     early = {name.split(".")[0] for name in imports(at_import_time(parse(path)), path)}
     assert not early & IMPORTED_LATE

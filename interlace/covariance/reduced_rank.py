@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .structures import _EntryStructure
+from .structures import EntryStructure
 
 __all__ = ["DEFAULT_RANK", "ReducedRank"]
 
@@ -12,7 +12,7 @@ __all__ = ["DEFAULT_RANK", "ReducedRank"]
 DEFAULT_RANK = 2
 
 
-class ReducedRank(_EntryStructure):
+class ReducedRank(EntryStructure):
     """T has ``rank`` columns, the loadings of the effects on so many independent factors.
 
     Loadings are determined but for rotations: T is lower triangular, its diagonal not negative.

@@ -195,7 +195,7 @@ class Structure(ABC):
         )
 
 
-class _EntryStructure(Structure):
+class EntryStructure(Structure):
     """A structure whose parameters are themselves entries of T."""
 
     identity = True
@@ -246,7 +246,7 @@ class _EntryStructure(Structure):
         ]
 
 
-class Unstructured(_EntryStructure):
+class Unstructured(EntryStructure):
     """Any covariance: theta is the lower triangle of T column by column, as in lme4.
 
     Parameters
@@ -291,7 +291,7 @@ class Unstructured(_EntryStructure):
         return T[self.rows, self.cols] + 0.0
 
 
-class Diagonal(_EntryStructure):
+class Diagonal(EntryStructure):
     """Independent effects with their own variances: theta is the diagonal of T.
 
     Parameters

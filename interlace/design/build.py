@@ -12,7 +12,7 @@ from ..covariance.names import STRUCTURES
 from ..errors import DataError, DataWarning, FormulaError, listing, warn
 from ..formula.formula import Formula, RandomTermSpec
 from ..formula.terms import term_key
-from ..frames.columns import Labels, plainly_finite, read_only
+from ..frames.columns import Columns, Labels, plainly_finite, read_only
 from ..frames.read import data_columns
 from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved
@@ -91,7 +91,7 @@ def build(
         residual=residual,
     )
     y, trials = _response(frame, linear, ordered, levels)
-    matrices = _Matrices(frame)
+    matrices = Matrices(frame)
     fixed = {name: _fixed_part(frame, name, matrices, linear) for name in frame.predictors}
     effects, sides = _random_part(frame, matrices, linear), [part.side for part in fixed.values()]
     return Design(
@@ -172,7 +172,7 @@ class _Fixed(NamedTuple):
     predictor: LinearPredictor
 
 
-class _Matrices:
+class Matrices:
     """Model matrices of right sides by what they mean: the same ones are made once."""
 
     def __init__(self, frame: ModelFrame):
@@ -187,7 +187,7 @@ class _Matrices:
         return self._made[key]
 
 
-def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool) -> _Fixed:
+def _fixed_part(frame: ModelFrame, name: str, matrices: Matrices, linear: bool) -> _Fixed:
     no_intercept = frame.response.levels is not None and name != NOMINAL
     part, where = frame.predictors[name], "" if name == MEAN else f" of {argument_of(name)}"
     X, recipe, terms = matrices.of(part.fixed)
@@ -203,7 +203,7 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: _Matrices, linear: bool)
     if no_intercept:
         kept = _without_intercept(recipe, kept, part.formula)
         left_out = True
-    offset = _total_offset(frame, name)
+    offset = total_offset(frame, name)
     if linear and offset is not None:
         check_size(offset, f"offset{where}")
     if dropped:
@@ -269,12 +269,7 @@ def _matrix(frame: ModelFrame, side: Resolved) -> tuple[np.ndarray, MatrixRecipe
             f"two columns of the model matrix would have the name {twice!r}; rename the column of "
             "data that is named like a coefficient"
         )
-    if not plainly_finite(X):
-        bad = ~np.isfinite(X)
-        for j in np.flatnonzero(bad.any(axis=0)):
-            numeric(recipe.names[j], X[:, j], frame.columns)
-        largest = int(np.abs(X).max(axis=0).argmax())
-        check_size(X[:, largest], f"the column {recipe.names[largest]!r} of the model matrix")
+    check_columns(X, recipe.names, frame.columns)
     return X, recipe, terms
 
 
@@ -283,7 +278,19 @@ def _own(values: np.ndarray) -> np.ndarray:
     return read_only(np.array(values, dtype=np.float64, order="C"))
 
 
-def _total_offset(frame: ModelFrame, name: str) -> np.ndarray | None:
+def check_columns(X: np.ndarray, names: Sequence[str], columns: Columns) -> None:
+    """Refuse columns of X with values that are no numbers, or whose squares are none."""
+    if plainly_finite(X):
+        return
+    bad = ~np.isfinite(X)
+    for j in np.flatnonzero(bad.any(axis=0)).tolist():
+        numeric(names[j], X[:, j], columns)
+    largest = int(np.abs(X).max(axis=0).argmax())
+    check_size(X[:, largest], f"the column {names[largest]!r} of the model matrix")
+
+
+def total_offset(frame: ModelFrame, name: str) -> np.ndarray | None:
+    """The offset of a linear predictor: that of its formula, and the argument."""
     total = frame.offset if name == MEAN else None
     for side in frame.predictors[name].offsets:
         part = numeric(f"offset({side.text})", side.value(frame.columns), frame.columns)
@@ -301,7 +308,7 @@ class _Random(NamedTuple):
     sides: tuple[RandomSide, ...]
 
 
-def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Random:
+def _random_part(frame: ModelFrame, matrices: Matrices, linear: bool) -> _Random:
     groups = _groupings(frame, linear)
     known = _known(frame, groups)
     sizes = {key: len(grouped.cells) for key, (grouped, _) in groups.items()}
@@ -309,7 +316,7 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
     keys = list(dict.fromkeys(spec.factor for _, spec, _ in ordered))
     # the levels of a known covariance are effects of one group
     keys.sort(key=lambda key: -1 if key in known else -sizes[key])
-    parts = {key: _Parts(known.get(key), [], [], []) for key in keys}
+    parts = {key: FactorParts(known.get(key), [], [], []) for key in keys}
     index = {name: k for k, name in enumerate(frame.predictors)}
     terms, sides = [], []
     for name, spec, side in ordered:
@@ -331,7 +338,7 @@ def _random_part(frame: ModelFrame, matrices: _Matrices, linear: bool) -> _Rando
     return _Random(tuple(factors), tuple(terms), groupings, tuple(sides))
 
 
-class _Parts(NamedTuple):
+class FactorParts(NamedTuple):
     """The columns of all random terms on one grouping factor."""
 
     known: KnownLevels | None
@@ -393,7 +400,7 @@ def _names(frame: ModelFrame, labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _columns(
-    frame: ModelFrame, spec: RandomTermSpec, side: Resolved, matrices: _Matrices
+    frame: ModelFrame, spec: RandomTermSpec, side: Resolved, matrices: Matrices
 ) -> tuple[Any, Any, np.ndarray | None]:
     """Columns of a random term, how to make them again, and positions."""
     recipe = levelled(spec.structure, spec.text, spec.lhs, frame.columns)

@@ -198,7 +198,7 @@ class NewDataRecipe:
         labels = [name for b in named for name in self.groupings[b].columns]
         extra = self._offset_columns(newdata, offset) if MEAN in names else []
         new_columns = _read_new(newdata, [*covariates, *labels, *extra], labels)
-        columns = self._recoded(new_columns, covariates)
+        columns = self.recoded(new_columns, covariates)
         fixed = {name: self.fixed[name].matrix(columns) for name in names}
         blocks, unseen, rest = [], {}, {}
         for b, grouping in enumerate(self.groupings):
@@ -220,7 +220,7 @@ class NewDataRecipe:
             blocks.append((codes, Z))
         y = response_of(self.response, columns, False)[0] if response else None
         made_new = {
-            name: NewPredictor(X, self._offset(name, columns, new_columns, offset))
+            name: NewPredictor(X, self.offset_of(name, columns, new_columns, offset))
             for name, X in fixed.items()
         }
         return NewDesign(made_new, columns.index, tuple(blocks), unseen, y, rest)
@@ -237,12 +237,12 @@ class NewDataRecipe:
     ) -> tuple[Columns, Columns]:
         """Columns of new data in the levels of the fit, and as they are."""
         given = _read_new(newdata, [*covariates, *labels], [*labels])
-        return self._recoded(given, covariates), given
+        return self.recoded(given, covariates), given
 
     def whole(self, newdata: Any, predictor: str) -> np.ndarray:
         """The model matrix of one predictor with the columns that X leaves out, (r, all)."""
         side = self.fixed[predictor]
-        columns = self._recoded(_read_new(newdata, list(side.variables), []), side.variables)
+        columns = self.recoded(_read_new(newdata, list(side.variables), []), side.variables)
         return side.recipe.matrix(columns)
 
     def _predictors(self, asked: Collection[str] | None) -> list[str]:
@@ -283,7 +283,7 @@ class NewDataRecipe:
             names += self.response.variables
         return list(dict.fromkeys(names))
 
-    def _recoded(self, given: Columns, names: Iterable[str]) -> Columns:
+    def recoded(self, given: Columns, names: Iterable[str]) -> Columns:
         """Factors in the levels of the fit, numbers as float64 with NaN for missing."""
         values: dict[str, Column] = {}
         for name in names:
@@ -319,7 +319,7 @@ class NewDataRecipe:
         check_finite(out)
         return out
 
-    def _offset(
+    def offset_of(
         self, predictor: str, columns: Columns, given: Columns, argument: Any
     ) -> np.ndarray | None:
         total = None

@@ -24,13 +24,14 @@ from ..frames.levels import level_texts, recode
 from ..frames.parts import PartOfRows, part_of, scanned
 from ..frames.read import read
 from .build import (
-    _Matrices,
-    _Parts,
-    _total_offset,
+    FactorParts,
+    Matrices,
+    check_columns,
     check_groups,
     in_order,
     kept_columns,
     new_data_recipe,
+    total_offset,
 )
 from .design import Design, GroupingFactor, RandomTerm
 from .expressions import Resolved
@@ -55,6 +56,7 @@ __all__ = [
     "PartedFrame",
     "Sampled",
     "parted_frame",
+    "sampled_of",
 ]
 
 #: Rows of the sample, and the runs of levels that it is made of. All rows if there are no more.
@@ -277,7 +279,7 @@ def _runs_of_levels(sizes: np.ndarray) -> list[np.ndarray]:
     return [run for run in runs if run.any()]
 
 
-class _MatricesOfParts(_Matrices):
+class _MatricesOfParts(Matrices):
     """Matrices of the sample, made as all rows say."""
 
     _frame: PartedFrame
@@ -332,7 +334,7 @@ class PartRecipe:
         """The design of some rows, whose factors have the levels of all."""
         new = self.new
         covariates = [n for n in self.names if n in new.levels and n not in self.group_only]
-        columns = new._recoded(given, covariates)
+        columns = new.recoded(given, covariates)
         y, trials = response_values(new.response, columns, False)
         weights = None if self.weights is None else np.asarray(given.values[self.weights], float)
         predictors = {
@@ -354,11 +356,8 @@ class PartRecipe:
         self, name: str, side: FixedSide, columns: Columns, given: Columns
     ) -> LinearPredictor:
         X = side.recipe.matrix(columns)
-        with np.errstate(all="ignore"):
-            finite = np.isfinite(X.sum(axis=0))
-        for j in np.flatnonzero(~finite):
-            numeric(side.recipe.names[j], X[:, j], columns)
-        offset = self.new._offset(name, columns, given, None)
+        check_columns(X, side.recipe.names, columns)
+        offset = self.new.offset_of(name, columns, given, None)
         if offset is not None:
             offset = numeric("offset", offset, columns)
         return replace(self.predictors[name], X=X, offset=offset)
@@ -378,11 +377,6 @@ class Sampled(NamedTuple):
     frame: PartedFrame
     recipe: PartRecipe
     labels: list[str]  # of grouping factors, in their order
-
-    @classmethod
-    def of(cls, frame: PartedFrame) -> Sampled:
-        """Terms, matrices and grouping factors of a frame whose sample was taken."""
-        return _sampled(frame)
 
     def design(self, kept: Mapping[str, np.ndarray], dropped: Mapping[str, Any]) -> Design:
         """The design of the sample with the columns that are kept."""
@@ -490,12 +484,13 @@ def columns_kept(
     return kept, dropped
 
 
-def _sampled(frame: PartedFrame) -> Sampled:
+def sampled_of(frame: PartedFrame) -> Sampled:
+    """Terms, matrices and grouping factors of a frame whose sample was taken."""
     matrices = _MatricesOfParts(frame)
     predictors, sides = {}, []
     for name, part in frame.predictors.items():
         X, recipe, terms = matrices.of(part.fixed)
-        _total_offset(frame, name)  # what is no number is refused before anything is sent
+        total_offset(frame, name)  # what is no number is refused before anything is sent
         everything = np.arange(len(recipe.names))
         sides.append(FixedSide(recipe, everything, part.fixed.variables, part.offsets))
         predictors[name] = LinearPredictor(
@@ -528,7 +523,7 @@ def _random(
     ordered = in_order(frame, sizes)
     labels = list(dict.fromkeys(spec.factor for _, spec, _ in ordered))
     labels.sort(key=lambda label: -sizes[label])
-    parts = {label: _Parts(None, [], [], []) for label in labels}
+    parts = {label: FactorParts(None, [], [], []) for label in labels}
     index = {name: k for k, name in enumerate(frame.predictors)}
     terms, sides = [], []
     for name, spec, side in ordered:

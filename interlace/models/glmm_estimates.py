@@ -41,7 +41,7 @@ def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum
     theta, gamma, zeta = objective.split(x)
     H = without_information(H, list(objective.endless(x, H)))
     problem, scale = objective.problem, objective.scale
-    point, beta, cov = _fixed_part(objective, x, H)
+    point, beta, cov = fixed_estimates(objective, x, H)
     T = scale.natural(scale.templates(theta))
     eta = problem.natural_eta(_own(problem.unsorted(point.eta), point.eta), gamma)
     return GLMMEstimates(
@@ -62,7 +62,7 @@ def _own(values: np.ndarray, source: np.ndarray) -> np.ndarray:
     return values.copy() if values is source else values
 
 
-def _fixed_part(
+def fixed_estimates(
     objective: LaplaceObjective | JointModeObjective, x: np.ndarray, H: np.ndarray
 ) -> tuple[Point | JointPoint, np.ndarray, np.ndarray]:
     """The modes at x, coefficients, and the covariance matrix of all parameters."""

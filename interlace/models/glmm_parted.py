@@ -18,6 +18,7 @@ from ..design.parted import (
     Sampled,
     columns_kept,
     joined,
+    sampled_of,
 )
 from ..design.predictor import MEAN, WORDS
 from ..errors import listing
@@ -40,7 +41,7 @@ from ..optimize import stage
 from .base import closed, moments_of
 from .density import problem_of, with_parameters
 from .glmm import GLMMFit, fields_at, search
-from .glmm_estimates import GLMMEstimates, _fixed_part, without_information
+from .glmm_estimates import GLMMEstimates, fixed_estimates, without_information
 from .observations import ResponseFacts, check_all, observe_part
 from .part_rows import How, Reading, Seen, Told, ToldAt
 from .predictors import check_approximation
@@ -140,7 +141,7 @@ def fit_parts(
     seconds, clock = dict(seconds or {}), perf_counter()
     labels = _labels(frame)
     frame.take_sample(labels[-1])
-    sampled = Sampled.of(frame)
+    sampled = sampled_of(frame)
     with engine(executor, partitions or 1) as workers:
         assert workers is not None
         readings, words = _readings(sampled, family, parts_of(executor, partitions))
@@ -319,7 +320,7 @@ def _estimates(objective: PartedObjective, optimum: Any) -> GLMMEstimates:
     theta, gamma, zeta = objective.split(x)
     H = without_information(H, list(objective.endless(x, H)))
     problem, scale = objective.problem, objective.scale
-    point, beta, cov = _fixed_part(objective, x, H)
+    point, beta, cov = fixed_estimates(objective, x, H)
     assert isinstance(point, Point)
     T = scale.natural(scale.templates(theta))
     eta = problem.fixed.times(gamma) + problem.offset

@@ -57,7 +57,7 @@ class PartitionedObjective(LaplaceObjective):
         self._workers = workers
         workers.take(pieces, [place.words for place in self._places])
         self._begin()
-        self.modes = _GatheredModes(problem.Z, problem.density, *self._ask(Kind())[0])
+        self.modes = GatheredModes(problem.Z, problem.density, *self._ask(Kind())[0])
 
     def _begin(self, at: LaplaceObjective | None = None) -> None:
         self.hold(np.zeros(self.problem.Z.q) if at is None else at._u)
@@ -139,11 +139,12 @@ class PartitionedObjective(LaplaceObjective):
             for out, levels, own in zip(blocks, place.levels, answer.blocks, strict=True):
                 out[levels] = own
         u = self._gathered([answer.u for answer in answers])
-        cast("_GatheredModes", self.modes).blocks = blocks
+        cast("GatheredModes", self.modes).blocks = blocks
         value = fsum(answer.value for answer in answers)
         return Point(
-            -0.5 * value, 0.0, 0.0, 0.0, u, eta, _EMPTY, weight, weight, _EMPTY, [], _EMPTY, _none
-        )
+            -0.5 * value, 0.0, 0.0, 0.0, u, eta, _EMPTY, weight, weight, _EMPTY, [], _EMPTY,
+            no_solver,
+        )  # fmt: skip
 
     def last_point(self, x: np.ndarray) -> Point:
         return self.point(x)
@@ -171,7 +172,7 @@ class PartitionedObjective(LaplaceObjective):
         return other
 
 
-class _GatheredModes(Modes):
+class GatheredModes(Modes):
     """What is asked of modes that are elsewhere."""
 
     is_here = False
@@ -181,8 +182,8 @@ class _GatheredModes(Modes):
         self.backend, self.dense_columns = backend, dense_columns
         self.blocks: list[np.ndarray] = []
 
-    def fresh(self, Z: WeightedZ, density: Any) -> _GatheredModes:
-        return _GatheredModes(Z, density, self.backend, self.dense_columns)
+    def fresh(self, Z: WeightedZ, density: Any) -> GatheredModes:
+        return GatheredModes(Z, density, self.backend, self.dense_columns)
 
     def inverse_blocks(self, b: int) -> np.ndarray:
         return self.blocks[b]
@@ -194,5 +195,6 @@ class _GatheredModes(Modes):
         raise RuntimeError(ELSEWHERE)
 
 
-def _none(R: np.ndarray) -> np.ndarray:
+def no_solver(R: np.ndarray) -> np.ndarray:
+    """In place of what solves for modes."""
     raise RuntimeError(ELSEWHERE)

@@ -17,7 +17,7 @@ from ..generalised.base import SAME_VALUE, SEVERAL_MINIMA, GeneralisedObjective
 from ..generalised.breakdown import ModeSearch, information_words
 from ..generalised.modes import Point
 from ..generalised.problem import Problem
-from .objective import ELSEWHERE, PartitionedObjective, _GatheredModes, _none
+from .objective import ELSEWHERE, GatheredModes, PartitionedObjective, no_solver
 from .pieces import Approximation, Levels, Place, effects_of, levels_of_pieces, words_of
 from .questions import Kind, LeastInformation, LevelsAt
 from .workers import Workers
@@ -64,7 +64,7 @@ class PartedObjective(PartitionedObjective):
         self._levels, self._is_whole = Levels.of(factors, sample.Z.widths), is_whole
         self._factors = factors
         self._begin()
-        self.modes = _GatheredModes(sample.Z, sample.density, *self._ask(Kind())[0])
+        self.modes = GatheredModes(sample.Z, sample.density, *self._ask(Kind())[0])
 
     @property
     def _effects(self) -> int:
@@ -144,7 +144,7 @@ class PartedObjective(PartitionedObjective):
         value = fsum(answer.value for answer in answers)
         return Point(
             -0.5 * value, 0.0, 0.0, 0.0, u, _EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY, [], _EMPTY,
-            _none,
+            no_solver,
         )  # fmt: skip
 
     def ask_each(self, question: Any) -> list[Any]:
