@@ -174,6 +174,75 @@ SAME: dict[str, str] = {
     **dict.fromkeys(("to_markdown", "to_html", "to_docx"), "il.model_table(m), which writes it"),
     **dict.fromkeys(("modelsummary", "tab_model", "summary_col"), "il.model_table(m)"),
     "as_text": "str(m.summary())",
+    **dict.fromkeys(
+        ("log_lik", "loglikelihood", "log_likelihood", "ll", "lnL", "likelihood"), "m.llf"
+    ),
+    **dict.fromkeys(("bic_llf", "bic_deviance"), "m.bic"),
+    **dict.fromkeys(("npar", "n_params", "num_params", "k_params"), "m.nparams"),
+    **dict.fromkeys(("n_obs", "n", "N", "nobs_", "n_samples"), "m.nobs"),
+    **dict.fromkeys(("dof", "degrees_of_freedom", "rdf"), "m.df_resid, and m.df those of t tests"),
+    **dict.fromkeys(("b", "u", "ranef_", "blup", "blups", "BLUP", "eblup"), "m.random_effects"),
+    **dict.fromkeys(("fixef_", "intercept_", "get_coef", "estimates"), "m.fe_params"),
+    **dict.fromkeys(("std_error", "stderr", "get_se", "std_err"), "m.bse"),
+    **dict.fromkeys(("t_stat", "z_stat", "zscore", "z_score", "statistic"), "m.tvalues"),
+    **dict.fromkeys(("p_value", "pval", "pvals", "pvalue_"), "m.pvalues"),
+    **dict.fromkeys(("cov", "covariance", "vcv", "cov_params_default"), "m.vcov()"),
+    **dict.fromkeys(("corr", "correlation", "cor", "cov2cor"), "m.vcov(correlation=True)"),
+    **dict.fromkeys(
+        ("variance", "variances", "random_variance", "tau2", "Psi", "D", "G"),
+        "m.variance_components",
+    ),
+    **dict.fromkeys(("sd", "sds", "tau", "std_dev"), "m.VarCorr(), whose column is sd_or_corr"),
+    **dict.fromkeys(("sigma2", "residual_variance", "sigma_squared"), "m.scale"),
+    **dict.fromkeys(("residual_std", "sigma_hat", "residual_sd"), "m.sigma"),
+    **dict.fromkeys(
+        ("odds_ratio", "OR", "or_", "relative_risk", "exp", "IRR", "irr"),
+        "m.tidy(exponentiate=True)",
+    ),
+    **dict.fromkeys(("design_matrix", "design_matrix_"), "m.fit.design.X"),
+    **dict.fromkeys(("terms", "model_obj"), "m.formula, and m.anova() has a row for each term"),
+    **dict.fromkeys(("frame", "getData", "fortify", "as_data_frame"), "m.augment()"),
+    **dict.fromkeys(
+        ("flist", "factors", "groups", "group_labels", "labels_"),
+        "m.random_effects, whose tables have the levels as index",
+    ),
+    **dict.fromkeys(("cnms", "k_re", "k_re2", "k_vc"), "m.random_effects, a column an effect"),
+    **dict.fromkeys(("optinfo", "mle_retvals", "fit_history", "iteration"), "m.convergence"),
+    **dict.fromkeys(("n_iter", "n_iter_", "niter", "iterations"), "m.convergence"),
+    **dict.fromkeys(
+        ("gradient", "grad", "jac", "score_obs", "hessv", "eigenvalues"), "m.convergence"
+    ),
+    **dict.fromkeys(("optimizer", "mle_settings", "estimator"), "m.fit.optimizer"),
+    **dict.fromkeys(("devcomp", "cost", "objective"), "m.deviance, or m.reml_criterion"),
+    **dict.fromkeys(("isREML_", "isLMM", "isGLMM", "isNLMM", "estimation_method"), "m.method"),
+    **dict.fromkeys(("phi", "overdispersion_parameter", "estimate_scale"), "m.dispersion"),
+    **dict.fromkeys(("zi", "zeroinfl", "zi_coef", "zero_inflation"), "m.zi_params"),
+    **dict.fromkeys(("refitML", "refit_ML", "to_ml"), "m.refit_ml()"),
+    **dict.fromkeys(("get_hat_matrix_diag", "hat_matrix_diag"), "m.hatvalues()"),
+    **dict.fromkeys(("influential", "get_cooks"), "m.influence()"),
+    **dict.fromkeys(("condition_number", "cond"), "m.vif()"),
+    **dict.fromkeys(("profile_re", "profile_likelihood"), "m.profile()"),
+    **dict.fromkeys(("result_anova", "test_anova"), "m.anova()"),
+    **dict.fromkeys(("result_fit", "result_fit_stats"), "m.tidy() and m.glance()"),
+    **dict.fromkeys(
+        ("to_csv", "to_df", "to_dataframe", "to_pandas", "to_frame", "to_excel"),
+        "m.tidy(), a DataFrame, which writes itself",
+    ),
+    **dict.fromkeys(("describe", "info", "head", "print"), "m.summary()"),
+    **dict.fromkeys(("keys", "items", "columns", "index", "to_records"), "m.to_dict()"),
+    **dict.fromkeys(("predict_proba", "decision_function"), "m.predict(new, type='response')"),
+    **dict.fromkeys(("rmse", "mse", "mae", "score", "score_"), "m.cross_val('g')"),
+    **dict.fromkeys(("ssr", "rss", "RSS", "sse"), "(m.resid ** 2).sum()"),
+    **dict.fromkeys(
+        ("Gp", "rePos", "pp", "resp", "Lambda", "Lambdat", "Zt", "L", "RX", "RZX"),
+        "m.fit, the record of the fit, and m.fit.design, its matrices",
+    ),
+    **dict.fromkeys(("get_params", "set_params", "settings"), "m.update(formula, data)"),
+    **dict.fromkeys(("likelihood_ratio", "log_likelihood_ratio"), "il.anova(m, smaller)"),
+    **dict.fromkeys(("marginal_estimates", "marginal_means_"), "m.emmeans('f')"),
+    **dict.fromkeys(("marginal_contrasts", "t_test_pairwise"), "m.emmeans('f').pairs()"),
+    "plot_partial_residuals": "m.plot.effect('x', points='partial')",
+    **dict.fromkeys(("plot_added_variable", "plot_ceres_residuals"), "m.plot.effect('x')"),
 }
 
 #: What pictures are called elsewhere -> the picture of ``m.plot``.
@@ -204,6 +273,40 @@ PICTURED: dict[str, str] = {
 
 #: The same where nothing is quite the same: a sentence.
 INSTEAD: dict[str, str] = {
+    **dict.fromkeys(
+        ("set_factors", "set_contrasts", "set_transforms"),
+        "codings are in the formula, 'C(f, Sum)' and 'scale(x)', or are contrasts= of the call",
+    ),
+    "offset": "an offset is offset= of the call, and part of m.fittedvalues",
+    "resid_anscombe": "residuals are m.residuals('deviance'), 'pearson', 'response' or 'working'",
+    **dict.fromkeys(
+        ("chi2", "info_criteria"),
+        "m.overdispersion() has Pearson's chi-squared, m.aic and m.bic are the criteria",
+    ),
+    **dict.fromkeys(
+        ("llnull", "pseudo_rsquared", "rsquared_adj", "centered_tss", "ess", "adj_rsquared"), _SHARE
+    ),
+    "f_pvalue": "m.anova() has F tests of the terms",
+    **dict.fromkeys(
+        ("posterior_interval", "posterior", "hpd", "credible_interval"),
+        "m.conf_int(method='profile') and m.bootstrap().conf_int() have intervals of all",
+    ),
+    **dict.fromkeys(
+        ("hist", "get_distribution"),
+        "m.simulate(nsim) draws responses, m.plot.qq() looks at residuals",
+    ),
+    "remove_data": "results hold a reference to the data, no copy; m.to_json() writes no data",
+    **dict.fromkeys(
+        ("classes_", "categories"), "categories are the attribute levels of ordered models"
+    ),
+    **dict.fromkeys(
+        ("feature_names_in_", "n_features_in_", "k_constant", "rank"),
+        "m.fe_params.index has the names of the coefficients, m.dropped_columns what was left out",
+    ),
+    "conf": "m.conf_int() has intervals of the coefficients, m.confint() of all parameters",
+    "score_test": "m.wald_test('x = 0') tests a hypothesis, il.anova(m, smaller) a smaller model",
+    "to_corrs": "a model is mixed by its formula: (1 + x | g) has a correlation, (1 + x || g) none",
+    "use_t": "m.df has the degrees of freedom of the t tests, infinite where they are z tests",
     "pp_profile": "m.profile() has the profiles: .curves(), .density() and .frame() are drawn from",
     **dict.fromkeys(
         (

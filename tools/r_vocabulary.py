@@ -76,8 +76,11 @@ def rows() -> Iterator[str]:
     answers = {**other_names.SAME, **other_names.INSTEAD, **other_names.FUNCTIONS,
                **other_names.FUNCTIONS_INSTEAD}  # fmt: skip
     answers |= {name: f"m.plot.{own}()" for name, own in other_names.PICTURES.items()}
+    same: dict[str, list[str]] = {}
     for name in sorted(answers, key=str.lower):
-        yield row(f"`{name}`", answers[name])
+        same.setdefault(answers[name], []).append(f"`{name}`")
+    for answer, names in same.items():
+        yield row(", ".join(names), answer)
 
 
 def page() -> str:

@@ -84,6 +84,34 @@ def test_attributes_are_answered(name, said, fit_cache) -> None:
     assert said in str(caught.value)
 
 
+#: What people who come from there type on a result, beside what is answered by its own name.
+TYPED = {
+    "statsmodels": "fe_params bse_fe cov_re vcomp k_fe k_re k_vc use_t eigenvalues mle_retvals "
+    "llnull pearson_chi2 bic_llf pseudo_rsquared info_criteria score_test get_hat_matrix_diag "
+    "resid_anscombe t_test_pairwise profile_re remove_data n_iter condition_number ssr",
+    "pymer4": "coefs fixef ranef ranef_var ranef_corr warnings post_hoc design_matrix fits grps "
+    "set_factors model_obj marginal_estimates result_fit",
+    "lme4": "isSingular ngrps getME vcov logLik deviance df_residual coef terms formula getData "
+    "model_frame REMLcrit VarCorr npar refitML flist cnms devcomp optinfo isLMM u b Gp Lambda",
+    "others": "coef_ intercept_ feature_names_in_ predict_proba score n_obs log_lik p_value "
+    "std_error sigma2 tau2 odds_ratio residual_std to_csv rmse corr phi zi posterior_interval",
+}
+
+
+@pytest.mark.parametrize("package", TYPED)
+def test_what_is_typed_elsewhere_is_there_or_answered(package, fit_cache) -> None:
+    m, g = fit_cache("sleepstudy", SLEEP), fitted(*CBPP)
+    for result in (m, g):
+        for name in TYPED[package].split():
+            if hasattr(type(result), name):
+                continue
+            with pytest.raises(AttributeError) as caught:
+                getattr(result, name)
+            # words on what serves, not the nearest spelling
+            said = str(caught.value).partition(f"has no attribute {name!r}")[2]
+            assert said.startswith(": ") or name == "pearson_chi2", (package, name, said)
+
+
 def test_what_is_of_random_effects_is_said_of_a_glm(dataset) -> None:
     m = il.glm("incidence / size ~ period", dataset("cbpp"), "binomial")
     with pytest.raises(AttributeError, match="'ranef' is of results with random effects"):
