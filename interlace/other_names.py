@@ -36,7 +36,8 @@ _KNOWN = (
     "matrices={'A': A}"
 )
 _OWN_PARAMETERS = (
-    "draws are from the estimates: il.power(m, 'x', params={…}) draws from parameters of your own"
+    "draws are from the estimates: m.refit_many(m.simulate(nsim, params={…})) fits draws from "
+    "parameters of your own"
 )
 _STANDARD = "m.residuals('pearson', scaled=True) / (1 - m.hatvalues()) ** 0.5"
 _RESIDUALS = {
@@ -174,6 +175,10 @@ SAME: dict[str, str] = {
     **dict.fromkeys(("to_markdown", "to_html", "to_docx"), "il.model_table(m), which writes it"),
     **dict.fromkeys(("modelsummary", "tab_model", "summary_col"), "il.model_table(m)"),
     "as_text": "str(m.summary())",
+}
+
+#: Attributes of results in Python, and of lme4's objects, by words that mean other things in R.
+ATTRIBUTES: dict[str, str] = {
     **dict.fromkeys(
         ("log_lik", "loglikelihood", "log_likelihood", "ll", "lnL", "likelihood"), "m.llf"
     ),
@@ -447,7 +452,10 @@ FUNCTIONS_INSTEAD: dict[str, str] = {
         ("AIC", "BIC", "AICtab", "aictab", "compare", "compare_performance", "model_sel"),
         "il.anova(m1, m2) has the AIC and BIC of several models, m.aic and m.bic those of one",
     ),
-    "makeLmer": "il.power(m, 'x', params={…}) draws from parameters of your own",
+    **dict.fromkeys(
+        ("makeLmer", "makeGlmer"),
+        "il.power('~ x + (1 | g)', 'x', data=plan, params={…}) needs no fit, nor does il.simulate",
+    ),
     **dict.fromkeys(("polr", "OrderedModel", "clm2", "clmm2"), _ORDINAL),
     **dict.fromkeys(("beta", "beta_family"), "il.Beta(), or family='beta'"),
     **dict.fromkeys(
@@ -657,7 +665,7 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "newdata": "responses are drawn for the rows of the fit only",
         "n": _instead("nsim"),
         "family": "responses are drawn from the family of the fit",
-        **dict.fromkeys(("params", "newparams"), _OWN_PARAMETERS),
+        "newparams": _instead("params"),
     },
     "simulate_refit": {
         **dict.fromkeys(("re_form", "re_formula"), _kept_effects),
@@ -672,6 +680,7 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
             ("effect", "effect_size", "fixef", "beta"), "params={'x': 3.0} sets a coefficient"
         ),
         "sig_level": _instead("alpha"),
+        "newparams": _instead("params"),
     },
     "emmeans": {
         **dict.fromkeys(("lmer_df", "df_method"), _instead("ddf")),
@@ -784,6 +793,13 @@ def _is_text(value: Any) -> bool:
 def attribute_hint(name: str) -> str:
     """Words on what serves for an attribute of results elsewhere; empty for unknown names."""
     name = name.replace(".", "_")
+    if name in ATTRIBUTES:
+        return f"{name!r} is {ATTRIBUTES[name]}"
+    return _of_any(name)
+
+
+def _of_any(name: str) -> str:
+    """The same, for functions of R too."""
     if name in SAME:
         return f"{name!r} is {SAME[name]}"
     if name in PICTURES:
@@ -816,7 +832,7 @@ def function_hint(name: str) -> str:
     """Words on what serves for a function of another package; empty for unknown names."""
     if name in FUNCTIONS:
         return f"{name!r} is {FUNCTIONS[name]}"
-    return FUNCTIONS_INSTEAD.get(name) or attribute_hint(name)
+    return FUNCTIONS_INSTEAD.get(name) or _of_any(name.replace(".", "_"))
 
 
 #: Functions that stand in formulas elsewhere.

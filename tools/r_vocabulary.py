@@ -73,8 +73,8 @@ def rows() -> Iterator[str]:
         yield ""
     yield from ("## Other names", "", "Answers to names of R, statsmodels, pymer4 and others.", "")
     yield from (row("name", "here"), "|---|---|")
-    answers = {**other_names.SAME, **other_names.INSTEAD, **other_names.FUNCTIONS,
-               **other_names.FUNCTIONS_INSTEAD}  # fmt: skip
+    answers = {**other_names.ATTRIBUTES, **other_names.SAME, **other_names.INSTEAD,
+               **other_names.FUNCTIONS, **other_names.FUNCTIONS_INSTEAD}  # fmt: skip
     answers |= {name: f"m.plot.{own}()" for name, own in other_names.PICTURES.items()}
     same: dict[str, list[str]] = {}
     for name in sorted(answers, key=str.lower):

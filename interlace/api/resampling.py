@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -97,24 +97,54 @@ def bootMer(  # noqa: N802
 
 @checked
 def simulate(
-    result: Any,
+    model: Any,
     nsim: int = 1,
     seed: int | np.random.Generator | None = None,
     use_u: bool = False,
+    params: Any = None,
+    *,
+    data: Any = None,
+    family: Any = None,
+    newparams: Any = None,
+    weights: Any = None,
+    offset: Any = None,
+    ziformula: str | None = None,
+    dispformula: str | None = None,
 ) -> pd.DataFrame:
-    """Draw responses from a fit: the method ``simulate``, under R's name.
+    """Draw responses from a fit, or from a formula and given parameters, as lme4's ``simulate``.
 
     Parameters
     ----------
-    result : LMMResult, GLMMResult or GLMResult
+    model : LMMResult, GLMMResult, GLMResult or str
+        A fit; or a formula, ``"~ x + (1 | g)"``, with ``data`` and all parameters: nothing is
+        fitted to real responses, and none are needed.
     nsim : int, default 1
     seed : int or numpy Generator, optional
     use_u : bool, default False
         Keep the random effects at their modes.
+    params : dict or Series, optional
+        Parameters in place of the estimates: ``beta`` (a dict or Series by name, or all in their
+        order), ``theta`` and ``sigma`` as in lme4, ``VarCorr`` (variances or covariance matrices by
+        grouping factor) in place of ``theta``, or single ones by the names that
+        ``m.bootstrap().frame`` has.
+    data : data frame, optional
+        With a formula: the rows. A response in it is not looked at.
+    family : str or Family, optional
+        With a formula; default: the normal, with the identity link.
+    newparams : optional
+        ``params`` under R's name.
+    weights, offset, ziformula, dispformula : optional
+        With a formula: as for ``il.fit`` and ``il.glmer``.
 
     Returns
     -------
     DataFrame, (n, nsim)
+
+    Raises
+    ------
+    ArgumentError
+        If a parameter is not one of the model's or outside its range; with a formula, if one is
+        lacking.
 
     Examples
     --------
@@ -122,9 +152,22 @@ def simulate(
     >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
     >>> il.simulate(m, 2, seed=1).shape
     (30, 2)
+    >>> plan = {"x": [0, 1] * 20, "g": [i // 4 for i in range(40)]}
+    >>> truth = {"beta": {"Intercept": 10, "x": 2}, "VarCorr": {"g": 4.0}, "sigma": 1.0}
+    >>> il.simulate("~ x + (1 | g)", 3, seed=1, params=truth, data=plan).shape
+    (40, 3)
     """
-    check_result(result, "simulate")
-    return result.simulate(nsim, seed, use_u) if result.fit.T else result.simulate(nsim, seed)
+    if newparams is not None:
+        if params is not None:
+            raise ArgumentError("params and newparams= are both given; drop one")
+        params = newparams
+    from .planned import model_of
+
+    others = weights, offset, ziformula, dispformula
+    result = model_of("simulate", model, data, family, params, others)
+    if result.fit.T:
+        return result.simulate(nsim, seed, use_u, params=params)
+    return result.simulate(nsim, seed, params=params)
 
 
 @checked
@@ -184,14 +227,16 @@ def pb_modcomp(
 
 @checked
 def power(
-    result: Any,
+    model: Any,
     test: Any = None,
     nsim: int = 1000,
     *,
     along: str | None = None,
     within: str | Sequence[str] | None = None,
     sizes: int | Sequence[int] | None = None,
-    params: Mapping[str, float] | None = None,
+    params: Any = None,
+    data: Any = None,
+    family: Any = None,
     method: str | None = None,
     alpha: float = 0.05,
     level: float = 0.95,
@@ -199,14 +244,18 @@ def power(
     seed: int | np.random.Generator | None = None,
     workers: int | None = None,
     progress: bool | None = None,
+    weights: Any = None,
+    offset: Any = None,
+    ziformula: str | None = None,
+    dispformula: str | None = None,
 ) -> Power:
     """Power of a test by simulation: draw responses, fit the model to each, test, count.
 
     Parameters
     ----------
-    result : LMMResult, GLMMResult or GLMResult
-        A fit to a pilot study, or to any data of the planned design: its estimates, or ``params``
-        in their place, are the assumed truth.
+    model : LMMResult, GLMMResult, GLMResult or str
+        A fit to a pilot study: its estimates, or ``params`` in their place, are the assumed truth.
+        Or a formula, ``"~ x + (1 | g)"``, with the rows of the planned study and all parameters.
     test : str, hypothesis, result or callable, optional
         A coefficient (t or z test), a term of several coefficients (F or chi-squared), a
         hypothesis as for ``t_test``; a smaller fitted model (likelihood ratio); a function of a
@@ -221,9 +270,14 @@ def power(
         their values.
     sizes : int or sequence of int, optional
         Default: what the data have.
-    params : dict of str to float, optional
+    params : dict or Series, optional
         Parameters in place of the estimates, by the names that ``m.bootstrap().frame`` has:
-        ``{"Days": 5.0, "sd_(Intercept)|Subject": 30.0, "sigma": 20.0}``.
+        ``{"Days": 5.0, "sd_(Intercept)|Subject": 30.0, "sigma": 20.0}``; or several together, as
+        for :func:`interlace.simulate`: ``{"beta": {…}, "VarCorr": {"Subject": 900.0}}``.
+    data : data frame, optional
+        With a formula: the rows of the planned study.
+    family : str or Family, optional
+        With a formula; default: the normal.
     method : str, optional
         Degrees of freedom, ``"satterthwaite"`` (default of linear mixed models),
         ``"kenward-roger"``, ``"residual"`` or ``"normal"``; or ``"lrt"``, a likelihood-ratio test
@@ -239,6 +293,8 @@ def power(
         Threads that refit; the numbers are the same for any of them.
     progress : bool, optional
         A bar on the standard error stream. Default: on a terminal, for what takes long.
+    weights, offset, ziformula, dispformula : optional
+        With a formula: as for ``il.fit`` and ``il.glmer``.
 
     Returns
     -------
@@ -258,9 +314,16 @@ def power(
     >>> p = il.power(m, "Days", 200, along="Subject", sizes=[6, 18], params={"Days": 5}, seed=1)
     >>> p.frame["power"].is_monotonic_increasing
     True
+    >>> plan = {"x": [0, 1] * 60, "g": [i // 6 for i in range(120)]}
+    >>> truth = {"beta": [10.0, 1.0], "VarCorr": {"g": 4.0}, "sigma": 2.0}
+    >>> p = il.power("~ x + (1 | g)", "x", 200, data=plan, params=truth, seed=1)
+    >>> bool(0.6 < p.power < 0.9)
+    True
     """
-    check_result(result, "power")
     from ..inference.resampling.power import power
+    from .planned import model_of
 
+    others = weights, offset, ziformula, dispformula
+    result = model_of("power", model, data, family, params, others)
     options, run = (alpha, level, interval), (seed, workers, progress)
     return power(result, test, nsim, along, within, sizes, params, method, options, run)

@@ -21,17 +21,23 @@ MOST_DRAWN = 2**31
 
 
 def simulate(
-    fit: AnyFit, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
+    fit: AnyFit,
+    nsim: int = 1,
+    seed: int | np.random.Generator | None = None,
+    use_u: bool = False,
+    params: Any = None,
 ) -> pd.DataFrame:
     """Draw responses from the fitted model: columns ``sim_1, sim_2, …``, a row for each of the fit.
 
     Proportions for a response with trials; missing, with a warning, where a drawn linear predictor
     leaves the range of the link, and in rows not used under ``na_action="exclude"``. `use_u` keeps
-    the modes of the random effects.
+    the modes of the random effects; `params` stand in for the estimates.
     """
     if nsim < 1:
         raise ArgumentError(f"nsim must be a positive integer, got {nsim!r}")
     check_draws(fit, "nsim", nsim)
+    if params is not None:
+        fit = _with_parameters(fit, params, use_u)
     rng = generator(seed)
     names = [f"sim_{i + 1}" for i in range(nsim)]
     draws = simulate_array(fit, int(nsim), rng, use_u)
@@ -44,6 +50,18 @@ def simulate(
             InterlaceWarning,
         )
     return fit.design.pad_rows(pd.DataFrame(draws, index=fit.design.index, columns=names))
+
+
+def _with_parameters(fit: AnyFit, params: Any, use_u: bool) -> AnyFit:
+    """The fit with these parameters in place of its estimates."""
+    if use_u:
+        raise ArgumentError(
+            "use_u=True keeps the random effects that belong to the estimates, and params= has "
+            "other parameters: leave one out"
+        )
+    from .resampling.truth import assumed
+
+    return assumed(fit, None, params)
 
 
 def simulate_new_rows(

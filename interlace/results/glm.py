@@ -198,7 +198,10 @@ class GLMResult(GeneralisedResult):
         return get_prediction(self.fit, newdata, False, **arguments)
 
     def simulate(
-        self, nsim: int = 1, seed: int | np.random.Generator | None = None
+        self,
+        nsim: int = 1,
+        seed: int | np.random.Generator | None = None,
+        params: Any = None,
     ) -> pd.DataFrame:
         """Draw responses from the fitted model.
 
@@ -206,6 +209,10 @@ class GLMResult(GeneralisedResult):
         ----------
         nsim : int, default 1
         seed : int or numpy Generator, optional
+        params : dict or Series, optional
+            Parameters in place of the estimates, lme4's ``newparams``: ``beta`` and
+            ``sigma``, or by the names that ``m.bootstrap().frame`` has, as for
+            :func:`interlace.power`. Those not named keep their estimates.
 
         Returns
         -------
@@ -214,7 +221,7 @@ class GLMResult(GeneralisedResult):
         """
         from ..inference.simulate import simulate
 
-        return simulate(self.fit, nsim, seed)
+        return simulate(self.fit, nsim, seed, params=params)
 
     # -- tests -----------------------------------------------------------------------------------
 

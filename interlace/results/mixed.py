@@ -513,7 +513,11 @@ class MixedResult(ModelResult):
         )
 
     def simulate(
-        self, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
+        self,
+        nsim: int = 1,
+        seed: int | np.random.Generator | None = None,
+        use_u: bool = False,
+        params: Any = None,
     ) -> pd.DataFrame:
         """Draw responses from the fitted model, in the form that ``refit`` takes.
 
@@ -523,14 +527,30 @@ class MixedResult(ModelResult):
         seed : int or numpy Generator, optional
         use_u : bool, default False
             Keep the random effects at their conditional modes instead of drawing them.
+        params : dict or Series, optional
+            Parameters in place of the estimates, lme4's ``newparams``: ``beta``, ``theta`` and
+            ``sigma``, or by the names that ``m.bootstrap().frame`` has, as for
+            :func:`interlace.power`. Those not named keep their estimates.
 
         Returns
         -------
         DataFrame, shape (n, nsim)
+
+        Raises
+        ------
+        ArgumentError
+            If a parameter is not one of the model's, or outside its range.
+
+        Examples
+        --------
+        >>> import interlace as il
+        >>> m = il.fit("Yield ~ 1 + (1 | Batch)", il.load_dataset("Dyestuff"))
+        >>> m.simulate(2, seed=1, params={"beta": [1500.0], "sigma": 20.0}).shape
+        (30, 2)
         """
         from ..inference.simulate import simulate
 
-        return simulate(self.fit, nsim, seed, use_u)
+        return simulate(self.fit, nsim, seed, use_u, params)
 
     # -- pictures --------------------------------------------------------------------------------
 

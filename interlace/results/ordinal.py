@@ -431,11 +431,13 @@ class OrdinalResult(GeneralisedResult):
 
         return scale_test(self)
 
-    def _simulated(self, nsim: int, seed: Any, use_u: bool = False) -> pd.DataFrame:
+    def _simulated(
+        self, nsim: int, seed: Any, use_u: bool = False, params: Any = None
+    ) -> pd.DataFrame:
         from ..inference.ordinal import categories
         from ..inference.simulate import simulate
 
-        drawn = simulate(self.fit, nsim, seed, use_u)
+        drawn = simulate(self.fit, nsim, seed, use_u, params)
         return drawn.apply(
             lambda own: pd.Series(categories(self.fit, own.fillna(-1).astype(int)), own.index)
         )
@@ -529,7 +531,10 @@ class CLMResult(OrdinalResult):
         return self.fit.infinite
 
     def simulate(
-        self, nsim: int = 1, seed: int | np.random.Generator | None = None
+        self,
+        nsim: int = 1,
+        seed: int | np.random.Generator | None = None,
+        params: Any = None,
     ) -> pd.DataFrame:
         """Draw categories from the fitted model.
 
@@ -537,13 +542,15 @@ class CLMResult(OrdinalResult):
         ----------
         nsim : int, default 1
         seed : int or numpy Generator, optional
+        params : dict or Series, optional
+            Parameters in place of the estimates, as for the results of :func:`glm`.
 
         Returns
         -------
         DataFrame, shape (n, nsim)
             Ordered categoricals, in the form that ``refit`` takes.
         """
-        return self._simulated(nsim, seed)
+        return self._simulated(nsim, seed, params=params)
 
     def anova(
         self,
@@ -648,7 +655,11 @@ class CLMMResult(OrdinalResult, MixedResult):  # type: ignore[misc]
         return self.fit.nAGQ
 
     def simulate(
-        self, nsim: int = 1, seed: int | np.random.Generator | None = None, use_u: bool = False
+        self,
+        nsim: int = 1,
+        seed: int | np.random.Generator | None = None,
+        use_u: bool = False,
+        params: Any = None,
     ) -> pd.DataFrame:
         """Draw categories from the fitted model.
 
@@ -658,13 +669,15 @@ class CLMMResult(OrdinalResult, MixedResult):  # type: ignore[misc]
         seed : int or numpy Generator, optional
         use_u : bool, default False
             Keep the random effects at their conditional modes instead of drawing them.
+        params : dict or Series, optional
+            Parameters in place of the estimates, as for the results of :func:`glmer`.
 
         Returns
         -------
         DataFrame, shape (n, nsim)
             Ordered categoricals, in the form that ``refit`` takes.
         """
-        return self._simulated(nsim, seed, use_u)
+        return self._simulated(nsim, seed, use_u, params)
 
 
 def _terms(fit: Any, type: Any, component: str | None) -> pd.DataFrame:

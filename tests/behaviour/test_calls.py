@@ -26,6 +26,7 @@ RESULTS = (il.LMMResult, il.GLMMResult, il.GLMResult, il.CLMMResult, il.CLMResul
 
 #: What no rule by annotation can judge: each is read by the function it belongs to.
 READ_INSIDE = {
+    "simulate.newparams",
     *("formula", "data", "newdata", "family", "link", "groups", "random"),
     *("weights", "offset", "theta0", "contrasts", "subset"),
     *("hypothesis", "include_re", "new_y", "seed", "effects", "result", "name"),

@@ -287,7 +287,7 @@ def test_refusals(sleep, arguments, said):
 
 def test_other_refusals(sleep):
     with pytest.raises(ArgumentTypeError, match="power takes a fitted model"):
-        il.power("Reaction ~ Days")
+        il.power(5)
     with pytest.raises(ArgumentError, match="which this result does not hold"):
         drawn = sleep.refit(sleep.simulate(seed=1)["sim_1"])
         il.power(drawn, "Days", 3, along="Subject", sizes=[5])

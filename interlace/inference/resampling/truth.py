@@ -1,4 +1,9 @@
-"""Parameters by name in place of the estimates: the truth that draws are made from."""
+"""Parameters by name in place of the estimates: the truth that draws are made from.
+
+By the names of `parameter_names`, or together as lme4's ``newparams`` has them: ``beta``, the
+coefficients of the mean, ``theta``, the relative covariance parameters, and ``sigma``; covariances
+of random effects by grouping factor as simr's ``VarCorr``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import pandas as pd
 
 from ...calls import number
 from ...errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
@@ -18,12 +24,19 @@ from ..parameters import (
     is_deviation,
     parameter_names,
     parameter_values,
+    reading_name,
 )
 
 if TYPE_CHECKING:
     from ...models.kinds import AnyFit, MixedFit
 
-__all__ = ["assumed"]
+__all__ = ["assumed", "lacking"]
+
+#: What several parameters are called together, here, in lme4 and in simr.
+COEFFICIENTS = ("beta", "fixef", "fe_params")
+COVARIANCES = ("VarCorr", "variance_components")
+#: Eigenvalues of a covariance matrix may be as far below zero by rounding.
+ZERO = 1e-9
 
 
 def assumed(fit: AnyFit, like: AnyFit | None, params: Mapping[str, float] | None) -> AnyFit:
@@ -33,6 +46,7 @@ def assumed(fit: AnyFit, like: AnyFit | None, params: Mapping[str, float] | None
     """
     like = fit if like is None else like
     names, values = parameter_names(like), parameter_values(like)
+    params, given_theta = (None, None) if params is None else by_name(like, params)
     if params is not None:
         values = _replaced(names, values, params)
     named = dict(zip(names, values.tolist(), strict=True))
@@ -44,8 +58,8 @@ def assumed(fit: AnyFit, like: AnyFit | None, params: Mapping[str, float] | None
         for j, name in enumerate(part.design.x_names):
             beta[part.design.current if fit.several else "mean"][j] = named[f"{front}{name}"]
     sigma = named.get("sigma", like.sigma)
-    theta = like.theta
-    if fit.T:
+    theta = like.theta if given_theta is None else given_theta
+    if fit.T and given_theta is None:
         model = cast("MixedFit", like).covariance
         own_names = deviation_names(model)
         if not {*own_names, "sigma"}.isdisjoint(params or ()):
@@ -64,12 +78,132 @@ def assumed(fit: AnyFit, like: AnyFit | None, params: Mapping[str, float] | None
     return with_truth(fit, beta, theta, sigma, zeta)
 
 
-def _replaced(names: list[str], values: np.ndarray, params: Any) -> np.ndarray:
+def lacking(fit: AnyFit, params: Mapping[str, Any]) -> list[str]:
+    """Parameters of the fit that ``params`` do not have."""
+    named, theta = by_name(fit, params)
+    known, names = spellings(parameter_names(fit)), parameter_names(fit)
+    given = {names[known[name]] for name in named if name in known}
+    if theta is not None:
+        given |= {*deviation_names(cast("MixedFit", fit).covariance)}
+    return [name for name in names if name not in given]
+
+
+def by_name(fit: AnyFit, params: Any) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Parameters by their own names, and theta (n_theta,) where it is given as a whole."""
+    if isinstance(params, pd.Series):
+        params = params.to_dict()
     if not isinstance(params, Mapping):
+        name = parameter_names(fit)[-1]
         raise ArgumentTypeError(
-            f"params must be a dict of parameters by name, such as {{{names[-1]!r}: 1.0}}, got "
+            f"params must be a dict of parameters by name, such as {{{name!r}: 1.0}}, got "
             f"{brief(params)}"
         )
+    out: dict[str, Any] = {}
+    theta = None
+    own = parameter_names(fit)
+    for name, value in params.items():
+        several = np.ndim(value) > 0 or isinstance(value, (Mapping, pd.DataFrame))
+        if name in own and not several:
+            found = {name: value}
+        elif name in COEFFICIENTS:
+            found = _labelled(f"params[{name!r}]", list(parts(fit)["cond"].design.x_names), value)
+        elif name == "theta" and fit.T:
+            theta = _theta(cast("MixedFit", fit), value)
+            continue
+        elif name in COVARIANCES and fit.T:
+            found = _deviations_of(cast("MixedFit", fit), value)
+        else:
+            found = {name: value}
+        if twice := [key for key in found if key in out]:
+            raise ArgumentError(f"params has {listing(map(repr, twice))} twice")
+        out |= found
+    if theta is not None and (other := [n for n in out if n.startswith(("sd_", "cor_", "rho_"))]):
+        raise ArgumentError(f"params has theta and {other[0]!r}, which is part of it: drop one")
+    return out, theta
+
+
+def _labelled(what: str, names: list[str], values: Any) -> dict[str, Any]:
+    """Values by name: a dict or Series by its labels, of a list all of them in their order."""
+    if isinstance(values, pd.Series) and not isinstance(values.index, pd.RangeIndex):
+        values = values.to_dict()
+    if isinstance(values, Mapping):
+        known = spellings(names)
+        for name in values:
+            if name not in known:
+                raise ArgumentError(
+                    f"{what} has {brief(name)}, which is none of {listing(map(repr, names))}."
+                    f"{suggestion(str(name), names)}"
+                )
+        return {names[known[name]]: value for name, value in values.items()}
+    listed = np.atleast_1d(np.asarray(values, dtype=object))
+    if listed.shape != (len(names),):
+        raise ArgumentError(
+            f"{what} must have {len(names)} numbers, for {listing(map(repr, names))}; got "
+            f"{brief(values)}"
+        )
+    return dict(zip(names, listed.tolist(), strict=True))
+
+
+def _theta(fit: MixedFit, value: Any) -> np.ndarray:
+    """theta as a whole, checked."""
+    names = list(fit.covariance.theta_names)
+    named = _labelled("params['theta']", names, value)
+    if missing := [name for name in names if name not in named]:
+        raise ArgumentError(f"params['theta'] lacks {listing(map(repr, missing))}")
+    theta = np.array([number(f"theta[{name!r}]", named[name]) for name in names])
+    lower = fit.covariance.lower_bounds()
+    if (theta < lower).any():
+        at = int(np.flatnonzero(theta < lower)[0])
+        raise ArgumentError(f"theta[{names[at]!r}] must not be below {lower[at]:g}")
+    return theta
+
+
+def _deviations_of(fit: MixedFit, value: Any) -> dict[str, float]:
+    """Standard deviations and correlations, of variances or covariance matrices by factor."""
+    if not isinstance(value, Mapping):
+        raise ArgumentTypeError(
+            "VarCorr must be a dict of grouping factors and variances, or covariance matrices, as "
+            f"m.variance_components is; got {brief(value)}"
+        )
+    factors = [factor.name for factor in fit.design.factors]
+    out: dict[str, float] = {}
+    for group, given in _labelled("params['VarCorr']", factors, value).items():
+        b = factors.index(group)
+        effects = fit.covariance.effect_names(b)
+        k = len(effects)
+        S = np.atleast_2d(np.asarray(given, dtype=float))
+        if S.shape != (k, k) or not np.allclose(S, S.T) or np.linalg.eigvalsh(S)[0] < -ZERO:
+            raise ArgumentError(
+                f"VarCorr[{group!r}] must be {'a variance' if k == 1 else 'a covariance matrix'} "
+                f"of {listing(effects)}, got {brief(given)}"
+            )
+        out |= _of_matrix(fit, b, S)
+    return out
+
+
+def _of_matrix(fit: MixedFit, b: int, S: np.ndarray) -> dict[str, float]:
+    """What `parameter_names` calls the elements of the covariance matrix of a factor's effects."""
+    out, start = {}, 0
+    label_of = dict(zip(map(id, fit.covariance.terms), fit.covariance.term_labels, strict=True))
+    for term in fit.covariance.terms_of(b):
+        names = list(term.names)
+        own = S[start : start + len(names), start : start + len(names)]
+        start += len(names)
+        sd = np.sqrt(np.diagonal(own))
+        for one in term.structure.readings(term.names):
+            if one.kind not in ("sd", "cor"):
+                raise ArgumentError(
+                    f"VarCorr does not say what {one.word!r} of {label_of[id(term)]} is: give the "
+                    "parameters of the structure by name"
+                )
+            i, j = one.at[0], one.at[-1]
+            scale = 1.0 if one.kind == "sd" else sd[i] * sd[j]
+            value = sd[i] if one.kind == "sd" else own[i, j] / (scale or np.inf)
+            out[reading_name(one, label_of[id(term)])] = float(value)
+    return out
+
+
+def _replaced(names: list[str], values: np.ndarray, params: Any) -> np.ndarray:
     values = values.copy()
     known = spellings(names)
     for name, value in params.items():
