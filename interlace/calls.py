@@ -32,37 +32,84 @@ ALPHA = "alpha"
 #: Intervals less sure than this are a level taken for its complement, 0.05 for 0.95.
 LOWEST_LEVEL = 0.5
 
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
 
 def checked(function: F) -> F:
     """The function, with its arguments checked before it is entered."""
-    signature: inspect.Signature | None = None
-    rules: list[tuple[str, Rule]] = []
+    arguments: _Arguments | None = None
     free = range(0)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        nonlocal signature, free
+        nonlocal arguments, free
         if not kwargs and len(args) in free:
             return function(*args)
-        if signature is None:  # read at the first call: importing the package stays cheap
-            signature = inspect.signature(function)
-            rules.extend(rules_of(signature))
-            free = _unruled(signature, rules)
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError:
-            raise _refusal(function.__name__, signature, args, kwargs) from None
-        values = bound.arguments
-        for name, rule in rules:
-            if name in values:
-                try:
-                    values[name] = rule(name, values[name])
-                except ArgumentError as error:
-                    hint = value_hint(function.__name__, name, values[name])
-                    raise (type(error)(f"{error}. {hint}") if hint else error) from None
-        return function(*bound.args, **bound.kwargs)
+        if arguments is None:  # read at the first call: importing the package stays cheap
+            arguments = _Arguments(function)
+            free = arguments.unruled()
+        return function(*arguments.checked(args, kwargs), **kwargs)
 
     return call  # type: ignore[return-value]
+
+
+class _Arguments:
+    """What a function takes, and the rules of its arguments."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._name, self._signature = function.__name__, inspect.signature(function)
+        parameters = list(self._signature.parameters.values())
+        by_position = [p for p in parameters if p.kind in _BY_POSITION]
+        self._order = tuple(p.name for p in by_position)
+        self._names = frozenset(p.name for p in parameters if p.kind in _BY_NAME)
+        self._needed = frozenset(
+            p.name
+            for p in parameters
+            if p.kind in (*_BY_POSITION, *_BY_NAME) and p.default is p.empty
+        )
+        self._any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._rules = [
+            (name, self._order.index(name) if name in self._order else sys.maxsize, rule)
+            for name, rule in rules_of(self._signature)
+        ]
+
+    def checked(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
+        """The arguments by position as the rules make them; those by name are changed in place."""
+        if not self._plainly_fit(args, kwargs):
+            try:
+                self._signature.bind(*args, **kwargs)
+            except TypeError:
+                raise _refusal(self._name, self._signature, args, kwargs) from None
+        count = len(args)
+        for name, place, rule in self._rules:
+            if name in kwargs:
+                kwargs[name] = self._ruled(name, rule, kwargs[name])
+            elif place < count:
+                args = [*args[:place], self._ruled(name, rule, args[place]), *args[place + 1 :]]
+        return args
+
+    def _plainly_fit(self, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+        """Whether a call fits the signature, as far as that is seen without binding it."""
+        names, count = kwargs.keys(), len(args)
+        if count > len(self._order) or not (self._any_name or names <= self._names):
+            return False
+        given = self._order[:count]
+        return names.isdisjoint(given) and self._needed.issubset([*given, *names])
+
+    def _ruled(self, name: str, rule: Rule, value: Any) -> Any:
+        try:
+            return rule(name, value)
+        except ArgumentError as error:
+            hint = value_hint(self._name, name, value)
+            raise (type(error)(f"{error}. {hint}") if hint else error) from None
+
+    def unruled(self) -> range:
+        """The numbers of arguments by position with which a call has nothing to check."""
+        if not self._needed.issubset(self._order):
+            return range(0)
+        ruled = [place for _, place, _ in self._rules]
+        return range(len(self._needed), min([len(self._order), *ruled]) + 1)
 
 
 def checked_methods(cls: C) -> C:
@@ -71,19 +118,6 @@ def checked_methods(cls: C) -> C:
         if not name.startswith("_") and inspect.isfunction(value):
             setattr(cls, name, checked(value))
     return cls
-
-
-def _unruled(signature: inspect.Signature, rules: Sequence[tuple[str, Rule]]) -> range:
-    """The numbers of arguments by position with which a call has nothing to check."""
-    ruled = {name for name, _ in rules}
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = list(signature.parameters.values())
-    needed = [p for p in parameters if p.default is p.empty]
-    if any(p.kind not in kinds for p in needed):
-        return range(0)
-    positions = [p.name in ruled for p in parameters if p.kind in kinds]
-    most = positions.index(True) if True in positions else len(positions)
-    return range(len(needed), most + 1)
 
 
 # -- rules --------------------------------------------------------------------------------------
@@ -119,7 +153,10 @@ def _optional(rule: Rule) -> Rule:
 
 
 def _choice_rule(allowed: Sequence[Any]) -> Rule:
-    return lambda name, value: one_of(name, value, allowed)
+    def rule(name: str, value: Any) -> Any:
+        return value if type(value) is str and value in allowed else one_of(name, value, allowed)
+
+    return rule
 
 
 def flag(name: str, value: Any) -> bool:
