@@ -14,7 +14,7 @@ from formulaic.materializers.types import FactorValues
 
 from ..errors import DataError, listing
 from ..formula.spelling import shown, unmarked
-from ..frames.columns import Columns, Labels, as_float, read_only
+from ..frames.columns import Columns, Labels, as_float, repeated
 from .codings import Coding
 from .evaluation import Values, expression_of, value_of
 from .expressions import elementwise
@@ -23,8 +23,6 @@ __all__ = ["BasisFields", "PlainMatrix", "computed_values", "kind_of"]
 
 # Rows filled at a time: all columns of these are in the cache together.
 CHUNK_ROWS = 8192
-
-_ONE = read_only(np.ones(1))
 
 
 class BasisFields(NamedTuple):
@@ -105,7 +103,7 @@ class PlainMatrix:
         A sole intercept is a read-only broadcast of 1.0.
         """
         if self.names == ("Intercept",):
-            return np.ndarray((columns.n, 1), np.float64, _ONE, strides=(0, 0))
+            return repeated(1.0, columns.n, 1)
         computed = computed_values(self.calls, columns, self.state)
         if computed is None:
             raise DataError(

@@ -117,6 +117,12 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return array
 
 
+def repeated(value: float, *shape: int) -> np.ndarray:
+    """A read-only array of one number, which is held once (`np.broadcast_to` takes longer)."""
+    one = read_only(np.array(value, dtype=np.float64))
+    return np.ndarray(shape, np.float64, one, strides=(0,) * len(shape))
+
+
 def plainly_finite(values: np.ndarray) -> bool:
     """Whether sums in one pass without a temporary show that all values are finite.
 

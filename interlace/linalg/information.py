@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import e, isfinite, prod
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
@@ -10,6 +11,7 @@ from scipy.linalg import lapack
 from .triangular import solve_triangle
 
 __all__ = [
+    "Information",
     "covariance_of",
     "determined_root",
     "floored_inverse",
@@ -23,6 +25,26 @@ __all__ = [
 INFORMATION_SHARE = 1e-10
 # A parameter's share in a direction, relative to its size, that is rounding.
 NEGLIGIBLE_SHARE = 1e-5
+
+
+class Information(NamedTuple):
+    """What a covariance matrix is the inverse of, for those who may not ask for it.
+
+    Attributes
+    ----------
+    curvature : (n, n) ndarray
+        Of the deviance.
+    natural : (m, n) ndarray
+        From the parameters of the curvature to those of the covariance matrix.
+    """
+
+    curvature: np.ndarray
+    natural: np.ndarray
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The covariance matrix, (m, m): twice the inverse where the data determine it."""
+        return 2.0 * inverse_where_determined(self.curvature, self.natural)
 
 
 def inverse_where_determined(
@@ -44,8 +66,9 @@ def inverse_where_determined(
     """
     half, lost = _determined(H, A, share)
     out = half @ half.T
-    out[lost] = out[:, lost] = np.nan
-    out[lost, lost] = np.inf
+    if lost.size:
+        out[lost] = out[:, lost] = np.nan
+        out[lost, lost] = np.inf
     return out
 
 

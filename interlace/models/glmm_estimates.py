@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..linalg.information import inverse_where_determined, side_by_side
+from ..linalg.information import Information, inverse_where_determined, side_by_side
 from ..objective.generalised.joint_modes import JointModeObjective, JointPoint
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.modes import Point
@@ -52,7 +52,7 @@ def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum
         u=tuple(own.copy() for own in objective.spherical(point.u, theta)),
         eta=eta,
         weight=_own(problem.unsorted(point.weight), point.weight),
-        cov_all=cov,
+        covariance=cov,
         cov_modes=tuple(objective.cov_modes(T)),
     )
 
@@ -64,17 +64,17 @@ def _own(values: np.ndarray, source: np.ndarray) -> np.ndarray:
 
 def fixed_estimates(
     objective: LaplaceObjective | JointModeObjective, x: np.ndarray, H: np.ndarray
-) -> tuple[Point | JointPoint, np.ndarray, np.ndarray]:
+) -> tuple[Point | JointPoint, np.ndarray, np.ndarray | Information]:
     """The modes at x, coefficients, and the covariance matrix of all parameters."""
     problem, to_theta = objective.problem, objective.scale.jacobian()
     theta, gamma, zeta = objective.split(x)
-    back, logs = problem.back, np.eye(zeta.size)
     if isinstance(objective, LaplaceObjective):
         point = objective.last_point(x)
-        cov = 2.0 * inverse_where_determined(H, side_by_side(to_theta, problem.natural(zeta.size)))
+        information = Information(H, side_by_side(to_theta, problem.natural(zeta.size)))
         if not isinstance(objective, RestrictedLaplace):
-            return point, problem.beta(gamma), cov
-        return point, *_with_mean(objective, x, H, cov)
+            return point, problem.beta(gamma), information
+        return point, *_with_mean(objective, x, H, information.covariance)
+    back, logs = problem.back, np.eye(zeta.size)
     joint = objective.point(x)
     layout = Layout([Predictor("mean", theta.size, len(back), zeta.size)])
     at, cov = layout.of["mean"], np.zeros((layout.size, layout.size))

@@ -335,6 +335,6 @@ def _estimates(objective: PartedObjective, optimum: Any) -> GLMMEstimates:
         u=tuple(own.copy() for own in objective.spherical(point.u, theta)),
         eta=_EMPTY,
         weight=_EMPTY,
-        cov_all=cov,
+        covariance=cov,
         cov_modes=tuple(objective.cov_modes(T)),
     )

@@ -128,8 +128,7 @@ class ResponseFacts:
             len(y),
             bool(np.isin(y, (0.0, 1.0)).all()),
             given is None or not (given != np.round(given)).any(),
-            float(y.min(initial=np.inf)),
-            float(y.max(initial=-np.inf)),
+            *_ends(y),
         )
 
     @classmethod
@@ -146,7 +145,7 @@ class ResponseFacts:
 
 def observe_part(design: Design, family: Family, facts: ResponseFacts) -> Observations:
     """`observe` of some of the rows, given what is a matter of all."""
-    return _observed(design, family, facts)
+    return _observed(design, family, facts, _ends(design.y))
 
 
 def check_all(design: Any, family: Family, facts: ResponseFacts) -> None:
@@ -163,22 +162,32 @@ def observe(design: Design, family: Family, *, varying: bool = False) -> Observa
 
     `varying` refuses a constant response, from which no random effects can be estimated.
     """
-    observations = _observed(design, family, None)
-    y = observations.y
-    if len(y):
-        _check_constant(design, family, float(y.min()), float(y.max()), len(y), varying)
+    ends, n = _ends(design.y), len(design.y)
+    observations = _observed(design, family, None, ends)
+    if n:
+        _check_constant(design, family, *ends, n, varying)
     estimated = family.residual_variance and bool(family.parameters)
     if estimated and family.link.linear:
-        _check_residual(design, len(y))
+        _check_residual(design, n)
     return observations
 
 
-def _observed(design: Design, family: Family, facts: ResponseFacts | None) -> Observations:
-    """The observations, each row checked."""
+def _ends(y: np.ndarray) -> tuple[float, float]:
+    """The smallest and the largest value, infinite without rows."""
+    return (
+        float(np.minimum.reduce(y, initial=np.inf)),
+        float(np.maximum.reduce(y, initial=-np.inf)),
+    )
+
+
+def _observed(
+    design: Design, family: Family, facts: ResponseFacts | None, ends: tuple[float, float]
+) -> Observations:
+    """The observations, each row checked; ``ends`` are those of the response."""
     ones = np.ones(len(design.y))
     weights = ones if design.weights is None else design.weights
     if family.support == "proportion":
-        observations = _binomial(design, weights, ones, facts)
+        observations = _binomial(design, weights, ones, facts, ends)
     elif design.formula.response is not None and design.formula.response.kind == "cbind":
         if family.support is not None:
             raise DataError(
@@ -195,12 +204,15 @@ def _observed(design: Design, family: Family, facts: ResponseFacts | None) -> Ob
 
 
 def _binomial(
-    design: Design, given: np.ndarray, ones: np.ndarray, facts: ResponseFacts | None
+    design: Design,
+    given: np.ndarray,
+    ones: np.ndarray,
+    facts: ResponseFacts | None,
+    ends: tuple[float, float],
 ) -> Observations:
     y, kind = design.y, _kind(design)
-    outside = ~((y >= 0) & (y <= 1))
-    if outside.any():
-        raise DataError(_outside(design, kind, outside))
+    if not (ends[0] >= 0.0 and ends[1] <= 1.0) and len(y):
+        raise DataError(_outside(design, kind, ~((y >= 0) & (y <= 1))))
     if kind == "cbind":
         assert design.trials is not None
         trials, prior = design.trials, given
@@ -209,12 +221,12 @@ def _binomial(
         trials, prior = design.trials, ones
         if design.weights is not None:
             _check_same_trials(design, given)
-    elif _are_priors(y, given, facts):
+    elif given is not ones and _are_priors(y, given, facts):
         # The likelihood is the same either way; only here can trials not be what is meant.
         trials, prior = ones, given
     else:
         trials, prior = given, ones
-    _warn_if_broken(design, kind, y * trials, trials)
+    _warn_if_broken(design, kind, _product(y, trials, ones), trials)
     return Observations(y, _product(trials, prior, ones), trials, prior)
 
 
@@ -222,7 +234,7 @@ def _are_priors(y: np.ndarray, given: np.ndarray, facts: ResponseFacts | None) -
     """Whether weights can be no trials, as of single successes and failures."""
     if facts is not None:
         return facts.weights_are_priors
-    return bool((given != np.round(given)).any() and np.isin(y, (0.0, 1.0)).all())
+    return bool((given != np.rint(given)).any() and np.isin(y, (0.0, 1.0)).all())
 
 
 def _product(a: np.ndarray, b: np.ndarray, ones: np.ndarray) -> np.ndarray:
@@ -273,9 +285,10 @@ def _check_same_trials(design: Design, given: np.ndarray) -> None:
 
 
 def _warn_if_broken(design: Design, kind: str, successes: np.ndarray, trials: np.ndarray) -> None:
-    broken = np.abs(successes - np.round(successes)) > WHOLE_SUCCESSES
-    if not broken.any():
+    distance = np.abs(successes - np.rint(successes))
+    if np.maximum.reduce(distance, initial=0.0) <= WHOLE_SUCCESSES:
         return
+    broken = distance > WHOLE_SUCCESSES
     remedy = "check the counts"
     if kind == "column":
         remedy = (

@@ -14,7 +14,7 @@ from ..design.predictor import ALL, MEAN, NOMINAL, SCALE, THRESHOLD, without_col
 from ..errors import listing
 from ..families.ordinal import Ordinal
 from ..frames.columns import read_only
-from ..linalg.information import inverse_where_determined, side_by_side, variance_of
+from ..linalg.information import Information, side_by_side, variance_of
 from ..linalg.threads import one_thread
 from ..objective.generalised.ordinal_regression import OrdinalRegression
 from ..optimize import Optimum, minimise
@@ -419,7 +419,7 @@ def _estimates(objective: OrdinalRegression, optimum: Optimum) -> PredictorsEsti
         zeta=problem.parameters(eta, x[:p], zeta),
         eta=problem.natural_eta(problem.unsorted(eta), x[:p]),
         weight=problem.unsorted(rows.observed),
-        cov_all=2.0 * inverse_where_determined(H, problem.natural(zeta.size)),
+        covariance=Information(H, problem.natural(zeta.size)),
     )
 
 

@@ -12,6 +12,7 @@ from ..design.design import Design
 from ..design.predictor import MEAN
 from ..frames.columns import read_only
 from ..linalg.crossproducts.predictors import place
+from ..linalg.information import Information
 from .base import BaseFit
 
 
@@ -28,8 +29,8 @@ class PredictorsEstimates:
     eta, weight : ndarray, shape (n,)
         Linear predictor, and information of the rows, at the modes; (K, n) and packed where there
         are K predictors.
-    cov_all : ndarray, shape (n_parameters, n_parameters)
-        Covariance matrix of (theta, beta, zeta).
+    covariance : ndarray, shape (n_parameters, n_parameters), or Information
+        Covariance matrix of (theta, beta, zeta), or what it is the inverse of.
     """
 
     beta: np.ndarray
@@ -37,7 +38,17 @@ class PredictorsEstimates:
     zeta: np.ndarray
     eta: np.ndarray
     weight: np.ndarray
-    cov_all: np.ndarray
+    covariance: np.ndarray | Information
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in self.__dict__.items() if name != "covariance"}
+        return {**state, "cov_all": self.cov_all}
+
+    @cached_property
+    def cov_all(self) -> np.ndarray:
+        """Covariance matrix of (theta, beta, zeta), made when first asked for."""
+        own = self.covariance
+        return read_only(own.covariance if isinstance(own, Information) else own)
 
 
 class PredictorsFit(BaseFit):

@@ -18,7 +18,7 @@ from ..design.design import Design
 from ..design.predictor import MEAN, constant_predictor
 from ..families.base import Family
 from ..linalg.crossproducts.fixed import weighted_gram
-from ..linalg.information import determined_root, inverse_where_determined
+from ..linalg.information import Information, determined_root
 from ..linalg.threads import one_thread
 from ..objective.generalised.regression import RegressionObjective
 from ..optimize import Optimum, minimise
@@ -150,7 +150,7 @@ def _estimates(objective: RegressionObjective, optimum: Optimum) -> PredictorsEs
         zeta=problem.parameters(eta, x, np.empty(0)),
         eta=eta,
         weight=weight,
-        cov_all=2.0 * inverse_where_determined(H, problem.back),
+        covariance=Information(H, problem.back),
     )
 
 

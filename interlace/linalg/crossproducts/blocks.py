@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
+from itertools import accumulate, combinations
 
 import numpy as np
 import scipy.sparse as sp
@@ -67,8 +67,8 @@ class ZCross:
     @cached_property
     def offsets(self) -> np.ndarray:
         """(B + 1,) int64: where each factor begins among the q columns."""
-        sizes = [levels * width for levels, width in zip(self.n_levels, self.widths)]
-        return np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+        sizes = (levels * width for levels, width in zip(self.n_levels, self.widths))
+        return np.array([*accumulate(sizes, initial=0)], dtype=np.int64)
 
     @cached_property
     def q(self) -> int:

@@ -59,6 +59,11 @@ class Standardisation:
         logdet = float(np.add.reduce(np.log(np.abs(R_inverse.diagonal()))))
         return cls(mean, R_inverse, back, logdet, gamma)
 
+    def enlarged(self, factor: float) -> Standardisation:
+        """With standardised columns that are ``factor`` times as large."""
+        R_inverse, back = self.R_inverse * factor, self.back * factor
+        return Standardisation(self.mean, R_inverse, back, self.logdet, self.gamma)
+
 
 def standardise(
     X: np.ndarray, intercept: int | None, root: np.ndarray, y: np.ndarray

@@ -110,6 +110,8 @@ class GeneralisedObjective(Objective):
 
     def release(self) -> None:
         """Drop the numbers of the last evaluation, which may be many, and keep what is shared."""
+        if self.modes.is_small:
+            return
         self.modes = self.modes.fresh(self.problem.Z, self.problem.density)
         self._begin(self)
 
@@ -354,6 +356,5 @@ class GeneralisedObjective(Objective):
 
     def endless(self, x: np.ndarray, curvature: np.ndarray) -> dict[int, str]:
         """Parameters whose best value is not finite, by their place in x, and why, with remedy."""
-        places = np.arange(x.size)
-        places = np.concatenate([places[self.at.beta], places[self.at.zeta]])
+        places = np.arange(self.at.beta.start, self.at.zeta.stop)
         return endless(self.problem, x[self.at.beta], x[self.at.zeta], places, curvature)

@@ -128,7 +128,8 @@ class LaplaceObjective(GeneralisedObjective):
 
     def release(self) -> None:
         super().release()
-        self.__dict__.pop("_compiled", None)
+        if not self.modes.is_small:
+            self.__dict__.pop("_compiled", None)
 
     @cached_property
     def _compiled(self) -> Any:

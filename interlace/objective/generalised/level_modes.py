@@ -27,6 +27,9 @@ __all__ = ["MAX_WIDTH", "LevelModes", "SeveralLevelModes"]
 
 # Effects a grouping factor may have for the compiled loop over its levels.
 MAX_WIDTH = 16
+# Rows and effects up to which arrays of a search are left where they are when it is over: to make
+# others takes longer, and these are no smaller.
+FEW = 1000
 
 
 class LevelModes(Modes):
@@ -58,6 +61,10 @@ class LevelModes(Modes):
         self._last: tuple[np.ndarray, np.ndarray] | None = None
         # Values of the rows: for many of them new memory costs more than what is done with it.
         self._rows = np.empty((5, self.Z.n))
+
+    @property
+    def is_small(self) -> bool:
+        return self.Z.n <= FEW and self._S.size <= FEW
 
     def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> LevelModes:
         other = copy(self)

@@ -177,6 +177,11 @@ class Modes(ABC):
         factor.refactor(T)
         return [factor.inverse_blocks(b).copy() for b in range(len(T))]
 
+    @property
+    def is_small(self) -> bool:
+        """Whether its arrays are so few that to let go of them is not worth the time."""
+        return False
+
     @abstractmethod
     def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> Modes:
         """The same for another density of the rows, with work space of its own."""

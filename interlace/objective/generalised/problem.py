@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from ...design.indicators import IndexedColumns
 from ...design.predictor import MEAN
 from ...errors import DataError, NumericalError
+from ...frames.columns import repeated
 from ...linalg.crossproducts.fixed import FixedColumns, FixedPart
 from ...linalg.crossproducts.linear import effect_root, standard_rows
 from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
@@ -141,7 +142,7 @@ class Problem:
     @staticmethod
     def _offsets(offsets: list[np.ndarray | None], n: int) -> np.ndarray:
         """Offsets of all linear predictors."""
-        return np.broadcast_to(0.0, n) if offsets[0] is None else offsets[0]
+        return repeated(0.0, n) if offsets[0] is None else offsets[0]
 
     def fresh(self) -> Problem:
         """The same problem with work space of its own."""
@@ -169,9 +170,8 @@ class Problem:
         total = float(root @ root)
         self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
         factor = self.unit * np.sqrt(total)
-        self.back = std.back * factor
-        standard = replace(std, R_inverse=std.R_inverse * factor, back=self.back)
-        self._standards = [standard]
+        standard = std.enlarged(factor)
+        self.back, self._standards = standard.back, [standard]
         if order is not None:
             offset = None if offset is None else offset[order]
             eta = gathered(eta, order)

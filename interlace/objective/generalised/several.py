@@ -13,7 +13,6 @@ which is `laplace` with K x K matrices in place of numbers.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,7 +181,7 @@ class SeveralProblem(Problem):
             if k == 0 and not density.scale_free:
                 self.units[0] = np.sqrt(density.n / total)
             factor = self.units[k] * np.sqrt(total)
-            parts.append(replace(part, R_inverse=part.R_inverse * factor, back=part.back * factor))
+            parts.append(part.enlarged(factor))
             blocks.append(standardised(predictor.X, parts[-1], order))
         self.back, self._standards = block_diag(*[part.back for part in parts]), parts
         offsets = [p.offset for p in design.predictors.values()]
