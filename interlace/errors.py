@@ -274,9 +274,10 @@ def warn_if_not_converged(outcome: Any) -> None:
 def outside() -> tuple[FrameType, int]:
     """The nearest frame outside this package, and its `stacklevel` for the function that asks.
 
-    formulaic, and the dispatch of its transforms, stand between a transform and its caller.
+    formulaic, and the dispatch of its transforms, stand between a transform and its caller, and
+    the methods of collections between a mapping and who asks it.
     """
-    inside = (__name__.partition(".")[0], "formulaic", "functools")
+    inside = (__name__.partition(".")[0], "formulaic", "functools", "collections")
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] not in inside:

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..design.build import build
-from ..design.expressions import caller_names
+from ..design.expressions import CallerNames
 from ..errors import ArgumentTypeError, brief, warn_if_not_converged
 from ..frames.parts import scanned
 from ..optimize import stage
@@ -46,7 +46,7 @@ def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, f
     clock = perf_counter()
     stage("design")
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
-    design = build(**arguments, **kind, context=_context(call, caller_names()))
+    design = build(**arguments, **kind, context=_context(call, CallerNames()))
     return design, {"design": perf_counter() - clock}
 
 
@@ -70,7 +70,7 @@ def summed_design_of(call: Mapping[str, Any]) -> tuple[SummedDesign, dict[str, f
     clock = perf_counter()
     stage("sums of the rows")
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
-    design = build_summed(**arguments, context=caller_names())
+    design = build_summed(**arguments, context=CallerNames())
     return design, {"sums": perf_counter() - clock}
 
 
@@ -81,7 +81,7 @@ def parted_frame_of(call: Mapping[str, Any], others: Any) -> tuple[PartedFrame, 
     clock = perf_counter()
     stage("queries")
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
-    context = _context(call, caller_names())
+    context = _context(call, CallerNames())
     frame = parted_frame(**arguments, others=others, context=context)
     return frame, {"queries": perf_counter() - clock}
 

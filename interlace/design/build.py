@@ -87,7 +87,7 @@ def build(
         contrasts=contrasts,
         subset=subset,
         na_action=na_action,
-        context=context or {},
+        context={} if context is None else context,
         residual=residual,
     )
     y, trials = _response(frame, linear, ordered, levels)
@@ -154,7 +154,7 @@ def new_data_recipe(
             if isinstance(column, np.ndarray) and column.dtype == bool
         ),
         levels={
-            name: column[:0] if isinstance(column, Labels) else None
+            name: column.without_rows() if isinstance(column, Labels) else None
             for name, column in frame.columns.values.items()
         },
         context=frame.context,

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -75,13 +75,26 @@ class Lost:
         )
 
 
-def caller_names() -> Mapping[str, Any]:
+class CallerNames(Mapping):
     """The names that the line which called into this package sees: locals, then globals.
 
-    What the fit that is being updated took from where it was made comes first.
+    What the fit that is being updated took from where it was made comes first. They are looked up
+    when one is asked for, inside that call.
     """
-    frame, _ = outside()
-    return ChainMap(dict(_earlier.get() or {}), frame.f_locals, frame.f_globals)
+
+    @cached_property
+    def _names(self) -> Mapping[str, Any]:
+        frame, _ = outside()
+        return ChainMap(dict(_earlier.get() or {}), frame.f_locals, frame.f_globals)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._names[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from ..formula.formula import Formula, RandomTermSpec
 from ..formula.spelling import unquoted
 from ..formula.terms import CACHE_SIZE
 from ..frames.checks import check_finite, row_labels, unknown_column
-from ..frames.columns import Columns, Labels, as_float
+from ..frames.columns import Columns, Labels, as_float, plainly_finite
 from ..frames.read import read
 from .codings import contrasts_of
 from .expressions import Resolved, UserNames, bare_names, names_in, resolve_names
@@ -194,8 +194,10 @@ class ModelFrame:
         """Masks of missing values in the subset, by column or argument; counts them."""
         missing = {k: v for k, v in columns.missing.items() if k in self.used}
         for name, values in (("weights", self.weights), ("offset", self.offset)):
-            if values is not None and np.isnan(values).any():
-                missing[f"{name}="] = np.isnan(values)
+            if values is None or plainly_finite(values):
+                continue
+            if (gone := np.isnan(values)).any():
+                missing[f"{name}="] = gone
         if chosen is not None:
             missing = {k: v & chosen for k, v in missing.items()}
         self.missing_by = {k: int(v.sum()) for k, v in missing.items() if v.any()}
@@ -206,7 +208,9 @@ class ModelFrame:
         check_finite(self.columns)
         if self.weights is not None:
             check_weights(self.weights, self.columns.index)
-        if self.offset is not None and not np.isfinite(self.offset).all():
+        if self.offset is None or plainly_finite(self.offset):
+            return
+        if not np.isfinite(self.offset).all():
             bad = row_labels(self.columns.index, ~np.isfinite(self.offset))
             raise ArgumentError(f"offset is infinite in row(s) {bad}; drop them with subset=")
 

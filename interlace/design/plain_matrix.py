@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +60,16 @@ class BasisFields(NamedTuple):
         return len(self.reduced if reduced else self.names)
 
 
+class _Block(NamedTuple):
+    """One product: its columns and scale; factors with several columns, or codings and numbers."""
+
+    columns: slice
+    scale: float
+    factors: tuple[tuple[str, bool], ...]
+    coded: list[tuple[str, np.ndarray]]
+    numeric: list[str]
+
+
 @dataclass(frozen=True, eq=False)
 class PlainMatrix:
     """A matrix of bare columns and their products.
@@ -89,6 +100,9 @@ class PlainMatrix:
     state: dict[str, Any] = field(default_factory=dict)
     bases: dict[str, BasisFields] = field(default_factory=dict)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_blocks"}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         # fits stored before there were these two have neither
         self.__dict__.update({"state": {}, "bases": {}, **state})
@@ -116,25 +130,33 @@ class PlainMatrix:
             return columns.values[unmarked(variable)] if known is None else known
 
         X = np.empty((columns.n, len(self.names)))
-        blocks, at = [], 0
-        for scale, factors in self.products:
-            if any(v in self.bases for v, _ in factors):
-                made = self._by_columns(value, factors)
-                X[:, at : at + made.shape[1]] = scale * made
-                at += made.shape[1]
+        blocks = []
+        for own, scale, factors, by_coding, numeric in self._blocks:
+            if factors:
+                X[:, own] = scale * self._by_columns(value, factors)
                 continue
-            numeric = [np.asarray(value(v)) for v, _ in factors if v not in self.codings]
-            coded_by = [
-                self._coded(value(v), v, reduced) for v, reduced in factors if v in self.codings
-            ]
-            width = math.prod([c.shape[1] for _, c in coded_by])
-            blocks.append((slice(at, at + width), scale, coded_by, numeric))
-            at += width
+            coded_by = [(_codes(value(v)), coding) for v, coding in by_coding]
+            blocks.append((own, scale, coded_by, [np.asarray(value(v)) for v in numeric]))
         for start in range(0, columns.n, CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
-            for own, scale, coded_by, numeric in blocks:
-                _fill(X[rows, own], scale, [(c[rows], C) for c, C in coded_by], numeric, rows)
+            for own, scale, coded_by, numbers in blocks:
+                _fill(X[rows, own], scale, [(c[rows], C) for c, C in coded_by], numbers, rows)
         return X
+
+    @cached_property
+    def _blocks(self) -> list[_Block]:
+        """The products with their columns."""
+        out, at = [], 0
+        for scale, factors in self.products:
+            width = math.prod([self.width(v, reduced) for v, reduced in factors])
+            own, at = slice(at, at + width), at + width
+            if any(v in self.bases for v, _ in factors):
+                out.append(_Block(own, scale, factors, [], []))
+                continue
+            coded = [(v, self._coding(v, reduced)) for v, reduced in factors if v in self.codings]
+            numeric = [v for v, _ in factors if v not in self.codings]
+            out.append(_Block(own, scale, (), coded, numeric))
+        return out
 
     def _by_columns(
         self, value: Callable[[str], Any], factors: Iterable[tuple[str, bool]]
@@ -144,7 +166,7 @@ class PlainMatrix:
         for variable, reduced in factors:
             own = value(variable)
             if variable in self.codings:
-                codes, coding = self._coded(own, variable, reduced)
+                codes, coding = _codes(own), self._coding(variable, reduced)
                 own = np.where(codes[:, None] < 0, np.nan, coding[codes])
             elif variable in self.bases:
                 own = own[:, list(self.bases[variable].reduced)] if reduced else own
@@ -194,13 +216,16 @@ class PlainMatrix:
         width = math.prod(self.width(v, reduced) for v, reduced in factors)
         return replace(self, names=("",) * width, products=((1.0, factors),), calls=())
 
-    def _coded(self, column: Any, variable: str, reduced: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _coding(self, variable: str, reduced: bool) -> np.ndarray:
         coding = self.codings[variable]
-        if isinstance(column, Labels):
-            codes = column.codes.astype(np.intp)
-        else:
-            codes = np.where(np.isnan(column), -1, column != 0).astype(np.intp)
-        return codes, coding.reduced if reduced else coding.full
+        return coding.reduced if reduced else coding.full
+
+
+def _codes(column: Any) -> np.ndarray:
+    """Levels of the rows in a factor, or in a column of booleans; -1 for a missing value."""
+    if isinstance(column, Labels):
+        return column.codes
+    return np.where(np.isnan(column), -1, column != 0)
 
 
 def _fill(
@@ -222,6 +247,8 @@ def _cells(coded_by: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """The product of codings, given with the codes of the rows; NaN where one is missing."""
     # The first factor varies fastest, as in R.
     codes, coding = coded_by[-1]
+    if len(coded_by) > 1:
+        codes = codes.astype(np.intp)  # combinations of levels may be many
     for more_codes, more in reversed(coded_by[:-1]):
         coding = (coding[:, None, :, None] * more[None, :, None, :]).reshape(
             len(coding) * len(more), -1

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing
 from ..frames.checks import row_labels
-from ..frames.columns import Columns
+from ..frames.columns import Columns, plainly_finite
 from .expressions import Resolved
 
 
@@ -87,6 +87,8 @@ def _check_length(array: np.ndarray, argument: str, n: int) -> None:
 
 def check_weights(weights: np.ndarray, index: pd.Index) -> None:
     """Refuse weights that are not positive and finite."""
+    if np.minimum.reduce(weights, initial=1.0) > 0.0 and plainly_finite(weights):
+        return
     bad = ~(np.isfinite(weights) & (weights > 0))
     if bad.any():
         raise ArgumentError(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+_NO_CODES = np.empty(0, dtype=np.int32)
+
 
 @dataclass(frozen=True, eq=False)
 class Labels:
@@ -43,6 +45,10 @@ class Labels:
         out = np.zeros(len(self.levels) + 1, dtype=bool)
         out[self.codes] = True  # -1 is the last place
         return out
+
+    def without_rows(self) -> Labels:
+        """The levels alone."""
+        return Labels(_NO_CODES, self.levels, self.ordered, self.arranged)
 
     def used(self) -> Labels:
         """Without the levels that do not occur."""

@@ -35,8 +35,13 @@ class ColumnNames(dict[str, int]):
     ``key`` has the names in their order.
     """
 
-    index_names: tuple[Any, ...] = ()
     key: tuple[str, ...] | None = None
+    index: pd.Index | None = None
+
+    @property
+    def index_names(self) -> tuple[Any, ...]:
+        """Names of the levels of the index."""
+        return () if self.index is None else tuple(self.index.names)
 
 
 class _PandasNames(NamedTuple):
@@ -71,14 +76,15 @@ def data_columns(data: Any) -> Collection[str]:
     Names that are no text, such as the numbers in a pivoted frame, are as they print.
     """
     if isinstance(data, pd.DataFrame):
-        if isinstance(data.columns, pd.MultiIndex):
+        columns = data.columns
+        if isinstance(columns, pd.MultiIndex):
             raise DataError(
-                f"the columns of data have {data.columns.nlevels} levels of names; flatten them "
+                f"the columns of data have {columns.nlevels} levels of names; flatten them "
                 "first: data.columns = ['_'.join(map(str, name)) for name in data.columns]"
             )
-        known = _names_of(data.columns)
+        known = _names_of(columns)
         names = ColumnNames(known.places)
-        names.key, names.index_names = known.key, tuple(data.index.names)
+        names.key, names.index = known.key, data.index
         return names
     if isinstance(data, Mapping):
         return ColumnNames((str(name), place) for place, name in enumerate(data))

@@ -294,7 +294,7 @@ def test_a_coefficient_without_variance(variance) -> None:
     cov = fit.cov_all.copy()
     cov[2, :] = cov[:, 2] = np.nan
     cov[2, 2] = variance
-    fit.__dict__["solution"] = dataclasses.replace(fit.solution, cov_all=cov)
+    fit.__dict__["solution"] = dataclasses.replace(fit.solution, covariance=cov)
     m = GLMMResult(fit)
     everything(m)
     assert np.isnan(m.vcov(correlation=True).loc["Intercept", "period[T.2]"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...calls import checked, checked_methods
 from ...datasets import list_datasets, load_dataset
-from ...design.expressions import caller_names
+from ...design.expressions import CallerNames
 from ...errors import ArgumentError, ArgumentTypeError, DataError, brief
 from ...frames.read import data_columns, whole_frame
 from ...r_language.nodes import (
@@ -174,7 +174,7 @@ def from_r(call: str, data: Any = None) -> ModelFromR:
     python = fit_call(node, {}, Context(columns=columns))
     if summarised:
         python.notes.append("summary() is left out: the fit has m.summary()")
-    names = ChainMap({}, dict(caller_names()))
+    names = ChainMap({}, dict(CallerNames()))
     return ModelFromR(text_of(node), python.code, tuple(python.notes), python.frame, data, names)
 
 
