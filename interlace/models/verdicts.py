@@ -54,9 +54,13 @@ def mixed_verdict(fit: BaseMixedFit) -> tuple[str, str]:
     own = coefficient_verdict(fit)
     if own[0]:
         return own
-    mu = fit.mu if fit.family.support == "proportion" else None
     verdict, message = variance_verdict(
-        fit.design, fit.covariance, fit.theta_sizes, fit.observations, fit.family, mu
+        fit.design,
+        fit.covariance,
+        fit.theta_sizes,
+        fit.observations,
+        fit.family,
+        (lambda: fit.mu) if fit.family.support == "proportion" else None,
     )
     return ("", "") if verdict == "breaks down" and not fit.converged else (verdict, message)
 
@@ -84,14 +88,19 @@ def _separated_coefficients(fit: Any) -> str:
     if not fit.p or not can_separate(fit.family):
         return ""
     # links with long tails bring no mean to the border before all curvature is lost
-    at_border = fit.mu.min() < BORDER or fit.mu.max() > 1.0 - BORDER
-    if fit.converged and not at_border:
+    if fit.converged and not _at_border(fit):
         return ""
     spread = _spread(fit)
     if np.isfinite(spread).all() and spread.max() < HUGE:
         return ""
     separated = family_separation(fit.design.X, fit.observations, fit.family, fit.design.x_names)
     return "" if separated is None else separated.message
+
+
+def _at_border(fit: Any) -> bool:
+    """Whether some mean is at the border of its range: that of an extreme predictor."""
+    ends = fit.family.mean(np.array([fit.eta.min(), fit.eta.max()]), fit.zeta).tolist()
+    return min(ends) < BORDER or max(ends) > 1.0 - BORDER
 
 
 def _endless_predictors(fit: Any) -> str:
@@ -142,7 +151,7 @@ def variance_verdict(
     sizes: Sequence[np.ndarray],
     observations: Observations,
     family: Family,
-    mu: np.ndarray | None,
+    mu: Callable[[], np.ndarray] | None,
 ) -> tuple[str, str]:
     """The verdict on standard deviations `sizes`, and it in words with the remedy; or two blanks.
 
@@ -155,7 +164,7 @@ def variance_verdict(
     effects = list(_effects(design, covariance, sizes, observations, ordered))
 
     def predicted() -> bool:
-        return mu is not None and bool((np.abs(mu - observations.y) < PREDICTED).all())
+        return mu is not None and bool((np.abs(mu() - observations.y) < PREDICTED).all())
 
     return effects_verdict(effects, predicted, ordered)
 

@@ -25,6 +25,7 @@ def dense_z(d):
 @pytest.mark.parametrize("weights", [False, True])
 def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weights, chunk):
     monkeypatch.setattr(standard, "CHUNK_ROWS", chunk)
+    monkeypatch.setattr(standard, "FEW_PRODUCTS", 0 if chunk == 7 else 100_000)
     monkeypatch.setattr(blocks, "DENSE_PAIRS", 10 if chunk == 7 else 100_000)
     d = dense_lmm.random_design(1, (2, 3, 1), (11, 6, 4), n=60, weights=weights)
     c = cross_products_of(d)
@@ -47,6 +48,29 @@ def test_cross_products_are_those_of_the_standardised_columns(monkeypatch, weigh
         np.linalg.lstsq(d.X * root[:, None], X @ (s.gamma + [1.0, 2.0, 3.0]), rcond=None)[0],
         rtol=1e-9,
     )
+
+
+@pytest.mark.parametrize("intercept", [0, 2, None])
+@pytest.mark.parametrize("weights", [False, True])
+def test_few_rows_are_standardised_by_one_kernel(monkeypatch, weights, intercept):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(40, 4)) * [1.0, 1e-3, 1e4, 1.0] + [0.0, 5.0, 1e4, -2.0]
+    if intercept is not None:
+        X[:, intercept] = 1.0
+    X.flags.writeable = False
+    root = np.sqrt(rng.uniform(0.1, 3.0, 40)) if weights else np.empty(0)
+    y = rng.normal(size=40) + 7.0
+    few = standard.standardise(X, intercept, root, y)
+    monkeypatch.setattr(standard, "FEW_PRODUCTS", 0)
+    for name, value in vars(standard.standardise(X, intercept, root, y)).items():
+        np.testing.assert_allclose(getattr(few, name), value, rtol=1e-9, atol=1e-13, err_msg=name)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])
+def test_the_kernel_leaves_columns_without_a_root_to_others(bad):
+    X = np.c_[np.ones(10), np.arange(10.0), np.full(10, bad)]
+    made = np.empty(3), np.empty((3, 3)), np.empty((3, 3)), np.empty(3)
+    assert np.isnan(_crossprod.standardise(X, 0, np.empty(0), np.ones(10), 1e-6, *made))
 
 
 def test_nearly_collinear_columns_are_orthonormalised_by_qr():

@@ -203,7 +203,7 @@ def test_effects_that_predict_every_row_together_say_nothing_of_the_likelihood(e
     fit = il.glmer("y ~ 1 + (1 | g) + (1 | h)", d, "binomial", theta0=[1.0, 1.0]).fit
     sizes = [np.array([effect]), np.array([effect])]
     found, words = variance_verdict(
-        fit.design, fit.covariance, sizes, fit.observations, fit.family, d["y"]
+        fit.design, fit.covariance, sizes, fit.observations, fit.family, lambda: d["y"]
     )
     assert found == verdict
     assert ("Intercept by g" in words and "Intercept by h tend to infinity" in words) == bool(

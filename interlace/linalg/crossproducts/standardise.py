@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack
 
+from ..kernels import _crossprod
 from ..row_threads import PIECE_ROWS, over_rows
 
 # Rows standardised at a time: their (rows, p + 1) copy stays in the second-level cache.
@@ -16,6 +18,8 @@ CHUNK_ROWS = 8192
 # Below this smallest pivot of the scaled Gram matrix a Cholesky factor has lost half its digits,
 # and the columns are orthonormalised by a QR decomposition of X itself.
 GRAM_PIVOT_FLOOR = 1e-6
+# Products of entries of X up to which compiled loops are done before the first call of BLAS is.
+FEW_PRODUCTS = 20_000
 # Above it covariates of a random-effects term are left as they are: T is found as easily.
 GRAM_PIVOT_ENOUGH = 0.1
 # A column of which no more than this share is left after the ones before it is one of them.
@@ -73,6 +77,10 @@ def standardise(
     The ``intercept`` column of ones stays one; without it nothing is centred. ``root`` (n,) are the
     roots of weights, or empty for none; y (n,) is projected on the columns.
     """
+    if len(X) * X.shape[1] ** 2 <= FEW_PRODUCTS:
+        few = _of_few(X, intercept, root, y)
+        if few is not None:
+            return few
     mean = _centres(X, intercept, root)
     if len(X) <= PIECE_ROWS:
         gram, moment = _moments(X, root, y, mean, slice(None))
@@ -81,6 +89,18 @@ def standardise(
         gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
     R_inverse = orthonormaliser(X, root, mean, gram)
     return Standardisation.of(mean, R_inverse, R_inverse.T @ moment, intercept)
+
+
+def _of_few(
+    X: np.ndarray, intercept: int | None, root: np.ndarray, y: np.ndarray
+) -> Standardisation | None:
+    """`standardise` in one compiled pass; None where the columns need a QR decomposition."""
+    p = X.shape[1]
+    mean, gamma, R_inverse, back = np.empty(p), np.empty(p), np.empty((p, p)), np.empty((p, p))
+    at = -1 if intercept is None else intercept
+    made = R_inverse, back, gamma
+    logdet = _crossprod.standardise(X, at, root, y, GRAM_PIVOT_FLOOR, mean, *made)
+    return None if isnan(logdet) else Standardisation(mean, R_inverse, back, logdet, gamma)
 
 
 def _moments(

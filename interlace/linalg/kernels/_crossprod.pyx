@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """One pass over rows that fills the cross-products of a grouping factor."""
 
-from libc.math cimport fabs, sqrt
+from libc.math cimport NAN, fabs, log, sqrt
 from libc.stdint cimport int32_t, int64_t
 
 import numpy as np
@@ -172,3 +172,104 @@ def accumulate_pairs(const int32_t[:] codes_b, const int32_t[:] codes_c,
                 z = Zb[i, a] * w
                 for c in range(kc):
                     values[lo, a, c] += z * Zc[i, c]
+
+
+def standardise(const double[:, :] X, Py_ssize_t intercept, const double[:] root,
+                const double[:] y, double floor, double[::1] mean, double[:, ::1] R_inverse,
+                double[:, ::1] back, double[::1] gamma):
+    """`Standardisation` of X (n, p) into the arrays (p,) and (p, p); returns log|det back|.
+
+    The ``intercept`` is negative for none, ``root`` (n,) empty for no weights. It is NaN where a
+    squared pivot of the scaled Gram matrix is below ``floor``.
+    """
+    cdef double[:, ::1] A = np.zeros((X.shape[1], X.shape[1]))
+    cdef double[::1] norms = np.empty(X.shape[1])
+    cdef double logdet = NAN
+    with nogil:
+        moments(X, intercept, root, y, mean, A, norms, gamma)
+        if scaled_root(A, norms, floor):
+            logdet = standards(A, norms, intercept, mean, R_inverse, back, gamma)
+    return logdet
+
+
+cdef void moments(const double[:, :] X, Py_ssize_t intercept, const double[:] root,
+                  const double[:] y, double[::1] mean, double[:, ::1] A, double[::1] row,
+                  double[::1] gamma) noexcept nogil:
+    """Means of the columns, and products of what is left of them with each other and with y."""
+    cdef Py_ssize_t n = X.shape[0], p = X.shape[1], i, a, b
+    cdef bint weighted = root.shape[0] > 0
+    cdef double s, total = 0.0
+    for a in range(p):
+        mean[a] = gamma[a] = 0.0
+    if intercept >= 0:
+        for i in range(n):
+            s = root[i] * root[i] if weighted else 1.0
+            total += s
+            for a in range(p):
+                mean[a] += s * X[i, a]
+        for a in range(p):
+            mean[a] /= total
+        mean[intercept] = 0.0
+    for i in range(n):
+        s = root[i] if weighted else 1.0
+        for a in range(p):
+            row[a] = (X[i, a] - mean[a]) * s
+            gamma[a] += row[a] * (y[i] * s)
+            for b in range(a + 1):
+                A[a, b] += row[a] * row[b]
+
+
+cdef bint scaled_root(double[:, ::1] A, double[::1] norms, double floor) noexcept nogil:
+    """The lower triangular root of A scaled to unit diagonal, in its place; False below floor."""
+    cdef Py_ssize_t p = A.shape[0], a, b, c
+    cdef double t
+    for a in range(p):
+        norms[a] = sqrt(A[a, a])
+    for a in range(p):
+        for b in range(a + 1):
+            t = A[a, b] / (norms[a] * norms[b])
+            for c in range(b):
+                t -= A[a, c] * A[b, c]
+            if a > b:
+                A[a, b] = t / A[b, b]
+            elif t >= floor:
+                A[a, a] = sqrt(t)
+            else:  # not a number, too
+                return False
+    return True
+
+
+cdef double standards(double[:, ::1] L, double[::1] norms, Py_ssize_t intercept,
+                      double[::1] mean, double[:, ::1] R_inverse, double[:, ::1] back,
+                      double[::1] gamma) noexcept nogil:
+    """R^{-1} of a scaled root and its norms, the way back and gamma, which held the products."""
+    cdef Py_ssize_t p = L.shape[0], a, b, c
+    cdef double t, logdet = 0.0
+    for b in range(p):
+        for a in range(p):
+            R_inverse[a, b] = 0.0
+        R_inverse[b, b] = 1.0 / L[b, b]
+        for a in range(b - 1, -1, -1):
+            t = 0.0
+            for c in range(a + 1, b + 1):
+                t += L[c, a] * R_inverse[c, b]
+            R_inverse[a, b] = -t / L[a, a]
+    for a in range(p):
+        for b in range(a, p):
+            R_inverse[a, b] /= norms[a]
+        logdet += log(fabs(R_inverse[a, a]))
+    for b in range(p - 1, -1, -1):
+        t = 0.0
+        for a in range(b + 1):
+            t += R_inverse[a, b] * gamma[a]
+        gamma[b] = t
+    for a in range(p):
+        for b in range(p):
+            back[a, b] = R_inverse[a, b]
+    if intercept >= 0:
+        for b in range(p):
+            t = 0.0
+            for a in range(p):
+                t += mean[a] * R_inverse[a, b]
+            back[intercept, b] -= t
+    return logdet
