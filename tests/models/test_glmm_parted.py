@@ -18,6 +18,7 @@ import interlace as il
 from interlace.design import parted
 from interlace.errors import ArgumentError, DataError, DataWarning, FormulaError
 from interlace.models import glmm_parted
+from interlace.objective.generalised.laplace import HESSIAN_STEP
 
 pl = pytest.importorskip("polars")
 
@@ -75,7 +76,12 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 def same(one: Any, other: Any, tolerance: float = 1e-7) -> None:
-    """Estimates in units of their standard errors, modes by level, verdicts."""
+    """Estimates in units of their standard errors, modes by level, verdicts.
+
+    A last step that promises 1e-8 leaves some hundred millionths of a standard error; modes and
+    their covariances follow. Hessians are central differences over a share of a standard error,
+    whose square is what they lose, in other coordinates here and there.
+    """
     errors = np.sqrt(np.diagonal(one.fit.cov_all))
     beta = errors[one.fit.theta.size :][: one.fit.solution.beta.size]
     gap = (other.fit.solution.beta - one.fit.solution.beta) / beta
@@ -83,13 +89,14 @@ def same(one: Any, other: Any, tolerance: float = 1e-7) -> None:
     np.testing.assert_allclose(other.fit.theta, one.fit.theta, atol=tolerance)
     assert other.llf == pytest.approx(one.llf, rel=1e-12)
     np.testing.assert_allclose(
-        np.sqrt(np.diagonal(other.fit.cov_all)), errors, rtol=1e-4, atol=1e-12
+        np.sqrt(np.diagonal(other.fit.cov_all)), errors, rtol=10.0 * HESSIAN_STEP**2, atol=1e-12
     )
     assert (other.nobs, other.fit.verdict) == (one.nobs, one.fit.verdict)
     for name, modes in one.random_effects.items():
-        np.testing.assert_allclose(other.random_effects[name].loc[modes.index], modes, atol=1e-6)
+        found = other.random_effects[name].loc[modes.index]
+        np.testing.assert_allclose(found, modes, rtol=0, atol=tolerance)
     for a, b in zip(one.fit.solution.cov_modes, other.fit.solution.cov_modes, strict=True):
-        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-8)
+        np.testing.assert_allclose(b, a, rtol=10.0 * tolerance, atol=0.1 * tolerance)
 
 
 @pytest.mark.parametrize("sample", [10**6, 150], ids=["all rows here", "a sample here"])
