@@ -143,7 +143,8 @@ def trust_step(
     """The step within ``radius`` that the reflected quadratic model likes best.
 
     With it the decrease that the model promises, the length of the step, the Newton step without
-    the radius, and the lowest eigenvalue of H over the largest in absolute value.
+    the radius, and the lowest eigenvalue of H over the largest in absolute value, which may be
+    larger than what is returned where that is no less than `SUSPECT_SHARE`.
     """
     n = g.size
     step, free = np.empty(n), np.empty(n)

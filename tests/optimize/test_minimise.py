@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from interlace.linalg.kernels import _trust
 from interlace.objective import Evaluation, LMMObjective, Objective
 from interlace.objective.linear.design_products import cross_products_of
 from interlace.optimize import minimise
-from interlace.optimize.trust_region import FLAT_SHARE, trust_step
+from interlace.optimize.trust_region import FLAT_SHARE, SUSPECT_SHARE, trust_step
 
 
 class Function(Objective):
@@ -180,14 +181,19 @@ def test_an_optimum_survives_pickling_with_its_judgement():
 
 
 def test_trust_step_kernel_against_numpy():
-    rng = np.random.default_rng(0)
+    rng, bounds = np.random.default_rng(0), 0
     for n in (1, 2, 5, 9):
-        for radius in (0.1, 1.0, 1e3):
+        for radius, floor in product((0.1, 1.0, 1e3), (None, 1e-6, 1.0)):
             A = rng.normal(size=(n, n))
             H, g = A + A.T, rng.normal(size=n)
+            if floor is not None:
+                H = A @ A.T + floor * np.eye(n)
             step, promise, length, free, share = trust_step(g, H, radius)
             values, vectors = np.linalg.eigh(H)
-            assert share == pytest.approx(values[0] / np.abs(values).max())
+            exact = values[0] / np.abs(values).max()
+            bound = SUSPECT_SHARE <= share < exact  # by Cholesky's factor
+            bounds += bound
+            assert share == pytest.approx(exact) or (bound and length < radius)
             curved = np.maximum(np.abs(values), FLAT_SHARE * np.abs(values).max())
             B = vectors * curved @ vectors.T
             np.testing.assert_allclose(free, -np.linalg.solve(B, g), rtol=1e-8, atol=1e-10)
@@ -202,6 +208,7 @@ def test_trust_step_kernel_against_numpy():
                 assert mu > 0.0
                 np.testing.assert_allclose(residual, mu * step, atol=1e-6 * np.abs(g).max())
             assert promise == pytest.approx(-(g @ step + 0.5 * step @ B @ step), rel=1e-8)
+    assert 6 <= bounds < 24
 
 
 def test_trust_step_says_when_the_curvature_is_not_finite():

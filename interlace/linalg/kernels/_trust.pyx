@@ -12,7 +12,7 @@ def trust_step(const double[::1] g, double[:, ::1] V, double radius, double flat
     ----------
     g : (n,)
     V : (n, n)
-        H; overwritten by its eigenvectors (rows).
+        H; overwritten.
     radius : float
     flat_share : float
         Eigenvalues are raised to this share of the largest.
@@ -26,7 +26,8 @@ def trust_step(const double[::1] g, double[:, ::1] V, double radius, double flat
         Decrease of the model.
     length : float
     lowest, top : float
-        Smallest eigenvalue, and the largest in absolute value.
+        Smallest eigenvalue, and the largest in absolute value; where H is far from flat bounds, one
+        below the former and one above the latter.
     """
     cdef Trust t = step_within(
         <int> g.shape[0], &g[0], &V[0, 0], radius, flat_share, &step[0], &free[0], &work[0, 0])

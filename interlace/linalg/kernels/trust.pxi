@@ -1,6 +1,6 @@
 # The trust-region subproblem of a small dense quadratic model, and Newton's search with it.
 
-from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, isfinite, sqrt
+from libc.math cimport INFINITY, M_E, NAN, fabs, fmax, fmin, isfinite, sqrt
 from scipy.linalg.cython_lapack cimport dsyev
 
 import numpy as np
@@ -42,12 +42,58 @@ ctypedef struct Trust:
     double top        # the largest in absolute value
 
 
+cdef bint plain_step(Py_ssize_t n, const double* g, double* V, double radius, double* step,
+                     double* free, double* diagonal, Trust* out) noexcept nogil:
+    """The same by Cholesky's factor, where V is far from flat in any direction; whether it is.
+
+    The factor is written above the diagonal of V, and its own to ``diagonal`` (n,).
+    """
+    cdef Py_ssize_t i, j, l
+    cdef double s, pivots = 1.0, least = INFINITY, trace = 0.0
+    for j in range(n):
+        trace += V[j * n + j]
+        least = fmin(least, V[j * n + j])
+        for i in range(j, n):
+            s = V[i * n + j]
+            for l in range(j):
+                s -= V[l * n + i] * V[l * n + j]
+            if i > j:
+                V[j * n + i] = s / diagonal[j]
+            elif s > 0.0:
+                pivots *= s / V[j * n + j]
+                diagonal[j] = sqrt(s)
+            else:
+                return False
+    # see `least_eigenvalue`: of unit diagonal it is not below pivots / e
+    out.lowest, out.top = pivots / M_E * least, trace
+    if not out.lowest >= SUSPECT_SHARE * trace:
+        return False
+    out.promise = out.length = 0.0
+    for i in range(n):
+        s = g[i]
+        for l in range(i):
+            s -= V[l * n + i] * free[l]
+        free[i] = s / diagonal[i]
+        out.promise += 0.5 * free[i] * free[i]
+    for i in range(n - 1, -1, -1):
+        s = free[i]
+        for l in range(i + 1, n):
+            s -= V[i * n + l] * free[l]
+        free[i] = s / diagonal[i]
+        out.length += free[i] * free[i]
+    out.length = sqrt(out.length)
+    for i in range(n):
+        free[i] = -free[i]
+        step[i] = free[i]
+    return out.length <= radius
+
+
 cdef Trust step_within(int n, const double* g, double* V, double radius, double flat_share,
                        double* step, double* free, double* work) noexcept nogil:
     """Minimise g's + s'|H|s/2 within ``radius``, |H| having the reflected eigenvalues of H.
 
-    V (n, n) is H, overwritten by its eigenvectors (rows); ``free`` (n,) is the step without the
-    radius; ``work`` needs 4 max(3 n, 1) entries.
+    V (n, n) is H, overwritten; ``free`` (n,) is the step without the radius; ``work`` needs
+    4 max(3 n, 1) entries. Where H is far from flat its eigenvalues are bounds for them.
     """
     cdef int lwork = 3 * n, info = 0
     cdef Py_ssize_t i, j, wide = 3 * n if n else 1
@@ -57,6 +103,8 @@ cdef Trust step_within(int n, const double* g, double* V, double radius, double 
     cdef double* z = work + 2 * wide
     cdef double* scratch = work + 3 * wide
     cdef Trust out
+    if plain_step(n, g, V, radius, step, free, work, &out):
+        return out
     out.promise, out.length, out.lowest, out.top = NAN, 0.0, 0.0, 0.0
     dsyev(b"V", b"U", &n, V, &n, values, scratch, &lwork, &info)
     if info != 0:

@@ -130,7 +130,7 @@ def test_points_without_a_value_are_left(monkeypatch, radius, family):
         found, here, _ = quasi_newton(Misled(m.fit.objective, radius), x)
     assert far.stopped is None and far.end.here.value <= start.value
     values = [start.value, *(value for _, value in far.log)]
-    assert values == sorted(values, reverse=True)
+    assert (np.diff(values) < 1e-11 * start.value).all()  # but for rounding, no step is uphill
     assert here.value == pytest.approx(m.fit.criterion, rel=1e-10)
     np.testing.assert_allclose(found, m.fit.x, atol=1e-5)
 
