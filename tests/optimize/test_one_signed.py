@@ -133,6 +133,7 @@ def test_the_criterion_is_that_of_the_estimates(term, backend, response):
     m = fit(f"{response} ~ x + {term}", small(), backend=backend, **how)
     objective, x = m.fit.objective.anew(), m.fit.optimum.x.copy()
     x[: m.fit.theta.size] = objective.scale.x(m.fit.theta)
-    assert objective.evaluate(x, 0).value == pytest.approx(m.fit.optimum.value, abs=1e-6)
+    # modes are sought anew, until a step of theirs promises next to nothing
+    assert objective.evaluate(x, 0).value == pytest.approx(m.fit.optimum.value, rel=1e-12)
     assert m.fit.verdict in ("converged", "singular")
     assert (m.fit.theta[:6] >= 0.0).all()
