@@ -14,7 +14,8 @@ def taken_out(call: dict[str, Any], nAGQ: int) -> dict[str, Any]:  # noqa: N803
     """
     engine = {name: call.pop(name) for name in ("executor", "partitions")}
     if any(value is not None for value in engine.values()):
-        from ..objective.partitioned.engines import check_engine
+        from ..objective.partitioned.engines import check_engine, wake
 
         check_engine(**engine, nAGQ=nAGQ)
+        wake(engine["executor"])
     return engine

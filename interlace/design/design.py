@@ -88,13 +88,16 @@ class GroupingFactor:
 
     def of(self, kept: np.ndarray, all_levels: bool) -> GroupingFactor:
         """The factor in some of its rows, (n,) booleans, with the levels that occur, or all."""
-        levels, codes = np.unique(self.codes[kept], return_inverse=True)
-        if all_levels:
-            levels, codes = np.arange(len(self.levels)), self.codes[kept]
+        codes = self.codes[kept]
+        occurs = np.ones(len(self.levels), dtype=bool)
+        if not all_levels:
+            occurs[:] = False
+            occurs[codes] = True
+            codes = (np.cumsum(occurs, dtype=codes.dtype) - 1)[codes]
         return replace(
             self,
-            levels=self.levels[levels],
-            codes=codes.astype(self.codes.dtype),
+            levels=self.levels[occurs],
+            codes=codes,
             Z=_rows_of(self.Z, kept),
             known=None if self.known is None else self.known.of(kept),
         )

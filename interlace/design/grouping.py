@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..frames.columns import Column, Columns, Labels
-from ..frames.levels import label_numbers, level_texts, recode
+from ..frames.levels import label_numbers, level_texts, recode, whole_codes
 from .expressions import Resolved
 from .functions import labels_from
 
@@ -73,6 +73,9 @@ class Grouping:
 
         With them the distinct unknown labels, and whether a label is missing.
         """
+        known_codes = self._plain_codes(columns)
+        if known_codes is not None:
+            return known_codes, (), False
         labels_of = [labels_in(variable, columns) for variable in self.variables]
         missing = np.zeros(columns.n, dtype=bool)
         for labels in labels_of:
@@ -89,6 +92,14 @@ class Grouping:
         at = np.minimum(at, len(of_cells) - 1)
         codes = np.where(known & (of_cells[at] == key), at, -1).astype(np.int32)
         return codes, self._unseen(labels_of, (codes < 0) & ~missing), bool(missing.any())
+
+    def _plain_codes(self, columns: Columns) -> np.ndarray | None:
+        """Codes where the factor is a column of whole numbers that are all known, else None."""
+        name = self.variables[0].text
+        column = columns.values.get(name)
+        if len(self.variables) > 1 or not isinstance(column, np.ndarray) or name in columns.missing:
+            return None
+        return whole_codes(column, self.levels_of[0])
 
     def _unseen(self, given: list[Labels], rows: np.ndarray) -> tuple[Any, ...]:
         if not rows.any():

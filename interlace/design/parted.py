@@ -8,7 +8,7 @@ make the same ones. `PartRecipe` makes them where the rows are.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, NamedTuple
@@ -330,8 +330,11 @@ class PartRecipe:
         """The columns of an eager frame."""
         return read(rows, self.names, self.group_only)
 
-    def design(self, given: Columns) -> Design:
-        """The design of some rows, whose factors have the levels of all."""
+    def design(self, given: Columns, outer: np.ndarray | None = None) -> Design:
+        """The design of some rows, whose factors have the levels of all.
+
+        ``outer`` are codes of the last factor, (n,), where they are known.
+        """
         new = self.new
         covariates = [n for n in self.names if n in new.levels and n not in self.group_only]
         columns = new.recoded(given, covariates)
@@ -345,7 +348,7 @@ class PartRecipe:
             trials=trials,
             weights=weights,
             predictors=predictors,
-            factors=tuple(self._factor(b, columns, given) for b in range(len(new.groupings))),
+            factors=tuple(self._factors(columns, given, outer)),
             terms=self.terms,
             formula=self.formula,
             response_name=self.response_name,
@@ -362,13 +365,18 @@ class PartRecipe:
             offset = numeric("offset", offset, columns)
         return replace(self.predictors[name], X=X, offset=offset)
 
-    def _factor(self, b: int, columns: Columns, given: Columns) -> GroupingFactor:
-        made = self.new.groupings[b]
-        codes, unseen, missing = made.codes(given)
-        if unseen or missing:
-            raise DataError(f"levels of {made.label!r} have changed while they were read")
-        own = [s.recipe.matrix(columns) for s in self.new.sides if s.factor == b]
-        return GroupingFactor(made.label, made.levels, codes, beside(own), self.owners[b])
+    def _factors(
+        self, columns: Columns, given: Columns, outer: np.ndarray | None
+    ) -> Iterator[GroupingFactor]:
+        last = len(self.new.groupings) - 1
+        for b, made in enumerate(self.new.groupings):
+            codes = outer if b == last else None
+            if codes is None:
+                codes, unseen, missing = made.codes(given)
+                if unseen or missing:
+                    raise DataError(f"levels of {made.label!r} have changed while they were read")
+            own = [s.recipe.matrix(columns) for s in self.new.sides if s.factor == b]
+            yield GroupingFactor(made.label, made.levels, codes, beside(own), self.owners[b])
 
 
 class Sampled(NamedTuple):

@@ -236,10 +236,15 @@ def _fill(
     rows: slice,
 ) -> None:
     """Columns of some rows: a product of codings and of numbers of all rows."""
-    block[:] = _cells(coded_by) if coded_by else scale
-    if coded_by and scale != 1:
-        block *= scale
-    for column in numeric:
+    more = numeric
+    if not coded_by and numeric:
+        np.multiply(numeric[0][rows, None], scale, out=block)
+        more = numeric[1:]
+    else:
+        block[:] = _cells(coded_by) if coded_by else scale
+        if coded_by and scale != 1:
+            block *= scale
+    for column in more:
         block *= column[rows, None]
 
 

@@ -99,6 +99,26 @@ def _moments(texts: np.ndarray) -> np.ndarray | None:
     return moments.to_numpy() if moments.is_unique else None
 
 
+def whole_codes(values: np.ndarray, levels: np.ndarray) -> np.ndarray | None:
+    """Codes (n,) int32 of whole numbers in levels that are such, from a table of the range.
+
+    None where these are not whole numbers, too far apart, or not all of the values.
+    """
+    if values.dtype.kind not in "iu" or levels.dtype.kind not in "iu":
+        return None
+    if not len(values) or not len(levels):
+        return None
+    low, high = int(levels.min()), int(levels.max())
+    if high - low >= 4 * len(values) or max(abs(low), abs(high)) > np.iinfo(np.int64).max:
+        return None
+    if int(values.min()) < low or int(values.max()) > high:
+        return None
+    table = np.full(high - low + 1, -1, dtype=np.int32)
+    table[levels.astype(np.int64) - low] = np.arange(len(levels), dtype=np.int32)
+    codes = table[values.astype(np.int64, copy=False) - low]
+    return None if codes.min() < 0 else codes
+
+
 def recode(column: Column, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes (n,) of a column in given levels, -1 for none, and the values that are not among them.
 

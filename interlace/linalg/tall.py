@@ -10,6 +10,8 @@ __all__ = ["root_of_rows", "spanning_rows"]
 BLOCK = 20_000
 # A row adds nothing to others when less than this share of its length is left beside their span.
 NOTHING_LEFT = 1e-6
+# Rows of which each has so large a share left span all there is: no others are looked at.
+PLAINLY_LEFT = 1e-2
 
 
 def root_of_rows(X: np.ndarray) -> np.ndarray:
@@ -23,21 +25,32 @@ def root_of_rows(X: np.ndarray) -> np.ndarray:
 def spanning_rows(X: np.ndarray) -> np.ndarray:
     """Positions of at most p rows of X (n, p) that span what all of its rows span.
 
-    Each is the one farthest from the span of those before it, with columns of like size.
+    Each is the one farthest from the span of those before it, with columns of like size. Where rows
+    of the first block plainly span all columns these are taken.
     """
-    size = np.abs(X).max(axis=0, initial=0.0)
-    size[size == 0.0] = 1.0
+    first = X[:BLOCK]
+    chosen = _farthest(first / _sizes(first), PLAINLY_LEFT)
+    if len(chosen) == X.shape[1]:
+        return chosen
+    size = _sizes(X)
     chosen = np.empty(0, dtype=np.intp)
     for start in range(0, len(X), BLOCK):
         among = np.concatenate([chosen, np.arange(start, min(start + BLOCK, len(X)))])
-        chosen = among[_farthest(X[among] / size)]
+        chosen = among[_farthest(X[among] / size, NOTHING_LEFT)]
     return chosen
 
 
-def _farthest(left: np.ndarray) -> np.ndarray:
-    """`spanning_rows` of few rows, which are written over."""
+def _sizes(X: np.ndarray) -> np.ndarray:
+    """Largest absolute values of columns, (p,); 1 for those of zeros."""
+    size = np.abs(X).max(axis=0, initial=0.0)
+    size[size == 0.0] = 1.0
+    return size
+
+
+def _farthest(left: np.ndarray, share: float) -> np.ndarray:
+    """`spanning_rows` of few rows, which are written over, each with such a share left."""
     squares = np.einsum("ij,ij->i", left, left)
-    least = NOTHING_LEFT**2 * squares.max(initial=0.0)
+    least = share**2 * squares.max(initial=0.0)
     out: list[int] = []
     for _ in range(left.shape[1]):
         i = int(squares.argmax()) if squares.size else -1

@@ -21,22 +21,29 @@ def first_density(
     design: Design, family: Family, observations: Observations
 ) -> tuple[ConditionalDensity, np.ndarray]:
     """The density of the rows, and predictors to begin with."""
-    rows = observations.y, observations.weights, observations.trials
+    density = density_of(design, family, observations)
     if isinstance(family, Ordinal):
-        return _ordinal(design, family, rows)
+        return density, np.zeros(density.n)
     eta = family.start_eta(observations.y, observations.weights)
-    if len(design.predictors) == 1:
-        return FamilyDensity(family, *rows), eta
-    density = SeveralDensity(family, *rows)
+    if not isinstance(density, SeveralDensity):
+        return density, eta
     others = np.broadcast_to(density.centre()[1:], (density.K - 1, density.n))
     return density, np.concatenate([eta[None], others])
 
 
-def _ordinal(
-    design: Design, family: Ordinal, rows: tuple[np.ndarray, ...]
-) -> tuple[OrdinalDensity, np.ndarray]:
+def density_of(design: Design, family: Family, observations: Observations) -> ConditionalDensity:
+    """The density of the rows."""
+    rows = observations.y, observations.weights, observations.trials
+    if isinstance(family, Ordinal):
+        return _ordinal(design, family, rows)
+    if len(design.predictors) == 1:
+        return FamilyDensity(family, *rows)
+    return SeveralDensity(family, *rows)
+
+
+def _ordinal(design: Design, family: Ordinal, rows: tuple[np.ndarray, ...]) -> OrdinalDensity:
     nominal, scale = design.predictors.get(NOMINAL), design.predictors.get(SCALE)
-    density = OrdinalDensity(
+    return OrdinalDensity(
         family,
         rows[0],
         rows[1],
@@ -45,7 +52,6 @@ def _ordinal(
         None if scale is None or not scale.names else np.ascontiguousarray(scale.X),
         None if scale is None else scale.offset,
     )
-    return density, np.zeros(density.n)
 
 
 def problem_of(design: Design, family: Family, observations: Observations) -> Problem:

@@ -19,11 +19,12 @@ from ..errors import DataError
 from ..families import Family
 from ..frames.columns import Columns
 from ..frames.parts import PartOfRows
+from ..linalg.row_threads import transposed_product
 from ..linalg.tall import root_of_rows, spanning_rows
 from ..objective.partitioned.pieces import Approximation, Piece, split_at
 from ..objective.partitioned.questions import Question, Search
 from .base import weighted_sums
-from .density import first_density, with_parameters
+from .density import density_of, with_parameters
 from .observations import ResponseFacts, observe_part
 from .verdicts import PREDICTED, Agreement, variances_may_end
 
@@ -78,7 +79,10 @@ class PartRows:
         design = self.design
         return Seen(
             {name: root_of_rows(own.X) for name, own in design.predictors.items()},
-            {name: own.X.sum(axis=0) for name, own in design.predictors.items()},
+            {
+                name: transposed_product(own.X, np.ones(len(own.X)))
+                for name, own in design.predictors.items()
+            },
             [root_of_rows(np.asarray(f.Z)) for f in design.factors],
             self.spanning,
             ResponseFacts.of(design),
@@ -92,7 +96,7 @@ class PartRows:
         design = replace(design, factors=tuple(f.of(every, False) for f in design.factors))
         observations = observe_part(design, how.family, how.facts)
         design = with_parameters(design, how.family)
-        density, _ = first_density(design, how.family, observations)
+        density = density_of(design, how.family, observations)
         problem = how.coordinates.of_rows(design, density)
         outer = design.factors[-1]
         return split_at(problem, how.approximation, self.of_row - self.of_row.min(), outer)[0]
@@ -138,22 +142,34 @@ class Reading:
         """Read them."""
         given = self.recipe.given(self.source.collect())
         groupings = self.recipe.new.groupings
-        level = groupings[-1].codes(given)[0].astype(np.intp) - self.first
-        own = (level >= 0) & (level < len(self.of_level))
-        if int(own.sum()) != self.n:
-            raise DataError(
-                f"{self.words}: {int(own.sum())} rows were read where {self.n} had been counted; "
-                "the data changed in between, or their engine orders labels in a way of its own"
-            )
-        at = np.flatnonzero(own)
-        if len(groupings) == 1:  # rows of a level side by side
-            at = at[np.argsort(level[at], kind="stable")]
-        if len(at) < given.n or len(groupings) == 1:
-            given, level = given.take(at), level[at]
-        design = self.recipe.design(given)
+        codes = groupings[-1].codes(given)[0]
+        at = self._chosen(codes, len(groupings) == 1)
+        if at is not None:
+            given, codes = given.take(at), codes[at]
+        level = codes - self.first
+        design = self.recipe.design(given, codes)
         few = [spanning_rows(np.asarray(own.X)) for own in design.predictors.values()]
         spanning = given.take(np.unique(np.concatenate(few)))
         return PartRows(design, spanning, self.of_level[level], self.family)
+
+    def _chosen(self, codes: np.ndarray, beside: bool) -> np.ndarray | None:
+        """Positions of the part's rows among those read, of a level ``beside`` each other or not.
+
+        None if they are those read.
+        """
+        own = (codes >= self.first) & (codes < self.first + len(self.of_level))
+        found = int(np.count_nonzero(own))
+        if found != self.n:
+            raise DataError(
+                f"{self.words}: {found} rows were read where {self.n} had been counted; "
+                "the data changed in between, or their engine orders labels in a way of its own"
+            )
+        at = None if found == len(codes) else np.flatnonzero(own)
+        level = codes if at is None else codes[at]
+        if not beside or (level[1:] >= level[:-1]).all():
+            return at
+        order = np.argsort(level, kind="stable")
+        return order if at is None else at[order]
 
 
 class Told(NamedTuple):

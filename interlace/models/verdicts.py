@@ -244,11 +244,38 @@ class Agreement(NamedTuple):
     @classmethod
     def of(cls, factor: Any, j: int, y: np.ndarray, trials: np.ndarray) -> Agreement:
         """That of the j-th effect of a grouping factor, of a binomial response."""
-        column = factor.Z[:, j]
+        column, codes = factor.Z[:, j], factor.codes
+        codes = codes - codes.min(initial=len(factor.levels))  # some of the levels
+        sizes = np.bincount(codes)
+        if factor.intercept_only:
+            return cls._of_levels(codes, sizes, y, trials)
         moved = column != 0.0
-        levels, codes = np.unique(factor.codes, return_inverse=True)  # those of some of the rows
         pull = _pull(y, column[moved], moved, False)
-        return _agreement(codes, len(levels), pull, moved, trials)
+        found = _agreement(codes, len(sizes), pull, moved, trials)
+        return found._replace(levels=int(np.count_nonzero(sizes)))
+
+    @classmethod
+    def _of_levels(
+        cls, codes: np.ndarray, sizes: np.ndarray, y: np.ndarray, trials: np.ndarray
+    ) -> Agreement:
+        """That of an intercept, which moves all rows of a level, up or down."""
+        up, down = y >= 1.0, y <= 0.0
+        agree = [np.bincount(codes, weights=own) == sizes for own in (up, down)]
+        occurs = sizes > 0
+        agreed = np.count_nonzero((agree[0] | agree[1]) & occurs)
+        levels = np.count_nonzero(occurs)
+        ends = [end for end, own in ((-1.0, down), (1.0, up)) if own.any()]
+        return cls(
+            len(y),
+            len(y),
+            int(levels),
+            int(agreed),
+            bool(agreed == levels),
+            min(ends, default=np.inf),
+            max(ends, default=-np.inf),
+            bool((np.bincount(codes, weights=trials) > 1.0).any()),
+            bool((sizes > 1).any()),
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Agreement]) -> Agreement:
@@ -280,15 +307,15 @@ class Agreement(NamedTuple):
 def _agreement(
     codes: np.ndarray, levels: int, pull: np.ndarray, moved: np.ndarray, trials: np.ndarray
 ) -> Agreement:
-    codes = codes[moved]
+    n, codes = len(codes), codes[moved]
     agreed = _agreed(codes, pull, levels)
     finite = pull[~np.isnan(pull)]
     return Agreement(
-        len(moved),
+        n,
         len(codes),
         levels,
         int(agreed.sum()),
-        bool(agreed[np.unique(codes)].all()),
+        bool(agreed[np.bincount(codes, minlength=levels) > 0].all()),
         float(finite.min(initial=np.inf)),
         float(finite.max(initial=-np.inf)),
         bool((np.bincount(codes, weights=trials[moved]) > 1.0).any()),

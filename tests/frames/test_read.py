@@ -15,7 +15,7 @@ from helpers.frame_libraries import ALL_LIBRARIES
 from interlace.design.build import build
 from interlace.errors import ArgumentTypeError, DataError, DataWarning
 from interlace.frames.columns import Labels
-from interlace.frames.levels import label_numbers, recode
+from interlace.frames.levels import label_numbers, recode, whole_codes
 from interlace.frames.read import data_columns, read
 
 
@@ -242,3 +242,18 @@ def test_parts_of_dates_as_groups(table, term):
 def test_a_part_of_a_column_as_a_term(table):
     with pytest.raises(DataError, match=r"computed from the column 'x' goes into I\(\)"):
         build("y ~ x.values + (1 | f)", table)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "uint64"])
+def test_whole_numbers_are_codes_by_a_table(dtype):
+    levels = np.array([3, 5, 9], dtype=dtype)
+    values = np.array([5, 9, 3, 5], dtype=dtype)
+    codes = whole_codes(values, levels)
+    assert codes.dtype == np.int32 and codes.tolist() == [1, 2, 0, 1]
+    assert codes.tolist() == recode(values, levels)[0].tolist()
+    for other in ([4, 5], [2, 5], [3, 10], []):  # between levels, below, above, none
+        assert whole_codes(np.array(other, dtype=dtype), levels) is None
+    assert whole_codes(values.astype(float), levels) is None
+    assert whole_codes(values, np.array([0, 100])) is None  # a table of more than the rows
+    top = np.array([2**63 - 1, 2**63 + 2], dtype=np.uint64)
+    assert whole_codes(top, top) is None

@@ -32,3 +32,11 @@ def test_few_rows_span_all(X) -> None:
     left = scaled - scaled @ np.linalg.pinv(scaled[rows], rcond=1e-9) @ scaled[rows]
     np.testing.assert_allclose(left, 0.0, atol=1e-6)
     assert tall.spanning_rows(np.zeros((5, 2))).size == 0
+
+
+def test_rows_of_the_first_block_do_where_they_plainly_span_all(X) -> None:
+    rows = tall.spanning_rows(X[:, :3])
+    assert sorted(rows)[-1] >= tall.BLOCK  # the second column hardly varies beside its mean
+    X = np.column_stack([X[:, 0], X[:, 1] - 1e6])
+    rows = tall.spanning_rows(X)
+    assert max(rows) < tall.BLOCK and np.linalg.matrix_rank(X[rows]) == 2

@@ -11,10 +11,11 @@ import pytest
 from scipy.signal import lfilter
 
 import interlace as il
+from interlace.design.design import GroupingFactor
 from interlace.errors import ConvergenceWarning, NumericalError
 from interlace.families.names import FAMILIES
 from interlace.models import ordinal
-from interlace.models.verdicts import variance_verdict
+from interlace.models.verdicts import Agreement, variance_verdict
 from interlace.objective.generalised import base as generalised
 from interlace.optimize import OPTIMIZERS, minimise
 from interlace.optimize.curvature import final_hessian, to_unit_diagonal
@@ -411,3 +412,24 @@ def test_variances_that_are_no_numbers_have_no_bounds(variance):
             cov_coefficients=V,
         )  # fmt: skip
         assert not ordinal._plainly_finite(changed)
+
+
+@pytest.mark.parametrize("low, high", [(0.2, 1.0), (0.0, 0.0), (1.0, 1.0), (0.3, 0.7)])
+def test_levels_of_some_of_the_rows_agree_as_counted_one_by_one(low, high):
+    rng = np.random.default_rng(5)
+    codes = rng.choice([3, 4, 7, 8, 11], 40).astype(np.int32)
+    y = rng.choice([low, high, high], 40)
+    y[codes == 7] = high
+    trials = np.ones(40) if high in (0.0, 1.0) else np.full(40, 10.0)
+    ones = np.broadcast_to(1.0, (40, 1))
+    for Z in (ones, np.ones((40, 1)), np.where(codes[:, None] == 4, 0.0, 2.0)):
+        factor = GroupingFactor("g", np.arange(12), codes, Z)
+        moved = Z[:, 0] != 0.0
+        wanted = np.where(y >= 1.0, 1.0, np.where(y <= 0.0, -1.0, np.nan))
+        of_level = [wanted[moved & (codes == level)] for level in np.unique(codes)]
+        agreed = [own.size > 0 and abs(own.sum()) == own.size for own in of_level]
+        ends = wanted[moved & ~np.isnan(wanted)]
+        assert Agreement.of(factor, 0, y, trials) == (
+            40, moved.sum(), 5, sum(agreed), all(a for a, own in zip(agreed, of_level) if own.size),
+            ends.min(initial=np.inf), ends.max(initial=-np.inf), True, True,
+        )  # fmt: skip

@@ -16,7 +16,7 @@ from .pieces import Piece
 from .questions import MANY, Part, Question, Start
 from .workers import PartWorkers, Reading, Rows
 
-__all__ = ["DaskWorkers", "client_of"]
+__all__ = ["DaskWorkers", "client_of", "wake_all"]
 
 # Seconds between looks at which workers live while answers are awaited, and for a new worker.
 POLL = 1.0
@@ -34,6 +34,21 @@ def client_of(executor: Any) -> Any:
             "take Client(..., asynchronous=False)"
         )
     return client
+
+
+def awake() -> bool:
+    """Nothing: a worker that does it has imported the package."""
+    return True
+
+
+def wake_all(client: Any) -> None:
+    """Have all workers import the package, without waiting for them."""
+    from distributed import fire_and_forget
+
+    for worker in client.nthreads():
+        # by another if this one dies: the scheduler keeps no task that nobody can do
+        task = client.submit(awake, workers=[worker], allow_other_workers=True, pure=False)
+        fire_and_forget(task)
 
 
 def ask_part(part: Part, question: Question, starts: Sequence[Start | None]) -> list[Any]:

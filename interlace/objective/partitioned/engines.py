@@ -13,7 +13,7 @@ from ...errors import ArgumentError, ArgumentTypeError, brief
 from ...linalg.row_threads import row_threads
 from .workers import ThreadWorkers, Workers
 
-__all__ = ["check_engine", "engine", "parts_of"]
+__all__ = ["check_engine", "engine", "parts_of", "wake"]
 
 ENGINES = (
     "a pool of concurrent.futures, a Dask Client, joblib.Parallel, or None for threads of this "
@@ -34,6 +34,14 @@ def check_engine(executor: Any, partitions: int | None, nAGQ: int) -> None:  # n
         return
     if not callable(getattr(executor, "submit", None)):
         raise ArgumentTypeError(f"executor must be {ENGINES}; got {brief(executor)}")
+
+
+def wake(executor: Any) -> None:
+    """Have workers of a cluster import the package while rows are looked at here."""
+    if _is_dask(executor):
+        from .dask import client_of, wake_all
+
+        wake_all(client_of(executor))
 
 
 def _module(executor: Any) -> str:

@@ -103,6 +103,10 @@ class PartedObjective(PartitionedObjective):
             for _ in range(MAX_STEPS):
                 H = here.curvature[np.ix_(rest, rest)]
                 step = -np.linalg.lstsq(H, here.gradient[rest], rcond=1e-12)[0]
+                promised = -0.5 * float(here.gradient[rest] @ step)
+                if 0.0 <= promised <= self._enough * max(1.0, abs(here.value)):
+                    at[rest] += step
+                    break
                 there = self._lower(at, rest, step, here.value)
                 if there is None:
                     break
@@ -115,6 +119,15 @@ class PartedObjective(PartitionedObjective):
         x[rest] = at[rest]
         self.hold(np.zeros(self._levels.q))
         return x
+
+    @property
+    def _enough(self) -> float:
+        """The share of the criterion that a last step may promise.
+
+        Newton's steps leave the square of it where the criterion is convex.
+        """
+        convex = self.problem.density.canonical and not self.problem.density.n_zeta
+        return SETTLED**0.5 if convex else SETTLED
 
     def _lower(self, at: np.ndarray, rest: np.ndarray, step: np.ndarray, value: float) -> Any:
         """A point along a step with a lower criterion, and what is there; None if there is none."""
