@@ -212,6 +212,22 @@ def at_question(monkeypatch) -> Callable[[type[Workers], int, Callable[[], Any]]
     return plan
 
 
+def test_pools_that_were_closed_are_refused(frame) -> None:
+    for pool in (ThreadPoolExecutor(2), ProcessPoolExecutor(2)):
+        pool.shutdown()
+        with pytest.raises(ArgumentError, match=rf"a {type(pool).__name__} that was closed"):
+            il.glmer("y ~ x + (1 | s)", frame, "binomial", executor=pool)
+
+
+def test_a_dask_client_that_was_closed_is_refused(frame, client) -> None:
+    from distributed import Client
+
+    with Client(client.scheduler.address) as other:
+        pass
+    with pytest.raises(ArgumentError, match="a Client that was closed"):
+        il.clmm("f ~ x + (1 | s)", frame, executor=other)
+
+
 def test_a_killed_process_is_said_by_its_partition(frame, at_question) -> None:
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
         at_question(

@@ -30,10 +30,26 @@ def check_engine(executor: Any, partitions: int | None, nAGQ: int) -> None:  # n
         )
     if partitions is not None and partitions < 1:
         raise ArgumentError(f"partitions={partitions} is out of range: it must be 1 or more")
-    if executor is None or _is_dask(executor) or _is_joblib(executor):
+    if executor is None or _is_joblib(executor):
         return
-    if not callable(getattr(executor, "submit", None)):
+    if not _is_dask(executor) and not callable(getattr(executor, "submit", None)):
         raise ArgumentTypeError(f"executor must be {ENGINES}; got {brief(executor)}")
+    if _is_closed(executor):
+        raise ArgumentError(
+            f"executor is a {type(executor).__name__} that was closed and takes no more work; fit "
+            "inside its with block, or make a new one"
+        )
+
+
+def _is_closed(executor: Any) -> bool:
+    """Whether a pool was shut down, or a Dask client closed."""
+    if _is_dask(executor):
+        client = getattr(executor, "_client", executor)
+        return getattr(client, "status", "") in ("closing", "closed")
+    # threads, processes, loky
+    flags = [getattr(executor, name, None) for name in ("_shutdown", "_shutdown_thread")]
+    flags.append(getattr(getattr(executor, "_flags", None), "shutdown", None))
+    return any(flag is True for flag in flags)
 
 
 def wake(executor: Any) -> None:
