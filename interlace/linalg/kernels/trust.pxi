@@ -42,17 +42,15 @@ ctypedef struct Trust:
     double top        # the largest in absolute value
 
 
-cdef bint plain_step(Py_ssize_t n, const double* g, double* V, double radius, double* step,
-                     double* free, double* diagonal, Trust* out) noexcept nogil:
-    """The same by Cholesky's factor, where V is far from flat in any direction; whether it is.
+cdef double least_of_unit_diagonal(Py_ssize_t n, double* V, double* diagonal) noexcept nogil:
+    """A bound that no eigenvalue of V, scaled to unit diagonal, is below; -1 if it is not definite.
 
-    The factor is written above the diagonal of V, and its own to ``diagonal`` (n,).
+    See `least_eigenvalue`. Cholesky's factor is written above the diagonal of V, and its own to
+    ``diagonal`` (n,).
     """
     cdef Py_ssize_t i, j, l
-    cdef double s, pivots = 1.0, least = INFINITY, trace = 0.0
+    cdef double s, pivots = 1.0
     for j in range(n):
-        trace += V[j * n + j]
-        least = fmin(least, V[j * n + j])
         for i in range(j, n):
             s = V[i * n + j]
             for l in range(j):
@@ -63,10 +61,23 @@ cdef bint plain_step(Py_ssize_t n, const double* g, double* V, double radius, do
                 pivots *= s / V[j * n + j]
                 diagonal[j] = sqrt(s)
             else:
-                return False
-    # see `least_eigenvalue`: of unit diagonal it is not below pivots / e
-    out.lowest, out.top = pivots / M_E * least, trace
-    if not out.lowest >= SUSPECT_SHARE * trace:
+                return -1.0
+    return pivots / M_E
+
+
+cdef bint plain_step(Py_ssize_t n, const double* g, double* V, double radius, double* step,
+                     double* free, double* diagonal, Trust* out) noexcept nogil:
+    """The same by Cholesky's factor, where V is far from flat in any direction; whether it is.
+
+    The factor is written above the diagonal of V, and its own to ``diagonal`` (n,).
+    """
+    cdef Py_ssize_t i, l
+    cdef double s, least = INFINITY, trace = 0.0
+    for i in range(n):
+        trace += V[i * n + i]
+        least = fmin(least, V[i * n + i])
+    out.lowest, out.top = least_of_unit_diagonal(n, V, diagonal) * least, trace
+    if not least > 0.0 or not out.lowest >= SUSPECT_SHARE * trace:
         return False
     out.promise = out.length = 0.0
     for i in range(n):
@@ -179,7 +190,7 @@ cdef bint doubtful(int n, const double* H, double* V, double* work) noexcept nog
     """
     cdef int lwork = 4 * n, info = 0
     cdef Py_ssize_t i, j
-    cdef double low = INFINITY, top = 0.0
+    cdef double low = INFINITY, top = 0.0, least
     for i in range(n):
         if not H[i * n + i] > NO_INFORMATION:
             return True
@@ -190,6 +201,9 @@ cdef bint doubtful(int n, const double* H, double* V, double* work) noexcept nog
     for i in range(n):
         for j in range(n):
             V[i * n + j] = H[i * n + j]
+    least = least_of_unit_diagonal(n, V, work)
+    if least > DOUBTFUL_SHARE * n and least * low > DOUBTFUL:
+        return False
     dsyev(b"N", b"U", &n, V, &n, work, work + n, &lwork, &info)
     if info != 0 or not work[0] >= DOUBTFUL:
         return True

@@ -318,7 +318,8 @@ class FamilyDensity(ConditionalDensity):
         # no number at a zeta whose exponential is none: an optimiser turns back there
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             value, derivative = self.family.constant(y, weights, trials, zeta)
-        out = float(value @ counts), np.reshape(derivative, (self.n_zeta, y.size)) @ counts
+        slope = np.reshape(derivative, (self.n_zeta, y.size)) @ counts if self.n_zeta else _EMPTY
+        out = float(value @ counts), slope
         self._constants = (zeta.copy(), *out)
         return out
 
