@@ -298,7 +298,7 @@ def _refusal(
     parameters = [p for p in signature.parameters.values() if p.name != "self"]
     own = "self" in signature.parameters
     names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    by_position = [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD]
+    by_position = [p.name for p in parameters if p.kind in _BY_POSITION]
     takes = f"its arguments are {listing(names, 20)}" if names else "it takes no arguments"
     for key, value in kwargs.items():
         if key not in names:

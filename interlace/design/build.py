@@ -214,7 +214,7 @@ def _fixed_part(frame: ModelFrame, name: str, matrices: Matrices, linear: bool) 
         X = X.take(kept, axis=1)
     predictor = LinearPredictor(
         X=np.ascontiguousarray(X) if left_out or name == MEAN else X,
-        names=tuple(recipe.names[j] for j in kept),
+        names=tuple(recipe.names[j] for j in kept) if left_out else recipe.names,
         terms=terms,
         offset=None if offset is None else _own(offset),
         dropped=dropped,
@@ -446,11 +446,11 @@ def check_zeros(term: str, Z: np.ndarray, names: Sequence[str]) -> None:
     """Refuse a random effect whose covariate is zero in every row."""
     if Z.strides == (0, 0):
         return
-    empty = np.flatnonzero(~Z.any(axis=0))
-    if empty.size:
+    moved = Z.any(axis=0)
+    if not moved.all():
         raise DataError(
-            f"the random term {term!r} has the covariate {names[empty[0]]!r}, which is zero in "
-            "every row used: its variance cannot be estimated. Leave it out"
+            f"the random term {term!r} has the covariate {names[int(moved.argmin())]!r}, which is "
+            "zero in every row used: its variance cannot be estimated. Leave it out"
         )
 
 

@@ -164,6 +164,8 @@ def _terms(structure: tuple, recipe: PlainMatrix) -> tuple[FixedTerm, ...]:
 
 def _factors(recipe: PlainMatrix, columns: Columns) -> dict[str, Labels]:
     """The levels of the rows in the factors of a matrix."""
+    if not recipe.codings:
+        return {}
     computed = computed_values(recipe.calls, columns, recipe.state) or {}
     factors = {}
     for name in recipe.codings:

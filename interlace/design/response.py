@@ -57,19 +57,24 @@ def response_values(
                 f"{row_labels(columns.index, bad)}; drop these rows with subset="
             )
         y = parts[0] / trials
-    if linear and len(y) and y.min() == y.max():
-        raise DataError(
-            f"the response {spec.text!r} is constant ({y[0]:g}) in the {len(y)} row(s) used; "
-            "there is nothing to model"
-        )
-    if linear:
-        check_size(y, f"the response {spec.text!r}")
+    if linear and len(y):
+        low, high = float(np.minimum.reduce(y)), float(np.maximum.reduce(y))
+        if low == high:
+            raise DataError(
+                f"the response {spec.text!r} is constant ({low:g}) in the {len(y)} row(s) used; "
+                "there is nothing to model"
+            )
+        check_largest(max(-low, high), f"the response {spec.text!r}")
     return y, trials
 
 
 def check_size(values: np.ndarray, what: str, error: type[Exception] = DataError) -> None:
     """Refuse numbers of a linear model whose fourth powers are none, by the error given."""
-    largest = float(np.abs(values).max(initial=0.0))
+    check_largest(float(np.abs(values).max(initial=0.0)), what, error)
+
+
+def check_largest(largest: float, what: str, error: type[Exception] = DataError) -> None:
+    """`check_size` of numbers of which the largest, whatever its sign, is known."""
     if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
         raise error(
             f"{what} has values up to {largest:.3g}, which leave the range of numbers when they "

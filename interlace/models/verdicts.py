@@ -99,7 +99,9 @@ def _separated_coefficients(fit: Any) -> str:
 
 def _at_border(fit: Any) -> bool:
     """Whether some mean is at the border of its range: that of an extreme predictor."""
-    ends = fit.family.mean(np.array([fit.eta.min(), fit.eta.max()]), fit.zeta).tolist()
+    eta = fit.eta
+    extremes = np.array([np.minimum.reduce(eta), np.maximum.reduce(eta)])
+    ends = fit.family.mean(extremes, fit.zeta).tolist()
     return min(ends) < BORDER or max(ends) > 1.0 - BORDER
 
 

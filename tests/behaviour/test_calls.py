@@ -223,3 +223,41 @@ def test_flags_of_numpy_are_flags(fit_cache) -> None:
 def test_signatures_are_still_those_of_the_functions() -> None:
     assert list(inspect.signature(il.fit).parameters)[:4] == ["formula", "data", "groups", "random"]
     assert re.search(r"REML or", il.fit.__doc__ or "") and il.fit.__name__ == "fit"
+
+
+@calls.checked
+def every_kind(
+    first: Any,
+    /,
+    second: int,
+    third: Literal["a", "b"] = "a",
+    *rest: Any,
+    flag: bool,
+    **others: Any,
+) -> tuple:
+    return first, second, third, rest, flag, others
+
+
+def test_calls_of_all_kinds_of_arguments_are_bound_as_python_binds_them():
+    assert every_kind(1, 2, flag=True) == (1, 2, "a", (), True, {})
+    assert every_kind(1, second=np.int64(2), third="B", flag=np.True_) == (1, 2, "b", (), True, {})
+    assert every_kind(1, 2, "A", 4, flag=False, first=6) == (1, 2, "a", (4,), False, {"first": 6})
+    given = {"flag": False, "fourth": 5}
+    assert every_kind(1, 2, **given)[-1] == {"fourth": 5} and list(given) == ["flag", "fourth"]
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "words"),
+    [
+        ((), {}, "needs first"),
+        ((1,), {"flag": True}, "needs second"),
+        ((1, 2), {}, "needs flag"),
+        ((1, 2), {"second": 2, "flag": True}, "got second twice"),
+        ((1, 2.5), {"flag": True}, "second must be a whole number"),
+        ((1, 2, "c"), {"flag": True}, "third='c' is not known"),
+        ((1, 2), {"flag": 1}, "flag must be True or False"),
+    ],
+)
+def test_calls_of_all_kinds_of_arguments_are_answered(args, kwargs, words):
+    with pytest.raises(ArgumentError, match=re.escape(words)):
+        every_kind(*args, **kwargs)

@@ -19,6 +19,7 @@ from helpers.fitted_models import CBPP, EPIL, GAMMA, SLOPES, fitted
 
 import interlace
 from interlace.errors import ArgumentError, NumericalError
+from interlace.objective.generalised import level_modes
 from interlace.results.glmm import GLMMResult
 
 
@@ -324,3 +325,34 @@ def test_separated_data() -> None:
     data = pd.DataFrame({"x": np.repeat([0.0, 1.0], 60), "g": np.tile(np.arange(12), 10)})
     data["y"] = np.where(data["x"] == 1.0, 1.0, rng.integers(0, 2, 120))
     everything(interlace.glmer("y ~ x + (1 | g)", data, "binomial"))
+
+
+def test_the_covariance_of_all_parameters_is_made_when_it_is_asked_for() -> None:
+    data, formula, family = CBPP
+    fit = interlace.glmer(formula, interlace.load_dataset(data), family).fit
+    solution = fit.solution
+    assert "cov_all" not in vars(solution)
+    kept = pickle.loads(pickle.dumps(solution))
+    H, natural = solution.covariance
+    expected = 2.0 * natural @ np.linalg.inv(H) @ natural.T
+    np.testing.assert_allclose(fit.cov_all, expected, rtol=1e-10)
+    np.testing.assert_array_equal(kept.cov_all, fit.cov_all)
+    assert not fit.cov_all.flags.writeable and not H.flags.writeable
+
+
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_what_a_search_leaves_behind_serves_no_other(monkeypatch, few) -> None:
+    """Its arrays stay in few rows and go in many: another objective, and a refit, are the same."""
+    monkeypatch.setattr(level_modes, "FEW", few)
+    data, formula, family = CBPP
+    m = interlace.glmer(formula, interlace.load_dataset(data), family)
+    assert ("_compiled" in vars(m.fit._shared)) == (few > 0)
+    other = m.fit.objective
+    assert "_compiled" not in vars(other)
+    x = m.fit.x + 0.3
+    value = other.evaluate(x, 1).value
+    assert m.fit.objective.evaluate(m.fit.x, 0).value == pytest.approx(m.fit.criterion, rel=1e-12)
+    assert other.evaluate(x, 1).value == value > m.fit.criterion
+    again = m.refit(m.fit.design.y)
+    np.testing.assert_allclose(again.fit.beta, m.fit.beta, rtol=1e-6)
+    np.testing.assert_array_equal(m.fit.beta, fitted(*CBPP).fit.beta)

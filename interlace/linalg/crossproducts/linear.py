@@ -543,7 +543,7 @@ def effect_root(Z: np.ndarray, free: Sequence[slice], root: np.ndarray) -> np.nd
 def standard_rows(Z: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of Z R^{-1}, but for the scales, (k,), that their columns are still to be divided by."""
     scale = R.diagonal()
-    if np.count_nonzero(R) == np.count_nonzero(scale):
+    if len(R) == 1 or np.count_nonzero(R) == np.count_nonzero(scale):
         return Z, scale
     inverse = lapack.dtrtri(R, lower=1)[0]
     return Z @ inverse, np.ones(len(R))

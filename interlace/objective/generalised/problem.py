@@ -28,6 +28,8 @@ __all__ = ["Problem", "variances_of"]
 _EMPTY = np.empty(0)
 # Groups times the cube of the times of a series by dense templates: hours.
 MOST_WORK = 1e11
+# Rows up to which they are sorted by level faster by themselves than as a sparse matrix.
+FEW_ROWS = 20_000
 # Variances that the search starts from, whatever the moments say.
 START_VARIANCES = (0.02, 25.0)
 # The first estimates are good enough when the log-likelihood gains less than this share.
@@ -256,7 +258,7 @@ class Problem:
 
     def natural(self, n_zeta: int) -> np.ndarray:
         """From (gamma, zeta) as searches have them to coefficients of X and zeta of the data."""
-        return side_by_side(self.back, np.eye(n_zeta))
+        return side_by_side(self.back, np.eye(n_zeta)) if n_zeta else self.back
 
     def natural_eta(self, eta: np.ndarray, gamma: np.ndarray) -> np.ndarray:
         """Predictors of the data from those of searches."""
@@ -317,6 +319,8 @@ def _level_order(design) -> np.ndarray | None:
     codes = design.factors[0].codes
     if codes.size < 2 or (codes[1:] >= codes[:-1]).all():
         return None
+    if codes.size <= FEW_ROWS:  # a stable sort of short integers counts, too
+        return np.argsort(codes.astype(np.uint16), kind="stable").astype(np.int32)
     # counting: the columns of a compressed sparse row are the rows of a level, in order
     n = np.arange(codes.size, dtype=np.int32)
     shape = (len(design.factors[0].levels), codes.size)

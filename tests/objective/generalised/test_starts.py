@@ -12,6 +12,7 @@ from interlace.design.build import build
 from interlace.families import resolve
 from interlace.models.glmm import make_objective
 from interlace.models.observations import observe
+from interlace.objective.generalised import problem
 
 
 def skewed(seed: int, family: str, size: float) -> pd.DataFrame:
@@ -48,3 +49,16 @@ def test_an_inverse_gaussian_of_a_wide_range_is_fitted(seed):
     assert m.converged
     # the truth, within four standard errors
     assert abs(m.fe_params["x"] - 0.5) < 4.0 * m.fe_bse["x"]
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_rows_are_sorted_by_level_and_stay_in_order_within(monkeypatch, few):
+    monkeypatch.setattr(problem, "FEW_ROWS", few)
+    data = pd.DataFrame({"g": np.random.default_rng(2).integers(0, 30, 300), "y": 1.0})
+    design = build("y ~ 1 + (1 | g)", data, linear=False, mixed=True)
+    codes = design.factors[0].codes
+    made = problem.Problem(design)
+    np.testing.assert_array_equal(made.order, np.argsort(codes, kind="stable"))
+    np.testing.assert_array_equal(made.factors[0].codes, np.sort(codes))
+    data = data.sort_values("g")
+    assert problem.Problem(build("y ~ 1 + (1 | g)", data, linear=False, mixed=True)).order is None
