@@ -15,7 +15,7 @@ class ByIdentity(Generic[_Value]):
     """Values of a function of objects that never change, by the identity of these.
 
     The objects are held, so that no other one can take their place in memory: only the last few,
-    and only those that are not too long.
+    as long as they are not too long together.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ class ByIdentity(Generic[_Value]):
         Of one object, whose length is known.
     most : int, default 64
         Objects held.
-    longest : int, default 1000
-        Length of an object above which it is not held.
+    room : int, default 100000
+        Their lengths together: some megabytes. A longer object is not held.
 
     Examples
     --------
@@ -36,9 +36,9 @@ class ByIdentity(Generic[_Value]):
     """
 
     def __init__(
-        self, function: Callable[[Any], _Value], most: int = 64, longest: int = 1000
+        self, function: Callable[[Any], _Value], most: int = 64, room: int = 100_000
     ) -> None:
-        self._function, self._most, self._longest = function, most, longest
+        self._function, self._most, self._room = function, most, room
         self._kept: dict[int, tuple[Any, _Value]] = {}
         self._lock = Lock()
 
@@ -47,9 +47,11 @@ class ByIdentity(Generic[_Value]):
         if kept is not None and kept[0] is thing:
             return kept[1]
         value = self._function(thing)
-        if len(thing) <= self._longest:
+        if len(thing) <= self._room:
             with self._lock:
-                if len(self._kept) >= self._most:
-                    del self._kept[next(iter(self._kept))]
+                self._kept.pop(id(thing), None)
+                left = self._room - len(thing) - sum(len(held) for held, _ in self._kept.values())
+                while left < 0 or len(self._kept) >= self._most:
+                    left += len(self._kept.pop(next(iter(self._kept)))[0])
                 self._kept[id(thing)] = thing, value
         return value

@@ -28,11 +28,14 @@ from .columns import Column, Columns, Labels, plainly_finite, read_only
 from .identity import ByIdentity
 from .levels import category_labels, sorted_labels, text_labels
 
+#: Columns of a frame up to which what a formula means of them is found by their names.
+MOST_NAMES = 1000
+
 
 class ColumnNames(dict[str, int]):
     """Names of columns with their places, and those of the levels of the index, which are none.
 
-    ``key`` has the names in their order.
+    ``key`` has the names in their order, unless they are very many.
     """
 
     key: tuple[str, ...] | None = None
@@ -84,7 +87,9 @@ def data_columns(data: Any) -> Collection[str]:
             )
         known = _names_of(columns)
         names = ColumnNames(known.places)
-        names.key, names.index = known.key, data.index
+        names.index = data.index
+        if len(known.key) <= MOST_NAMES:
+            names.key = known.key
         return names
     if isinstance(data, Mapping):
         return ColumnNames((str(name), place) for place, name in enumerate(data))

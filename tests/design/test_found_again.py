@@ -217,14 +217,27 @@ def test_pandas_columns_are_those_of_its_public_interface():
 
 def test_few_objects_are_held_and_none_that_is_long():
     made: list[Any] = []
-    known = ByIdentity(lambda thing: made.append(thing) or list(thing), most=2, longest=3)
+    known = ByIdentity(lambda thing: made.append(thing) or list(thing), most=2, room=4)
     things = [[i] for i in range(4)]
     for thing in things:
         assert known(thing) == thing and known(thing) is known(thing)
     assert made == things and len(known._kept) == 2
     assert known([0]) == [0] and len(made) == 5  # an equal one is another
-    long = [0] * 4
+    long = [0] * 5
     assert known(long) is not known(long) and len(known._kept) == 2
+    half = [0] * 4  # leaves no room for others
+    assert known(half) is known(half) and len(known._kept) == 1
+
+
+def test_names_of_wide_frames_are_held_and_formulas_of_them_are_not():
+    wide = pd.concat([table(), pd.DataFrame(0.0, range(N), [f"v{i}" for i in range(1000)])], axis=1)
+    names = read.data_columns(wide)
+    assert read._names_of(wide.columns) is read._names_of(wide.columns)
+    assert names.key is None and read.data_columns(table()).key == ("y", "x", "f", "g")
+    model_frame._of_columns.cache_clear()
+    found = build("y ~ x + (1 | g)", wide)
+    assert model_frame._of_columns.cache_info().currsize == 0
+    np.testing.assert_array_equal(found.X, build("y ~ x + (1 | g)", table()).X)
 
 
 def test_factors_of_many_levels_are_not_held():
