@@ -108,6 +108,38 @@ def test_row_kernels_against_numpy():
                 np.testing.assert_allclose(values[at], expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("dense", [True, False])
+def test_pairs_of_levels_that_share_a_row(dense, monkeypatch):
+    rng = np.random.default_rng(6)
+    b, c = rng.integers(0, 7, 30).astype(np.int32), rng.integers(0, 40, 30).astype(np.int32)
+    b[b == 3] = 2  # a level without rows
+    monkeypatch.setattr(blocks, "DENSE_PAIRS", 400 if dense else 100)
+    indptr, indices = blocks.pair_pattern(b, c, 7, 40)
+    shared = np.zeros((7, 40), dtype=bool)
+    shared[b, c] = True
+    assert (indptr.dtype, indices.dtype) == (np.int64, np.int32)
+    np.testing.assert_array_equal(indptr, np.append(0, np.cumsum(shared.sum(axis=1))))
+    np.testing.assert_array_equal(indices, shared.nonzero()[1])
+
+
+def test_columns_are_brought_to_unit_mean_square():
+    rng = np.random.default_rng(7)
+    Z = rng.normal(size=(9, 5, 3)) * [1e-8, 1.0, 1e6]
+    Z[:, :, 1] = 0.0
+    A, ZXy = Z.transpose(0, 2, 1) @ Z, rng.normal(size=(9, 3, 2))
+    values = rng.normal(size=(4, 3, 2))
+    scale, right = np.empty(3), np.array([2.0, 1e-3])
+    parts = [part.copy() for part in (A, ZXy, values)]
+    _crossprod.to_unit(parts[0], parts[1], 45.0, scale)
+    _crossprod.divide_pairs(parts[2], scale, right)
+    mean_square = np.einsum("lkk->k", A) / 45.0
+    expected = np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0))
+    np.testing.assert_allclose(scale, expected, rtol=1e-14)
+    np.testing.assert_allclose(parts[0], A / (expected[:, None] * expected), rtol=1e-14)
+    np.testing.assert_allclose(parts[1], ZXy / expected[:, None], rtol=1e-14)
+    np.testing.assert_allclose(parts[2], values / expected[:, None] / right, rtol=1e-14)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_rotations_keep_every_product_and_leave_what_is_within_levels(weighted):
     rng = np.random.default_rng(4)

@@ -10,6 +10,8 @@ from itertools import accumulate, combinations
 import numpy as np
 import scipy.sparse as sp
 
+from ..kernels import _crossprod
+
 # A table of levels by levels up to this size is scanned faster than rows are sorted.
 DENSE_PAIRS = 100_000
 
@@ -106,11 +108,12 @@ def pair_pattern(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of levels that share a row, as sorted compressed rows."""
     if levels_b * levels_c <= DENSE_PAIRS:
-        shared = np.zeros((levels_b, levels_c), dtype=bool)
-        shared[codes_b, codes_c] = True
-        indptr = np.zeros(levels_b + 1, dtype=np.int64)
-        np.cumsum(shared.sum(axis=1), out=indptr[1:])
-        return indptr, shared.nonzero()[1].astype(np.int32)
+        shared = np.zeros((levels_b, levels_c), dtype=np.uint8)
+        indptr = np.empty(levels_b + 1, dtype=np.int64)
+        _crossprod.shared_levels(codes_b, codes_c, indptr, shared)
+        indices = np.empty(indptr[-1], dtype=np.int32)
+        _crossprod.columns_of(shared, indices)
+        return indptr, indices
     ones = np.ones(codes_b.size, dtype=np.int8)
     pattern = sp.coo_array((ones, (codes_b, codes_c)), shape=(levels_b, levels_c)).tocsr()
     pattern.sort_indices()

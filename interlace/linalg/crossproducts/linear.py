@@ -515,13 +515,10 @@ def to_unit_mean_square(z: ZCross, ZXy: Sequence[np.ndarray], n: int) -> list[np
     """Divide by the root mean square of each column of Z, 1 for a zero one, and give these."""
     scales = []
     for A, zxy in zip(z.diagonal, ZXy, strict=True):
-        mean_square = A.diagonal(axis1=1, axis2=2).sum(axis=0) / n
-        scales.append(scale := np.sqrt(np.where(mean_square > 0.0, mean_square, 1.0)))
-        A /= scale[:, None] * scale
-        zxy /= scale[:, None]
+        scales.append(scale := np.empty(A.shape[1]))
+        _crossprod.to_unit(A, zxy, n, scale)
     for (b, c), pair in z.pairs.items():
-        np.divide(pair.values, scales[b][:, None], out=pair.values)
-        np.divide(pair.values, scales[c], out=pair.values)
+        _crossprod.divide_pairs(pair.values, scales[b], scales[c])
     return scales
 
 

@@ -144,6 +144,61 @@ def accumulate_response(const int32_t[:] codes, const double[:, :] Z, const doub
                 out[l, a] += Z[i, a] * t
 
 
+def shared_levels(const int32_t[:] codes_b, const int32_t[:] codes_c, int64_t[::1] indptr,
+                  unsigned char[:, ::1] shared):
+    """shared[l, m] <- whether levels l and m share a row; indptr (l_b + 1,) their sums by row."""
+    cdef Py_ssize_t i, l, m
+    cdef int64_t count = 0
+    with nogil:
+        for i in range(codes_b.shape[0]):
+            shared[codes_b[i], codes_c[i]] = 1
+        for l in range(shared.shape[0]):
+            indptr[l] = count
+            for m in range(shared.shape[1]):
+                count += shared[l, m]
+        indptr[shared.shape[0]] = count
+
+
+def columns_of(const unsigned char[:, ::1] shared, int32_t[::1] indices):
+    """The places of what is not zero, row by row."""
+    cdef Py_ssize_t l, m, at = 0
+    for l in range(shared.shape[0]):
+        for m in range(shared.shape[1]):
+            if shared[l, m]:
+                indices[at] = <int32_t> m
+                at += 1
+
+
+def to_unit(double[:, :, ::1] A, double[:, :, ::1] ZXy, double n, double[::1] scale):
+    """Divide sums of products of columns by the root of their mean square, which goes to ``scale``.
+
+    That is the sum of A[l, a, a] over ``n`` rows; a column of zeros keeps the scale of one.
+    """
+    cdef Py_ssize_t l, a, c, k = A.shape[1]
+    with nogil:
+        for a in range(k):
+            scale[a] = 0.0
+            for l in range(A.shape[0]):
+                scale[a] += A[l, a, a]
+            scale[a] = sqrt(scale[a] / n) if scale[a] > 0.0 else 1.0
+        for l in range(A.shape[0]):
+            for a in range(k):
+                for c in range(k):
+                    A[l, a, c] /= scale[a] * scale[c]
+                for c in range(ZXy.shape[2]):
+                    ZXy[l, a, c] /= scale[a]
+
+
+def divide_pairs(double[:, :, ::1] values, const double[::1] left, const double[::1] right):
+    """Divide blocks (k_b, k_c) by the scales of their rows and columns."""
+    cdef Py_ssize_t i, a, c
+    with nogil:
+        for i in range(values.shape[0]):
+            for a in range(values.shape[1]):
+                for c in range(values.shape[2]):
+                    values[i, a, c] = values[i, a, c] / left[a] / right[c]
+
+
 def accumulate_pairs(const int32_t[:] codes_b, const int32_t[:] codes_c,
                      const double[:, :] Zb, const double[:, :] Zc, const double[:] root_weights,
                      const int64_t[:] indptr, const int32_t[:] indices,

@@ -69,33 +69,6 @@ def place_sums(const double[:, :, :] sums, Py_ssize_t at, Py_ssize_t to, double[
                 out[at + l * k + a, to + j] = sums[l, a, j]
 
 
-def moments(const double[::1, :] sums, const int64_t[::1] column, double[:, ::1] squares,
-            double[::1] response):
-    """Sums of squares of Z'QZ and of Z'Qy by columns of Z, Q = I - XX' for orthonormal X.
-
-    ``sums`` (q, q + m) are Z'[Z X y]; ``column`` (q,) says which of n columns of Z each effect is
-    of. ``squares`` (n + 1, n + 1) and ``response`` (n + 1,), zeros, are filled; last come the traces
-    of Z'QZ. The twin of ``second_moments`` in interlace/objective/linear/start.py.
-    """
-    cdef int q = <int> sums.shape[0], p = <int> (sums.shape[1] - q - 1)
-    cdef Py_ssize_t i, j, a, b, n = squares.shape[0] - 1
-    cdef double s
-    cdef double[::1, :] G = np.array(sums[:, :q], order="F")
-    with nogil:
-        less_squares(b"L", b"N", q, p, &sums[0, 0] + q * q, q, &G[0, 0], q)
-        for j in range(q):
-            b, s = column[j], G[j, j]
-            squares[b, b] += s * s
-            squares[b, n] += s
-            for i in range(j + 1, q):
-                a, s = column[i], G[i, j] * G[i, j]
-                squares[a, b] += s
-                squares[b, a] += s
-            response[b] += sums[j, q + p] * sums[j, q + p]
-        for b in range(n):
-            squares[n, b] = squares[b, n]
-
-
 cdef class FewColumns(Profiled):
     """Profiled deviance of a model with several grouping factors: an evaluation in one call.
 
@@ -216,6 +189,50 @@ cdef class FewColumns(Profiled):
             for k in range(i + 1):
                 K[i, k] = K[k, i] = self.K[i, k]
         return out
+
+    def moments(self):
+        """Sums of squares of Z'QZ and of Z'Qy by columns of Z, (n + 1, n + 1) and (n + 1,).
+
+        Q = I - XX' for orthonormal X; last come the traces of Z'QZ, and nothing. The twin of
+        ``second_moments`` in interlace/objective/linear/start.py.
+        """
+        cdef Py_ssize_t n = 0, b
+        for b in range(self.n_factors):
+            n += self.widths[b]
+        S, v = np.zeros((n + 1, n + 1)), np.zeros(n + 1)
+        cdef double[:, ::1] squares = S
+        cdef double[::1] response = v
+        with nogil:
+            self.sum_squares(squares, response)
+        return S, v
+
+    cdef void sum_squares(self, double[:, ::1] squares, double[::1] response) noexcept nogil:
+        cdef Py_ssize_t qz = self.qz, n = response.shape[0] - 1, b, c, i, j, a, d
+        cdef Py_ssize_t first_b = 0, first_c
+        cdef const double* A = &self.sums[0, 0]
+        cdef const double* y = A + (qz + self.p) * qz
+        cdef double* G = self.G
+        cdef double s
+        for j in range(qz):
+            for i in range(j, qz):
+                G[i + j * qz] = A[i + j * qz]
+        less_squares(b"L", b"N", self.qz, <int> self.p, A + qz * qz, self.qz, G, self.qz)
+        for b in range(self.n_factors):
+            for j in range(self.offset[b], self.offset[b + 1]):
+                a = first_b + (j - self.offset[b]) % self.widths[b]
+                response[a] += y[j] * y[j]
+                squares[n, a] += G[j + j * qz]
+                squares[a, n] = squares[n, a]
+                squares[a, a] += G[j + j * qz] * G[j + j * qz]
+                first_c = first_b
+                for c in range(b, self.n_factors):
+                    for i in range(max(self.offset[c], j + 1), self.offset[c + 1]):
+                        d = first_c + (i - self.offset[c]) % self.widths[c]
+                        s = G[i + j * qz] * G[i + j * qz]
+                        squares[d, a] += s
+                        squares[a, d] += s
+                    first_c += self.widths[c]
+            first_b += self.widths[b]
 
     cdef double whiten(self, const double* x) noexcept nogil:
         cdef Py_ssize_t e, b

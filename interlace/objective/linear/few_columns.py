@@ -93,24 +93,7 @@ class DenseMarginal(StackedMarginal):
 
     @single_threaded
     def moments(self) -> tuple[np.ndarray, np.ndarray] | None:
-        if self._q > DENSE_LIMIT:
-            return None
-        z = self.cross.z
-        count = sum(z.widths)
-        squares, response = np.zeros((count + 1, count + 1)), np.zeros(count + 1)
-        _fewcolumns.moments(self._A_ZXy, self._column, squares, response)
-        return squares, response
-
-    @property
-    def _column(self) -> np.ndarray:
-        """The column of Z that each effect is of, counted over grouping factors, (q,)."""
-        out = np.empty(self._q, dtype=np.int64)
-        first = 0
-        for s, k in zip(self.slices, self.cross.z.widths, strict=True):
-            for j in range(k):
-                out[s.start + j : s.stop : k] = first + j
-            first += k
-        return out
+        return None if self._compiled is None else self._compiled.moments()
 
     @single_threaded
     def update(self, T: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
