@@ -35,6 +35,11 @@ _KNOWN = (
     "levels with a known covariance, of a pedigree or a phylogeny, are (1 | g, cov=A) with "
     "matrices={'A': A}"
 )
+_IN_PARTS = (
+    "sums over the rows are all that a linear model needs, il.fit(…, compress=True), and less than "
+    "another does; equal binomial rows may be summed before, cbind(k, n - k). partitions=2 shares "
+    "the rows among threads, executor= among processes or machines"
+)
 _OWN_PARAMETERS = (
     "draws are from the estimates: m.refit_many(m.simulate(nsim, params={…})) fits draws from "
     "parameters of your own"
@@ -747,9 +752,9 @@ OF_FUNCTION: dict[str, dict[str, Hint]] = {
         "type": _ROBUST,
         "use_hessian": "it is from the exact Hessian already",
     },
-    "glmer": {"REML": _criterion, "reml": _criterion, "cov": _KNOWN},
+    "glmer": {"REML": _criterion, "reml": _criterion, "cov": _KNOWN, "compress": _IN_PARTS},
     "fit": {"cov": _KNOWN},
-    "clmm": {"cov": _KNOWN},
+    "clmm": {"cov": _KNOWN, "compress": _IN_PARTS},
     "glm": {
         "REML": _criterion,
         "reml": _criterion,

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..design.build import build
 from ..design.expressions import CallerNames
 from ..errors import ArgumentTypeError, brief, warn_if_not_converged
-from ..frames.parts import scanned
+from ..frames.files import is_named
+from ..frames.lazy import LazyRows
+from ..frames.parts import is_in_parts, scanned
+from ..linalg.memory import check_memory
 from ..optimize import stage
 
 if TYPE_CHECKING:
@@ -35,16 +38,37 @@ OF_COLUMNS = (
 )
 
 
+#: Bytes of a value of a lazy frame that is collected: as the engine has it, and in the model.
+COLLECTED = 16.0
+
+
 def scanned_data(call: Mapping[str, Any]) -> Any:
     """One lazy frame of the paths or parts that the data of a call are."""
     given = [call[name] for name in OF_COLUMNS if call.get(name) is not None]
     return scanned(call["data"], [str(value) for value in given])
 
 
-def design_of(call: Mapping[str, Any], **kind: Any) -> tuple[Design, dict[str, float]]:
+def _collectable(call: Mapping[str, Any]) -> Any:
+    """The lazy frame of a call whose columns fit into memory, or TooLargeError."""
+    data = scanned_data(call)
+    given = [str(call[name]) for name in OF_COLUMNS if call.get(name) is not None]
+    rows = LazyRows(data)
+    columns = sum(is_named(name, given) for name in rows.schema)
+    check_memory(
+        COLLECTED * columns * rows.count(),
+        f"reading {columns} columns of data that are not in memory",
+        "fit() takes what its model needs by sums of the engine, glmer() leaves those of paths and "
+        "lazy frames with the workers of executor=; or filter and sum them in the engine",
+    )
+    return data
+
+
+def design_of(call: dict[str, Any], **kind: Any) -> tuple[Design, dict[str, float]]:
     """The design of a call, and how long it took to build."""
     clock = perf_counter()
     stage("design")
+    if is_in_parts(call["data"]):
+        call["data"] = _collectable(call)
     arguments = {name: call[name] for name in OF_DESIGN if name in call}
     design = build(**arguments, **kind, context=_context(call, CallerNames()))
     return design, {"design": perf_counter() - clock}

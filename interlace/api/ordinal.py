@@ -226,7 +226,7 @@ def clmm(
     return result_of(CLMMResult, fitted, call, Doors(clmm, clm))
 
 
-def _prepared(call: Mapping[str, Any], mixed: bool) -> tuple[Design, Ordinal, Any, dict]:
+def _prepared(call: dict[str, Any], mixed: bool) -> tuple[Design, Ordinal, Any, dict]:
     """The design of a call, the family of its categories, and the response."""
     from ..design.predictor import NOMINAL, SCALE
     from ..families.ordinal import Ordinal

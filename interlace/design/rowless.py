@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
+import pandas as pd
 
 from ..errors import DataError
 from .design import Design
@@ -69,3 +70,17 @@ class RowlessDesign(Design):
         if sd**2 >= largest * (1.0 - TWO_VALUES):
             return np.unique([low, high])
         return np.array([low, high, 3.0 * mean - low - high])
+
+    def stand_in_rows(self) -> pd.DataFrame:
+        """A few rows with the ranges of numbers and the levels of factors."""
+        values: dict[str, Any] = {}
+        for name in self.variables():
+            labels = None if self.recipe is None else self.recipe.levels.get(name)
+            if labels is not None:
+                values[name] = labels.levels
+            elif self.recipe is not None and name in self.recipe.logical:
+                values[name] = np.array([False, True])
+            elif name in self.ranges:
+                values[name] = self.stand_in(name)
+        n = max((len(own) for own in values.values()), default=0)
+        return pd.DataFrame({name: np.resize(own, n) for name, own in values.items()})

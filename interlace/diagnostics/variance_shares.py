@@ -22,7 +22,7 @@ import pandas as pd
 
 from ..calls import one_of
 from ..design.predictor import MEAN, NOMINAL, constant_predictor
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 from ..inference.components import parts
 
 if TYPE_CHECKING:
@@ -159,6 +159,12 @@ def _null_mean(fit: GLMMFit) -> float:
     """The mean response of the model with an intercept alone beside the random effects."""
     from ..models.glmm import fit_glmm
 
+    if not fit.has_rows:
+        raise DataError(
+            f"the residual variance of the family {fit.family.name!r} is that at the mean of the "
+            "model with an intercept alone, which is fitted to the rows, and this fit has none. "
+            "Fit rows in memory; VarCorr() has the variances of the random effects"
+        )
     ones = constant_predictor(fit.n)
     mean = fit.design.predictors[MEAN]
     null = replace(mean, X=np.ascontiguousarray(ones.X), names=ones.names, terms=ones.terms)

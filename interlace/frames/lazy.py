@@ -89,6 +89,14 @@ class LazyRows:
             other.__dict__.update(self.__dict__, frame=self.frame.filter(condition))
         return other
 
+    def count(self) -> int:
+        """Rows, by a query."""
+        import narwhals.stable.v2 as nw
+
+        with without_notice():
+            frame = self.frame.select(nw.len().alias("rows"))
+        return int(_collected(frame).rows()[0][0])
+
     def distinct(self, expression: Any) -> LazyRows:
         """The different values of an expression, as the column ``value``."""
         other = object.__new__(LazyRows)

@@ -190,7 +190,9 @@ def _narwhals(data: Any) -> Any:
     except TypeError:
         hint = ""
         if isinstance(data, list | tuple) and any(hasattr(type(part), "columns") for part in data):
-            hint = " Put the frames together first: pandas.concat(data)."
+            hint = f" Put the frames together first: {_concat(data)}."
+        elif type(data).__module__.partition(".")[0] == "pyarrow":
+            hint = _of_pyarrow(data)
         elif isinstance(data, np.ndarray | list | tuple):
             hint = " Give the columns names first: pandas.DataFrame(data, columns=[...])."
         elif isinstance(data, str | os.PathLike):
@@ -203,6 +205,31 @@ def _narwhals(data: Any) -> Any:
             "data must be a data frame (pandas, Polars, PyArrow, ... or a dict of arrays), "
             f"got {type(data).__name__}.{hint}"
         ) from None
+
+
+def _concat(frames: Any) -> str:
+    library = type(frames[0]).__module__.partition(".")[0]
+    return {"polars": "polars.concat(data)", "pyarrow": "pyarrow.concat_tables(data)"}.get(
+        library, "pandas.concat(data)"
+    )
+
+
+def _of_pyarrow(data: Any) -> str:
+    """How what PyArrow has beside tables becomes one."""
+    kind = type(data).__name__
+    if "Dataset" in kind and hasattr(data, "scanner"):
+        return (
+            " data.to_table() has its rows in memory; polars.scan_pyarrow_dataset(data) leaves "
+            "them where they are, for fit(), and for glmer() with partitions= or executor=."
+        )
+    ways = {
+        "RecordBatch": "pyarrow.Table.from_batches([data])",
+        "RecordBatchReader": "data.read_all()",
+        "Scanner": "data.to_table()",
+        "ParquetFile": "data.read()",
+        "ParquetDataset": "data.read()",
+    }
+    return f" Make it a table first: {ways[kind]}." if kind in ways else ""
 
 
 def refuse_formula(data: Any) -> None:

@@ -21,7 +21,7 @@ from ..design.parted import (
     sampled_of,
 )
 from ..design.predictor import MEAN, WORDS
-from ..errors import listing
+from ..errors import DataError, listing
 from ..families import Family
 from ..linalg.tall import root_of_rows, spanning_rows
 from ..linalg.threads import one_thread
@@ -93,9 +93,25 @@ class PartedFit(GLMMFit):
         self.design.needs_rows()
 
     eta = mu = etas = working_weights = property(_refuse)
-    fixed_part = random_part = objective = _shared = property(_refuse)
-    first_estimates = property(_refuse)
-    without = factor_at_optimum = mode_slopes = _refuse  # type: ignore[assignment]
+    fixed_part = random_part = _shared = first_estimates = property(_refuse)
+    without = mode_slopes = _refuse  # type: ignore[assignment]
+
+    @property
+    def objective(self) -> NoReturn:
+        """Refuse what is searched again."""
+        raise DataError(
+            f"this fit {self.design.whereabouts}; profiles, bootstraps and refits search again and "
+            "need them. Intervals by Wald, conf_int(), and likelihood ratios, m.anova(smaller), "
+            "need none, m.update(formula) reads the rows again; or fit rows in memory"
+        )
+
+    def factor_at_optimum(self) -> NoReturn:
+        """Refuse what random effects have to do with coefficients."""
+        raise DataError(
+            f"this fit {self.design.whereabouts}; standard errors of predictions with random "
+            "effects that it knows need them. predict(frame) has their values, "
+            "get_prediction(frame, include_re=False) the population with its standard errors"
+        )
 
     @property
     def deviance(self) -> float:

@@ -50,7 +50,10 @@ def effect_plot(
         )
     _check_points(part, points, type)
     at = dict(at or {})
-    rows = rows_of_data(fit.design, None, data)
+    if fit.has_rows or points is not None:
+        rows = rows_of_data(fit.design, None, data)
+    else:
+        rows = fit.design.stand_in_rows()  # type: ignore[attr-defined]
     named = [name for name in (x, by) if name is not None]
     if not _are_variables(part, named, whole):  # the refusal names what there is
         marginal_means(part, data, named, at=at)

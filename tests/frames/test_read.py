@@ -257,3 +257,30 @@ def test_whole_numbers_are_codes_by_a_table(dtype):
     assert whole_codes(values, np.array([0, 100])) is None  # a table of more than the rows
     top = np.array([2**63 - 1, 2**63 + 2], dtype=np.uint64)
     assert whole_codes(top, top) is None
+
+
+def test_what_pyarrow_has_beside_tables_is_answered(table, tmp_path) -> None:
+    from pyarrow import dataset, parquet
+
+    rows = pa.Table.from_pandas(table)
+    parquet.write_table(rows, tmp_path / "rows.parquet")
+    for given, words in (
+        (dataset.dataset(tmp_path), r"scan_pyarrow_dataset\(data\)"),
+        (rows.to_batches()[0], r"Table\.from_batches\(\[data\]\)"),
+        (rows.to_reader(), r"data\.read_all\(\)"),
+        (parquet.ParquetFile(tmp_path / "rows.parquet"), r"data\.read\(\)"),
+        ([rows, rows], r"pyarrow\.concat_tables\(data\)"),
+    ):
+        with pytest.raises(ArgumentTypeError, match=words):
+            data_columns(given)
+
+
+def test_pyarrow_times_have_their_zone() -> None:
+    times = pd.Series(pd.date_range("2020-03-28", periods=4, freq="12h", tz="Europe/Berlin"))
+    found = read(pa.table({"t": pa.array(times)}), ["t"], ["t"]).values["t"]
+    assert isinstance(found, Labels) and found.levels.tolist() == times.astype(str).tolist()
+    others = times.dt.tz_convert("UTC")[::-1].astype(str).to_numpy(dtype=object)
+    codes, unknown = recode(Labels(np.arange(4), others), found.levels)
+    assert codes.tolist() == [3, 2, 1, 0] and not len(unknown)
+    without = np.array([text[:-6] for text in others], dtype=object)
+    assert (recode(Labels(np.arange(4), without), found.levels)[0] < 0).all()

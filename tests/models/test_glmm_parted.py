@@ -366,3 +366,33 @@ def test_rows_that_change_while_they_are_read_are_said(files, monkeypatch) -> No
     monkeypatch.setattr(glmm_parted, "_readings", miscounted)
     with pytest.raises(DataError, match=r"g .*: \d+ rows were read where \d+ had been counted"):
         il.glmer("y ~ x + (1 | g)", f"{files}/*.parquet", "binomial", partitions=3)
+
+
+def test_what_a_fit_without_rows_has_and_what_to_do_else(frame, files) -> None:
+    alone = il.glmer("count ~ x + f + (1 | g)", frame, "poisson")
+    m = il.glmer("count ~ x + f + (1 | g)", files, "poisson", partitions=2)
+    new = frame[:5]
+    population = m.get_prediction(new, include_re=False).summary_frame()
+    np.testing.assert_allclose(
+        population, alone.get_prediction(new, include_re=False).summary_frame(), rtol=1e-6
+    )
+    ways = {
+        "include_re=False": lambda: m.get_prediction(new),
+        r"conf_int\(\)": m.profile,
+        r"anova\(smaller\)": lambda: m.confint(method="profile"),
+        r"VarCorr\(\)": m.r2,
+        r"data\.collect\(\)": lambda: m.refit(frame["count"]),
+    }
+    for words, call in ways.items():
+        with pytest.raises(DataError, match=words):
+            call()
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    for how in ({}, {"by": "f"}):
+        mine, theirs = (own.plot.effect("x", **how).lines for own in (m, alone))
+        for line, other in zip(mine, theirs, strict=True):
+            np.testing.assert_allclose(line.get_ydata(), other.get_ydata(), rtol=1e-6)
+            np.testing.assert_allclose(line.get_xdata(), other.get_xdata(), rtol=1e-12)
+    assert [text.get_text() for text in m.plot.effect("f").get_xticklabels()] == list("abcd")
+    with pytest.raises(DataError, match="needs them"):
+        m.plot.effect("x", points="data")
+    pyplot.close("all")

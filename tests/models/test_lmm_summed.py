@@ -498,8 +498,10 @@ def test_files_may_have_more_columns_and_narrower_numbers(data, tmp_path) -> Non
     rows.write_csv(tmp_path / "rows.csv")
     with pytest.raises(il.DataError, match=r"is not Parquet. Give a lazy frame.*scan_csv"):
         il.fit("y ~ x + (1 | g)", tmp_path / "rows.csv")
+    (tmp_path / "rows.csv").unlink()
+    assert il.glm("y ~ x", tmp_path).llf == pytest.approx(il.glm("y ~ x", rows).llf, rel=1e-12)
     with pytest.raises(il.ArgumentTypeError, match="read_parquet"):
-        il.glm("y ~ x", tmp_path)
+        il.fit("y ~ x + (1 | g)", rows).get_prediction(tmp_path)
     with pytest.raises(il.ArgumentTypeError, match=r"pandas\.concat"):
         il.fit("y ~ x + (1 | g)", [data, data])
 
