@@ -141,6 +141,7 @@ class LaplaceObjective(GeneralisedObjective):
             return super().start()
         x, at, problem = np.zeros(self.layout.size), self.at, self.problem
         x[at.beta], x[at.zeta] = problem.glm.beta[: self.p], problem.zeta
+        self._last = None  # templates and thresholds of the kernel are those of the moments
         x[at.theta] = self.scale.start(variances_of(self._compiled.kernel.moments(x)))
         return x
 

@@ -81,6 +81,20 @@ def test_the_compiled_criterion_is_that_of_arrays(name):
     close(compiled.evaluate(x, 1).gradient, other.gradient, GRADIENT)
 
 
+@pytest.mark.filterwarnings("ignore::interlace.ConvergenceWarning")
+@pytest.mark.parametrize("name", MODELS)
+def test_searches_start_where_those_with_arrays_do(name):
+    fit = MODELS[name]().fit
+    compiled, arrays = fit.objective, fit.objective
+    arrays.__dict__["_compiled"] = None
+    close(compiled.start(), arrays.start(), GRADIENT)
+    x = fit.x + 0.1
+    here = compiled.evaluate(x, 1)
+    compiled.start()  # which leaves nothing behind
+    close(compiled.evaluate(x, 1).gradient, here.gradient, GRADIENT)
+    close(compiled.hessian(x), fit.objective.hessian(x), HESSIAN)
+
+
 def test_who_has_a_compiled_criterion():
     frame = il.load_dataset("VerbAgg")
     crossed = il.glmer("r2 ~ Anger + (1 | id) + (1 | item)", frame, "binomial")
