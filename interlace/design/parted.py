@@ -71,22 +71,27 @@ class PartedDesign(RowlessDesign):
     Attributes
     ----------
     roots : dict of str -> (r, p) ndarray
-        By predictor R with R'R = X'X.
-    sums : dict of str -> (p,) ndarray
+        By predictor R with R'R = X'X, of all columns, those left out too.
+    column_sums : dict of str -> (p,) ndarray
         Sums of the columns of X.
     z_roots : list of (r, k) ndarray
         The same of Z, by grouping factor.
     """
 
     roots: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
-    sums: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    column_sums: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     z_roots: list[np.ndarray] = field(default_factory=list, repr=False)
 
     whereabouts = "left its rows with workers, which let them go when it was done"
 
     @property
-    def information_root(self) -> np.ndarray:
+    def whole_root(self) -> np.ndarray:
         return self.roots[self.current]
+
+    @property
+    def information_root(self) -> np.ndarray:
+        assert self.recipe is not None
+        return self.whole_root[:, self.recipe.fixed[self.current].kept]
 
     @property
     def column_sizes(self) -> np.ndarray:
@@ -448,7 +453,7 @@ class Sampled(NamedTuple):
             n_rows=frame.n,
             engine=frame.lazy.engine,
             ranges=frame.ranges,
-            roots={name: R[:, kept[name]] for name, R in roots.items()},
+            roots=dict(roots),
         )
 
 

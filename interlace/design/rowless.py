@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,12 @@ class RowlessDesign(Design):
             "(data.collect()), or use what needs none: estimates, tests, intervals, random "
             "effects, predictions for new data"
         )
+
+    if TYPE_CHECKING:
+
+        @property
+        def whole_root(self) -> np.ndarray:
+            """Some R (r, all) with R'R = X'X of all columns of X, also those left out."""
 
     def of(self, kept: np.ndarray, all_levels: bool = False) -> NoReturn:
         """Refuse some of the rows."""

@@ -107,6 +107,11 @@ class SummedDesign(RowlessDesign):
         assert self.sums is not None
         return self.sums.X
 
+    @property
+    def whole_root(self) -> np.ndarray:
+        assert self.sums is not None
+        return self.sums.whole
+
 
 def build_summed(formula: Any, data: Any, **arguments: Any) -> SummedDesign:
     """The design of a formula and a lazy frame; arguments as those of `build`."""

@@ -219,7 +219,7 @@ def _lost(fit: AnyFit, data: Any, grid: pd.DataFrame) -> np.ndarray:
         whole = design.recipe.whole(data, design.current)
         whole = whole if design.rows is None else whole[design.rows]
     else:
-        whole = design.sums.whole  # type: ignore[attr-defined]
+        whole = design.whole_root  # type: ignore[attr-defined]
     kept = design.recipe.fixed[design.current].kept
     names = list(design.recipe.fixed[design.current].recipe.names)
     if fit.ordered and "Intercept" in names:  # thresholds have it

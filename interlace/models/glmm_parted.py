@@ -128,7 +128,7 @@ class PartedFit(GLMMFit):
         """Variance of X beta over the rows."""
         design = self.design
         predicted = design.information_root @ self.beta
-        mean = float(design.sums[design.current] @ self.beta) / self.n
+        mean = float(design.column_sums[design.current] @ self.beta) / self.n
         return max(float(predicted @ predicted) - self.n * mean**2, 0.0) / (self.n - 1)
 
     def mean_spread(self, b: int) -> float:
@@ -247,7 +247,7 @@ class _Agreed:
         rowless = sampled.rowless(
             self.design, self.kept, self.roots, np.unique(np.concatenate(few))
         )
-        self.rowless = rowless.changed(sums=sums, z_roots=self.z_roots)
+        self.rowless = rowless.changed(column_sums=sums, z_roots=self.z_roots)
         self.factors = frame.table.factors(sampled.labels)
         check_all(self.rowless, family, self.facts)
 

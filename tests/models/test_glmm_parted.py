@@ -126,6 +126,10 @@ def test_two_kinds_of_columns_that_a_sample_does_not_have(frame, tmp_path, monke
         apart = il.glmer(formula, tmp_path / "rows.parquet", "poisson", partitions=2)
     same(alone, apart)
     assert "f[T.rare]" in apart.fe_params.index
+    for at in (None, {"twin": 0.0}):  # means of which there are none where the twin goes its way
+        found, means = (m.emmeans("f", at=at).to_frame()["emmean"] for m in (apart, alone))
+        np.testing.assert_allclose(found, means, rtol=0, atol=1e-7)
+        assert means.isna().all() == (at is not None)
 
 
 SOURCES: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
