@@ -110,9 +110,8 @@ class GeneralisedObjective(Objective):
 
     def release(self) -> None:
         """Drop the numbers of the last evaluation, which may be many, and keep what is shared."""
-        if self.modes.is_small:
-            return
-        self.modes = self.modes.fresh(self.problem.Z, self.problem.density)
+        if not self.modes.is_small:
+            self.modes = self.modes.fresh(self.problem.Z, self.problem.density)
         self._begin(self)
 
     def _with(self, problem: Problem) -> Self:

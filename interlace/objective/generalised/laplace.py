@@ -128,8 +128,7 @@ class LaplaceObjective(GeneralisedObjective):
 
     def release(self) -> None:
         super().release()
-        if not self.modes.is_small:
-            self.__dict__.pop("_compiled", None)
+        self.__dict__.pop("_compiled", None)
 
     @cached_property
     def _compiled(self) -> Any:
