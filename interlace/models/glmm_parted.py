@@ -346,7 +346,7 @@ def _estimates(objective: PartedObjective, optimum: Any) -> GLMMEstimates:
     return GLMMEstimates(
         beta=beta,
         slices=problem.slices,
-        zeta=problem.parameters(eta[..., :2], gamma, zeta),
+        zeta=problem.parameters(_two_rows(eta), gamma, zeta),
         T=T,
         u=tuple(own.copy() for own in objective.spherical(point.u, theta)),
         eta=_EMPTY,
@@ -354,3 +354,11 @@ def _estimates(objective: PartedObjective, optimum: Any) -> GLMMEstimates:
         covariance=cov,
         cov_modes=tuple(objective.cov_modes(T)),
     )
+
+
+def _two_rows(eta: np.ndarray) -> np.ndarray:
+    """Predictors of a row and of the one that differs most: they tell which are one number."""
+    if eta.ndim == 1:
+        return eta
+    gaps = np.abs(eta[1:] - eta[1:, :1]).max(axis=0)
+    return eta[:, [0, int(gaps.argmax())]]

@@ -228,6 +228,24 @@ def test_what_needs_no_rows_is_as_ever(both, frame) -> None:
     assert il.from_json(apart.to_json()).fe_params.equals(apart.fe_params)
 
 
+def test_a_parameter_with_a_formula_is_no_number(frame) -> None:
+    """Though rows beside each other have the same."""
+    data = frame.sort_values("f")
+    how: dict[str, Any] = {"family": "gamma", "link": "log", "dispformula": "~ f"}
+    alone = il.glmer("size ~ x + (1 | g)", data, **how)
+    apart = il.glmer("size ~ x + (1 | g)", pl.from_pandas(data).lazy(), partitions=2, **how)
+    assert np.isnan(apart.dispersion) and np.isnan(alone.dispersion)
+    assert apart.tidy().shape == alone.tidy().shape
+
+
+def test_tables_leave_out_what_only_rows_have(frame) -> None:
+    counts = il.glmer("count ~ x + (1 | g)", pl.from_pandas(frame).lazy(), "poisson", partitions=2)
+    with pytest.raises(DataError, match="is fitted to the rows"):
+        counts.r2()
+    table = str(il.model_table(counts))
+    assert "Log-likelihood" in table and "R²" not in table
+
+
 def test_fitted_values_are_lazy(both, frame, files) -> None:
     alone, apart = both
     fitted = apart.fittedvalues.collect()

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...diagnostics.variance_shares import icc, r2
-from ...errors import ArgumentError
+from ...errors import ArgumentError, DataError
 from ...inference.components import family_numbers, own_errors
 from ...inference.criteria import aic, bic
 from ...inference.wald import OF_LINEAR, t_table
@@ -132,12 +132,12 @@ def _parameters(fit: AnyFit) -> Iterator[tuple[Key, Entry]]:
 
 
 def _number(label: str, value: Callable[[Any], float]) -> Callable[[Any], Any]:
-    """Rows of one number; none where the model has no such number."""
+    """Rows of one number; none where the model has no such number, or not without its rows."""
 
     def rows(fit: Any) -> Iterator[tuple[Key, Entry]]:
         try:
             yield Key(FIT, "", label), Entry({"value": float(value(fit))})
-        except ArgumentError:
+        except (ArgumentError, DataError):
             return
 
     return rows
