@@ -32,6 +32,7 @@ def load_tool(name: str) -> ModuleType:
 
 documents, figures = load_tool("documents"), load_tool("figures")
 check_site, notebooks = load_tool("check_site"), load_tool("notebooks")
+inherited = load_tool("inherited")
 DOCUMENTS = documents.pages([ROOT / "README.md", ROOT / "docs"])
 LINKED = [*DOCUMENTS, *sorted(ROOT.glob("C*.md")), *sorted(ROOT.glob("*/README.md"))]
 GUIDE = ROOT / "docs" / "guide"
@@ -326,6 +327,28 @@ def test_the_reference_has_every_public_name_once_and_no_other_than_there_are() 
     earlier = {"GammaFamily", "NegativeBinomial2Family", "allFit"}
     earlier |= {"AllFitResult", "BootResult", "CrossedLMEResult"}
     assert set(il.__all__) - set(names) == {"__version__", "errors", "modular"} | earlier
+
+
+@pytest.mark.parametrize(
+    "name", ["LMMResult", "GLMMResult", "GLMResult", "CLMMResult", "CLMResult"]
+)
+def test_members_of_results_are_described_once_and_linked(name) -> None:
+    path, cls = f"interlace.{name}", getattr(il, name)
+    found, text = inherited.members(cls), inherited.links(path)
+    assert {"fe_params", "summary", "predict"} <= set(found)
+    for member, shared in found.items():
+        real = inherited.described(cls, member)
+        link = f"[](){{#{path}.{member}}}[`{member}`][{found[real] or path}.{real}]"
+        assert text.count(f"[`{member}`]") == (shared is not None) == text.count(link)
+    assert inherited.described(il.LMMResult, "bse") == "fe_bse"
+    reference = (ROOT / "docs" / "reference").glob("results*.md")
+    pages = {page.name: page.read_text(encoding="utf-8") for page in reference}
+    assert all(f"::: {shared}\n" in pages[inherited.PAGE] for shared in inherited.SHARED)
+    (own,) = [page for page in pages.values() if f"::: {path}\n" in page]
+    options = own.partition(f"::: {path}\n")[2].partition("\n")[0]
+    assert "inherited_members: false" in options
+    after = inherited.with_links(own)
+    assert after.count(text) == 1 and inherited.KIND.findall(after) == inherited.KIND.findall(own)
 
 
 def test_the_lists_of_functions_and_results_name_what_each_page_has() -> None:

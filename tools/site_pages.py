@@ -18,6 +18,7 @@ from typing import Any
 
 import documents
 import figures
+import inherited
 import notebooks
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
@@ -94,6 +95,8 @@ def on_config(config: Any) -> Any:
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:
     """The page with figures in place of the words about them, and its outputs marked as such."""
     name, url = page.file.src_uri, page.url
+    if name.startswith("reference/results-"):
+        return inherited.with_links(markdown)
     parts, end = [], 0
     for one in ran(markdown, name):
         block, drawn = one.block, one.pictures

@@ -105,7 +105,7 @@ def relationship(
             child = own.labels.tolist()[int(np.argmin(D))]
             raise DataError(
                 f"A has no inverse: the parents of {child!r} are wholly inbred, so that nothing of "
-                "it is its own. Give A as cov=, which may be of a lower rank"
+                "it is its own. Give A itself as cov=, which may be singular"
             )
         return inverse_relationships(own.sire, own.dam, D), own.labels
     if own.labels.size > MOST_DENSE:

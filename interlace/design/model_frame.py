@@ -130,7 +130,7 @@ class ModelFrame:
         every = list(dict.fromkeys([*self.used, *extra]))
         columns = read(data, every, self.group_only)
         if not columns.n:
-            raise DataError("data has no rows")
+            raise DataError("data has no rows: there is nothing to fit")
         self.weights = self._vector(weights, "weights", columns)
         self.offset = self._vector(offset, "offset", columns)
         self.offset_column = offset if isinstance(offset, str) else None

@@ -116,7 +116,10 @@ def _times(design: Any, time: Any, data: Any) -> np.ndarray:
         values = codes + np.where(codes < 0, np.nan, 0.0)
     values = values.to_numpy() if isinstance(time, str) else row_values(design, values, "time")
     if pd.isna(values).any():
-        raise ArgumentError("time is missing in some rows, which have no place; fill them")
+        raise ArgumentError(
+            "time is missing in some rows, which then have no place in their series; fill them or "
+            "leave the rows out of the fit"
+        )
     if values.dtype.kind in "OSUT":
         raise ArgumentError(
             f"time={brief(time)} is text, whose order is that of the alphabet, '10' before '2'; "

@@ -186,7 +186,9 @@ class CVResult:
             If rows or folds are others.
         """
         if not isinstance(other, CVResult):
-            raise ArgumentTypeError(f"compare takes another CVResult, got {brief(other)}")
+            raise ArgumentTypeError(
+                f"compare takes another result of cross_val(), got {brief(other)}"
+            )
         if not self.predictions["fold"].equals(other.predictions["fold"]):
             raise ArgumentError(
                 "rows or folds of the two differ: cross-validate both models on the same rows, "

@@ -416,7 +416,8 @@ class SimulatedResiduals(Answering, Pictured):
         if isinstance(given, str):
             if self._rows is None:
                 raise ArgumentError(
-                    f"{name}={given!r}: residuals by group need the values themselves"
+                    f"{name}={given!r}: residuals by group have no columns of the data; give "
+                    "one value for each group"
                 )
             return np.asarray(column(self._rows[0], given, self._rows[1], name))
         values = np.asarray(given)

@@ -219,7 +219,7 @@ def _add_sum(piece: Piece, source: str, parts: Parts) -> None:
 def _add_random(piece: Piece, source: str, parts: Parts) -> None:
     if len(piece.item) == len(piece.raw):
         position = _first_bar(piece.item).start
-        raise FormulaError("a random term needs brackets: (x | g)", source, position)
+        raise FormulaError("a random term stands in brackets: write (x | g)", source, position)
     _add_terms(_random(piece.item, source, None), piece, source, parts)
 
 

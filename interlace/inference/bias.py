@@ -19,7 +19,10 @@ def checked_sigma(fit: AnyFit, sigma: float | None, bias_adjust: bool) -> float:
     """The standard deviation for the correction; 0 without one."""
     if not bias_adjust:
         if sigma is not None:
-            raise ArgumentError("sigma= belongs to bias_adjust=True")
+            raise ArgumentError(
+                "sigma= is the standard deviation of the bias adjustment: give bias_adjust=True "
+                "with it, or leave it out"
+            )
         return 0.0
     if sigma is not None:
         sigma = number("sigma", sigma)

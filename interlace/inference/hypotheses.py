@@ -314,7 +314,9 @@ def parse_hypothesis(names: Sequence[str], hypothesis: Any) -> Parsed:
     empty = np.flatnonzero(~L.any(axis=1))
     if empty.size or not len(L):
         which = f"row {empty[0]} of it is zero" if len(L) > 1 else "it is zero throughout"
-        raise ArgumentError(f"the hypothesis names no coefficient: {which if len(L) else 'empty'}")
+        raise ArgumentError(
+            f"the hypothesis names no coefficient: {which if len(L) else 'it is empty'}"
+        )
     return L, rhs, labels
 
 

@@ -31,11 +31,12 @@ def check_observed(fit: AnyFit, type: str, observed: bool, trials: Any) -> None:
         return
     if not observed:
         raise ArgumentError(
-            "trials= are those of a new observation: they go with interval='prediction'"
+            "trials= are those of a new observation: give interval='prediction' with them"
         )
     if fit.family.support != "proportion":
         raise ArgumentError(
-            f"trials= belong to binomial families; the family is {fit.family.name!r}"
+            "trials= are for binomial families, and the family of this model is "
+            f"{fit.family.name!r}: leave them out"
         )
 
 

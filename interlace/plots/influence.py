@@ -56,7 +56,10 @@ def fences(values: np.ndarray, name: str, cutoff: Any) -> list[float]:
         return []
     if isinstance(cutoff, str):
         if cutoff != "internal":
-            raise ArgumentError(f"cutoff={cutoff!r} is not known; use 'internal', numbers or None")
+            raise ArgumentError(
+                f"cutoff={cutoff!r} is not known; use 'internal' (beyond the quartiles by "
+                f"{FENCE:g} times their distance), limits of your own, or None for no limits"
+            )
         low, high = np.quantile(values[np.isfinite(values)], [0.25, 0.75])
         ends = [high + FENCE * (high - low)]
         both = name in NEUTRAL or name.startswith("rvc.")

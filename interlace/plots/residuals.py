@@ -144,7 +144,10 @@ def frame_plot(resid_df: Any, type: str, ax: Any = None) -> Any:
         raise ArgumentTypeError(f"resid_df must be a data frame, got {brief(resid_df)}")
     for column in (".resid", *([".fitted"] if type == "resid_vs_fitted" else [])):
         if column not in frame:
-            raise ArgumentError(f"resid_df has no column {column!r}: m.augment() has both")
+            raise ArgumentError(
+                f"resid_df has no column {column!r}; the frame of m.augment() has .resid and "
+                ".fitted"
+            )
     values = frame[".resid"].to_numpy(dtype=float)
     if type == "qq":
         ax = canvas.axes(ax)

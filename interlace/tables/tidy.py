@@ -71,7 +71,7 @@ def tidy(
     mixed = bool(fit.T) or fit.linear
     if not mixed and chosen != ["fixed"]:
         raise ArgumentError(
-            f"effects={brief(effects)}: a model without random effects has 'fixed' ones only"
+            f"effects={brief(effects)}: this model has no random effects; write effects='fixed'"
         )
     level = checked_level("conf_level", conf_level)
     if conf_int and not {"fixed", "ran_vals"} & set(chosen):

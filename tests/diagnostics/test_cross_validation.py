@@ -208,7 +208,7 @@ def test_two_models_compared() -> None:
         n.compare(
             il.glmer("count ~ 1 + (1 | site)", data, "poisson").cross_val(scoring="log_score")
         )
-    with pytest.raises(ArgumentTypeError, match="another CVResult"):
+    with pytest.raises(ArgumentTypeError, match="another result of cross_val"):
         n.compare(3)
 
 

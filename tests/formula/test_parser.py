@@ -161,7 +161,7 @@ def test_parsing_is_cached():
 @pytest.mark.parametrize(
     ("text", "message", "position"),
     [
-        ("y ~ x | g", "needs brackets", 6),
+        ("y ~ x | g", "stands in brackets", 6),
         ("y ~ x + (1 | g", "never closed", 8),
         ("y ~ x)", "closes no bracket", 5),
         ("y ~ log(x", "closing '\\)'", 7),

@@ -179,9 +179,9 @@ def test_trials() -> None:
     for wrong in (0, 2.5, [1, 2], "none"):
         with pytest.raises((ArgumentError, DataError), match="trials"):
             m.get_prediction(new, trials=wrong, **asked)
-    with pytest.raises(ArgumentError, match="go with interval='prediction'"):
+    with pytest.raises(ArgumentError, match="give interval='prediction'"):
         m.get_prediction(new, include_re=False, trials=3)
-    with pytest.raises(ArgumentError, match="belong to binomial families"):
+    with pytest.raises(ArgumentError, match="are for binomial families"):
         model("poisson").get_prediction(interval="prediction", trials=3)
     with pytest.raises(ArgumentError, match="is never observed"):
         m.get_prediction(interval="prediction", type="link")

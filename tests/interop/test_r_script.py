@@ -115,17 +115,17 @@ def test_a_script_is_translated_and_runs() -> None:
                                                "# R: ggplot(d, aes(x)) +", "# R:   geom_line()"]),
         ("x <- foo(1)\nmean(x)\nx <- 2\nmean(x)",
          ["# not translated: foo() has no translation", "# R: x <- foo(1)",
-          "# not translated: it uses x, which has no translation above", "# R: mean(x)",
+          "# not translated: it uses x, whose line above has no translation", "# R: mean(x)",
           "x = 2", "print(x.mean())"]),
         ("f <- function(x) {\n  x\n}", ["# not translated: 'function(x) { x }' has no translation",
                                       "# R: f <- function(x) {", "# R:   x", "# R: }"]),
-        ("set.seed(1)", ["# not translated: seeds are arguments here: simulate(seed=), "
-                         "bootMer(seed=)", "# R: set.seed(1)"]),
+        ("set.seed(1)", ["# not translated: there is no seed for all that follows: give "
+                         "seed= to simulate(), bootMer() and power()", "# R: set.seed(1)"]),
         ("m <- lmer(y ~ x + (1 | g), d", ["# not translated: R does not read this: '(' is never "
                                         "closed", "# R: m <- lmer(y ~ x + (1 | g), d"]),
         ("m <- blmer(y ~ x + (1 | g), d)\nsummary(m)",
          ["# not translated: blmer() has no translation", "# R: m <- blmer(y ~ x + (1 | g), d)",
-          "# not translated: it uses m, which has no translation above", "# R: summary(m)"]),
+          "# not translated: it uses m, whose line above has no translation", "# R: summary(m)"]),
         ('d <- read.table("a.txt", header = TRUE, sep = ";", dec = ",")',
          ['d = pd.read_csv("a.txt", sep=";", decimal=",")']),
         ('d <- read.csv("a.csv")\nsummary(d)\nd$g <- relevel(factor(d$g), ref = "b")',

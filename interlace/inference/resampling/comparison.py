@@ -115,7 +115,12 @@ def pb_modcomp(
     if df >= 0 or np.isnan(table["Chisq"].iloc[1]):
         why = "; ".join(note for note in table.attrs["notes"] if note.startswith("no test"))
         swapped = "the first model must be the larger one: swap them" if df > 0 else ""
-        raise ArgumentError(swapped or why or "the models have as many parameters: no test")
+        raise ArgumentError(
+            swapped
+            or why
+            or "both models have the same number of parameters, so that neither is within the "
+            "other: compare m.aic"
+        )
     first, whole = small.fit.as_ml(), large.fit.as_ml()
 
     def make() -> RowSource:

@@ -336,7 +336,10 @@ def _scale(call: Call, context: Context) -> tuple[str, int]:
     if scale in FALSE:
         return top, 8 if centre in TRUE else ATOM
     if centre in FALSE:
-        raise Untranslated("scale() without centring divides by the root mean square: write that")
+        raise Untranslated(
+            "scale() without centring divides by the root mean square, which no function "
+            "here does: make the column first"
+        )
     return f"({top}) / {column}.std()", 9
 
 

@@ -120,7 +120,7 @@ class _Script:
         known = target in self.frames and target not in self.lost
         try:
             if gone := next((n for n in _names(statement.node) if n in self.lost), None):
-                raise Untranslated(f"it uses {gone}, which has no translation above")
+                raise Untranslated(f"it uses {gone}, whose line above has no translation")
             lines = self.translated(statement.node)
         except InterlaceError as error:
             why = str(error).split("\n")[0]
@@ -184,7 +184,10 @@ class _Script:
         if name == "data" and isinstance(node, Call):
             return self.data(node)
         if name == "set.seed":
-            raise Untranslated("seeds are arguments here: simulate(seed=), bootMer(seed=)")
+            raise Untranslated(
+                "there is no seed for all that follows: give seed= to simulate(), bootMer() and "
+                "power()"
+            )
         return self.shown(node)
 
     def shown(self, node: Node) -> list[str]:

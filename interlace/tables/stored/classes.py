@@ -84,7 +84,10 @@ def allowed(path: str) -> bool:
 def class_at(path: Any) -> type:
     """The class of a path; refused where it is none that a fit is made of."""
     if not isinstance(path, str) or not allowed(path):
-        raise DataError(f"the file names {path!r}, which is no part of a model: it is not read")
+        raise DataError(
+            f"the file names {path!r}, which is no part of a model, and was not read. Models are "
+            "stored by m.to_json()"
+        )
     module, _, name = path.partition(":")
     try:
         value: Any = import_module(module)

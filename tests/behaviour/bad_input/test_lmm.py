@@ -370,7 +370,7 @@ def test_ratio_on_the_left_is_a_quotient_and_not_nesting():
 
 
 def test_a_bar_without_brackets_is_an_error_and_not_a_second_formula():
-    with pytest.raises(FormulaError, match="needs brackets"):
+    with pytest.raises(FormulaError, match="stands in brackets"):
         build("y ~ x + 1 | g", table())
 
 
