@@ -1,8 +1,8 @@
 """What the reference says of members that several kinds of results have: once, with links.
 
-The page of a kind of results has its own members, and after them a list of those that it shares,
-each a link to where it is described. Anchors of the kind's own page, ``#interlace.LMMResult.aic``,
-stand at the links.
+The page of a kind of results has a list of the members that it shares with others, and then its
+own. In the list each is a link to where it is described, with the anchor that it would have on the page,
+``#interlace.LMMResult.aic``.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def links(path: str) -> str:
                 f"[](){{#{path}.{name}}}[`{name}`][{found[real[name]] or path}.{real[name]}]"
                 for name in names
             ]
-            lines.append(f"It also has what results {words} have: {', '.join(items)}.")
-    return "\n\n".join(lines)
+            lines.append(f"What results {words} have: {', '.join(items)}.")
+    return "\n\n".join([f"`{cls.__name__}` has, beside its own members below:", *lines])
 
 
 def with_links(markdown: str) -> str:
-    """A page of the reference, with the lists after its kinds of results."""
-    return KIND.sub(lambda kind: f"{kind[0].rstrip()}\n\n{links(kind[1])}\n\n", markdown)
+    """A page of the reference, with the lists before its kinds of results."""
+    return KIND.sub(lambda kind: f"{links(kind[1])}\n\n{kind[0]}", markdown)
