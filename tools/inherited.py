@@ -1,8 +1,8 @@
 """What the reference says of members that several kinds of results have: once, with links.
 
 The page of a kind of results has a list of the members that it shares with others, and then its
-own. In the list each is a link to where it is described, with the anchor that it would have on the page,
-``#interlace.LMMResult.aic``.
+own. In the list each is a link to where it is described, with the anchor that it would have on the
+page, ``#interlace.LMMResult.aic``.
 """
 
 from __future__ import annotations

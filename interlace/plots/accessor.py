@@ -481,7 +481,7 @@ class MixedPlots(ModelPlots):
         ----------
         x : str, optional
             Variable along the axis; default: that of the first random slope, else the first of the
-            fixed part.
+            fixed part. A grouping factor, alone, is taken for `group`.
         group : str, optional
             Grouping factor; default: the first.
         levels : sequence, optional

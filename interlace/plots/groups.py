@@ -39,6 +39,8 @@ def group_plot(
 ) -> Any:
     """Data and fitted lines by group; see ``MixedPlots.groups``."""
     names = [factor.name for factor in fit.design.factors]
+    if x in names and group is None:  # along itself a group would be one place in each panel
+        x, group = None, x
     if group is not None and group not in names:
         raise ArgumentError(
             f"group={group!r} is no grouping factor.{suggestion(str(group), names)} The model has "

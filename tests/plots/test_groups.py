@@ -31,6 +31,9 @@ def test_a_panel_for_each_level(sleep) -> None:
     assert len({ax.get_ylim() for ax in axs}) == 1
     fig = axs[0].figure
     assert (fig.get_supxlabel(), fig.get_supylabel()) == ("Days", "Reaction")
+    named = sleep.plot.groups("Subject")  # the group itself, in place of a variable along the axis
+    assert named[0].figure.get_supxlabel() == "Days"
+    np.testing.assert_allclose(named[3].lines[1].get_xydata(), axs[3].lines[1].get_xydata())
 
 
 def test_all_lines_together(sleep) -> None:
