@@ -76,7 +76,10 @@ def _fitted(text: str, frame: pd.DataFrame, family: Any, others: dict[str, Any])
     formula = parse(text)
     support = "real" if family is None else resolve(family).support
     if formula.response is None:
-        text, formula = f"{RESPONSE} {text}", parse(f"{RESPONSE} {text}")
+        name = RESPONSE
+        while name in frame:
+            name += "_"
+        text, formula = f"{name} {text}", parse(f"{name} {text}")
     frame = _with_response(formula, frame, support, others.get("weights"))
     with quiet():
         if family is not None:

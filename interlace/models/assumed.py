@@ -58,14 +58,15 @@ def _fixed(design: Any, beta: np.ndarray) -> np.ndarray:
 
 
 def _linear(fit: Any, beta: np.ndarray, theta: np.ndarray, sigma: float) -> Any:
-    x = fit.scale.x(theta)
+    # with a covariance of residuals its parameters follow those of the random effects
+    x = np.concatenate([fit.scale.x(theta), fit.x[theta.size :]])
     other = replace(fit, optimum=closed(replace(fit.optimum, x=x)), memo={})
     other.__dict__["solution"] = closed(
         replace(
             fit.solution,
             beta=beta,
             sigma=sigma,
-            T=fit.scale.natural(fit.scale.templates(x)),
+            T=fit.scale.natural(fit.scale.templates(x[: theta.size])),
             u=tuple(np.zeros_like(u) for u in fit.u),
         )
     )

@@ -118,7 +118,41 @@ def test_models_without_random_effects_and_ordered_ones() -> None:
         assert same.equals(m.simulate(2, seed=1))
         up = m.simulate(50, seed=1, params={"beta": [20.0]})[wine["temp"] == "warm"]
         assert (up == "5").all(axis=None)
+    # a variable called as the response would be
+    renamed = rows.rename(columns={"Days": "response"})
+    same = il.simulate("~ response", 2, 2, params={"beta": [1.0, 2.0], "sigma": 0.5}, data=renamed)
+    np.testing.assert_allclose(same, drawn.iloc[:, :2], rtol=ROUNDING)
     assert il.glm("Reaction ~ Days", SLEEP).simulate(1, 3, {"sigma": 1e-9}).shape == (180, 1)
+
+
+@pytest.mark.parametrize(
+    "covariance",
+    [
+        {"correlation": "ar1(Days | Subject)"},
+        {"variance": "power(fitted)"},
+        {"correlation": "ar1(Days | Subject)", "variance": "~ late"},
+    ],
+)
+def test_covariances_of_residuals_are_kept(covariance) -> None:
+    data = SLEEP.assign(late=np.where(SLEEP["Days"] > 4, "b", "a"))
+    mixed = il.fit("Reaction ~ Days + (1 | Subject)", data, **covariance)
+    plain = il.gls("Reaction ~ Days", data, **covariance)
+    for m in (mixed, plain):
+        y = m.simulate(2, seed=1)
+        own = {"beta": m.fe_params, "sigma": m.sigma}
+        np.testing.assert_allclose(m.simulate(2, seed=1, params=own), y, rtol=ROUNDING)
+        flat = m.simulate(2, seed=1, params={"Days": 0.0})
+        slope = (m.fe_params["Days"] * data["Days"]).to_numpy()[:, None]
+        np.testing.assert_allclose(y - flat, slope + 0.0 * y, atol=1e-8 * y.to_numpy().max())
+        name = next(n for n in m.bootstrap(2, seed=1).frame if n not in ("Intercept", "Days")
+                    and not n.startswith("sd_") and n != "sigma")  # fmt: skip
+        with pytest.raises(ArgumentError, match="is kept as it was estimated"):
+            m.simulate(params={name: 0.1})
+    mean = plain.predict().to_numpy()[:, None]
+    twice = plain.simulate(2, seed=1, params={"sigma": 2.0 * plain.sigma})
+    np.testing.assert_allclose(twice - mean, 2.0 * (plain.simulate(2, seed=1) - mean), rtol=1e-6)
+    wide = mixed.simulate(2, seed=1, params={"VarCorr": mixed.variance_components})
+    np.testing.assert_allclose(wide, mixed.simulate(2, seed=1), rtol=ROUNDING)
 
 
 def test_power_of_a_plan(m) -> None:

@@ -26,9 +26,11 @@ from ..parameters import (
     parameter_values,
     reading_name,
 )
+from ..residual_covariance import residual_names
 
 if TYPE_CHECKING:
     from ...models.kinds import AnyFit, MixedFit
+    from ...models.lmm_residual import ResidualFit
 
 __all__ = ["assumed", "lacking"]
 
@@ -58,6 +60,12 @@ def assumed(fit: AnyFit, like: AnyFit | None, params: Mapping[str, float] | None
         for j, name in enumerate(part.design.x_names):
             beta[part.design.current if fit.several else "mean"][j] = named[f"{front}{name}"]
     sigma = named.get("sigma", like.sigma)
+    if kept := [name for name in residual_names(like) if name in (params or ())]:
+        raise ArgumentError(
+            f"params has {kept[0]!r}: the covariance of residuals is kept as it was estimated"
+        )
+    if fit.linear and like.phi.size:  # sigma of the search, in units of which random effects are
+        sigma *= cast("ResidualFit", like).re_scale / like.sigma
     theta = like.theta if given_theta is None else given_theta
     if fit.T and given_theta is None:
         model = cast("MixedFit", like).covariance
