@@ -418,3 +418,23 @@ def test_what_a_fit_without_rows_has_and_what_to_do_else(frame, files) -> None:
     with pytest.raises(DataError, match="needs them"):
         m.plot.effect("x", points="data")
     pyplot.close("all")
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "verdict"),
+    [
+        ("size ~ x + (1 + x | s)", "gamma", "singular"),  # several starts: not log-concave
+        ("y ~ x + (1 | s / g)", "binomial", "singular"),  # one factor may take another's part
+        ("count ~ x + (1 + time | s)", "poisson", "singular"),  # a correlation of the other sign
+    ],
+)
+@pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")
+def test_few_rows_are_searched_from_several_starts(frame, formula, family, verdict) -> None:
+    rng = np.random.default_rng(2)
+    data = frame[:150].assign(g=[f"{v}{w}" for v, w in zip(frame.s[:150], frame.g[:150] % 2)])
+    data = data.assign(**{name: rng.permutation(data[name]) for name in ("size", "y", "count")})
+    alone = il.glmer(formula, data, family)
+    apart = il.glmer(formula, pl.from_pandas(data).lazy(), family, partitions=2)
+    assert apart.fit.verdict == alone.fit.verdict
+    assert alone.fit.verdict == verdict
+    assert apart.llf == pytest.approx(alone.llf, rel=1e-9)

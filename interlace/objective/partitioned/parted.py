@@ -194,8 +194,3 @@ class PartedObjective(PartitionedObjective):
             factor = self._factors[where.factor]
             named = f"level {str(factor.levels[level])!r} of {factor.name}"
         return information_words(least, named, self.expected, self.problem, self.nodes)
-
-    def fresh(self):
-        raise RuntimeError(ELSEWHERE)
-
-    anew = fresh
