@@ -44,6 +44,8 @@ class Products:
         What names of columns made here begin with, and none of the data.
     grams : (cells, a, a) ndarray
         Sums of their products in each cell.
+    plain_grams : (cells, a, a) ndarray
+        The same without weights.
     """
 
     def __init__(
@@ -162,11 +164,11 @@ class Products:
         out |= {f"{self.free}x{i}": self._centred(i) for i in range(1, len(self._raw))}
         return out if self.weight is None else {**out, f"{self.free}w": self.weight}
 
-    def product(self, i: int, j: int) -> Any:
-        """The weighted product of two centred and scaled atoms."""
+    def product(self, i: int, j: int, weighted: bool = True) -> Any:
+        """The product of two centred and scaled atoms, times the weight where there is one."""
         import narwhals.stable.v2 as nw
 
-        out = None if self.weight is None else nw.col(f"{self.free}w")
+        out = nw.col(f"{self.free}w") if weighted and self.weight is not None else None
         for k in (i, j):
             if k:
                 own = nw.col(f"{self.free}x{k}")
@@ -190,18 +192,25 @@ class Products:
         pairs = list(combinations_with_replacement(own, 2))
         keys = [f"{self.free}f{i}" for i in range(len(self.factors))]
         asked = {f"{self.free}{i}_{j}": self.product(i, j) for i, j in pairs}
+        if self.weight is not None:
+            asked |= {f"{self.free}p{i}_{j}": self.product(i, j, False) for i, j in pairs}
         table = lazy.sums(self.first(), keys, asked)
         codes = [self._levels_in(table.values[name], i) for i, name in enumerate(keys)]
         self.codes = np.stack(codes, axis=1) if codes else np.zeros((table.n, 0), dtype=np.int64)
         self.of_X = own
-        self.grams = np.empty((table.n, len(own), len(own)))
+        self.grams = self.plain_grams = self._grams(table, pairs, "")
+        if self.weight is not None:
+            self.plain_grams = self._grams(table, pairs, "p")
+
+    def _grams(self, table: Columns, pairs: Sequence[tuple[int, int]], kind: str) -> np.ndarray:
+        """Sums of products of atoms in each cell, (cells, a, a)."""
+        own = self.of_X
+        grams = np.empty((table.n, len(own), len(own)))
         for i, j in pairs:
-            a, b, values = (
-                own.index(i),
-                own.index(j),
-                np.asarray(table.values[f"{self.free}{i}_{j}"]),
-            )
-            self.grams[:, a, b] = self.grams[:, b, a] = values
+            a, b = own.index(i), own.index(j)
+            values = np.asarray(table.values[f"{self.free}{kind}{i}_{j}"])
+            grams[:, a, b] = grams[:, b, a] = values
+        return grams
 
     def _levels_in(self, column: Column, factor: int) -> np.ndarray:
         """Codes of a factor's column, whose levels are kept."""

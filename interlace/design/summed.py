@@ -65,6 +65,8 @@ class Sums:
     factors : tuple of FactorSums
     pairs : dict
         (b, c), b < c, to `PairSums`.
+    plain : ndarray, shape (s, p), or None
+        As X, without the weights of the rows; None where there are none.
     """
 
     n: int
@@ -76,6 +78,7 @@ class Sums:
     elements: np.ndarray
     factors: tuple[FactorSums, ...]
     pairs: dict[tuple[int, int], PairSums]
+    plain: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,7 @@ class SummedDesign(RowlessDesign):
     @property
     def information_root(self) -> np.ndarray:
         assert self.sums is not None
-        return self.sums.X
+        return self.sums.X if self.sums.plain is None else self.sums.plain
 
     @property
     def whole_root(self) -> np.ndarray:
@@ -143,7 +146,10 @@ class _Summing:
     def design(self) -> SummedDesign:
         """Everything."""
         frame = self.frame
-        X, y, ones = self._rows()
+        products, plain = self.products, None
+        X, y, ones = self._rows(products.grams)
+        if products.weight is not None:
+            plain = self._rows(products.plain_grams)[0]
         kept, dropped = kept_columns(X, self.fixed.names)
         elements, making = self._elements(kept)
         tables = _LevelTables(self, elements)
@@ -153,6 +159,10 @@ class _Summing:
             raise DataError(
                 f"formula has {len(kept)} fixed coefficients for {frame.n} rows; leave out terms"
             )
+        whole = Sums(
+            frame.n, frame.log_weights, ones, X[:, kept], y, X, making, tuple(sums), pairs,
+            None if plain is None else plain[:, kept],
+        )  # fmt: skip
         return SummedDesign(
             y=None,  # type: ignore[arg-type]
             trials=None,
@@ -168,17 +178,14 @@ class _Summing:
             missing_by=frame.missing_by,
             recipe=new_data_recipe(frame, [self._side(kept)], sides, tables.groupings, linear=True),
             n_rows=frame.n,
-            sums=Sums(
-                frame.n, frame.log_weights, ones, X[:, kept], y, X, making, tuple(sums), pairs
-            ),
+            sums=whole,
             engine=frame.lazy.engine,
-            ranges=self.products.columns_seen,
+            ranges=products.columns_seen,
         )
 
-    def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows with the cross-products of the data's: X, y and 1."""
+    def _rows(self, grams: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows with the cross-products of the data's, whose sums are ``grams``: X, y and 1."""
         products = self.products
-        grams = products.grams
         R = gram_roots(grams, np.empty((*grams.shape[:2], 0)))
         place = {atom: at for at, atom in enumerate(products.of_X)}
         real = R.any(axis=2)
