@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import ArgumentError
 from ...linalg.threads import one_thread
+from .freed_memory import freed_memory_kept
 from .pieces import Piece
 from .questions import MANY, Part, Question, Start
 from .workers import PartWorkers, Reading, Rows
@@ -53,7 +54,8 @@ def wake_all(client: Any) -> None:
 
 def ask_part(part: Part, question: Question, starts: Sequence[Start | None]) -> list[Any]:
     """The answers of a part, where it is."""
-    return part.ask(question, starts)
+    with freed_memory_kept():
+        return part.ask(question, starts)
 
 
 def is_there(part: Part) -> bool:
@@ -63,19 +65,19 @@ def is_there(part: Part) -> bool:
 
 def rows_there(reading: Reading) -> Rows:
     """The rows of a part, read by a worker that keeps them."""
-    with one_thread(MANY):
+    with one_thread(MANY), freed_memory_kept():
         return reading.rows()
 
 
 def seen_there(rows: Rows) -> Any:
     """What is seen of them."""
-    with one_thread(MANY):
+    with one_thread(MANY), freed_memory_kept():
         return rows.seen()
 
 
 def part_there(rows: Rows, how: Any) -> Part:
     """The part that they make."""
-    with one_thread(MANY):
+    with one_thread(MANY), freed_memory_kept():
         return Part(rows.pieces(how))
 
 
