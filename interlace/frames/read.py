@@ -197,8 +197,8 @@ def _narwhals(data: Any) -> Any:
             hint = " Give the columns names first: pandas.DataFrame(data, columns=[...])."
         elif isinstance(data, str | os.PathLike):
             hint = (
-                " Read it first: polars.read_parquet(path). Functions that fit models take paths of "
-                "Parquet files as they are."
+                " Read it first: polars.read_parquet(path). Functions that fit models take paths "
+                "of Parquet files as they are."
             )
         refuse_formula(data)
         raise ArgumentTypeError(
