@@ -165,7 +165,7 @@ def objective(
             raise ArgumentError("design is for a generalised model; give its family=")
         if nAGQ != 1 or laplace is not None:
             raise ArgumentError("nAGQ= and laplace= are for generalised models; give family=")
-        with one_thread(design.X.size):
+        with one_thread(design.size):
             criterion = linear_objective(design, covariance, REML is not False, backend)
         criterion.start()  # takes units for very large variances: x means the same from here on
     else:
@@ -196,7 +196,7 @@ def _generalised(
     if nAGQ != 0:
         check_nodes(nAGQ, design)
     expected = resolved.expected_by_default if laplace is None else laplace == "expected"
-    with one_thread(design.X.size):
+    with one_thread(design.size):
         return make_objective(design, covariance, resolved, observations, nAGQ, expected, backend)
 
 

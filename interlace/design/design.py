@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import ArgumentError
 from ..formula.formula import Formula
+from .held import Gather
 from .indicators import IndexedColumns
 from .newdata import NewDataRecipe, NewDesign
 from .predictor import MEAN, LinearPredictor
@@ -304,6 +305,21 @@ class Design:
     def X(self) -> np.ndarray:  # noqa: N802
         """Fixed-effects model matrix of the predictor, (n, p), C-contiguous, of full rank."""
         return self._current.X
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """That of X, (n, p), which need not be made for it."""
+        return self._current.shape
+
+    def X_in(self, order: np.ndarray, gather: Gather | None = None) -> np.ndarray:  # noqa: N802
+        """X with its rows in another order, (n,): see `LinearPredictor.X_in`."""
+        return self._current.X_in(order, gather)
+
+    @property
+    def size(self) -> int:
+        """Numbers in X."""
+        n, p = self.shape
+        return n * p
 
     @property
     def information_root(self) -> np.ndarray:

@@ -171,7 +171,8 @@ def _factors(recipe: PlainMatrix, columns: Columns) -> dict[str, Labels]:
     for name in recipe.codings:
         column = computed[name] if name in computed else columns.values[unmarked(name)]
         labels = column if isinstance(column, Labels) else label_numbers(column != 0)
-        factors[name] = Labels(labels.codes.astype(np.int32), labels.levels, labels.ordered)
+        small = np.int8 if len(labels.levels) <= np.iinfo(np.int8).max else np.int32
+        factors[name] = Labels(labels.codes.astype(small), labels.levels, labels.ordered)
     return factors
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..formula.formula import Formula
+from .held import Gather, Held, HeldColumns
 from .terms import FixedTerm, FixedTerms
 
 #: Name of the predictor that every model has.
@@ -53,7 +55,8 @@ class LinearPredictor:
     ----------
     X : (n, p) float64 ndarray
         Fixed-effects model matrix, C-contiguous, of full column rank; of a sole intercept that is
-        not the mean's a read-only broadcast of 1.0.
+        not the mean's a read-only broadcast of 1.0.  Of many rows it is made when it is asked for
+        where a fit has sorted them.
     names : tuple of str
         Names of its columns (formulaic's).
     terms : FixedTerms
@@ -72,10 +75,37 @@ class LinearPredictor:
     dropped: tuple[str, ...] = ()
     formula: Formula | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # as the fields are, X in the order of its rows
+        own = {name: value for name, value in self.__dict__.items() if name != "columns"}
+        return {"X": self.X, **own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """That of X, which need not be made for it."""
+        held: HeldColumns = self.__dict__["columns"]
+        return held.shape
+
+    def X_in(self, order: np.ndarray, gather: Gather | None = None) -> np.ndarray:  # noqa: N802
+        """X with its rows in another order, (n,); where they are many it is held in that one.
+
+        ``gather`` takes rows of a matrix by their positions.
+        """
+        held: HeldColumns = self.__dict__["columns"]
+        return held.in_order(order, gather)
+
     @property
     def is_constant(self) -> bool:
         """Whether it is one number: a sole column of ones, and no offset."""
         return self.names == ("Intercept",) and self.offset is None
+
+
+# a field like the others, but for where its value is
+setattr(LinearPredictor, "X", Held())  # noqa: B010
 
 
 def without_columns(names: tuple[str, ...], n: int, formula: Formula | None) -> LinearPredictor:

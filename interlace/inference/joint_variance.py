@@ -152,7 +152,7 @@ def weighted_columns(fit: MixedFit, free: Collection[str]) -> list[np.ndarray]:
     """WX by linear predictor, (n, p) each, for the columns of the free ones side by side."""
     if not fit.several:
         return [fit.weighted(fit.design.X)]
-    weight = cast("GLMMFit", fit).solution.weight
+    weight = cast("np.ndarray", cast("GLMMFit", fit).solution.weight)
     columns = [
         (k, p.X) for k, (name, p) in enumerate(fit.design.predictors.items()) if name in free
     ]

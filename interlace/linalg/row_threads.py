@@ -20,6 +20,7 @@ __all__ = [
     "PIECE_ROWS",
     "ended",
     "gathered",
+    "gathered_rows",
     "over_rows",
     "row_threads",
     "transposed_product",
@@ -72,6 +73,17 @@ def gathered(values: np.ndarray, order: np.ndarray) -> np.ndarray:
 
     def fill(piece: slice) -> None:
         np.take(values, order[piece], out=out[piece], mode="clip")
+
+    over_rows(fill, len(order))
+    return out
+
+
+def gathered_rows(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The same for a matrix, (n, p)."""
+    out = np.empty((len(order), values.shape[1]), dtype=values.dtype)
+
+    def fill(piece: slice) -> None:
+        np.take(values, order[piece], axis=0, out=out[piece], mode="clip")
 
     over_rows(fill, len(order))
     return out

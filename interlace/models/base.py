@@ -156,12 +156,12 @@ class BaseFit(ABC):
     @property
     def n(self) -> int:
         """Rows used."""
-        return self.design.X.shape[0]
+        return self.design.shape[0]
 
     @property
     def p(self) -> int:
         """Fixed-effects coefficients."""
-        return self.design.X.shape[1]
+        return self.design.shape[1]
 
     @property
     def n_parameters(self) -> int:

@@ -56,12 +56,13 @@ def _ordinal(design: Design, family: Ordinal, rows: tuple[np.ndarray, ...]) -> O
 
 def problem_of(design: Design, family: Family, observations: Observations) -> Problem:
     """Rows, columns and first estimates of a design."""
+    if len(design.predictors) == 1 and not isinstance(family, Ordinal):
+        rows = observations.y, observations.weights, observations.trials
+        return Problem.of(design, FamilyDensity(family, *rows), None)
     density, eta = first_density(design, family, observations)
-    kind: type[Problem] = Problem
+    kind: type[Problem] = SeveralProblem
     if isinstance(density, OrdinalDensity):
         kind = OrdinalProblem
-    elif len(design.predictors) > 1:
-        kind = SeveralProblem
     return kind.of(design, density, eta)
 
 
@@ -74,7 +75,7 @@ def with_parameters(design: Design, family: Family) -> Design:
         return design
     if not family.parameters or not (family.own_predictors or len(design.predictors) > 1):
         return design
-    ones = constant_predictor(len(design.X))
+    ones = constant_predictor(design.shape[0])
     named = {name: design.predictors.get(name, ones) for name in family.predictor_names}
     place_of = np.array([list(named).index(name) for name in design.predictors], dtype=np.int8)
     factors = tuple(replace(f, predictor=place_of[f.predictor]) for f in design.factors)

@@ -46,8 +46,8 @@ MODE_STEP = 1e-4
 MAX_HALVINGS = 12
 # Effects of a series times columns of other random effects: numbers that are held and gone over.
 MOST_COLUMNS = 50_000_000
-# Entries of X, 160 MB, above which a result lets go of the standardised columns: they are X once
-# more, and what asks for them makes them again in a fraction of the time of the fit.
+# Entries of X, 160 MB, above which a result lets go of what a search needs, some numbers a row:
+# what asks for it makes it again in a fraction of the time of the fit.
 MOST_HELD = 20_000_000
 # Mean square, in standard errors, of how far coefficients without random effects are from those of
 # a model whose refits they may start. Measured over 40 draws from each of five fits: below it a
@@ -113,7 +113,7 @@ class GLMMFit(PredictorsFit, BaseMixedFit):
         design = self.design.of(others(self.n, gone))
         observations = observe(design, self.family, varying=True)
         with explained(design, self.family, observations):
-            with one_thread(design.X.size):
+            with one_thread(design.size):
                 objective = make_objective(
                     design, CovarianceModel.of(design), self.family, observations, self.nAGQ,
                     self.expected, self.backend, self.method,
@@ -140,7 +140,7 @@ class GLMMFit(PredictorsFit, BaseMixedFit):
     def solution(self) -> GLMMEstimates:
         """All estimates at the optimum, made when first asked for."""
         objective = self.objective
-        with blas_threads(objective.modes.dense_columns, self.design.X.size):
+        with blas_threads(objective.modes.dense_columns, self.design.size):
             return closed(estimates(objective, self.optimum))
 
     def factor_at_optimum(self) -> Factor:
@@ -159,6 +159,8 @@ class GLMMFit(PredictorsFit, BaseMixedFit):
     def _weights_of(self, problem: Problem) -> np.ndarray:
         """Working weights in the order of a problem's rows."""
         weights, order = self.solution.weight, problem.order
+        if weights is None:
+            weights = self.working_weights
         return weights if order is None else np.ascontiguousarray(weights[..., order])
 
     def series_effects(self) -> Any:
@@ -302,7 +304,7 @@ def fit_glmm(
     covariance = CovarianceModel.of(design)
     theta = covariance.given_start(theta0)
     with explained(design, family, observations), _workers(executor, partitions, design) as workers:
-        with one_thread(design.X.size):
+        with one_thread(design.size):
             objective = make_objective(
                 design, covariance, family, observations, nAGQ, expected, backend, method, workers
             )
@@ -333,15 +335,18 @@ def _fitted(
 ) -> GLMMFit:
     """Minimise an objective and make the record, with its verdict."""
     clock = perf_counter()
-    with blas_threads(objective.modes.dense_columns, design.X.size):
+    with blas_threads(objective.modes.dense_columns, design.size):
         optimum = search(objective, optimizer, *start)
         fit = fit_at(design, observations, objective, optimum, seconds, kind)
-    if not objective.modes.is_here or design.X.size > MOST_HELD:
+    if not objective.modes.is_here or design.size > MOST_HELD:
         # its verdict is known, and another objective is made when one is wanted
         fit = _changed(fit, optimum=optimum.at_rest(), _objective=None)
     objective.release()
     seconds["optimise"] = perf_counter() - clock
-    return with_verdict(fit)
+    fit = with_verdict(fit)
+    if design.size > MOST_HELD:
+        fit.__dict__.pop("mu", None)
+    return fit
 
 
 def _changed(fit: GLMMFit, **fields: Any) -> GLMMFit:
@@ -461,7 +466,7 @@ def refit_glmm(fit: GLMMFit, y: np.ndarray) -> GLMMFit:
     observations = observe(design, fit.family, varying=True)
     shared = fit._shared
     with explained(design, fit.family, observations):
-        with blas_threads(shared.modes.dense_columns, design.X.size):
+        with blas_threads(shared.modes.dense_columns, design.size):
             objective = shared.with_response(*first_density(design, fit.family, observations))
             start = _nearest(fit, objective)
         return _fitted(design, observations, objective, fit.optimizer, start, {}, type(fit))

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..linalg.crossproducts.fixed import CentredColumns
 from ..linalg.information import Information, inverse_where_determined, side_by_side
 from ..objective.generalised.joint_modes import JointModeObjective, JointPoint
 from ..objective.generalised.laplace import LaplaceObjective
 from ..objective.generalised.modes import Point
+from ..objective.generalised.problem import Problem
 from ..objective.generalised.restricted import RestrictedLaplace
 from ..objective.layout import Layout, Predictor
 from ..optimize import Optimum
@@ -43,6 +45,9 @@ def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum
     problem, scale = objective.problem, objective.scale
     point, beta, cov = fixed_estimates(objective, x, H)
     T = scale.natural(scale.templates(theta))
+    many = isinstance(problem.fixed, CentredColumns)
+    if many and isinstance(objective, LaplaceObjective) and isinstance(point, Point):
+        objective.forget_slopes(point)
     eta = problem.natural_eta(_own(problem.unsorted(point.eta), point.eta), gamma)
     return GLMMEstimates(
         beta=beta,
@@ -51,10 +56,17 @@ def estimates(objective: LaplaceObjective | JointModeObjective, optimum: Optimum
         T=T,
         u=tuple(own.copy() for own in objective.spherical(point.u, theta)),
         eta=eta,
-        weight=_own(problem.unsorted(point.weight), point.weight),
+        weight=_weight(problem, point),
         covariance=cov,
         cov_modes=tuple(objective.cov_modes(T)),
     )
+
+
+def _weight(problem: Problem, point: Point | JointPoint) -> np.ndarray | None:
+    """Information of the rows; none of many of one predictor, where it follows from eta."""
+    if isinstance(problem.fixed, CentredColumns) and not problem.density.by_row:
+        return None
+    return _own(problem.unsorted(point.weight), point.weight)
 
 
 def _own(values: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -245,7 +245,7 @@ def fit_lmm(
     stage("cross-products")
     covariance = CovarianceModel.of(design)
     theta = covariance.given_start(theta0)
-    with one_thread(design.X.size):
+    with one_thread(design.size):
         objective = linear_objective(design, covariance, reml, backend)
     seconds["cross-products"] = perf_counter() - clock
     start = None if theta is None else objective.x_in_units(theta)
@@ -254,7 +254,7 @@ def fit_lmm(
 
 def _threads(design: Design, objective: LMMObjective) -> AbstractContextManager:
     """The same threads of BLAS from the rows to the estimates, hence the same roundings."""
-    return blas_threads(objective.marginal.dense_columns, design.X.size)
+    return blas_threads(objective.marginal.dense_columns, design.size)
 
 
 def fit_objective(

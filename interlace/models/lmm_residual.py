@@ -235,7 +235,7 @@ def objective_of(
 ) -> ResidualObjective:
     """The objective of a design."""
     assert design.residual is not None
-    with one_thread(design.X.size):
+    with one_thread(design.size):
         rows = rows_to_whiten(linear_rows(design), design.residual.order)
     return ResidualObjective(rows, covariance, residual, reml, backend)
 

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DataError, DataWarning, listing, warn
 from ..families.base import Family
 from ..families.several import in_support
 from ..frames.checks import row_labels
+from ..frames.columns import repeated
 
 if TYPE_CHECKING:
     from ..design.design import Design
@@ -73,7 +74,7 @@ class Observations:
     weights : (n,) float64 ndarray
         What multiplies a row's log-density: ``prior * trials``.
     trials : (n,) float64 ndarray
-        Ones but for binomial families.
+        Ones, stored as one number, but for binomial families.
     prior : (n,) float64 ndarray
         Prior weights.
 
@@ -184,7 +185,7 @@ def _observed(
     design: Design, family: Family, facts: ResponseFacts | None, ends: tuple[float, float]
 ) -> Observations:
     """The observations, each row checked; ``ends`` are those of the response."""
-    ones = np.ones(len(design.y))
+    ones = repeated(1.0, len(design.y))  # one number
     weights = ones if design.weights is None else design.weights
     if family.support == "proportion":
         observations = _binomial(design, weights, ones, facts, ends)

@@ -370,7 +370,7 @@ def fit_ordinal(
     """Fit a model without random terms by maximum likelihood, with the verdict on separation."""
     seconds = dict(seconds or {})
     clock = perf_counter()
-    with one_thread(design.X.size):
+    with one_thread(design.size):
         objective = OrdinalRegression(cast("Any", problem_of(design, family, observations)))
         optimum = minimise(objective)
     solution = closed(_estimates(objective, optimum))

@@ -13,6 +13,7 @@ from ..design.predictor import MEAN
 from ..frames.columns import read_only
 from ..linalg.crossproducts.predictors import place
 from ..linalg.information import Information
+from ..objective.generalised.density import FamilyDensity
 from .base import BaseFit
 
 
@@ -28,7 +29,8 @@ class PredictorsEstimates:
         Linear predictors of the family's parameters; (m, n) where some are not one number.
     eta, weight : ndarray, shape (n,)
         Linear predictor, and information of the rows, at the modes; (K, n) and packed where there
-        are K predictors.
+        are K predictors. Of many rows with one predictor ``weight`` is None: `working_weights`
+        makes it of eta.
     covariance : ndarray, shape (n_parameters, n_parameters), or Information
         Covariance matrix of (theta, beta, zeta), or what it is the inverse of.
     """
@@ -37,7 +39,7 @@ class PredictorsEstimates:
     slices: dict[str, slice]
     zeta: np.ndarray
     eta: np.ndarray
-    weight: np.ndarray
+    weight: np.ndarray | None
     covariance: np.ndarray | Information
 
     def __getstate__(self) -> dict[str, Any]:
@@ -193,4 +195,13 @@ class PredictorsFit(BaseFit):
     def working_weights(self) -> np.ndarray:
         """Information of the rows in the determinant, at the modes, (n,)."""
         weight, k = self.solution.weight, self.index
+        if weight is None:
+            return self._weight_again()
         return weight[place(k, k)] if self.several else weight
+
+    def _weight_again(self) -> np.ndarray:
+        """Information of the rows at eta, which is not held where they are many."""
+        o = self.observations
+        density = FamilyDensity(self.family, o.y, o.weights, o.trials)
+        rows = density.rows(self.eta, self.zeta, self.expected, order=0)
+        return read_only(rows.weight.copy())

@@ -119,7 +119,7 @@ def fit_regression(
     seconds = dict(seconds or {})
     clock = perf_counter()
     design = with_parameters(design, family)
-    with explained(design, family, observations), one_thread(design.X.size):
+    with explained(design, family, observations), one_thread(design.size):
         objective = make_objective(design, family, observations)
         optimum = minimise(objective)
     solution = closed(_estimates(objective, optimum))

@@ -112,7 +112,7 @@ def reordered(m, order: np.ndarray):
     """The same model with its rows in another order."""
     d, o = m.design, m.observations
     factors = [GroupingFactor(f.name, f.levels, f.codes[order], f.Z[order]) for f in d.factors]
-    moved = SimpleNamespace(**vars(d))
+    moved = type(d)(**vars(d))
     moved.factors, moved.X, moved.y = tuple(factors), d.X[order], d.y[order]
     moved.offset = None if d.offset is None else d.offset[order]
     observations = Observations(o.y[order], o.weights[order], o.trials[order], o.prior[order])

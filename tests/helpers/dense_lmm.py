@@ -9,6 +9,13 @@ import numpy as np
 from interlace.design.design import GroupingFactor, RandomTerm
 
 
+class DenseDesign(SimpleNamespace):
+    """What the numerics ask of a design."""
+
+    def X_in(self, order, gather=None):  # noqa: N802
+        return self.X[order]
+
+
 def design(y, X, x_names, groups, weights=None, offset=None):
     """A design from arrays; ``groups``: (codes, Z, names, structure) per factor, or with a list
     of (columns, names, structure) for several terms on one factor."""
@@ -20,7 +27,7 @@ def design(y, X, x_names, groups, weights=None, offset=None):
         factors.append(GroupingFactor(f"g{i}", levels, codes, Z))
         columns = slice(0, Z.shape[1])
         terms.append(RandomTerm(i, columns, names, structure, f"({i})"))
-    return SimpleNamespace(
+    return DenseDesign(
         y=np.asarray(y, dtype=float),
         X=np.ascontiguousarray(X, dtype=float),
         x_names=tuple(x_names),

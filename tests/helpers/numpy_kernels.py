@@ -144,3 +144,17 @@ def predictor_columns(codes, Z, inverse, of, levels, K):
     for j in range(k):
         out[np.arange(n), of[j], codes * k + j] = Z[:, j] * inverse[j]
     return out
+
+
+def centred_times(X, mean, c):
+    return (X - mean) @ c
+
+
+def centred_transposed(X, mean, t):
+    return (X - mean).T @ t
+
+
+def centred_by_level(codes, Z, inverse, w, X, mean, levels):
+    out = np.zeros((levels, Z.shape[1], X.shape[1]))
+    np.add.at(out, codes, (w[:, None] * inverse * Z)[:, :, None] * (X - mean)[:, None, :])
+    return out

@@ -69,7 +69,7 @@ class Likelihood:
 
     def threads(self) -> Any:
         """Those of BLAS that its evaluations are worth."""
-        return blas_threads(self.dense_columns, self.fit.design.X.size)
+        return blas_threads(self.dense_columns, self.fit.design.size)
 
     @property
     def from_flat(self) -> np.ndarray:
@@ -109,7 +109,7 @@ def _linear(fit: Any) -> Likelihood:
     from ...objective.linear.explicit import ExplicitDeviance
 
     objective = fit.objective
-    with blas_threads(objective.marginal.dense_columns, fit.design.X.size):
+    with blas_threads(objective.marginal.dense_columns, fit.design.size):
         explicit = ExplicitDeviance(objective, fit.x, fit.re_scale)
         y = explicit.start
         value = explicit.evaluate(y, 0).value
@@ -143,7 +143,7 @@ def _mixed(fit: Any) -> Likelihood:
     objective, x = fit.objective, fit.x.copy()
     at, problem = objective.at, objective.problem
     try:
-        with blas_threads(objective.modes.dense_columns, fit.design.X.size):
+        with blas_threads(objective.modes.dense_columns, fit.design.size):
             value = objective.evaluate(x, 1).value
     except NumericalError:
         raise ArgumentError(

@@ -1,7 +1,9 @@
 """The fixed part of one linear predictor or of several, and its products with weighted rows.
 
-X are standardised columns. Of one predictor eta is (n,), w (n,); of K predictors eta is (K, n) and
-w the packed (P, n) of `PredictorZ`; the coefficients are those of one predictor after the other.
+X are standardised columns; of many rows the columns of the data are held alone, and these made of
+them row by row as they are needed. Of one predictor eta is (n,), w (n,); of K predictors eta is
+(K, n) and w the packed (P, n) of `PredictorZ`; coefficients are those of one predictor after the
+other.
 """
 
 from __future__ import annotations
@@ -13,13 +15,27 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import _predictors
+from ..kernels import _centred, _predictors
 from ..row_threads import over_rows
 from .predictors import PredictorZ, place
-from .standardise import CHUNK_ROWS, chunks
+from .standardise import CHUNK_ROWS, Standardisation, chunks, standardised
 from .weighted import WeightedZ
 
-__all__ = ["FixedColumns", "FixedPart", "PredictorColumns", "packed_product", "weighted_gram"]
+__all__ = [
+    "CentredColumns",
+    "FixedColumns",
+    "FixedPart",
+    "PredictorColumns",
+    "columns_of",
+    "packed_product",
+    "weighted_gram",
+]
+
+# Numbers in X, 2 MB, from which its standardised columns are no copy of their own.
+LARGE = 250_000
+# Digits, as a factor, that the sums for a standardised column may lose: beyond that the columns of
+# X nearly depend on each other, and the standardised ones are made once.
+MOST_LOST = 1e3
 
 
 class FixedPart(ABC):
@@ -47,6 +63,22 @@ class FixedPart(ABC):
     @abstractmethod
     def part(self, rows: slice | np.ndarray) -> FixedPart:
         """The same of some of the rows."""
+
+    def predicted(self, gamma: np.ndarray, base: np.ndarray) -> np.ndarray:
+        """X gamma + base, (n,), of one predictor."""
+        eta = np.empty(len(base))
+
+        def fill(rows: slice) -> None:
+            self.part(rows).times(gamma, out=eta[rows])
+            eta[rows] += base[rows]
+
+        over_rows(fill, len(base))
+        return eta
+
+    def summed(self, t: np.ndarray) -> np.ndarray:
+        """`transposed` for t (n,) of one predictor, piece by piece."""
+        parts = over_rows(lambda rows: self.part(rows).transposed(t[rows]), len(t))
+        return np.sum(parts, axis=0)
 
     @abstractmethod
     def gram(self, w: np.ndarray) -> np.ndarray:
@@ -98,11 +130,79 @@ class FixedColumns(FixedPart):
         out[m:, :m] = out[:m, m:].T
         return out
 
+    def dense(self) -> np.ndarray:
+        """The columns themselves, (n, p)."""
+        return self.X
+
     def cross(self, Z: WeightedZ, w: np.ndarray) -> np.ndarray:
         return Z.transposed_weighted_X(w, self.X)
 
     def changed(self, Z: WeightedZ, w: np.ndarray, a: np.ndarray) -> np.ndarray:
         return Z.transposed_weighted_X(w, a)
+
+
+class CentredColumns(FixedPart):
+    """Columns (X - mean) R^{-1} of one predictor, of which nothing but X (n, p) is held."""
+
+    def __init__(self, X: np.ndarray, mean: np.ndarray, R_inverse: np.ndarray) -> None:
+        self._raw, self._mean, self._R_inverse = X, mean, R_inverse
+        self.p, self.size = X.shape[1], X.size
+
+    def times(self, gamma: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        out = np.empty(len(self._raw)) if out is None else out
+        _centred.times(self._raw, self._mean, self._R_inverse @ gamma, out)
+        return out
+
+    def times_each(self, gammas: np.ndarray) -> np.ndarray:
+        out = np.empty((len(gammas), len(self._raw)))
+        for gamma, own in zip(gammas, out, strict=True):
+            self.times(gamma, own)
+        return out
+
+    def transposed(self, t: np.ndarray) -> np.ndarray:
+        sums = np.empty(self.p)
+        _centred.transposed(self._raw, self._mean, np.ascontiguousarray(t), sums)
+        return sums @ self._R_inverse
+
+    def transposed_each(self, ts: np.ndarray) -> np.ndarray:
+        return np.stack([self.transposed(t) for t in ts])
+
+    def part(self, rows: slice | np.ndarray) -> CentredColumns:
+        return CentredColumns(self._raw[rows], self._mean, self._R_inverse)
+
+    def dense(self) -> np.ndarray:
+        """The columns themselves, (n, p), made."""
+        return (self._raw - self._mean) @ self._R_inverse
+
+    def gram(self, w: np.ndarray) -> np.ndarray:
+        return self._R_inverse.T @ weighted_gram(self._raw, w, mean=self._mean) @ self._R_inverse
+
+    def products(self, w: np.ndarray, a: np.ndarray) -> np.ndarray:
+        m, across = a.shape[1], np.stack([self.summed(w * own) for own in a.T])
+        out = np.empty((m + self.p, m + self.p))
+        out[:m, :m], out[m:, m:] = weighted_gram(a, w), self.gram(w)
+        out[:m, m:], out[m:, :m] = across, across.T
+        return out
+
+    def cross(self, Z: WeightedZ, w: np.ndarray) -> np.ndarray:
+        return Z.transposed_weighted_X(w, self._raw, self._mean) @ self._R_inverse
+
+    def changed(self, Z: WeightedZ, w: np.ndarray, a: np.ndarray) -> np.ndarray:
+        return Z.transposed_weighted_X(w, a)
+
+
+def columns_of(X: np.ndarray, std: Standardisation) -> FixedColumns | CentredColumns:
+    """The standardised columns of X (n, p), a copy of their own only where rows are few."""
+    if X.size < LARGE or _lost(std) > MOST_LOST:
+        return FixedColumns(standardised(X, std, None))
+    return CentredColumns(np.ascontiguousarray(X), std.mean, std.R_inverse)
+
+
+def _lost(std: Standardisation) -> float:
+    """By how much sums of the columns of X may exceed those of the standardised columns."""
+    R = np.linalg.inv(std.R_inverse)
+    sizes = np.sqrt(np.einsum("ij,ij->j", R, R))
+    return float((sizes @ np.abs(std.R_inverse)).max(initial=0.0))
 
 
 class PredictorColumns(FixedPart):
@@ -166,18 +266,26 @@ def packed_product(w: np.ndarray, a: np.ndarray) -> np.ndarray:
     return out
 
 
-def weighted_gram(X: np.ndarray, w: np.ndarray, Y: np.ndarray | None = None) -> np.ndarray:
-    """X' diag(w) X, or X' diag(w) Y, a chunk of rows at a time."""
-    Y = X if Y is None else Y
-
+def weighted_gram(
+    X: np.ndarray, w: np.ndarray, Y: np.ndarray | None = None, mean: np.ndarray | None = None
+) -> np.ndarray:
+    """X' diag(w) X, or X' diag(w) Y, a chunk of rows at a time; of X less its ``mean`` if given."""
     if len(X) <= CHUNK_ROWS:
-        return (X * w[:, None]).T @ Y
+        return _chunk_gram(X, w, Y, mean)
 
     def products(piece: slice) -> np.ndarray:
-        out = np.zeros((X.shape[1], Y.shape[1]))
+        out = np.zeros((X.shape[1], (X if Y is None else Y).shape[1]))
         for rows in chunks(piece):
-            out += (X[rows] * w[rows, None]).T @ Y[rows]
+            out += _chunk_gram(X[rows], w[rows], None if Y is None else Y[rows], mean)
         return out
 
     first, *more = over_rows(products, len(X))
     return sum(more, first)
+
+
+def _chunk_gram(
+    X: np.ndarray, w: np.ndarray, Y: np.ndarray | None, mean: np.ndarray | None
+) -> np.ndarray:
+    if mean is not None:
+        X = X - mean
+    return (X * w[:, None]).T @ (X if Y is None else Y)

@@ -65,12 +65,16 @@ class PredictorZ(WeightedZ):
                 A[np.ix_(columns, rows)] = both.T
 
     def times(
-        self, T: Sequence[np.ndarray], u: np.ndarray, out: np.ndarray | None = None
+        self,
+        T: Sequence[np.ndarray],
+        u: np.ndarray,
+        out: np.ndarray | None = None,
+        add: bool = False,
     ) -> np.ndarray:
         """Z Λ u by predictor, (K, n)."""
         if out is None:
             out = np.zeros((self.count, self.n))
-        else:
+        elif not add:
             out[...] = 0.0
         for b, t in enumerate(as_templates(T)):
             effects = self._effects[b]

@@ -15,7 +15,7 @@ from itertools import accumulate
 import numpy as np
 
 from ..factor.base import as_templates
-from ..kernels import _weighted
+from ..kernels import _centred, _weighted
 from ..wide import WIDE, product
 from .blocks import ZCross, pair_patterns, zero_blocks
 
@@ -115,15 +115,19 @@ class WeightedZ:
         return self.n_levels[b] == 1 and self.widths[b] > WIDE
 
     def times(
-        self, T: Sequence[np.ndarray], u: np.ndarray, out: np.ndarray | None = None
+        self,
+        T: Sequence[np.ndarray],
+        u: np.ndarray,
+        out: np.ndarray | None = None,
+        add: bool = False,
     ) -> np.ndarray:
-        """Z Λ u, Λ = blockdiag(I ⊗ T_b), for u (q,); written to ``out`` (n,) if given."""
+        """Z Λ u, Λ = blockdiag(I ⊗ T_b), for u (q,); written to ``out`` (n,) if given, or added."""
         out = np.empty(self.n) if out is None else out
         for b, t in enumerate(as_templates(T)):
             effects = self._effects[b]
             own = u[self.offsets[b] : self.offsets[b + 1]].reshape(effects.shape)
             _weighted.level_effects(t, self._inverse[b], own, effects)
-            _weighted.gather(self._codes[b], self._Z[b], effects, b > 0, out)
+            _weighted.gather(self._codes[b], self._Z[b], effects, add or b > 0, out)
         return out
 
     def transposed(self, s: np.ndarray) -> np.ndarray:
@@ -135,9 +139,16 @@ class WeightedZ:
             _weighted.scatter(self._codes[b], self._Z[b], self._inverse[b], s, own)
         return out
 
-    def transposed_weighted_X(self, w: np.ndarray, X: np.ndarray) -> np.ndarray:
-        """Z' diag(w) X, (q, p), without a weighted copy of X."""
-        return self._scatter_columns(w, X)
+    def transposed_weighted_X(
+        self, w: np.ndarray, X: np.ndarray, mean: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Z' diag(w) X, (q, p), without a weighted copy of X; of X less its ``mean`` if given."""
+        if mean is None:
+            return self._scatter_columns(w, X)
+        out = np.empty((self.q, X.shape[1]))
+        for b, own in self._columns(out):
+            _centred.by_level(self._codes[b], self._Z[b], self._inverse[b], w, X, mean, own)
+        return out
 
     def _scatter_columns(self, w: np.ndarray, S: np.ndarray) -> np.ndarray:
         r = S.shape[1]

@@ -18,8 +18,8 @@ cpdef double laplace(
 
     Rows ``starts[l]:starts[l + 1]`` are those of level l. ``U`` (levels, k) holds the start and
     then the modes. Filled: ``at_mode`` (4, n), predictors, weights, observed information and scores
-    of the rows; ``sums`` = [sum log-density, |u|^2, log|M|, derivative in zeta, correction to the mode];
-    with order 1 ``t`` (n,), the derivative of the deviance in the rows' own predictor, and
+    of the rows, or (3, n) where the weights are the observed information; ``sums`` = [sum
+    log-density, |u|^2, log|M|, derivative in zeta, correction to the mode]; with order 1 ``t`` (n,), the derivative of the deviance in the rows' own predictor, and
     ``dT`` (k, k), in the template. ``S_levels`` (levels, k, k) receives M_l^{-1}, ``H_levels``
     the inverse of the observed information, ``in_zeta`` (n,) the rows' own derivatives in zeta,
     where they are given.

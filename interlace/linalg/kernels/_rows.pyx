@@ -24,13 +24,15 @@ def rows(kernel, double par, bint expected, const double[::1] eta, double[::1] s
     cdef const double[::1] y = kernel.y, weights = kernel.weights, log_y = kernel.log_y
     cdef Py_ssize_t n = eta.shape[0], i
     cdef bint want_slope = slope.shape[0] > 0, want_extra = extra.shape[1] > 0
-    cdef bint logs = log_y.shape[0] > 0
-    cdef double total = 0.0, product = 1.0
+    # weights of one need not be there
+    cdef bint logs = log_y.shape[0] > 0, weighted = weights.shape[0] > 0
+    cdef double total = 0.0, product = 1.0, w
     cdef Kind kind = kind_of(kernel, par, expected)
     cdef Row r
     with nogil:
         for i in range(n):
-            split_row(&kind, eta[i], y[i], weights[i], log_y[i] if logs else 0.0, &r)
+            w = weights[i] if weighted else 1.0
+            split_row(&kind, eta[i], y[i], w, log_y[i] if logs else 0.0, &r)
             add_value(&r, &total, &product)
             score[i] = r.score
             weight[i] = r.weight
@@ -48,12 +50,15 @@ def values(kernel, double par, const double[::1] eta, double[::1] value, double[
     """The values themselves and the scores, row by row (for quadrature)."""
     cdef const double[::1] y = kernel.y, weights = kernel.weights, log_y = kernel.log_y
     cdef Py_ssize_t n = eta.shape[0], i
-    cdef bint logs = log_y.shape[0] > 0
+    # weights of one need not be there
+    cdef bint logs = log_y.shape[0] > 0, weighted = weights.shape[0] > 0
     cdef Kind kind = kind_of(kernel, par, True)
     cdef Row r
+    cdef double w
     with nogil:
         for i in range(n):
-            row(&kind, eta[i], y[i], weights[i], log_y[i] if logs else 0.0, &r)
+            w = weights[i] if weighted else 1.0
+            row(&kind, eta[i], y[i], w, log_y[i] if logs else 0.0, &r)
             value[i] = r.value
             score[i] = r.score
 

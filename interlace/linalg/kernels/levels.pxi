@@ -32,9 +32,13 @@ cdef double laplace_of(
 
     `INTERRUPTED` if a signal's handler raised: `pending` raises it where the interpreter is held.
     """
-    cdef double[::1] eta = at_mode[0], w = at_mode[1], observed = at_mode[2], score = at_mode[3]
+    # where both kinds of information are the same there is one row for them
+    cdef Py_ssize_t last = at_mode.shape[0] - 1
+    cdef double[::1] eta = at_mode[0], w = at_mode[1], observed = at_mode[last - 1]
+    cdef double[::1] score = at_mode[last]
     cdef Py_ssize_t levels = starts.shape[0] - 1, k = T.shape[0], l, longest = 0
     cdef Py_ssize_t i, j, a, b, c, begin, end
+    cdef bint weighted = weights.shape[0] > 0  # else by one
     cdef bint logs = log_y.shape[0] > 0, keep = S_levels is not None
     cdef bint by_row = in_zeta is not None
     cdef bint same, scalar = k == 1 and Z.shape[0] == 0, ok, gains
@@ -52,7 +56,7 @@ cdef double laplace_of(
     cdef double* A
     cdef double* zt
     cdef double* zs
-    cdef double value, product, before, lam, s, h, av, length, passes = 0.0, looked = 0.0
+    cdef double value, product, before, lam, s, h, av, weight, length, passes = 0.0, looked = 0.0
     cdef int stopped = 0
     cdef int iteration, halving
     for l in range(levels):
@@ -124,7 +128,8 @@ cdef double laplace_of(
                 s = eta0[i]
                 for a in range(k):
                     s += R[j * k + a] * u[a]
-                split_row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
+                weight = weights[i] if weighted else 1.0
+                split_row(&kind, s, y[i], weight, log_y[i] if logs else 0.0, rows + j)
                 add_value(rows + j, &value, &product)
                 for a in range(k):
                     g[a] += R[j * k + a] * rows[j].score
@@ -169,7 +174,8 @@ cdef double laplace_of(
                     s = eta0[i]
                     for a in range(k):
                         s += R[j * k + a] * u[a]
-                    row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
+                    weight = weights[i] if weighted else 1.0
+                    row(&kind, s, y[i], weight, log_y[i] if logs else 0.0, rows + j)
                     for a in range(k):
                         s = R[j * k + a] * rows[j].weight
                         for b in range(a + 1):
@@ -226,7 +232,8 @@ cdef double laplace_of(
                 s += R[j * k + a] * u[a]
             eta[i] = s
             if not same:
-                split_row(&kind, s, y[i], weights[i], log_y[i] if logs else 0.0, rows + j)
+                weight = weights[i] if weighted else 1.0
+                split_row(&kind, s, y[i], weight, log_y[i] if logs else 0.0, rows + j)
                 for a in range(k):
                     s = R[j * k + a] * rows[j].weight
                     for b in range(a + 1):

@@ -35,9 +35,18 @@ LARGEST_CODE = 2**62
 def _some(values: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
     if isinstance(rows, slice):
         return values[rows]
+    if not any(values.strides):
+        return np.broadcast_to(values[:1], len(rows)) if values.size else values
     if len(rows) == len(values) and values.size and values.min() == values.max():
         return values  # in any order
     return gathered(values, rows)
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Values as kernels read them; ones stored as one number stay that where they are many."""
+    if values.size > FEW_ROWS and not any(values.strides) and values[0] == 1.0:
+        return values
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 class RowSums(NamedTuple):
@@ -69,8 +78,12 @@ class Kernel(NamedTuple):
     link: int
     power: float
     y: np.ndarray
-    weights: np.ndarray
+    weights: np.ndarray  # empty where all are one
     log_y: np.ndarray  # empty where it is not read
+
+    def weighted(self) -> Kernel:
+        """The same with weights that are there."""
+        return self if self.weights.size else self._replace(weights=np.ones(len(self.y)))
 
     def at(self, rows: slice) -> Kernel:
         """That of some of the rows."""
@@ -182,9 +195,14 @@ class ConditionalDensity(ABC):
         """The change of sum(weight h) with each predictor, h being like ``weight``."""
         return rows.slope * h
 
-    def moved_scores(self, weight: np.ndarray, change: np.ndarray) -> np.ndarray:
-        """Minus the change of the scores by that of the predictors, weight being the observed."""
-        return weight * change
+    def moved_scores(
+        self, weight: np.ndarray, change: np.ndarray, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Minus the change of the scores by that of the predictors, weight being the observed.
+
+        ``out``, which may be ``change``, may be overwritten.
+        """
+        return np.multiply(weight, change, out=out)
 
     def definite(self, rows: RowSums) -> np.ndarray:
         """Information in place of ``weight``, no row's of which is negative."""
@@ -212,8 +230,8 @@ class FamilyDensity(ConditionalDensity):
     ) -> None:
         self.family = family
         self.y = np.ascontiguousarray(y, dtype=np.float64)
-        self.weights = np.ascontiguousarray(weights, dtype=np.float64)
-        self.trials = np.ascontiguousarray(trials, dtype=np.float64)
+        self.weights = _whole(weights)
+        self.trials = self.weights if trials is weights else _whole(trials)
         self.n = self.y.size
         self.n_extra = self.n_zeta = len(family.parameters)
         self.kernel = self._compiled()
@@ -232,7 +250,10 @@ class FamilyDensity(ConditionalDensity):
         if known is None or linked is None:
             return None
         logs = np.log(np.where(self.y > 0.0, self.y, 1.0)) if family.reads_log_y else _EMPTY
-        return Kernel(known, linked, float(link.power), self.y, self.weights, logs)
+        ones = self.weights.strides == (0,)
+        return Kernel(
+            known, linked, float(link.power), self.y, _EMPTY if ones else self.weights, logs
+        )
 
     def parameter(self, zeta: np.ndarray) -> float:
         """The family's parameter, for the compiled kernels."""
@@ -245,7 +266,7 @@ class FamilyDensity(ConditionalDensity):
 
     def own_kernel(self) -> Kernel | None:
         """The kernel, with own arrays of what depends on zeta."""
-        return self.kernel
+        return None if self.kernel is None else self.kernel.weighted()
 
     def compiled_thresholds(self) -> tuple | None:
         """Categories of the rows and all that makes limits of them, for the compiled criterion."""
@@ -299,6 +320,21 @@ class FamilyDensity(ConditionalDensity):
             total = fsum(over_rows(fill, n))
         return RowSums(total, buffer[0], buffer[1], buffer[2], slope, extra[None, :, :])
 
+    def rows_at(self, at: slice, eta: np.ndarray, zeta: np.ndarray) -> RowSums:
+        """`rows` of some of the rows, at their eta: expected information, order 0."""
+        kernel = self.kernel
+        if kernel is None:
+            r = self.family.rows(eta, self.y[at], self.weights[at], zeta, True)
+            return RowSums(float(r.loglik.sum()), r.score, r.weight, r.observed, _EMPTY, r.extra)
+        score, weight, observed = np.empty((3, len(eta)))
+        parameter, nothing = self.parameter(zeta), (_EMPTY, _NO_EXTRA)
+        total = _rows.rows(kernel.at(at), parameter, True, eta, score, weight, observed, *nothing)
+        return RowSums(total, score, weight, observed, _EMPTY, _NO_EXTRA[None])
+
+    def start_eta(self) -> np.ndarray:
+        """Predictors to begin with, (n,), within the range of the link."""
+        return self.family.start_eta(self.y, self.weights)
+
     def values(self, eta: np.ndarray, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         kernel = self.kernel
         if kernel is None:
@@ -332,7 +368,8 @@ class FamilyDensity(ConditionalDensity):
         varying = [v for v in columns if not (v == v[0]).all()]
         if len(varying) == 1 and varying[0] is y and ((y == 0.0) | (y == 1.0)).all():
             first = np.array([y.argmin(), y.argmax()])
-            counts = np.bincount(y.astype(np.intp), minlength=2)
+            ones = np.count_nonzero(y)
+            counts = np.array([y.size - ones, ones])
         else:
             code, size = np.zeros(self.n, dtype=np.int64), 1
             for values in varying:

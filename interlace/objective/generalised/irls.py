@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import fsum, isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
 
 from ...errors import NumericalError
-from ...linalg.crossproducts.fixed import weighted_gram
+from ...linalg.crossproducts.fixed import CentredColumns, FixedColumns, FixedPart
 from ...linalg.kernels import _rows
-from ...linalg.row_threads import over_rows, transposed_product
-from .density import ConditionalDensity, Kernel, RowSums
+from ...linalg.row_threads import PIECE_ROWS, over_rows
+from .density import ConditionalDensity, FamilyDensity, Kernel, RowSums
 from .newton import damped_step
+
+_EMPTY = np.empty(0)
 
 MAX_ITERATIONS = 100
 MAX_HALVINGS = 30
@@ -35,7 +37,7 @@ class IRLS:
     beta: np.ndarray  # (p,)
     eta: np.ndarray  # (n,): offset included
     information: np.ndarray  # (p, p): X'WX at beta
-    weight: np.ndarray  # (n,): W
+    weight: np.ndarray  # (n,): W; empty where rows are many
     total: float  # sum of the parts of the log-densities that depend on eta
     iterations: int
     converged: bool
@@ -47,8 +49,8 @@ class IRLS:
 
 
 def irls(
-    density: ConditionalDensity,
-    X: np.ndarray,
+    density: FamilyDensity,
+    X: np.ndarray | FixedColumns | CentredColumns,
     offset: np.ndarray | None,
     zeta: np.ndarray,
     eta: np.ndarray,
@@ -64,33 +66,34 @@ def irls(
     last step too, whose decrement that is, and evaluates nothing after it.
     """
     base = np.broadcast_to(0.0, density.n) if offset is None else offset
-    if X.size * X.shape[1] <= FEW_PRODUCTS and type(density.kernel) is Kernel and X.size:
-        plain = _compiled(density, X, base, zeta, eta, decrement, max_iterations, ahead)
+    fixed = FixedColumns(X) if isinstance(X, np.ndarray) else X
+    few = isinstance(fixed, FixedColumns) and 0 < fixed.size * fixed.p <= FEW_PRODUCTS
+    if few and type(density.kernel) is Kernel:
+        plain = _compiled(density, fixed.dense(), base, zeta, eta, decrement, max_iterations, ahead)
         if plain is not None:
             return plain
 
-    def at(beta: np.ndarray) -> FixedState:
-        eta = _predicted(X, beta, base)
-        return FixedState(beta, eta, density.rows(eta, zeta, True, order=0))
+    def at(beta: np.ndarray) -> _State:
+        return _state(density, fixed, base, zeta, beta)
 
-    def moved(start: FixedState, move: np.ndarray) -> FixedState:
+    def moved(start: _State, move: np.ndarray) -> _State:
         return at(start.beta + move)
 
     def record(iterations: int, converged: bool) -> IRLS:
+        eta = here.eta if here.eta.size else fixed.predicted(here.beta, base)
         return IRLS(
-            here.beta, here.eta, information, here.rows.weight, here.value, iterations, converged
+            here.beta, eta, here.information, here.weight, here.value, iterations, converged
         )
 
-    here = _feasible(density, X, base, zeta, eta, at)
+    here = _feasible(density, fixed, base, zeta, eta, at)
     for iteration in range(max_iterations + 1):
-        gradient = transposed_product(X, here.rows.score)
-        step, information = _solve(X, here.rows.weight, gradient)
+        gradient, step = here.gradient, _solve(here.information, here.gradient)
         if not _finite(step):
             return record(iteration, False)
         if iteration and gradient @ step <= decrement * max(1.0, abs(here.value)):
             if ahead:
                 beta = here.beta + step
-                here = here._replace(beta=beta, eta=_predicted(X, beta, base))
+                here = here._replace(beta=beta, eta=fixed.predicted(beta, base))
             return record(iteration, True)
         if iteration == max_iterations:
             break
@@ -115,23 +118,48 @@ def _compiled(
     n, p = X.shape
     beta, information, rows = np.empty(p), np.empty((p, p)), np.empty((2, n))
     done = _rows.scoring(
-        density.kernel_at(zeta), density.parameter(zeta), np.ascontiguousarray(X),
+        density.kernel_at(zeta).weighted(), density.parameter(zeta), np.ascontiguousarray(X),
         np.ascontiguousarray(base), np.ascontiguousarray(eta), decrement, iterations,
         MAX_HALVINGS, ahead, beta, rows[0], rows[1], information,
     )  # fmt: skip
     return None if done is None else IRLS(beta, rows[0], information, rows[1], *done)
 
 
-def _predicted(X: np.ndarray, beta: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """X beta + base, (n,)."""
-    eta = np.empty(len(X))
+class _State(NamedTuple):
+    """Coefficients (p,) and sums over the rows; of few rows predictors and weights too, (n,)."""
 
-    def fill(piece: slice) -> None:
-        np.matmul(X[piece], beta, out=eta[piece])
-        eta[piece] += base[piece]
+    beta: np.ndarray
+    value: float
+    gradient: np.ndarray
+    information: np.ndarray
+    eta: np.ndarray
+    weight: np.ndarray
 
-    over_rows(fill, len(X))
-    return eta
+
+def _state(
+    density: FamilyDensity,
+    fixed: FixedPart,
+    base: np.ndarray,
+    zeta: np.ndarray,
+    beta: np.ndarray,
+) -> _State:
+    """The point beta; of many rows nothing is held but the sums over them."""
+    if density.n <= PIECE_ROWS:
+        eta = fixed.predicted(beta, base)
+        rows = density.rows(eta, zeta, True, order=0)
+        information = fixed.gram(rows.weight)
+        return _State(beta, rows.total, fixed.summed(rows.score), information, eta, rows.weight)
+
+    def sums(at: slice) -> tuple[float, np.ndarray, np.ndarray]:
+        own = fixed.part(at)
+        eta = own.times(beta)
+        eta += base[at]
+        rows = density.rows_at(at, eta, zeta)
+        return rows.total, own.transposed(rows.score), own.gram(rows.weight)
+
+    totals, gradients, grams = zip(*over_rows(sums, density.n), strict=True)
+    gradient, information = np.sum(gradients, axis=0), np.sum(grams, axis=0)
+    return _State(beta, fsum(totals), gradient, information, _EMPTY, _EMPTY)
 
 
 class FixedState(NamedTuple):
@@ -147,23 +175,26 @@ class FixedState(NamedTuple):
         return self.rows.total
 
 
-def _feasible(density: ConditionalDensity, X, base, zeta, eta, at) -> FixedState:
+def _feasible(density: FamilyDensity, fixed, base, zeta, eta, at) -> _State:
     """Coefficients with every mean in its range.
 
     Those of a regression of the working response, or as much of them as the range allows; where
     that is nothing, those whose predictors are farthest from the border of the range.
     """
-    here = density.rows(eta, zeta, True, order=0)
-    first, *more = over_rows(
-        lambda at: X[at].T @ (here.weight[at] * (eta[at] - base[at]) + here.score[at]), len(X)
-    )
-    regression = _solve(X, here.weight, sum(more, first))[0]
+
+    def sums(at: slice) -> tuple[np.ndarray, np.ndarray]:
+        rows, own = density.rows_at(at, eta[at], zeta), fixed.part(at)
+        working = rows.weight * (eta[at] - base[at]) + rows.score
+        return own.transposed(working), own.gram(rows.weight)
+
+    moments, grams = zip(*over_rows(sums, density.n), strict=True)
+    regression = _solve(np.sum(grams, axis=0), np.sum(moments, axis=0))
     if not _finite(regression):
         regression = np.nan_to_num(regression)
     there = at(regression)
     if isfinite(there.value):
         return there
-    level = np.full(density.n, float(np.median(eta)))
+    X, level = fixed.dense(), np.full(density.n, float(np.median(eta)))
     constant = np.linalg.lstsq(X, level - base, rcond=None)[0]
     share = 1.0
     for _ in range(MAX_HALVINGS):
@@ -216,14 +247,14 @@ def _finite(values: np.ndarray) -> bool:
     return isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
-def _solve(X: np.ndarray, w: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _solve(information: np.ndarray, r: np.ndarray) -> np.ndarray:
     if not r.size:
-        return r, np.empty((0, 0))
-    information = A = weighted_gram(X, w)
+        return r
+    A = information
     for _ in range(3):
         factor, info = lapack.dpotrf(A, lower=0)
         if not info:
-            return lapack.dpotrs(factor, r)[0], information
+            return lapack.dpotrs(factor, r)[0]
         scale = float(np.trace(information)) / len(r)
         A = A + max(RIDGE * scale, 1e-300) * np.eye(len(r))
-    return np.linalg.lstsq(information, r, rcond=None)[0], information
+    return np.linalg.lstsq(information, r, rcond=None)[0]

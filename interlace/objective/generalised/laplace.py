@@ -54,10 +54,14 @@ LEAST_INFORMATION = 1e-2
 DIFFERENCES = HESSIAN_STEP, ZETA_STEP, LEAST_INFORMATION, SNAP_TOLERANCE
 
 
+_EMPTY = np.empty(0)
+
+
 class _Directions(NamedTuple):
     """The changes with each parameter of the templates and each coefficient."""
 
-    a: np.ndarray  # (n, n_theta): direct changes of eta with theta; with coefficients X
+    V: np.ndarray  # (q, n_theta): dLambda u; with theta eta changes by a = Z V, directly
+    F: np.ndarray  # (n_theta + p, n_theta + p): [a X]'W_o[a X]
     Q: np.ndarray  # (q, n_theta): dLambda'Z's
     R: np.ndarray  # (q, n_theta + p): derivatives of the mode equation
     U: np.ndarray  # (q, n_theta + p): tangents of the modes, H^{-1} R
@@ -113,7 +117,7 @@ class LaplaceObjective(GeneralisedObjective):
     def _begin(self, at: LaplaceObjective | None = None) -> None:
         Z = self.problem.Z
         self.hold(np.zeros(Z.q) if at is None else at._u)
-        self._eta0 = np.empty(self.problem.offset.shape)  # offset + X beta at the point in hand
+        self._eta0: np.ndarray | None = None  # where offset + X beta is written, if it is here
 
     def __getstate__(self) -> dict[str, Any]:
         # what solves at the last point is a factorisation, which no pickle keeps
@@ -210,15 +214,29 @@ class LaplaceObjective(GeneralisedObjective):
     def _search(self, x: np.ndarray, order: int) -> Point:
         theta, gamma, zeta = self.split(x)
         T = self.place(theta)
-        eta0, predicted = self._fixed(gamma), self._predicted(x, T)
-        self._last = None  # its arrays are the next point's
-        try:
-            return self.modes.find(T, eta0, zeta, predicted, order)
-        except NumericalError:  # the prediction led astray
+        last, self._last = self._last, None  # its arrays are the next point's
+        starts = [self._predicted(x, T, last), self._u, np.zeros_like(self._u)]
+        while True:
             try:
-                return self.modes.find(T, eta0, zeta, self._u, order)
-            except NumericalError:
-                return self.modes.find(T, eta0, zeta, np.zeros_like(self._u), order)
+                return self.modes.find(T, self._fixed(gamma, self._room()), zeta, starts[0], order)
+            except NumericalError:  # the prediction led astray
+                if len(starts) == 1:
+                    raise
+                del starts[0]
+
+    def _room(self) -> np.ndarray:
+        """Where offset + X beta of the next point may be."""
+        room = self.modes.room()
+        if room is not None:
+            return room
+        if self._eta0 is None:
+            self._eta0 = np.empty(self.problem.offset.shape)
+        return self._eta0
+
+    def forget_slopes(self, point: Point) -> None:
+        """Let go of what only the gradient at a point is made of: it is evaluated anew if asked."""
+        self._last, point.t = None, _EMPTY
+        self.modes.forget_slopes()
 
     def last_point(self, x: np.ndarray) -> Point:
         """The point at x; beside a fold, where a search from near modes fails, at these."""
@@ -248,16 +266,17 @@ class LaplaceObjective(GeneralisedObjective):
         self._u, self._last = u, last
         self._astray = last is not None and not np.array_equal(last.u, u)
 
-    def _fixed(self, gamma: np.ndarray) -> np.ndarray:
-        eta = self.problem.fixed.times(gamma, self._eta0)
-        eta += self.problem.offset
+    def _fixed(self, gamma: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        eta = self.problem.fixed.times(gamma, out)
+        if self.problem.has_offset:
+            eta += self.problem.offset
         return eta
 
-    def _predicted(self, x: np.ndarray, T: Sequence[np.ndarray]) -> np.ndarray:
+    def _predicted(self, x: np.ndarray, T: Sequence[np.ndarray], last: _Last | None) -> np.ndarray:
         """Modes to begin with: the last ones moved along their tangent."""
-        if self._last is None or not self._last.order:
+        if last is None or not last.order:
             return self._u
-        before, _, _, point = self._last
+        before, _, _, point = last
         assert point is not None
         move = x - before
         if not move.any():
@@ -274,9 +293,11 @@ class LaplaceObjective(GeneralisedObjective):
         old = self.place(theta)
         change = [new - t for new, t in zip(T, old, strict=True)]
         _, shift, dzeta = self.split(move)
-        density, a = self.problem.density, self.problem.fixed.times(shift)
-        a += Z.times(change, point.u)
-        push = -density.moved_scores(point.observed, a)
+        density = self.problem.density
+        a = self.problem.fixed.times(shift, self.modes.spare())
+        Z.times(change, point.u, a, add=True)
+        push = density.moved_scores(point.observed, a, out=a)
+        np.negative(push, out=push)
         if dzeta.size and dzeta.any():
             rows = density.rows(point.eta, zeta, self.expected)
             push += dzeta @ density.score_changes(rows, zeta)
@@ -291,20 +312,38 @@ class LaplaceObjective(GeneralisedObjective):
     # -- curvature --------------------------------------------------------------------------
 
     def _directions(self, theta: np.ndarray, point: Point, T: Sequence[np.ndarray]) -> _Directions:
-        Z, fixed, w = self.problem.Z, self.problem.fixed, point.observed
-        count = theta.size
-        a = np.empty((*point.eta.shape, count))
+        Z, count = self.problem.Z, theta.size
         g = Z.transposed(point.score)
-        Q = np.zeros((Z.q, count))
-        zero = [np.zeros_like(t) for t in T]
+        Q, V = np.zeros((2, Z.q, count))
         for e, (b, dT) in enumerate(self.scale.directions(theta).matrices()):
-            a[..., e] = Z.times([dT if c == b else zero[c] for c in range(len(T))], point.u)
             rows = slice(Z.offsets[b], Z.offsets[b + 1])
             Q[rows, e] = (g[rows].reshape(-1, len(dT)) @ dT).ravel()
-        both = np.concatenate([fixed.changed(Z, w, a), fixed.cross(Z, w)], axis=1)
-        R = -times_templates(Z, T, both)
+            V[rows, e] = (point.u[rows].reshape(-1, len(dT)) @ dT.T).ravel()
+        both, F = self._weighted(point.observed, V)
+        R = times_templates(Z, T, both)
+        del both
+        np.negative(R, out=R)
         R[:, :count] += Q
-        return _Directions(a, Q, R, point.solve(R), g)
+        return _Directions(V, F, Q, R, point.solve(R), g)
+
+    def _weighted(self, w: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Z'W[a X], (q, m + p), and [a X]'W[a X] for weights w of the rows, a = Z V, V (q, m)."""
+        Z, fixed, m = self.problem.Z, self.problem.fixed, V.shape[1]
+        blocks = self.modes.level_sums(w)
+        if blocks is None:
+            # Z V with its columns scaled: templates of one
+            one = [np.eye(k) for k in Z.widths]
+            a = np.stack([Z.times(one, v) for v in np.ascontiguousarray(V.T)], axis=-1)
+            both = np.concatenate([fixed.changed(Z, w, a), fixed.cross(Z, w)], axis=1)
+            return both, fixed.products(w, a)
+        # a level's rows are its own: all sums over them are in Z'WZ and Z'WX
+        both = np.empty((Z.q, m + fixed.p))
+        both[:, :m] = np.matmul(blocks, V.reshape(*blocks.shape[:2], m)).reshape(V.shape)
+        both[:, m:] = fixed.cross(Z, w)
+        F = np.empty((m + fixed.p, m + fixed.p))
+        F[:m] = V.T @ both
+        F[m:, :m], F[m:, m:] = F[:m, m:].T, fixed.gram(w)
+        return both, F
 
     def _curvature(self, x: np.ndarray, point: Point) -> np.ndarray:
         theta = self.split(x)[0]
@@ -333,9 +372,9 @@ class LaplaceObjective(GeneralisedObjective):
         F / 2 + Q'Q + S, N_b = sum_l [Z'V^{-1}Z - g g']_ll (section 4).
         """
         theta = self.split(x)[0]
-        a, Q, R, U, g = directions
+        Q, R, U, g = directions[2:]
         m = theta.size
-        F = 2.0 * (self.problem.fixed.products(point.observed, a) - R.T @ U)
+        F = 2.0 * (directions.F - R.T @ U)
         top = 0.5 * F[:m, :m] + Q.T @ Q
         N = [self._left(b, g) for b in range(len(T))]
         B = np.zeros((x.size, x.size))
@@ -363,12 +402,13 @@ class LaplaceObjective(GeneralisedObjective):
         Z, density, (theta, _, zeta) = self.problem.Z, self.problem.density, self.split(x)
         rows, m = density.rows(point.eta, zeta, self.expected), theta.size
         changes = density.score_changes(rows, zeta)
-        R = times_templates(Z, T, Z.transposed(np.ascontiguousarray(changes.T)))
+        scores = Z.transposed(np.ascontiguousarray(changes.T))
+        R = times_templates(Z, T, scores)
         at, U = self.at, point.solve(R)
         B[at.zeta, at.zeta] = -2.0 * (density.curvature(point.eta, zeta, rows) + R.T @ U)
         own = self.problem.fixed.transposed_each(changes) + U.T @ known.R[:, m:]
         B[at.zeta, at.beta], B[at.beta, at.zeta] = -2.0 * own, -2.0 * own.T
-        own = changes @ known.a + U.T @ known.R[:, :m]
+        own = scores.T @ known.V + U.T @ known.R[:, :m]
         B[at.zeta, at.theta], B[at.theta, at.zeta] = -2.0 * own, -2.0 * own.T
 
     def _differenced_zeta(self, x: np.ndarray, B: np.ndarray) -> None:
@@ -434,8 +474,12 @@ class LaplaceObjective(GeneralisedObjective):
     ) -> np.ndarray:
         """Gradients at x + moves, (m, n_x), with the modes along their tangents."""
         parts = [self.split(x + move) for move in moves]
-        eta0 = self.problem.fixed.times_each(np.stack([gamma for _, gamma, _ in parts]))
-        eta0 += self.problem.offset
+        gammas = np.stack([gamma for _, gamma, _ in parts])
+        if len(moves) == 1:  # of many rows
+            eta0 = self._fixed(gammas[0], self._room())[None]
+        else:
+            eta0 = self.problem.fixed.times_each(gammas)
+            eta0 += self.problem.offset
         zeta = np.stack([zeta for *_, zeta in parts])
         T = [self.place(theta) for theta, *_ in parts]
         t, dT, dzeta = self.modes.displaced(T, eta0, zeta, known.u + moves @ known.tangents.T)

@@ -13,12 +13,12 @@ from typing import Any, cast
 import numpy as np
 
 from ...covariance import CovarianceModel
-from ...linalg.crossproducts.fixed import FixedColumns
+from ...linalg.crossproducts.fixed import FixedColumns, FixedPart
 from ...linalg.crossproducts.predictors import PredictorZ
 from ...linalg.crossproducts.weighted import WeightedZ
 from ...linalg.kernels import _levels, _predictor_levels, _quadrature
 from ..base import NOT_ASKED, Approach, Evaluation, Stretch
-from .compiled import NOWHERE, Levels, kernel_of
+from .compiled import FEW_ENTRIES, NOWHERE, Levels, kernel_of
 from .density import ConditionalDensity, FamilyDensity
 from .modes import Modes, Point, no_mode
 from .several import SeveralDensity
@@ -59,8 +59,46 @@ class LevelModes(Modes):
         self._S = np.empty((ell, k, k))
         self._H = np.empty((ell, k, k))
         self._last: tuple[np.ndarray, np.ndarray] | None = None
-        # Values of the rows: for many of them new memory costs more than what is done with it.
-        self._rows = np.empty((5, self.Z.n))
+        self._space = self._slopes = None
+
+    _space: np.ndarray | None
+    _slopes: np.ndarray | None
+
+    @property
+    def _at_mode(self) -> np.ndarray:
+        """Predictors, weights, information and scores of the rows, (4, n).
+
+        Of many rows (3, n) where weights and information are the same. They are kept: new memory
+        for so much costs more than what is done with it.
+        """
+        if self._space is None:
+            same = self.Z.n > FEW_ENTRIES and (self.density.canonical or not self.expected)
+            self._space = np.empty((3 if same else 4, self.Z.n))
+        return self._space
+
+    @property
+    def _t(self) -> np.ndarray:
+        if self._slopes is None:
+            self._slopes = np.empty(self.Z.n)
+        return self._slopes
+
+    def forget_slopes(self) -> None:
+        self._slopes = None
+
+    @property
+    def _values(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Predictors, weights, information and scores, (n,) each."""
+        eta, w, *both, score = self._at_mode
+        return eta, w, (both[0] if both else w), score
+
+    def room(self) -> np.ndarray | None:
+        return self._at_mode[0]  # a row's predictor is read before it is written
+
+    def spare(self) -> np.ndarray | None:
+        return self._t
+
+    def level_sums(self, w: np.ndarray) -> np.ndarray | None:
+        return self.Z.set_weights(w).diagonal[0]
 
     @property
     def is_small(self) -> bool:
@@ -69,7 +107,8 @@ class LevelModes(Modes):
     def fresh(self, Z: WeightedZ, density: ConditionalDensity) -> LevelModes:
         other = copy(self)
         other.Z, other.density = Z, cast("FamilyDensity", density)
-        other._scale(Z)
+        if not np.array_equal(Z.scale[0], self.Z.scale[0]):
+            other._scale(Z)
         other._renew()
         return other
 
@@ -77,13 +116,14 @@ class LevelModes(Modes):
         density, ell, k = self.density, self._ell, self._k
         template = np.ascontiguousarray(T[0] * self._shrink)
         U = np.array(u, dtype=np.float64).reshape(ell, k)
-        eta, w, observed, score, t = self._rows
+        eta, w, observed, score = self._values
+        t = self._t
         dT, sums = np.empty((k, k)), np.empty(5)
         in_zeta = np.empty(self.Z.n) if density.by_row and order else None
         passes = _levels.laplace(
             density.kernel_at(zeta), density.parameter(zeta), self.expected, order, frozen,
             self._starts, self._columns, template, eta0, U,
-            self._rows[:4], t, dT, sums, self._S, self._H, in_zeta,
+            self._at_mode, t, dT, sums, self._S, self._H, in_zeta,
         )  # fmt: skip
         if passes < 0 or not np.isfinite(sums).all():
             raise no_mode()
@@ -119,13 +159,13 @@ class LevelModes(Modes):
         self, problem: Any, covariance: CovarianceModel, grid: tuple | None = None
     ) -> CompiledCriterion | None:
         """The compiled criterion, where rows are few and it knows the structure and the density."""
-        if not covariance.identity:
+        fixed: FixedPart = problem.fixed
+        if not covariance.identity or not isinstance(fixed, FixedColumns):  # else rows are many
             return None
         levels = Levels(
             self._starts, self._columns, self._shrink, (covariance.row, covariance.col),
-            self._rows[:4], self._rows[4], self._S, self._H,
+            self._at_mode, self._t, self._S, self._H,
         )  # fmt: skip
-        fixed: FixedColumns = problem.fixed
         kernel = kernel_of(self.density, fixed.X, problem.offset, self.expected, levels, grid)
         if kernel is None:
             return None
@@ -133,11 +173,12 @@ class LevelModes(Modes):
 
     def at_template(self, T: np.ndarray) -> None:
         """Take what is in the arrays of this object for the last point, with template T (k, k)."""
-        self._last = T, self._rows[1]
+        self._last = T, self._at_mode[1]
 
     def reached(self, u, total, penalty, logdet, correction, dT) -> Point:
         """The point whose rows are in the arrays of this object."""
-        eta, w, observed, score, t = self._rows
+        eta, w, observed, score = self._values
+        t = self._t
         return Point(
             total, penalty, logdet, correction, u, eta, score, w, observed, t, [dT],
             np.empty(0), self._solver(),
@@ -149,10 +190,11 @@ class LevelModes(Modes):
         density, ell, k, n, m = self.density, self._ell, self._k, self.Z.n, len(eta0)
         templates = np.stack([one[0] for one in T]) * self._shrink
         par = np.array([density.parameter(one) for one in zeta])
-        t, dT, sums = np.empty((m, n)), np.empty((m, k, k)), np.empty((m, 5))
+        t = self._t[None] if m == 1 else np.empty((m, n))
+        dT, sums = np.empty((m, k, k)), np.empty((m, 5))
         failed = _levels.displaced(
             density.kernel, par, self.expected, self._starts, self._columns, templates, eta0,
-            np.array(u).reshape(m, ell, k), self._rows[:4], t, dT, sums,
+            np.array(u).reshape(m, ell, k), self._at_mode, t, dT, sums,
         )  # fmt: skip
         if failed >= 0 or not np.isfinite(sums).all():
             raise no_mode()
@@ -167,7 +209,7 @@ class LevelModes(Modes):
         for i in range(m):
             passes = _levels.laplace(
                 density.kernel_at(zeta[i]), 1.0, self.expected, 1, True, self._starts,
-                self._columns, templates[i], eta0[i], U[i].reshape(ell, k), self._rows[:4], t[i],
+                self._columns, templates[i], eta0[i], U[i].reshape(ell, k), self._at_mode, t[i],
                 dT[i], sums[i], self._S, self._H, in_zeta,
             )  # fmt: skip
             if passes < 0:
@@ -185,8 +227,10 @@ class LevelModes(Modes):
         density, k = self.density, self._k
         t, dT, sums = np.empty(self.Z.n if order else 0), np.empty((k, k)), np.empty(3)
         in_zeta = np.empty(self.Z.n) if density.by_row and order else None
+        kernel = density.kernel_at(zeta)
+        assert kernel is not None
         _quadrature.quadrature(
-            density.kernel_at(zeta), density.parameter(zeta), self.expected, order,
+            kernel.weighted(), density.parameter(zeta), self.expected, order,
             self._starts, self._columns, T * self._shrink, point.eta, *grid,
             point.u.reshape(-1, k), self._S, self._H, t, dT, sums, in_zeta,
         )  # fmt: skip
@@ -275,16 +319,31 @@ class SeveralLevelModes(LevelModes):
         return None
 
     def _renew(self) -> None:
-        ell, k, n, K = self._ell, self._k, self.Z.n, self.Z.count
+        ell, k, K = self._ell, self._k, self.Z.count
         self._S = self._H = np.empty((ell, k, k))
         self._last = None
-        P = K * (K + 1) // 2
-        self._rows = np.empty((2 * K + P, n))
+        self._n_values, self._space, self._slopes = 2 * K + K * (K + 1) // 2, None, None
         density = self.density
         self._data = _predictor_levels.LevelRows(
             density.kernel, self._starts, self._columns, self.Z.predictors[0], density.y,
             density.weights, density.trials,
         )  # fmt: skip
+
+    @property
+    def _rows(self) -> np.ndarray:
+        """Predictors, scores and packed information of the rows."""
+        if self._space is None:
+            self._space = np.empty((self._n_values, self.Z.n))
+        return self._space
+
+    def room(self) -> None:
+        return None
+
+    def spare(self) -> None:
+        return None
+
+    def level_sums(self, w: np.ndarray) -> None:
+        return None
 
     def find(self, T, eta0, zeta, u, order=1, frozen=False) -> Point:
         template = np.ascontiguousarray(T[0] * self._shrink)[None]

@@ -160,6 +160,21 @@ class Modes(ABC):
         """
         return None
 
+    def room(self) -> np.ndarray | None:
+        """Where the fixed predictors of `find` may be, (n,), if the next point overwrites them."""
+        return None
+
+    def spare(self) -> np.ndarray | None:
+        """An array (n,) to write on before the next `find`, of which t of the last may be part."""
+        return None
+
+    def forget_slopes(self) -> None:  # noqa: B027
+        """Let go of the memory of t of the last point, which nothing may ask for any more."""
+
+    def level_sums(self, w: np.ndarray) -> np.ndarray | None:
+        """Z'WZ by level, (l, k, k), where no two levels share a row; else None."""
+        return None
+
     def random_part(self, T: Sequence[np.ndarray], u: np.ndarray) -> np.ndarray:
         """Z Lambda u, shaped as eta."""
         return self.Z.times(T, u)

@@ -19,7 +19,7 @@ from scipy.linalg import lapack
 
 from ...design.predictor import MEAN
 from ...families.ordinal import Ordinal
-from ...linalg.crossproducts.fixed import FixedColumns, weighted_gram
+from ...linalg.crossproducts.fixed import FixedColumns, FixedPart, weighted_gram
 from ...linalg.information import side_by_side
 from ...linalg.kernels import _rows
 from .compiled import regression_kernel
@@ -409,11 +409,10 @@ class OrdinalProblem(Problem):
     """
 
     density: OrdinalDensity
-    fixed: FixedColumns
     centre: np.ndarray
 
     @classmethod
-    def of(cls, design, density, eta: np.ndarray):
+    def of(cls, design, density, eta: np.ndarray | None):
         mean = design.mean
         centre = np.zeros(mean.X.shape[1])
         if density.located.any():
@@ -444,8 +443,8 @@ class OrdinalProblem(Problem):
 
     def _first_estimates(self, eta: np.ndarray) -> IRLS:
         """The fit without random effects by Newton's method for all parameters at once."""
-        density, X, offset = self.density, self.fixed.X, self.offset
-        p, at = X.shape[1], OrdinalLikelihood(density, X, offset)
+        density, fixed, offset = self.density, self.fixed, self.offset
+        p, at = fixed.p, OrdinalLikelihood(density, fixed, offset)
         zeta = self.zeta + density.located * float(np.mean(offset))
         start = at(np.concatenate([np.zeros(p), zeta]))
         ended = damped_newton(
@@ -457,15 +456,17 @@ class OrdinalProblem(Problem):
             x = here.x + step.move
         self.zeta = x[p:]
         # nothing reads information and weights of these
-        return IRLS(x[:p], offset + X @ x[:p], _EMPTY, _EMPTY, start.value, 0, True)
+        return IRLS(x[:p], fixed.predicted(x[:p], offset), _EMPTY, _EMPTY, start.value, 0, True)
 
 
 class OrdinalLikelihood:
     """The log-likelihood over (gamma, zeta) without random effects, with its derivatives."""
 
-    def __init__(self, density: OrdinalDensity, X: np.ndarray, offset: np.ndarray) -> None:
-        self.density, self.X, self.offset = density, X, offset
-        self._kernel = regression_kernel(density, X, offset)
+    def __init__(self, density: OrdinalDensity, fixed: FixedPart, offset: np.ndarray) -> None:
+        self.density, self.fixed, self.offset = density, fixed, offset
+        self._kernel = None
+        if isinstance(fixed, FixedColumns):  # else rows are many
+            self._kernel = regression_kernel(density, fixed.X, offset)
 
     def __call__(self, x: np.ndarray) -> _State:
         """The point x; minus infinity is no value."""
@@ -473,8 +474,8 @@ class OrdinalLikelihood:
             known = self._kernel.evaluate(x, _ORIGIN, False, 1) is not None
             value = -0.5 * self._kernel.value if known else -np.inf
             return _State(x, value if np.isfinite(value) else -np.inf)
-        density, p = self.density, self.X.shape[1]
-        eta = self.offset + self.X @ x[:p]
+        density, p = self.density, self.fixed.p
+        eta = self.fixed.predicted(x[:p], self.offset)
         with np.errstate(all="ignore"):  # a step too far has no value
             rows = density.rows(eta, x[p:], False)
             value = rows.total + density.constant(x[p:])[0]
@@ -502,15 +503,15 @@ class OrdinalLikelihood:
     def _by_rows(
         self, x: np.ndarray, eta: np.ndarray, rows: RowSums
     ) -> tuple[np.ndarray, np.ndarray]:
-        density, X = self.density, self.X
-        p = X.shape[1]
+        density, fixed = self.density, self.fixed
+        p = fixed.p
         zeta = x[p:]
         _, slope = density.constant(zeta)
         own = density.collapse(rows.extra[:, 0], zeta) + slope
-        g = np.concatenate([X.T @ rows.score, own])
+        g = np.concatenate([fixed.summed(rows.score), own])
         H = np.empty((x.size, x.size))
-        H[:p, :p] = -weighted_gram(X, rows.observed)
-        H[p:, :p] = density.score_changes(rows, zeta) @ X
+        H[:p, :p] = -fixed.gram(rows.observed)
+        H[p:, :p] = fixed.transposed_each(density.score_changes(rows, zeta))
         H[:p, p:] = H[p:, :p].T
         H[p:, p:] = density.curvature(eta, zeta, rows)
         return g, H

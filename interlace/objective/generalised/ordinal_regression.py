@@ -20,7 +20,7 @@ class OrdinalRegression(Objective):
     def __init__(self, problem: OrdinalProblem) -> None:
         self.problem = problem
         self.p = problem.fixed.p
-        self._likelihood = OrdinalLikelihood(problem.density, problem.fixed.X, problem.offset)
+        self._likelihood = OrdinalLikelihood(problem.density, problem.fixed, problem.offset)
 
     def start(self) -> np.ndarray:
         return np.concatenate([self.problem.glm.beta, self.problem.zeta])

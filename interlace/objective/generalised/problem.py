@@ -13,12 +13,17 @@ from ...design.indicators import IndexedColumns
 from ...design.predictor import MEAN
 from ...errors import DataError, NumericalError
 from ...frames.columns import repeated
-from ...linalg.crossproducts.fixed import FixedColumns, FixedPart
+from ...linalg.crossproducts.fixed import (
+    CentredColumns,
+    FixedColumns,
+    FixedPart,
+    columns_of,
+)
 from ...linalg.crossproducts.linear import effect_root, standard_rows
-from ...linalg.crossproducts.standardise import intercept_column, standardise, standardised
+from ...linalg.crossproducts.standardise import Standardisation, intercept_column, standardise
 from ...linalg.crossproducts.weighted import WeightedZ, root_mean_squares
 from ...linalg.information import side_by_side
-from ...linalg.row_threads import gathered, over_rows
+from ...linalg.row_threads import PIECE_ROWS, gathered, gathered_rows, over_rows
 from ..linear.design_products import free_columns
 from .density import ConditionalDensity
 from .irls import IRLS, irls
@@ -73,6 +78,8 @@ class Problem:
     Z: WeightedZ
     #: Whether the effects of the first grouping factor depend on each other.
     chained = False
+    #: `start_variances`, once they are asked for.
+    _variances: np.ndarray | None = None
 
     def __init__(self, design) -> None:
         self.design = design
@@ -86,10 +93,11 @@ class Problem:
             self.factors = [_reordered(factor, order) for factor in self.factors]
 
     @classmethod
-    def of(cls, design, density: ConditionalDensity, eta: np.ndarray) -> Self:
+    def of(cls, design, density: ConditionalDensity, eta: np.ndarray | None) -> Self:
         """The problem of a density of the rows, in the design's order; fits without random effects.
 
-        ``eta``, (n,) or (K, n), are predictors to begin with, within the range of the link.
+        ``eta``, (n,) or (K, n), are predictors to begin with, within the range of the link; where
+        there is one predictor, those of the density unless given.
         """
         problem = cls(design)
         scale = problem._set_response(density, eta)
@@ -132,19 +140,25 @@ class Problem:
         other.factors = [_orthogonal(f, R) for f, R in roots]
         other.density = self.density.of_rows(density)
         predictors = list(design.predictors.values())
-        columns = zip(predictors, self._standards, strict=True)
-        other.fixed = self._fixed([standardised(own.X, std, None) for own, std in columns])
+        other.fixed = self._fixed([own.X for own in predictors], self._standards)
         other.offset = self._offsets([own.offset for own in predictors], density.n)
         return other
 
     @staticmethod
-    def _fixed(blocks: list[np.ndarray]) -> FixedPart:
-        return FixedColumns(blocks[0])
+    def _fixed(matrices: list[np.ndarray], standards: list[Standardisation]) -> FixedPart:
+        """The standardised columns of all linear predictors."""
+        return columns_of(matrices[0], standards[0])
 
     @staticmethod
     def _offsets(offsets: list[np.ndarray | None], n: int) -> np.ndarray:
         """Offsets of all linear predictors."""
         return repeated(0.0, n) if offsets[0] is None else offsets[0]
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether any row has an offset."""
+        offset = self.offset
+        return bool(offset.size and (any(offset.strides) or offset.flat[0]))
 
     def fresh(self) -> Problem:
         """The same problem with work space of its own."""
@@ -152,34 +166,37 @@ class Problem:
         other.Z = self.Z.fresh()
         return other
 
-    def _set_response(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
+    def _set_response(self, density: Any, eta: np.ndarray | None) -> list[np.ndarray]:
         """Set all that depends on the response; returns the scales of the columns of Z."""
         design, order = self.design, self.order
-        X, offset = design.X, design.offset
+        X, offset = design.X if order is None else design.X_in(order, gathered_rows), design.offset
+        if order is not None:
+            offset = None if offset is None else offset[order]
+            eta = None if eta is None else gathered(eta, order)
+            density = density.take(order)
+        eta = density.start_eta() if eta is None else eta
         # at the centre of the predictors: where they follow the response nothing is dispersed
         centre = eta
         if density.n_zeta or not density.scale_free:
             centre = np.full(density.n, eta.mean() if density.scale_free else np.median(eta))
+        self._variances = None
         self.zeta = np.zeros(density.n_zeta)
         if density.n_zeta:
             zeta = density.start(centre, self.zeta)
             eta, self.zeta = density.moved(eta, self.zeta, zeta), zeta
         # there, too, if one response near the end of the link's range would outweigh all others
         at = eta if density.scale_free else centre
-        root = np.sqrt(np.maximum(density.rows(at, self.zeta, True, order=0).weight, 1e-300))
+        root = _roots_of_weights(density, at, self.zeta)
         std = standardise(X, intercept_column(design.x_names), root, eta)
         # a step of 1 in a coefficient moves the predictors by `unit` in (weighted) mean square
         total = float(root @ root)
+        del root, at, centre  # numbers a row that nothing reads
         self.unit = 1.0 if density.scale_free else float(np.sqrt(density.n / total))
         factor = self.unit * np.sqrt(total)
         standard = std.enlarged(factor)
         self.back, self._standards = standard.back, [standard]
-        if order is not None:
-            offset = None if offset is None else offset[order]
-            eta = gathered(eta, order)
-            density = density.take(order)
         self.density = density
-        self.fixed = self._fixed([standardised(X, standard, order)])
+        self.fixed = self._fixed([X], self._standards)
         self.offset = self._offsets([offset], density.n)
         self.glm = self._first_estimates(eta)
         if self.glm.weight.size:  # a number a row that nothing reads
@@ -218,8 +235,8 @@ class Problem:
         there too leaves the regression of the responses themselves.
         """
         density, far = self.density, np.abs(eta).max() + FARTHEST
-        assert isinstance(self.fixed, FixedColumns)
-        arguments = density, self.fixed.X, self.offset, self.zeta
+        assert isinstance(self.fixed, FixedColumns | CentredColumns)
+        arguments = density, self.fixed, self.offset, self.zeta
         if not density.scale_free:
             return irls(*arguments, eta, decrement=START_DECREMENT, max_iterations=25)
         # Newton's steps leave the square of what they promise, wherever they lead
@@ -288,13 +305,27 @@ class Problem:
         over_rows(fill, len(order))
         return out
 
+    @property
+    def first_eta(self) -> np.ndarray:
+        """Predictors of the fit without random effects, shaped as eta."""
+        if self.glm.eta.size:
+            return self.glm.eta
+        return self.fixed.times(self.glm.beta) + self.offset
+
     def start_variances(self) -> np.ndarray:
         """Moments of the scores by level at the fit without random effects.
 
         Without any variance var(g_l) = A_l, with g = Z's and A_l = [Z'WZ]_ll; a variance D adds
         A_l D A_l.
         """
-        rows = self.density.rows(self.glm.eta, self.zeta, True, order=0)
+        if self._variances is None:
+            self._variances = self._moments()
+            # a number a row that nothing reads from now on
+            self.glm = replace(self.glm, eta=_EMPTY)
+        return self._variances.copy()
+
+    def _moments(self) -> np.ndarray:
+        rows = self.density.rows(self.first_eta, self.zeta, True, order=0)
         g, cross = self.Z.transposed(rows.score), self.Z.set_weights(rows.weight)
         sums = []
         with np.errstate(over="ignore", invalid="ignore"):
@@ -311,6 +342,20 @@ def variances_of(moments: np.ndarray) -> np.ndarray:
         variances = moments[0] / np.maximum(moments[1], 1e-300)
     variances[np.isnan(variances)] = 0.0
     return np.minimum(np.maximum(variances, START_VARIANCES[0]), START_VARIANCES[1])
+
+
+def _roots_of_weights(density: Any, eta: np.ndarray, zeta: np.ndarray) -> np.ndarray:
+    """Roots of the expected information of the rows, (n,)."""
+    if density.by_row or density.n <= PIECE_ROWS:
+        return np.sqrt(np.maximum(density.rows(eta, zeta, True, order=0).weight, 1e-300))
+    out = np.empty(density.n)
+
+    def fill(at: slice) -> None:
+        np.maximum(density.rows_at(at, eta[at], zeta).weight, 1e-300, out=out[at])
+        np.sqrt(out[at], out=out[at])
+
+    over_rows(fill, density.n)
+    return out
 
 
 def _level_order(design) -> np.ndarray | None:

@@ -152,6 +152,15 @@ class QuadratureModes(Modes):
     def criterion(self, problem, covariance, grid=None):
         return self.laplace.criterion(problem, covariance, self.grid)
 
+    def room(self):
+        return self.laplace.room()
+
+    def forget_slopes(self):
+        self.laplace.forget_slopes()
+
+    def level_sums(self, w):
+        return self.laplace.level_sums(w)
+
     def inverse_blocks(self, b: int) -> np.ndarray:
         return self.laplace.inverse_blocks(b)
 

@@ -59,7 +59,7 @@ class RestrictedProblem(SeveralProblem):
         Standardised coefficients that the prior is centred at.
     """
 
-    def _set_response(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
+    def _set_response(self, density: Any, eta: np.ndarray | None) -> list[np.ndarray]:
         scale = super()._set_response(density, eta)
         at, p = self.fixed.slices[0], self.fixed.slices[0].stop
         self._columns, blocks = self.fixed.blocks[0], self.fixed.blocks[1:]

@@ -113,7 +113,7 @@ class SeriesLaplace(LaplaceObjective):
 
     def start(self) -> np.ndarray:
         x, problem = super().start(), self.problem
-        rows = problem.density.rows(problem.glm.eta, problem.zeta, True, order=0)
+        rows = problem.density.rows(problem.first_eta, problem.zeta, True, order=0)
         chains = self.layout_of_series.chains
         scores = problem.Z.transposed(rows.score)[: chains.column.size]
         A = problem.Z.set_weights(rows.weight).diagonal[0][:, 0, 0]

@@ -22,6 +22,7 @@ from ...families import Family
 from ...linalg.crossproducts.fixed import PredictorColumns, packed_product
 from ...linalg.crossproducts.predictors import PredictorZ, place, unpacked
 from ...linalg.crossproducts.standardise import (
+    Standardisation,
     intercept_column,
     standardise,
     standardised,
@@ -111,7 +112,9 @@ class SeveralDensity(ConditionalDensity):
     def bent(self, eta: np.ndarray, rows: RowSums, h: np.ndarray) -> np.ndarray:
         return self.family.contracted(eta, self.y, self.weights, self.trials, h)
 
-    def moved_scores(self, weight: np.ndarray, change: np.ndarray) -> np.ndarray:
+    def moved_scores(
+        self, weight: np.ndarray, change: np.ndarray, out: np.ndarray | None = None
+    ) -> np.ndarray:
         return packed_product(weight, change)
 
     def definite(self, rows: RowSums) -> np.ndarray:
@@ -167,9 +170,10 @@ class SeveralProblem(Problem):
     def _weighted_rows(self, scale: list[np.ndarray]) -> PredictorZ:
         return PredictorZ(self.factors, [f.predictor for f in self.factors], self.density.K, scale)
 
-    def _set_response(self, density: Any, eta: np.ndarray) -> list[np.ndarray]:
+    def _set_response(self, density: Any, eta: np.ndarray | None) -> list[np.ndarray]:
+        assert eta is not None
         design, order = self.design, self.order
-        self.zeta = _EMPTY
+        self.zeta, self._variances = _EMPTY, None
         centre = np.repeat(np.median(eta, axis=1)[:, None], density.n, axis=1)
         own = np.abs(density.rows(centre, self.zeta, False, order=0).observed)
         parts, blocks, self.units = [], [], np.ones(density.K)
@@ -182,14 +186,14 @@ class SeveralProblem(Problem):
                 self.units[0] = np.sqrt(density.n / total)
             factor = self.units[k] * np.sqrt(total)
             parts.append(part.enlarged(factor))
-            blocks.append(standardised(predictor.X, parts[-1], order))
+            blocks.append(predictor.X if order is None else predictor.X[order])
         self.back, self._standards = block_diag(*[part.back for part in parts]), parts
         offsets = [p.offset for p in design.predictors.values()]
         if order is not None:
             offsets = [None if own is None else own[order] for own in offsets]
         self.offset = self._offsets(offsets, density.n)
         self.density = density if order is None else density.take(order)
-        self.fixed = self._fixed(blocks)
+        self.fixed = self._fixed(blocks, parts)
         self.glm = self._first_fit(eta if order is None else eta[:, order])
         scale = [root_mean_squares(f.Z) / self.units[f.predictor] for f in self.factors]
         self.z_roots = [s[:, None] * R for s, R in zip(scale, self._roots, strict=True)]
@@ -197,8 +201,9 @@ class SeveralProblem(Problem):
         return scale
 
     @staticmethod
-    def _fixed(blocks: list[np.ndarray]) -> PredictorColumns:
-        return PredictorColumns(blocks)
+    def _fixed(matrices: list[np.ndarray], standards: list[Standardisation]) -> PredictorColumns:
+        own = zip(matrices, standards, strict=True)
+        return PredictorColumns([standardised(X, std, None) for X, std in own])
 
     @staticmethod
     def _offsets(offsets: list[np.ndarray | None], n: int) -> np.ndarray:

@@ -61,7 +61,7 @@ class PartitionedObjective(LaplaceObjective):
 
     def _begin(self, at: LaplaceObjective | None = None) -> None:
         self.hold(np.zeros(self.problem.Z.q) if at is None else at._u)
-        self._eta0 = _EMPTY
+        self._eta0 = None
 
     _anew = True  # what was computed last is not to be used
     _last = None  # nor is it here: no steps are taken at once
@@ -161,10 +161,6 @@ class PartitionedObjective(LaplaceObjective):
             for place, (_, _, own) in zip(self._places, answers, strict=True)
         ]
         return u, better, np.concatenate(doubtful)
-
-    def held_at(self, x: np.ndarray):
-        self._eta0 = np.empty(self.problem.offset.shape)
-        return super().held_at(x)
 
     def _with(self, problem: Problem) -> Self:
         other = super()._with(problem)

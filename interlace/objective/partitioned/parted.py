@@ -72,7 +72,7 @@ class PartedObjective(PartitionedObjective):
 
     def _begin(self, at: Any = None) -> None:
         self.hold(np.zeros(self._levels.q) if at is None else at._u)
-        self._eta0 = _EMPTY
+        self._eta0 = None
 
     @property
     def _is_small(self) -> bool:

@@ -6,11 +6,12 @@ from helpers import dense_glmm as glmm
 
 from interlace.errors import NumericalError
 from interlace.families import resolve
+from interlace.linalg.crossproducts.fixed import weighted_gram
 from interlace.linalg.crossproducts.standardise import CHUNK_ROWS
 from interlace.linalg.row_threads import PIECE_ROWS
 from interlace.objective.generalised import irls as module
 from interlace.objective.generalised.density import FamilyDensity
-from interlace.objective.generalised.irls import irls, weighted_gram
+from interlace.objective.generalised.irls import irls
 
 
 def parts(m):

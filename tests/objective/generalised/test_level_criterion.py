@@ -137,7 +137,7 @@ def test_ordered_categories_without_random_effects_are_those_of_rows(link, thres
     fit = il.clm("rating ~ temp * contact", frame, **how).fit
     problem = fit.objective.problem
     compiled, rows = (
-        OrdinalLikelihood(problem.density, problem.fixed.X, problem.offset) for _ in range(2)
+        OrdinalLikelihood(problem.density, problem.fixed, problem.offset) for _ in range(2)
     )
     assert compiled._kernel is not None
     rows._kernel = None
