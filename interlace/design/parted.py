@@ -159,6 +159,8 @@ class LevelTable:
             if not (levels[:-1] < levels[1:]).all():  # in an order of their own
                 return value.is_in(levels[own].tolist())
         ends = levels[own[[0, -1]]].tolist()
+        if kind == "number" and ends[1] > np.iinfo(np.int64).max:  # no literal of all engines
+            return None
         return (value >= ends[0]) & (value <= ends[1])
 
 

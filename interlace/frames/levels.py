@@ -70,7 +70,8 @@ def label_numbers(values: np.ndarray) -> Labels:
             present = np.zeros(high - low + 1, dtype=bool)
             present[shifted] = True
             rank = np.cumsum(present, dtype=np.int32) - 1
-            levels = np.flatnonzero(present) + low
+            kind = np.uint64 if low > np.iinfo(np.int64).max - len(present) else np.int64
+            levels = np.flatnonzero(present).astype(kind) + kind(low)
             return Labels(rank[shifted].astype(np.int32, copy=False), levels)
     codes, levels = pd.factorize(values)
     return sorted_labels(codes, np.asarray(levels))

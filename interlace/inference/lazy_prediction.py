@@ -216,6 +216,8 @@ class _Work:
             return column.cast(nw.String()), levels
         if kind == "number":
             whole = dtype.is_integer()
+            if levels.dtype.kind == "u" and levels.max(initial=0) > np.iinfo(np.int64).max:
+                return column.cast(nw.String()), level_texts(levels).astype(object)
             if levels.dtype.kind in "iuf":
                 levels = levels.astype(np.int64 if whole else np.float64)
             return column.cast(nw.Int64() if whole else nw.Float64()), levels

@@ -438,3 +438,22 @@ def test_few_rows_are_searched_from_several_starts(frame, formula, family, verdi
     assert apart.fit.verdict == alone.fit.verdict
     assert alone.fit.verdict == verdict
     assert apart.llf == pytest.approx(alone.llf, rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:The .future.infer_string")  # Ibis uses what goes
+@pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
+@pytest.mark.parametrize("engine", ["polars", "duckdb", "ibis"])
+def test_keys_beyond_signed_numbers(frame, engine) -> None:
+    for step in (1, 10**15):  # levels close to each other, some below the border, and far
+        keys = frame.g.to_numpy().astype(np.uint64) * np.uint64(step) + np.uint64(2**63 - 8)
+        data = frame[["count", "x"]].assign(g=keys)
+        alone = il.glmer("count ~ x + (1 | g)", data, "poisson")
+        assert alone.random_effects["g"].index.tolist() == sorted(set(keys.tolist()))
+        apart = il.glmer("count ~ x + (1 | g)", ENGINES[engine](data), "poisson", partitions=2)
+        assert apart.llf == pytest.approx(alone.llf, rel=1e-10)
+        summed = il.fit("count ~ x + (1 | g)", ENGINES[engine](data))
+        fitted = summed.predict()
+        rows = {"polars": "collect", "ibis": "to_pandas", "duckdb": "df"}[engine]
+        rows = getattr(fitted, rows)()
+        expected = il.fit("count ~ x + (1 | g)", data).fittedvalues
+        np.testing.assert_allclose(np.sort(rows[".fitted"]), np.sort(expected), rtol=1e-8)
