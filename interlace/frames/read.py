@@ -93,7 +93,14 @@ def data_columns(data: Any) -> Collection[str]:
         return names
     if isinstance(data, Mapping):
         return ColumnNames((str(name), place) for place, name in enumerate(data))
-    return _narwhals(data).collect_schema().names()
+    frame = _narwhals(data)
+    try:
+        return frame.collect_schema().names()
+    except Exception as error:  # an engine's own: of what no row is needed to see
+        said = str(error).strip().split("\n")[0]
+        raise DataError(
+            f"{frame.implementation.value} cannot say which columns data has: {said}"
+        ) from error
 
 
 def with_text_names(data: pd.DataFrame) -> pd.DataFrame:

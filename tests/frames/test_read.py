@@ -284,3 +284,15 @@ def test_pyarrow_times_have_their_zone() -> None:
     assert codes.tolist() == [3, 2, 1, 0] and not len(unknown)
     without = np.array([text[:-6] for text in others], dtype=object)
     assert (recode(Labels(np.arange(4), without), found.levels)[0] < 0).all()
+
+
+def test_lazy_frames_that_cannot_be_computed_are_refused() -> None:
+    impossible = pl.LazyFrame({"x": [1.0]}).with_columns(x=pl.lit("a").cast(pl.Float64))
+    with pytest.raises(DataError, match="polars cannot say which columns data has: conversion"):
+        data_columns(impossible)
+    duckdb = pytest.importorskip("duckdb")
+    connection = duckdb.connect()
+    relation = connection.sql("SELECT 1 AS x")
+    connection.close()
+    with pytest.raises(DataError, match="duckdb cannot say .*already been closed"):
+        data_columns(relation)
