@@ -71,6 +71,13 @@ def test_rows_stay_in_their_order(measured, data):
     np.testing.assert_allclose(m.fit.working_weights, mu * (1.0 - mu), rtol=1e-9)
 
 
+def test_ordered_categories_of_some_thousand_rows_have_weights_of_one(data):
+    rows = {name: column[:3000] for name, column in data.items()}
+    rows["q"] = np.digitize(rows["x1"] + rows["z"], [-1.0, 0.0, 1.0])
+    plain, weighted = (il.clm("q ~ x2 + f", rows, weights=w) for w in (None, np.ones(3000)))
+    assert plain.llf == pytest.approx(weighted.llf, rel=1e-12)
+
+
 def test_what_was_let_go_is_made_again(measured, data):
     m = measured[0]
     flipped = 1.0 - data["z"]

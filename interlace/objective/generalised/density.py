@@ -28,6 +28,9 @@ _NO_EXTRA = np.empty((3, 0))
 LARGEST_ZETA = 700.0
 # So few rows are not looked through for equal ones where gamma functions are wanted once.
 FEW_ROWS = 1000
+# Up to these, as many as criteria in one kernel have, weights of one are numbers in memory: these
+# kernels read them.
+MANY_ROWS = 50_000
 # Codes of distinct observations are whole numbers up to here.
 LARGEST_CODE = 2**62
 
@@ -44,7 +47,7 @@ def _some(values: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
 
 def _whole(values: np.ndarray) -> np.ndarray:
     """Values as kernels read them; ones stored as one number stay that where they are many."""
-    if values.size > FEW_ROWS and not any(values.strides) and values[0] == 1.0:
+    if values.size > MANY_ROWS and not any(values.strides) and values[0] == 1.0:
         return values
     return np.ascontiguousarray(values, dtype=np.float64)
 
