@@ -170,6 +170,50 @@ def test_a_script_is_translated_and_runs() -> None:
         ("m <- lme(y ~ x, d, ~ 1 | g); n <- gls(y ~ x, d)\nanova(m, n)",
          ['m = il.fit("y ~ x + (1 | g)", d)', 'n = il.gls("y ~ x", d)',
           "print(il.anova(m, n, refit=False))"]),
+        ("new <- data.frame(x = 1, f = 'p', g = NA)\nnew2 <- data.frame(x = -1, y = a)",
+         ['new = pd.DataFrame({"x": [1], "f": "p", "g": np.nan})',
+          'new2 = pd.DataFrame({"x": -1, "y": a})']),
+        ("m <- lmer(y ~ x + (1 | g), d)\nqqnorm(resid(m)); qqline(resid(m))\n"
+         "plot(fitted(m), resid(m))\nplot(resid(m) ~ fitted(m))\nqqnorm(d$x)\n"
+         "plot(fitted(m), resid(n))",
+         ['m = il.lmer("y ~ x + (1 | g)", d)', "m.plot.qq()", "m.plot.residuals()",
+          "m.plot.residuals()", "# not translated: 'qqnorm(d$x)' has no translation",
+          "# R: qqnorm(d$x)",
+          "# not translated: 'plot(fitted(m), resid(n))' has no translation",
+          "# R: plot(fitted(m), resid(n))"]),
+        ("e <- emtrends(m, pairwise ~ f, var = 'x')\ne$contrasts\ne$emtrends\ne <- 1\ne$contrasts",
+         ['e = m.emtrends("f", "x").contrast("pairwise")', "print(e)",
+          'print(m.emtrends("f", "x"))', "e = 1", 'print(e["contrasts"])']),
+        ("contrast(emmeans(m, 'f'), 'trt.vs.ctrl', ref = 2, reverse = FALSE)",
+         ['print(m.emmeans("f").contrast("trt.vs.ctrl", ref=1))']),
+        ("library(dplyr)\nd <- d %>% filter(x > 1 | x < 0, !is.na(y)) %>%\n"
+         "  mutate(z = x^2, w = z + 1)",
+         ['d = d[((d["x"] > 1) | (d["x"] < 0)) & d["y"].notna()].assign('
+          'z=lambda rows: rows["x"] ** 2, w=lambda rows: rows["z"] + 1)']),
+        ("s <- filter(x, rep(1, 3))",
+         ["# not translated: rep(1, 3) of filter() has no translation",
+          "# R: s <- filter(x, rep(1, 3))"]),
+        ("e <- group_by(d, g) %>% mutate(z = x - mean(x))",
+         ["# not translated: group_by() has no translation",
+          "# R: e <- group_by(d, g) %>% mutate(z = x - mean(x))"]),
+        ("options(digits = 4, contrasts = c('contr.treatment', 'contr.poly'))", []),
+        ("options(contrasts = c('contr.sum', 'contr.poly'))",
+         ["# not translated: fits here code factors by treatment, and those below have other "
+          "coefficients than in R: give each of them contrasts={'factor': 'sum'}",
+          "# R: options(contrasts = c('contr.sum', 'contr.poly'))"]),
+        ("contrasts(d$f) <- contr.sum(2)\nd2 <- subset(d, x > 0)\nform <- y ~ f + (1 | g)\n"
+         "m <- lmer(form, d2)\nn <- lmer(y ~ x + (1 | g), d2)\n"
+         "d$f <- factor(d$f)\nlm(y ~ f, d)",
+         ['d2 = d[d["x"] > 0]', 'form = "y ~ f + (1 | g)"',
+          'm = il.lmer(form, d2, contrasts={"f": "contr.sum"})',
+          'n = il.lmer("y ~ x + (1 | g)", d2)', 'd["f"] = d["f"].astype("category")',
+          'print(il.glm("y ~ f", d))']),
+        ("contrasts(d$f) <- c(-0.5, 0.5)\nlmer(y ~ f + (1 | g), d)",
+         ['print(il.lmer("y ~ f + (1 | g)", d, contrasts={"f": np.array([[-0.5], [0.5]])}))']),
+        ("contrasts(d$f) <- contr.treatment(3, base = 2)",
+         ["# not translated: contrasts 'contr.treatment(3, base = 2)' have no translation; fits "
+          "take contrasts= by factor, and code others by treatment",
+          "# R: contrasts(d$f) <- contr.treatment(3, base = 2)"]),
         ("predict(m, interval = 'confidence')",
          ["# not translated: interval= and random.only= of predict() have no translation; "
           "m.get_prediction(new, interval='prediction') has intervals",
@@ -197,6 +241,27 @@ def test_a_hash_inside_of_a_string_is_no_comment() -> None:
 @pytest.mark.parametrize("path", sorted(R_PARITY.glob("*.R")), ids=lambda path: path.stem)
 def test_every_script_becomes_python(path) -> None:
     ast.parse(translate(path.read_text(encoding="utf-8")))
+
+
+def test_data_tidied_by_dplyr_and_factors_coded_before_the_fit_are_read() -> None:
+    names = run(
+        translate("""\
+library(dplyr)
+d <- cake %>% filter(temp > 175, !is.na(angle)) %>% mutate(warm = (temp - 205) / 10, hot = warm > 0)
+contrasts(d$recipe) <- contr.sum(3)
+m <- lmer(angle ~ recipe * warm + (1 | replicate), d)
+e <- emmeans(m, pairwise ~ recipe)
+k <- e$contrasts
+new <- data.frame(recipe = "A", warm = 0)
+p <- predict(m, new, re.form = NA)
+""")
+    )
+    cake = il.load_dataset("cake").query("temp > 175")
+    cake["warm"] = (cake.temp.astype(float) - 205) / 10
+    m = il.lmer("angle ~ recipe * warm + (1 | replicate)", cake, contrasts={"recipe": "sum"})
+    assert names["m"].llf == m.llf and (names["d"]["hot"] == (cake.warm > 0)).all()
+    assert list(names["m"].fe_params.index)[1] == "recipe[S.A]"
+    assert len(names["p"]) == 1 and len(names["k"].to_frame()) == 3
 
 
 # -- the vocabulary -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 from ...errors import ArgumentError
 from ...r_language.nodes import (
@@ -379,8 +380,63 @@ def _data_frame(call: Call, context: Context) -> tuple[str, int]:
         return python_of(columns[0].value, context), ATOM
     if any(a.name is None for a in columns):
         raise Untranslated(f"{text_of(call)!r} has columns without names")
-    inner = ", ".join(f"{quote(str(a.name))}: {python_of(a.value, context)}" for a in columns)
+    values = [python_of(a.value, context) for a in columns]
+    if columns and all(_is_one(a.value) for a in columns):
+        values[0] = f"[{values[0]}]"  # pandas asks for one column that says how many rows
+    inner = ", ".join(f"{quote(str(a.name))}: {v}" for a, v in zip(columns, values, strict=True))
     return f"pd.DataFrame({{{inner}}})", ATOM
+
+
+def _is_one(node: Node | None) -> bool:
+    """Whether an expression is seen to have one value: a number, a text, a constant."""
+    if isinstance(node, Unary):
+        return _is_one(node.operand)
+    constant = isinstance(node, Name) and node.text in CONSTANTS and node.text != "letters"
+    return constant or isinstance(node, Number | Text)
+
+
+def _filter(call: Call, context: Context) -> tuple[str, int]:
+    """``filter(d, …)`` of dplyr: rows for which all conditions hold."""
+    frame = _first(call, context)
+    if len(call.arguments) < 2 or any(a.name for a in call.arguments):
+        raise Untranslated(f"{text_of(call)!r} has no translation")
+    conditions = [a.value for a in call.arguments[1:] if a.value is not None]
+    if unlike := [c for c in conditions if not _is_condition(c)]:  # that of time series, too
+        raise Untranslated(f"{text_of(unlike[0])} of filter() has no translation")
+    whole = reduce(lambda left, right: Binary("&", left, right), map(_bracketed, conditions))
+    return f"{frame}[{python_of(whole, context.inside(frame))}]", ATOM
+
+
+def _is_condition(node: Node) -> bool:
+    """Whether an expression is seen to be true or false in each row."""
+    if isinstance(node, Bracket):
+        return _is_condition(node.inner)
+    if isinstance(node, Unary):
+        return node.operator == "!"
+    if isinstance(node, Binary):
+        return node.operator == "%in%" or _OPERATORS.get(node.operator, ("", 99))[1] <= 6
+    return isinstance(node, Name) or function_name(node) in ("is.na", "complete.cases")
+
+
+def _bracketed(node: Node) -> Node:
+    """A condition in brackets, if it has an ``|`` that would come after an ``&``."""
+    return Bracket(node) if isinstance(node, Binary) and node.operator[:1] == "|" else node
+
+
+def _mutate(call: Call, context: Context) -> tuple[str, int]:
+    """``mutate(d, a = …, b = … a …)`` of dplyr: each column may use those before it."""
+    frame = _first(call, context)
+    new = call.arguments[1:]
+    if not new or any(a.name is None or a.name.startswith(".") for a in new):
+        raise Untranslated(f"{text_of(call)!r} has no translation")
+    rows = "rows"
+    while rows in context.variables:
+        rows += "_"
+    inside = context.inside(rows)
+    columns = [
+        f"{identifier(str(a.name))}=lambda {rows}: {python_of(a.value, inside)}" for a in new
+    ]
+    return f"{frame}.assign({', '.join(columns)})", ATOM
 
 
 def _seq(call: Call, context: Context) -> tuple[str, int]:
@@ -426,5 +482,5 @@ _CALLS: dict[str, Callable[[Call, Context], tuple[str, int]]] = {
     "c": _c, "list": _c, "factor": _factor, "ordered": _factor, "relevel": _relevel,
     "scale": _scale, "ifelse": _ifelse, "subset": _subset, "transform": _transform,
     "data.frame": _data_frame, "seq": _seq, "rep": _rep, "round": _round,
-    "interaction": _interaction,
+    "interaction": _interaction, "filter": _filter, "mutate": _mutate,
 }  # fmt: skip

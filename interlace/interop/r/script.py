@@ -10,6 +10,7 @@ from ...datasets import list_datasets
 from ...errors import InterlaceError
 from ...r_language.nodes import (
     ASSIGNMENTS,
+    Argument,
     Binary,
     Bracket,
     Call,
@@ -26,7 +27,7 @@ from ...r_language.nodes import (
 from ...r_language.parser import Statement, parse_script
 from ...r_language.tokens import Token
 from .code import FALSE, Context, Untranslated, arguments_of, identifier, python_of, quote
-from .fits import FITS, fit_call
+from .fits import FITS, PythonCall, fit_call
 from .formulas import formula_text
 from .from_r import unwrapped
 from .words import Words, component, kind_of
@@ -36,7 +37,8 @@ __all__ = ["translate"]
 #: Packages whose functions are read, or that a script needs no more.
 PACKAGES = frozenset(
     "lme4 lmerTest glmmTMB ordinal nlme MASS emmeans car pbkrtest Matrix stats splines methods "
-    "broom.mixed performance DHARMa simr MuMIn lattice utils datasets multcomp".split()
+    "broom.mixed performance DHARMa simr MuMIn lattice utils datasets multcomp dplyr readr tibble "
+    "magrittr tidyverse".split()
 )
 #: Functions that load packages, or stand round one that does.
 _LOADING = ("library", "require", "suppressPackageStartupMessages", "suppressWarnings")
@@ -110,6 +112,10 @@ class _Script:
     formulas: dict[str, Node] = field(default_factory=dict)
     variables: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
+    #: Codings of factors, ``contrasts(d$f) <- …``: code by data frame and column.
+    codings: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: Means beside their contrasts, ``emmeans(m, pairwise ~ f)``: code of the means by name.
+    means: dict[str, str] = field(default_factory=dict)
 
     def lines(self, statement: Statement) -> list[str]:
         """The lines of a statement."""
@@ -148,11 +154,42 @@ class _Script:
         calls = words.calls()
         calls |= dict.fromkeys(FITS, self.fit)
         calls |= dict.fromkeys(("with", "within"), self.inside)
-        return Context(None, self.variables, None, calls, component)
+        return Context(None, self.variables, None, calls, self.member)
+
+    def member(self, node: Binary, context: Context) -> str | None:
+        """Code of ``fixef(m)$zi`` and its kin, and of the parts of means with contrasts."""
+        match node:
+            case Binary("$", Name(name), Name(part)) if name in self.means:
+                if part in ("emmeans", "lsmeans", "emtrends", "lstrends"):
+                    return self.means[name]
+                if part == "contrasts":
+                    return identifier(name)
+        return component(node, context)
 
     def fit(self, call: Call, context: Context) -> str:
         """The code of a fit inside of something else."""
-        return fit_call(call, self.formulas, Context(variables=self.variables)).code
+        return self.fitted(call).code
+
+    def fitted(self, call: Call) -> PythonCall:
+        """A fit, with the codings that its factors were given before."""
+        python = fit_call(call, self.formulas, Context(variables=self.variables))
+        names = {n.text for n in walk(call) if isinstance(n, Name)}
+        columns = names | {
+            n.text
+            for name in names & {*self.formulas}
+            for n in walk(self.formulas[name])
+            if isinstance(n, Name)
+        }
+        own = {
+            column: code
+            for frame in sorted(names & {*self.codings})
+            for column, code in self.codings[frame].items()
+            if column in columns
+        }
+        if own and "contrasts" not in python.arguments:
+            inner = ", ".join(f"{quote(column)}: {code}" for column, code in own.items())
+            python.arguments["contrasts"] = f"{{{inner}}}"
+        return python
 
     def inside(self, call: Call, context: Context) -> str | None:
         """``with(d, …)``."""
@@ -177,8 +214,10 @@ class _Script:
         if isinstance(node, Binary) and node.operator in ASSIGNMENTS:
             return self.assigned(node.left, node.right)
         name = function_name(node)
-        if name in ("rm", "gc", "graphics.off"):
+        if name in ("rm", "gc", "graphics.off", "qqline"):  # m.plot.qq() has its line
             return []
+        if name == "options" and isinstance(node, Call):
+            return _options(node)
         if name in _LOADING:
             return self.library(node)
         if name == "data" and isinstance(node, Call):
@@ -231,6 +270,9 @@ class _Script:
         if isinstance(target, Text):
             target = Name(target.value)
         if not isinstance(target, Name):
+            if function_name(target) == "contrasts":
+                self.coded(target, value)
+                return []
             return [self.part(target, value)]
         name = identifier(target.text)
         code, notes = self.value(target.text, value)
@@ -243,12 +285,17 @@ class _Script:
         self.models.pop(name, None)
         self.formulas.pop(name, None)
         self.frames.discard(name)
+        self.means.pop(name, None)
+        kept = [self.codings[n] for n in _names(value) if n in self.codings]
+        self.codings.pop(name, None)
+        if kept:  # rows of a data frame, or more columns: its factors are coded as they were
+            self.codings[name] = dict(kept[0])
         if isinstance(value, Binary | Unary) and value.operator == "~":
             self.formulas[name] = value
             return quote(formula_text(value)), []
         call = unwrapped(value)
         if call is not None and function_name(call) in FITS:
-            python = fit_call(call, self.formulas, Context(variables=self.variables))
+            python = self.fitted(call)
             self.models[name] = python.kind
             return python.code, python.notes
         if function_name(value) in _READERS and isinstance(value, Call):
@@ -256,12 +303,23 @@ class _Script:
             return _read(value, self.context), []
         if kind:
             self.models[name] = kind
-        if function_name(value) in ("subset", "transform", "na.omit", "droplevels", "data.frame"):
+        if function_name(value) in _OF_FRAMES:
             self.frames.add(name)
         if isinstance(value, Name) and value.text in self.frames | {*list_datasets()}:
             self.frames.add(name)
             return f"{identifier(value.text)}.copy()", []
-        return python_of(value, self.context), []
+        code = python_of(value, self.context)
+        if function_name(value) in _MEANS and ".contrast(" in code:
+            self.means[name] = code.partition(".contrast(")[0]
+        return code, []
+
+    def coded(self, target: Node, value: Node) -> None:
+        """``contrasts(d$f) <- contr.sum(3)``: fits of ``d`` with ``f`` have it."""
+        match target:
+            case Call(_, (Argument(None, Binary("$", Name(frame), Name(column))),)):
+                self.codings.setdefault(frame, {})[column] = _coding(value)
+            case _:
+                raise Untranslated(f"the assignment to {text_of(target)!r} has no translation")
 
     def part(self, target: Node, value: Node) -> str:
         """An assignment to a column, or to the levels of one."""
@@ -273,6 +331,8 @@ class _Script:
         if not column_of and not (isinstance(target, Index) and target.double):
             raise Untranslated(f"the assignment to {text_of(target)!r} has no translation")
         left = python_of(target, self.context)
+        if isinstance(target, Binary) and isinstance(target.left, Name):
+            self.codings.get(target.left.text, {}).pop(text_of(target.right), None)
         if text_of(value) == "NULL":
             return f"del {left}"
         return f"{left} = {python_of(value, self.context)}"
@@ -310,6 +370,40 @@ def _names(node: Node) -> Iterator[str]:
         case Binary(_, left, right):
             yield from _names(left)
             yield from _names(right)
+
+
+#: Functions whose values are data frames, and marginal means.
+_OF_FRAMES = ("subset", "transform", "na.omit", "droplevels", "data.frame", "filter", "mutate")
+_MEANS = ("emmeans", "lsmeans", "emtrends", "lstrends")
+
+
+def _coding(value: Node) -> str:
+    """Code of the contrasts of a factor: a name, or the weights of its levels."""
+    name = value.value if isinstance(value, Text) else function_name(value) or text_of(value)
+    arguments = value.arguments if isinstance(value, Call) else ()
+    if name.startswith("contr.") and all(a.name in (None, "n") for a in arguments):
+        if len(arguments) < 2:
+            return quote(name)
+    if name == "c" and arguments and all(a.name is None for a in arguments):
+        return f"np.array([{', '.join(f'[{python_of(a.value, Context())}]' for a in arguments)}])"
+    raise Untranslated(
+        f"contrasts {text_of(value)!r} have no translation; fits take contrasts= by factor, and "
+        "code others by treatment"
+    )
+
+
+def _options(call: Call) -> list[str]:
+    """``options(…)``: only how factors are coded changes a fit."""
+    for argument in call.arguments:
+        usual = "contr.treatment" in text_of(argument.value)
+        if argument.name == "contrasts" and not usual:
+            raise Untranslated(
+                "fits here code factors by treatment, and those below have other coefficients "
+                "than in R: give each of them contrasts={'factor': 'sum'}"
+            )
+    if any(a.name is None for a in call.arguments):
+        raise Untranslated("options() has no translation")
+    return []
 
 
 _READERS = {"read.csv": ",", "read_csv": ",", "read.csv2": ";", "read.table": None,

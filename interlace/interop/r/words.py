@@ -15,6 +15,7 @@ from ...r_language.nodes import (
     Construct,
     Name,
     Node,
+    Number,
     Text,
     Unary,
     function_name,
@@ -88,7 +89,7 @@ PLAIN = {
     "icc": ".icc()", "intervals": '.confint(method="Wald")',
     "joint_tests": ".joint_tests()", "cld": ".cld()",
     **dict.fromkeys(("r2_nakagawa", "r2", "r.squaredGLMM"), ".r2()"),
-    "qqnorm": ".plot.qq()", "family_params": ".family_params", "VarCorr": ".VarCorr()",
+    "family_params": ".family_params", "VarCorr": ".VarCorr()",
 }  # fmt: skip
 
 
@@ -487,8 +488,14 @@ def _emmeans(call: Call, context: Context, models: Mapping[str, str]) -> str:
 def _contrast(call: Call, context: Context, models: Mapping[str, str]) -> str:
     name = function_name(call)
     own = arguments_of(call, "object", *(() if name == "pairs" else ("method",)), "adjust", "by",
-                       "reverse")  # fmt: skip
-    pieces = {n: _optional(own, n, context) for n in ("adjust", "reverse")}
+                       "reverse", "ref", "simple")  # fmt: skip
+    pieces = {n: _optional(own, n, context) for n in ("adjust", "by", "simple")}
+    pieces["reverse"] = "True" if _is(own.get("reverse"), *TRUE) else None
+    if "ref" in own:
+        position = own["ref"]
+        if not isinstance(position, Number):
+            raise Untranslated(f"ref = {text_of(position)} has no translation")
+        pieces["ref"] = str(int(position.value) - 1)
     first = [python_of(own["method"], context)] if "method" in own else []
     return _called(f"{_model(own, context)}.{name}", pieces, *first)
 
@@ -533,6 +540,8 @@ def _hypothesis(call: Call, context: Context, models: Mapping[str, str]) -> str:
 
 def _plot(call: Call, context: Context, models: Mapping[str, str]) -> str:
     inner = call.arguments[0].value if call.arguments else None
+    if model := _against_fitted(call):
+        return f"{python_of(model, context)}.plot.residuals()"
     if len(call.arguments) != 1 or function_name(inner) in ("simulateResiduals", "profile"):
         raise Untranslated(f"{text_of(call)!r} has no translation")
     if isinstance(inner, Call) and function_name(inner) == "ACF":
@@ -542,6 +551,37 @@ def _plot(call: Call, context: Context, models: Mapping[str, str]) -> str:
     if isinstance(inner, Name) and not kind_of(inner, models) and models:
         raise Untranslated(f"{inner.text} is no fit; pictures of other things have no translation")
     return f"{python_of(inner, context)}.plot.residuals()"
+
+
+def _against_fitted(call: Call) -> Node | None:
+    """The model of ``plot(fitted(m), resid(m))`` and ``plot(resid(m) ~ fitted(m))``."""
+    pair = [a.value for a in call.arguments if a.name is None]
+    if len(pair) == 1 and isinstance(pair[0], Binary) and pair[0].operator == "~":
+        pair = [pair[0].right, pair[0].left]
+    if len(pair) != 2 or function_name(pair[0]) not in ("fitted", "predict"):
+        return None
+    first, second = _plain_model(pair[0]), _residuals_of(pair[1])
+    same = first is not None and second is not None and text_of(first) == text_of(second)
+    return first if same else None
+
+
+def _plain_model(node: Node | None) -> Node | None:
+    """The one argument of a call."""
+    return node.arguments[0].value if isinstance(node, Call) and len(node.arguments) == 1 else None
+
+
+def _residuals_of(node: Node | None) -> Node | None:
+    """The model whose residuals a call of R asks for."""
+    return _plain_model(node) if function_name(node) in ("resid", "residuals") else None
+
+
+def _qq(call: Call, context: Context, models: Mapping[str, str]) -> str:
+    """``qqnorm(m)`` and ``qqnorm(resid(m))``."""
+    inner = _plain_model(call)
+    model = _residuals_of(inner) or inner
+    if not isinstance(model, Name) or (models and not kind_of(model, models)):
+        raise Untranslated(f"{text_of(call)!r} has no translation")
+    return f"{python_of(model, context)}.plot.qq()"
 
 
 def _autocorrelation(call: Call, context: Context, models: Mapping[str, str], of: str = "") -> str:
@@ -605,5 +645,5 @@ _HANDLERS: dict[str, Handler] = {
     "testDispersion": _check("dispersion"), "testUniformity": _check("uniformity"),
     "testOutliers": _check("outliers"), "testZeroInflation": _check("zero_inflation"),
     "print": _print, "plot": _plot, "simulateResiduals": _simulated,
-    "ACF": _autocorrelation,
+    "ACF": _autocorrelation, "qqnorm": _qq,
 }  # fmt: skip
