@@ -47,11 +47,14 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
     here = objective.evaluate(x, 2)
     B = here.curvature
     log = [(x, here.value)]
-    radius, hessians, refreshed, saddle = FIRST_RADIUS, 0, 0, False
-    for _ in range(max_evaluations or MAX_ITERATIONS):
+    radius, hessians, refreshed, saddle, done = FIRST_RADIUS, 0, 0, False, 0
+    while done < (max_evaluations or MAX_ITERATIONS):
+        done += 1
         if not saddle:
-            at, ended = _taken_at_once(objective, Approach(x, here, B, radius, refreshed), log)
+            start = Approach(x, here, B, radius, refreshed)
+            at, ended, taken = _taken_at_once(objective, start, log)
             x, here, B, radius, refreshed = at
+            done += taken
             if ended:
                 return x, here, log
         step, promise, length, _, _ = trust_step(here.gradient, B, radius)
@@ -81,23 +84,28 @@ def quasi_newton(objective: Objective, x: np.ndarray, max_evaluations: int | Non
                 again = try_evaluate(objective, x, 2)
                 B, refreshed = B if again is None else again.curvature, refreshed + 1
             log.append((x, here.value))
-    H = final_hessian(objective, x)
-    if H is None:
-        return x, here._replace(curvature=B), log
-    return x, here._replace(curvature=H, exact=True), log
+    return x, _with_hessian(here, B, final_hessian(objective, x)), log
 
 
-def _taken_at_once(objective: Objective, at: Approach, log: Log) -> tuple[Approach, bool]:
-    """Where the steps of `quasi_newton` lead that the objective takes at once; if to its end."""
+def _with_hessian(here: Evaluation, B: np.ndarray, H: np.ndarray | None) -> Evaluation:
+    """With the Hessian for curvature, or with the model of it where there is none."""
+    return here._replace(curvature=B) if H is None else here._replace(curvature=H, exact=True)
+
+
+def _taken_at_once(objective: Objective, at: Approach, log: Log) -> tuple[Approach, bool, int]:
+    """Where the steps of `quasi_newton` lead that the objective takes at once; if to its end.
+
+    Last comes for how many evaluations that was.
+    """
     stretch = objective.steps_from(at, PROMISE, LAST_PROMISE)
     if stretch is None:
-        return at, False
+        return at, False, 0
     stopped = stretch.stopped
     # where there is no value the step is a shorter one: it is taken by itself
     if stopped is not None and not isinstance(stopped, NumericalError):
         raise stopped
     log += stretch.log
-    return stretch.end, stretch.ended
+    return stretch.end, stretch.ended, stretch.evaluations
 
 
 def _polished(

@@ -5,10 +5,10 @@ import pytest
 from helpers import dense_glmm as glmm
 
 from interlace.errors import NumericalError
-from interlace.objective.base import Evaluation, Objective
+from interlace.objective.base import Evaluation, Objective, Stretch
 from interlace.optimize import minimise
 from interlace.optimize.boundary import minimum_where_zero
-from interlace.optimize.quasi import quasi_newton, updated
+from interlace.optimize.quasi import MAX_ITERATIONS, quasi_newton, updated
 
 
 class Function(Objective):
@@ -302,3 +302,22 @@ def test_no_variance_is_a_singular_fit(family, link):
 def test_gradients_out_of_range_change_nothing(size):
     B = np.eye(2)
     assert updated(B, np.array([1.0, 0.5]), np.array([size, -size])) is B
+
+
+def test_steps_taken_at_once_count_as_steps():
+    class Endless(Function):
+        """A minimum far away, fifty short steps at once."""
+
+        def steps_from(self, at, *promises):
+            x = at.x - 50.0
+            log = [(at.x - i, self.f(at.x - i)) for i in range(1, 51)]
+            end = at._replace(x=x, here=Evaluation(self.f(x), self.g(x)))
+            return Stretch(end, False, log, 50, None)
+
+    far = 1e9
+    objective = Endless(
+        lambda x: 0.5 * float(x[0] + far) ** 2 / far, lambda x: (x + far) / far, [0.0]
+    )
+    log = quasi_newton(objective, np.zeros(1))[2]
+    assert MAX_ITERATIONS <= len(log) < MAX_ITERATIONS + 60
+    assert 120 < len(quasi_newton(objective, np.zeros(1), 120)[2]) < 180

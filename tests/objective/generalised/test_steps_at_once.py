@@ -64,10 +64,10 @@ def test_searches_go_the_same_way(monkeypatch):
     taken = quasi._taken_at_once
 
     def counted(objective, at, log):
-        end, ended = taken(objective, at, log)
+        end, ended, evaluations = taken(objective, at, log)
         stretches.append(end.refreshed - at.refreshed if end is not at else None)
         ends.append(ended)
-        return end, ended
+        return end, ended, evaluations
 
     monkeypatch.setattr(quasi, "_taken_at_once", counted)
     together = [record(drawn(seed)) for seed in seeds]
