@@ -21,12 +21,13 @@ from ..frames.columns import Columns
 from ..frames.parts import PartOfRows
 from ..linalg.row_threads import transposed_product
 from ..linalg.tall import root_of_rows, spanning_rows
+from ..objective.generalised.breakdown import PREDICTED
 from ..objective.partitioned.pieces import Approximation, Piece, split_at
 from ..objective.partitioned.questions import Question, Search
 from .base import weighted_sums
 from .density import density_of, with_parameters
 from .observations import ResponseFacts, observe_part
-from .verdicts import PREDICTED, Agreement, variances_may_end
+from .verdicts import Agreement, variances_may_end
 
 __all__ = ["How", "PartRows", "Reading", "Seen", "Told", "ToldAt"]
 

@@ -20,14 +20,14 @@ from ..design.design import Design
 from ..design.predictor import WORDS
 from ..errors import listing
 from ..families.base import Family
+from ..objective.generalised.breakdown import PREDICTED
 from .base import BaseMixedFit
 from .observations import Observations
 from .separation import BORDER, can_separate, family_separation
 
 # As good as infinite: a standard deviation, or a standard error, that moves the predictors by this
-# much, and of variances where every row is predicted this well.
+# much, and of variances where every row is predicted.
 HUGE = 20.0
-PREDICTED = 0.02
 
 
 class Effect(NamedTuple):

@@ -215,6 +215,10 @@ class Objective(ABC):
         """Reasons against the criterion, found to be ``value`` at x, in words with remedy."""
         return []
 
+    def overfits(self, x: np.ndarray) -> bool:
+        """Whether random effects predict every row at x: an approximation is good for nothing."""
+        return False
+
     def reconsider(self, x: np.ndarray) -> bool:
         """Whether something better than what the search held was found for the same x."""
         return False

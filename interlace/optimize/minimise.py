@@ -79,8 +79,9 @@ def minimise(
         except KeyboardInterrupt:  # what was found first is as good as any
             raise _interrupted(objective, best.x, best.value, evaluations) from None
         evaluations += other_optimum.evaluations
-        # a criterion that breaks down has no minimum that is worth more than another
-        if _lower(other_optimum.value, best.value) and other_optimum.verdict != "breaks down":
+        if _lower(other_optimum.value, best.value) and _is_worth_more(
+            other, other_optimum, objective, best
+        ):
             best = other_optimum
             objective.resume(other)
     return best if evaluations == best.evaluations else best.counted(evaluations, optimizer)
@@ -94,6 +95,16 @@ def _further(objective: Objective, x: np.ndarray) -> Iterator[tuple[str, np.ndar
         yield "far", start, NOWHERE
     for zero in objective.boundaries(x):
         yield "boundary", x, zero
+
+
+def _is_worth_more(other: Objective, lower: Optimum, objective: Objective, best: Optimum) -> bool:
+    """Whether an optimum of a lower value is the better one: none is where a criterion breaks down.
+
+    Each is asked of the objective that found it.
+    """
+    if lower.verdict == "breaks down":
+        return False
+    return not other.overfits(lower.x) or objective.overfits(best.x)
 
 
 def _lower(value: float, than: float) -> bool:

@@ -1,5 +1,6 @@
 """Correlations of the other sign, and strong ones, are tried where they are nearly as good."""
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 import numpy as np
@@ -10,6 +11,7 @@ import interlace as il
 from interlace.covariance import AR1, OrnsteinUhlenbeck, Unstructured
 from interlace.covariance.names import make_structure
 from interlace.objective import Evaluation, Objective
+from interlace.objective.generalised.base import GeneralisedObjective
 from interlace.optimize import minimise
 
 # `interlace.optimize.minimise` is the function
@@ -191,3 +193,38 @@ def test_perfectly_correlated_effects_are_tried_with_the_other_sign(monkeypatch)
     assert first.is_singular
     assert best.converged and not best.is_singular
     assert best.deviance < first.deviance - 3.0
+
+
+def predicted_rows():
+    """38 binary rows, of which random slopes of the other sign and without limit predict all."""
+    x = [37, -164, 59, -13, 187, -61, -97, -82, -190, 45, 128, 85, 76, 128, 2, 56, 88, -113, 75]
+    x += [-143, -184, -51, -137, 42, 111, -158, -6, 48, -75, 126, -116, 86, 7, 77, -98, -71, 17, 96]
+    z = [-103, 33, 40, -106, 0, 46, -105, -72, -112, 19, 80, -203, 92, -30, 0, -110, 216, 65, 16]
+    z += [-4, 39, 153, -93, 108, -46, 49, 53, 34, 124, 74, 91, 26, -132, -90, -107, 136, 187, 4]
+    g = list("01111112233445667778889999aaabbccddeef")
+    y = [int(c) for c in "01111110010100000000011111000000001000"]
+    d = pd.DataFrame({"x": x, "z": z, "g": g, "y": y})
+    return d.assign(x=d.x / 10.0, z=d.z / 100.0)
+
+
+def test_what_random_effects_that_predict_all_rows_gain_is_no_gain(monkeypatch):
+    """Laplace's approximation is 11 lower there, the likelihood itself 0.5 higher."""
+    d = predicted_rows()
+    m = il.glmer("y ~ x * z + (z | g)", d, "binomial")
+    assert m.is_singular and m.fit.verdict == "singular"
+    with ThreadPoolExecutor(2) as pool:
+        parts = il.glmer("y ~ x * z + (z | g)", d, "binomial", executor=pool, partitions=3)
+    assert parts.fit.verdict == "singular"
+    assert parts.deviance == pytest.approx(m.deviance, abs=1e-7)
+    monkeypatch.setattr(GeneralisedObjective, "overfits", lambda *_: False)
+    with pytest.warns(il.errors.InterlaceWarning, match="predict every row"):
+        other = il.glmer("y ~ x * z + (z | g)", d, "binomial")
+    assert other.deviance < m.deviance - 10.0
+
+
+def test_a_lower_value_of_an_overfit_counts_beside_another_one():
+    wells = Wells(0.3, [-1.4])
+    wells.overfits = lambda x: x[0] < 0.0
+    assert minimise(wells).x[0] > 0.0
+    wells.overfits = lambda x: True
+    assert minimise(wells).x[0] < 0.0

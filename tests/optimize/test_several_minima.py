@@ -122,6 +122,7 @@ def test_a_criterion_that_breaks_down_has_no_better_minimum(first, second, taken
         far_starts=lambda x: [],
         boundaries=lambda x: [],
         resume=lambda other: None,
+        overfits=lambda x: False,
     )
     objective.anew = lambda: objective
     assert il.optimize.minimise(objective).value == taken

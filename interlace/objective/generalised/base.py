@@ -15,7 +15,7 @@ from ...errors import NumericalError
 from ..base import NOWHERE, OF_CONSEQUENCE, Objective
 from ..layout import Layout, Predictor
 from ..theta_scale import ThetaScale
-from .breakdown import ModeSearch, little_information
+from .breakdown import PREDICTED, ModeSearch, little_information
 from .density import ConditionalDensity
 from .infinity import endless
 from .modes import Modes
@@ -332,6 +332,23 @@ class GeneralisedObjective(Objective):
                 other.problem, other.modes, T, eta, zeta, self.expected, self.nodes
             )
             return words or ModeSearch(other.problem, other.modes).words(NOWHERE, True, self.nodes)
+
+    def overfits(self, x: np.ndarray) -> bool:
+        family = self.problem.density.family
+        if len(self.layout.of) > 1 or family.support != "proportion":
+            return False
+        with_effects, without = self.predicts(x)
+        return with_effects and not without
+
+    def predicts(self, x: np.ndarray) -> tuple[bool, bool]:
+        """Whether all rows' means are their responses at x, by the modes in hand and without."""
+        density, (T, eta0, zeta, u) = self.problem.density, self.held_at(x)
+
+        def by(eta: np.ndarray) -> bool:
+            distance = np.abs(density.family.mean(eta, zeta) - density.y)
+            return bool((distance < PREDICTED).all())
+
+        return by(eta0 + self.modes.random_part(T, u)), by(eta0)
 
     def _doubts(self, x: np.ndarray, value: float) -> list[str]:
         known = self._compared

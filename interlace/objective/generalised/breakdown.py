@@ -16,8 +16,16 @@ from ...errors import NumericalError
 from .modes import Modes, Point
 from .problem import Problem
 
-__all__ = ["ModeSearch", "information_words", "least_information", "little_information"]
+__all__ = [
+    "PREDICTED",
+    "ModeSearch",
+    "information_words",
+    "least_information",
+    "little_information",
+]
 
+# Random effects that predict every row this well are too large for an approximation.
+PREDICTED = 0.02
 # Information of a mode below this share of its expectation: fits that hold have 0.2 to 1, those
 # whose search runs into a fold 1e-5 to 0.08 (44 small samples with log links).
 LEAST_SHARE = 0.1

@@ -28,6 +28,7 @@ from .questions import (
     Kind,
     OtherModes,
     PointAt,
+    Predicts,
     Question,
     Slopes,
     Start,
@@ -161,6 +162,10 @@ class PartitionedObjective(LaplaceObjective):
             for place, (_, _, own) in zip(self._places, answers, strict=True)
         ]
         return u, better, np.concatenate(doubtful)
+
+    def predicts(self, x: np.ndarray) -> tuple[bool, bool]:
+        answers = self._ask(Predicts(x))
+        return all(own for own, _ in answers), all(own for _, own in answers)
 
     def _with(self, problem: Problem) -> Self:
         other = super()._with(problem)

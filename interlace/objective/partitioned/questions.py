@@ -28,6 +28,7 @@ __all__ = [
     "OtherModes",
     "Part",
     "PointAt",
+    "Predicts",
     "Question",
     "Slopes",
     "Start",
@@ -223,6 +224,17 @@ class OtherModes(Question):
 
     def __call__(self, search: Search) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         return search.objective._other_modes(self.x)
+
+
+@dataclass(frozen=True)
+class Predicts(Question):
+    """Whether the mean of every row is its response at x, and whether it is without effects."""
+
+    x: np.ndarray
+
+    def __call__(self, search: Search) -> tuple[bool, bool]:
+        search.objective.last_point(self.x)
+        return search.objective.predicts(self.x)
 
 
 @dataclass(frozen=True)
