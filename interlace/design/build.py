@@ -488,5 +488,6 @@ def check_effects(text: str, effects: int, n: int) -> None:
         raise DataError(
             f"the random term {text} has {effects} random effects for {n} rows: their variances "
             "cannot be told from the residual variance. Simplify its left side or choose a "
-            "coarser grouping factor"
+            "coarser grouping factor; numbers stored as text are a factor, with an effect for each "
+            "level: convert them, e.g. with pandas.to_numeric"
         )

@@ -22,6 +22,11 @@ def per_row_argument(value: Any, argument: str, index: pd.Index) -> np.ndarray:
         )
     _check_index(value, argument, index)
     array = as_array(value)
+    if array.dtype == object and not array.size and not hasattr(value, "__len__"):
+        raise ArgumentTypeError(  # an expression of an engine, which has no values yet
+            f"{argument} must be numbers or the name of a column, got "
+            f"{type(value).__name__} of {type(value).__module__.partition('.')[0]}"
+        )
     try:
         if isinstance(value, pd.Series) and array.dtype.kind != "c":
             array = value.to_numpy(dtype=float, na_value=np.nan)

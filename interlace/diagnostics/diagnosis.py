@@ -420,7 +420,7 @@ def _evidence(fit: Any, findings: Sequence[Finding]) -> dict[str, str]:
         out["random effects"] = _smallest_direction(fit)
     if not fit.linear and not any(one.problem == "separated" for one in findings):
         out["separation"] = "every coefficient has a finite estimate"
-    if fit.nAGQ is not None:
+    if fit.nAGQ is not None and fit.has_rows:
         out["approximation"] = "m.laplace_error() takes the integral itself"
     return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ def unknown_column(
         hint = " It is a level of the index: data.reset_index() makes it a column."
     elif where == "offset" and name.endswith(")"):
         hint = f" An expression of columns stands in the formula: + offset({name})."
+    elif where == "subset" and not hint:
+        hint = f" A text has quotes: '{name}'."
     elif in_session:
         hint = " It is a variable of the session: add it to data as a column."
     elif not hint and (whole := name.partition(".")[0]) != name and whole in names:
@@ -31,6 +34,17 @@ def unknown_column(
     return DataError(
         f"{where} names {name!r}, which is no column of data.{hint} Available: {listing(names)}"
     )
+
+
+def columns_of(frame: Any) -> dict[str, Any]:
+    """narwhals' types of the columns of a frame by name; in our words if its engine has none."""
+    try:
+        return dict(frame.collect_schema())
+    except Exception as error:  # an engine's own: of what no row is needed to see
+        said = str(error).strip().split("\n")[0]
+        raise DataError(
+            f"{frame.implementation.value} cannot say which columns data has: {said}"
+        ) from error
 
 
 def row_labels(index: pd.Index, mask: np.ndarray) -> str:

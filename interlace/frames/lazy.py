@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, InterlaceError, MissingDependencyError
+from .checks import columns_of
 from .columns import Columns
 from .read import read, without_notice
 
@@ -62,7 +63,7 @@ class LazyRows:
         data = pd.DataFrame(dict(data)) if isinstance(data, Mapping) else _native(data)
         with without_notice():
             self.frame = nw.from_native(data)
-            self.schema = dict(self.frame.collect_schema())
+            self.schema = columns_of(self.frame)
         if self.engine == "dask":
             self.schema |= _moments_of_dask(data)
         #: Rows, as far as they have been counted.

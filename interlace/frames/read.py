@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentTypeError, DataError, brief, listing
+from .checks import columns_of
 from .columns import Column, Columns, Labels, plainly_finite, read_only
 from .identity import ByIdentity
 from .levels import category_labels, sorted_labels, text_labels
@@ -94,13 +95,7 @@ def data_columns(data: Any) -> Collection[str]:
     if isinstance(data, Mapping):
         return ColumnNames((str(name), place) for place, name in enumerate(data))
     frame = _narwhals(data)
-    try:
-        return frame.collect_schema().names()
-    except Exception as error:  # an engine's own: of what no row is needed to see
-        said = str(error).strip().split("\n")[0]
-        raise DataError(
-            f"{frame.implementation.value} cannot say which columns data has: {said}"
-        ) from error
+    return list(columns_of(frame))
 
 
 def with_text_names(data: pd.DataFrame) -> pd.DataFrame:

@@ -158,6 +158,11 @@ def check_same_data(fits: Sequence[AnyFit], labels: Sequence[str]) -> None:
                     f"{both} have the same values of the response in another order: the data were "
                     "sorted in between. Fit both to the same data frame"
                 )
+            if fits[0].ordered != fit.ordered:
+                raise ArgumentError(
+                    f"{both} cannot be compared: one has probabilities of ordered categories, the "
+                    "other is of numbers"
+                )
             raise ArgumentError(
                 f"{both} have different responses ({first.response_name!r}, "
                 f"{other.response_name!r}): their log-likelihoods cannot be compared"

@@ -104,7 +104,8 @@ class _Variances:
         correlation = natural is None or natural.bounded
         with np.errstate(all="ignore"):
             if parameter.kind == "cor" or (parameter.kind == "pattern" and correlation):
-                return np.tanh(np.arctanh(value) + ends / (1.0 - value**2))
+                limits = np.tanh(np.arctanh(value) + ends / (1.0 - value**2))
+                return limits if np.isfinite(limits).all() else np.full(2, np.nan)
             return value * np.exp(ends / value) if value else np.full(2, np.nan)
 
     def value(self, parameter: Parameter, at: np.ndarray) -> Any:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from helpers.frame_libraries import ALL_LIBRARIES
 
+import interlace as il
 from interlace.design.build import build
 from interlace.errors import ArgumentTypeError, DataError, DataWarning
 from interlace.frames.columns import Labels
@@ -290,6 +291,9 @@ def test_lazy_frames_that_cannot_be_computed_are_refused() -> None:
     impossible = pl.LazyFrame({"x": [1.0]}).with_columns(x=pl.lit("a").cast(pl.Float64))
     with pytest.raises(DataError, match="polars cannot say which columns data has: conversion"):
         data_columns(impossible)
+    for fit in (il.fit, il.clmm):
+        with pytest.raises(DataError, match="polars cannot say which columns data has.*none.csv"):
+            fit("y ~ x + (1 | g)", pl.scan_csv("none.csv"))
     duckdb = pytest.importorskip("duckdb")
     connection = duckdb.connect()
     relation = connection.sql("SELECT 1 AS x")

@@ -138,6 +138,16 @@ def test_other_orders_of_rows_are_said(data):
         il.anova(m, il.lmer("log(y) ~ 1 + (1 | g)", data))
 
 
+def test_categories_and_numbers_are_not_compared():
+    wine = il.load_dataset("wine")
+    wine["rating"] = wine["rating"].astype(int)
+    categories = il.clm("rating ~ temp", wine)
+    numbers = il.glm("rating ~ temp + contact", wine)
+    for pair in ((categories, numbers), (numbers, categories)):
+        with pytest.raises(ArgumentError, match="one has probabilities of ordered categories"):
+            il.anova(*pair)
+
+
 def test_offsets_have_to_be_within_the_larger_model(data):
     plain = il.glmer("count ~ x + (1 | g)", data, "poisson")
     fixed = il.glmer("count ~ 1 + (1 | g)", data, "poisson", offset="x")

@@ -189,6 +189,14 @@ BETA = {"beta": [250.0, 5.0]}
         ({"beta": [1.0, 2.0], "Days": 1.0}, "'Days' twice"),
         ({"VarCorr": {"Subject": 4.0}}, "must be a covariance matrix of Intercept, Days"),
         ({"VarCorr": {"Subject": [[1.0, 2.0], [2.0, 1.0]]}}, "must be a covariance matrix"),
+        ({"VarCorr": {"Subject": [1.0, 2.0]}}, "2 rows of 2 numbers, variances on the diagonal"),
+        ({"VarCorr": {"Subject": [["a", 0], [0, 1]]}}, "must be a covariance matrix of Intercept"),
+        ({"VarCorr": {"Subject": [[1.0, 0.0], [1.0]]}}, "must be a covariance matrix of Intercept"),
+        ({"VarCorr": {"Subject": [[1.0, 3.0], [3.0, 2.0]]}}, "covariances, which are too large"),
+        ({"VarCorr": {"Subject": [[1.0, 0.1], [0.2, 1.0]]}}, "which is not symmetric"),
+        ({"VarCorr": {"Subject": [[-1.0, 0], [0, 1.0]]}}, "which has a variance below zero"),
+        ({"VarCorr": {"Subject": [[np.inf, 0], [0, 1]]}}, "a value that is not finite"),
+        ({"varcorr": {"Subject": 4.0}}, "no parameter of the model. Did you mean 'VarCorr'"),
         ({"VarCorr": {"Subj": 4.0}}, "Did you mean 'Subject'"),
         ({"VarCorr": 4.0}, "must be a dict of grouping factors"),
         ({"sigma": -1.0}, "must be positive"),
@@ -211,6 +219,9 @@ def test_what_cannot_be_asked(m) -> None:
         il.simulate(SLOPES, data=SLEEP)
     with pytest.raises(ArgumentTypeError, match="a fitted model or a formula"):
         il.power(3, "Days")
+    for wrong in ({"betas": [1.0, 2.0]}, {"beta": [1.0, 2.0], "fixeff": 1.0}):
+        with pytest.raises(ArgumentError, match="which is no parameter of the model. Did you mean"):
+            il.simulate(SLOPES, data=SLEEP, params=wrong)
     with pytest.raises(ArgumentError, match=r"params lacks 'sd_\(Intercept\)\|Subject'"):
         il.power(SLOPES, "Days", data=SLEEP, params=BETA)
     with pytest.raises(ArgumentError, match="newparams=; write params="):

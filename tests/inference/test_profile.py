@@ -262,6 +262,20 @@ def test_a_singular_fit_leaves_the_boundary_where_that_is_better(fit_cache):
     assert abs(m.profile().conf_int().loc["Intercept", "upper"] - root) < 2e-5 * width
 
 
+def test_walds_interval_of_a_perfect_correlation_has_neither_end():
+    rng = np.random.default_rng(5)
+    d = pd.DataFrame({"g": np.repeat(np.arange(12), 8), "x": np.tile(np.arange(8.0), 12)})
+    slopes = np.repeat(rng.normal(size=12), 8)
+    d["y"] = slopes * (1.0 + d["x"]) + rng.normal(size=96)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        m = il.fit("y ~ x + (x | g)", d)
+        wald = m.confint("theta_", method="Wald")
+    assert m.VarCorr()["sd_or_corr"][2] > 1.0 - 1e-6
+    assert wald.loc[".sig02"].isna().all()
+    assert wald.loc[[".sig01", ".sig03"]].notna().all(axis=None)
+
+
 def test_correlations_with_an_effect_of_no_variance_are_not_determined():
     rng = np.random.default_rng(5)
     d = pd.DataFrame({"g": np.repeat(np.arange(12), 8), "x": np.tile(np.arange(8.0), 12)})

@@ -226,6 +226,8 @@ def test_what_needs_no_rows_is_as_ever(both, frame) -> None:
     again = pickle.loads(pickle.dumps(apart))
     assert again.llf == apart.llf and str(again.summary()) == str(apart.summary())
     assert il.from_json(apart.to_json()).fe_params.equals(apart.fe_params)
+    assert "laplace_error" in str(alone.diagnose())
+    assert "laplace_error" not in str(apart.diagnose())  # it needs the rows
 
 
 def test_a_parameter_with_a_formula_is_no_number(frame) -> None:

@@ -90,6 +90,8 @@ def lacking(fit: AnyFit, params: Mapping[str, Any]) -> list[str]:
     """Parameters of the fit that ``params`` do not have."""
     named, theta = by_name(fit, params)
     known, names = spellings(parameter_names(fit)), parameter_names(fit)
+    for name in named:
+        _check_known(name, known, names)
     given = {names[known[name]] for name in named if name in known}
     if theta is not None:
         given |= {*deviation_names(cast("MixedFit", fit).covariance)}
@@ -179,14 +181,32 @@ def _deviations_of(fit: MixedFit, value: Any) -> dict[str, float]:
         b = factors.index(group)
         effects = fit.covariance.effect_names(b)
         k = len(effects)
-        S = np.atleast_2d(np.asarray(given, dtype=float))
-        if S.shape != (k, k) or not np.allclose(S, S.T) or np.linalg.eigvalsh(S)[0] < -ZERO:
+        try:
+            S = np.atleast_2d(np.asarray(given, dtype=float))
+        except (TypeError, ValueError):  # texts, or rows of several lengths
+            S = np.empty((0, 0))
+        if why := _no_covariance(S, k):
             raise ArgumentError(
                 f"VarCorr[{group!r}] must be {'a variance' if k == 1 else 'a covariance matrix'} "
-                f"of {listing(effects)}, got {brief(given)}"
+                f"of {listing(effects)}, got {brief(given)}{why}"
             )
         out |= _of_matrix(fit, b, S)
     return out
+
+
+def _no_covariance(S: np.ndarray, k: int) -> str:
+    """Why an array is no covariance matrix of k effects; empty if it is one."""
+    if S.shape != (k, k):
+        return f": {k} rows of {k} numbers, variances on the diagonal" if k > 1 else ": one number"
+    if not np.isfinite(S).all():
+        return ", which has a value that is not finite"
+    if not np.allclose(S, S.T):
+        return ", which is not symmetric"
+    if (np.diagonal(S) < 0.0).any():
+        return ", which has a variance below zero"
+    if np.linalg.eigvalsh(S)[0] < -ZERO:
+        return ": with these variances no effects have these covariances, which are too large"
+    return ""
 
 
 def _of_matrix(fit: MixedFit, b: int, S: np.ndarray) -> dict[str, float]:
@@ -211,16 +231,21 @@ def _of_matrix(fit: MixedFit, b: int, S: np.ndarray) -> dict[str, float]:
     return out
 
 
+def _check_known(name: Any, known: Mapping[str, int], names: list[str]) -> None:
+    """Refuse the name of a parameter that the model does not have."""
+    if name not in known:
+        near = suggestion(str(name), [*names, *COEFFICIENTS, *COVARIANCES])
+        raise ArgumentError(
+            f"params has {brief(name)}, which is no parameter of the model.{near} It has "
+            f"{listing(map(repr, names))}"
+        )
+
+
 def _replaced(names: list[str], values: np.ndarray, params: Any) -> np.ndarray:
     values = values.copy()
     known = spellings(names)
     for name, value in params.items():
-        if name not in known:
-            near = suggestion(str(name), names)
-            raise ArgumentError(
-                f"params has {brief(name)}, which is no parameter of the model.{near} It has "
-                f"{listing(map(repr, names))}"
-            )
+        _check_known(name, known, names)
         value = number(f"params[{name!r}]", value)
         positive = names[known[name]] == "sigma"
         if positive and value <= 0.0:

@@ -37,7 +37,7 @@ def to_json(fit: AnyFit, kind: str, path: Any = None) -> str | None:
     try:
         Path(path).write_text(text, encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise ArgumentError(f"path={brief(str(path))} cannot be written: {brief(error)}") from None
+        raise ArgumentError(f"path={brief(str(path))} cannot be written: {_said(error)}") from None
     return None
 
 
@@ -64,13 +64,23 @@ def from_json(source: Any) -> tuple[str, Any]:
     return document.get("kind", ""), fit
 
 
+def _said(error: OSError | ValueError) -> str:
+    """What the system says of a file, without its path, which the message has."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def _document(source: Any) -> dict[str, Any]:
     """The document itself, from a text or the file of a path."""
     if isinstance(source, Path) or (isinstance(source, str) and not source.lstrip()[:1] == "{"):
         try:
             source = Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise DataError(f"{brief(str(source))} cannot be read: {error}") from None
+        except UnicodeDecodeError:
+            raise DataError(
+                f"{brief(str(source))} cannot be read: it is no text, and documents are. "
+                "pickle.load reads pickles"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{brief(str(source))} cannot be read: {_said(error)}") from None
     if not isinstance(source, str):
         raise ArgumentTypeError(
             f"from_json takes the text of a document or the path of its file, got {brief(source)}"

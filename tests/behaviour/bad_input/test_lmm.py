@@ -230,6 +230,12 @@ CASES = {
         F, table, {"subset": "x + 1"}, ArgumentError, "one truth value per row; write a comparison",
     ),
     "subset of unknown column": (F, table, {"subset": "w > 1"}, DataError, "subset names 'w'"),
+    "subset by a bare text": (
+        F, table, {"subset": "f == bare"}, DataError, "A text has quotes: 'bare'",
+    ),
+    "weights by an expression": (
+        F, table, {"weights": pl.col("x")}, ArgumentTypeError, "a column, got Expr of polars",
+    ),
     "unknown contrasts": (
         "y ~ f + (1 | g)", table, {"contrasts": {"f": "summ"}}, ArgumentError,
         "'summ'; known codings: treatment, sum.*Did you mean 'sum'",
