@@ -16,7 +16,7 @@ from .read import refuse_formula, without_notice
 
 __all__ = ["PartOfRows", "is_in_parts", "part_of", "scanned"]
 
-#: Engines whose queries run in one thread of this process at a time.
+#: Queries of DuckDB, and plans of Dask, are made in one thread of this process at a time.
 _one_at_a_time = Lock()
 
 
@@ -153,7 +153,8 @@ class PartOfRows:
         if self.engine == "polars":
             return self.native.collect(engine="streaming")
         if self.engine == "dask":
-            return self.native.compute(scheduler="synchronous")
+            with _one_at_a_time:
+                return self.native.compute(scheduler=_beside_plans)
         if isinstance(self.native, str):
             import duckdb
 
@@ -161,6 +162,22 @@ class PartOfRows:
                 return connection.sql(self.native).to_arrow_table()
         with _one_at_a_time:
             return nw.from_native(self.native).collect().to_native()
+
+
+def _beside_plans(plan: Any, keys: Any, **_: Any) -> Any:
+    """A scheduler of Dask in this thread; others may plan while it is at work, and wait until then.
+
+    What plans have in common waits for itself where two threads ask for it at once (Python 3.11:
+    its cached properties hold a lock for all objects).
+    """
+    import dask
+
+    graph = plan.__dask_graph__() if hasattr(plan, "__dask_graph__") else plan
+    _one_at_a_time.release()
+    try:
+        return dask.get(graph, keys)
+    finally:
+        _one_at_a_time.acquire()
 
 
 def part_of(frame: Any, engine: str) -> PartOfRows:
