@@ -228,3 +228,35 @@ def test_a_lower_value_of_an_overfit_counts_beside_another_one():
     assert minimise(wells).x[0] > 0.0
     wells.overfits = lambda x: True
     assert minimise(wells).x[0] < 0.0
+
+
+def counts(overdispersed):
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(15), 6)
+    mu = np.exp(1.5 + 0.5 * rng.normal(size=15)[g])
+    y = rng.poisson(mu * rng.gamma(0.5, 2.0, size=90)) if overdispersed else np.round(mu)
+    return pd.DataFrame({"g": g, "y": y})
+
+
+@pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
+def test_a_dispersion_that_a_step_took_to_infinity_comes_back(monkeypatch):
+    m = il.glmer("y ~ 1 + (1 | g)", counts(True), "negativebinomial")
+    objective = m.fit.objective
+    lost = m.fit.x.copy()
+    lost[-1] = objective.problem.density.zeta_limit + 1.0
+    (start,) = objective.far_starts(lost)
+    assert start[-1] < 3.0 and np.array_equal(start[:-1], lost[:-1])
+    found = minimise(objective, start=lost)
+    assert found.value == pytest.approx(m.fit.criterion, abs=1e-8)
+    assert found.verdict == "converged"
+    monkeypatch.setattr(GeneralisedObjective, "far_starts", lambda *_: [])
+    assert minimise(objective, start=lost).value > m.fit.criterion + 10.0
+
+
+@pytest.mark.filterwarnings("ignore::interlace.InterlaceWarning")
+def test_a_dispersion_without_a_finite_estimate_is_left_alone():
+    m = il.glmer("y ~ 1 + (1 | g)", counts(False), "negativebinomial")
+    assert m.fit.verdict == "not identified"
+    assert m.fit.objective.far_starts(m.fit.x) == []
+    inside = il.glmer("y ~ 1 + (1 | g)", counts(True), "negativebinomial").fit
+    assert inside.objective.far_starts(inside.x) == []

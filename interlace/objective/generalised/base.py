@@ -35,6 +35,8 @@ SMALL_SAMPLE = 50
 OTHER_VARIANCES = (START_VARIANCES[0], 2.0)
 # Where rows are log-concave, and one factor has taken what is another's.
 FAR_VARIANCE = 10.0
+# What a finite parameter of the family gains where none is plainly no optimum.
+UNREASONABLE = 10.0
 # The standard deviation of a start beside a minimum without it.
 LIFT = 0.3
 # Where rows are log-concave a factor of fewer levels may have two: without its variance, and with.
@@ -157,7 +159,27 @@ class GeneralisedObjective(Objective):
     def far_starts(self, x: np.ndarray) -> list[np.ndarray]:
         own, few = x[self.at.theta], self._is_small
         far = self.covariance.far_patterns(own, OF_CONSEQUENCE, few)
-        return [self._with_theta(x, theta) for theta in far]
+        return [*(self._with_theta(x, theta) for theta in far), *self._finite(x)]
+
+    def _finite(self, x: np.ndarray) -> list[np.ndarray]:
+        """x with the family's parameter as the residuals have it, where it has none for no reason.
+
+        A long step may have taken it to where it has no derivative any more.
+        """
+        density, at = self.problem.density, self.at.zeta
+        if len(self.layout.of) > 1 or x[at].size != 1 or not self.modes.is_here:
+            return []
+        if not density.infinite(x[at], np.zeros(1)):
+            return []
+        other, start = self.anew(), x.copy()
+        try:
+            before = other.evaluate(x, 0).value
+            T, eta0, zeta, u = other.held_at(x)
+            start[at] = density.start(eta0 + other.modes.random_part(T, u), zeta)
+            lower = other.evaluate(start, 0).value < before - UNREASONABLE
+        except NumericalError:
+            return []
+        return [start] if lower else []
 
     def _other_beginnings(self, x: np.ndarray) -> list[np.ndarray]:
         """The usual start with other signs, and with other variances."""
