@@ -169,7 +169,10 @@ def column_of(fit: AnyFit, data: Any, name: str) -> np.ndarray:
     """A numeric column of the data in the rows of the fit, or numbers that stand for it."""
     if not fit.has_rows:
         return fit.design.stand_in(name)  # type: ignore[attr-defined]
-    if data is None:
+    if data is None:  # the result was stored; the model matrices were with it
+        for predictor in fit.design.predictors.values():
+            if name in predictor.names:
+                return np.asarray(predictor.X[:, list(predictor.names).index(name)])
         raise ArgumentError(
             f"the data of the fit are not at hand for the mean of {name!r}; give at={{{name!r}: …}}"
         )

@@ -279,6 +279,8 @@ class ModelPlots(Plots):
         at : dict of str to value or sequence, optional
             Values of variables in place of these, as for ``m.emmeans``.
         type : {"response", "link"}, default "response"
+            Of ordered categories the mean number of the category, 1 for the first, or the latent
+            variable.
         level : float, default 0.95
             Of the intervals, each for itself.
         points : {"data", "partial"}, optional

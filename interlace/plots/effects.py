@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..calls import one_of
 from ..design.predictor import MEAN
 from ..diagnostics.residuals import residual_array
 from ..errors import ArgumentError
 from ..inference.components import is_logarithm, own_link, part_of, title_of
-from ..inference.marginal_means import marginal_means
+from ..inference.marginal_means import TYPES, marginal_means
+from ..inference.ordinal_means import ordinal_means
+from ..inference.wald import method_of
 from ..tables.source_rows import rows_of_data
 from . import canvas
 from .variables import Variable, variable
@@ -51,7 +54,7 @@ def effect_plot(
     _check_points(part, points, type)
     at = dict(at or {})
     if fit.has_rows or points is not None:
-        rows = rows_of_data(fit.design, None, data)
+        rows = _with_factors(part, rows_of_data(fit.design, None, data))
     else:
         rows = fit.design.stand_in_rows()  # type: ignore[attr-defined]
     named = [name for name in (x, by) if name is not None]
@@ -62,10 +65,17 @@ def effect_plot(
     at.setdefault(x, _values(along, GRID))
     if lines is not None:
         at.setdefault(lines.name, _values(lines, None))
-    means = marginal_means(
-        part, data, [x], [] if by is None else [by], at, "equal", type, ddf, level,
-        regrid=whole, whole=whole and fit.several,
-    )  # fmt: skip
+    inner = [] if by is None else [by]
+    if _is_of_categories(part):
+        method_of(part, ddf, "ddf")
+        one_of("type", type, TYPES)
+        mode = "latent" if type == "link" else "mean.class"
+        means = ordinal_means(part, data, [x], inner, mode, at, "equal", level)  # type: ignore[arg-type]
+    else:
+        means = marginal_means(
+            part, data, [x], inner, at, "equal", type, ddf, level,
+            regrid=whole, whole=whole and fit.several,
+        )  # fmt: skip
     table = means.to_frame()
     ax = canvas.axes(ax)
     groups = [(None, table)] if lines is None else list(table.groupby(by, sort=False))
@@ -85,6 +95,8 @@ def effect_plot(
 def axis_label(part: AnyFit, type: str) -> str:
     """What is predicted, and on which scale."""
     link = own_link(part)
+    if _is_of_categories(part) and type == "response":
+        return f"Mean {part.design.response_name}, categories 1 to {len(part.levels)}"  # type: ignore[union-attr]
     if part.design.current != MEAN:
         name = title_of(part.design.current)
     elif part.family.support == "proportion":
@@ -94,6 +106,18 @@ def axis_label(part: AnyFit, type: str) -> str:
     else:
         name = part.design.response_name
     return name if type == "response" or link.linear else f"{name} ({link.name} scale)"
+
+
+def _with_factors(part: AnyFit, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the factors of the fixed part, which those of a stored result lack."""
+    factors = part.design.fixed_terms.factors
+    lacking = {name: own for name, own in factors.items() if name not in rows}
+    return rows.assign(**{name: own.levels[own.codes] for name, own in lacking.items()})
+
+
+def _is_of_categories(part: AnyFit) -> bool:
+    """Whether it is the location of ordered categories, whose means are of their numbers."""
+    return part.ordered and part.design.current == MEAN
 
 
 def _are_variables(part: AnyFit, names: list[str], whole: bool) -> bool:
@@ -181,7 +205,7 @@ def _points(
     jitter = np.zeros(x.size)
     if along.levels is not None:
         jitter = JITTER * np.random.default_rng(1).uniform(-1.0, 1.0, x.size)
-    observed = part.observations.y
+    observed = part.observations.y + (1.0 if part.ordered else 0.0)  # categories begin with 1
     if is_logarithm(part):
         observed = np.exp(observed) if _curve_is_exp(groups) else observed
     for i, ((_, table), shift, color) in enumerate(zip(groups, *look, strict=True)):

@@ -61,7 +61,7 @@ def variable(design: Design, rows: pd.DataFrame, name: str) -> Variable:
         near = suggestion(str(name), list(rows))
         raise ArgumentError(
             f"{brief(name)} is no variable of the model.{near} It has {listing(list(rows))}; after "
-            "unpickling only those that stand in the formula as they are"
+            "unpickling only those that stand in the formula as they are, and factors"
         )
     values = rows[name]
     recipe = design.recipe

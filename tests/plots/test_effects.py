@@ -140,8 +140,9 @@ def test_unknown_variables_are_refused(teeth) -> None:
         teeth.plot.effect("Age")
     with pytest.raises(ArgumentError, match="'Subject' is no variable of the fixed part"):
         teeth.plot.effect("age", by="Subject")
-    with pytest.raises(ArgumentError, match="'Sex' is no variable"):
-        pickle.loads(pickle.dumps(teeth)).plot.effect("Sex", at={"age": 10})
+    logarithm = il.fit("distance ~ log(age) + Sex + (1 | Subject)", il.load_dataset("Orthodont"))
+    with pytest.raises(ArgumentError, match="'age' is no variable.*after unpickling only"):
+        pickle.loads(pickle.dumps(logarithm)).plot.effect("age")
 
 
 def test_frames_of_other_libraries(frame_library) -> None:
@@ -173,6 +174,33 @@ def test_the_mean_of_the_response_has_all_linear_predictors() -> None:
             m.plot.effect("mined", component="response", **wrong)
     with pytest.raises(ArgumentError, match="'cover' is no variable of the fixed part"):
         m.plot.effect("cover")
+
+
+def test_means_of_ordered_categories_are_of_their_numbers() -> None:
+    data = il.load_dataset("wine")
+    m = il.clmm("rating ~ temp + contact + (1 | judge)", data)
+    for how, mode in (({"points": "data"}, "mean.class"), ({"type": "link"}, "latent")):
+        ax = m.plot.effect("temp", by="contact", **how)
+        means = m.emmeans("temp", by="contact", mode=mode).to_frame()
+        own = means[means["contact"] == "no"].iloc[:, 2]
+        drawn = [c.get_offsets()[:, 1] for c in ax.collections if len(c.get_offsets()) == 2]
+        np.testing.assert_allclose(drawn[0], own, rtol=1e-10)
+        if "points" in how:
+            assert ax.get_ylabel() == "Mean rating, categories 1 to 5"
+            ys = np.concatenate([c.get_offsets()[:, 1] for c in ax.collections])
+            seen = [int((ys == k).sum()) for k in range(1, 6)]
+            assert seen == data["rating"].astype(int).value_counts().sort_index().tolist()
+    assert ax.get_ylabel() == "rating (logit scale)"
+    at = {"age": [20, 60]}
+    data["age"] = np.arange(len(data)) % 40 + 20.0
+    ax = il.clm("rating ~ age + temp", data).plot.effect("age", at=at)
+    assert 1.0 < ax.lines[0].get_ydata().min() < ax.lines[0].get_ydata().max() < 5.0
+    with pytest.raises(ArgumentError, match="is for linear mixed models"):
+        m.plot.effect("temp", ddf="Satterthwaite")
+    with pytest.raises(ArgumentError, match="type='prob' is not known"):
+        m.plot.effect("temp", type="prob")
+    with pytest.raises(ArgumentError, match="'tmp' is no variable"):
+        m.plot.effect("tmp")
     wine = il.clm("rating ~ temp", il.load_dataset("wine"))
     with pytest.raises(ArgumentError, match="component='response'"):
         wine.plot.effect("temp", component="response")

@@ -217,6 +217,30 @@ def test_what_was_read_takes_part_in_further_work() -> None:
 # -- what is refused -------------------------------------------------------------------------------
 
 
+def test_means_slopes_and_pictures_need_no_data_again() -> None:
+    """Means of numbers that stand in the formula are those of the model matrix."""
+    cake = il.load_dataset("cake")
+    cake["temp"] = cake["temp"].astype(float)
+    linear = il.fit("angle ~ recipe * temp + (1 | recipe:replicate)", cake)
+    zeros = il.glm("count ~ mined", il.load_dataset("Salamanders"), "poisson", ziformula="~ cover")
+    for m in (linear, zeros):
+        for again in (pickle.loads(pickle.dumps(m)), il.from_json(m.to_json())):
+            of = {} if m is linear else {"component": "response"}
+            name = "recipe" if m is linear else "mined"
+            own, read = (k.emmeans(name, **of).to_frame() for k in (m, again))
+            assert read.equals(own)
+            if m is linear:
+                own, read = (k.emtrends("recipe", var="temp").to_frame() for k in (m, again))
+                np.testing.assert_allclose(read["temp.trend"], own["temp.trend"], rtol=1e-9)
+                axes = [k.plot.effect("temp", by="recipe", points="data") for k in (m, again)]
+                lines = [np.stack([line.get_ydata() for line in ax.lines]) for ax in axes]
+                np.testing.assert_allclose(*lines, rtol=1e-10)
+                assert len(lines[0]) == 3
+    logarithm = il.fit("angle ~ recipe + log(temp) + (1 | recipe:replicate)", cake)
+    with pytest.raises(ArgumentError, match=r"mean of 'temp'; give at="):
+        il.from_json(logarithm.to_json()).emmeans("recipe")
+
+
 def test_functions_of_the_user_are_refused() -> None:
     m = il.fit(DESIGN.format("square(Days)"), SLEEP)
     with pytest.raises(ArgumentError, match="to_json cannot hold square"):
