@@ -45,7 +45,7 @@ class OrdinalPrediction:
     >>> m = il.clmm("rating ~ temp + (1 | judge)", il.load_dataset("wine"))
     >>> p = m.get_prediction({"temp": ["cold", "warm"]}, include_re=False)
     >>> p.summary_frame()["mean_ci_lower"].round(3).loc[0].tolist()
-    [0.016, 0.272, 0.271, 0.02, 0.002]
+    [0.032, 0.348, 0.165, 0.014, 0.003]
     """
 
     mean: np.ndarray

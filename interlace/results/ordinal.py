@@ -345,7 +345,7 @@ class OrdinalResult(GeneralisedResult):
         >>> import interlace as il
         >>> m = il.clm("rating ~ temp", il.load_dataset("wine"))
         >>> m.get_prediction({"temp": ["cold"]}).summary_frame()["mean"].round(3).loc[0].tolist()
-        [0.128, 0.445, 0.315, 0.074, 0.037]
+        [0.126, 0.481, 0.312, 0.059, 0.021]
         """
         from ..inference.ordinal_prediction import get_prediction
 

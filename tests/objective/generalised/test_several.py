@@ -76,6 +76,7 @@ def small(family, widths=(1,), seed=1, n=90, formulas=True):
     d = SimpleNamespace(
         y=y, X=X, x_names=("Intercept", "x"), factors=tuple(factors), terms=tuple(terms),
         predictors=predictors, offset=None, weights=None,
+        X_in=lambda order, gather: gather(X, order),
     )  # fmt: skip
     density = SeveralDensity(family, y, rng.uniform(0.5, 2.0, n), ones)
     return d, density
