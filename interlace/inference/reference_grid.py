@@ -18,7 +18,7 @@ import pandas as pd
 from ..calls import number
 from ..design.predictor import MEAN
 from ..errors import ArgumentError, ArgumentTypeError, brief, listing, suggestion
-from ..frames.read import read
+from ..frames.read import data_columns, read
 
 if TYPE_CHECKING:
     from ..design.design import Design
@@ -169,10 +169,10 @@ def column_of(fit: AnyFit, data: Any, name: str) -> np.ndarray:
     """A numeric column of the data in the rows of the fit, or numbers that stand for it."""
     if not fit.has_rows:
         return fit.design.stand_in(name)  # type: ignore[attr-defined]
-    if data is None:  # the result was stored; the model matrices were with it
-        for predictor in fit.design.predictors.values():
-            if name in predictor.names:
-                return np.asarray(predictor.X[:, list(predictor.names).index(name)])
+    for predictor in fit.design.predictors.values():  # which have it though the data may not
+        if name in predictor.names:
+            return np.asarray(predictor.X[:, list(predictor.names).index(name)])
+    if data is None or name not in data_columns(data):
         raise ArgumentError(
             f"the data of the fit are not at hand for the mean of {name!r}; give at={{{name!r}: …}}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from .variables import Variable, variable
 
 if TYPE_CHECKING:
     from ..models.kinds import AnyFit
+    from ..models.ordinal import OrdinalFit
 
 # Points of a curve.
 GRID = 101
@@ -65,18 +66,7 @@ def effect_plot(
     at.setdefault(x, _values(along, GRID))
     if lines is not None:
         at.setdefault(lines.name, _values(lines, None))
-    inner = [] if by is None else [by]
-    if _is_of_categories(part):
-        method_of(part, ddf, "ddf")
-        one_of("type", type, TYPES)
-        mode = "latent" if type == "link" else "mean.class"
-        means = ordinal_means(part, data, [x], inner, mode, at, "equal", level)  # type: ignore[arg-type]
-    else:
-        means = marginal_means(
-            part, data, [x], inner, at, "equal", type, ddf, level,
-            regrid=whole, whole=whole and fit.several,
-        )  # fmt: skip
-    table = means.to_frame()
+    table = _means(part, data, (x, by), at, (type, level, ddf), whole)
     ax = canvas.axes(ax)
     groups = [(None, table)] if lines is None else list(table.groupby(by, sort=False))
     shifts = _shifts(along, len(groups))
@@ -90,6 +80,29 @@ def effect_plot(
         ax.legend(title=lines.name)
     ax.set_ylabel(axis_label(part, type))
     return ax
+
+
+def _means(
+    part: AnyFit,
+    data: Any,
+    names: tuple[str, str | None],
+    at: dict[str, Any],
+    how: tuple[str, float, str | None],
+    whole: bool,
+) -> pd.DataFrame:
+    """The means of the curves, by the variables along the axis and of the lines."""
+    type, level, ddf = how
+    specs, by = [names[0]], [] if names[1] is None else [names[1]]
+    if not _is_of_categories(part):
+        means = marginal_means(
+            part, data, specs, by, at, "equal", type, ddf, level,
+            regrid=whole, whole=whole and part.several,
+        )  # fmt: skip
+        return means.to_frame()
+    method_of(part, ddf, "ddf")
+    mode = "latent" if one_of("type", type, TYPES) == "link" else "mean.class"
+    categories = cast("OrdinalFit", part)
+    return ordinal_means(categories, data, specs, by, mode, at, "equal", level).to_frame()
 
 
 def axis_label(part: AnyFit, type: str) -> str:

@@ -310,3 +310,19 @@ def test_what_is_adjusted_in_each_level_is_said(dataset) -> None:
     one = {"first": [1.0, -1.0, 0.0]}
     assert "adjusted" not in str(means.contrast(one, "bonferroni"))
     assert str(means.contrast(one, "scheffe")).endswith("adjusted by scheffe in each level of temp")
+
+
+def test_a_frame_edited_after_the_fit_leaves_the_means() -> None:
+    data = il.load_dataset("Orthodont")
+    m = il.fit("distance ~ age * Sex + (1 | Subject)", data)
+    logarithm = il.fit("distance ~ log(age) + Sex + (1 | Subject)", data)
+    means, slopes = m.emmeans("Sex").to_frame(), m.emtrends("Sex", var="age").to_frame()
+    data["age"] = data["age"] * 100.0
+    assert m.emmeans("Sex").to_frame().equals(means)
+    np.testing.assert_allclose(
+        m.emtrends("Sex", var="age").to_frame()["age.trend"], slopes["age.trend"], rtol=1e-9
+    )
+    del data["age"]
+    assert m.emmeans("Sex").to_frame().equals(means)
+    with pytest.raises(ArgumentError, match="not at hand for the mean of 'age'"):
+        logarithm.emmeans("Sex")
