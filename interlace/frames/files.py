@@ -220,7 +220,7 @@ def _runs(parts: Sequence[_Part], texts: Iterable[str]) -> list[_Run]:
 
 def is_named(name: str, texts: Sequence[str]) -> bool:
     """Whether a column is named in a formula or another argument."""
-    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    word = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)")
     return any(word.search(text) for text in texts)
 
 
@@ -236,10 +236,15 @@ def _at_odds(name: str, parts: Sequence[_Part]) -> DataError:
     other = next(
         part for part in parts if _common_type([first.schema[name], part.schema[name]]) is None
     )
+    remedy = "cast it in one of them"
+    if isinstance(first.sources[0], str):
+        remedy = (
+            "give a list of lazy frames: "
+            f"polars.scan_parquet(path).with_columns(polars.col({name!r}).cast(type))"
+        )
     return DataError(
         f"the column {name!r} is of type {first.schema[name]} in {first.name!r} and of "
-        f"{other.schema[name]} in {other.name!r}, and no type holds both; give a list of "
-        f"lazy frames: polars.scan_parquet(path).with_columns(polars.col({name!r}).cast(type))"
+        f"{other.schema[name]} in {other.name!r}, and no type holds both; {remedy}"
     )
 
 

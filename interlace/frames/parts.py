@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import combinations
 from threading import Lock
 from typing import Any
 
@@ -34,8 +35,8 @@ def _is_path(data: Any) -> bool:
 def scanned(data: Any, texts: Iterable[str] | None = None) -> Any:
     """One lazy frame of what `is_in_parts` is true of; paths are Parquet, read by Polars.
 
-    Files and frames of Polars may have types that one type holds: narrower numbers, whole numbers
-    beside text. ``texts`` are formulas and other arguments that name columns: all parts must have
+    A column may be of several types that one type holds: narrower numbers, whole numbers beside
+    text. ``texts`` are formulas and other arguments that name columns: all parts must have
     those named here, and others are left where some part has not got them.
     """
     refuse_formula(data)
@@ -70,8 +71,7 @@ def _joined(
 
     with without_notice():
         parts = [nw.from_native(frame) for frame in frames]
-        known = [part.collect_schema().names() for part in parts]
-    common = [name for name in known[0] if all(name in own for own in known)]
+        known = [dict(part.collect_schema()) for part in parts]
     asked = None if texts is None else list(texts)
     for at, first in enumerate(known):
         wanted = [n for n in first if (at == 0 if asked is None else is_named(n, asked))]
@@ -79,12 +79,18 @@ def _joined(
             if lacking := [name for name in wanted if name not in own]:
                 raise DataError(
                     f"data[{i}] lacks the column(s) {listing(lacking)} of data[{at}]; give all "
-                    "parts the same columns"
+                    "parts the columns that the model names, or leave such parts out"
                 )
+    common = [name for name in known[0] if all(name in own for own in known)]
+    casts: dict[str, Any] = {}
+    if join is not joined_frames:  # which knows its own types
+        casts = _casts({name: [own[name] for own in known] for name in common}, asked)
+        common = list(casts)
     try:
         with without_notice():
             # engines go by the place of a column, or fill what is not there with missing values
-            chosen = [part.select(common).to_native() for part in parts]
+            columns = list(casts.values()) or common
+            chosen = [part.select(columns).to_native() for part in parts]
             whole = join(chosen, common if asked is None else asked)
             nw.from_native(whole).collect_schema()
         return whole
@@ -95,6 +101,52 @@ def _joined(
             f"the parts of data cannot be put together: {first_line(error)}. Give frames of "
             "one connection, whose columns have the same types"
         ) from error
+
+
+def _casts(types: dict[str, list[Any]], asked: Sequence[str] | None) -> dict[str, Any]:
+    """Columns as all parts can have them, by name, of their types in each part.
+
+    Where no type holds those of a column, that is left, and refused if it is ``asked`` for.
+    """
+    import narwhals.stable.v2 as nw
+
+    casts = {}
+    for name, own in types.items():
+        kinds = [_kind(dtype) for dtype in own]
+        pairs = combinations(dict.fromkeys(kinds), 2)
+        odd = next((pair for pair in pairs if not _together(*pair)), None)
+        if odd is None:
+            as_text = "text" in kinds and len(set(own)) > 1
+            casts[name] = nw.col(name).cast(nw.String) if as_text else nw.col(name)
+        elif asked is None or is_named(name, asked):
+            one, other = map(kinds.index, odd)
+            raise DataError(
+                f"the column {name!r} is of type {own[one]} in data[{one}] and of {own[other]} in "
+                f"data[{other}], and no type holds both; cast it in one of them"
+            )
+    return casts
+
+
+def _kind(dtype: Any) -> str | None:
+    """What values are of which columns of one type are made; None if that is not known."""
+    import narwhals.stable.v2 as nw
+
+    if dtype.is_integer():
+        return "whole"
+    if dtype.is_numeric():
+        return "number"
+    if dtype.is_temporal():
+        return "time"
+    if dtype == nw.Boolean:
+        return "truth"
+    return "text" if dtype in (nw.String, nw.Categorical, nw.Enum) else None
+
+
+def _together(one: str | None, other: str | None) -> bool:
+    """Whether a column of one type holds values of both kinds as they print."""
+    if one is None or other is None or one == other:
+        return True
+    return {one, other} in ({"whole", "number"}, {"whole", "text"})
 
 
 def _joined_dask(frames: list[Any], _: Iterable[str]) -> Any:

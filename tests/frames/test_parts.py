@@ -35,6 +35,49 @@ def test_parts_are_put_together_by_the_names_of_their_columns(engine: str) -> No
         scanned([make(ROWS), make(ROWS.drop(columns="z"))])
 
 
+@pytest.mark.parametrize("engine", ["polars", "duckdb", "dask"])
+def test_columns_of_parts_that_differ_are_refused_where_they_are_named(engine: str) -> None:
+    make = ENGINES[engine]
+    if engine == "duckdb":
+        make = pytest.importorskip("duckdb").from_df
+    texts = ["y ~ s", "np.z(s)"]
+    others = {
+        "x": ROWS.assign(x=["a", "b"]),  # fractions and text: DuckDB made text of both
+        "z": ROWS.assign(z=pd.Timestamp("2020-01-01")),
+        "more": ROWS.assign(more=1).drop(columns="z"),
+        "x.z": ROWS.rename(columns={"x": "x.z"}),
+    }
+    for name, other in others.items():
+        for parts in ([make(ROWS), make(other)], [make(other), make(ROWS)]):
+            with without_notice():
+                whole = nw.from_native(scanned(parts, texts)).collect().to_pandas()
+            assert name not in whole.columns
+            assert sorted(whole["s"]) == ["a", "a", "b", "b"]
+            with pytest.raises(DataError, match=r"and no type holds both; cast|lacks the column"):
+                scanned(parts, [f"y ~ s + {name}"])
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb", "dask"])
+def test_whole_numbers_and_categories_beside_text_are_text(engine: str) -> None:
+    make = ENGINES[engine]
+    if engine == "duckdb":
+        make = pytest.importorskip("duckdb").from_df
+    for values in ([1, 2], pd.Categorical(["1", "2"])):
+        parts = [make(ROWS.assign(s=["1", "3"])), make(ROWS.assign(s=values))]
+        for turn in (parts, parts[::-1]):
+            with without_notice():
+                whole = nw.from_native(scanned(turn, ["y ~ s"])).collect().to_pandas()
+            assert sorted(whole["s"]) == ["1", "1", "2", "3"]
+
+
+def test_types_of_all_parts_go_together_not_those_of_the_first_with_each() -> None:
+    make = ENGINES["dask"]
+    parts = [make(ROWS.assign(z=z)) for z in ([1, 2], [0.5, 1.5], ["a", "b"])]
+    with pytest.raises(DataError, match=r"Float64 in data\[1\] and of String in data\[2\]"):
+        scanned(parts, ["y ~ z"])
+    assert list(scanned(parts, ["y ~ s"]).columns) == ["x", "s"]
+
+
 def test_types_that_do_not_go_together_are_refused() -> None:
     make = ENGINES["polars"]
     with pytest.raises(DataError, match="'z' is of type .* and no type holds both"):
