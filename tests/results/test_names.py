@@ -89,9 +89,7 @@ def test_a_glm_has_the_names_of_the_mixed_models(dataset) -> None:
     m = il.glm(COUNTS, dataset("cbpp"), "binomial")
     pd.testing.assert_frame_equal(m.tidy(effects="fixed"), m.tidy())
     pd.testing.assert_frame_equal(m.tidy(["fixed"]), m.tidy())
-    with pytest.raises(
-        ArgumentError, match="'ran_pars': .* write effects='fixed'"
-    ):
+    with pytest.raises(ArgumentError, match="'ran_pars': .* write effects='fixed'"):
         m.tidy("ran_pars")
     found = json.loads(json.dumps(m.to_dict(), allow_nan=False))
     assert found["fe_params"] == m.params.to_dict() and found["deviance"] == m.deviance
