@@ -54,10 +54,7 @@ def effect_plot(
         )
     _check_points(part, points, type)
     at = dict(at or {})
-    if fit.has_rows or points is not None:
-        rows = _with_factors(part, rows_of_data(fit.design, None, data))
-    else:
-        rows = fit.design.stand_in_rows()  # type: ignore[attr-defined]
+    rows = _rows(fit, part, data, points is not None)
     named = [name for name in (x, by) if name is not None]
     if not _are_variables(part, named, whole):  # the refusal names what there is
         marginal_means(part, data, named, at=at)
@@ -80,6 +77,13 @@ def effect_plot(
         ax.legend(title=lines.name)
     ax.set_ylabel(axis_label(part, type))
     return ax
+
+
+def _rows(fit: AnyFit, part: Any, data: Any, needed: bool) -> Any:
+    """Rows of the variables; where the fit holds none and none are needed, some like them."""
+    if fit.has_rows or needed:
+        return _with_factors(part, rows_of_data(fit.design, None, data))
+    return fit.design.stand_in_rows()  # type: ignore[attr-defined]
 
 
 def _means(
