@@ -115,7 +115,8 @@ def moment_start(
         solution[-1] = residual
     if not (isfinite(solution.sum()) and solution[-1] > 0.0):
         return None
-    ratio = np.maximum(solution[:-1] / solution[-1], 0.0) ** 0.5
+    with np.errstate(over="ignore"):  # of nothing that is left but rounding
+        ratio = np.maximum(solution[:-1] / solution[-1], 0.0) ** 0.5
     ratio = np.maximum(ratio, SMALLEST_START)
     if residual is None:
         ratio = np.minimum(ratio, LARGEST_START)

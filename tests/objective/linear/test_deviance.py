@@ -1,6 +1,7 @@
 """The profiled deviance, its gradient and curvature against dense algebra and differences."""
 
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from helpers import dense_lmm
 from interlace.covariance import CovarianceModel
 from interlace.objective import LMMObjective
 from interlace.objective.base import Objective
+from interlace.objective.linear import start
 from interlace.objective.linear.design_products import cross_products_of
 from interlace.objective.linear.exact import ExactFit
 from interlace.objective.linear.start import second_moments
@@ -292,3 +294,13 @@ def test_start_solves_balanced_one_way_models():
     )
     o = LMMObjective(cross_products_of(d), CovarianceModel.of(d), True)
     assert abs(o.evaluate(o.start(), 1).gradient[0]) < 1e-9
+
+
+def test_moments_that_leave_nothing_but_rounding_make_a_start(monkeypatch):
+    d = dense_lmm.random_design(3, [1], [8])
+    o = LMMObjective(cross_products_of(d), CovarianceModel.of(d), True)
+    monkeypatch.setattr(start, "_solved", lambda *_: np.array([1.0, 1e-310]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (ratio,) = start.moment_start(o.deviance.cross)
+    assert ratio.tolist() == [start.LARGEST_START]
