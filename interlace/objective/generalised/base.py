@@ -356,8 +356,11 @@ class GeneralisedObjective(Objective):
             return words or ModeSearch(other.problem, other.modes).words(NOWHERE, True, self.nodes)
 
     def overfits(self, x: np.ndarray) -> bool:
-        family = self.problem.density.family
-        if len(self.layout.of) > 1 or family.support != "proportion":
+        density = self.problem.density
+        # elsewhere the first of several minima is not the one that is meant
+        if not density.log_concave or density.family.support != "proportion":
+            return False
+        if len(self.layout.of) > 1:
             return False
         with_effects, without = self.predicts(x)
         return with_effects and not without
