@@ -96,17 +96,20 @@ def _parameter_share(
 ) -> np.ndarray:
     """(x - U'z*)' Cov(beta_hat given theta) (x - U'z*) of each row; or theta with beta_hat."""
     predictors = fit.design.predictors if free is None else free
+    given = not _theta_counts(fit, free) and theta_slopes is None
+    unit = _units(fit) if given else None
     WX: list[np.ndarray] = []
     if fit.linear and not fit.has_rows:
         blocks, moved = effects.of_crossproduct(cast("SummedFit", fit).fixed_crossproduct())
     else:
         WX = weighted_columns(fit, predictors)
+        WX = WX if unit is None else [W @ unit for W in WX]
         blocks, moved = effects.of_columns(WX)
-    distance = np.array(rows.X)
+    distance = np.array(rows.X) if unit is None else rows.X @ unit
     for (codes, Z), mask, block in zip(rows.factors, masks, blocks, strict=True):
         distance -= by_row(codes, Z, mask[:, None] * block)
-    if not _theta_counts(fit, free) and theta_slopes is None:
-        return variance_of(distance, _cov_beta_given_theta(fit, WX, moved, predictors))
+    if given:
+        return variance_of(distance, _cov_beta_given_theta(fit, WX, moved, predictors, unit))
     own_fit = cast("GLMMFit", fit)
     slopes = np.zeros((len(distance), fit.theta.size)) if theta_slopes is None else theta_slopes
     for (codes, Z), mask, own in zip(rows.factors, masks, own_fit.mode_slopes(), strict=True):
@@ -115,6 +118,19 @@ def _parameter_share(
     slopes[:, ~np.isfinite(np.diagonal(own_fit.cov_all)[: fit.theta.size])] = 0.0
     m = slopes.shape[1] + distance.shape[1]
     return variance_of(np.concatenate([slopes, distance], axis=1), own_fit.cov_all[:m, :m])
+
+
+def _units(fit: MixedFit) -> np.ndarray | None:
+    """Some C (p, p) for which X C has columns without correlation; None where X serves.
+
+    Far from their means columns of X have sums of which a difference keeps no digits.
+    """
+    if fit.linear or fit.several or not fit.p:
+        return None
+    try:
+        return np.linalg.cholesky(fit.cov_beta)
+    except np.linalg.LinAlgError:  # coefficients without an end
+        return None
 
 
 def _theta_counts(fit: MixedFit, free: Collection[str] | None) -> bool:
@@ -139,12 +155,16 @@ def _cov_beta_given_theta(
     WX: list[np.ndarray],
     moved: np.ndarray,
     free: Collection[str],
+    unit: np.ndarray | None,
 ) -> np.ndarray:
-    """(X'WX - X'WZ Lambda U)^{-1}; of a linear model, times sigma^2, it is known."""
+    """(X'WX - X'WZ Lambda U)^{-1}, of X ``unit``; of a linear model, times sigma^2, it is known."""
     if fit.linear:
         return fit.cov_beta
     own = zip(fit.design.predictors.items(), WX, strict=True)
-    XWX = np.concatenate([predictor.X.T @ W for (name, predictor), W in own if name in free])
+    if unit is None:
+        XWX = np.concatenate([predictor.X.T @ W for (name, predictor), W in own if name in free])
+    else:
+        XWX = (fit.design.X @ unit).T @ WX[0]
     return inverse_where_determined(XWX - moved)
 
 

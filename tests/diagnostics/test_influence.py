@@ -322,3 +322,19 @@ def test_leverages_without_coefficients() -> None:
     table = m.leverage()
     np.testing.assert_allclose(table["overall"], m.hatvalues(), rtol=1e-12)
     assert (table["fixef"] == 0.0).all()
+
+
+def test_leverages_and_predictions_of_columns_far_from_zero_are_those_of_centred_ones() -> None:
+    # sums of squares of 1e6 +- 1 kept no digits of what is left of them: leverages were infinite
+    rng = np.random.default_rng(3)
+    g = rng.integers(0, 12, 200)
+    x = np.round(rng.standard_normal(200), 6)
+    y = (rng.random(200) < 1.0 / (1.0 + np.exp(-x - rng.standard_normal(12)[g]))).astype(float)
+    near = pd.DataFrame({"y": y, "x": x, "g": g})
+    far = near.assign(x=x + 1e6)
+    own, moved = (il.glmer("y ~ x + (1 | g)", d, "binomial") for d in (near, far))
+    np.testing.assert_allclose(moved.hatvalues(), own.hatvalues(), rtol=1e-6)
+    new, other = (
+        m.get_prediction(d.head(5)).summary_frame() for m, d in ((own, near), (moved, far))
+    )
+    np.testing.assert_allclose(other.to_numpy(float), new.to_numpy(float), rtol=1e-6)
