@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from .kernels import _centred
 from .threads import one_thread
 
 __all__ = [
@@ -28,6 +29,9 @@ __all__ = [
 
 #: Rows of a piece: a multiple of those that are standardised at a time.
 PIECE_ROWS = 65536
+#: Numbers, 80 MB, and columns of a matrix whose rows change places one after the other, which takes
+#: longer than to copy them: in narrower ones the copy is gone before a fit takes most memory.
+MANY, WIDE = 10_000_000, 8
 
 _Answer = TypeVar("_Answer")
 _pool: ContextVar[Executor | None] = ContextVar("pool", default=None)
@@ -78,8 +82,13 @@ def gathered(values: np.ndarray, order: np.ndarray) -> np.ndarray:
     return out
 
 
-def gathered_rows(values: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """The same for a matrix, (n, p)."""
+def gathered_rows(values: np.ndarray, order: np.ndarray, spare: bool = False) -> np.ndarray:
+    """The same for a matrix, (n, p); where it is wide it is reordered itself if it is to spare."""
+    if spare and _large(values) and order.dtype == np.int32:
+        writeable, values.flags.writeable = values.flags.writeable, True
+        _centred.reorder(values, order)
+        values.flags.writeable = writeable
+        return values
     out = np.empty((len(order), values.shape[1]), dtype=values.dtype)
 
     def fill(piece: slice) -> None:
@@ -87,6 +96,12 @@ def gathered_rows(values: np.ndarray, order: np.ndarray) -> np.ndarray:
 
     over_rows(fill, len(order))
     return out
+
+
+def _large(values: np.ndarray) -> bool:
+    """Whether a copy of a matrix would be much beside what else a fit takes."""
+    rows = values.dtype == np.float64 and values.flags.c_contiguous
+    return rows and values.size >= MANY and values.shape[1] >= WIDE
 
 
 def transposed_product(X: np.ndarray, r: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import pytest
 
 from interlace.design.build import build
 from interlace.design.held import FEW, HeldColumns
+from interlace.linalg import row_threads
 
 
 @pytest.fixture
@@ -63,6 +64,65 @@ def test_few_rows_stay_as_they_are():
     held = HeldColumns(values)
     np.testing.assert_array_equal(held.in_order(np.array([2, 0, 1])), values[[2, 0, 1]])
     assert held.rows is values
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """Matrices from two columns on are put in order where they are."""
+    monkeypatch.setattr(row_threads, "WIDE", 2)
+    monkeypatch.setattr(row_threads, "MANY", FEW)
+
+
+def test_an_array_that_nobody_else_has_is_put_in_order_where_it_is(values, order, wide):
+    held = HeldColumns(values.copy())
+    place = held.rows.ctypes.data
+    in_order = held.in_order(order, row_threads.gathered_rows)
+    assert in_order.ctypes.data == place
+    np.testing.assert_array_equal(in_order, values[order])
+    np.testing.assert_array_equal(held.rows, values)
+    # another order is made of the rows, which somebody may have
+    other = order[::-1].copy()
+    again = held.in_order(other, row_threads.gathered_rows)
+    np.testing.assert_array_equal(again, values[other])
+    np.testing.assert_array_equal(in_order, values[order])
+
+
+@pytest.mark.parametrize("look", [lambda X: X, lambda X: X[:, 1], memoryview, lambda X: X.T])
+def test_what_somebody_else_has_is_not_touched(values, order, wide, look):
+    held = HeldColumns(values.copy())
+    seen = look(held.rows)
+    before = np.array(seen)
+    np.testing.assert_array_equal(held.in_order(order, row_threads.gathered_rows), values[order])
+    np.testing.assert_array_equal(np.asarray(seen), before)
+
+
+def test_views_and_read_only_arrays(values, order, wide):
+    twice = np.concatenate([values, values])
+    held = HeldColumns(twice[: len(values)])
+    held.in_order(order, row_threads.gathered_rows)
+    np.testing.assert_array_equal(twice[: len(values)], values)
+    own = values.copy()
+    own.flags.writeable = False
+    held = HeldColumns(own)
+    del own
+    in_order = held.in_order(order, row_threads.gathered_rows)
+    assert not in_order.flags.writeable
+    np.testing.assert_array_equal(in_order, values[order])
+
+
+def test_threads_with_a_matrix_that_is_put_in_order_where_it_is(values, order, wide):
+    orders = [order, order[::-1].copy(), None]
+
+    def look(held: HeldColumns, i: int) -> bool:
+        own = orders[i % 3]
+        if own is None:
+            return np.array_equal(held.rows, values)
+        return np.array_equal(held.in_order(own, row_threads.gathered_rows), values[own])
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            held = HeldColumns(values.copy())
+            assert all(pool.map(look, [held] * 12, range(12)))
 
 
 def test_pickles(values, order):

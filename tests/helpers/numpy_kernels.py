@@ -154,6 +154,10 @@ def centred_transposed(X, mean, t):
     return (X - mean).T @ t
 
 
+def reorder(X, order):
+    X[:] = X[order]
+
+
 def centred_by_level(codes, Z, inverse, w, X, mean, levels):
     out = np.zeros((levels, Z.shape[1], X.shape[1]))
     np.add.at(out, codes, (w[:, None] * inverse * Z)[:, :, None] * (X - mean)[:, None, :])

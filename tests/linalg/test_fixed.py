@@ -87,6 +87,11 @@ def test_kernels(shape):
     _centred.by_level(codes, Z, inverse, t, X, mean, out)
     expected = numpy_kernels.centred_by_level(codes, Z, inverse, t, X, mean, 4)
     np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-13)
+    for order in (rng.permutation(n), np.arange(n), np.roll(np.arange(n), 1)):
+        own, other = X.copy(), X.copy()
+        _centred.reorder(own, order.astype(np.int32))
+        numpy_kernels.reorder(other, order)
+        np.testing.assert_array_equal(own, other)
 
 
 def test_few_rows_and_columns_that_nearly_depend_have_a_copy():

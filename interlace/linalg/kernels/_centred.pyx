@@ -1,11 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Products of the columns of X less their means, a row at a time: nothing of the size of X is made.
 
+Rows of X are put in another order where they are, too.
+
 X is (n, p), `mean` (p,). Sums over all rows are made of those of some hundred rows: they keep their
 digits. Every function is described by a line of numpy in ``tests/helpers/numpy_kernels.py``.
 """
 
+from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 cdef Py_ssize_t ROWS = 512
 
@@ -88,3 +92,33 @@ def by_level(const int[::1] codes, const double[:, :] Z, const double[::1] inver
                 for c in range(p):
                     level[j * p + c] += f * (x[c] - m[c])
             x += p
+
+
+def reorder(double[:, ::1] X, const int32_t[::1] order):
+    """X becomes X[order], for a permutation of its rows: each cycle of it is gone round once."""
+    cdef Py_ssize_t i, to, source, n = X.shape[0], size = X.shape[1] * sizeof(double)
+    cdef char* done
+    cdef double* first
+    if n == 0 or size == 0:
+        return
+    done, first = <char*> calloc(n, 1), <double*> calloc(X.shape[1], sizeof(double))
+    if done == NULL or first == NULL:
+        free(done)
+        free(first)
+        raise MemoryError
+    with nogil:
+        for i in range(n):
+            if done[i]:
+                continue
+            memcpy(first, &X[i, 0], size)
+            to = i
+            while True:
+                done[to] = 1
+                source = order[to]
+                if source == i:
+                    break
+                memcpy(&X[to, 0], &X[source, 0], size)
+                to = source
+            memcpy(&X[to, 0], first, size)
+    free(done)
+    free(first)
