@@ -305,6 +305,11 @@ def listing(names: Iterable[object], limit: int = MAX_LISTED) -> str:
     return f"{', '.join(items[:limit])}, … ({len(items) - limit} more)"
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of another package says is wrong, without what it has below it."""
+    return str(error).strip().split("\n")[0]
+
+
 def brief(value: object) -> str:
     """A value in a message: short ones as Python writes them, large ones by kind and size."""
     if isinstance(value, str):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..errors import FormulaError, listing, suggestion
+from ..errors import FormulaError, first_line, listing, suggestion
 from .spelling import quoted, shown
 from .tokens import Token, source_text, tokens_of
 
@@ -50,7 +50,7 @@ def reading(text: str, source: str | None = None) -> Reading:
     except FormulaError as error:
         raise FormulaError(error.reason, source) from None
     except _not_read() as error:
-        reason = re.sub(r"[⧛⧚]", "", str(error).strip().split("\n")[0]) or "syntax error"
+        reason = re.sub(r"[⧛⧚]", "", first_line(error)) or "syntax error"
         if "numerical scaling" in reason:
             reason = "a 1 in brackets that are multiplied; leave it out there"
         reason = reason.replace("has insuffient arguments and/or is misplaced", "lacks a term")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, listing, suggestion
+from ..errors import DataError, first_line, listing, suggestion
 from .columns import Columns, Labels, plainly_finite
 
 #: Row labels shown in a message about faulty values.
@@ -41,9 +41,8 @@ def columns_of(frame: Any) -> dict[str, Any]:
     try:
         return dict(frame.collect_schema())
     except Exception as error:  # an engine's own: of what no row is needed to see
-        said = str(error).strip().split("\n")[0]
         raise DataError(
-            f"{frame.implementation.value} cannot say which columns data has: {said}"
+            f"{frame.implementation.value} cannot say which columns data has: {first_line(error)}"
         ) from error
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from glob import glob, has_magic
 from typing import Any, NamedTuple
 
-from ..errors import DataError, MissingDependencyError, brief, listing
+from ..errors import DataError, MissingDependencyError, brief, first_line, listing
 
 __all__ = ["is_named", "joined_frames", "scanned_files"]
 
@@ -57,7 +57,7 @@ def joined_frames(frames: Sequence[Any], texts: Iterable[str] = ()) -> Any:
         try:
             parts.append(_Part(f"data[{i}]", dict(frame.collect_schema()), [frame]))
         except Exception as error:
-            raise DataError(f"data[{i}] cannot be read: {_first_line(error)}") from error
+            raise DataError(f"data[{i}] cannot be read: {first_line(error)}") from error
     runs = _runs(parts, texts)
     return pl.concat([frame.select(run.casts) for run in runs for frame in run.sources])
 
@@ -146,7 +146,7 @@ def _schema_of(file: str) -> dict[str, Any]:
 
 
 def _unreadable(path: str, error: Exception) -> DataError:
-    said = _first_line(error)
+    said = first_line(error)
     if isinstance(error, FileNotFoundError) or "os error 2" in said:
         said = "there is no such file" + _of_query(path)
     elif "Parquet" in said or "PAR1" in said:
@@ -160,10 +160,6 @@ def _of_query(text: str) -> str:
     if not re.match(r"\s*(select|from|with)\s", text, re.IGNORECASE):
         return ""
     return ". Text is a path of Parquet files; give the relation of a query, duckdb.sql(query)"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]
 
 
 # --- columns --------------------------------------------------------------------------------

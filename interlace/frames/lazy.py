@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, InterlaceError, MissingDependencyError
+from ..errors import DataError, InterlaceError, MissingDependencyError, first_line
 from .checks import columns_of
 from .columns import Columns
 from .read import read, without_notice
@@ -339,8 +339,8 @@ def _collected(frame: Any) -> Any:
             f"installed: {error.name}; pip install {error.name}"
         ) from None
     except Exception as error:
-        first = str(error).strip().split("\n")[0]
         raise DataError(
-            f"{frame.implementation.value} could not compute the sums of this model: {first}"
+            f"{frame.implementation.value} could not compute the sums of this model: "
+            f"{first_line(error)}"
         ) from error
     return native

@@ -10,7 +10,7 @@ from itertools import combinations
 from threading import Lock
 from typing import Any
 
-from ..errors import ArgumentTypeError, DataError, brief, listing
+from ..errors import ArgumentTypeError, DataError, brief, first_line, listing
 from .files import is_named, joined_frames, scanned_files
 from .lazy import is_lazy
 from .read import refuse_formula, without_notice
@@ -167,11 +167,6 @@ JOINED: dict[str, Callable[[list[Any], Iterable[str]], Any]] = {
     "dask": _joined_dask,
     "dask_expr": _joined_dask,
 }
-
-
-def first_line(error: BaseException) -> str:
-    """What an engine says is wrong, without its plan."""
-    return str(error).strip().split("\n")[0]
 
 
 @dataclass(frozen=True)

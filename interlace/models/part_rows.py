@@ -21,7 +21,7 @@ from ..frames.columns import Columns
 from ..frames.parts import PartOfRows
 from ..linalg.row_threads import transposed_product
 from ..linalg.tall import root_of_rows, spanning_rows
-from ..objective.generalised.breakdown import PREDICTED
+from ..objective.generalised.breakdown import predicts
 from ..objective.partitioned.pieces import Approximation, Piece, split_at
 from ..objective.partitioned.questions import Question, Search
 from .base import weighted_sums
@@ -216,7 +216,7 @@ class ToldAt(Question):
         return Told(
             float(mu.min()),
             float(mu.max()),
-            bool((np.abs(mu - density.y) < PREDICTED).all()),
+            predicts(mu, density.y),
             deviance,
             weighted_sums(density.y, density.weights),
         )

@@ -20,7 +20,7 @@ from ..design.design import Design
 from ..design.predictor import WORDS
 from ..errors import listing
 from ..families.base import Family
-from ..objective.generalised.breakdown import PREDICTED
+from ..objective.generalised.breakdown import predicts
 from .base import BaseMixedFit
 from .observations import Observations
 from .separation import BORDER, can_separate, family_separation
@@ -166,7 +166,7 @@ def variance_verdict(
     effects = list(_effects(design, covariance, sizes, observations, ordered))
 
     def predicted() -> bool:
-        return mu is not None and bool((np.abs(mu() - observations.y) < PREDICTED).all())
+        return mu is not None and predicts(mu(), observations.y)
 
     return effects_verdict(effects, predicted, ordered)
 

@@ -15,7 +15,7 @@ from ...errors import NumericalError
 from ..base import NOWHERE, OF_CONSEQUENCE, Objective
 from ..layout import Layout, Predictor
 from ..theta_scale import ThetaScale
-from .breakdown import PREDICTED, ModeSearch, little_information
+from .breakdown import ModeSearch, little_information, predicts
 from .density import ConditionalDensity
 from .infinity import endless
 from .modes import Modes
@@ -370,8 +370,7 @@ class GeneralisedObjective(Objective):
         density, (T, eta0, zeta, u) = self.problem.density, self.held_at(x)
 
         def by(eta: np.ndarray) -> bool:
-            distance = np.abs(density.family.mean(eta, zeta) - density.y)
-            return bool((distance < PREDICTED).all())
+            return predicts(density.family.mean(eta, zeta), density.y)
 
         return by(eta0 + self.modes.random_part(T, u)), by(eta0)
 

@@ -17,11 +17,11 @@ from .modes import Modes, Point
 from .problem import Problem
 
 __all__ = [
-    "PREDICTED",
     "ModeSearch",
     "information_words",
     "least_information",
     "little_information",
+    "predicts",
 ]
 
 # Random effects that predict every row this well are too large for an approximation.
@@ -43,6 +43,11 @@ FEW_ROWS = 500
 DRAWS = 4
 # Nodes that are advised where one is not enough.
 MANY_NODES = 25
+
+
+def predicts(mu: np.ndarray, y: np.ndarray) -> bool:
+    """Whether means (n,) are their responses (n,), all of them."""
+    return bool((np.abs(mu - y) < PREDICTED).all())
 
 
 class _Level(NamedTuple):
